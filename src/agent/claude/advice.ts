@@ -1,0 +1,30 @@
+const CREDENTIALS =
+  "On the server, set ANTHROPIC_API_KEY (or ANTHROPIC_AUTH_TOKEN) to a valid key in the environment of breakglass and " +
+  "restart it, or log the CLI in as the user that breakglass runs as.";
+
+const PROVIDER =
+  "If it lasts, check the provider's status, and ANTHROPIC_BASE_URL where the server sets it.";
+
+/** What an operator can do about an error of the model's API, by the CLI's own name for it (its `error` field). */
+const ADVICE: Readonly<Record<string, string>> = {
+  authentication_failed: CREDENTIALS,
+  oauth_org_not_allowed: CREDENTIALS,
+  account_on_hold: "Look at the account with the provider, or give the server another key.",
+  verification_required: "Verify the account with the provider, or give the server another key.",
+  billing_error: "Look at the account's balance with the provider, or give the server another key.",
+  cloud_credential_error:
+    "Renew the cloud credentials on the server, and name their variables in BREAKGLASS_AGENT_ENV.",
+  model_not_found:
+    "Ask for another model with the turn, or set BREAKGLASS_MODEL on the server to one that its account has.",
+  rate_limit: "Wait, or raise the account's limits with the provider.",
+  overloaded: PROVIDER,
+  server_error: PROVIDER,
+  max_output_tokens:
+    "Ask for less at a time, or set CLAUDE_CODE_MAX_OUTPUT_TOKENS in the environment of breakglass.",
+};
+
+/** A message, and what to do about it where there is something. */
+export function withAdvice(message: string, error: string | null | undefined): string {
+  const advice = Object.hasOwn(ADVICE, error ?? "") ? ADVICE[error ?? ""] : undefined;
+  return advice === undefined ? message : `${message}\n${advice}`;
+}

@@ -1,0 +1,106 @@
+import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
+import { ByteTail } from "../../stream/byte-tail.ts";
+import { interruptMessage } from "./command-line.ts";
+
+const STDERR_TAIL_BYTES = 8 * 1024;
+/** `exit` was measured 4 s before `close` where a grandchild held stdout; what comes so late is nobody's output. */
+const CLOSE_AFTER_EXIT_MS = 500;
+
+/** How a process ended. */
+export interface ProcessExit {
+  /** The status, where it exited by itself. */
+  readonly exitCode: number | null;
+  /** The signal that ended it. */
+  readonly signal: NodeJS.Signals | null;
+  /** Why it could not be started at all. */
+  readonly startError?: NodeJS.ErrnoException;
+}
+
+/** One process of the CLI: its pipes are always drained, its stdin never throws, its end comes exactly once. */
+export class ClaudeProcess {
+  readonly #child: ChildProcessWithoutNullStreams | undefined;
+  readonly #stderr = new ByteTail(STDERR_TAIL_BYTES);
+  /** How it ended; never rejects. */
+  readonly exit: Promise<ProcessExit>;
+
+  constructor(
+    command: string,
+    args: readonly string[],
+    options: { readonly cwd: string; readonly env: Record<string, string> },
+  ) {
+    try {
+      // A group and a session of its own: a signal to the server's terminal is not one to the agent.
+      this.#child = spawn(command, args, { ...options, detached: true, stdio: "pipe" });
+    } catch (error) {
+      // spawn throws for an argument with a NUL or of 128 KiB, and reports the rest by an event.
+      this.exit = Promise.resolve({ exitCode: null, signal: null, startError: error as Error });
+      return;
+    }
+    this.exit = exitOf(this.#child);
+    this.#child.stdin.on("error", () => {}); // EPIPE: the exit tells what happened.
+    this.#child.stdout.on("error", () => {});
+    this.#child.stderr.on("error", () => {});
+    this.#child.stderr.on("data", (chunk: Buffer) => this.#stderr.push(chunk));
+  }
+
+  /** The leader's process id; undefined where it could not be started. */
+  get pid(): number | undefined {
+    return this.#child?.pid;
+  }
+
+  /** The end of what it wrote to stderr. */
+  get stderrTail(): string {
+    return this.#stderr.text;
+  }
+
+  /** Writes lines to its stdin. What it no longer reads is lost, and its exit says so. */
+  write(lines: string): void {
+    if (this.#child?.stdin.writable) this.#child.stdin.write(lines);
+  }
+
+  /** Ends its stdin: after what it is doing there is nothing more to come. */
+  endInput(): void {
+    this.#child?.stdin.end();
+  }
+
+  /** Asks it to stop what it does, and to exit. */
+  interrupt(): void {
+    this.write(interruptMessage());
+    this.endInput();
+  }
+
+  /** What it prints, in chunks, up to the end; no faster than they are asked for. */
+  async *output(): AsyncGenerator<Buffer> {
+    if (this.#child === undefined) return;
+    try {
+      // Not destroyed with the loop: the CLI must be able to print on until it exits.
+      for await (const chunk of this.#child.stdout.iterator({ destroyOnReturn: false }))
+        yield chunk;
+    } catch {
+      // Cut, after the process had ended: `exit` tells how.
+    }
+  }
+
+  /** Lets it print on without anyone reading. */
+  discardOutput(): void {
+    this.#child?.stdout.resume();
+  }
+}
+
+function exitOf(child: ChildProcessWithoutNullStreams): Promise<ProcessExit> {
+  return new Promise((resolve) => {
+    child.once("error", (startError: NodeJS.ErrnoException) => {
+      if (child.pid === undefined) resolve({ exitCode: null, signal: null, startError });
+    });
+    child.once("exit", (exitCode, signal) => {
+      const timer = setTimeout(() => {
+        child.stdout.destroy();
+        child.stderr.destroy();
+      }, CLOSE_AFTER_EXIT_MS);
+      child.once("close", () => {
+        clearTimeout(timer);
+        resolve({ exitCode, signal });
+      });
+    });
+  });
+}

@@ -1,0 +1,43 @@
+import { access, readdir, rm } from "node:fs/promises";
+import { homedir } from "node:os";
+import { join } from "node:path";
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Where the CLI keeps its settings and conversations. */
+export function configDirectory(environment: Environment): string {
+  return environment.CLAUDE_CONFIG_DIR || join(environment.HOME || homedir(), ".claude");
+}
+
+/**
+ * Whether the CLI has a conversation on disk: with it only `--resume` works, without it only `--session-id`.
+ *
+ * Looks through all projects, because how a path becomes a project's name has changed between versions.
+ */
+export async function hasConversation(directory: string, agentSessionId: string): Promise<boolean> {
+  return (await conversationPaths(directory, agentSessionId)).length > 0;
+}
+
+/** Removes the CLI's record of a conversation, wherever it keeps it. */
+export async function removeConversation(directory: string, agentSessionId: string): Promise<void> {
+  for (const path of await conversationPaths(directory, agentSessionId)) {
+    await rm(path, { force: true });
+    // Subagents' transcripts and large tool results lie in a folder of the same name.
+    await rm(path.replace(/\.jsonl$/, ""), { force: true, recursive: true });
+  }
+}
+
+async function conversationPaths(directory: string, agentSessionId: string): Promise<string[]> {
+  const projects = join(directory, "projects");
+  const names = await readdir(projects).catch(() => []);
+  const paths = names.map((name) => join(projects, name, `${agentSessionId}.jsonl`));
+  const found = await Promise.all(paths.map(exists));
+  return paths.filter((_, index) => found[index]);
+}
+
+function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
+}

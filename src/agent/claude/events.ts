@@ -1,0 +1,138 @@
+import type {
+  ErrorEvent,
+  ErrorReason,
+  NoticeEvent,
+  NoticeReason,
+} from "../../../gen/breakglass/v1/event_pb.ts";
+import type { EventKind } from "../agent.ts";
+
+/*
+ * Events as object literals: 10 times as fast as `create` (measured), which looks every field up in the schema.
+ * For proto3 both give the same plain objects.
+ */
+
+/** Longer ids and names are cut, so that an event's envelope is bounded whatever the agent prints. */
+const MAX_LABEL_LENGTH = 300;
+
+/** The model's message that a block belongs to, and the tool call whose subagent wrote it; both may be empty. */
+export interface BlockOrigin {
+  readonly messageId: string;
+  readonly parentToolId: string;
+}
+
+/** What a JSON value is as text; empty and `truncated` where it cannot be given. */
+export interface JsonText {
+  readonly json: string;
+  readonly truncated: boolean;
+  readonly totalBytes: bigint;
+}
+
+/** A text that may come from anywhere, made fit for a short field: an id or a name. */
+export function label(text: string | null | undefined): string {
+  return (text ?? "").slice(0, MAX_LABEL_LENGTH).toWellFormed();
+}
+
+export function textEvent(text: string, origin: BlockOrigin): EventKind {
+  const value = {
+    $typeName: "breakglass.v1.TextEvent",
+    text: text.toWellFormed(),
+    messageId: origin.messageId,
+    parentToolId: origin.parentToolId,
+    truncated: false,
+    totalBytes: 0n,
+  } as const;
+  return { case: "text", value };
+}
+
+export function thinkingEvent(text: string, origin: BlockOrigin): EventKind {
+  const value = {
+    $typeName: "breakglass.v1.ThinkingEvent",
+    text: text.toWellFormed(),
+    messageId: origin.messageId,
+    parentToolId: origin.parentToolId,
+    truncated: false,
+    totalBytes: 0n,
+  } as const;
+  return { case: "thinking", value };
+}
+
+export function toolEvent(
+  toolId: string,
+  name: string,
+  input: JsonText,
+  origin: BlockOrigin,
+): EventKind {
+  const value = {
+    $typeName: "breakglass.v1.ToolEvent",
+    toolId: label(toolId),
+    name: label(name),
+    inputJson: input.json,
+    messageId: origin.messageId,
+    parentToolId: origin.parentToolId,
+    truncated: input.truncated,
+    totalBytes: input.totalBytes,
+  } as const;
+  return { case: "tool", value };
+}
+
+export function toolResultEvent(
+  toolId: string,
+  isError: boolean,
+  content: string,
+  parentToolId: string,
+): EventKind {
+  const value = {
+    $typeName: "breakglass.v1.ToolResultEvent",
+    toolId: label(toolId),
+    isError,
+    content: content.toWellFormed(),
+    parentToolId,
+    truncated: false,
+    totalBytes: 0n,
+  } as const;
+  return { case: "toolResult", value };
+}
+
+export function sessionEvent(fields: {
+  readonly agentSessionId: string;
+  readonly model: string;
+  readonly agent: string;
+  readonly agentVersion: string;
+  readonly resumed: boolean;
+}): EventKind {
+  return { case: "session", value: { $typeName: "breakglass.v1.SessionEvent", ...fields } };
+}
+
+/** What a notice holds beside its reason and message. */
+export type NoticeDetails = Partial<
+  Pick<NoticeEvent, "attempt" | "maxAttempts" | "delay" | "httpStatus">
+>;
+
+export function noticeEvent(
+  reason: NoticeReason,
+  message: string,
+  details: NoticeDetails = {},
+): EventKind {
+  const value = {
+    $typeName: "breakglass.v1.NoticeEvent",
+    reason,
+    message: message.toWellFormed(),
+    attempt: 0,
+    maxAttempts: 0,
+    httpStatus: 0,
+    ...details,
+  } as const;
+  return { case: "notice", value };
+}
+
+/** An `error` event's value that knows nothing of exit, usage or cost. */
+export function errorEvent(reason: ErrorReason, message: string): ErrorEvent {
+  return {
+    $typeName: "breakglass.v1.ErrorEvent",
+    reason,
+    message: message.toWellFormed(),
+    signal: "",
+    stderrTail: "",
+    totalCostUsd: 0,
+  };
+}

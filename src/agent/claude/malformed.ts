@@ -1,0 +1,28 @@
+import type { z } from "zod";
+import { NoticeReason } from "../../../gen/breakglass/v1/event_pb.ts";
+import type { EventKind } from "../agent.ts";
+import { noticeEvent } from "./events.ts";
+
+const BEGINNING_LENGTH = 200;
+
+/** The notice of a line that is not what the CLI prints. */
+export function malformedLine(line: string): EventKind {
+  const beginning = JSON.stringify(line.slice(0, BEGINNING_LENGTH).toWellFormed());
+  return notice(`a line that is no message: it begins with ${beginning}`);
+}
+
+/** The notice of a message, or a part of one, of a known kind but without what that kind must have. */
+export function malformedPart(kind: string, error: z.ZodError): EventKind {
+  const [issue] = error.issues;
+  const where = issue?.path.join(".") || "it";
+  return notice(`a malformed ${kind}: ${where}: ${issue?.message ?? "unusable"}`);
+}
+
+/** The notice of a line that was too long to be read. */
+export function overlongLine(bytes: number): EventKind {
+  return notice(`a line of ${bytes} bytes, more than the server takes (BREAKGLASS_MAX_LINE_BYTES)`);
+}
+
+function notice(what: string): EventKind {
+  return noticeEvent(NoticeReason.MALFORMED_OUTPUT, `The agent printed ${what}; it was skipped`);
+}

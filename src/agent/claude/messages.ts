@@ -1,0 +1,167 @@
+import { z } from "zod";
+
+/*
+ * The lines that the CLI prints, as far as a turn is concerned. Written after the recorded runs of 2.1.197 and 2.1.330.
+ * Fields that are not named here are skipped. What an event cannot do without is required; anything else may be missing
+ * or have become something else, and is then as if it were not there: the CLI's next version must not break a turn.
+ */
+
+const maybeText = z.string().nullish().catch(undefined);
+const maybeNumber = z.number().nullish().catch(undefined);
+
+/** Tokens, of one message of the model or of a whole turn. */
+export const usage = z.object({
+  input_tokens: maybeNumber,
+  output_tokens: maybeNumber,
+  cache_read_input_tokens: maybeNumber,
+  cache_creation_input_tokens: maybeNumber,
+});
+export type UsageCount = z.output<typeof usage>;
+
+/** `system/init`: the agent came up. Again at each turn that a process takes. */
+export const init = z.object({
+  session_id: z.string(),
+  model: maybeText,
+  claude_code_version: maybeText,
+});
+
+/** `assistant`: one block of a message of the model, in the versions seen; more are possible. */
+export const assistant = z.object({
+  message: z.object({
+    id: maybeText,
+    model: maybeText,
+    stop_reason: maybeText,
+    content: z.union([z.string(), z.array(z.unknown())]),
+    usage: usage.nullish().catch(undefined),
+  }),
+  parent_tool_use_id: maybeText,
+  session_id: maybeText,
+  error: maybeText,
+  is_api_error_message: z.boolean().nullish().catch(undefined),
+  api_error_status: maybeNumber,
+  local_command_source: maybeText,
+});
+export type AssistantMessage = z.output<typeof assistant>;
+
+/** `user`: what the tools answered, and texts that the CLI puts into the conversation. */
+export const user = z.object({
+  message: z.object({ content: z.union([z.string(), z.array(z.unknown())]) }),
+  parent_tool_use_id: maybeText,
+  session_id: maybeText,
+});
+export type UserMessage = z.output<typeof user>;
+
+/** The blocks of a message's content. */
+export const textBlock = z.object({ text: z.string() });
+export const thinkingBlock = z.object({ thinking: z.string() });
+export const toolUseBlock = z.object({
+  id: z.string(),
+  name: z.string(),
+  input: z.unknown().optional(),
+});
+export const toolResultBlock = z.object({
+  tool_use_id: z.string(),
+  is_error: z.boolean().nullish().catch(undefined),
+  content: z.union([z.string(), z.array(z.unknown())]).nullish(),
+});
+
+/** A part of a tool's answer: text, or something that is only named. */
+export const answerPart = z.object({
+  type: z.string(),
+  text: maybeText,
+  tool_name: maybeText,
+  source: z.object({ media_type: maybeText }).nullish().catch(undefined),
+});
+
+/** `result`: the end of a turn. Nothing is required of it: whatever it looks like, the turn is over. */
+export const result = z.object({
+  subtype: maybeText,
+  is_error: z.unknown().optional(),
+  result: maybeText,
+  errors: z.array(z.unknown()).nullish().catch(undefined),
+  duration_ms: maybeNumber,
+  num_turns: maybeNumber,
+  stop_reason: maybeText,
+  usage: usage.nullish().catch(undefined),
+  total_cost_usd: maybeNumber,
+  permission_denials: z.array(z.unknown()).nullish().catch(undefined),
+  api_error_status: maybeNumber,
+  structured_output: z.unknown().optional(),
+});
+export type ResultMessage = z.output<typeof result>;
+
+export const permissionDenial = z.object({
+  tool_name: maybeText,
+  tool_use_id: maybeText,
+  tool_input: z.unknown().optional(),
+});
+
+/** `conversation_reset`: `/clear` and its like. */
+export const conversationReset = z.object({ new_conversation_id: z.string() });
+
+/** `rate_limit_event`. */
+export const rateLimit = z.object({
+  rate_limit_info: z.object({
+    status: z.string(),
+    rateLimitType: maybeText,
+    resetsAt: maybeNumber,
+  }),
+});
+
+/** `system/api_retry`. The delay is a float in 2.1.197. */
+export const apiRetry = z.object({
+  attempt: z.number(),
+  max_retries: maybeNumber,
+  retry_delay_ms: maybeNumber,
+  error_status: maybeNumber,
+  error: maybeText,
+});
+
+/** `system/model_refusal_no_fallback`. */
+export const modelRefusal = z.object({
+  original_model: maybeText,
+  api_refusal_category: maybeText,
+  api_refusal_explanation: maybeText,
+  content: maybeText,
+});
+
+/** `system/model_fallback`, `model_refusal_fallback` and `model_consent_fallback`. */
+export const modelFallback = z.object({
+  trigger: maybeText,
+  original_model: maybeText,
+  fallback_model: maybeText,
+  content: maybeText,
+});
+
+/** `system/status`. */
+export const status = z.object({
+  status: maybeText,
+  compact_result: maybeText,
+  compact_error: maybeText,
+});
+
+/** `system/task_started`: a subagent, or a command in the background. */
+export const taskStarted = z.object({
+  description: z.string(),
+  subagent_type: maybeText,
+  skip_transcript: z.boolean().nullish().catch(undefined),
+  ambient: z.boolean().nullish().catch(undefined),
+});
+
+/** `system/task_notification`. */
+export const taskEnded = z.object({
+  status: z.string(),
+  summary: maybeText,
+  skip_transcript: z.boolean().nullish().catch(undefined),
+  ambient: z.boolean().nullish().catch(undefined),
+});
+
+/** `system/permission_denied`. */
+export const permissionDenied = z.object({ tool_name: z.string(), message: maybeText });
+
+/** `system/informational` and `system/local_command_output`. */
+export const informational = z.object({
+  content: z.string(),
+  level: maybeText,
+  model_restriction: z.object({}).nullish().catch(undefined),
+});

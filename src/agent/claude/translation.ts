@@ -1,0 +1,235 @@
+import type { z } from "zod";
+import { NoticeReason } from "../../../gen/breakglass/v1/event_pb.ts";
+import type { EventKind, Spending } from "../agent.ts";
+import { appendBlocks, appendToolResults } from "./content.ts";
+import { label, noticeEvent, sessionEvent } from "./events.ts";
+import { decodeLine, type Message, parseMessage } from "./line.ts";
+import { malformedLine, malformedPart, overlongLine } from "./malformed.ts";
+import * as messages from "./messages.ts";
+import { type NoticeKind, RATE_LIMIT, SYSTEM_NOTICES } from "./notices.ts";
+import { isConversationUnknown, resultEvent } from "./result.ts";
+import { isRefusal, SYNTHETIC_MODEL, syntheticNotice } from "./synthetic.ts";
+import { TokenCount, usageOf } from "./token-count.ts";
+
+/**
+ * What one turn of the CLI means: its lines in, events out.
+ *
+ * 1. Kinds that are unknown are skipped; known ones that are malformed become a notice. Nothing throws.
+ * 2. `session` is appended once, before everything that is not a notice.
+ * 3. Nothing is appended after the first result: what the CLI still prints belongs to no turn.
+ */
+export class ClaudeTranslation {
+  readonly #context: { readonly agent: string; readonly resumed: boolean };
+  readonly #tokens = new TokenCount();
+  #result: messages.ResultMessage | undefined;
+  #conversationUnknown = false;
+  #agentSessionId: string | undefined;
+  #understood = 0;
+  #initialized = false;
+  /** Which of the two lines that tell of one compaction came first: the other says nothing new. */
+  #compactionToldBy: "status" | "boundary" | undefined;
+  /** A refusal was told of; the CLI's own message about it, which the result repeats, says nothing new. */
+  #refusalTold = false;
+
+  constructor(context: { readonly agent: string; readonly resumed: boolean }) {
+    this.#context = context;
+  }
+
+  /** The first `result` was seen; it was appended unless `conversationUnknown`. */
+  get result(): boolean {
+    return this.#result !== undefined;
+  }
+
+  /** The result said that the CLI has no such conversation, and nothing was done: it is to be started anew. */
+  get conversationUnknown(): boolean {
+    return this.#conversationUnknown;
+  }
+
+  /** The newest id of the conversation that the CLI gave and that it can be resumed by: a UUID. */
+  get agentSessionId(): string | undefined {
+    return this.#agentSessionId;
+  }
+
+  /** How many lines were messages, of whatever kind. */
+  get understood(): number {
+    return this.#understood;
+  }
+
+  /** The agent came up: it said so, or spoke. */
+  get initialized(): boolean {
+    return this.#initialized;
+  }
+
+  /** Usage and cost as far as they are known: the result's, or else the sum over the model's messages. */
+  get spending(): Spending {
+    const { usage, total_cost_usd } = this.#result ?? {};
+    // An interrupted turn's result says 0 of everything.
+    const told = usage?.input_tokens || usage?.output_tokens ? usageOf(usage) : undefined;
+    const known = told ?? this.#tokens.usage ?? (usage ? usageOf(usage) : undefined);
+    return { ...(known && { usage: known }), totalCostUsd: total_cost_usd ?? 0 };
+  }
+
+  /** Appends the events that one line, without its newline, means. Never throws. After the result: nothing. */
+  translate(bytes: Uint8Array, into: EventKind[]): void {
+    if (this.#result !== undefined) return;
+    const line = decodeLine(bytes);
+    if (line.trim() === "") return;
+    const message = parseMessage(line);
+    if (message === undefined) {
+      into.push(malformedLine(line));
+      return;
+    }
+    this.#understood++;
+    this.#append(message, line, into);
+  }
+
+  /** Appends the notice of a line that was too long to be handed over. */
+  skipped(bytes: number, into: EventKind[]): void {
+    if (this.#result === undefined) into.push(overlongLine(bytes));
+  }
+
+  #append(message: Message, line: string, into: EventKind[]): void {
+    switch (message.type) {
+      case "assistant":
+        this.#assistant(message, line, into);
+        break;
+      case "user":
+        this.#user(message, into);
+        break;
+      case "system":
+        this.#system(message, into);
+        break;
+      case "result":
+        this.#end(message, line, into);
+        break;
+      case "conversation_reset":
+        this.#reset(message, into);
+        break;
+      case "rate_limit_event":
+        this.#notice(RATE_LIMIT, message, into);
+        break;
+    }
+  }
+
+  #assistant(message: Message, line: string, into: EventKind[]): void {
+    const parsed = read(messages.assistant, message, into);
+    if (parsed === undefined) return;
+    const { id, model, usage } = parsed.message;
+    if (model === SYNTHETIC_MODEL) {
+      if (!isRefusal(parsed) || !this.#refusalTold) into.push(syntheticNotice(parsed));
+      this.#refusalTold = false;
+      return;
+    }
+    if (usage) this.#tokens.add(label(id), usage);
+    this.#comeUp({ session_id: parsed.session_id ?? "", model }, into);
+    appendBlocks(parsed, line, into);
+  }
+
+  #user(message: Message, into: EventKind[]): void {
+    const parsed = read(messages.user, message, into);
+    if (parsed === undefined) return;
+    const start = into.length;
+    appendToolResults(parsed, into);
+    if (this.#initialized || into.length === start) return;
+    const results = into.splice(start);
+    this.#comeUp({ session_id: parsed.session_id ?? "" }, into);
+    into.push(...results);
+  }
+
+  #system(message: Message, into: EventKind[]): void {
+    const { subtype } = message;
+    if (subtype === "init") this.#init(message, into);
+    else if (subtype === "status") this.#status(message, into);
+    else if (subtype === "compact_boundary") this.#compacted("boundary", into);
+    else if (typeof subtype === "string") {
+      const kind = SYSTEM_NOTICES.get(subtype);
+      if (kind !== undefined) this.#notice(kind, message, into);
+      if (subtype === "model_refusal_no_fallback") this.#refusalTold = true;
+    }
+  }
+
+  #init(message: Message, into: EventKind[]): void {
+    const parsed = read(messages.init, message, into);
+    if (parsed !== undefined) this.#comeUp(parsed, into);
+  }
+
+  /** The agent gave a sign of life. Only the first makes an event; ids are taken from every one. */
+  #comeUp(sign: Partial<z.output<typeof messages.init>>, into: EventKind[]): void {
+    if (sign.session_id !== undefined) this.#takeSessionId(sign.session_id);
+    if (this.#initialized) return;
+    this.#initialized = true;
+    into.push(
+      sessionEvent({
+        agentSessionId: label(sign.session_id),
+        model: label(sign.model),
+        agent: this.#context.agent,
+        agentVersion: label(sign.claude_code_version),
+        resumed: this.#context.resumed,
+      }),
+    );
+  }
+
+  /** Only a UUID becomes an argument of the CLI or a part of a path. */
+  #takeSessionId(id: string): void {
+    if (UUID.test(id)) this.#agentSessionId = id;
+  }
+
+  #status(message: Message, into: EventKind[]): void {
+    const parsed = read(messages.status, message, into);
+    if (parsed === undefined) return;
+    if (parsed.status === "compacting") this.#compactionToldBy = undefined;
+    if (parsed.compact_result === "success") this.#compacted("status", into);
+    if (parsed.compact_result === "failed") {
+      const why = parsed.compact_error ? `: ${parsed.compact_error}` : "";
+      const text = `The agent could not summarize the conversation${why}`;
+      into.push(noticeEvent(NoticeReason.AGENT_WARNING, text));
+    }
+  }
+
+  #compacted(by: "status" | "boundary", into: EventKind[]): void {
+    const told = this.#compactionToldBy;
+    this.#compactionToldBy = told === undefined || told === by ? by : undefined;
+    if (this.#compactionToldBy === undefined) return;
+    const text = "The agent summarized the conversation so far to make room";
+    into.push(noticeEvent(NoticeReason.CONTEXT_COMPACTED, text));
+  }
+
+  #reset(message: Message, into: EventKind[]): void {
+    const parsed = read(messages.conversationReset, message, into);
+    if (parsed === undefined) return;
+    this.#takeSessionId(parsed.new_conversation_id);
+    const text = "The agent began an empty conversation; it does not remember what came before";
+    into.push(noticeEvent(NoticeReason.CONVERSATION_RESET, text));
+  }
+
+  #notice(kind: NoticeKind, message: Message, into: EventKind[]): void {
+    const parsed = read(kind.schema, message, into);
+    const notice = parsed === undefined ? undefined : kind.notice(parsed);
+    if (notice !== undefined) into.push(notice);
+  }
+
+  #end(message: Message, line: string, into: EventKind[]): void {
+    const parsed = read(messages.result, message, into);
+    if (parsed === undefined) return;
+    this.#result = parsed;
+    this.#conversationUnknown =
+      this.#context.resumed && !this.#initialized && isConversationUnknown(parsed);
+    if (this.#conversationUnknown) return;
+    into.push({ case: "result", value: resultEvent(parsed, line) });
+  }
+}
+
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
+
+/** A message as its schema has it. Undefined, having appended a notice, where it does not fit. */
+function read<S extends z.ZodType>(
+  schema: S,
+  message: Message,
+  into: EventKind[],
+): z.output<S> | undefined {
+  const { data, error } = schema.safeParse(message);
+  if (error === undefined) return data;
+  const kind = typeof message.subtype === "string" ? message.subtype : message.type;
+  into.push(malformedPart(`${kind} message`, error));
+  return undefined;
+}

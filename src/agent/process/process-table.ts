@@ -1,0 +1,51 @@
+import { readdirSync, readFileSync } from "node:fs";
+
+/** A process of this machine, as Linux tells it (proc_pid_stat(5)). */
+export interface ProcessEntry {
+  readonly pid: number;
+  readonly parent: number;
+  readonly session: number;
+  /** Clock ticks since boot: with the pid it names a process, which the pid alone does not. */
+  readonly startTime: string;
+}
+
+/** Whether this machine has a table of processes to read; without one only a process group can be ended. */
+export const hasProcessTable = process.platform === "linux";
+
+/** Every process of this machine but the ones that have ended and wait to be reaped. */
+export function listProcesses(): ProcessEntry[] {
+  if (!hasProcessTable) return [];
+  return readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .map(readStat)
+    .filter((entry) => entry !== undefined);
+}
+
+function readStat(pid: string): ProcessEntry | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
+    // The command's name may hold anything, parentheses and spaces too.
+    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    const [state, parent, , session] = fields;
+    if (state === "Z" || state === "X") return undefined;
+    return {
+      pid: Number(pid),
+      parent: Number(parent),
+      session: Number(session),
+      startTime: fields[19] ?? "",
+    };
+  } catch {
+    // It ended between the listing and the reading.
+    return undefined;
+  }
+}
+
+/** A variable of the environment that a process was started with; undefined where it has none or may not be read. */
+export function readEnvironmentVariable(pid: number, name: string): string | undefined {
+  try {
+    const entries = readFileSync(`/proc/${pid}/environ`, "utf8").split("\0");
+    return entries.find((entry) => entry.startsWith(`${name}=`))?.slice(name.length + 1);
+  } catch {
+    return undefined;
+  }
+}

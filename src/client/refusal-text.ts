@@ -1,0 +1,31 @@
+import { durationMs } from "@bufbuild/protobuf/wkt";
+import { Code, ConnectError } from "@connectrpc/connect";
+import {
+  BadRequestSchema,
+  ErrorInfoSchema,
+  RetryInfoSchema,
+} from "../../gen/google/rpc/error_details_pb.ts";
+
+/**
+ * Tells what a failed call means, a fact a line, the first with code, reason and message: `FAILED_PRECONDITION TURN_IN_PROGRESS: …`.
+ * Undefined for an error that is not a call's.
+ */
+export function refusalLines(error: unknown): string[] | undefined {
+  if (!(error instanceof ConnectError)) return undefined;
+  const info = error.findDetails(ErrorInfoSchema)[0];
+  const reason = info === undefined ? "" : ` ${info.reason}`;
+  const lines = [`${codeName(error.code)}${reason}: ${error.rawMessage || "no message"}`];
+  for (const [key, value] of Object.entries(info?.metadata ?? {})) lines.push(`${key}: ${value}`);
+  for (const { fieldViolations } of error.findDetails(BadRequestSchema)) {
+    for (const { field, description } of fieldViolations) lines.push(`${field}: ${description}`);
+  }
+  for (const { retryDelay } of error.findDetails(RetryInfoSchema)) {
+    if (retryDelay !== undefined) lines.push(`try again in ${durationMs(retryDelay) / 1000} s`);
+  }
+  return lines;
+}
+
+function codeName(code: Code): string {
+  const name = Code[code] ?? String(code);
+  return name.replace(/(?<=[a-z])(?=[A-Z])/g, "_").toUpperCase();
+}

@@ -1,0 +1,19 @@
+import { callServer, type ServerOptions } from "./call-server.ts";
+import type { ExitStatus } from "./exit-status.ts";
+import { followTurn } from "./follow-turn.ts";
+
+/** What `attach` takes. */
+export interface AttachOptions extends ServerOptions {
+  /** Only events after this sequence are printed. */
+  readonly after?: number;
+  readonly json?: boolean;
+}
+
+/** Prints a turn, running or ended, and follows it to its end. */
+export async function attach(turnId: string, options: AttachOptions): Promise<ExitStatus> {
+  const request = { turnId, afterSequence: options.after ?? 0 };
+  const follow = { json: options.json === true, unconfirmed: "Left before the server answered." };
+  return callServer(options, (client, terminal) =>
+    followTurn(client, { attach: request }, follow, terminal),
+  );
+}

@@ -1,0 +1,16 @@
+/** What the process ends with. */
+export const ExitStatus = {
+  /** The turn succeeded; for other commands, they did what they were asked. */
+  ok: 0,
+  /** The turn failed, was canceled or is lost; for `serve` and `drill`, they failed. */
+  failed: 1,
+  /** The command line or a variable cannot be used. */
+  usage: 2,
+  /** There was no connection, it broke, or the server refused. */
+  refused: 3,
+  /** Ctrl-C, or a reader that went away: nobody reads any more, the turn goes on. */
+  detached: 130,
+} as const;
+
+/** One of the exit statuses. */
+export type ExitStatus = (typeof ExitStatus)[keyof typeof ExitStatus];

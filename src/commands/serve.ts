@@ -1,0 +1,29 @@
+import { readServeConfig } from "../config.ts";
+import { createLog } from "../log.ts";
+import { startServer } from "../server.ts";
+import { ExitStatus } from "./exit-status.ts";
+
+/**
+ * Serves until SIGTERM or SIGINT, then drains. One line on stdout tells the address once connections are accepted; the log
+ * goes to stderr. A second signal ends the process at once.
+ *
+ * @throws ConfigError for the first setting that cannot be used.
+ */
+export async function serve(): Promise<ExitStatus> {
+  const log = createLog((line) => void process.stderr.write(line));
+  const server = await startServer(readServeConfig(), log);
+  process.stdout.write(`breakglass serves ${server.url}\n`);
+  let draining = false;
+  const stop = (signal: NodeJS.Signals) => {
+    if (draining) process.exit(ExitStatus.failed);
+    draining = true;
+    log.info("draining", { signal });
+    server.drain().catch((error: unknown) => {
+      log.error("draining failed", { error });
+      process.exit(ExitStatus.failed);
+    });
+  };
+  process.on("SIGTERM", stop).on("SIGINT", stop);
+  await server.closed;
+  return draining ? ExitStatus.ok : ExitStatus.failed;
+}

@@ -1,0 +1,55 @@
+/** Why a request is refused. A closed union: the edge maps each to a status code. */
+export type RefusalReason =
+  | "INVALID_ARGUMENT"
+  | "TURN_IN_PROGRESS"
+  | "TOO_MANY_TURNS"
+  | "TOO_MANY_SUBSCRIPTIONS"
+  | "REQUEST_ID_REUSED"
+  | "NOT_FOUND"
+  | "OUT_OF_RANGE"
+  | "UNAUTHENTICATED"
+  | "ORIGIN_NOT_ALLOWED"
+  | "DRAINING"
+  | "STREAM_ENDED"
+  | "STORAGE";
+
+/** A field of a request and what is wrong with it. */
+export interface FieldViolation {
+  /** The field's name in the proto. */
+  readonly field: string;
+  /** What is wrong and what would be right. */
+  readonly description: string;
+}
+
+/** What a refusal says beside its reason and message. */
+export interface RefusalDetails {
+  /** Facts for programs, such as `turn_id`. */
+  readonly metadata?: Readonly<Record<string, string>>;
+  /** The fields to mend. */
+  readonly violations?: readonly FieldViolation[];
+  /** When trying again makes sense, in milliseconds. */
+  readonly retryAfterMs?: number;
+}
+
+/** A request that is refused for a reason that the caller is told. Every other error is a defect of the server's. */
+export class Refusal extends Error {
+  override readonly name = "Refusal";
+  readonly reason: RefusalReason;
+  readonly details: RefusalDetails;
+
+  constructor(reason: RefusalReason, message: string, details: RefusalDetails = {}) {
+    super(message);
+    this.reason = reason;
+    this.details = details;
+  }
+}
+
+/** Refuses a turn or a session that does not exist, or that the caller may not see: the answer is the same. */
+export function notFound(what: "turn" | "session"): Refusal {
+  return new Refusal("NOT_FOUND", `no such ${what}`);
+}
+
+/** Refuses what needs a store that takes writes. */
+export function storageFailed(cause: string): Refusal {
+  return new Refusal("STORAGE", `the store cannot take a write: ${cause}`, { retryAfterMs: 5000 });
+}

@@ -1,0 +1,100 @@
+#!/usr/bin/env node
+import { Command, CommanderError, InvalidArgumentError } from "commander";
+import { ExitStatus } from "./commands/exit-status.ts";
+import { UsageError } from "./commands/usage-error.ts";
+import { ConfigError } from "./config.ts";
+
+// Each command is imported when it is asked for: listing sessions loads no server, and serving no client.
+async function main(): Promise<ExitStatus> {
+  let status: ExitStatus = ExitStatus.ok;
+  const program = new Command("breakglass")
+    .description("Runs an AI agent in a workspace per session, and streams its work.")
+    .exitOverride();
+
+  program
+    .command("serve")
+    .description("serve until SIGTERM or SIGINT; settings are BREAKGLASS_… variables")
+    .action(async () => {
+      status = await (await import("./commands/serve.ts")).serve();
+    });
+  withUrl(program.command("run"))
+    .description("run a turn and print it as it happens")
+    .argument("<prompt>", "what the agent is asked; - reads it from stdin")
+    .option("--session <id>", "the session's UUID (default: a new session)")
+    .option("--model <model>", "the model (default: the session's, else the server's)")
+    .option("--agent <agent>", "the agent definition (default: the session's, else the server's)")
+    .option("--timeout <seconds>", "how long the turn may take", positiveSeconds)
+    .option("--request-id <uuid>", "joins the turn that this id started before")
+    .option("--json", "print one event in JSON a line")
+    .action(async (prompt: string, options) => {
+      status = await (await import("./commands/run.ts")).run(prompt, options);
+    });
+  withUrl(program.command("attach"))
+    .description("print a turn, running or ended, and follow it to its end")
+    .argument("<turn>", "the turn's id")
+    .option("--after <n>", "only what follows this sequence", wholeSequence)
+    .option("--json", "print one event in JSON a line")
+    .action(async (turn: string, options) => {
+      status = await (await import("./commands/attach.ts")).attach(turn, options);
+    });
+  withUrl(program.command("cancel"))
+    .description("end a running turn and print how it ended")
+    .argument("<turn>", "the turn's id")
+    .action(async (turn: string, options) => {
+      status = await (await import("./commands/cancel.ts")).cancel(turn, options);
+    });
+  withUrl(program.command("sessions"))
+    .description("list the sessions, most recently active first")
+    .option("--json", "print one session in JSON a line")
+    .action(async (options) => {
+      status = await (await import("./commands/sessions.ts")).sessions(options);
+    });
+  withUrl(program.command("turns"))
+    .description("list a session's turns, newest first")
+    .argument("<session>", "the session's id")
+    .option("--json", "print one turn in JSON a line")
+    .action(async (session: string, options) => {
+      status = await (await import("./commands/turns.ts")).turns(session, options);
+    });
+  program
+    .command("drill")
+    .description(
+      "rehearse a repair with the real service and agent and a scripted model; no key, no network",
+    )
+    .action(async () => {
+      status = await (await import("./commands/drill.ts")).drill();
+    });
+
+  await program.parseAsync();
+  return status;
+}
+
+function withUrl(command: Command): Command {
+  return command.option("--url <url>", "the server (default: BREAKGLASS_URL)");
+}
+
+function positiveSeconds(text: string): number {
+  const seconds = Number(text);
+  if (text.trim() !== "" && seconds > 0 && seconds <= 604_800) return seconds;
+  throw new InvalidArgumentError("It takes a number of seconds above 0, at most 604800.");
+}
+
+function wholeSequence(text: string): number {
+  if (/^\d{1,10}$/.test(text) && Number(text) < 2 ** 32) return Number(text);
+  throw new InvalidArgumentError("It takes a whole number from 0 to 4294967295.");
+}
+
+function statusOf(error: unknown): ExitStatus {
+  if (error instanceof CommanderError) {
+    return error.exitCode === 0 ? ExitStatus.ok : ExitStatus.usage;
+  }
+  if (error instanceof ConfigError || error instanceof UsageError) {
+    process.stderr.write(`breakglass: ${error.message}\n`);
+    return ExitStatus.usage;
+  }
+  const message = error instanceof Error ? error.message : String(error);
+  process.stderr.write(`breakglass: ${message}\n`);
+  return ExitStatus.failed;
+}
+
+process.exit(await main().catch(statusOf));

@@ -1,0 +1,52 @@
+import { createContextKey, createContextValues, type HandlerContext } from "@connectrpc/connect";
+import { Refusal } from "../errors.ts";
+import type { HttpRequest } from "./http.ts";
+import type { Origins, RequestOrigin } from "./origins.ts";
+import type { Tokens } from "./tokens.ts";
+
+/** Everyone, where the server knows no tokens: only this machine can reach it then. */
+const LOCAL_PRINCIPAL = "local";
+
+const principalKey = createContextKey<string | undefined>(undefined);
+const originKey = createContextKey<RequestOrigin | undefined>(undefined);
+
+/** Who calls, as `admit` established it. */
+export function principalOf(context: HandlerContext): string {
+  const principal = context.values.get(principalKey);
+  if (principal === undefined) throw new Error("a request reached its handler without admission");
+  return principal;
+}
+
+/** What `admit` needs to know of a request and the framework does not keep. */
+export function contextValuesOf(request: HttpRequest) {
+  return createContextValues().set(originKey, originOf(request));
+}
+
+/** Where a request comes from. */
+export function originOf(request: HttpRequest): RequestOrigin {
+  const authority = "authority" in request ? request.authority : request.headers.host;
+  const { origin } = request.headers;
+  return { host: authority, origin: typeof origin === "string" ? origin : null };
+}
+
+/**
+ * Lets a request through to its handler, before any of its body is read, or refuses it.
+ *
+ * @throws Refusal ORIGIN_NOT_ALLOWED or UNAUTHENTICATED.
+ */
+export function admit(context: HandlerContext, origins: Origins, tokens: Tokens | undefined): void {
+  const origin = context.values.get(originKey) ?? { host: undefined, origin: null };
+  const refusal = origins.refusalOf(origin);
+  if (refusal !== undefined) throw new Refusal("ORIGIN_NOT_ALLOWED", refusal);
+  const principal =
+    tokens === undefined
+      ? LOCAL_PRINCIPAL
+      : tokens.principalOf(context.requestHeader.get("authorization"));
+  if (principal === undefined) {
+    throw new Refusal(
+      "UNAUTHENTICATED",
+      "the request carries no bearer token that this server knows",
+    );
+  }
+  context.values.set(principalKey, principal);
+}

@@ -1,0 +1,35 @@
+import type { Message } from "@bufbuild/protobuf";
+import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
+import type { HandlerContext } from "@connectrpc/connect";
+import type { TurnEvent } from "../../gen/breakglass/v1/event_pb.ts";
+import { decodeEvent, type EncodedEvent } from "../turns/encoded-event.ts";
+import type { StreamItem } from "../turns/subscription.ts";
+
+/** The number of the field `event`, in `RunTurnResponse` and `AttachTurnResponse` alike. */
+const EVENT_FIELD = 1;
+
+/** What both streaming responses hold. */
+type EventResponse<N extends string> = Message<N> & { event?: TurnEvent };
+
+/**
+ * Makes the responses of one stream.
+ *
+ * An event is serialized once, when it is recorded. Binary protocols get those bytes as they are, as a field that the
+ * message does not know: the same bytes for every reader, every time, at no cost. JSON needs the message itself.
+ */
+export function eventResponses<N extends string>(
+  typeName: N,
+  context: HandlerContext,
+): (item: StreamItem) => EventResponse<N> {
+  const isJson = /[+/]json\b/.test(context.requestHeader.get("content-type") ?? "");
+  return (item) => {
+    if ("transient" in item) return { $typeName: typeName, event: item.transient };
+    if (isJson) return { $typeName: typeName, event: decodeEvent(item.encoded) };
+    return { $typeName: typeName, $unknown: [eventField(item.encoded)] };
+  };
+}
+
+function eventField(encoded: EncodedEvent) {
+  const data = new BinaryWriter().bytes(encoded).finish();
+  return { no: EVENT_FIELD, wireType: WireType.LengthDelimited, data };
+}

@@ -1,0 +1,147 @@
+import { createServer as createHttp1Server } from "node:http";
+import {
+  createServer as createHttp2Server,
+  createSecureServer,
+  type ServerHttp2Session,
+} from "node:http2";
+import { createServer as createNetServer, type Server, type Socket } from "node:net";
+import type { ListenAddress } from "../config.ts";
+import type { RequestListener } from "./http.ts";
+
+/** What HTTP/2's connection preface begins with (RFC 9113, 3.4), and no HTTP/1.1 request does. */
+const HTTP2_PREFACE = Buffer.from("PRI ");
+/** A connection that says nothing is closed. */
+const FIRST_BYTES_MS = 10_000;
+/** Node takes thousands by default; one client's flood must leave the others their share. */
+const MAX_STREAMS_PER_CONNECTION = 256;
+
+/** A port that accepts connections. */
+export interface Listener {
+  /** The port, also where any free one was asked for. */
+  readonly port: number;
+  /** Accepts no more connections and lets the requests under way end; resolves when the last has. */
+  close(): Promise<void>;
+  /** Ends every connection now. */
+  destroy(): void;
+}
+
+/**
+ * Listens for HTTP/1.1 and HTTP/2 on one port, with TLS where there is a certificate.
+ *
+ * @param listenerFor - Makes the answerer, once the port is known.
+ * @throws Error of `node:net`, such as EADDRINUSE.
+ */
+export async function listen(
+  address: ListenAddress,
+  tls: { readonly cert: Buffer; readonly key: Buffer } | undefined,
+  listenerFor: (port: number) => RequestListener,
+): Promise<Listener> {
+  let answer: RequestListener | undefined;
+  const onRequest: RequestListener = (request, response) => answer?.(request, response);
+  const sockets = new Set<Socket>();
+  const sessions = new Set<ServerHttp2Session>();
+  const server =
+    tls === undefined ? cleartextServer(onRequest, sessions) : tlsServer(tls, onRequest, sessions);
+  server.on(tls === undefined ? "connection" : "secureConnection", (socket: Socket) => {
+    sockets.add(socket);
+    socket.once("close", () => sockets.delete(socket));
+  });
+  await bind(server, address);
+  const { port } = server.address() as { port: number };
+  answer = listenerFor(port);
+  return {
+    port,
+    async close() {
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      // Says goodbye at once and closes when the last stream has ended.
+      for (const session of sessions) session.close();
+      // A kept-alive connection of HTTP/1.1 holds the server open; one with a request under way is left to end it.
+      server.emit("drain-http1");
+      await closed;
+    },
+    destroy() {
+      for (const socket of sockets) socket.destroy();
+    },
+  };
+}
+
+function cleartextServer(onRequest: RequestListener, sessions: Set<ServerHttp2Session>): Server {
+  const http1 = createHttp1Server(onRequest);
+  // It never listens itself, but only this makes it keep its time-outs and know its idle connections.
+  http1.emit("listening");
+  const http2 = createHttp2Server(http2Options, onRequest);
+  track(http2, sessions);
+  const server = createNetServer((socket) => {
+    socket.on("error", () => socket.destroy());
+    void readFirstBytes(socket).then((first) => {
+      if (first === undefined) return;
+      const chosen = first.equals(HTTP2_PREFACE) ? http2 : http1;
+      chosen.emit("connection", socket);
+    });
+  });
+  server.on("drain-http1", () => http1.closeIdleConnections());
+  server.once("close", () => http1.close());
+  return server;
+}
+
+function tlsServer(
+  tls: { readonly cert: Buffer; readonly key: Buffer },
+  onRequest: RequestListener,
+  sessions: Set<ServerHttp2Session>,
+): Server {
+  const server = createSecureServer({ ...http2Options, ...tls, allowHTTP1: true }, onRequest);
+  track(server, sessions);
+  return server;
+}
+
+const http2Options = { settings: { maxConcurrentStreams: MAX_STREAMS_PER_CONNECTION } };
+
+function track(
+  server: { on(event: "session", listener: (session: ServerHttp2Session) => void): unknown },
+  sessions: Set<ServerHttp2Session>,
+): void {
+  server.on("session", (session) => {
+    sessions.add(session);
+    session.once("close", () => sessions.delete(session));
+    session.on("error", () => {}); // Its streams hear of it.
+  });
+}
+
+/** As many first bytes as tell the version, put back in front of the rest; undefined where they never came. */
+function readFirstBytes(socket: Socket): Promise<Buffer | undefined> {
+  return new Promise((resolve) => {
+    const finish = (first: Buffer | undefined) => {
+      clearTimeout(timer);
+      socket.off("readable", look);
+      socket.off("close", end);
+      socket.off("end", end);
+      resolve(first);
+    };
+    const end = () => finish(undefined);
+    const look = () => {
+      const bytes: Buffer | null = socket.read();
+      if (bytes === null) return;
+      socket.unshift(bytes);
+      const first = bytes.subarray(0, HTTP2_PREFACE.length);
+      if (
+        first.length === HTTP2_PREFACE.length ||
+        !HTTP2_PREFACE.subarray(0, first.length).equals(first)
+      )
+        finish(first);
+    };
+    const timer = setTimeout(() => socket.destroy(), FIRST_BYTES_MS);
+    socket.on("readable", look);
+    socket.once("close", end);
+    socket.once("end", end);
+  });
+}
+
+function bind(server: Server, { host, port }: ListenAddress): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(port, host, () => {
+      server.off("error", reject);
+      resolve();
+    });
+  });
+}

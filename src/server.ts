@@ -1,0 +1,158 @@
+import { mkdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { ClaudeAgent } from "./agent/claude/claude-agent.ts";
+import { resolveCommand } from "./agent/claude/executable.ts";
+import { ConfigError, type ServeConfig } from "./config.ts";
+import type { Log } from "./log.ts";
+import { type Listener, listen } from "./rpc/listener.ts";
+import { bracketed, isLoopback, Origins, ownHosts } from "./rpc/origins.ts";
+import { requestListener } from "./rpc/request-listener.ts";
+import { Tokens } from "./rpc/tokens.ts";
+import { SqliteStore } from "./store/sqlite/sqlite-store.ts";
+import { Turns } from "./turns/turns.ts";
+
+/** A server that accepts connections. */
+export interface Server {
+  /** Such as `http://127.0.0.1:7433`. */
+  readonly url: string;
+  /** Takes no new turns, stops the running ones, lets the streams end and closes. Idempotent. */
+  drain(): Promise<void>;
+  /** Resolves when it is closed. */
+  readonly closed: Promise<void>;
+}
+
+/** How long streams get to deliver what they have once their turns have ended. */
+const STREAMS_END_MS = 5000;
+
+/**
+ * Starts the service: opens the store, takes over what a server before left, and listens.
+ *
+ * @throws ConfigError where a setting cannot be used: one line for the operator.
+ */
+export async function startServer(config: ServeConfig, log: Log): Promise<Server> {
+  const { listen: address } = config;
+  const tokens = config.tokensFile === undefined ? undefined : Tokens.read(config.tokensFile);
+  if (tokens === undefined && !isLoopback(address.host)) {
+    const shown = `${bracketed(address.host)}:${address.port}`;
+    throw new ConfigError(
+      `BREAKGLASS_LISTEN is ${JSON.stringify(shown)}, which others can reach: set BREAKGLASS_TOKENS_FILE, or listen on 127.0.0.1`,
+    );
+  }
+  const tls = config.tls && {
+    cert: readPem("BREAKGLASS_TLS_CERT", config.tls.cert),
+    key: readPem("BREAKGLASS_TLS_KEY", config.tls.key),
+  };
+  const store = await openStore(config);
+  try {
+    const turns = createTurns(config, store, log);
+    await turns.recover();
+    const listener = await listenFor(config, tls, tokens, turns, log);
+    return running(
+      `${tls ? "https" : "http"}://${bracketed(address.host)}:${listener.port}`,
+      turns,
+      listener,
+      store,
+    );
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+}
+
+function createTurns(config: ServeConfig, store: SqliteStore, log: Log): Turns {
+  const { environment, agentEnv, maxLineBytes } = config;
+  const command = resolveCommand(config.agentCommand, environment);
+  const agent = new ClaudeAgent({ command, environment, passedNames: agentEnv, maxLineBytes, log });
+  return new Turns({
+    store,
+    agent,
+    log,
+    limits: {
+      timeoutMs: config.turnTimeoutMs,
+      idleTimeoutMs: config.idleTimeoutMs,
+      maxEventBytes: config.maxEventBytes,
+      maxTurnBytes: config.maxTurnBytes,
+    },
+    maxConcurrentTurns: config.maxConcurrentTurns,
+    maxSubscriptions: config.maxSubscriptions,
+    defaults: { agent: config.agent, model: config.model },
+    sessionsDir: config.sessionsDir,
+  });
+}
+
+async function openStore(config: ServeConfig): Promise<SqliteStore> {
+  const directories = {
+    BREAKGLASS_DATA_DIR: config.dataDir,
+    BREAKGLASS_SESSIONS_DIR: config.sessionsDir,
+  };
+  for (const [variable, directory] of Object.entries(directories)) {
+    try {
+      mkdirSync(directory, { recursive: true, mode: 0o700 });
+    } catch (error) {
+      const why = (error as NodeJS.ErrnoException).code;
+      throw new ConfigError(
+        `${variable} is ${JSON.stringify(directory)}, which cannot be made: ${why}`,
+      );
+    }
+  }
+  try {
+    return await SqliteStore.open(join(config.dataDir, "breakglass.db"));
+  } catch (error) {
+    throw new ConfigError(
+      `BREAKGLASS_DATA_DIR is ${JSON.stringify(config.dataDir)}: ${(error as Error).message}`,
+    );
+  }
+}
+
+async function listenFor(
+  config: ServeConfig,
+  tls: { cert: Buffer; key: Buffer } | undefined,
+  tokens: Tokens | undefined,
+  turns: Turns,
+  log: Log,
+): Promise<Listener> {
+  const { listen: address, maxPromptBytes } = config;
+  try {
+    return await listen(address, tls, (port) => {
+      const hosts = [...ownHosts(address.host, port), ...config.allowedHosts];
+      const origins = new Origins(hosts, config.allowedOrigins);
+      return requestListener({ turns, origins, tokens, maxPromptBytes, log });
+    });
+  } catch (error) {
+    const shown = `${bracketed(address.host)}:${address.port}`;
+    const why = (error as NodeJS.ErrnoException).code ?? (error as Error).message;
+    throw new ConfigError(
+      `BREAKGLASS_LISTEN is ${JSON.stringify(shown)}, which cannot be listened on: ${why}`,
+    );
+  }
+}
+
+function running(url: string, turns: Turns, listener: Listener, store: SqliteStore): Server {
+  const closed = Promise.withResolvers<void>();
+  let draining: Promise<void> | undefined;
+  const drain = async () => {
+    await turns.drain();
+    const timer = setTimeout(() => listener.destroy(), STREAMS_END_MS);
+    await listener.close();
+    clearTimeout(timer);
+    await store.close();
+    closed.resolve();
+  };
+  return {
+    url,
+    closed: closed.promise,
+    drain: () => {
+      draining ??= drain();
+      return draining;
+    },
+  };
+}
+
+function readPem(variable: string, path: string): Buffer {
+  try {
+    return readFileSync(path);
+  } catch (error) {
+    const why = (error as NodeJS.ErrnoException).code;
+    throw new ConfigError(`${variable} is ${JSON.stringify(path)}, which cannot be read: ${why}`);
+  }
+}

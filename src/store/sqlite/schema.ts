@@ -1,0 +1,81 @@
+import type { DatabaseSync } from "node:sqlite";
+
+/** The version of the schema below, kept in the database's `user_version`. */
+export const SCHEMA_VERSION = 1;
+
+const SCHEMA = `
+  CREATE TABLE sessions (
+    session_id TEXT PRIMARY KEY,
+    principal TEXT NOT NULL,
+    agent TEXT NOT NULL,
+    model TEXT NOT NULL,
+    workspace TEXT NOT NULL,
+    agent_session_id TEXT NOT NULL,
+    create_time INTEGER NOT NULL,
+    last_active_time INTEGER NOT NULL,
+    running_turn_id TEXT NOT NULL DEFAULT '',
+    turn_count INTEGER NOT NULL DEFAULT 0
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX sessions_by_activity ON sessions (principal, last_active_time, session_id);
+
+  CREATE TABLE turns (
+    turn_key INTEGER PRIMARY KEY AUTOINCREMENT,
+    turn_id TEXT NOT NULL UNIQUE,
+    session_id TEXT NOT NULL REFERENCES sessions (session_id),
+    process_id TEXT NOT NULL,
+    processes_gone INTEGER NOT NULL DEFAULT 0,
+    state INTEGER NOT NULL,
+    error_reason INTEGER NOT NULL DEFAULT 0,
+    prompt TEXT NOT NULL,
+    principal TEXT NOT NULL,
+    model TEXT NOT NULL,
+    agent TEXT NOT NULL,
+    last_sequence INTEGER NOT NULL DEFAULT 0,
+    create_time INTEGER NOT NULL,
+    end_time INTEGER
+  ) STRICT;
+  CREATE INDEX turns_by_session ON turns (session_id, turn_key);
+  CREATE INDEX turns_left ON turns (processes_gone) WHERE processes_gone = 0;
+
+  -- A request outlives its turn, so that a late retry of it runs nothing.
+  CREATE TABLE requests (
+    principal TEXT NOT NULL,
+    request_id TEXT NOT NULL,
+    turn_id TEXT NOT NULL,
+    session_id TEXT NOT NULL,
+    sent_session_id TEXT NOT NULL,
+    fingerprint BLOB NOT NULL,
+    forget_time INTEGER,
+    PRIMARY KEY (principal, request_id)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX requests_by_session ON requests (session_id);
+
+  CREATE TABLE events (
+    turn_key INTEGER NOT NULL REFERENCES turns (turn_key),
+    sequence INTEGER NOT NULL,
+    event BLOB NOT NULL,
+    PRIMARY KEY (turn_key, sequence)
+  ) STRICT, WITHOUT ROWID;
+`;
+
+/**
+ * Makes the database ready: its pragmas, and its schema where it is new.
+ *
+ * @throws Error with a message for the operator, where the database is another server's or of another version.
+ */
+export function prepare(database: DatabaseSync): void {
+  // Exclusive from the first read on: two servers on one store would end each other's turns.
+  database.exec("PRAGMA locking_mode = EXCLUSIVE");
+  database.exec("PRAGMA journal_mode = WAL");
+  database.exec("PRAGMA synchronous = FULL");
+  database.exec("PRAGMA foreign_keys = ON");
+  const version = Number(database.prepare("PRAGMA user_version").get()?.user_version);
+  if (version > SCHEMA_VERSION) {
+    throw new Error(
+      `its schema is version ${version}, this server knows up to ${SCHEMA_VERSION}: run a newer server`,
+    );
+  }
+  if (version < SCHEMA_VERSION) {
+    database.exec(`BEGIN; ${SCHEMA} PRAGMA user_version = ${SCHEMA_VERSION}; COMMIT`);
+  }
+}

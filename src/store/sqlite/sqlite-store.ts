@@ -1,0 +1,136 @@
+import { once } from "node:events";
+import { Worker } from "node:worker_threads";
+import { Refusal } from "../../errors.ts";
+import type { EventBatch, SessionPlace, Store, TurnStart } from "../store.ts";
+import type { Answer, Call, Method, ReadyMessage } from "./messages.ts";
+import { packEvents, unpackEvents } from "./packed-events.ts";
+import type { SqliteDatabase } from "./sqlite-database.ts";
+
+type Result<M extends Method> = Promise<ReturnType<SqliteDatabase[M]>>;
+
+interface Pending {
+  resolve(value: unknown): void;
+  reject(error: Refusal): void;
+}
+
+/** A store in an SQLite file, written by a thread of its own that groups the commits of all turns. */
+export class SqliteStore implements Store {
+  readonly #worker: Worker;
+  readonly #pending = new Map<number, Pending>();
+  #nextId = 1;
+  #ended: Refusal | undefined;
+
+  private constructor(worker: Worker) {
+    this.#worker = worker;
+    worker.on("message", (answers: Answer[]) => this.#settle(answers));
+    worker.on("error", (error: Error) => this.#end(`its thread failed: ${error.message}`));
+    worker.on("exit", () => this.#end("it is closed"));
+  }
+
+  /**
+   * Opens the store, making it where it does not exist.
+   *
+   * @throws Error with a message for the operator where the file cannot be used.
+   */
+  static async open(path: string): Promise<SqliteStore> {
+    const worker = new Worker(new URL(workerFile, import.meta.url), { workerData: { path } });
+    const [message] = (await once(worker, "message")) as [ReadyMessage];
+    if (message.ready) return new SqliteStore(worker);
+    await worker.terminate();
+    const why = /locked/.test(message.message) ? "another server uses it" : message.message;
+    throw new Error(`cannot open the store ${path}: ${why}`);
+  }
+
+  createTurn(start: TurnStart): Result<"createTurn"> {
+    return this.#call("createTurn", [start], start.prompt.length);
+  }
+
+  append({ events, ...batch }: EventBatch): Result<"append"> {
+    const packed = packEvents(events);
+    const { bytes, ends } = packed;
+    return this.#call("append", [batch, packed], bytes.length, [bytes.buffer, ends.buffer]);
+  }
+
+  recordProcessesGone(turnId: string): Result<"recordProcessesGone"> {
+    return this.#call("recordProcessesGone", [turnId]);
+  }
+
+  async readEvents(turnId: string, afterSequence: number, maxBytes: number): Promise<Uint8Array[]> {
+    return unpackEvents(await this.#call("readEvents", [turnId, afterSequence, maxBytes]));
+  }
+
+  getTurn(turnId: string, principal: string): Result<"getTurn"> {
+    return this.#call("getTurn", [turnId, principal]);
+  }
+
+  listTurns(
+    sessionId: string,
+    principal: string,
+    pageSize: number,
+    after: number | undefined,
+  ): Result<"listTurns"> {
+    return this.#call("listTurns", [sessionId, principal, pageSize, after]);
+  }
+
+  getSession(sessionId: string, principal: string): Result<"getSession"> {
+    return this.#call("getSession", [sessionId, principal]);
+  }
+
+  listSessions(
+    principal: string,
+    pageSize: number,
+    after: SessionPlace | undefined,
+  ): Result<"listSessions"> {
+    return this.#call("listSessions", [principal, pageSize, after]);
+  }
+
+  deleteSession(sessionId: string, principal: string, time: number): Result<"deleteSession"> {
+    return this.#call("deleteSession", [sessionId, principal, time]);
+  }
+
+  listLeftTurns(): Result<"listLeftTurns"> {
+    return this.#call("listLeftTurns", []);
+  }
+
+  async close(): Promise<void> {
+    if (this.#ended !== undefined) return;
+    const exited = once(this.#worker, "exit");
+    await this.#call("close", []);
+    await exited;
+  }
+
+  #call<M extends Method>(
+    method: M,
+    args: Parameters<SqliteDatabase[M]>,
+    bytes = 0,
+    moved: readonly ArrayBuffer[] = [],
+  ): Result<M> {
+    return new Promise((resolve, reject) => {
+      if (this.#ended !== undefined) return reject(this.#ended);
+      const id = this.#nextId++;
+      this.#pending.set(id, { resolve: resolve as Pending["resolve"], reject });
+      this.#worker.postMessage({ id, method, args, bytes } satisfies Call, moved);
+    });
+  }
+
+  #settle(answers: Answer[]): void {
+    for (const answer of answers) {
+      const pending = this.#pending.get(answer.id);
+      this.#pending.delete(answer.id);
+      if ("value" in answer) pending?.resolve(answer.value);
+      else {
+        const { reason, message, details } = answer.failure;
+        pending?.reject(new Refusal(reason, message, details));
+      }
+    }
+  }
+
+  #end(why: string): void {
+    this.#ended ??= new Refusal("STORAGE", `the store failed: ${why}`, { retryAfterMs: 5000 });
+    for (const pending of this.#pending.values()) pending.reject(this.#ended);
+    this.#pending.clear();
+  }
+}
+
+/** The worker runs as this file does: as TypeScript in the repository, compiled in the package. */
+const workerFile = import.meta.url.endsWith(".ts") ? "./worker.ts" : "./worker.js";

@@ -1,0 +1,80 @@
+import { parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
+import { Refusal } from "../../errors.ts";
+import type { Answer, Call, Failure, ReadyMessage } from "./messages.ts";
+import { isWrite } from "./messages.ts";
+import { SqliteDatabase } from "./sqlite-database.ts";
+
+/**
+ * The thread that owns the database.
+ *
+ * Whatever has arrived while a commit was under way shares the next one, so that many turns cost few fsyncs, and none of
+ * them holds up the thread that serves clients.
+ */
+const port = parentPort!;
+/** Bounds how long a commit can get: about 10 ms of inserts. */
+const GROUP_BYTES = 4 * 1024 * 1024;
+
+let database: SqliteDatabase;
+try {
+  database = new SqliteDatabase(workerData.path as string);
+  port.postMessage({ ready: true } satisfies ReadyMessage);
+  port.on("message", (call: Call) => serve(takeGroup(call)));
+} catch (error) {
+  port.postMessage({ ready: false, message: (error as Error).message } satisfies ReadyMessage);
+}
+
+function takeGroup(first: Call): Call[] {
+  const group = [first];
+  let bytes = first.bytes;
+  while (bytes < GROUP_BYTES) {
+    const next = receiveMessageOnPort(port);
+    if (next === undefined) break;
+    const call = next.message as Call;
+    group.push(call);
+    bytes += call.bytes;
+  }
+  return group;
+}
+
+function serve(group: Call[]): void {
+  const answers = [
+    ...commit(group.filter((call) => isWrite(call.method))),
+    ...group.filter((call) => !isWrite(call.method)).map(perform),
+  ];
+  port.postMessage(answers);
+  if (group.some((call) => call.method === "close")) port.close();
+}
+
+/** Performs writes in one transaction; where that fails, each in its own, so that none fails for another's sake. */
+function commit(writes: Call[]): Answer[] {
+  if (writes.length === 0) return [];
+  try {
+    return database.transaction(() => writes.map(perform));
+  } catch (error) {
+    if (writes.length > 1) return writes.flatMap((call) => commit([call]));
+    return writes.map((call) => ({ id: call.id, failure: storage(error) }));
+  }
+}
+
+function perform(call: Call): Answer {
+  try {
+    const method = database[call.method] as (...args: readonly unknown[]) => unknown;
+    return { id: call.id, value: method.apply(database, [...call.args]) };
+  } catch (error) {
+    if (error instanceof Refusal) {
+      const { reason, message, details } = error;
+      return { id: call.id, failure: { reason, message, details } };
+    }
+    if (isWrite(call.method)) throw error; // Rolls the transaction back.
+    return { id: call.id, failure: storage(error) };
+  }
+}
+
+function storage(error: unknown): Failure {
+  const message = error instanceof Error ? error.message : String(error);
+  return {
+    reason: "STORAGE",
+    message: `the store failed: ${message}`,
+    details: { retryAfterMs: 5000 },
+  };
+}

@@ -1,0 +1,58 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { text } from "node:stream/consumers";
+import { fileURLToPath } from "node:url";
+
+const MAIN = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
+
+/** How a command ended. */
+export interface Ended {
+  readonly status: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** A command as it runs. */
+export interface RunningCommand {
+  readonly process: ChildProcess;
+  readonly ended: Promise<Ended>;
+  /** Resolves when the stream has printed the text. Rejects where it ends without. */
+  printed(stream: "stdout" | "stderr", text: string): Promise<void>;
+}
+
+/** Starts the command line in a process of its own, in an environment that holds only what is given. */
+export function startCommand(
+  args: readonly string[],
+  {
+    environment = {},
+    stdin = "",
+  }: { environment?: Record<string, string>; stdin?: string | Uint8Array } = {},
+): RunningCommand {
+  const child = spawn(process.execPath, [MAIN, ...args], { env: environment, stdio: "pipe" });
+  child.stdin.on("error", () => {});
+  child.stdin.end(stdin);
+  const ended = Promise.all([
+    text(child.stdout),
+    text(child.stderr),
+    new Promise<number | null>((resolve) => child.on("close", resolve)),
+  ]).then(([stdout, stderr, status]) => ({ status, stdout, stderr }));
+  // A test that destroys a stream has no use for it; whoever awaits it still sees the rejection.
+  ended.catch(() => {});
+  return {
+    process: child,
+    ended,
+    printed: (stream, wanted) =>
+      new Promise((resolve, reject) => {
+        let seen = "";
+        child[stream].on("data", (piece: Buffer) => {
+          seen += piece;
+          if (seen.includes(wanted)) resolve();
+        });
+        child[stream].on("end", () => reject(new Error(`not printed: ${wanted}; but: ${seen}`)));
+      }),
+  };
+}
+
+/** Runs the command line to its end. */
+export function runCommand(...parameters: Parameters<typeof startCommand>): Promise<Ended> {
+  return startCommand(...parameters).ended;
+}

@@ -1,0 +1,46 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { runCommand, startCommand } from "./run-command.ts";
+
+let dataDir: string;
+beforeEach(async () => {
+  dataDir = await mkdtemp(join(tmpdir(), "breakglass-serve-"));
+});
+afterEach(() => rm(dataDir, { recursive: true, force: true }));
+
+const SERVES = /^breakglass serves (http:\/\/127\.0\.0\.1:\d+)\n$/;
+
+describe("serve", () => {
+  it.each(["SIGTERM", "SIGINT"] as const)(
+    "tells its address in one line, serves, and exits 0 on %s",
+    async (signal) => {
+      const environment = { BREAKGLASS_LISTEN: "127.0.0.1:0", BREAKGLASS_DATA_DIR: dataDir };
+      const server = startCommand(["serve"], { environment });
+      const url = SERVES.exec(await firstLine(server))?.[1] ?? "";
+      const list = await runCommand(["sessions", "--url", url]);
+      server.process.kill(signal);
+      const { status, stdout } = await server.ended;
+      expect(list).toEqual({ status: 0, stdout: "", stderr: "" });
+      expect(status).toBe(0);
+      expect(stdout).toMatch(SERVES);
+    },
+  );
+
+  it("exits 2 with one line where a setting cannot be used", async () => {
+    const ended = await runCommand(["serve"], { environment: { BREAKGLASS_LISTEN: "nowhere" } });
+    expect(ended).toMatchObject({ status: 2, stdout: "" });
+    expect(ended.stderr).toMatch(/^breakglass: BREAKGLASS_LISTEN is "nowhere", but takes .*\n$/);
+  });
+});
+
+function firstLine({ process }: ReturnType<typeof startCommand>): Promise<string> {
+  return new Promise((resolve) => {
+    let seen = "";
+    process.stdout?.on("data", (piece: Buffer) => {
+      seen += piece;
+      if (seen.includes("\n")) resolve(seen);
+    });
+  });
+}

@@ -1,0 +1,93 @@
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import type { RunTurnRequestSchema } from "../../gen/breakglass/v1/breakglass_service_pb.ts";
+import type { TurnEvent } from "../../gen/breakglass/v1/event_pb.ts";
+import {
+  type BreakglassClient,
+  createBreakglassClient,
+} from "../../src/client/breakglass-client.ts";
+import { openGrpcConnection } from "../../src/client/grpc-connection.ts";
+import { readTurnEvents } from "../../src/client/turn-events.ts";
+import { readServeConfig } from "../../src/config.ts";
+import type { Script } from "../../src/drill/script.ts";
+import { type ScriptedModel, startScriptedModel } from "../../src/drill/scripted-model.ts";
+import { createLog } from "../../src/log.ts";
+import { startServer } from "../../src/server.ts";
+
+/** The real service and the real CLI, against a scripted model. */
+export interface RealCli extends AsyncDisposable {
+  readonly model: ScriptedModel;
+  /** A client of the server that runs now. */
+  readonly client: BreakglassClient;
+  /** Where the CLI keeps its conversations. */
+  readonly configDir: string;
+  /** Ends the server and starts another on the same data. */
+  restart(): Promise<void>;
+  /** Runs a turn to its end. */
+  run(request: MessageInitShape<typeof RunTurnRequestSchema>): Promise<TurnEvent[]>;
+}
+
+/** Starts all of it in an environment and a directory of its own, which are gone afterwards. */
+export async function startRealCli(
+  script: Script,
+  settings: Readonly<Record<string, string>> = {},
+): Promise<RealCli> {
+  await using cleanup = new AsyncDisposableStack();
+  const root = await mkdtemp(join(tmpdir(), "breakglass-e2e-"));
+  cleanup.defer(() => rm(root, { recursive: true, force: true, maxRetries: 3 }));
+  const model = await startScriptedModel(script);
+  cleanup.defer(() => model.stop());
+  const environment = await scrubbedEnvironment(root, model.url, settings);
+  const serve = async () => {
+    const server = await startServer(
+      readServeConfig(environment),
+      createLog(() => {}),
+    );
+    const connection = openGrpcConnection(server.url, undefined);
+    const client = createBreakglassClient(connection.transport);
+    const end = async () => {
+      connection.close();
+      await server.drain();
+    };
+    return { client, end };
+  };
+  let current = await serve();
+  cleanup.defer(() => current.end());
+  const owned = cleanup.move();
+  return {
+    model,
+    configDir: environment.CLAUDE_CONFIG_DIR ?? "",
+    get client() {
+      return current.client;
+    },
+    async restart() {
+      await current.end();
+      current = await serve();
+    },
+    run: (request) => Array.fromAsync(readTurnEvents(current.client, { run: request })),
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}
+
+async function scrubbedEnvironment(
+  root: string,
+  modelUrl: string,
+  settings: Readonly<Record<string, string>>,
+): Promise<Record<string, string>> {
+  const home = join(root, "home");
+  await mkdir(home);
+  return {
+    PATH: process.env.PATH ?? "",
+    HOME: home,
+    CLAUDE_CONFIG_DIR: join(home, ".claude"),
+    ANTHROPIC_BASE_URL: modelUrl,
+    ANTHROPIC_API_KEY: "made-up",
+    CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC: "1",
+    IS_SANDBOX: "1",
+    BREAKGLASS_LISTEN: "127.0.0.1:0",
+    BREAKGLASS_DATA_DIR: join(root, "state"),
+    ...settings,
+  };
+}
