@@ -87,9 +87,10 @@ export class ClaudeRun implements AgentRun {
     for await (const batch of this.#batches(cli, translation)) {
       printed = true;
       if (translation.conversationUnknown) break;
-      if (translation.result) this.#close(this.#options.lingerMs ?? LINGER_MS);
+      if (translation.agentUnknown) this.#close(0);
+      else if (translation.ended) this.#close(this.#options.lingerMs ?? LINGER_MS);
       yield batch;
-      if (translation.result) return true;
+      if (translation.ended) return true;
     }
     const exit = await this.#exitOf(cli);
     const inUse = opening === "new" && isSessionInUse(cli.stderrTail) && !translation.initialized;

@@ -106,7 +106,7 @@ function advice(exit: SilentExit): string {
     return "If nobody killed it, the system may have run out of memory: look at its kernel log.";
   }
   return exit.initialized
-    ? "Ask again in the same session to go on: it remembers the conversation."
+    ? "Ask again in the same session to go on."
     : "Run it by hand on the server, as the server's user, to see why.";
 }
 

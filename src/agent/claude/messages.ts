@@ -23,6 +23,7 @@ export const init = z.object({
   session_id: z.string(),
   model: maybeText,
   claude_code_version: maybeText,
+  agents: z.array(z.string()).nullish().catch(undefined),
 });
 
 /** `assistant`: one block of a message of the model, in the versions seen; more are possible. */

@@ -12,6 +12,15 @@ interface KnownFailure {
   cause(match: RegExpExecArray, agent: string): StderrCause;
 }
 
+/** An agent definition that the CLI does not have, and what to do. */
+export function agentUnknown(agent: string, available: readonly string[]): StderrCause {
+  const there = available.length > 0 ? `: ${available.join(", ")}` : ".";
+  return {
+    reason: ErrorReason.AGENT_NOT_FOUND,
+    message: `No agent is defined as ${JSON.stringify(agent)}. Put its definition into .claude/agents/ in the session's workspace or into agents/ in the CLI's configuration directory, or ask for one that is there${there}`,
+  };
+}
+
 /**
  * The failures of the CLI that are told of on stderr alone, each as measured on 2.1.197 and 2.1.330. A version that
  * words one differently still fails as AGENT_START_FAILED, with its own last words instead of advice.
@@ -19,10 +28,7 @@ interface KnownFailure {
 export const STDERR_CAUSES: readonly KnownFailure[] = [
   {
     pattern: /--agent '.*' not found(?:\. Available agents: (.*))?/,
-    cause: (match, agent) => ({
-      reason: ErrorReason.AGENT_NOT_FOUND,
-      message: `No agent is defined as ${JSON.stringify(agent)}. Put its definition into .claude/agents/ in the session's workspace or into agents/ in the CLI's configuration directory, or ask for one that is there${match[1] ? `: ${match[1]}` : "."}`,
-    }),
+    cause: (match, agent) => agentUnknown(agent, match[1]?.split(", ") ?? []),
   },
   {
     pattern: /cannot be used with root\/sudo privileges/,

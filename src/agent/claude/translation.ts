@@ -1,13 +1,15 @@
 import type { z } from "zod";
 import { NoticeReason } from "../../../gen/breakglass/v1/event_pb.ts";
 import type { EventKind, Spending } from "../agent.ts";
+import { SHIPPED_AGENT } from "./agent-definition.ts";
 import { appendBlocks, appendToolResults } from "./content.ts";
-import { label, noticeEvent, sessionEvent } from "./events.ts";
+import { errorEvent, label, noticeEvent, sessionEvent } from "./events.ts";
 import { decodeLine, type Message, parseMessage } from "./line.ts";
 import { malformedLine, malformedPart, overlongLine } from "./malformed.ts";
 import * as messages from "./messages.ts";
 import { type NoticeKind, RATE_LIMIT, SYSTEM_NOTICES } from "./notices.ts";
 import { isConversationUnknown, resultEvent } from "./result.ts";
+import { agentUnknown } from "./stderr-causes.ts";
 import { isRefusal, SYNTHETIC_MODEL, syntheticNotice } from "./synthetic.ts";
 import { TokenCount, usageOf } from "./token-count.ts";
 
@@ -23,6 +25,7 @@ export class ClaudeTranslation {
   readonly #tokens = new TokenCount();
   #result: messages.ResultMessage | undefined;
   #conversationUnknown = false;
+  #agentUnknown = false;
   #agentSessionId: string | undefined;
   #understood = 0;
   #initialized = false;
@@ -35,9 +38,14 @@ export class ClaudeTranslation {
     this.#context = context;
   }
 
-  /** The first `result` was seen; it was appended unless `conversationUnknown`. */
-  get result(): boolean {
-    return this.#result !== undefined;
+  /** The terminal event was appended, or `conversationUnknown`: nothing will be appended any more. */
+  get ended(): boolean {
+    return this.#result !== undefined || this.#agentUnknown;
+  }
+
+  /** The agent came up without the definition that was asked for, and has been told of as an error. */
+  get agentUnknown(): boolean {
+    return this.#agentUnknown;
   }
 
   /** The result said that the CLI has no such conversation, and nothing was done: it is to be started anew. */
@@ -71,7 +79,7 @@ export class ClaudeTranslation {
 
   /** Appends the events that one line, without its newline, means. Never throws. After the result: nothing. */
   translate(bytes: Uint8Array, into: EventKind[]): void {
-    if (this.#result !== undefined) return;
+    if (this.ended) return;
     const line = decodeLine(bytes);
     if (line.trim() === "") return;
     const message = parseMessage(line);
@@ -85,7 +93,7 @@ export class ClaudeTranslation {
 
   /** Appends the notice of a line that was too long to be handed over. */
   skipped(bytes: number, into: EventKind[]): void {
-    if (this.#result === undefined) into.push(overlongLine(bytes));
+    if (!this.ended) into.push(overlongLine(bytes));
   }
 
   #append(message: Message, line: string, into: EventKind[]): void {
@@ -150,7 +158,18 @@ export class ClaudeTranslation {
 
   #init(message: Message, into: EventKind[]): void {
     const parsed = read(messages.init, message, into);
-    if (parsed !== undefined) this.#comeUp(parsed, into);
+    if (parsed === undefined) return;
+    const { agent } = this.#context;
+    const agents = parsed.agents ?? [];
+    // Fed by stdin, 2.1.330 takes an unknown definition without a word and goes on as its own default (measured).
+    // The shipped definition is handed over with the arguments, so that the CLI need not list it.
+    if (agent !== SHIPPED_AGENT && agents.length > 0 && !agents.includes(agent)) {
+      this.#agentUnknown = true;
+      const { reason, message: text } = agentUnknown(agent, agents);
+      into.push({ case: "error", value: errorEvent(reason, text) });
+      return;
+    }
+    this.#comeUp(parsed, into);
   }
 
   /** The agent gave a sign of life. Only the first makes an event; ids are taken from every one. */
