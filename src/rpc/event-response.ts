@@ -1,5 +1,5 @@
 import type { Message } from "@bufbuild/protobuf";
-import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
+import { WireType } from "@bufbuild/protobuf/wire";
 import type { HandlerContext } from "@connectrpc/connect";
 import type { TurnEvent } from "../../gen/breakglass/v1/event_pb.ts";
 import { decodeEvent, type EncodedEvent } from "../turns/encoded-event.ts";
@@ -29,7 +29,7 @@ export function eventResponses<N extends string>(
   };
 }
 
-function eventField(encoded: EncodedEvent) {
-  const data = new BinaryWriter().bytes(encoded).finish();
+/** An encoded event begins with its length, as a field does. */
+function eventField(data: EncodedEvent) {
   return { no: EVENT_FIELD, wireType: WireType.LengthDelimited, data };
 }

@@ -72,7 +72,7 @@ export interface EventBatch {
   readonly turnId: string;
   /** The sequence of the first event. */
   readonly firstSequence: number;
-  /** Serialized `TurnEvent`s, in order. */
+  /** Serialized `TurnEvent`s in order, each behind its length. */
   readonly events: readonly Uint8Array[];
   readonly time: number;
   /** The agent's id of the conversation, where it changed. */
@@ -124,7 +124,7 @@ export interface Store {
   append(batch: EventBatch): Promise<void>;
   /** Records that no process of the turn is left. */
   recordProcessesGone(turnId: string): Promise<void>;
-  /** The events after a sequence, in order, serialized: as many as fit into about `maxBytes`, at least one if any. */
+  /** The events after a sequence, as they were appended: as many as fit into about `maxBytes`, at least one if any. */
   readEvents(turnId: string, afterSequence: number, maxBytes: number): Promise<Uint8Array[]>;
   /** NOT_FOUND where the turn does not exist or is another principal's. */
   getTurn(turnId: string, principal: string): Promise<TurnRecord>;

@@ -3,7 +3,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { ErrorReason, TurnState } from "../../gen/breakglass/v1/event_pb.ts";
 import type { Agent, AgentRun, EventKind, TerminalKind } from "../agent/agent.ts";
 import { isTerminal } from "../agent/agent.ts";
-import { storageFailed } from "../errors.ts";
+import { Refusal, storageFailed } from "../errors.ts";
 import type { Log } from "../log.ts";
 import type { SessionRecord, Store, TurnRecord } from "../store/store.ts";
 import { boundEvent } from "./bounded-event.ts";
@@ -31,9 +31,9 @@ export interface TurnSurroundings {
 }
 
 /** The newest events of a turn that are kept in memory. */
-const TAIL_BYTES = 4 * 1024 * 1024;
+const TAIL_BYTES = 1024 * 1024;
 /** What may be on its way to the disk before the agent has to wait. */
-const UNCOMMITTED_BYTES = 8 * 1024 * 1024;
+const UNCOMMITTED_BYTES = 2 * 1024 * 1024;
 const STORAGE_RETRY_MS = { first: 250, longest: 10_000 };
 
 /**
@@ -232,7 +232,7 @@ export class RunningTurn {
       turnId: this.turnId,
       error,
     });
-    this.#failure = storageFailed(error.message);
+    this.#failure = error instanceof Refusal ? error : storageFailed(error.message);
     this.#end = {
       reason: ErrorReason.STORAGE,
       message: `the store did not take the turn's events: ${error.message}`,

@@ -22,7 +22,7 @@ export type StreamItem = { readonly encoded: EncodedEvent } | { readonly transie
 
 /** At least so often something is sent. */
 const CHECKPOINT_MS = 15_000;
-const READ_BYTES = 1024 * 1024;
+const READ_BYTES = 256 * 1024;
 
 /**
  * Reads a turn from after a sequence to its terminal event: a checkpoint, every event once and in order, a checkpoint

@@ -8,7 +8,6 @@ import {
   type TurnEvent,
   TurnState,
 } from "../../gen/breakglass/v1/event_pb.ts";
-import { PROCESS_ID_VARIABLE } from "../../src/agent/process/process-family.ts";
 import { listProcesses, readEnvironmentVariable } from "../../src/agent/process/process-table.ts";
 import { readTurnEvents } from "../../src/client/turn-events.ts";
 import { bash, error, type Script, say } from "../../src/drill/script.ts";
@@ -125,7 +124,7 @@ describe("the real CLI", () => {
     await canceled;
     expect(valuesOf(seen, "error")[0]).toMatchObject({ reason: ErrorReason.CANCELED });
     expect(valuesOf(seen, "result")).toEqual([]);
-    expect(markedProcesses()).toEqual([]);
+    expect(processesOf(cli.configDir)).toEqual([]);
     const again = await cli.run({ sessionId: seen[0]!.sessionId, prompt: "the word" });
     expect(valuesOf(again, "session")[0]?.resumed).toBe(true);
   });
@@ -197,8 +196,9 @@ describe("the real CLI", () => {
   });
 });
 
-function markedProcesses(): number[] {
+/** What runs with the CLI's configuration of one test. */
+function processesOf(configDir: string): number[] {
   return listProcesses()
     .map(({ pid }) => pid)
-    .filter((pid) => pid !== process.pid && readEnvironmentVariable(pid, PROCESS_ID_VARIABLE));
+    .filter((pid) => readEnvironmentVariable(pid, "CLAUDE_CONFIG_DIR") === configDir);
 }

@@ -52,14 +52,17 @@ export const user = z.object({
 });
 export type UserMessage = z.output<typeof user>;
 
-/** The blocks of a message's content. */
+/** A block of prose. */
 export const textBlock = z.object({ text: z.string() });
+/** A block of reasoning; empty where the model keeps it to itself. */
 export const thinkingBlock = z.object({ thinking: z.string() });
+/** A call of a tool. */
 export const toolUseBlock = z.object({
   id: z.string(),
   name: z.string(),
   input: z.unknown().optional(),
 });
+/** What a tool answered. */
 export const toolResultBlock = z.object({
   tool_use_id: z.string(),
   is_error: z.boolean().nullish().catch(undefined),
@@ -91,6 +94,7 @@ export const result = z.object({
 });
 export type ResultMessage = z.output<typeof result>;
 
+/** An entry of a result's `permission_denials`. */
 export const permissionDenial = z.object({
   tool_name: maybeText,
   tool_use_id: maybeText,

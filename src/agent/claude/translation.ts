@@ -160,7 +160,8 @@ export class ClaudeTranslation {
     const parsed = read(messages.init, message, into);
     if (parsed === undefined) return;
     const { agent } = this.#context;
-    const agents = parsed.agents ?? [];
+    // Only the first init counts: the definition's file may go while the agent works.
+    const agents = this.#initialized ? [] : (parsed.agents ?? []);
     // Fed by stdin, 2.1.330 takes an unknown definition without a word and goes on as its own default (measured).
     // The shipped definition is handed over with the arguments, so that the CLI need not list it.
     if (agent !== SHIPPED_AGENT && agents.length > 0 && !agents.includes(agent)) {

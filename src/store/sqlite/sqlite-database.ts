@@ -75,7 +75,7 @@ export class SqliteDatabase {
     if (turn === undefined) throw notFound("turn");
     // A batch behind one that failed must fail too: it would leave a gap.
     if (turn.last_sequence !== batch.firstSequence - 1 || turn.state !== TurnState.RUNNING) {
-      throw storageFailed("the batch does not follow the turn's last event");
+      throw storageFailed("a batch does not follow the turn's last event");
     }
     const insert = this.#statement(
       "INSERT INTO events (turn_key, sequence, event) VALUES (?, ?, ?)",

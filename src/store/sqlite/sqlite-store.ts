@@ -33,7 +33,11 @@ export class SqliteStore implements Store {
    * @throws Error with a message for the operator where the file cannot be used.
    */
   static async open(path: string): Promise<SqliteStore> {
-    const worker = new Worker(new URL(workerFile, import.meta.url), { workerData: { path } });
+    const worker = new Worker(new URL(workerFile, import.meta.url), {
+      workerData: { path },
+      // Its garbage is young, and there is little else.
+      resourceLimits: { maxYoungGenerationSizeMb: 4 },
+    });
     const [message] = (await once(worker, "message")) as [ReadyMessage];
     if (message.ready) return new SqliteStore(worker);
     await worker.terminate();
