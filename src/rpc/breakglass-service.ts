@@ -2,7 +2,6 @@ import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import { z } from "zod";
 import type { BreakglassService } from "../../gen/breakglass/v1/breakglass_service_pb.ts";
 import type { Log } from "../log.ts";
-import type { StreamItem } from "../turns/subscription.ts";
 import type { Turns } from "../turns/turns.ts";
 import { principalOf } from "./admission.ts";
 import { eventResponses } from "./event-response.ts";
@@ -33,31 +32,42 @@ export function breakglassService(
 ): ServiceImpl<typeof BreakglassService> {
   const runRules = runTurnRules(maxPromptBytes);
 
-  async function* stream(turnId: string, after: number, context: HandlerContext) {
-    const events = turns.subscribe(turnId, after, principalOf(context), context.signal);
-    yield* endedBySignal(events, context.signal);
+  /** One generator for each stream, and no more: every layer would cost each event a turn of the event loop's queue. */
+  async function* stream<N extends string>(
+    typeName: N,
+    subscribed: () => Promise<{ turnId: string; after: number }>,
+    context: HandlerContext,
+  ) {
+    const respond = eventResponses(typeName, context);
+    try {
+      const { turnId, after } = await subscribed();
+      const { signal } = context;
+      for await (const piece of turns.subscribe(turnId, after, principalOf(context), signal)) {
+        for (const response of respond(piece)) yield response;
+      }
+      // A deadline is not a success.
+      signal.throwIfAborted();
+    } catch (error) {
+      throw statusOf(error, log);
+    }
   }
 
   return {
-    async *runTurn(message, context) {
-      const respond = eventResponses("breakglass.v1.RunTurnResponse", context);
-      try {
+    runTurn(message, context) {
+      const run = async () => {
         const { timeout, ...request } = validate(runRules, message);
         const turn = await turns.run({ ...request, timeoutMs: timeout }, principalOf(context));
-        for await (const item of stream(turn.turnId, 0, context)) yield respond(item);
-      } catch (error) {
-        throw statusOf(error, log);
-      }
+        return { turnId: turn.turnId, after: 0 };
+      };
+      return stream("breakglass.v1.RunTurnResponse", run, context);
     },
 
-    async *attachTurn(message, context) {
-      const respond = eventResponses("breakglass.v1.AttachTurnResponse", context);
-      try {
+    attachTurn(message, context) {
+      const attach = async () => {
         const { turnId, afterSequence } = validate(attachTurnRules, message);
-        for await (const item of stream(turnId, afterSequence, context)) yield respond(item);
-      } catch (error) {
-        throw statusOf(error, log);
-      }
+        return { turnId, after: afterSequence };
+      };
+      return stream("breakglass.v1.AttachTurnResponse", attach, context);
     },
 
     ...withStatus(log, {
@@ -112,12 +122,6 @@ export function breakglassService(
       },
     }),
   };
-}
-
-/** Ends with the signal's reason where the signal ended the stream: a deadline is not a success. */
-async function* endedBySignal(items: AsyncIterable<StreamItem>, signal: AbortSignal) {
-  yield* items;
-  signal.throwIfAborted();
 }
 
 type Unary = (message: never, context: HandlerContext) => Promise<unknown>;

@@ -3,7 +3,7 @@ import { WireType } from "@bufbuild/protobuf/wire";
 import type { HandlerContext } from "@connectrpc/connect";
 import type { TurnEvent } from "../../gen/breakglass/v1/event_pb.ts";
 import { decodeEvent, type EncodedEvent } from "../turns/encoded-event.ts";
-import type { StreamItem } from "../turns/subscription.ts";
+import type { StreamPiece } from "../turns/subscription.ts";
 
 /** The number of the field `event`, in `RunTurnResponse` and `AttachTurnResponse` alike. */
 const EVENT_FIELD = 1;
@@ -20,13 +20,15 @@ type EventResponse<N extends string> = Message<N> & { event?: TurnEvent };
 export function eventResponses<N extends string>(
   typeName: N,
   context: HandlerContext,
-): (item: StreamItem) => EventResponse<N> {
+): (piece: StreamPiece) => EventResponse<N>[] {
   const isJson = /[+/]json\b/.test(context.requestHeader.get("content-type") ?? "");
-  return (item) => {
-    if ("transient" in item) return { $typeName: typeName, event: item.transient };
-    if (isJson) return { $typeName: typeName, event: decodeEvent(item.encoded) };
-    return { $typeName: typeName, $unknown: [eventField(item.encoded)] };
-  };
+  const respond: (encoded: EncodedEvent) => EventResponse<N> = isJson
+    ? (encoded: EncodedEvent) => ({ $typeName: typeName, event: decodeEvent(encoded) })
+    : (encoded: EncodedEvent) => ({ $typeName: typeName, $unknown: [eventField(encoded)] });
+  return (piece) =>
+    "transient" in piece
+      ? [{ $typeName: typeName, event: piece.transient }]
+      : piece.encoded.map(respond);
 }
 
 /** An encoded event begins with its length, as a field does. */

@@ -33,7 +33,7 @@ export interface TurnSurroundings {
 /** The newest events of a turn that are kept in memory. */
 const TAIL_BYTES = 1024 * 1024;
 /** What may be on its way to the disk before the agent has to wait. */
-const UNCOMMITTED_BYTES = 2 * 1024 * 1024;
+const UNCOMMITTED_BYTES = 1024 * 1024;
 const STORAGE_RETRY_MS = { first: 250, longest: 10_000 };
 
 /**

@@ -17,8 +17,10 @@ export interface SubscribedTurn {
   readonly running: RunningTurn | undefined;
 }
 
-/** A durable event as it is on disk, or one that is not durable. */
-export type StreamItem = { readonly encoded: EncodedEvent } | { readonly transient: TurnEvent };
+/** Durable events as they are on disk, in order, or one event that is not durable. */
+export type StreamPiece =
+  | { readonly encoded: readonly EncodedEvent[] }
+  | { readonly transient: TurnEvent };
 
 /** At least so often something is sent. */
 const CHECKPOINT_MS = 15_000;
@@ -28,7 +30,7 @@ const READ_BYTES = 256 * 1024;
  * Reads a turn from after a sequence to its terminal event: a checkpoint, every event once and in order, a checkpoint
  * where the reader has caught up, and one after each 15 s of silence.
  *
- * Holds a cursor and no queue: it reads on when the next item is asked for. Ends when `signal` aborts.
+ * Holds a cursor and no queue: it reads on when the next piece is asked for. Ends when `signal` aborts.
  *
  * @throws Refusal STORAGE where the store fails under it.
  */
@@ -37,11 +39,11 @@ export async function* subscribe(
   store: Store,
   afterSequence: number,
   signal: AbortSignal,
-): AsyncGenerator<StreamItem> {
+): AsyncGenerator<StreamPiece> {
   const { record, running } = turn;
   const lastSequence = () => running?.lastSequence ?? record.lastSequence;
   const state = () => running?.state ?? record.state;
-  const checkpoint = (caughtUp: boolean): StreamItem => {
+  const checkpoint = (caughtUp: boolean): StreamPiece => {
     const value = create(CheckpointEventSchema, { sequence: cursor, state: state(), caughtUp });
     return { transient: createTransientEvent(record, { case: "checkpoint", value }) };
   };
@@ -56,11 +58,10 @@ export async function* subscribe(
       const events =
         running?.after(cursor) ?? (await store.readEvents(record.turnId, cursor, READ_BYTES));
       if (events.length === 0) throw notFound("turn"); // Deleted under its reader.
-      for (const encoded of events) {
-        if (signal.aborted || cursor >= end) break;
-        cursor++;
-        yield { encoded };
-      }
+      // Never past `end`: what came meanwhile is read with the state that belongs to it.
+      const encoded = events.length > end - cursor ? events.slice(0, end - cursor) : events;
+      cursor += encoded.length;
+      yield { encoded };
     }
     if (isOver) return;
     if (!caughtUp && cursor >= endAtStart) {

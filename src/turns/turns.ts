@@ -7,7 +7,7 @@ import { encodeEvents } from "./encoded-event.ts";
 import { newId, newTurnId } from "./identifiers.ts";
 import { RunningTurn, type TurnLimits, type TurnSurroundings } from "./running-turn.ts";
 import { SessionGates } from "./session-gates.ts";
-import { type StreamItem, subscribe } from "./subscription.ts";
+import { type StreamPiece, subscribe } from "./subscription.ts";
 import { endStateOf, errorEvent } from "./turn-end.ts";
 
 /** What a caller asks to run; validated. */
@@ -87,7 +87,7 @@ export class Turns {
     afterSequence: number,
     principal: string,
     signal: AbortSignal,
-  ): AsyncGenerator<StreamItem> {
+  ): AsyncGenerator<StreamPiece> {
     const turn = await this.#find(turnId, principal);
     const last = turn.running?.lastSequence ?? turn.record.lastSequence;
     if (afterSequence > last) {

@@ -3,7 +3,7 @@ import { Worker } from "node:worker_threads";
 import { Refusal } from "../../errors.ts";
 import type { EventBatch, SessionPlace, Store, TurnStart } from "../store.ts";
 import type { Answer, Call, Method, ReadyMessage } from "./messages.ts";
-import { packEvents, unpackEvents } from "./packed-events.ts";
+import { memoryOf, packEvents, unpackEvents } from "./packed-events.ts";
 import type { SqliteDatabase } from "./sqlite-database.ts";
 
 type Result<M extends Method> = Promise<ReturnType<SqliteDatabase[M]>>;
@@ -51,8 +51,7 @@ export class SqliteStore implements Store {
 
   append({ events, ...batch }: EventBatch): Result<"append"> {
     const packed = packEvents(events);
-    const { bytes, ends } = packed;
-    return this.#call("append", [batch, packed], bytes.length, [bytes.buffer, ends.buffer]);
+    return this.#call("append", [batch, packed], packed.bytes.length, memoryOf(packed));
   }
 
   recordProcessesGone(turnId: string): Result<"recordProcessesGone"> {

@@ -2,6 +2,7 @@ import { parentPort, receiveMessageOnPort, workerData } from "node:worker_thread
 import { Refusal } from "../../errors.ts";
 import type { Answer, Call, Failure, ReadyMessage } from "./messages.ts";
 import { isWrite } from "./messages.ts";
+import { isPackedEvents, memoryOf } from "./packed-events.ts";
 import { SqliteDatabase } from "./sqlite-database.ts";
 
 /**
@@ -12,7 +13,7 @@ import { SqliteDatabase } from "./sqlite-database.ts";
  */
 const port = parentPort!;
 /** Bounds how long a commit can get: about 10 ms of inserts. */
-const GROUP_BYTES = 4 * 1024 * 1024;
+const GROUP_BYTES = 1024 * 1024;
 
 let database: SqliteDatabase;
 try {
@@ -41,8 +42,12 @@ function serve(group: Call[]): void {
     ...commit(group.filter((call) => isWrite(call.method))),
     ...group.filter((call) => !isWrite(call.method)).map(perform),
   ];
-  port.postMessage(answers);
+  port.postMessage(answers, answers.flatMap(movedMemory));
   if (group.some((call) => call.method === "close")) port.close();
+}
+
+function movedMemory(answer: Answer): ArrayBuffer[] {
+  return "value" in answer && isPackedEvents(answer.value) ? memoryOf(answer.value) : [];
 }
 
 /** Performs writes in one transaction; where that fails, each in its own, so that none fails for another's sake. */
