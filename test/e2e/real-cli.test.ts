@@ -11,22 +11,8 @@ import {
 import { listProcesses, readEnvironmentVariable } from "../../src/agent/process/process-table.ts";
 import { readTurnEvents } from "../../src/client/turn-events.ts";
 import { bash, error, type Script, say } from "../../src/drill/script.ts";
+import { durableKinds, valuesOf } from "../support/event-views.ts";
 import { startRealCli } from "./real-cli.ts";
-
-type Kind = Exclude<TurnEvent["kind"]["case"], undefined>;
-type ValueOf<K extends Kind> = Extract<TurnEvent["kind"], { case: K }>["value"];
-
-function valuesOf<K extends Kind>(events: readonly TurnEvent[], kind: K): ValueOf<K>[] {
-  return events.flatMap(({ kind: found }) =>
-    found.case === kind ? [found.value as ValueOf<K>] : [],
-  );
-}
-
-function durableCases(events: readonly TurnEvent[]): Kind[] {
-  return events.flatMap((event) =>
-    event.sequence > 0 && event.kind.case ? [event.kind.case] : [],
-  );
-}
 
 const REMEMBERING: Script = [
   { when: "the word", steps: [say("Noted.")] },
@@ -41,7 +27,7 @@ describe("the real CLI", () => {
     await using cli = await startRealCli(REMEMBERING);
     const sessionId = randomUUID();
     const first = await cli.run({ sessionId, prompt: "the word is heliotrope" });
-    expect(durableCases(first)).toEqual(["session", "text", "result"]);
+    expect(durableKinds(first)).toEqual(["session", "text", "result"]);
     expect(valuesOf(first, "session")[0]).toMatchObject({
       resumed: false,
       agent: "breakglass",
@@ -66,7 +52,7 @@ describe("the real CLI", () => {
       { when: "look", steps: [say("Looking."), bash(`echo ${secret} | tr a-f A-F`), say("Done.")] },
     ]);
     const events = await cli.run({ prompt: "look" });
-    expect(durableCases(events)).toEqual([
+    expect(durableKinds(events)).toEqual([
       "session",
       "text",
       "tool",
@@ -165,7 +151,7 @@ describe("the real CLI", () => {
   it("says what to do where the agent definition is unknown", async () => {
     await using cli = await startRealCli([]);
     const events = await cli.run({ prompt: "go", agent: "nobody" });
-    expect(durableCases(events)).toEqual(["error"]);
+    expect(durableKinds(events)).toEqual(["error"]);
     expect(valuesOf(events, "error")[0]).toMatchObject({ reason: ErrorReason.AGENT_NOT_FOUND });
     expect(valuesOf(events, "error")[0]!.message).toContain("nobody");
   });
