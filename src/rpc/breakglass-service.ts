@@ -1,4 +1,4 @@
-import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
+import { Code, ConnectError, type HandlerContext, type ServiceImpl } from "@connectrpc/connect";
 import { z } from "zod";
 import type { BreakglassService } from "../../gen/breakglass/v1/breakglass_service_pb.ts";
 import type { Log } from "../log.ts";
@@ -45,8 +45,7 @@ export function breakglassService(
       for await (const piece of turns.subscribe(turnId, after, principalOf(context), signal)) {
         for (const response of respond(piece)) yield response;
       }
-      // A deadline is not a success.
-      signal.throwIfAborted();
+      if (signal.aborted) throw endOf(signal);
     } catch (error) {
       throw statusOf(error, log);
     }
@@ -122,6 +121,14 @@ export function breakglassService(
       },
     }),
   };
+}
+
+/** Why a signal ended a stream: a deadline, which is no success, or a client that went away, which nobody is told of. */
+function endOf(signal: AbortSignal): ConnectError {
+  const { reason } = signal;
+  return reason instanceof ConnectError
+    ? reason
+    : new ConnectError("the client went away", Code.Canceled);
 }
 
 type Unary = (message: never, context: HandlerContext) => Promise<unknown>;

@@ -1,0 +1,142 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { ErrorReason, NoticeReason, type TurnEvent } from "../../gen/breakglass/v1/event_pb.ts";
+import { collect, durable, valuesOf } from "../support/events.ts";
+import { script } from "../support/gate.ts";
+import { eventually } from "../support/processes.ts";
+import { connect, type TestClient } from "../support/protocols.ts";
+import { startTestServer, type TestServer } from "../support/test-server.ts";
+
+const MIB = 1024 * 1024;
+
+let server: TestServer;
+let connection: TestClient;
+beforeAll(async () => {
+  server = await startTestServer({ BREAKGLASS_MAX_LINE_BYTES: String(4 * MIB) });
+  connection = connect(server.url);
+});
+afterAll(async () => {
+  connection[Symbol.dispose]();
+  await server[Symbol.asyncDispose]();
+});
+
+/** Runs a turn and holds it against what every turn owes, however its agent behaves. */
+async function run(...steps: string[]): Promise<TurnEvent[]> {
+  const events = durable(await collect(connection.client.runTurn({ prompt: script(...steps) })));
+  expect(events.map(({ sequence }) => sequence)).toEqual(events.map((_, index) => index + 1));
+  const terminal = events.filter(({ kind }) => kind.case === "result" || kind.case === "error");
+  expect(terminal).toEqual(events.slice(-1));
+  return events;
+}
+
+const texts = (events: TurnEvent[]) => valuesOf(events, "text").map(({ text }) => text);
+const malformed = (events: TurnEvent[]) =>
+  valuesOf(events, "notice").filter(({ reason }) => reason === NoticeReason.MALFORMED_OUTPUT);
+
+describe("an agent that fails", () => {
+  it.each([
+    ["dies by SIGKILL", ["say so far", "kill SIGKILL"], ErrorReason.AGENT_EXITED, "SIGKILL"],
+    ["dies by SIGSEGV", ["say so far", "kill SIGSEGV"], ErrorReason.AGENT_EXITED, "SIGSEGV"],
+    ["exits 0 without a result", ["say so far", "end"], ErrorReason.AGENT_EXITED, ""],
+    ["exits 7 in the middle", ["say so far", "exit 7"], ErrorReason.AGENT_EXITED, ""],
+    ["exits 1 at once", ["silent", "stderr no luck", "exit 1"], ErrorReason.AGENT_START_FAILED, ""],
+    ["prints nothing", ["silent", "end"], ErrorReason.AGENT_PROTOCOL, ""],
+    ["prints nothing usable", ["silent", "print hello", "end"], ErrorReason.AGENT_PROTOCOL, ""],
+  ])("because it %s ends its turn with that error", async (_how, steps, reason, signal) => {
+    const events = await run(...steps);
+    const [error] = valuesOf(events, "error");
+    expect(error).toMatchObject({ reason, signal });
+    if (steps.includes("say so far")) expect(texts(events)).toEqual(["so far"]);
+    if (steps.includes("exit 7")) expect(error?.exitCode).toBe(7);
+    if (steps.includes("stderr no luck")) expect(error?.stderrTail).toContain("no luck");
+    expect(server.processes()).toEqual([]);
+  });
+});
+
+describe("an agent that prints what it should not", () => {
+  it("is read on after lines that are no messages, each told of once", async () => {
+    const events = await run(
+      'print {"type":"assistant","message":{"content":[{"ty',
+      "print not JSON at all",
+      "print []",
+      "print ",
+      'print {"type":"no_such_type","deep":{"er":1}}',
+      'print {"type":"assistant","message":7}',
+      "say after",
+    );
+    expect(malformed(events)).toHaveLength(4);
+    expect(texts(events)).toEqual(["after"]);
+    expect(valuesOf(events, "result")).toHaveLength(1);
+  });
+
+  it("has its text whole where every byte comes alone", async () => {
+    expect(texts(await run("split é…𝄞 ends"))).toEqual(["é…𝄞 ends"]);
+  });
+
+  it("is read on after a line above the limit, which is told of", async () => {
+    const events = await run(`floodStdout ${16 * MIB}`, "print ", "say after");
+    expect(malformed(events)[0]?.message).toContain(String(16 * MIB));
+    expect(texts(events)).toEqual(["after"]);
+  });
+
+  it("has an input nested too deep left out, and goes on", async () => {
+    const events = await run("deep 100000", "say after");
+    expect(valuesOf(events, "tool")[0]).toMatchObject({ inputJson: "", truncated: true });
+    expect(valuesOf(events, "tool")[0]?.totalBytes).toBeGreaterThan(500_000n);
+    expect(texts(events)).toEqual(["after"]);
+  });
+
+  it("may write to stderr what it likes", async () => {
+    const events = await run(`floodStderr ${64 * MIB}`, "say after");
+    expect(texts(events)).toEqual(["after"]);
+  });
+
+  it("has only its first result count", async () => {
+    const events = await run("result first", "say later", "result second");
+    expect(valuesOf(events, "result").map(({ result }) => result)).toEqual(["first"]);
+    expect(texts(events)).toEqual([]);
+  });
+});
+
+describe("an agent that leaves processes behind", () => {
+  const IGNORES = 'trap "" TERM INT HUP; while :; do sleep 1; done';
+
+  it.each([
+    ["a child", "child sleep 600"],
+    ["an orphan in a session of its own", "detach sleep 600"],
+    ["an orphan that holds its output open", "detachHolding sleep 600"],
+    ["an orphan that ignores SIGTERM", `detach ${IGNORES}`],
+  ])("has %s ended after its result", async (_what, step) => {
+    const events = await run(step, "say done");
+    const { sessionId } = events[0]!;
+    expect(valuesOf(events, "result")).toHaveLength(1);
+    // What it takes to give up waiting (5 s), to ask (1.5 s) and to terminate (1.5 s), and 1 s.
+    const left = await eventually(
+      () => server.processes(),
+      (found) => found.length === 0,
+      9000,
+    );
+    expect(left).toEqual([]);
+    const next = collect(connection.client.runTurn({ sessionId, prompt: "say again" }));
+    expect(valuesOf(await next, "result")).toHaveLength(1);
+  });
+
+  it("has them ended where it died itself", async () => {
+    const events = await run(`detach ${IGNORES}`, "child sleep 600", "kill SIGKILL");
+    expect(valuesOf(events, "error")[0]?.reason).toBe(ErrorReason.AGENT_EXITED);
+    const left = await eventually(
+      () => server.processes(),
+      (found) => found.length === 0,
+      5000,
+    );
+    expect(left).toEqual([]);
+  });
+
+  it("does not hold up a turn that follows at once in its session", async () => {
+    const [first] = await run("detach sleep 600", "say one");
+    const prompt = script("bash ps -eo args | grep -c '^sleep 600' || true");
+    const stream = connection.client.runTurn({ sessionId: first!.sessionId, prompt });
+    const events = await collect(stream);
+    // Accepted at once, run once the session's leftovers were gone.
+    expect(valuesOf(events, "toolResult")[0]?.content.trim()).toBe("0");
+  });
+});
