@@ -1,4 +1,4 @@
-#!/usr/bin/env node
+#!/usr/bin/env -S node --max-semi-space-size=8
 import { Command, CommanderError, InvalidArgumentError } from "commander";
 import { ExitStatus } from "./commands/exit-status.ts";
 import { UsageError } from "./commands/usage-error.ts";
