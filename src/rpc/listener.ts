@@ -1,11 +1,8 @@
 import { createServer as createHttp1Server } from "node:http";
-import {
-  createServer as createHttp2Server,
-  createSecureServer,
-  type ServerHttp2Session,
-} from "node:http2";
+import { createServer as createHttp2Server, createSecureServer } from "node:http2";
 import { createServer as createNetServer, type Server, type Socket } from "node:net";
 import type { ListenAddress } from "../config.ts";
+import { Connections } from "./connections.ts";
 import type { RequestListener } from "./http.ts";
 
 /** What HTTP/2's connection preface begins with (RFC 9113, 3.4), and no HTTP/1.1 request does. */
@@ -37,15 +34,15 @@ export async function listen(
   listenerFor: (port: number) => RequestListener,
 ): Promise<Listener> {
   let answer: RequestListener | undefined;
-  const onRequest: RequestListener = (request, response) => answer?.(request, response);
-  const sockets = new Set<Socket>();
-  const sessions = new Set<ServerHttp2Session>();
+  const connections = new Connections();
+  const onRequest: RequestListener = (request, response) => {
+    connections.addRequest(request, response);
+    answer?.(request, response);
+  };
   const server =
-    tls === undefined ? cleartextServer(onRequest, sessions) : tlsServer(tls, onRequest, sessions);
-  server.on(tls === undefined ? "connection" : "secureConnection", (socket: Socket) => {
-    sockets.add(socket);
-    socket.once("close", () => sockets.delete(socket));
-  });
+    tls === undefined
+      ? cleartextServer(onRequest, connections)
+      : tlsServer(tls, onRequest, connections);
   await bind(server, address);
   const { port } = server.address() as { port: number };
   answer = listenerFor(port);
@@ -53,33 +50,29 @@ export async function listen(
     port,
     async close() {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-      // Says goodbye at once and closes when the last stream has ended.
-      for (const session of sessions) session.close();
-      // A kept-alive connection of HTTP/1.1 holds the server open; one with a request under way is left to end it.
-      server.emit("drain-http1");
+      connections.close();
       await closed;
     },
-    destroy() {
-      for (const socket of sockets) socket.destroy();
-    },
+    destroy: () => connections.destroy(),
   };
 }
 
-function cleartextServer(onRequest: RequestListener, sessions: Set<ServerHttp2Session>): Server {
+function cleartextServer(onRequest: RequestListener, connections: Connections): Server {
   const http1 = createHttp1Server(onRequest);
-  // It never listens itself, but only this makes it keep its time-outs and know its idle connections.
+  // It never listens itself, but only this makes it keep its time-outs.
   http1.emit("listening");
   const http2 = createHttp2Server(http2Options, onRequest);
-  track(http2, sessions);
+  http2.on("session", (session) => connections.addSession(session));
   const server = createNetServer((socket) => {
+    connections.add(socket);
     socket.on("error", () => socket.destroy());
     void readFirstBytes(socket).then((first) => {
       if (first === undefined) return;
-      const chosen = first.equals(HTTP2_PREFACE) ? http2 : http1;
-      chosen.emit("connection", socket);
+      const isHttp2 = first.equals(HTTP2_PREFACE);
+      if (isHttp2) connections.addMultiplexed(socket);
+      (isHttp2 ? http2 : http1).emit("connection", socket);
     });
   });
-  server.on("drain-http1", () => http1.closeIdleConnections());
   server.once("close", () => http1.close());
   return server;
 }
@@ -87,25 +80,18 @@ function cleartextServer(onRequest: RequestListener, sessions: Set<ServerHttp2Se
 function tlsServer(
   tls: { readonly cert: Buffer; readonly key: Buffer },
   onRequest: RequestListener,
-  sessions: Set<ServerHttp2Session>,
+  connections: Connections,
 ): Server {
   const server = createSecureServer({ ...http2Options, ...tls, allowHTTP1: true }, onRequest);
-  track(server, sessions);
+  server.on("session", (session) => connections.addSession(session));
+  server.on("secureConnection", (socket) => {
+    connections.add(socket);
+    if (socket.alpnProtocol === "h2") connections.addMultiplexed(socket);
+  });
   return server;
 }
 
 const http2Options = { settings: { maxConcurrentStreams: MAX_STREAMS_PER_CONNECTION } };
-
-function track(
-  server: { on(event: "session", listener: (session: ServerHttp2Session) => void): unknown },
-  sessions: Set<ServerHttp2Session>,
-): void {
-  server.on("session", (session) => {
-    sessions.add(session);
-    session.once("close", () => sessions.delete(session));
-    session.on("error", () => {}); // Its streams hear of it.
-  });
-}
 
 /** As many first bytes as tell the version, put back in front of the rest; undefined where they never came. */
 function readFirstBytes(socket: Socket): Promise<Buffer | undefined> {

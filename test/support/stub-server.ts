@@ -59,7 +59,7 @@ export function testSettings(dataDir: string, settings: Settings): Record<string
     BREAKGLASS_LISTEN: "127.0.0.1:0",
     BREAKGLASS_DATA_DIR: dataDir,
     BREAKGLASS_AGENT_COMMAND: STUB_AGENT,
-    BREAKGLASS_AGENT_ENV: "STUB_MODE,STUB_TRANSCRIPT,STUB_EXIT,STUB_BYTES",
+    BREAKGLASS_AGENT_ENV: "STUB_MODE,STUB_BYTES",
     ...settings,
   };
 }

@@ -4,6 +4,7 @@ import { TurnEventSchema } from "../../../gen/breakglass/v1/event_pb.ts";
 import type { EventKind } from "../../../src/agent/agent.ts";
 import { explainExit } from "../../../src/agent/claude/failures.ts";
 import { ClaudeTranslation } from "../../../src/agent/claude/translation.ts";
+import { plainEvent, plainTranslation } from "./plain-translation.ts";
 import { readTranscript, type Transcript, transcriptNames } from "./transcript.ts";
 
 // `npx vitest run test/agent/claude/golden.test.ts -u` writes the golden files anew; read the difference before committing it.
@@ -51,31 +52,4 @@ function translate(transcript: Transcript) {
     events.push({ case: "error", value: { ...explainExit(how), ...translation.spending } });
   }
   return { events, translation };
-}
-
-type PlainEvent = { text: string } | { id: string; name: string; input: unknown };
-
-/** What the module that this service replaced made of the lines, up to the first result. */
-function plainTranslation(lines: readonly Buffer[]): PlainEvent[] {
-  const plain: PlainEvent[] = [];
-  for (const line of lines) {
-    if (!line.toString().startsWith("{")) continue;
-    const message = JSON.parse(line.toString());
-    if (message.type === "result") break;
-    if (message.type !== "assistant" || message.message.model === "<synthetic>") continue;
-    for (const block of message.message.content) {
-      if (block.type === "text") plain.push({ text: block.text });
-      if (block.type === "tool_use") {
-        plain.push({ id: block.id, name: block.name, input: block.input });
-      }
-    }
-  }
-  return plain;
-}
-
-function plainEvent(kind: EventKind): PlainEvent[] {
-  if (kind.case === "text") return [{ text: kind.value.text }];
-  if (kind.case !== "tool") return [];
-  const { toolId, name, inputJson } = kind.value;
-  return [{ id: toolId, name, input: JSON.parse(inputJson) }];
 }
