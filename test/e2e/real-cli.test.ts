@@ -11,7 +11,7 @@ import {
 import { listProcesses, readEnvironmentVariable } from "../../src/agent/process/process-table.ts";
 import { readTurnEvents } from "../../src/client/turn-events.ts";
 import { bash, error, type Script, say } from "../../src/drill/script.ts";
-import { durableKinds, valuesOf } from "../support/event-views.ts";
+import { cases, durable, valuesOf } from "../support/events.ts";
 import { startRealCli } from "./real-cli.ts";
 
 const REMEMBERING: Script = [
@@ -22,12 +22,15 @@ const REMEMBERING: Script = [
   },
 ];
 
+/** What was recorded, in order. */
+const kindsOf = (events: readonly TurnEvent[]) => cases(durable(events));
+
 describe("the real CLI", () => {
   it("opens a session, and remembers it in the next turn and after a restart of the server", async () => {
     await using cli = await startRealCli(REMEMBERING);
     const sessionId = randomUUID();
     const first = await cli.run({ sessionId, prompt: "the word is heliotrope" });
-    expect(durableKinds(first)).toEqual(["session", "text", "result"]);
+    expect(kindsOf(first)).toEqual(["session", "text", "result"]);
     expect(valuesOf(first, "session")[0]).toMatchObject({
       resumed: false,
       agent: "breakglass",
@@ -52,14 +55,7 @@ describe("the real CLI", () => {
       { when: "look", steps: [say("Looking."), bash(`echo ${secret} | tr a-f A-F`), say("Done.")] },
     ]);
     const events = await cli.run({ prompt: "look" });
-    expect(durableKinds(events)).toEqual([
-      "session",
-      "text",
-      "tool",
-      "toolResult",
-      "text",
-      "result",
-    ]);
+    expect(kindsOf(events)).toEqual(["session", "text", "tool", "toolResult", "text", "result"]);
     const [tool] = valuesOf(events, "tool");
     const [result] = valuesOf(events, "toolResult");
     expect(JSON.parse(tool!.inputJson)).toMatchObject({ command: `echo ${secret} | tr a-f A-F` });
@@ -151,7 +147,7 @@ describe("the real CLI", () => {
   it("says what to do where the agent definition is unknown", async () => {
     await using cli = await startRealCli([]);
     const events = await cli.run({ prompt: "go", agent: "nobody" });
-    expect(durableKinds(events)).toEqual(["error"]);
+    expect(kindsOf(events)).toEqual(["error"]);
     expect(valuesOf(events, "error")[0]).toMatchObject({ reason: ErrorReason.AGENT_NOT_FOUND });
     expect(valuesOf(events, "error")[0]!.message).toContain("nobody");
   });

@@ -1,0 +1,109 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { randomUUID } from "node:crypto";
+import { once } from "node:events";
+import { afterEach, describe, expect, it } from "vitest";
+import { PROCESS_ID_VARIABLE, ProcessFamily } from "../../../src/agent/process/process-family.ts";
+import {
+  listProcesses,
+  readEnvironmentVariable,
+} from "../../../src/agent/process/process-table.ts";
+import { stopFamily } from "../../../src/agent/process/stop-ladder.ts";
+
+const RUNGS = { askedMs: 300, terminatedMs: 300, killedMs: 3000 };
+const started: { family: ProcessFamily; child: ChildProcess }[] = [];
+
+/** Starts a shell under a process id of its own; resolves when its script has printed a line. */
+async function start(script: string) {
+  const processId = randomUUID();
+  const env = { PATH: process.env.PATH ?? "", [PROCESS_ID_VARIABLE]: processId };
+  const child = spawn("sh", ["-c", script], { env, detached: true, stdio: "pipe" });
+  child.stdin.on("error", () => {});
+  const family = new ProcessFamily([processId], child.pid);
+  const exit = once(child, "exit");
+  started.push({ family, child });
+  await once(child.stdout, "data");
+  return { family, child, exit, processId };
+}
+
+afterEach(() => {
+  for (const { family } of started.splice(0)) family.signal("SIGKILL");
+});
+
+describe("ProcessFamily", () => {
+  it.each([
+    ["a child", "sleep 600 & echo; wait", 2],
+    ["a child in a session of its own", "setsid sleep 600 & echo; wait", 2],
+    [
+      "an orphan in a session of its own",
+      "setsid sh -c 'sleep 600 & sleep 600' & sleep 0.1; echo",
+      3,
+    ],
+  ])("finds %s", async (_what, script, atLeast) => {
+    const { family } = await start(script);
+    expect(family.members().length).toBeGreaterThanOrEqual(atLeast - 1);
+    expect(family.members()).not.toContain(process.pid);
+  });
+
+  it("finds a child that cleared its environment, by its parent", async () => {
+    const { family, child } = await start("env -i sleep 600 & echo; wait");
+    const children = listProcesses().filter(({ parent }) => parent === child.pid);
+    expect(children).toHaveLength(1);
+    expect(readEnvironmentVariable(children[0]!.pid, PROCESS_ID_VARIABLE)).toBeUndefined();
+    expect(family.members()).toContain(children[0]!.pid);
+  });
+
+  it("still knows one that it has seen, when its parent is gone", async () => {
+    const { family, child, exit } = await start("env -i setsid sleep 600 & echo; read line");
+    const orphan = listProcesses().find(({ parent }) => parent === child.pid)!;
+    expect(family.members()).toContain(orphan.pid);
+    child.stdin!.end();
+    await exit;
+    expect(family.members()).toEqual([orphan.pid]);
+  });
+
+  it("does not take the processes of another for its own", async () => {
+    const one = await start("sleep 600 & echo; wait");
+    const two = await start("sleep 600 & echo; wait");
+    const both = new Set([...one.family.members(), ...two.family.members()]);
+    expect(both.size).toBe(one.family.members().length + two.family.members().length);
+    one.family.signal("SIGKILL");
+    await one.exit;
+    expect(two.family.members().length).toBe(2);
+  });
+
+  it("is empty for ids that nobody carries", () => {
+    expect(new ProcessFamily([randomUUID()]).members()).toEqual([]);
+    expect(new ProcessFamily([]).members()).toEqual([]);
+  });
+});
+
+describe("stopFamily", () => {
+  it("only asks, where that is enough", async () => {
+    const { family, child, exit } = await start("trap 'exit 9' TERM; echo; read line; exit 4");
+    expect(await stopFamily(family, exit, () => child.stdin!.end(), RUNGS)).toBe(0);
+    expect(await exit).toEqual([4, null]);
+  });
+
+  it("sends SIGTERM to those who were asked in vain", async () => {
+    const { family, exit } = await start("trap 'exit 9' TERM; echo; while :; do sleep 0.05; done");
+    expect(await stopFamily(family, exit, () => {}, RUNGS)).toBe(0);
+    expect(await exit).toEqual([9, null]);
+  });
+
+  it("kills those who heed nothing, and their orphans", async () => {
+    const deaf = "trap '' TERM; while :; do sleep 0.05; done";
+    const { family, exit } = await start(`setsid sh -c "${deaf}" & trap '' TERM; echo; ${deaf}`);
+    const began = performance.now();
+    expect(await stopFamily(family, exit, () => {}, RUNGS)).toBe(0);
+    expect(await exit).toEqual([null, "SIGKILL"]);
+    expect(family.members()).toEqual([]);
+    expect(performance.now() - began).toBeLessThan(RUNGS.askedMs + RUNGS.terminatedMs + 2000);
+  });
+
+  it("kills what multiplies faster than it is found", async () => {
+    const spawner = "trap '' TERM; echo; while :; do sleep 5 & sleep 0.02; done";
+    const { family, exit } = await start(spawner);
+    expect(await stopFamily(family, exit, () => {}, { ...RUNGS, askedMs: 0 })).toBe(0);
+    expect(family.members()).toEqual([]);
+  });
+});

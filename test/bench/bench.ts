@@ -1,0 +1,29 @@
+/**
+ * `npm run bench [NAME…]`: measures the service against what the same work takes without it. Prints a line of JSON for
+ * each figure; exits 1 where one does not reach its bar.
+ *
+ * What is absolute depends on the machine, and on what else it does; ratios do so much less.
+ */
+import { type Figure, report } from "./figure.ts";
+import { measureFirstText } from "./first-text.ts";
+import { measureLatency } from "./latency.ts";
+import { measureThroughput } from "./throughput.ts";
+
+const BENCHMARKS: Readonly<Record<string, () => Promise<Figure[]>>> = {
+  throughput: measureThroughput,
+  latency: measureLatency,
+  "first-text": measureFirstText,
+};
+
+const names = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(BENCHMARKS);
+const unknown = names.filter((name) => !Object.hasOwn(BENCHMARKS, name));
+if (unknown.length > 0) {
+  const known = Object.keys(BENCHMARKS).join(", ");
+  process.stderr.write(`unknown: ${unknown.join(", ")}; there are ${known}\n`);
+  process.exit(2);
+}
+let passed = true;
+for (const name of names) {
+  for (const figure of await BENCHMARKS[name]!()) passed = report(figure) && passed;
+}
+process.exitCode = passed ? 0 : 1;

@@ -1,0 +1,41 @@
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { repository, startProgram } from "./program.ts";
+
+/** The service in a process of its own, as `npm start` runs it, on data of its own. */
+export interface Service extends AsyncDisposable {
+  readonly pid: number;
+  readonly url: string;
+  /** The environment that it runs in. */
+  readonly environment: Readonly<Record<string, string>>;
+}
+
+/** Starts the service; what it needs of the environment is all that it gets. */
+export async function startService(settings: Readonly<Record<string, string>>): Promise<Service> {
+  await using cleanup = new AsyncDisposableStack();
+  const root = await mkdtemp(join(tmpdir(), "breakglass-bench-"));
+  cleanup.defer(() => rm(root, { recursive: true, force: true, maxRetries: 3 }));
+  const environment = {
+    PATH: process.env.PATH ?? "",
+    HOME: root,
+    CLAUDE_CONFIG_DIR: join(root, ".claude"),
+    BREAKGLASS_LISTEN: "127.0.0.1:0",
+    BREAKGLASS_DATA_DIR: join(root, "state"),
+    ...settings,
+  };
+  const server = cleanup.use(await startProgram(await startArguments(), environment));
+  const url = /^breakglass serves (\S+)$/.exec(server.firstLine)?.[1];
+  if (url === undefined) throw new Error(`the server says ${server.firstLine}`);
+  const owned = cleanup.move();
+  const { pid } = server;
+  return { pid, url, environment, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+}
+
+/** The arguments of `node` in `npm start`. */
+export async function startArguments(): Promise<string[]> {
+  const manifest = JSON.parse(await readFile(join(repository, "package.json"), "utf8"));
+  const [program, ...args] = String(manifest.scripts.start).split(" ");
+  if (program !== "node") throw new Error("npm start is no longer a node command");
+  return args;
+}

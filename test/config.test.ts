@@ -1,0 +1,120 @@
+import { describe, expect, it } from "vitest";
+import { ConfigError, readClientConfig, readServeConfig, VARIABLES } from "../src/config.ts";
+
+describe("readServeConfig", () => {
+  it("needs nothing", () => {
+    expect(readServeConfig({ HOME: "/home/op" })).toMatchObject({
+      listen: { host: "127.0.0.1", port: 7433 },
+      tls: undefined,
+      dataDir: "/home/op/.local/state/breakglass",
+      sessionsDir: "/home/op/.local/state/breakglass/sessions",
+      agentCommand: undefined,
+      agent: "breakglass",
+      model: "sonnet",
+      agentEnv: [],
+      turnTimeoutMs: 1_800_000,
+      idleTimeoutMs: 900_000,
+      maxConcurrentTurns: 16,
+      maxPromptBytes: 2_097_152,
+      allowedOrigins: [],
+      tokensFile: undefined,
+    });
+  });
+
+  it("takes an empty value for an unset one", () => {
+    const empty = Object.fromEntries(Object.keys(VARIABLES).map((name) => [name, ""]));
+    const { environment: _, ...unset } = readServeConfig({ HOME: "/home/op" });
+    expect(readServeConfig({ HOME: "/home/op", ...empty })).toMatchObject(unset);
+  });
+
+  it.each([
+    ["127.0.0.1:0", { host: "127.0.0.1", port: 0 }],
+    ["[::1]:443", { host: "::1", port: 443 }],
+    ["localhost:65535", { host: "localhost", port: 65_535 }],
+  ])("listens on %s", (BREAKGLASS_LISTEN, listen) => {
+    expect(readServeConfig({ BREAKGLASS_LISTEN }).listen).toEqual(listen);
+  });
+
+  it("heeds XDG_STATE_HOME where it is absolute, as its specification says", () => {
+    expect(readServeConfig({ XDG_STATE_HOME: "/state" }).dataDir).toBe("/state/breakglass");
+    expect(readServeConfig({ XDG_STATE_HOME: "state", HOME: "/h" }).dataDir).toBe(
+      "/h/.local/state/breakglass",
+    );
+  });
+
+  it("splits lists, and hosts are compared in lower case", () => {
+    const config = readServeConfig({
+      BREAKGLASS_AGENT_ENV: "KUBECONFIG, AWS_PROFILE,",
+      BREAKGLASS_ALLOWED_ORIGINS: "https://a.example,http://b.example:8080",
+      BREAKGLASS_ALLOWED_HOSTS: "Ops.Example:7433",
+    });
+    expect(config.agentEnv).toEqual(["KUBECONFIG", "AWS_PROFILE"]);
+    expect(config.allowedOrigins).toEqual(["https://a.example", "http://b.example:8080"]);
+    expect(config.allowedHosts).toEqual(["ops.example:7433"]);
+  });
+
+  it.each([
+    ["BREAKGLASS_LISTEN", ["7433", "localhost", "127.0.0.1:65536", "::1:80", "http://x:1"]],
+    ["BREAKGLASS_AGENT", ["-p", "a b", "a\n"]],
+    ["BREAKGLASS_MODEL", ["--mcp-config=x", "m".repeat(257)]],
+    ["BREAKGLASS_AGENT_ENV", ["A=b", "1A", "A;B"]],
+    ["BREAKGLASS_AGENT_COMMAND", ["a\0b"]],
+    ["BREAKGLASS_TURN_TIMEOUT_SECONDS", ["0", "-1", "1.5", "1e3", "604801", "ten", " 1", "0x10"]],
+    ["BREAKGLASS_IDLE_TIMEOUT_SECONDS", ["0", "604801"]],
+    ["BREAKGLASS_MAX_CONCURRENT_TURNS", ["0", "100001"]],
+    ["BREAKGLASS_MAX_PROMPT_BYTES", ["0", "8388609"]],
+    ["BREAKGLASS_MAX_LINE_BYTES", ["1", "268435457"]],
+    ["BREAKGLASS_MAX_EVENT_BYTES", ["1", "3145729"]],
+    ["BREAKGLASS_MAX_TURN_BYTES", ["1"]],
+    ["BREAKGLASS_MAX_SUBSCRIPTIONS", ["0"]],
+    [
+      "BREAKGLASS_ALLOWED_ORIGINS",
+      ["*", "null", "ops.example", "https://ops.example/", "https://ops.example/x", "https://a,x"],
+    ],
+    ["BREAKGLASS_ALLOWED_HOSTS", ["http://a", "a/b", "a@b"]],
+    ["BREAKGLASS_DATA_DIR", ["a\0b"]],
+  ] as const)("stops at a bad %s with one line: name, value, what it takes", (variable, values) => {
+    for (const value of values) {
+      const read = () => readServeConfig({ [variable]: value });
+      expect(read, value).toThrow(ConfigError);
+      const { takes } = VARIABLES[variable];
+      const line = `${variable} is ${JSON.stringify(value)}, but takes ${takes}`;
+      expect(read, value).toThrow(new ConfigError(line));
+      expect(line).not.toContain("\n");
+    }
+  });
+
+  it.each([
+    ["BREAKGLASS_TLS_CERT", "BREAKGLASS_TLS_KEY"],
+    ["BREAKGLASS_TLS_KEY", "BREAKGLASS_TLS_CERT"],
+  ])("stops where %s is set without %s", (set, missing) => {
+    expect(() => readServeConfig({ [set]: "/tls.pem" })).toThrow(
+      new RegExp(`^${missing} is not set, but TLS takes both`),
+    );
+  });
+});
+
+describe("readClientConfig", () => {
+  it("prefers the command line to the environment to the default", () => {
+    const environment = { BREAKGLASS_URL: "https://ops.example", BREAKGLASS_TOKEN: "t0ken" };
+    expect(readClientConfig("http://other:1", environment).url).toBe("http://other:1");
+    expect(readClientConfig(undefined, environment)).toEqual({
+      url: "https://ops.example",
+      token: "t0ken",
+    });
+    expect(readClientConfig(undefined, {})).toEqual({
+      url: "http://127.0.0.1:7433",
+      token: undefined,
+    });
+  });
+
+  it.each(["ops.example", "ftp://ops.example", "/path"])("refuses %s as a URL", (url) => {
+    expect(() => readClientConfig(url, {})).toThrow(/^BREAKGLASS_URL is ".*", but takes an http/);
+  });
+
+  it("never prints a token that it refuses", () => {
+    const read = () => readClientConfig(undefined, { BREAKGLASS_TOKEN: "se cret" });
+    expect(read).toThrow(/^BREAKGLASS_TOKEN is /);
+    expect(read).not.toThrow(/se cret/);
+  });
+});

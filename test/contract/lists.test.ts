@@ -1,0 +1,109 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { collect } from "../support/events.ts";
+import { connect, type TestClient } from "../support/protocols.ts";
+import { refusalOf } from "../support/refusals.ts";
+import { startTestServer, type TestServer } from "../support/test-server.ts";
+
+let server: TestServer;
+let connection: TestClient;
+let client: TestClient["client"];
+/** Seven sessions with a turn each, the first with four more; oldest first. */
+const sessionIds: string[] = [];
+const turnIds: string[] = [];
+beforeAll(async () => {
+  server = await startTestServer();
+  connection = connect(server.url);
+  client = connection.client;
+  for (let n = 0; n < 7; n++) {
+    const [event] = await collect(client.runTurn({ prompt: `say ${n}` }));
+    sessionIds.push(event!.sessionId);
+    if (n === 0) turnIds.push(event!.turnId);
+  }
+  for (let n = 0; n < 4; n++) {
+    const request = { prompt: `say ${n}`, sessionId: sessionIds[0]! };
+    turnIds.push((await collect(client.runTurn(request)))[0]!.turnId);
+  }
+});
+afterAll(async () => {
+  connection[Symbol.dispose]();
+  await server[Symbol.asyncDispose]();
+});
+
+/** Reads every page. */
+async function pages<T>(
+  read: (pageToken: string) => Promise<{ items: T[]; nextPageToken: string }>,
+): Promise<T[][]> {
+  const found: T[][] = [];
+  for (let token: string | undefined = ""; token !== undefined; ) {
+    const { items, nextPageToken } = await read(token);
+    found.push(items);
+    token = nextPageToken || undefined;
+  }
+  return found;
+}
+
+describe("ListTurns", () => {
+  it("answers a session's turns, newest first, in pages that neither repeat nor skip", async () => {
+    const found = await pages(async (pageToken) => {
+      const request = { sessionId: sessionIds[0]!, pageSize: 2, pageToken };
+      const { turns, nextPageToken } = await client.listTurns(request);
+      return { items: turns.map((turn) => turn.turnId), nextPageToken };
+    });
+    expect(found.map((page) => page.length)).toEqual([2, 2, 1]);
+    expect(found.flat()).toEqual(turnIds.toReversed());
+  });
+
+  it("cuts prompts between characters and says so, while GetTurn has all of one", async () => {
+    const prompt = `say ${"é…𝄞".repeat(1000)}`;
+    const [event] = await collect(client.runTurn({ prompt }));
+    const { turnId, sessionId } = event!;
+    const [listed] = (await client.listTurns({ sessionId })).turns;
+    expect(listed!.promptTruncated).toBe(true);
+    expect(Buffer.byteLength(listed!.prompt)).toBeGreaterThan(4000);
+    expect(Buffer.byteLength(listed!.prompt)).toBeLessThanOrEqual(4096);
+    expect(prompt.startsWith(listed!.prompt)).toBe(true);
+    const { turn } = await client.getTurn({ turnId });
+    expect(turn).toMatchObject({ prompt, promptTruncated: false });
+    await client.deleteSession({ sessionId });
+  });
+});
+
+describe("ListSessions", () => {
+  it("answers sessions, most recently active first, in pages", async () => {
+    const found = await pages(async (pageToken) => {
+      const { sessions, nextPageToken } = await client.listSessions({ pageSize: 3, pageToken });
+      return { items: sessions.map((session) => session.sessionId), nextPageToken };
+    });
+    const [first, ...others] = sessionIds;
+    expect(found.map((page) => page.length)).toEqual([3, 3, 1]);
+    expect(found.flat()).toEqual([first, ...others.toReversed()]);
+  });
+
+  it("takes any page size from 0 up", async () => {
+    for (const pageSize of [0, 1000, 2 ** 31 - 1]) {
+      expect((await client.listSessions({ pageSize })).sessions).toHaveLength(7);
+    }
+  });
+});
+
+describe("page tokens", () => {
+  it("are worth nothing for another list, another session or when made up", async () => {
+    const [sessionId, other] = sessionIds as [string, string];
+    const turnsToken = (await client.listTurns({ sessionId, pageSize: 1 })).nextPageToken;
+    const sessionsToken = (await client.listSessions({ pageSize: 1 })).nextPageToken;
+    const calls = [
+      () => client.listSessions({ pageToken: turnsToken }),
+      () => client.listTurns({ sessionId, pageToken: sessionsToken }),
+      () => client.listTurns({ sessionId: other, pageToken: turnsToken }),
+      () => client.listSessions({ pageToken: "made up" }),
+      () => client.listSessions({ pageToken: `${sessionsToken}x` }),
+      () => client.listSessions({ pageToken: "x".repeat(100_000) }),
+    ];
+    for (const call of calls) {
+      expect(await refusalOf(call())).toMatchObject({
+        code: "InvalidArgument",
+        fields: ["page_token"],
+      });
+    }
+  });
+});

@@ -1,0 +1,39 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { text } from "node:stream/consumers";
+import { fileURLToPath } from "node:url";
+
+const MAIN = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
+
+/** A server in a process of its own, for tests that end it as no server ends itself. */
+export interface ServeProcess extends AsyncDisposable {
+  readonly url: string;
+  readonly pid: number;
+  /** Sends a signal and answers, when the process has ended, its exit status; null: the signal ended it. */
+  end(signal: NodeJS.Signals): Promise<number | null>;
+}
+
+/** Starts `serve` in an environment of those variables only, and waits until it accepts connections. */
+export async function startServeProcess(
+  variables: Readonly<Record<string, string>>,
+): Promise<ServeProcess> {
+  const child = spawn(process.execPath, [MAIN, "serve"], { env: variables });
+  const exited = once(child, "exit");
+  const stderr = text(child.stderr);
+  const [first] = await Promise.race([once(child.stdout, "data"), exited]);
+  const url = /http:\/\/\S+/.exec(String(first))?.[0];
+  if (url === undefined) throw new Error(`serve did not come up: ${await stderr}`);
+  const end = async (signal: NodeJS.Signals) => {
+    child.kill(signal);
+    const [status] = await exited;
+    return status as number | null;
+  };
+  return {
+    url,
+    pid: child.pid!,
+    end,
+    async [Symbol.asyncDispose]() {
+      if (child.exitCode === null && child.signalCode === null) await end("SIGKILL");
+    },
+  };
+}
