@@ -164,10 +164,11 @@ export const VARIABLES = {
     takes: "printable ASCII without spaces",
     schema: z.string().regex(/^[!-~]+$/),
     unset: undefined,
+    secret: true,
   },
 } as const satisfies Record<
   string,
-  { takes: string; schema: z.ZodType; unset: string | undefined }
+  { takes: string; schema: z.ZodType; unset: string | undefined; secret?: true }
 >;
 
 type Name = keyof typeof VARIABLES;
@@ -181,7 +182,8 @@ function read<N extends Name>(environment: Environment, variable: N): Value<N> {
   if (text === undefined) return undefined as Value<N>;
   const parsed = schema.safeParse(text);
   if (parsed.success) return parsed.data as Value<N>;
-  throw new ConfigError(`${variable} is ${JSON.stringify(text)}, but takes ${takes}`);
+  const shown = "secret" in VARIABLES[variable] ? "not usable" : JSON.stringify(text);
+  throw new ConfigError(`${variable} is ${shown}, but takes ${takes}`);
 }
 
 /** What `serve` needs to know; nothing in it is read again later. */

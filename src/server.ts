@@ -1,5 +1,6 @@
-import { mkdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, mkdirSync, readFileSync, statSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { createSecureContext } from "node:tls";
 import { ClaudeAgent } from "./agent/claude/claude-agent.ts";
 import { resolveCommand } from "./agent/claude/executable.ts";
 import { ConfigError, type ServeConfig } from "./config.ts";
@@ -38,10 +39,7 @@ export async function startServer(config: ServeConfig, log: Log): Promise<Server
       `BREAKGLASS_LISTEN is ${JSON.stringify(shown)}, which others can reach: set BREAKGLASS_TOKENS_FILE, or listen on 127.0.0.1`,
     );
   }
-  const tls = config.tls && {
-    cert: readPem("BREAKGLASS_TLS_CERT", config.tls.cert),
-    key: readPem("BREAKGLASS_TLS_KEY", config.tls.key),
-  };
+  const tls = config.tls && readCertificate(config.tls);
   const store = await openStore(config);
   try {
     const turns = createTurns(config, store, log);
@@ -87,7 +85,7 @@ async function openStore(config: ServeConfig): Promise<SqliteStore> {
   };
   for (const [variable, directory] of Object.entries(directories)) {
     try {
-      mkdirSync(directory, { recursive: true, mode: 0o700 });
+      makeDirectory(directory);
     } catch (error) {
       const why = (error as NodeJS.ErrnoException).code;
       throw new ConfigError(
@@ -146,6 +144,35 @@ function running(url: string, turns: Turns, listener: Listener, store: SqliteSto
       return draining;
     },
   };
+}
+
+function readCertificate({ cert, key }: { cert: string; key: string }) {
+  const pem = {
+    cert: readPem("BREAKGLASS_TLS_CERT", cert),
+    key: readPem("BREAKGLASS_TLS_KEY", key),
+  };
+  try {
+    createSecureContext(pem);
+    return pem;
+  } catch (error) {
+    const why = (error as NodeJS.ErrnoException).code;
+    throw new ConfigError(
+      `BREAKGLASS_TLS_CERT is ${JSON.stringify(cert)} and BREAKGLASS_TLS_KEY is ${JSON.stringify(key)}, which are no certificate and its key: ${why}`,
+    );
+  }
+}
+
+/** Makes a directory and those above it. Node's own recursion never ends where a parent takes none, as in /proc. */
+function makeDirectory(path: string): void {
+  try {
+    mkdirSync(path, { mode: 0o700 });
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "EEXIST" && statSync(path).isDirectory()) return;
+    if (code !== "ENOENT" || existsSync(dirname(path))) throw error;
+    makeDirectory(dirname(path));
+    mkdirSync(path, { mode: 0o700 });
+  }
 }
 
 function readPem(variable: string, path: string): Buffer {

@@ -157,7 +157,7 @@ export class RunningTurn {
     const { workspace } = this.#session;
     await Promise.race([ready, onAbort(this.#aborted.signal)]);
     // A mistake here (a file in its place, no permission) is for the agent to find and to explain.
-    await mkdir(workspace, { recursive: true, mode: 0o700 }).catch(() => {});
+    await mkdir(workspace, { mode: 0o700 }).catch(() => {});
     if (this.#end !== undefined) return;
     const { prompt, model, agent } = this.#record;
     const agentSessionId = this.#agentSessionId;

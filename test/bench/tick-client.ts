@@ -1,23 +1,22 @@
 /** Runs as many turns as asked at once on the server at the URL given, and prints how old their ticks are on arrival. */
-import { createClient } from "@connectrpc/connect";
-import { createGrpcTransport } from "@connectrpc/connect-node";
-import { BreakglassService } from "../../gen/breakglass/v1/breakglass_service_pb.ts";
+import { createBreakglassClient } from "../../src/client/breakglass-client.ts";
+import { openGrpcConnection } from "../../src/client/grpc-connection.ts";
+import { readTurnEvents } from "../../src/client/turn-events.ts";
 import { answerAges, TickAges } from "./ticks.ts";
 
 const [url = "", turns = "1"] = process.argv.slice(2);
-const client = createClient(BreakglassService, createGrpcTransport({ baseUrl: url }));
-const ages: number[] = [];
+const connection = openGrpcConnection(url, undefined);
+const client = createBreakglassClient(connection.transport);
 
-async function follow(): Promise<void> {
-  const ticks = new TickAges(ages);
-  let ended = false;
-  for await (const { event } of client.runTurn({ prompt: "go" })) {
-    if (event?.kind.case === "text") ticks.take(event.kind.value.text);
-    ended = event?.kind.case === "result";
+async function follow(): Promise<number[]> {
+  const ticks = new TickAges();
+  for await (const { kind } of readTurnEvents(client, { run: { prompt: "go" } })) {
+    if (kind.case === "text") ticks.take(kind.value.text);
+    if (kind.case === "error") throw new Error(kind.value.message);
   }
-  if (!ended) throw new Error("a turn ended without a result");
+  return ticks.settled;
 }
 
-await Promise.all(Array.from({ length: Number(turns) }, follow));
-answerAges(ages);
-process.exit();
+const ages = await Promise.all(Array.from({ length: Number(turns) }, follow));
+answerAges(ages.flat());
+connection.close();

@@ -4,10 +4,9 @@ import { ByteLines } from "../../src/stream/byte-lines.ts";
 import { answerAges, TickAges } from "./ticks.ts";
 
 const [agent = "", count = "1"] = process.argv.slice(2);
-const ages: number[] = [];
 
-async function follow(): Promise<void> {
-  const ticks = new TickAges(ages);
+async function follow(): Promise<number[]> {
+  const ticks = new TickAges();
   const lines = new ByteLines(1_000_000, {
     line(bytes) {
       const message = JSON.parse(Buffer.from(bytes).toString());
@@ -18,7 +17,8 @@ async function follow(): Promise<void> {
   const { stdin, stdout } = spawn(agent, { stdio: ["pipe", "pipe", "inherit"] });
   stdin.write("go\n");
   for await (const chunk of stdout) lines.push(chunk as Buffer);
+  return ticks.settled;
 }
 
-await Promise.all(Array.from({ length: Number(count) }, follow));
-answerAges(ages);
+const ages = await Promise.all(Array.from({ length: Number(count) }, follow));
+answerAges(ages.flat());

@@ -4,7 +4,7 @@ use strict;
 use warnings;
 use Time::HiRes qw(clock_gettime sleep CLOCK_MONOTONIC);
 
-use constant { LINES => 120, PERIOD => 0.05 };
+use constant { LINES => 200, PERIOD => 0.05 };
 
 my $session = '634b5942-1bb0-4605-aa4d-e331f23a2993';
 my $tail = qq("parent_tool_use_id":null,"session_id":"$session"}\n);

@@ -1,24 +1,22 @@
-/** How many of an agent's first ticks do not count: the agents beside it are still being started. */
-const WARM_UP = 20;
+/** How many of an agent's first and last ticks do not count: others are still being started then, or ended. */
+const UNSETTLED = 40;
 
-/** Collects how old the ticks of one agent are when they arrive, in milliseconds. */
+/** How old the ticks of one agent are when they arrive, in milliseconds. */
 export class TickAges {
-  readonly #into: number[];
-  #seen = 0;
-
-  constructor(into: number[]) {
-    this.#into = into;
-  }
+  readonly #ages: number[] = [];
 
   /** Takes what the agent said: CLOCK_MONOTONIC, in microseconds, which is Node's clock too. */
   take(text: string): void {
-    const age = Number(process.hrtime.bigint()) / 1e6 - Number(text) / 1e3;
-    this.#seen++;
-    if (this.#seen > WARM_UP) this.#into.push(age);
+    this.#ages.push(Number(process.hrtime.bigint()) / 1e6 - Number(text) / 1e3);
+  }
+
+  /** The ages of the ticks while all agents ran. */
+  get settled(): number[] {
+    return this.#ages.slice(UNSETTLED, -UNSETTLED);
   }
 }
 
-/** Answers with the ages and ends the program. */
+/** Prints ages as the program's answer. */
 export function answerAges(ages: readonly number[]): void {
   process.stdout.write(`${JSON.stringify(ages.map((age) => Number(age.toFixed(4))))}\n`);
 }

@@ -2,7 +2,6 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ErrorReason, NoticeReason, type TurnEvent } from "../../gen/breakglass/v1/event_pb.ts";
 import { collect, durable, valuesOf } from "../support/events.ts";
 import { script } from "../support/gate.ts";
-import { eventually } from "../support/processes.ts";
 import { connect, type TestClient } from "../support/protocols.ts";
 import { startTestServer, type TestServer } from "../support/test-server.ts";
 

@@ -59,6 +59,16 @@ describe("an agent that says nothing for too long", () => {
   });
 });
 
+describe("an agent that says something now and then", () => {
+  it("may take longer than it may be silent", async () => {
+    const steps = Array.from({ length: 8 }, () => ["pause 200", "say on"]).flat();
+    const settings = { BREAKGLASS_IDLE_TIMEOUT_SECONDS: "1" };
+    const { events } = await runWith(settings, script(...steps));
+    expect(valuesOf(events, "text")).toHaveLength(8);
+    expect(valuesOf(events, "result")).toHaveLength(1);
+  });
+});
+
 describe("a turn that says too much", () => {
   it("ends at the limit of its log, with all that was within it", async () => {
     const settings = { BREAKGLASS_MAX_TURN_BYTES: "65536" };

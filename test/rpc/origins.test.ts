@@ -1,0 +1,85 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { isLoopback, Origins, ownHosts } from "../../src/rpc/origins.ts";
+
+const ORIGIN = "https://ops.example";
+const origins = new Origins([...ownHosts("127.0.0.1", 7433), "Proxy.Example"], [ORIGIN]);
+const asked = (host: string | undefined, origin: string | null = null) =>
+  origins.refusalOf({ host, origin }) === undefined;
+
+describe("Origins", () => {
+  it.each(["127.0.0.1:7433", "localhost:7433", "LOCALHOST:7433", "[::1]:7433", "proxy.example"])(
+    "let clients call the server %s",
+    (host) => {
+      expect(asked(host)).toBe(true);
+    },
+  );
+
+  it.each([
+    undefined,
+    "",
+    "localhost",
+    "127.0.0.1",
+    "127.0.0.1:7434",
+    "localhost.:7433",
+    "localhost:7433.evil.example",
+    "evil.example:7433",
+    "127.0.0.1:7433, evil.example",
+    "2130706433:7433",
+  ])("do not let anyone call it %j", (host) => {
+    expect(asked(host)).toBe(false);
+  });
+
+  it.each([
+    [ORIGIN, true],
+    ["http://127.0.0.1:7433", true],
+    ["https://ops.example:443", false],
+    ["https://OPS.example", false],
+    ["http://ops.example", false],
+    ["https://ops.example.evil.example", false],
+    ["http://localhost:7433", false],
+    ["http://127.0.0.1:7433@evil.example", false],
+    ["null", false],
+    ["", false],
+  ])("of a page %j is let in: %s", (origin, isLet) => {
+    expect(asked("127.0.0.1:7433", origin)).toBe(isLet);
+  });
+
+  it("let no other origin in, whatever it looks like", () => {
+    const others = fc.webUrl().map((url) => new URL(url).origin);
+    fc.assert(
+      fc.property(others, (origin) => {
+        fc.pre(origin !== ORIGIN && origin !== "http://127.0.0.1:7433");
+        expect(asked("127.0.0.1:7433", origin)).toBe(false);
+        expect(origins.corsHeaders({ host: "127.0.0.1:7433", origin }, true)).toEqual({
+          vary: "origin",
+        });
+      }),
+    );
+  });
+});
+
+describe("ownHosts", () => {
+  it("leave a scheme's own port out too", () => {
+    expect(ownHosts("ops.example", 443)).toEqual(["ops.example", "ops.example:443"]);
+    expect(ownHosts("::1", 7433)).toContain("[::1]:7433");
+  });
+
+  it("are all of the machine's where it listens on all of them", () => {
+    expect(ownHosts("0.0.0.0", 7433)).toContain("127.0.0.1:7433");
+    expect(ownHosts("0.0.0.0", 7433)).not.toContain("0.0.0.0:7433");
+  });
+});
+
+describe("isLoopback", () => {
+  it.each(["localhost", "127.0.0.1", "127.9.9.9", "::1"])("is %s", (host) => {
+    expect(isLoopback(host)).toBe(true);
+  });
+
+  it.each(["0.0.0.0", "::", "10.0.0.1", "128.0.0.1", "127.0.0.1.example", "localhost.example"])(
+    "is not %s",
+    (host) => {
+      expect(isLoopback(host)).toBe(false);
+    },
+  );
+});
