@@ -20,7 +20,7 @@ type EventResponse<N extends string> = Message<N> & { event?: TurnEvent };
 export function eventResponses<N extends string>(
   typeName: N,
   context: HandlerContext,
-): (piece: StreamPiece) => EventResponse<N>[] {
+): (piece: StreamPiece) => Iterable<EventResponse<N>> {
   const isJson = /[+/]json\b/.test(context.requestHeader.get("content-type") ?? "");
   const respond: (encoded: EncodedEvent) => EventResponse<N> = isJson
     ? (encoded: EncodedEvent) => ({ $typeName: typeName, event: decodeEvent(encoded) })
@@ -28,7 +28,8 @@ export function eventResponses<N extends string>(
   return (piece) =>
     "transient" in piece
       ? [{ $typeName: typeName, event: piece.transient }]
-      : piece.encoded.map(respond);
+      : // One at a time: a whole batch of them would outlive its nursery.
+        piece.encoded.values().map(respond);
 }
 
 /** An encoded event begins with its length, as a field does. */

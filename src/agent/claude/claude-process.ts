@@ -1,10 +1,14 @@
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
+import type { Socket } from "node:net";
+import { setTimeout as delay, setImmediate as nextLoop } from "node:timers/promises";
 import { ByteTail } from "../../stream/byte-tail.ts";
 import { interruptMessage } from "./command-line.ts";
 
 const STDERR_TAIL_BYTES = 8 * 1024;
 /** `exit` was measured 4 s before `close` where a grandchild held stdout; what comes so late is nobody's output. */
 const CLOSE_AFTER_EXIT_MS = 500;
+/** The most that a pipe can hold of what a process wrote before it exited. */
+const PIPE_BYTES = 1024 * 1024;
 
 /** How a process ended. */
 export interface ProcessExit {
@@ -93,14 +97,35 @@ function exitOf(child: ChildProcessWithoutNullStreams): Promise<ProcessExit> {
       if (child.pid === undefined) resolve({ exitCode: null, signal: null, startError });
     });
     child.once("exit", (exitCode, signal) => {
-      const timer = setTimeout(() => {
-        child.stdout.destroy();
-        child.stderr.destroy();
-      }, CLOSE_AFTER_EXIT_MS);
+      const closed = new AbortController();
       child.once("close", () => {
-        clearTimeout(timer);
+        closed.abort();
         resolve({ exitCode, signal });
       });
+      void cutOnceQuiet(child, closed.signal);
     });
   });
+}
+
+/**
+ * Cuts the pipes of a process that has exited, once nothing more comes of them: what is open then is a grandchild's.
+ *
+ * Not by time alone: a loop that was held up runs its timers before it looks at its pipes, and the last lines of the
+ * process, its result among them, would be lost (measured: 4 turns of 600).
+ */
+async function cutOnceQuiet(
+  { stdout, stderr }: ChildProcessWithoutNullStreams,
+  closed: AbortSignal,
+): Promise<void> {
+  const pipe = stdout as Socket;
+  const limit = pipe.bytesRead + PIPE_BYTES;
+  for (let before = -1; before !== pipe.bytesRead || stdout.readableLength > 0; ) {
+    if (pipe.bytesRead > limit) break;
+    before = pipe.bytesRead;
+    await delay(CLOSE_AFTER_EXIT_MS);
+    await nextLoop();
+    if (closed.aborted) return;
+  }
+  stdout.destroy();
+  stderr.destroy();
 }

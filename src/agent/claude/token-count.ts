@@ -26,7 +26,9 @@ export class TokenCount {
   add(messageId: string, usage: UsageCount): void {
     const count = numbersOf(usage);
     const before = this.#counted.get(messageId);
-    this.#total = count.map((n, i) => (this.#total?.[i] ?? 0) + n - (before?.[i] ?? 0));
+    const total = [0, 0, 0, 0];
+    for (let i = 0; i < 4; i++) total[i] = (this.#total?.[i] ?? 0) + count[i]! - (before?.[i] ?? 0);
+    this.#total = total;
     if (messageId === "") return;
     if (before === undefined && this.#counted.size >= OPEN_MESSAGES) {
       const [oldest] = this.#counted.keys();
@@ -50,9 +52,12 @@ export class TokenCount {
 
 function numbersOf(usage: UsageCount): readonly number[] {
   return [
-    usage.input_tokens,
-    usage.output_tokens,
-    usage.cache_read_input_tokens,
-    usage.cache_creation_input_tokens,
-  ].map((n) => Math.min(Math.max(toFinite(n), 0), Number.MAX_SAFE_INTEGER));
+    bounded(usage.input_tokens),
+    bounded(usage.output_tokens),
+    bounded(usage.cache_read_input_tokens),
+    bounded(usage.cache_creation_input_tokens),
+  ];
+}
+function bounded(n: unknown): number {
+  return Math.min(Math.max(toFinite(n), 0), Number.MAX_SAFE_INTEGER);
 }
