@@ -1,9 +1,5 @@
-import {
-  ErrorReason,
-  type TurnEvent,
-  TurnState,
-  TurnStateSchema,
-} from "../../gen/breakglass/v1/event_pb.ts";
+import { type TurnEvent, TurnState, TurnStateSchema } from "../../gen/breakglass/v1/event_pb.ts";
+import { endStateOf } from "../turns/turn-end.ts";
 import { enumName } from "./enum-name.ts";
 
 /** Where an event says that its turn stands. */
@@ -12,23 +8,10 @@ export function stateAfter({ kind }: TurnEvent): TurnState {
     case "checkpoint":
       return kind.value.state;
     case "result":
-      return kind.value.isError ? TurnState.FAILED : TurnState.SUCCEEDED;
     case "error":
-      return stateAfterError(kind.value.reason);
+      return endStateOf(kind).state;
     default:
       return TurnState.RUNNING;
-  }
-}
-
-function stateAfterError(reason: ErrorReason): TurnState {
-  switch (reason) {
-    case ErrorReason.CANCELED:
-      return TurnState.CANCELED;
-    case ErrorReason.SERVER_RESTARTED:
-    case ErrorReason.SERVER_SHUTDOWN:
-      return TurnState.LOST;
-    default:
-      return TurnState.FAILED;
   }
 }
 
