@@ -14,8 +14,9 @@ export function report({ figure, value, unit, limit, bar }: Figure): boolean {
   const ratio = value / limit;
   const pass = bar === undefined || ("atLeast" in bar ? ratio >= bar.atLeast : ratio <= bar.atMost);
   const rounded = { value: round(value), unit, limit: round(limit), ratio: round(ratio) };
-  const asked = bar ?? null;
-  process.stdout.write(`${JSON.stringify({ figure, ...rounded, bar: asked, pass })}\n`);
+  // Where nothing is asked, there is nothing to pass.
+  const asked = bar === undefined ? {} : { bar, pass };
+  process.stdout.write(`${JSON.stringify({ figure, ...rounded, ...asked })}\n`);
   return pass;
 }
 
