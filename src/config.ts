@@ -138,6 +138,46 @@ export const VARIABLES = {
     schema: whole(1, 1_000_000),
     unset: "20000",
   },
+  BREAKGLASS_MAX_TURN_SUBSCRIPTIONS: {
+    takes: "a whole number from 1 to 1000000",
+    schema: whole(1, 1_000_000),
+    unset: "12000",
+  },
+  BREAKGLASS_MAX_SESSION_TURNS: {
+    takes: "a whole number from 1 to 1000000",
+    schema: whole(1, 1_000_000),
+    unset: "10000",
+  },
+  BREAKGLASS_MAX_CONNECTIONS: {
+    takes: "a whole number from 1 to 1000000",
+    schema: whole(1, 1_000_000),
+    unset: "16384",
+  },
+  BREAKGLASS_READER_STALL_SECONDS: {
+    takes: "a whole number from 1 to 3600",
+    schema: whole(1, 3600),
+    unset: "30",
+  },
+  BREAKGLASS_MAX_STALLED_BYTES: {
+    takes: `a whole number from ${MIB} to ${1024 * 1024 * MIB}`,
+    schema: whole(MIB, 2 ** 40),
+    unset: String(64 * MIB),
+  },
+  BREAKGLASS_PING_SECONDS: {
+    takes: "a whole number from 1 to 3600",
+    schema: whole(1, 3600),
+    unset: "20",
+  },
+  BREAKGLASS_DRAIN_SECONDS: {
+    takes: "a whole number from 0 to 604800",
+    schema: whole(0, 604_800),
+    unset: "10",
+  },
+  BREAKGLASS_RETENTION_SECONDS: {
+    takes: "a whole number from 0 (keep everything) to 3153600000",
+    schema: whole(0, 3_153_600_000),
+    unset: "2592000",
+  },
   BREAKGLASS_ALLOWED_ORIGINS: {
     takes: "origins such as https://ops.example.com, separated by commas",
     schema: list(origin),
@@ -221,6 +261,15 @@ export function readServeConfig(environment: Environment = process.env) {
     maxEventBytes: read(environment, "BREAKGLASS_MAX_EVENT_BYTES"),
     maxTurnBytes: read(environment, "BREAKGLASS_MAX_TURN_BYTES"),
     maxSubscriptions: read(environment, "BREAKGLASS_MAX_SUBSCRIPTIONS"),
+    maxTurnSubscriptions: read(environment, "BREAKGLASS_MAX_TURN_SUBSCRIPTIONS"),
+    maxSessionTurns: read(environment, "BREAKGLASS_MAX_SESSION_TURNS"),
+    maxConnections: read(environment, "BREAKGLASS_MAX_CONNECTIONS"),
+    readerStallMs: read(environment, "BREAKGLASS_READER_STALL_SECONDS") * 1000,
+    maxStalledBytes: read(environment, "BREAKGLASS_MAX_STALLED_BYTES"),
+    pingMs: read(environment, "BREAKGLASS_PING_SECONDS") * 1000,
+    drainMs: read(environment, "BREAKGLASS_DRAIN_SECONDS") * 1000,
+    /** 0: ended turns are kept for good. */
+    retentionMs: read(environment, "BREAKGLASS_RETENTION_SECONDS") * 1000,
     allowedOrigins: read(environment, "BREAKGLASS_ALLOWED_ORIGINS"),
     allowedHosts: read(environment, "BREAKGLASS_ALLOWED_HOSTS"),
     tokensFile: read(environment, "BREAKGLASS_TOKENS_FILE"),
