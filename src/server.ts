@@ -16,7 +16,7 @@ import { Turns } from "./turns/turns.ts";
 export interface Server {
   /** Such as `http://127.0.0.1:7433`. */
   readonly url: string;
-  /** Takes no new turns, stops the running ones, lets the streams end and closes. Idempotent. */
+  /** Takes no new turns, gives the running ones a while, stops them, lets the streams end and closes. Idempotent. */
   drain(): Promise<void>;
   /** Resolves when it is closed. */
   readonly closed: Promise<void>;
@@ -46,6 +46,7 @@ export async function startServer(config: ServeConfig, log: Log): Promise<Server
     await turns.recover();
     const listener = await listenFor(config, tls, tokens, turns, log);
     return running(
+      config.drainMs,
       `${tls ? "https" : "http"}://${bracketed(address.host)}:${listener.port}`,
       turns,
       listener,
@@ -73,6 +74,7 @@ function createTurns(config: ServeConfig, store: SqliteStore, log: Log): Turns {
     },
     maxConcurrentTurns: config.maxConcurrentTurns,
     maxSubscriptions: config.maxSubscriptions,
+    maxTurnSubscriptions: config.maxTurnSubscriptions,
     defaults: { agent: config.agent, model: config.model },
     sessionsDir: config.sessionsDir,
   });
@@ -125,11 +127,17 @@ async function listenFor(
   }
 }
 
-function running(url: string, turns: Turns, listener: Listener, store: SqliteStore): Server {
+function running(
+  drainMs: number,
+  url: string,
+  turns: Turns,
+  listener: Listener,
+  store: SqliteStore,
+): Server {
   const closed = Promise.withResolvers<void>();
   let draining: Promise<void> | undefined;
   const drain = async () => {
-    await turns.drain();
+    await turns.drain(drainMs);
     const timer = setTimeout(() => listener.destroy(), STREAMS_END_MS);
     await listener.close();
     clearTimeout(timer);

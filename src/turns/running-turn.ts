@@ -1,5 +1,4 @@
 import { mkdir } from "node:fs/promises";
-import { setTimeout as delay } from "node:timers/promises";
 import { ErrorReason, TurnState } from "../../gen/breakglass/v1/event_pb.ts";
 import type { Agent, AgentRun, EventKind, TerminalKind } from "../agent/agent.ts";
 import { isTerminal } from "../agent/agent.ts";
@@ -8,6 +7,8 @@ import type { Log } from "../log.ts";
 import type { SessionRecord, Store, TurnRecord } from "../store/store.ts";
 import { boundEvent } from "./bounded-event.ts";
 import { type EncodedEvent, encodeEvents } from "./encoded-event.ts";
+import { Listeners, type LiveTurn, type StopListening } from "./live-turn.ts";
+import { retryStorage } from "./retry-storage.ts";
 import { Tail } from "./tail.ts";
 import { endStateOf, errorEvent, type TurnEnd } from "./turn-end.ts";
 
@@ -34,7 +35,6 @@ export interface TurnSurroundings {
 const TAIL_BYTES = 1024 * 1024;
 /** What may be on its way to the disk before the agent has to wait. */
 const UNCOMMITTED_BYTES = 1024 * 1024;
-const STORAGE_RETRY_MS = { first: 250, longest: 10_000 };
 
 /**
  * A turn while it runs: the only writer of its log.
@@ -44,7 +44,7 @@ const STORAGE_RETRY_MS = { first: 250, longest: 10_000 };
  * 3. The first cause of an end wins; exactly one terminal event is appended, and nothing after it.
  * 4. A cause that is not the agent's own is recorded only once no process of the turn is left.
  */
-export class RunningTurn {
+export class RunningTurn implements LiveTurn {
   readonly turnId: string;
   readonly sessionId: string;
   /** Resolves when the terminal event is on disk. Never rejects. */
@@ -59,6 +59,7 @@ export class RunningTurn {
   readonly #tail = new Tail(TAIL_BYTES);
   readonly #timers: { turn?: NodeJS.Timeout; idle?: NodeJS.Timeout } = {};
   readonly #aborted = new AbortController();
+  readonly #listeners = new Listeners();
 
   #run: AgentRun | undefined;
   #state: TurnState = TurnState.RUNNING;
@@ -70,7 +71,6 @@ export class RunningTurn {
   #uncommittedBytes = 0;
   #committed: Promise<void> = Promise.resolve();
   #agentSessionId: string;
-  #changed = Promise.withResolvers<void>();
   readonly #gone = Promise.withResolvers<void>();
 
   /**
@@ -103,24 +103,20 @@ export class RunningTurn {
     return this.#state;
   }
 
-  /** The newest event that is on disk. */
   get lastSequence(): number {
     return this.#lastSequence;
   }
 
-  /** Why readers cannot be told more: the store has failed. Undefined: it has not. */
   get failure(): Error | undefined {
     return this.#failure;
   }
 
-  /** Resolves at the next change of `lastSequence`, `state` or `failure`. */
-  get changed(): Promise<void> {
-    return this.#changed.promise;
-  }
-
-  /** Some of the events from after a sequence on; undefined where the store has to be asked. */
   after(sequence: number): readonly EncodedEvent[] | undefined {
     return this.#tail.after(sequence);
+  }
+
+  listen(listener: () => void): StopListening {
+    return this.#listeners.add(listener);
   }
 
   /**
@@ -222,7 +218,7 @@ export class RunningTurn {
     this.#tail.push(first, events);
     this.#lastSequence = first + events.length - 1;
     if (end !== undefined) this.#state = end.state;
-    this.#announce();
+    this.#listeners.call();
   }
 
   /** The store did not take an event: nobody is told of it, readers are told so, and the agent is stopped. */
@@ -237,24 +233,22 @@ export class RunningTurn {
       reason: ErrorReason.STORAGE,
       message: `the store did not take the turn's events: ${error.message}`,
     };
-    this.#announce();
+    this.#listeners.call();
     void this.#run?.stop();
   }
 
   /** Appends the terminal event of a turn that the agent did not end, however long the store takes to take it. */
-  async #appendEnd(): Promise<void> {
-    for (let wait = STORAGE_RETRY_MS.first; ; wait = Math.min(2 * wait, STORAGE_RETRY_MS.longest)) {
-      const end = this.#end === "agent" || this.#end === undefined ? noEnd : this.#end;
-      const terminal = errorEvent(end, this.#run?.spending);
-      boundEvent(terminal, this.#limits.maxEventBytes);
-      this.#nextSequence = this.#lastSequence + 1;
-      try {
-        return await this.#store(this.#encode([terminal]), terminal);
-      } catch (error) {
-        this.#lose(error as Error);
-        await delay(wait, undefined, { ref: false });
-      }
-    }
+  #appendEnd(): Promise<void> {
+    return retryStorage(
+      () => {
+        const end = this.#end === "agent" || this.#end === undefined ? noEnd : this.#end;
+        const terminal = errorEvent(end, this.#run?.spending);
+        boundEvent(terminal, this.#limits.maxEventBytes);
+        this.#nextSequence = this.#lastSequence + 1;
+        return this.#store(this.#encode([terminal]), terminal);
+      },
+      (error) => this.#lose(error),
+    );
   }
 
   async #recordGone(): Promise<void> {
@@ -277,12 +271,6 @@ export class RunningTurn {
   #clearTimers(): void {
     clearTimeout(this.#timers.turn);
     clearTimeout(this.#timers.idle);
-  }
-
-  #announce(): void {
-    const changed = this.#changed;
-    this.#changed = Promise.withResolvers();
-    changed.resolve();
   }
 }
 

@@ -1,14 +1,17 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import { ErrorReason, TurnState } from "../../gen/breakglass/v1/event_pb.ts";
 import { Refusal } from "../errors.ts";
 import type { Page, SessionPlace, SessionRecord, TurnRecord, TurnStart } from "../store/store.ts";
-import { encodeEvents } from "./encoded-event.ts";
 import { newId, newTurnId } from "./identifiers.ts";
+import { LeftTurn } from "./left-turn.ts";
+import { untilFailed } from "./live-turn.ts";
 import { RunningTurn, type TurnLimits, type TurnSurroundings } from "./running-turn.ts";
 import { SessionGates } from "./session-gates.ts";
 import { type StreamPiece, subscribe } from "./subscription.ts";
-import { endStateOf, errorEvent } from "./turn-end.ts";
+import { SubscriptionCounts, type SubscriptionLimits } from "./subscription-counts.ts";
+import type { TurnEnd } from "./turn-end.ts";
 
 /** What a caller asks to run; validated. */
 export interface RunRequest {
@@ -26,38 +29,50 @@ export interface RunRequest {
 }
 
 /** What turns are run within. */
-export interface TurnsOptions extends TurnSurroundings {
+export interface TurnsOptions extends TurnSurroundings, SubscriptionLimits {
   readonly limits: TurnLimits;
   readonly maxConcurrentTurns: number;
-  readonly maxSubscriptions: number;
   /** The agent definition and the model of sessions that name none. */
   readonly defaults: { readonly agent: string; readonly model: string };
   /** Where new sessions get their workspaces. */
   readonly sessionsDir: string;
 }
 
+/** `draining` lets running turns go on for a while; `stopping` ends them. Neither takes new ones. */
+type Phase = "open" | "draining" | "stopping";
+
+/** A turn without a terminal event on disk: one that runs, or one that a server before left. */
+type UnendedTurn = RunningTurn | LeftTurn;
+
+const SHUTDOWN: TurnEnd = {
+  reason: ErrorReason.SERVER_SHUTDOWN,
+  message: "the server was shut down",
+};
+
 /**
  * All sessions and turns: what runs, and what is on record.
  *
  * 1. A turn is on record before anything is spawned for it.
- * 2. `#running` holds every turn that has no terminal event on disk.
+ * 2. `#unended` holds every turn that has no terminal event on disk.
  * 3. No agent is started in a session before the processes of its turn before are gone.
  */
 export class Turns {
   readonly #options: TurnsOptions;
-  readonly #running = new Map<string, RunningTurn>();
+  readonly #unended = new Map<string, UnendedTurn>();
   readonly #gates = new SessionGates();
-  #starting = 0;
-  #subscriptions = 0;
-  #draining = false;
+  readonly #subscriptions: SubscriptionCounts;
+  /** Turns that are being recorded. */
+  readonly #starting = new Set<Promise<unknown>>();
+  #phase: Phase = "open";
 
   constructor(options: TurnsOptions) {
     this.#options = options;
+    this.#subscriptions = new SubscriptionCounts(options);
   }
 
   /** How many readers there are now. */
   get subscriptions(): number {
-    return this.#subscriptions;
+    return this.#subscriptions.all;
   }
 
   /**
@@ -67,13 +82,14 @@ export class Turns {
    */
   async run(request: RunRequest, principal: string): Promise<TurnRecord> {
     const start = this.#startOf(request, principal);
-    this.#starting++;
+    const created = this.#options.store.createTurn(start);
+    this.#starting.add(created);
     try {
-      const { turn, session, joined } = await this.#options.store.createTurn(start);
+      const { turn, session, joined } = await created;
       if (!joined) this.#begin(turn, session, start.processId, request.timeoutMs);
       return turn;
     } finally {
-      this.#starting--;
+      this.#starting.delete(created);
     }
   }
 
@@ -89,13 +105,13 @@ export class Turns {
     signal: AbortSignal,
   ): AsyncGenerator<StreamPiece> {
     const turn = await this.#find(turnId, principal);
-    const last = turn.running?.lastSequence ?? turn.record.lastSequence;
+    const last = turn.live?.lastSequence ?? turn.record.lastSequence;
     if (afterSequence > last) {
       throw new Refusal("OUT_OF_RANGE", `after_sequence is past the turn's last event, ${last}`, {
         metadata: { last_sequence: String(last) },
       });
     }
-    const release = this.#countSubscription(signal);
+    const release = this.#subscriptions.add(turnId, signal);
     try {
       yield* subscribe(turn, this.#options.store, afterSequence, signal);
     } finally {
@@ -103,10 +119,18 @@ export class Turns {
     }
   }
 
-  /** Ends a turn if it runs, and answers with it as it ended. */
+  /**
+   * Ends a turn if it runs, and answers with it as it ended.
+   *
+   * @throws Refusal NOT_FOUND; STORAGE where the turn was stopped but its end cannot be recorded yet.
+   */
   async cancel(turnId: string, principal: string): Promise<TurnRecord> {
-    const { running } = await this.#find(turnId, principal);
-    await running?.stop({ reason: ErrorReason.CANCELED, message: "canceled by CancelTurn" });
+    const { live } = await this.#find(turnId, principal);
+    if (live !== undefined) {
+      const ended = live.stop({ reason: ErrorReason.CANCELED, message: "canceled by CancelTurn" });
+      await Promise.race([ended, untilFailed(live)]);
+      if (live.state === TurnState.RUNNING && live.failure !== undefined) throw live.failure;
+    }
     return this.getTurn(turnId, principal);
   }
 
@@ -152,28 +176,55 @@ export class Turns {
 
   /**
    * Takes over what a server before this one left: turns that were running end LOST, their processes are ended. Resolves
-   * when the turns have ended on record; the processes are ended meanwhile, and their sessions wait for it.
+   * when the store has been asked to record the ends; where it does not take them they are recorded when it does. The
+   * processes are ended meanwhile, and their sessions wait for it.
+   *
+   * @throws Refusal STORAGE where the store cannot even be read.
    */
   async recover(): Promise<void> {
-    const left = await this.#options.store.listLeftTurns();
-    await Promise.all(left.filter((turn) => turn.running).map((turn) => this.#appendLost(turn)));
-    const gone = this.#options.agent.endProcesses(left.map((turn) => turn.processId));
+    const { store, agent, log } = this.#options;
+    const left = await store.listLeftTurns();
+    const unended = left
+      .filter((turn) => turn.running)
+      .map((turn) => new LeftTurn(turn, store, log));
+    for (const turn of unended) this.#hold(turn);
+    const gone = agent.endProcesses(left.map((turn) => turn.processId));
     for (const turn of left) {
-      const recorded = gone.then(() => this.#options.store.recordProcessesGone(turn.turnId));
+      const recorded = gone.then(() => store.recordProcessesGone(turn.turnId));
       this.#gates.close(
         turn.sessionId,
         recorded.catch(() => {}),
       );
     }
+    await Promise.all(unended.map((turn) => turn.tried));
   }
 
-  /** Takes no new turns, ends the running ones LOST, and resolves when no process of any turn is left. Idempotent. */
-  async drain(): Promise<void> {
-    this.#draining = true;
-    const end = { reason: ErrorReason.SERVER_SHUTDOWN, message: "the server was shut down" };
-    const running = [...this.#running.values()];
-    await Promise.all(running.map((turn) => Promise.race([turn.stop(end), storageLost(turn)])));
+  /**
+   * Takes no new turns, gives the running ones `graceMs` to end by themselves, ends the others LOST, and resolves when no
+   * process of any turn is left. Idempotent; a later call can only shorten the grace.
+   */
+  async drain(graceMs: number): Promise<void> {
+    if (this.#phase === "open") this.#phase = "draining";
+    const grace = new AbortController();
+    const over = delay(graceMs, undefined, { signal: grace.signal }).catch(() => {});
+    await Promise.race([over, this.#allEnded()]);
+    grace.abort();
+    this.#phase = "stopping";
+    for (const turn of this.#unended.values()) void turn.stop(SHUTDOWN);
+    await this.#allEnded();
     await this.#gates.allReady();
+  }
+
+  /** Resolves when no turn is recorded any more and each has ended, but for those whose end the store does not take. */
+  async #allEnded(): Promise<void> {
+    const failed = new Set<UnendedTurn>();
+    for (;;) {
+      await Promise.allSettled(this.#starting);
+      const waiting = [...this.#unended.values()].filter((turn) => !failed.has(turn));
+      if (waiting.length === 0) return;
+      const unrecorded = (turn: UnendedTurn) => untilFailed(turn).then(() => void failed.add(turn));
+      await Promise.all(waiting.map((turn) => Promise.race([turn.ended, unrecorded(turn)])));
+    }
   }
 
   #startOf(request: RunRequest, principal: string): TurnStart {
@@ -202,9 +253,10 @@ export class Turns {
   }
 
   #refusal(): TurnStart["refusal"] {
-    if (this.#draining) return { reason: "DRAINING", message: "the server is shutting down" };
+    if (this.#phase !== "open")
+      return { reason: "DRAINING", message: "the server is shutting down" };
     const { maxConcurrentTurns } = this.#options;
-    if (this.#running.size + this.#starting < maxConcurrentTurns) return undefined;
+    if (this.#unended.size + this.#starting.size < maxConcurrentTurns) return undefined;
     const message = `${maxConcurrentTurns} turns are running, the server's limit`;
     return { reason: "TOO_MANY_TURNS", message };
   }
@@ -219,58 +271,23 @@ export class Turns {
     const bounded = { ...limits, timeoutMs: Math.min(timeoutMs ?? Infinity, limits.timeoutMs) };
     const ready = this.#gates.ready(turn.sessionId);
     const running = new RunningTurn(turn, session, processId, bounded, this.#options, ready);
-    this.#running.set(turn.turnId, running);
+    this.#hold(running);
     this.#gates.close(turn.sessionId, running.gone);
-    void running.ended.then(() => this.#running.delete(turn.turnId));
-    // A turn that was recorded while the server began to drain is ended like those before it.
-    if (this.#draining) void this.drain();
+    // It was being recorded when the others were stopped.
+    if (this.#phase === "stopping") void running.stop(SHUTDOWN);
+  }
+
+  #hold(turn: UnendedTurn): void {
+    this.#unended.set(turn.turnId, turn);
+    void turn.ended.then(() => this.#unended.delete(turn.turnId));
   }
 
   /** A turn on record, and as it runs; never one that is neither running nor ended. */
   async #find(turnId: string, principal: string) {
     const record = await this.getTurn(turnId, principal);
-    const running = this.#running.get(turnId);
-    if (running !== undefined || record.state !== TurnState.RUNNING) return { record, running };
+    const live = this.#unended.get(turnId);
+    if (live !== undefined || record.state !== TurnState.RUNNING) return { record, live };
     // It ended, or began, while the store was asked.
-    return { record: await this.getTurn(turnId, principal), running: this.#running.get(turnId) };
+    return { record: await this.getTurn(turnId, principal), live: this.#unended.get(turnId) };
   }
-
-  #countSubscription(signal: AbortSignal): () => void {
-    if (this.#subscriptions >= this.#options.maxSubscriptions) {
-      const message = `${this.#options.maxSubscriptions} streams are open, the server's limit`;
-      throw new Refusal("TOO_MANY_SUBSCRIPTIONS", message, { retryAfterMs: 1000 });
-    }
-    this.#subscriptions++;
-    let counted = true;
-    const release = () => {
-      if (counted) this.#subscriptions--;
-      counted = false;
-    };
-    // The generator's own end does not come where a client vanishes while a write is blocked (measured over HTTP/2).
-    signal.addEventListener("abort", release, { once: true });
-    return release;
-  }
-
-  async #appendLost(turn: { turnId: string; sessionId: string; lastSequence: number }) {
-    const message =
-      "the server ended while the turn ran; what it had done until then is done, and the session can go on";
-    const kind = errorEvent({ reason: ErrorReason.SERVER_RESTARTED, message });
-    const time = Date.now();
-    const firstSequence = turn.lastSequence + 1;
-    const events = encodeEvents(turn, firstSequence, time, [kind]);
-    const { turnId } = turn;
-    await this.#options.store.append({
-      turnId,
-      firstSequence,
-      events,
-      time,
-      end: endStateOf(kind),
-    });
-  }
-}
-
-/** A turn whose end cannot be recorded is not waited for: the next start records it. */
-async function storageLost(turn: RunningTurn): Promise<void> {
-  while (turn.failure === undefined) await turn.changed;
-  await turn.gone;
 }

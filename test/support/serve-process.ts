@@ -13,11 +13,17 @@ export interface ServeProcess extends AsyncDisposable {
   end(signal: NodeJS.Signals): Promise<number | null>;
 }
 
-/** Starts `serve` in an environment of those variables only, and waits until it accepts connections. */
+/**
+ * Starts `serve` in an environment of those variables only, and waits until it accepts connections.
+ *
+ * @param prefix - A program that becomes the server, and its arguments: `["prlimit", "--fsize=1"]`.
+ */
 export async function startServeProcess(
   variables: Readonly<Record<string, string>>,
+  prefix: readonly string[] = [],
 ): Promise<ServeProcess> {
-  const child = spawn(process.execPath, [MAIN, "serve"], { env: variables });
+  const [command, ...args] = [...prefix, process.execPath, MAIN, "serve"];
+  const child = spawn(command!, args, { env: variables });
   const exited = once(child, "exit");
   const stderr = text(child.stderr);
   const [first] = await Promise.race([once(child.stdout, "data"), exited]);

@@ -34,6 +34,8 @@ export async function createTestEnvironment(
     BREAKGLASS_DATA_DIR: join(root, "data"),
     BREAKGLASS_AGENT_COMMAND: SCRIPTED_AGENT,
     BREAKGLASS_AGENT_ENV: MARKER,
+    // Tests of the drain's grace set their own.
+    BREAKGLASS_DRAIN_SECONDS: "0",
     ...settings,
   };
   return {

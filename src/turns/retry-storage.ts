@@ -1,0 +1,23 @@
+import { setTimeout as delay } from "node:timers/promises";
+
+const WAIT_MS = { first: 250, longest: 10_000 };
+
+/**
+ * Does what the store has to take, however long it takes the store to take it.
+ *
+ * @param failed - Told of each failure.
+ */
+export async function retryStorage(
+  attempt: () => Promise<void>,
+  failed: (error: Error) => void,
+): Promise<void> {
+  for (let wait = WAIT_MS.first; ; wait = Math.min(2 * wait, WAIT_MS.longest)) {
+    try {
+      return await attempt();
+    } catch (error) {
+      failed(error as Error);
+      // The process need not live for it: the next start does what was not done.
+      await delay(wait, undefined, { ref: false });
+    }
+  }
+}
