@@ -9,7 +9,7 @@ import { boundEvent } from "./bounded-event.ts";
 import { type EncodedEvent, encodeEvents } from "./encoded-event.ts";
 import { Listeners, type LiveTurn, type StopListening } from "./live-turn.ts";
 import { retryStorage } from "./retry-storage.ts";
-import { Tail } from "./tail.ts";
+import { Tail, type TailShares } from "./tail.ts";
 import { endStateOf, errorEvent, type TurnEnd } from "./turn-end.ts";
 
 /** Bounds of one turn. */
@@ -29,10 +29,10 @@ export interface TurnSurroundings {
   readonly store: Store;
   readonly agent: Agent;
   readonly log: Log;
+  /** What its cache of events shares the memory with. */
+  readonly tails: TailShares;
 }
 
-/** The newest events of a turn that are kept in memory. */
-const TAIL_BYTES = 1024 * 1024;
 /** What may be on its way to the disk before the agent has to wait. */
 const UNCOMMITTED_BYTES = 1024 * 1024;
 
@@ -56,7 +56,7 @@ export class RunningTurn implements LiveTurn {
   readonly #session: SessionRecord;
   readonly #limits: TurnLimits;
   readonly #surroundings: TurnSurroundings;
-  readonly #tail = new Tail(TAIL_BYTES);
+  readonly #tail: Tail;
   readonly #timers: { turn?: NodeJS.Timeout; idle?: NodeJS.Timeout } = {};
   readonly #aborted = new AbortController();
   readonly #listeners = new Listeners();
@@ -96,7 +96,8 @@ export class RunningTurn implements LiveTurn {
     this.#agentSessionId = session.agentSessionId;
     this.gone = this.#gone.promise;
     this.#timers.turn = setTimeout(() => this.#timeOut(), limits.timeoutMs);
-    this.ended = this.#live(processId, ready);
+    this.#tail = new Tail(surroundings.tails);
+    this.ended = this.#live(processId, ready).finally(surroundings.tails.add());
   }
 
   get state(): TurnState {
@@ -192,7 +193,8 @@ export class RunningTurn implements LiveTurn {
     const bytes = byteLength(events);
     this.#uncommittedBytes += bytes;
     const appended = this.#store(events, terminal);
-    this.#committed = Promise.all([this.#committed, appended]).then(
+    // The store answers in the order in which it was asked: behind the last one all are on disk.
+    this.#committed = appended.then(
       () => {
         this.#uncommittedBytes -= bytes;
       },

@@ -1,25 +1,49 @@
 import type { EncodedEvent } from "./encoded-event.ts";
 
+/** What all running turns together may keep, and the most that one of them may. */
+const ALL_BYTES = 8 * 1024 * 1024;
+const TURN_BYTES = 1024 * 1024;
+/** What an event costs in memory beside its bytes, about. */
+const EVENT_OVERHEAD_BYTES = 250;
+
+/** How many tails share the memory. */
+export class TailShares {
+  #tails = 0;
+
+  /** What each may keep now. */
+  get bytes(): number {
+    return Math.min(TURN_BYTES, ALL_BYTES / Math.max(1, this.#tails));
+  }
+
+  /** Counts one more, until the returned function is called. */
+  add(): () => void {
+    this.#tails++;
+    return () => void this.#tails--;
+  }
+}
+
+interface Batch {
+  readonly first: number;
+  readonly events: readonly EncodedEvent[];
+  readonly bytes: number;
+}
+
 /** The newest events of a running turn, so that readers who keep up cost no I/O. Bounded in bytes. */
 export class Tail {
-  readonly #maxBytes: number;
-  #batches: {
-    readonly first: number;
-    readonly events: readonly EncodedEvent[];
-    readonly bytes: number;
-  }[] = [];
+  readonly #shares: TailShares;
+  readonly #batches: Batch[] = [];
   #bytes = 0;
 
-  constructor(maxBytes: number) {
-    this.#maxBytes = maxBytes;
+  constructor(shares: TailShares) {
+    this.#shares = shares;
   }
 
   /** Takes events that follow those it has. */
   push(first: number, events: readonly EncodedEvent[]): void {
-    const bytes = events.reduce((sum, event) => sum + event.length, 0);
+    const bytes = events.reduce((sum, event) => sum + event.length + EVENT_OVERHEAD_BYTES, 0);
     this.#batches.push({ first, events, bytes });
     this.#bytes += bytes;
-    while (this.#bytes > this.#maxBytes && this.#batches.length > 1) {
+    while (this.#bytes > this.#shares.bytes && this.#batches.length > 1) {
       this.#bytes -= this.#batches.shift()!.bytes;
     }
   }

@@ -11,6 +11,7 @@ import { RunningTurn, type TurnLimits, type TurnSurroundings } from "./running-t
 import { SessionGates } from "./session-gates.ts";
 import { type StreamPiece, subscribe } from "./subscription.ts";
 import { SubscriptionCounts, type SubscriptionLimits } from "./subscription-counts.ts";
+import { TailShares } from "./tail.ts";
 import type { TurnEnd } from "./turn-end.ts";
 
 /** What a caller asks to run; validated. */
@@ -29,7 +30,7 @@ export interface RunRequest {
 }
 
 /** What turns are run within. */
-export interface TurnsOptions extends TurnSurroundings, SubscriptionLimits {
+export interface TurnsOptions extends Omit<TurnSurroundings, "tails">, SubscriptionLimits {
   readonly limits: TurnLimits;
   readonly maxConcurrentTurns: number;
   /** The agent definition and the model of sessions that name none. */
@@ -61,6 +62,7 @@ export class Turns {
   readonly #unended = new Map<string, UnendedTurn>();
   readonly #gates = new SessionGates();
   readonly #subscriptions: SubscriptionCounts;
+  readonly #tails = new TailShares();
   /** Turns that are being recorded. */
   readonly #starting = new Set<Promise<unknown>>();
   #phase: Phase = "open";
@@ -270,7 +272,8 @@ export class Turns {
     const { limits } = this.#options;
     const bounded = { ...limits, timeoutMs: Math.min(timeoutMs ?? Infinity, limits.timeoutMs) };
     const ready = this.#gates.ready(turn.sessionId);
-    const running = new RunningTurn(turn, session, processId, bounded, this.#options, ready);
+    const surroundings = { ...this.#options, tails: this.#tails };
+    const running = new RunningTurn(turn, session, processId, bounded, surroundings, ready);
     this.#hold(running);
     this.#gates.close(turn.sessionId, running.gone);
     // It was being recorded when the others were stopped.
