@@ -1,3 +1,4 @@
+import { writeSync } from "node:fs";
 import { setFlagsFromString } from "node:v8";
 import { readServeConfig } from "../config.ts";
 import { createLog } from "../log.ts";
@@ -12,7 +13,7 @@ import { ExitStatus } from "./exit-status.ts";
  */
 export async function serve(): Promise<ExitStatus> {
   boundHeap();
-  const log = createLog((line) => void process.stderr.write(line));
+  const log = createLog(writeToStderr);
   const server = await startServer(readServeConfig(), log);
   process.stdout.write(`breakglass serves ${server.url}\n`);
   let draining = false;
@@ -28,6 +29,15 @@ export async function serve(): Promise<ExitStatus> {
   process.on("SIGTERM", stop).on("SIGINT", stop);
   await server.closed;
   return draining ? ExitStatus.ok : ExitStatus.failed;
+}
+
+/** A log that cannot be written, because its disk is full or its reader is gone, must not end the turns. */
+function writeToStderr(line: string): void {
+  try {
+    writeSync(process.stderr.fd, line);
+  } catch {
+    // The line is lost; the next one is tried all the same, which a stream that failed once would not do.
+  }
 }
 
 /**

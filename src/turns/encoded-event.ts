@@ -1,9 +1,9 @@
-import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
-import { sizeDelimitedPeek } from "@bufbuild/protobuf/wire";
-import { type Timestamp, timestampFromMs } from "@bufbuild/protobuf/wkt";
-import { EventBatchSchema } from "../../gen/breakglass/log/v1/event_batch_pb.ts";
+import { create, fromBinary, type MessageShape } from "@bufbuild/protobuf";
+import { BinaryWriter, sizeDelimitedPeek, WireType } from "@bufbuild/protobuf/wire";
+import { TimestampSchema, timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { type TurnEvent, TurnEventSchema } from "../../gen/breakglass/v1/event_pb.ts";
 import type { EventKind } from "../agent/agent.ts";
+import { writeMessage } from "./flat-message.ts";
 
 /**
  * A `TurnEvent` behind its length (protobuf's delimited format), serialized once when it is recorded: the log, the cache
@@ -17,23 +17,54 @@ export interface TurnIds {
   readonly sessionId: string;
 }
 
+/** Keeps its memory from one batch to the next. */
+const writer = new BinaryWriter();
+const fields = TurnEventSchema.field;
+const kindFields = new Map(
+  TurnEventSchema.oneofs[0]!.fields.map((field) => [field.localName, field]),
+);
+
 /**
  * Gives events their place in a turn and serializes them, all in one go: a writer and its memory for each event cost more
  * than the writing (measured: a fifth of the server's time under load).
  */
 export function encodeEvents(
-  { turnId, sessionId }: TurnIds,
+  ids: TurnIds,
   firstSequence: number,
   time: number,
   kinds: readonly EventKind[],
 ): EncodedEvent[] {
-  const createTime: Timestamp = timestampFromMs(time);
-  const events = kinds.map((kind, index): TurnEvent => {
-    const sequence = firstSequence + index;
-    return { $typeName: "breakglass.v1.TurnEvent", sequence, turnId, sessionId, createTime, kind };
-  });
-  const batch = toBinary(EventBatchSchema, { $typeName: "breakglass.log.v1.EventBatch", events });
-  return cutBatch(batch);
+  const createTime = timestampFromMs(time);
+  try {
+    for (const [index, kind] of kinds.entries()) {
+      writeEvent(ids, firstSequence + index, createTime, kind);
+    }
+  } catch (error) {
+    writer.finish(); // Nothing half written may get into the next batch.
+    throw error;
+  }
+  return cutBatch(writer.finish());
+}
+
+/** To the bytes that `toBinary` makes of the whole `TurnEvent`, behind their length. */
+function writeEvent(
+  { turnId, sessionId }: TurnIds,
+  sequence: number,
+  createTime: MessageShape<typeof TimestampSchema>,
+  kind: EventKind,
+): void {
+  const field = kindFields.get(kind.case);
+  if (field?.fieldKind !== "message") throw new Error(`no field of an event is ${kind.case}`);
+  writer.fork();
+  writer.tag(fields.sequence.number, WireType.Varint).uint32(sequence);
+  writer.tag(fields.turnId.number, WireType.LengthDelimited).string(turnId);
+  writer.tag(fields.sessionId.number, WireType.LengthDelimited).string(sessionId);
+  writer.tag(fields.createTime.number, WireType.LengthDelimited).fork();
+  writeMessage(writer, TimestampSchema, createTime);
+  writer.join();
+  writer.tag(field.number, WireType.LengthDelimited).fork();
+  writeMessage(writer, field.message, kind.value);
+  writer.join().join();
 }
 
 /** Reads a serialized event. */
@@ -51,14 +82,14 @@ export function createTransientEvent(
   return create(TurnEventSchema, { turnId, sessionId, createTime, kind });
 }
 
-/** The items of a serialized `EventBatch`, each without the tag of its field, which is one byte. */
+/** Events, each behind its length, one by one. */
 function cutBatch(batch: Uint8Array): EncodedEvent[] {
   const events: EncodedEvent[] = [];
-  for (let start = 1; start < batch.length; ) {
-    const { size, offset } = measure(batch.subarray(start, start + 10));
+  for (let start = 0; start < batch.length; ) {
+    const { size, offset } = measure(start === 0 ? batch : batch.subarray(start, start + 10));
     const end = start + offset + size;
-    events.push(batch.subarray(start, end));
-    start = end + 1;
+    events.push(start === 0 && end === batch.length ? batch : batch.subarray(start, end));
+    start = end;
   }
   return events;
 }
