@@ -4,6 +4,13 @@ import { cutText } from "../stream/cut-text.ts";
 /** Room for an event's ids, time and the names of tools. */
 const ENVELOPE_BYTES = 4096;
 
+/** More than a person reads. */
+const MESSAGE_BYTES = 16 * 1024;
+/** What one thing that was denied may take of a result. */
+const DENIED_INPUT_BYTES = 16 * 1024;
+/** What an entry of a list takes beside its texts. */
+const ENTRY_BYTES = 32;
+
 type ResultKind = Extract<EventKind, { case: "result" }>;
 
 /**
@@ -27,9 +34,11 @@ export function boundEvent(kind: EventKind, maxBytes: number): void {
       boundResult(kind.value, room);
       break;
     case "notice":
-    case "error":
-      kind.value.message = cutText(kind.value.message, Math.min(room, 16 * 1024));
+      kind.value.message = cutText(kind.value.message, Math.min(room, MESSAGE_BYTES));
       break;
+    case "error":
+      kind.value.message = cutText(kind.value.message, Math.min(room / 2, MESSAGE_BYTES));
+      kind.value.stderrTail = lastOf(kind.value.stderrTail, room / 2);
   }
 }
 
@@ -52,22 +61,43 @@ function dropInput(value: Cuttable<"inputJson">, room: number): void {
   value.totalBytes = BigInt(bytes);
 }
 
-/** A result holds several things that can be large; its text is what gives way last. */
+/** A result holds several things that can be large; its text is what gives way last, and has a quarter for itself. */
 function boundResult(value: ResultKind["value"], room: number): void {
-  let left = room;
-  for (const denial of value.permissionDenials) {
-    const bytes = byteLengthWithin(denial.inputJson, 16 * 1024);
-    if (bytes > 16 * 1024 || left < room / 2) denial.inputJson = "";
-    left -= Buffer.byteLength(denial.inputJson) + denial.toolId.length + denial.name.length + 64;
-  }
-  // More denials than that and their list alone would break every reader: the first ones tell the story.
-  if (left < room / 4) value.permissionDenials.splice(Math.floor(room / 4096));
-  const structured = byteLengthWithin(value.structuredOutputJson, left);
+  const kept = Math.min(Buffer.byteLength(value.result), Math.floor(room / 4));
+  let left = room - kept;
+  const structured = Buffer.byteLength(value.structuredOutputJson);
   if (structured > room / 2) {
     value.structuredOutputJson = "";
     value.truncated = true;
   } else left -= structured;
-  cutField(value, "result", Math.max(left, room / 4));
+  left -= boundDenials(value, left);
+  cutField(value, "result", left + kept);
+}
+
+/** Leaves out inputs, and then the last entries: the first ones tell the story. Returns what the list takes. */
+function boundDenials(value: ResultKind["value"], room: number): number {
+  let bytes = 0;
+  for (const [index, denial] of value.permissionDenials.entries()) {
+    const input = Buffer.byteLength(denial.inputJson);
+    if (input > DENIED_INPUT_BYTES || bytes + input > room / 2) denial.inputJson = "";
+    const names = Buffer.byteLength(denial.toolId) + Buffer.byteLength(denial.name);
+    const entry = ENTRY_BYTES + names + (denial.inputJson === "" ? 0 : input);
+    if (bytes + entry > room) {
+      value.permissionDenials.splice(index);
+      value.truncated = true;
+      break;
+    }
+    bytes += entry;
+  }
+  return bytes;
+}
+
+/** The longest end of a text that takes at most so many bytes of UTF-8. */
+function lastOf(text: string, maxBytes: number): string {
+  const bytes = Buffer.from(text);
+  if (bytes.length <= maxBytes) return text;
+  const end = bytes.subarray(-maxBytes).toString();
+  return end.replace(/^\ufffd+/, "");
 }
 
 /** The length in bytes; for a text that cannot exceed the limit an upper bound does. */

@@ -1,5 +1,10 @@
-import { readdir, readFile } from "node:fs/promises";
+import { constants, open, opendir } from "node:fs/promises";
 import { join } from "node:path";
+
+const MAX_DEFINITIONS = 200;
+const MAX_DEPTH = 4;
+/** What a definition says of itself is at its top. */
+const MAX_DEFINITION_BYTES = 64 * 1024;
 
 /** The name of the agent definition that ships with the service. */
 export const SHIPPED_AGENT = "breakglass";
@@ -36,12 +41,38 @@ export async function shippedAgents(
 }
 
 async function definesAgent(folder: string, agent: string): Promise<boolean> {
-  const names = await readdir(folder, { recursive: true }).catch(() => []);
-  for (const name of names.filter((candidate) => candidate.endsWith(".md"))) {
-    const text = await readFile(join(folder, name), "utf8").catch(() => "");
+  for (const path of await definitionPaths(folder, 0)) {
+    const text = await readDefinition(path).catch(() => "");
     const frontMatter = /^---\r?\n([\s\S]*?)\r?\n---/.exec(text)?.[1] ?? "";
     const named = /^name:\s*["']?([^"'\r\n]+?)["']?\s*$/m.exec(frontMatter)?.[1];
     if (named === agent) return true;
   }
   return false;
+}
+
+/** Agents can write here: the search is bounded in depth and number. */
+async function definitionPaths(folder: string, depth: number): Promise<string[]> {
+  const paths: string[] = [];
+  const entries = await opendir(folder).catch(() => []);
+  for await (const entry of entries) {
+    if (paths.length >= MAX_DEFINITIONS) break;
+    const path = join(folder, entry.name);
+    if (entry.isFile() && entry.name.endsWith(".md")) paths.push(path);
+    else if (entry.isDirectory() && depth < MAX_DEPTH) {
+      paths.push(...(await definitionPaths(path, depth + 1)));
+    }
+  }
+  return paths.slice(0, MAX_DEFINITIONS);
+}
+
+/** Agents can write here: a pipe in a file's place must not be waited for, nor an endless one be read. */
+async function readDefinition(path: string): Promise<string> {
+  const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW);
+  try {
+    if (!(await file.stat()).isFile()) return "";
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(MAX_DEFINITION_BYTES), 0);
+    return buffer.toString("utf8", 0, bytesRead);
+  } finally {
+    await file.close();
+  }
 }
