@@ -7,8 +7,8 @@ import {
   toolEvent,
   toolResultEvent,
 } from "./events.ts";
-import { exactJson } from "./exact-json.ts";
-import { malformedPart } from "./malformed.ts";
+import { ExactJson } from "./exact-json.ts";
+import { excessBlocks, MAX_ENTRIES, malformedPart } from "./malformed.ts";
 import {
   type AssistantMessage,
   answerPart,
@@ -20,7 +20,8 @@ import {
 } from "./messages.ts";
 
 /**
- * Appends what the blocks of a model's message mean, one event for each block of a known kind, in their order.
+ * Appends what the blocks of a model's message mean, one event for each block of a known kind, in their order; past
+ * `MAX_ENTRIES` blocks, one notice.
  *
  * @param line - The whole line, for the numbers in a tool's input.
  */
@@ -28,14 +29,23 @@ export function appendBlocks(message: AssistantMessage, line: string, into: Even
   const { id, content } = message.message;
   const origin = { messageId: label(id), parentToolId: label(message.parent_tool_use_id) };
   if (typeof content === "string") into.push(textEvent(content, origin));
-  else for (let i = 0; i < content.length; i++) appendBlock(content[i], i, line, origin, into);
+  else {
+    const json = new ExactJson(line);
+    for (let i = 0; i < Math.min(content.length, MAX_ENTRIES); i++) {
+      appendBlock(content[i], i, json, origin, into);
+    }
+    if (content.length > MAX_ENTRIES) into.push(excessBlocks(content.length));
+  }
 }
 
-/** Appends the tools' answers that a message to the model carries. Its texts are not the agent's words. */
+/**
+ * Appends the tools' answers that a message to the model carries; past `MAX_ENTRIES` blocks, one notice. Its texts are not
+ * the agent's words.
+ */
 export function appendToolResults(message: UserMessage, into: EventKind[]): void {
   const { content } = message.message;
   if (typeof content === "string") return;
-  for (const block of content) {
+  for (const block of content.slice(0, MAX_ENTRIES)) {
     if (typeOf(block) !== "tool_result") continue;
     const { data, error } = toolResultBlock.safeParse(block);
     if (error !== undefined) into.push(malformedPart("tool_result block", error));
@@ -46,12 +56,13 @@ export function appendToolResults(message: UserMessage, into: EventKind[]): void
       );
     }
   }
+  if (content.length > MAX_ENTRIES) into.push(excessBlocks(content.length));
 }
 
 function appendBlock(
   block: unknown,
   index: number,
-  line: string,
+  json: ExactJson,
   origin: BlockOrigin,
   into: EventKind[],
 ): void {
@@ -72,7 +83,7 @@ function appendBlock(
       const { data, error } = toolUseBlock.safeParse(block);
       if (error !== undefined) into.push(malformedPart("tool_use block", error));
       else {
-        const input = exactJson(data.input ?? {}, line, ["message", "content", index, "input"]);
+        const input = json.textOf(data.input ?? {}, ["message", "content", index, "input"]);
         into.push(toolEvent(data.id, data.name, input, origin));
       }
     }
@@ -82,7 +93,10 @@ function appendBlock(
 /** A tool's answer as one text. */
 function answerText(content: string | readonly unknown[] | null | undefined): string {
   if (typeof content === "string") return content;
-  return (content ?? []).map(partText).join("\n");
+  const parts = content ?? [];
+  const texts = parts.slice(0, MAX_ENTRIES).map(partText);
+  if (parts.length > MAX_ENTRIES) texts.push(`[${parts.length - MAX_ENTRIES} more parts]`);
+  return texts.join("\n");
 }
 
 function partText(part: unknown): string {

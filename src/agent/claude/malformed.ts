@@ -5,6 +5,12 @@ import { noticeEvent } from "./events.ts";
 
 const BEGINNING_LENGTH = 200;
 
+/**
+ * So many entries of a list in a line are looked at; the CLI is not known to print a tenth of that. A line of 32 MiB holds
+ * millions of the smallest ones, each of them some microseconds of the server's thread and hundreds of bytes.
+ */
+export const MAX_ENTRIES = 10_000;
+
 /** The notice of a line that is not what the CLI prints. */
 export function malformedLine(line: string): EventKind {
   const beginning = JSON.stringify(line.slice(0, BEGINNING_LENGTH).toWellFormed());
@@ -18,11 +24,17 @@ export function malformedPart(kind: string, error: z.ZodError): EventKind {
   return notice(`a malformed ${kind}: ${where}: ${issue?.message ?? "unusable"}`);
 }
 
+/** The notice of a message with more than `MAX_ENTRIES` blocks. */
+export function excessBlocks(count: number): EventKind {
+  const rest = `those after the first ${MAX_ENTRIES} were skipped`;
+  return notice(`a message of ${count} blocks`, rest);
+}
+
 /** The notice of a line that was too long to be read. */
 export function overlongLine(bytes: number): EventKind {
   return notice(`a line of ${bytes} bytes, more than the server takes (BREAKGLASS_MAX_LINE_BYTES)`);
 }
 
-function notice(what: string): EventKind {
-  return noticeEvent(NoticeReason.MALFORMED_OUTPUT, `The agent printed ${what}; it was skipped`);
+function notice(what: string, consequence = "it was skipped"): EventKind {
+  return noticeEvent(NoticeReason.MALFORMED_OUTPUT, `The agent printed ${what}; ${consequence}`);
 }

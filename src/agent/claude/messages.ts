@@ -23,7 +23,8 @@ export const init = z.object({
   session_id: z.string(),
   model: maybeText,
   claude_code_version: maybeText,
-  agents: z.array(z.string()).nullish().catch(undefined),
+  // Of texts, but a list of millions of something else must not make as many issues.
+  agents: z.array(z.unknown()).nullish().catch(undefined),
 });
 
 /** `assistant`: one block of a message of the model, in the versions seen; more are possible. */

@@ -1,6 +1,7 @@
 import type { PermissionDenial, ResultEvent } from "../../../gen/breakglass/v1/event_pb.ts";
 import { label } from "./events.ts";
-import { exactJson } from "./exact-json.ts";
+import { ExactJson } from "./exact-json.ts";
+import { MAX_ENTRIES } from "./malformed.ts";
 import { permissionDenial, type ResultMessage } from "./messages.ts";
 import { toDuration, toFinite, toInt32, toUint32 } from "./numbers.ts";
 import { usageOf } from "./token-count.ts";
@@ -12,7 +13,9 @@ import { usageOf } from "./token-count.ts";
  */
 export function resultEvent(message: ResultMessage, line: string): ResultEvent {
   const duration = toDuration(message.duration_ms);
-  const output = message.structured_output;
+  const json = new ExactJson(line);
+  const output = json.textOf(message.structured_output, ["structured_output"]);
+  const refused = message.permission_denials ?? [];
   return {
     $typeName: "breakglass.v1.ResultEvent",
     // Neither says it alone: API errors have the subtype "success", and limits need not set `is_error`.
@@ -23,13 +26,12 @@ export function resultEvent(message: ResultMessage, line: string): ResultEvent {
     stopReason: label(message.stop_reason),
     ...(message.usage && { usage: usageOf(message.usage) }),
     totalCostUsd: toFinite(message.total_cost_usd),
-    permissionDenials: denials(message.permission_denials ?? [], line),
+    permissionDenials: denials(refused.slice(0, MAX_ENTRIES), json),
     ...(message.api_error_status != null && {
       apiErrorStatus: toInt32(message.api_error_status),
     }),
-    structuredOutputJson:
-      output === undefined ? "" : exactJson(output, line, ["structured_output"]).json,
-    truncated: false,
+    structuredOutputJson: output.json,
+    truncated: output.truncated || refused.length > MAX_ENTRIES,
     totalBytes: 0n,
   };
 }
@@ -53,11 +55,11 @@ function errorsOf(message: ResultMessage): string[] {
   return (message.errors ?? []).filter((error) => typeof error === "string");
 }
 
-function denials(list: readonly unknown[], line: string): PermissionDenial[] {
+function denials(list: readonly unknown[], json: ExactJson): PermissionDenial[] {
   return list.flatMap((entry, i) => {
     const denial = permissionDenial.safeParse(entry).data;
     if (denial === undefined) return [];
-    const input = exactJson(denial.tool_input, line, ["permission_denials", i, "tool_input"]);
+    const input = json.textOf(denial.tool_input, ["permission_denials", i, "tool_input"]);
     return {
       $typeName: "breakglass.v1.PermissionDenial",
       toolId: label(denial.tool_use_id),

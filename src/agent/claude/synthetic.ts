@@ -2,6 +2,7 @@ import { NoticeReason } from "../../../gen/breakglass/v1/event_pb.ts";
 import type { EventKind } from "../agent.ts";
 import { withAdvice } from "./advice.ts";
 import { noticeEvent } from "./events.ts";
+import { MAX_ENTRIES } from "./malformed.ts";
 import { type AssistantMessage, textBlock } from "./messages.ts";
 import { toInt32 } from "./numbers.ts";
 
@@ -36,6 +37,8 @@ function isApiError(message: AssistantMessage): boolean {
 
 function textOf(content: AssistantMessage["message"]["content"]): string {
   if (typeof content === "string") return content;
-  const texts = content.map((block) => textBlock.safeParse(block).data?.text ?? "");
+  const texts = content
+    .slice(0, MAX_ENTRIES)
+    .map((block) => textBlock.safeParse(block).data?.text ?? "");
   return texts.filter((text) => text !== "").join("\n");
 }

@@ -136,12 +136,11 @@ export class ClaudeTranslation {
   #user(message: Message, into: EventKind[]): void {
     const parsed = read(messages.user, message, into);
     if (parsed === undefined) return;
-    const start = into.length;
-    appendToolResults(parsed, into);
-    if (this.#initialized || into.length === start) return;
-    const results = into.splice(start);
-    this.#comeUp({ session_id: parsed.session_id ?? "" }, into);
-    into.push(...results);
+    const results: EventKind[] = [];
+    appendToolResults(parsed, results);
+    if (results.length === 0) return;
+    if (!this.#initialized) this.#comeUp({ session_id: parsed.session_id ?? "" }, into);
+    for (const result of results) into.push(result);
   }
 
   #system(message: Message, into: EventKind[]): void {
@@ -161,7 +160,7 @@ export class ClaudeTranslation {
     if (parsed === undefined) return;
     const { agent } = this.#context;
     // Only the first init counts: the definition's file may go while the agent works.
-    const agents = this.#initialized ? [] : (parsed.agents ?? []);
+    const agents = this.#initialized ? [] : namesIn(parsed.agents ?? []);
     // Fed by stdin, 2.1.330 takes an unknown definition without a word and goes on as its own default (measured).
     // The shipped definition is handed over with the arguments, so that the CLI need not list it.
     if (agent !== SHIPPED_AGENT && agents.length > 0 && !agents.includes(agent)) {
@@ -240,6 +239,11 @@ export class ClaudeTranslation {
 }
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
+
+/** A list of names; empty where something in it is none. */
+function namesIn(list: readonly unknown[]): readonly string[] {
+  return list.every((name) => typeof name === "string") ? list : [];
+}
 
 /** A message as its schema has it. Undefined, having appended a notice, where it does not fit. */
 function read<S extends z.ZodType>(

@@ -1,0 +1,49 @@
+import fc from "fast-check";
+import type { Step } from "../turns/turn-under-test.ts";
+
+/** Texts around what one read of the log takes (256 KiB) and what a turn keeps in memory (1 MiB, or its share of 8). */
+const size = fc.oneof(
+  { weight: 12, arbitrary: fc.nat(200) },
+  { weight: 4, arbitrary: fc.integer({ min: 3000, max: 20_000 }) },
+  { weight: 2, arbitrary: fc.constantFrom(130_000, 261_000, 262_144 - 150, 262_144, 300_000) },
+  { weight: 1, arbitrary: fc.constantFrom(1_048_000, 1_100_000) },
+);
+
+const reader = fc.nat(20);
+
+/** What can happen to a turn and its readers, in about the shares in which it is telling. */
+const step: fc.Arbitrary<Step> = fc.oneof(
+  {
+    weight: 8,
+    arbitrary: fc.record({ do: fc.constant("say"), sizes: fc.array(size, { maxLength: 6 }) }),
+  },
+  { weight: 4, arbitrary: fc.record({ do: fc.constant("subscribe"), after: fc.nat(30) }) },
+  {
+    weight: 8,
+    arbitrary: fc.record({
+      do: fc.constant("read"),
+      reader,
+      pieces: fc.integer({ min: 1, max: 9 }),
+    }),
+  },
+  { weight: 3, arbitrary: fc.record({ do: fc.constant("resume"), reader }) },
+  { weight: 3, arbitrary: fc.record({ do: fc.constantFrom("vanish", "leave"), reader }) },
+  { weight: 3, arbitrary: fc.record({ do: fc.constant("release"), calls: fc.nat(4) }) },
+  {
+    weight: 4,
+    arbitrary: fc.record({ do: fc.constantFrom("hold", "answer", "pass", "pass", "settle") }),
+  },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant("cancel") }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      do: fc.constant("end"),
+      how: fc.constantFrom("result", "result", "error", "leave", "break"),
+    }),
+  },
+);
+
+/** Any course of events. */
+export function anySteps(): fc.Arbitrary<Step[]> {
+  return fc.array(step, { minLength: 1, maxLength: 60, size: "max" });
+}
