@@ -4,6 +4,7 @@ export type RefusalReason =
   | "TURN_IN_PROGRESS"
   | "TOO_MANY_TURNS"
   | "TOO_MANY_SUBSCRIPTIONS"
+  | "SESSION_FULL"
   | "REQUEST_ID_REUSED"
   | "NOT_FOUND"
   | "OUT_OF_RANGE"

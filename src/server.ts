@@ -18,12 +18,16 @@ export interface Server {
   readonly url: string;
   /** Takes no new turns, gives the running ones a while, stops them, lets the streams end and closes. Idempotent. */
   drain(): Promise<void>;
+  /** Kills what the turns run, without waiting and without recording it: the next start does. The process is to exit then. */
+  stopNow(): void;
   /** Resolves when it is closed. */
   readonly closed: Promise<void>;
 }
 
 /** How long streams get to deliver what they have once their turns have ended. */
 const STREAMS_END_MS = 5000;
+/** How long they get to deliver that the server ends them, and connections to be closed by their clients. */
+const CONNECTIONS_END_MS = 3000;
 
 /**
  * Starts the service: opens the store, takes over what a server before left, and listens.
@@ -44,12 +48,14 @@ export async function startServer(config: ServeConfig, log: Log): Promise<Server
   try {
     const turns = createTurns(config, store, log);
     await turns.recover();
-    const listener = await listenFor(config, tls, tokens, turns, log);
+    const closing = new AbortController();
+    const listener = await listenFor(config, tls, tokens, turns, closing.signal, log);
     return running(
       config.drainMs,
       `${tls ? "https" : "http"}://${bracketed(address.host)}:${listener.port}`,
       turns,
       listener,
+      closing,
       store,
     );
   } catch (error) {
@@ -73,6 +79,8 @@ function createTurns(config: ServeConfig, store: SqliteStore, log: Log): Turns {
       maxTurnBytes: config.maxTurnBytes,
     },
     maxConcurrentTurns: config.maxConcurrentTurns,
+    maxSessionTurns: config.maxSessionTurns,
+    retentionMs: config.retentionMs,
     maxSubscriptions: config.maxSubscriptions,
     maxTurnSubscriptions: config.maxTurnSubscriptions,
     defaults: { agent: config.agent, model: config.model },
@@ -109,14 +117,16 @@ async function listenFor(
   tls: { cert: Buffer; key: Buffer } | undefined,
   tokens: Tokens | undefined,
   turns: Turns,
+  closing: AbortSignal,
   log: Log,
 ): Promise<Listener> {
-  const { listen: address, maxPromptBytes } = config;
+  const { listen: address, maxPromptBytes, readerStallMs, maxStalledBytes } = config;
   try {
-    return await listen(address, tls, (port) => {
+    return await listen(address, tls, config, (port) => {
       const hosts = [...ownHosts(address.host, port), ...config.allowedHosts];
       const origins = new Origins(hosts, config.allowedOrigins);
-      return requestListener({ turns, origins, tokens, maxPromptBytes, log });
+      const limits = { maxPromptBytes, readerStallMs, maxStalledBytes };
+      return requestListener({ turns, origins, tokens, ...limits, closing, log });
     });
   } catch (error) {
     const shown = `${bracketed(address.host)}:${address.port}`;
@@ -132,21 +142,25 @@ function running(
   url: string,
   turns: Turns,
   listener: Listener,
+  closing: AbortController,
   store: SqliteStore,
 ): Server {
   const closed = Promise.withResolvers<void>();
   let draining: Promise<void> | undefined;
   const drain = async () => {
     await turns.drain(drainMs);
-    const timer = setTimeout(() => listener.destroy(), STREAMS_END_MS);
+    const ending = setTimeout(() => closing.abort(), STREAMS_END_MS);
+    const cutting = setTimeout(() => listener.destroy(), STREAMS_END_MS + CONNECTIONS_END_MS);
     await listener.close();
-    clearTimeout(timer);
+    clearTimeout(ending);
+    clearTimeout(cutting);
     await store.close();
     closed.resolve();
   };
   return {
     url,
     closed: closed.promise,
+    stopNow: () => turns.killNow(),
     drain: () => {
       draining ??= drain();
       return draining;

@@ -34,8 +34,10 @@ export interface AgentTurn {
 export interface Agent {
   /** Starts a turn. Never throws: what goes wrong is the run's terminal event. */
   start(turn: AgentTurn): AgentRun;
-  /** Ends every process that carries one of these process ids; resolves when none is left. */
-  endProcesses(processIds: readonly string[]): Promise<void>;
+  /** Ends every process of a turn that a server before this one ran; resolves when none is left. */
+  endProcesses(processId: string): Promise<void>;
+  /** Kills what can be killed of the running turns at once, for a server that ends without waiting. */
+  killNow(): void;
   /** Removes what the agent itself keeps of a conversation. */
   forget(agentSessionId: string): Promise<void>;
 }

@@ -7,7 +7,7 @@ import { ExitStatus } from "./exit-status.ts";
 
 /**
  * Serves until SIGTERM or SIGINT, then drains. One line on stdout tells the address once connections are accepted; the log
- * goes to stderr. A second signal ends the process at once.
+ * goes to stderr. A second signal kills what the turns run and ends the process at once; the next start records their ends.
  *
  * @throws ConfigError for the first setting that cannot be used.
  */
@@ -18,7 +18,10 @@ export async function serve(): Promise<ExitStatus> {
   process.stdout.write(`breakglass serves ${server.url}\n`);
   let draining = false;
   const stop = (signal: NodeJS.Signals) => {
-    if (draining) process.exit(ExitStatus.failed);
+    if (draining) {
+      server.stopNow();
+      process.exit(ExitStatus.failed);
+    }
     draining = true;
     log.info("draining", { signal });
     server.drain().catch((error: unknown) => {

@@ -2,6 +2,7 @@ import { createContextKey, createContextValues, type HandlerContext } from "@con
 import { Refusal } from "../errors.ts";
 import type { HttpRequest } from "./http.ts";
 import type { Origins, RequestOrigin } from "./origins.ts";
+import type { Reader } from "./reader.ts";
 import type { Tokens } from "./tokens.ts";
 
 /** Everyone, where the server knows no tokens: only this machine can reach it then. */
@@ -9,6 +10,7 @@ const LOCAL_PRINCIPAL = "local";
 
 const principalKey = createContextKey<string | undefined>(undefined);
 const originKey = createContextKey<RequestOrigin | undefined>(undefined);
+const readerKey = createContextKey<Reader | undefined>(undefined);
 
 /** Who calls, as `admit` established it. */
 export function principalOf(context: HandlerContext): string {
@@ -17,9 +19,16 @@ export function principalOf(context: HandlerContext): string {
   return principal;
 }
 
-/** What `admit` needs to know of a request and the framework does not keep. */
-export function contextValuesOf(request: HttpRequest) {
-  return createContextValues().set(originKey, originOf(request));
+/** Who reads the response. */
+export function readerOf(context: HandlerContext): Reader {
+  const reader = context.values.get(readerKey);
+  if (reader === undefined) throw new Error("a request reached its handler without a reader");
+  return reader;
+}
+
+/** What is to be known of a request and the framework does not keep. */
+export function contextValuesOf(request: HttpRequest, reader: Reader) {
+  return createContextValues().set(originKey, originOf(request)).set(readerKey, reader);
 }
 
 /** Where a request comes from. */

@@ -2,8 +2,9 @@ import { Code, ConnectError, type HandlerContext, type ServiceImpl } from "@conn
 import { z } from "zod";
 import type { BreakglassService } from "../../gen/breakglass/v1/breakglass_service_pb.ts";
 import type { Log } from "../log.ts";
+import type { StreamPiece } from "../turns/subscription.ts";
 import type { Turns } from "../turns/turns.ts";
-import { principalOf } from "./admission.ts";
+import { principalOf, readerOf } from "./admission.ts";
 import { eventResponses } from "./event-response.ts";
 import { PageTokens, pageSizeOf } from "./page-token.ts";
 import {
@@ -17,6 +18,7 @@ import {
 } from "./request-rules.ts";
 import { sessionOf, turnOf } from "./resources.ts";
 import { statusOf } from "./status.ts";
+import { StreamEnding, streamEnded } from "./stream-ending.ts";
 
 const turnTokens = new PageTokens("turns", z.int());
 const sessionTokens = new PageTokens(
@@ -39,13 +41,21 @@ export function breakglassService(
     context: HandlerContext,
   ) {
     const respond = eventResponses(typeName, context);
+    const reader = readerOf(context);
     try {
       const { turnId, after } = await subscribed();
       const { signal } = context;
+      let sequence = after;
       for await (const piece of turns.subscribe(turnId, after, principalOf(context), signal)) {
-        for (const response of respond(piece)) yield response;
+        reader.handlerBytes = byteLength(piece);
+        for (const response of respond(piece)) {
+          yield response;
+          if ("encoded" in piece) sequence++;
+          if (signal.aborted) throw endOf(signal, turnId, sequence);
+        }
+        reader.handlerBytes = 0;
       }
-      if (signal.aborted) throw endOf(signal);
+      if (signal.aborted) throw endOf(signal, turnId, sequence);
     } catch (error) {
       throw statusOf(error, log);
     }
@@ -123,12 +133,20 @@ export function breakglassService(
   };
 }
 
-/** Why a signal ended a stream: a deadline, which is no success, or a client that went away, which nobody is told of. */
-function endOf(signal: AbortSignal): ConnectError {
-  const { reason } = signal;
+/**
+ * Why a signal ended a stream: the server's wish, a deadline, which is no success either, or a client that went away, which
+ * nobody is told of.
+ */
+function endOf({ reason }: AbortSignal, turnId: string, sequence: number): Error {
+  if (reason instanceof StreamEnding) return streamEnded(reason, turnId, sequence);
   return reason instanceof ConnectError
     ? reason
     : new ConnectError("the client went away", Code.Canceled);
+}
+
+function byteLength(piece: StreamPiece): number {
+  if ("transient" in piece) return 0;
+  return piece.encoded.reduce((sum, event) => sum + event.length, 0);
 }
 
 type Unary = (message: never, context: HandlerContext) => Promise<unknown>;

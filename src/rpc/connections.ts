@@ -1,5 +1,6 @@
 import type { ServerHttp2Session } from "node:http2";
 import type { Socket } from "node:net";
+import type { Heartbeats } from "./heartbeats.ts";
 import type { HttpRequest, HttpResponse } from "./http.ts";
 
 /**
@@ -13,11 +14,18 @@ export class Connections {
   readonly #sockets = new Map<Socket, number>();
   readonly #multiplexed = new WeakSet<Socket>();
   readonly #sessions = new Set<ServerHttp2Session>();
+  readonly #heartbeats: Heartbeats;
   #closing = false;
+
+  /** @param heartbeats - Is told of every connection and whether it is in use. */
+  constructor(heartbeats: Heartbeats) {
+    this.#heartbeats = heartbeats;
+  }
 
   /** A connection was accepted. */
   add(socket: Socket): void {
     this.#sockets.set(socket, 0);
+    this.#heartbeats.addSocket(socket);
     socket.once("close", () => this.#sockets.delete(socket));
   }
 
@@ -29,6 +37,7 @@ export class Connections {
   /** An HTTP/2 connection is set up. */
   addSession(session: ServerHttp2Session): void {
     this.#sessions.add(session);
+    this.#heartbeats.addSession(session);
     session.once("close", () => this.#sessions.delete(session));
     session.on("error", () => {}); // Its streams hear of it.
     if (this.#closing) session.close();
@@ -36,7 +45,12 @@ export class Connections {
 
   /** A request came. */
   addRequest(request: HttpRequest, response: HttpResponse): void {
-    if ("stream" in request) return;
+    if ("stream" in request) {
+      const { session } = request.stream;
+      this.#heartbeats.count(session, 1);
+      response.once("close", () => this.#heartbeats.count(session, -1));
+      return;
+    }
     const { socket } = request;
     this.#count(socket, 1);
     response.once("close", () => {
@@ -59,7 +73,9 @@ export class Connections {
 
   #count(socket: Socket, change: number): void {
     const requests = this.#sockets.get(socket);
-    if (requests !== undefined) this.#sockets.set(socket, requests + change);
+    if (requests === undefined) return;
+    this.#sockets.set(socket, requests + change);
+    this.#heartbeats.setBusy(socket, requests + change > 0);
   }
 
   #endIdle(socket: Socket): void {

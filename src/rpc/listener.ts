@@ -3,6 +3,7 @@ import { createServer as createHttp2Server, createSecureServer } from "node:http
 import { createServer as createNetServer, type Server, type Socket } from "node:net";
 import type { ListenAddress } from "../config.ts";
 import { Connections } from "./connections.ts";
+import { Heartbeats } from "./heartbeats.ts";
 import type { RequestListener } from "./http.ts";
 
 /** What HTTP/2's connection preface begins with (RFC 9113, 3.4), and no HTTP/1.1 request does. */
@@ -11,6 +12,16 @@ const HTTP2_PREFACE = Buffer.from("PRI ");
 const FIRST_BYTES_MS = 10_000;
 /** Node takes thousands by default; one client's flood must leave the others their share. */
 const MAX_STREAMS_PER_CONNECTION = 256;
+/** As many as come back at once after a cut; Linux takes 4096 where it is not told otherwise, Node would ask for 511. */
+const BACKLOG = 4096;
+
+/** Bounds of a listener's connections. */
+export interface ConnectionLimits {
+  /** Beyond them new ones are closed at once. */
+  readonly maxConnections: number;
+  /** How long a peer may be silent before it is asked, and how long it may take to answer, in milliseconds. */
+  readonly pingMs: number;
+}
 
 /** A port that accepts connections. */
 export interface Listener {
@@ -31,10 +42,12 @@ export interface Listener {
 export async function listen(
   address: ListenAddress,
   tls: { readonly cert: Buffer; readonly key: Buffer } | undefined,
+  { maxConnections, pingMs }: ConnectionLimits,
   listenerFor: (port: number) => RequestListener,
 ): Promise<Listener> {
   let answer: RequestListener | undefined;
-  const connections = new Connections();
+  const heartbeats = new Heartbeats(pingMs);
+  const connections = new Connections(heartbeats);
   const onRequest: RequestListener = (request, response) => {
     connections.addRequest(request, response);
     answer?.(request, response);
@@ -43,6 +56,8 @@ export async function listen(
     tls === undefined
       ? cleartextServer(onRequest, connections)
       : tlsServer(tls, onRequest, connections);
+  server.maxConnections = maxConnections;
+  server.once("close", () => heartbeats.stop());
   await bind(server, address);
   const { port } = server.address() as { port: number };
   answer = listenerFor(port);
@@ -82,7 +97,8 @@ function tlsServer(
   onRequest: RequestListener,
   connections: Connections,
 ): Server {
-  const server = createSecureServer({ ...http2Options, ...tls, allowHTTP1: true }, onRequest);
+  const options = { ...http2Options, ...tls, allowHTTP1: true, handshakeTimeout: FIRST_BYTES_MS };
+  const server = createSecureServer(options, onRequest);
   server.on("session", (session) => connections.addSession(session));
   server.on("secureConnection", (socket) => {
     connections.add(socket);
@@ -91,7 +107,13 @@ function tlsServer(
   return server;
 }
 
-const http2Options = { settings: { maxConcurrentStreams: MAX_STREAMS_PER_CONNECTION } };
+const http2Options = {
+  settings: { maxConcurrentStreams: MAX_STREAMS_PER_CONNECTION },
+  // A client that opens streams and resets them; neither applies without the other (nodejs/node#54875).
+  streamResetBurst: 1000,
+  streamResetRate: 33,
+  maxSessionInvalidFrames: 100,
+};
 
 /** As many first bytes as tell the version, put back in front of the rest; undefined where they never came. */
 function readFirstBytes(socket: Socket): Promise<Buffer | undefined> {
@@ -125,7 +147,7 @@ function readFirstBytes(socket: Socket): Promise<Buffer | undefined> {
 function bind(server: Server, { host, port }: ListenAddress): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once("error", reject);
-    server.listen(port, host, () => {
+    server.listen({ port, host, backlog: BACKLOG }, () => {
       server.off("error", reject);
       resolve();
     });

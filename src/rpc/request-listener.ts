@@ -1,48 +1,40 @@
-import { connectNodeAdapter } from "@connectrpc/connect-node";
+import { createConnectRouter } from "@connectrpc/connect";
+import type { UniversalServerRequest } from "@connectrpc/connect/protocol";
+import { compressionBrotli, compressionGzip } from "@connectrpc/connect-node";
 import { BreakglassService } from "../../gen/breakglass/v1/breakglass_service_pb.ts";
 import type { Log } from "../log.ts";
 import type { Turns } from "../turns/turns.ts";
 import { admit, contextValuesOf, originOf } from "./admission.ts";
 import { breakglassService } from "./breakglass-service.ts";
-import type { RequestListener } from "./http.ts";
+import type { HttpRequest, RequestListener } from "./http.ts";
 import type { Origins } from "./origins.ts";
+import type { Reader } from "./reader.ts";
+import { type ReaderLimits, Readers } from "./readers.ts";
+import { respond } from "./respond.ts";
 import { statusOf } from "./status.ts";
 import type { Tokens } from "./tokens.ts";
 
 const MIB = 1024 * 1024;
 
 /** What requests are answered with. */
-export interface RequestListenerOptions {
+export interface RequestListenerOptions extends ReaderLimits {
   readonly turns: Turns;
   readonly origins: Origins;
   /** Undefined: everyone is `local`. */
   readonly tokens: Tokens | undefined;
   readonly maxPromptBytes: number;
+  /** When it aborts every open stream ends with STREAM_ENDED. */
+  readonly closing: AbortSignal;
   readonly log: Log;
 }
 
 /** Answers HTTP requests of either version: gRPC, gRPC-Web and Connect, and the preflights of browsers. */
 export function requestListener(options: RequestListenerOptions): RequestListener {
-  const { turns, origins, tokens, maxPromptBytes, log } = options;
-  const rpc = connectNodeAdapter({
-    routes: (router) => {
-      router.service(BreakglassService, breakglassService(turns, maxPromptBytes, log));
-    },
-    contextValues: contextValuesOf,
-    requestGate: (context) => {
-      try {
-        admit(context, origins, tokens);
-      } catch (error) {
-        throw statusOf(error, log);
-      }
-    },
-    readMaxBytes: maxPromptBytes + MIB,
-    // Responses are bounded to 3 MiB where they are made; this is what grpc-js takes by default.
-    writeMaxBytes: 4 * MIB,
-  });
+  const { origins } = options;
+  const rpc = rpcListener(options);
   return (request, response) => {
     const origin = originOf(request);
-    // The adapter makes a URL of it, and what that throws nobody catches.
+    // A URL is made of it, and what that throws nobody catches.
     if (origin.host === undefined || !URL.canParse(request.url ?? "", `http://${origin.host}`)) {
       response.writeHead(400);
       response.end();
@@ -58,4 +50,70 @@ export function requestListener(options: RequestListenerOptions): RequestListene
     response.writeHead(origins.refusalOf(origin) === undefined ? 204 : 403);
     response.end();
   };
+}
+
+/** Does what connect-node's adapter does, but for the writing: see `respond`. */
+function rpcListener(options: RequestListenerOptions): RequestListener {
+  const { log } = options;
+  const { handlers } = createRouter(options);
+  const handlersByPath = new Map(handlers.map((handler) => [handler.requestPath, handler]));
+  const readers = new Readers(options, options.closing, log);
+  return (request, response) => {
+    // A late write's error; that the connection is gone is heard of from its end.
+    response.on("error", () => {});
+    const handle = handlersByPath.get(request.url?.split("?", 1)[0] ?? "");
+    if (handle === undefined) {
+      response.writeHead(404);
+      response.end();
+      return;
+    }
+    const reader = readers.add(request, response);
+    handle(universalRequest(request, reader))
+      .then((answer) => respond(answer, request, response, reader))
+      .catch((error: unknown) => {
+        if (!reader.signal.aborted) log.error("a request failed by a defect", { error });
+        reader.cut();
+      });
+  };
+}
+
+function createRouter({ turns, origins, tokens, maxPromptBytes, log }: RequestListenerOptions) {
+  const router = createConnectRouter({
+    acceptCompression: [compressionGzip, compressionBrotli],
+    requestGate: (context) => {
+      try {
+        admit(context, origins, tokens);
+      } catch (error) {
+        throw statusOf(error, log);
+      }
+    },
+    readMaxBytes: maxPromptBytes + MIB,
+    // Responses are bounded to 3 MiB where they are made; this is what grpc-js takes by default.
+    writeMaxBytes: 4 * MIB,
+  });
+  return router.service(BreakglassService, breakglassService(turns, maxPromptBytes, log));
+}
+
+function universalRequest(request: HttpRequest, reader: Reader): UniversalServerRequest {
+  const { method = "", httpVersion, url = "" } = request;
+  const isEncrypted = "encrypted" in request.socket;
+  const base = `${isEncrypted ? "https" : "http"}://${originOf(request).host}`;
+  return {
+    httpVersion,
+    method,
+    url: new URL(url, base).toString(),
+    header: headersOf(request),
+    body: request,
+    signal: reader.signal,
+    contextValues: contextValuesOf(request, reader),
+  };
+}
+
+function headersOf(request: HttpRequest): Headers {
+  const headers = new Headers();
+  for (const [name, value] of Object.entries(request.headers)) {
+    if (name.startsWith(":") || value === undefined) continue;
+    for (const item of typeof value === "string" ? [value] : value) headers.append(name, item);
+  }
+  return headers;
 }

@@ -17,6 +17,7 @@ const CODES: Readonly<Record<RefusalReason, Code>> = {
   TURN_IN_PROGRESS: Code.FailedPrecondition,
   TOO_MANY_TURNS: Code.ResourceExhausted,
   TOO_MANY_SUBSCRIPTIONS: Code.ResourceExhausted,
+  SESSION_FULL: Code.ResourceExhausted,
   REQUEST_ID_REUSED: Code.AlreadyExists,
   NOT_FOUND: Code.NotFound,
   OUT_OF_RANGE: Code.OutOfRange,

@@ -50,6 +50,8 @@ export interface TurnStart {
   /** Empty: the start is not idempotent. */
   readonly requestId: string;
   readonly time: number;
+  /** A session that has so many turns on record takes no other. */
+  readonly maxSessionTurns: number;
   /** What the session becomes if this turn opens it. */
   readonly newSession: Pick<
     SessionRecord,
@@ -90,6 +92,17 @@ export interface LeftTurn {
   readonly running: boolean;
 }
 
+/** A session that is no longer on record, while what it left outside the store may still be there. */
+export type RemovedSession = Pick<SessionRecord, "sessionId" | "workspace" | "agentSessionId">;
+
+/** What a call of `removeEndedTurns` removed. */
+export interface RemovedTurns {
+  /** How many turns. */
+  readonly turns: number;
+  /** The sessions that have no turn any more, and are gone with their last one. */
+  readonly sessions: readonly RemovedSession[];
+}
+
 /** A part of a list, and how to ask for the next. */
 export interface Page<T, K> {
   readonly items: readonly T[];
@@ -107,7 +120,7 @@ export interface SessionPlace {
  * The log of all turns and the registry of sessions.
  *
  * 1. A promise resolves only when what it stands for is on disk.
- * 2. What one caller asks is done in the order in which it asked.
+ * 2. Writes are done in the order in which they were asked for; a read sees every write that was asked for before it.
  * 3. It is the only owner of what it keeps: a second one on the same place is refused when it opens.
  *
  * Every method rejects with a `Refusal`: STORAGE where the disk does not take a write or give a read, else as described.
@@ -117,7 +130,7 @@ export interface Store {
    * Records a turn and, where there is none yet, its session; or finds the turn that the same request started.
    *
    * Refuses, in this order: NOT_FOUND (the request's turn was deleted), REQUEST_ID_REUSED, `refusal`, NOT_FOUND (the
-   * session is another principal's), TURN_IN_PROGRESS.
+   * session is another principal's), SESSION_FULL, TURN_IN_PROGRESS.
    */
   createTurn(start: TurnStart): Promise<StartedTurn>;
   /** Appends events to a running turn. */
@@ -143,9 +156,23 @@ export interface Store {
     pageSize: number,
     after: SessionPlace | undefined,
   ): Promise<Page<SessionRecord, SessionPlace>>;
-  /** Removes a session with its turns and answers what it was. NOT_FOUND as `getSession`; TURN_IN_PROGRESS. */
+  /**
+   * Removes a session with its turns and answers what it was. Its requests are refused for 24 h more. It is one of
+   * `listRemovals` until `recordRemoved`. NOT_FOUND as `getSession`; TURN_IN_PROGRESS.
+   */
   deleteSession(sessionId: string, principal: string, time: number): Promise<SessionRecord>;
-  /** What a server before this one left behind. */
+  /**
+   * Removes turns that ended before a time, the oldest first, at most `limit` of them: with fewer, none is left. A turn
+   * whose processes are not known to be gone stays. Sessions go with their last turn, as in `deleteSession`.
+   *
+   * Nothing of a removed turn is read any more. Its events' room is freed in pieces after the call, and not at once.
+   */
+  removeEndedTurns(before: number, limit: number, time: number): Promise<RemovedTurns>;
+  /** Sessions that were removed, until their workspace and what the agent kept of them is recorded as removed too. */
+  listRemovals(): Promise<RemovedSession[]>;
+  /** Records that nothing is left of the removed session that had this workspace. Idempotent. */
+  recordRemoved(workspace: string): Promise<void>;
+  /** What a server before this one left behind; of removed sessions too. */
   listLeftTurns(): Promise<LeftTurn[]>;
   /** Commits what was asked for and closes. */
   close(): Promise<void>;

@@ -1,12 +1,20 @@
-import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { ErrorReason, TurnState } from "../../gen/breakglass/v1/event_pb.ts";
 import { Refusal } from "../errors.ts";
-import type { Page, SessionPlace, SessionRecord, TurnRecord, TurnStart } from "../store/store.ts";
+import type {
+  Page,
+  RemovedSession,
+  SessionPlace,
+  SessionRecord,
+  TurnRecord,
+  TurnStart,
+} from "../store/store.ts";
 import { newId, newTurnId } from "./identifiers.ts";
 import { LeftTurn } from "./left-turn.ts";
 import { untilFailed } from "./live-turn.ts";
+import { Removals } from "./removals.ts";
+import { retain } from "./retention.ts";
 import { RunningTurn, type TurnLimits, type TurnSurroundings } from "./running-turn.ts";
 import { SessionGates } from "./session-gates.ts";
 import { type StreamPiece, subscribe } from "./subscription.ts";
@@ -33,6 +41,10 @@ export interface RunRequest {
 export interface TurnsOptions extends Omit<TurnSurroundings, "tails">, SubscriptionLimits {
   readonly limits: TurnLimits;
   readonly maxConcurrentTurns: number;
+  /** The turns that a session may have on record. */
+  readonly maxSessionTurns: number;
+  /** The age at which ended turns are removed, from their end. 0: they are kept. */
+  readonly retentionMs: number;
   /** The agent definition and the model of sessions that name none. */
   readonly defaults: { readonly agent: string; readonly model: string };
   /** Where new sessions get their workspaces. */
@@ -63,6 +75,8 @@ export class Turns {
   readonly #gates = new SessionGates();
   readonly #subscriptions: SubscriptionCounts;
   readonly #tails = new TailShares();
+  readonly #removals: Removals;
+  readonly #closing = new AbortController();
   /** Turns that are being recorded. */
   readonly #starting = new Set<Promise<unknown>>();
   #phase: Phase = "open";
@@ -70,6 +84,7 @@ export class Turns {
   constructor(options: TurnsOptions) {
     this.#options = options;
     this.#subscriptions = new SubscriptionCounts(options);
+    this.#removals = new Removals(options, this.#gates);
   }
 
   /** How many readers there are now. */
@@ -163,23 +178,14 @@ export class Turns {
 
   /** Removes a session, its turns, its workspace and what the agent kept of it. */
   async deleteSession(sessionId: string, principal: string): Promise<void> {
-    const { store, agent, log } = this.#options;
-    const session = await store.deleteSession(sessionId, principal, Date.now());
-    // The last turn's processes may still be ending, and write.
-    await this.#gates.ready(sessionId);
-    try {
-      await agent.forget(session.agentSessionId);
-      // Never follows a link: where the agent put one in the workspace's place, the link goes.
-      await rm(session.workspace, { recursive: true, force: true });
-    } catch (error) {
-      log.error("a deleted session left files behind", { workspace: session.workspace, error });
-    }
+    const session = await this.#options.store.deleteSession(sessionId, principal, Date.now());
+    await this.#removals.remove(session);
   }
 
   /**
    * Takes over what a server before this one left: turns that were running end LOST, their processes are ended. Resolves
    * when the store has been asked to record the ends; where it does not take them they are recorded when it does. The
-   * processes are ended meanwhile, and their sessions wait for it.
+   * processes are ended meanwhile, and their sessions wait for it. From then on turns are removed when they are old enough.
    *
    * @throws Refusal STORAGE where the store cannot even be read.
    */
@@ -190,14 +196,15 @@ export class Turns {
       .filter((turn) => turn.running)
       .map((turn) => new LeftTurn(turn, store, log));
     for (const turn of unended) this.#hold(turn);
-    const gone = agent.endProcesses(left.map((turn) => turn.processId));
     for (const turn of left) {
+      const gone = agent.endProcesses(turn.processId);
       const recorded = gone.then(() => store.recordProcessesGone(turn.turnId));
       this.#gates.close(
         turn.sessionId,
         recorded.catch(() => {}),
       );
     }
+    void this.#removals.recover().then(() => this.#retain());
     await Promise.all(unended.map((turn) => turn.tried));
   }
 
@@ -207,6 +214,7 @@ export class Turns {
    */
   async drain(graceMs: number): Promise<void> {
     if (this.#phase === "open") this.#phase = "draining";
+    this.#closing.abort();
     const grace = new AbortController();
     const over = delay(graceMs, undefined, { signal: grace.signal }).catch(() => {});
     await Promise.race([over, this.#allEnded()]);
@@ -215,6 +223,11 @@ export class Turns {
     for (const turn of this.#unended.values()) void turn.stop(SHUTDOWN);
     await this.#allEnded();
     await this.#gates.allReady();
+  }
+
+  /** Kills the agents of the running turns without waiting; the next start records how they ended. */
+  killNow(): void {
+    this.#options.agent.killNow();
   }
 
   /** Resolves when no turn is recorded any more and each has ended, but for those whose end the store does not take. */
@@ -229,8 +242,14 @@ export class Turns {
     }
   }
 
+  #retain(): Promise<void> {
+    const { store, retentionMs, log } = this.#options;
+    const remove = (session: RemovedSession) => this.#removals.remove(session);
+    return retain(store, retentionMs, remove, log, this.#closing.signal);
+  }
+
   #startOf(request: RunRequest, principal: string): TurnStart {
-    const { defaults, sessionsDir } = this.#options;
+    const { defaults, sessionsDir, maxSessionTurns } = this.#options;
     const { sessionId, prompt, model, agent, requestId } = request;
     const refusal = this.#refusal();
     return {
@@ -243,6 +262,7 @@ export class Turns {
       sentSessionId: sessionId,
       requestId,
       time: Date.now(),
+      maxSessionTurns,
       newSession: {
         sessionId: sessionId || newId(),
         agent: agent || defaults.agent,

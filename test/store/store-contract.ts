@@ -230,12 +230,85 @@ export function describeStore(open: () => Promise<StoreUnderTest>): void {
     await opened.store.close();
     await expect(opened.store.createTurn(turnStart())).rejects.toMatchObject({ reason: "STORAGE" });
   });
+
+  it("removes turns that ended long enough ago, the oldest first, and sessions with their last", async () => {
+    await using opened = await open();
+    const { store } = opened;
+    const first = turnStart({ requestId: randomUUID() });
+    await store.createTurn(first);
+    await store.append({ ...endOf(first.turnId), time: 10 });
+    const { sessionId, workspace, agentSessionId } = first.newSession;
+    const second = turnStart({ session: sessionId });
+    await store.createTurn(second);
+    await store.append({ ...endOf(second.turnId), time: 20 });
+    const running = turnStart();
+    await store.createTurn(running);
+
+    // Whose processes may live is not forgotten.
+    expect(await store.removeEndedTurns(100, 10, 100)).toEqual({ turns: 0, sessions: [] });
+    for (const { turnId } of [first, second]) await store.recordProcessesGone(turnId);
+    expect(await store.removeEndedTurns(10, 10, 100)).toEqual({ turns: 0, sessions: [] });
+    expect(await store.removeEndedTurns(100, 1, 100)).toEqual({ turns: 1, sessions: [] });
+    await expect(store.getTurn(first.turnId, PRINCIPAL)).rejects.toMatchObject(GONE);
+    expect(await store.readEvents(first.turnId, 0, 1000)).toEqual([]);
+    expect((await store.getSession(sessionId, PRINCIPAL)).turnCount).toBe(1);
+
+    const removed = { sessionId, workspace, agentSessionId };
+    const last = await store.removeEndedTurns(100, 10, 100);
+    expect(last).toEqual({ turns: 1, sessions: [removed] });
+    await expect(store.getSession(sessionId, PRINCIPAL)).rejects.toMatchObject(GONE);
+    expect((await store.getTurn(running.turnId, PRINCIPAL)).turnId).toBe(running.turnId);
+    // A retry of what was removed runs nothing.
+    await expect(store.createTurn(first)).rejects.toMatchObject(GONE);
+
+    const reopened = await opened.reopen();
+    expect(await reopened.listRemovals()).toEqual([removed]);
+    await reopened.recordRemoved(workspace);
+    await reopened.recordRemoved(workspace);
+    expect(await reopened.listRemovals()).toEqual([]);
+  });
+
+  it("lists a deleted session as one to be removed", async () => {
+    await using opened = await open();
+    const { store } = opened;
+    const { turnId, newSession } = await ended(store);
+    await store.recordProcessesGone(turnId);
+    await store.deleteSession(newSession.sessionId, PRINCIPAL, 3);
+    const [removal] = await store.listRemovals();
+    expect(removal?.workspace).toBe(newSession.workspace);
+  });
+
+  it("takes so many turns of a session and no more, but joins one that is there", async () => {
+    await using opened = await open();
+    const { store } = opened;
+    const start = { ...turnStart({ requestId: randomUUID() }), maxSessionTurns: 1 };
+    await store.createTurn(start);
+    const { sessionId: session } = start.newSession;
+    const next = turnStart({ session, maxSessionTurns: 1 });
+    await expect(store.createTurn(next)).rejects.toMatchObject({ reason: "SESSION_FULL" });
+    expect((await store.createTurn(start)).joined).toBe(true);
+  });
 }
 
+async function ended(store: Store): Promise<TurnStart> {
+  const start = turnStart();
+  await store.createTurn(start);
+  await store.append(endOf(start.turnId));
+  return start;
+}
+
+const GONE = { reason: "NOT_FOUND" };
+
 function turnStart(
-  given: { session?: string; requestId?: string; model?: string; time?: number } = {},
+  given: {
+    session?: string;
+    requestId?: string;
+    model?: string;
+    time?: number;
+    maxSessionTurns?: number;
+  } = {},
 ): TurnStart {
-  const { session = "", requestId = "", model = "", time = 1 } = given;
+  const { session = "", requestId = "", model = "", time = 1, maxSessionTurns = 100 } = given;
   return {
     turnId: randomUUID(),
     processId: randomUUID(),
@@ -246,6 +319,7 @@ function turnStart(
     sentSessionId: session,
     requestId,
     time,
+    maxSessionTurns,
     newSession: {
       sessionId: session || randomUUID(),
       agent: "the agent",

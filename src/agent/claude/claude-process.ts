@@ -2,6 +2,7 @@ import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import type { Socket } from "node:net";
 import { setTimeout as delay, setImmediate as nextLoop } from "node:timers/promises";
 import { ByteTail } from "../../stream/byte-tail.ts";
+import { enter, LAUNCHER } from "../process/cgroup.ts";
 import { interruptMessage } from "./command-line.ts";
 
 const STDERR_TAIL_BYTES = 8 * 1024;
@@ -9,6 +10,12 @@ const STDERR_TAIL_BYTES = 8 * 1024;
 const CLOSE_AFTER_EXIT_MS = 500;
 /** The most that a pipe can hold of what a process wrote before it exited. */
 const PIPE_BYTES = 1024 * 1024;
+
+/** How a shell says that it cannot become a program (POSIX, 2.8.2). */
+const LAUNCH_ERRORS: ReadonlyMap<number, string> = new Map([
+  [126, "EACCES"],
+  [127, "ENOENT"],
+]);
 
 /** How a process ended. */
 export interface ProcessExit {
@@ -18,6 +25,14 @@ export interface ProcessExit {
   readonly signal: NodeJS.Signals | null;
   /** Why it could not be started at all. */
   readonly startError?: NodeJS.ErrnoException;
+}
+
+/** What a process is started in. */
+export interface ClaudeProcessOptions {
+  readonly cwd: string;
+  readonly env: Record<string, string>;
+  /** The directory of the cgroup that it begins its life in. Undefined: the server's own. */
+  readonly cgroup: string | undefined;
 }
 
 /** One process of the CLI: its pipes are always drained, its stdin never throws, its end comes exactly once. */
@@ -30,17 +45,19 @@ export class ClaudeProcess {
   constructor(
     command: string,
     args: readonly string[],
-    options: { readonly cwd: string; readonly env: Record<string, string> },
+    { cgroup, ...options }: ClaudeProcessOptions,
   ) {
+    const [program, ...all] =
+      cgroup === undefined ? [command, ...args] : enter(cgroup, command, args);
     try {
       // A group and a session of its own: a signal to the server's terminal is not one to the agent.
-      this.#child = spawn(command, args, { ...options, detached: true, stdio: "pipe" });
+      this.#child = spawn(program, all, { ...options, detached: true, stdio: "pipe" });
     } catch (error) {
       // spawn throws for an argument with a NUL or of 128 KiB, and reports the rest by an event.
       this.exit = Promise.resolve({ exitCode: null, signal: null, startError: error as Error });
       return;
     }
-    this.exit = exitOf(this.#child);
+    this.exit = exitOf(this.#child).then((exit) => this.#ofLauncher(exit) ?? exit);
     this.#child.stdin.on("error", () => {}); // EPIPE: the exit tells what happened.
     this.#child.stdout.on("error", () => {});
     this.#child.stderr.on("error", () => {});
@@ -73,21 +90,47 @@ export class ClaudeProcess {
     this.endInput();
   }
 
-  /** What it prints, in chunks, up to the end; no faster than they are asked for. */
-  async *output(): AsyncGenerator<Buffer> {
-    if (this.#child === undefined) return;
-    try {
-      // Not destroyed with the loop: the CLI must be able to print on until it exits.
-      for await (const chunk of this.#child.stdout.iterator({ destroyOnReturn: false }))
-        yield chunk;
-    } catch {
-      // Cut, after the process had ended: `exit` tells how.
-    }
+  /**
+   * Hands what it prints to `take`, chunk by chunk. Resolves when nothing more comes, or once `take` answers false: the
+   * rest is for `discardOutput`.
+   */
+  read(take: (chunk: Buffer) => boolean): Promise<void> {
+    const stdout = this.#child?.stdout;
+    if (stdout === undefined) return Promise.resolve();
+    return new Promise((resolve) => {
+      const finish = () => {
+        stdout.off("data", look).off("end", finish).off("close", finish);
+        resolve();
+      };
+      const look = (chunk: Buffer) => {
+        if (!take(chunk)) finish();
+      };
+      // Cut, after the process had ended, it closes without an end: `exit` tells how.
+      stdout.on("data", look).on("end", finish).on("close", finish);
+    });
+  }
+
+  /** Stops reading for now: it prints no faster than it is read. */
+  pause(): void {
+    this.#child?.stdout.pause();
+  }
+
+  /** Reads on. */
+  resume(): void {
+    this.#child?.stdout.resume();
+  }
+
+  /** The launcher could not become the program: as if spawn had failed, which it does where there is no launcher. */
+  #ofLauncher({ exitCode }: ProcessExit): ProcessExit | undefined {
+    const code = exitCode === null ? undefined : LAUNCH_ERRORS.get(exitCode);
+    if (code === undefined || !this.stderrTail.startsWith(`${LAUNCHER}: `)) return undefined;
+    const startError = Object.assign(new Error(this.stderrTail.trim()), { code });
+    return { exitCode: null, signal: null, startError };
   }
 
   /** Lets it print on without anyone reading. */
   discardOutput(): void {
-    this.#child?.stdout.resume();
+    this.resume();
   }
 }
 

@@ -1,10 +1,11 @@
 import { lstat } from "node:fs/promises";
 import { ByteLines } from "../../stream/byte-lines.ts";
 import type { AgentRun, AgentTurn, EventKind, Spending } from "../agent.ts";
-import { ProcessFamily } from "../process/process-family.ts";
+import { Handover } from "../handover.ts";
+import { killCgroup, removeCgroup } from "../process/cgroup.ts";
 import { ended, STOP_RUNGS, stopFamily } from "../process/stop-ladder.ts";
 import { shippedAgents } from "./agent-definition.ts";
-import type { ClaudeOptions } from "./claude-agent.ts";
+import type { ClaudeRunOptions } from "./claude-agent.ts";
 import { ClaudeProcess, type ProcessExit } from "./claude-process.ts";
 import { claudeArguments, type Opening, promptMessage } from "./command-line.ts";
 import { configDirectory, hasConversation } from "./config-directory.ts";
@@ -24,23 +25,25 @@ const EXIT_AFTER_OUTPUT_MS = 5000;
  * 2. Whatever way it ends, `#close` runs once and `gone` resolves when no process is left.
  */
 export class ClaudeRun implements AgentRun {
-  readonly events: AsyncIterable<EventKind[]>;
+  readonly #batches = new Handover<EventKind[]>(() => this.#process?.resume());
+  readonly events: AsyncIterable<EventKind[]> = this.#batches;
   readonly gone: Promise<void>;
   readonly #turn: AgentTurn;
-  readonly #options: ClaudeOptions;
+  readonly #options: ClaudeRunOptions;
   readonly #reportGone: () => void;
   #process: ClaudeProcess | undefined;
+  #cgroup: string | undefined;
   #translation: ClaudeTranslation | undefined;
   #closing: Promise<void> | undefined;
   #stopped = false;
 
-  constructor(turn: AgentTurn, options: ClaudeOptions) {
+  constructor(turn: AgentTurn, options: ClaudeRunOptions) {
     this.#turn = turn;
     this.#options = options;
     const gone = Promise.withResolvers<void>();
     this.gone = gone.promise;
     this.#reportGone = gone.resolve;
-    this.events = this.#read();
+    void this.#read();
   }
 
   get agentSessionId(): string {
@@ -57,20 +60,36 @@ export class ClaudeRun implements AgentRun {
     return this.gone;
   }
 
-  async *#read(): AsyncGenerator<EventKind[]> {
-    const { environment } = this.#options;
-    const known = await hasConversation(configDirectory(environment), this.#turn.agentSessionId);
-    const first: Opening = known ? "resume" : "new";
-    if (yield* this.#attempt(first, true)) return;
-    // What the CLI says of its own conversations counts for more than what its disk looked like.
-    yield* this.#attempt(first === "resume" ? "new" : "resume", false);
+  /** Kills what it can of the turn's processes, without waiting for anything. */
+  killNow(): void {
+    try {
+      if (this.#cgroup !== undefined) killCgroup(this.#cgroup);
+      const pid = this.#process?.pid;
+      if (pid !== undefined) process.kill(-pid, "SIGKILL");
+    } catch {
+      // Nobody is left.
+    }
   }
 
-  /** Runs the CLI once. Returns false, having yielded no event, where the other opening is to be tried. */
-  async *#attempt(opening: Opening, correctable: boolean): AsyncGenerator<EventKind[], boolean> {
+  async #read(): Promise<void> {
+    try {
+      const { environment } = this.#options;
+      const known = await hasConversation(configDirectory(environment), this.#turn.agentSessionId);
+      const first: Opening = known ? "resume" : "new";
+      const second: Opening = known ? "new" : "resume";
+      // What the CLI says of its own conversations counts for more than what its disk looked like.
+      if (!(await this.#attempt(first, true))) await this.#attempt(second, false);
+      this.#batches.end();
+    } catch (error) {
+      this.#batches.end(error as Error);
+    }
+  }
+
+  /** Runs the CLI once. Returns false, having given no event, where the other opening is to be tried. */
+  async #attempt(opening: Opening, correctable: boolean): Promise<boolean> {
     const refused = await this.#refuseWorkspace();
     if (refused !== undefined) {
-      yield [refused];
+      this.#batches.give([refused]);
       this.#close(0);
       return true;
     }
@@ -83,19 +102,12 @@ export class ClaudeRun implements AgentRun {
     });
     this.#translation = translation;
     const cli = this.#spawn(args);
-    let printed = false;
-    for await (const batch of this.#batches(cli, translation)) {
-      printed = true;
-      if (translation.conversationUnknown) break;
-      if (translation.agentUnknown) this.#close(0);
-      else if (translation.ended) this.#close(this.#options.lingerMs ?? LINGER_MS);
-      yield batch;
-      if (translation.ended) return true;
-    }
+    const printed = await this.#follow(cli, translation);
+    if (translation.ended && !translation.conversationUnknown) return true;
     const exit = await this.#exitOf(cli);
     const inUse = opening === "new" && isSessionInUse(cli.stderrTail) && !translation.initialized;
     if (correctable && !this.#stopped && (translation.conversationUnknown || inUse)) return false;
-    yield [this.#explain(cli, exit, translation, printed)];
+    this.#batches.give([this.#explain(cli, exit, translation, printed)]);
     this.#close(0);
     return true;
   }
@@ -110,15 +122,18 @@ export class ClaudeRun implements AgentRun {
     const { command, environment, passedNames } = this.#options;
     const { workspace, processId, prompt } = this.#turn;
     const env = agentEnvironment(environment, passedNames, processId);
-    const cli = new ClaudeProcess(command, args, { cwd: workspace, env });
+    this.#cgroup ??= this.#options.processes.createCgroup(processId);
+    const cli = new ClaudeProcess(command, args, { cwd: workspace, env, cgroup: this.#cgroup });
     this.#process = cli;
     cli.write(promptMessage(prompt));
     return cli;
   }
 
-  async *#batches(cli: ClaudeProcess, translation: ClaudeTranslation): AsyncGenerator<EventKind[]> {
+  /** Gives what the CLI prints in batches, up to its end or the turn's. Answers whether it printed a line. */
+  async #follow(cli: ClaudeProcess, translation: ClaudeTranslation): Promise<boolean> {
     let batch: EventKind[] = [];
     let lines = 0;
+    let printed = false;
     const framing = new ByteLines(this.#options.maxLineBytes, {
       line: (bytes) => {
         lines++;
@@ -129,18 +144,28 @@ export class ClaudeRun implements AgentRun {
         translation.skipped(bytes, batch);
       },
     });
-    const take = () => {
-      const taken = batch;
+    /** Answers whether there may be more. */
+    const give = (): boolean => {
+      if (lines === 0) return true;
+      printed = true;
+      if (translation.conversationUnknown) return false;
+      if (translation.agentUnknown) this.#close(0);
+      else if (translation.ended) this.#close(this.#options.lingerMs ?? LINGER_MS);
+      this.#batches.give(batch);
       batch = [];
       lines = 0;
-      return taken;
+      if (this.#batches.isFull) cli.pause();
+      return !translation.ended;
     };
-    for await (const chunk of cli.output()) {
+    await cli.read((chunk) => {
       framing.push(chunk);
-      if (lines > 0) yield take();
+      return give();
+    });
+    if (!translation.ended) {
+      framing.end();
+      give();
     }
-    framing.end();
-    if (lines > 0) yield take();
+    return printed;
   }
 
   /** The exit of a CLI that prints nothing more, which is made to exit where it does not by itself. */
@@ -185,14 +210,20 @@ export class ClaudeRun implements AgentRun {
   /** Begins the end, once: gives the CLI `lingerMs` to exit by itself, then takes the ladder. */
   #close(lingerMs: number): void {
     if (lingerMs === 0) this.#ladderNow();
-    this.#closing ??= this.#end(lingerMs).finally(this.#reportGone);
+    this.#closing ??= this.#end(lingerMs).then(this.#leaveCgroup).finally(this.#reportGone);
   }
+
+  readonly #leaveCgroup = async (): Promise<void> => {
+    if (this.#cgroup !== undefined) await removeCgroup(this.#cgroup);
+  };
 
   #ladderNow: () => void = () => {};
 
   async #end(lingerMs: number): Promise<void> {
     const cli = this.#process;
-    const family = new ProcessFamily([this.#turn.processId], cli?.pid);
+    const { processes, log } = this.#options;
+    const { processId } = this.#turn;
+    const family = processes.family({ processId, cgroup: this.#cgroup, root: cli?.pid });
     const leader = cli?.exit ?? Promise.resolve();
     if (lingerMs > 0) {
       cli?.endInput();
@@ -203,7 +234,7 @@ export class ClaudeRun implements AgentRun {
       if (await Promise.race([ended(family, leader, lingerMs), hurry])) return;
     }
     const rungs = this.#options.rungs ?? STOP_RUNGS;
-    const left = await stopFamily(family, leader, () => cli?.interrupt(), rungs);
-    if (left > 0) this.#options.log.error("processes outlived SIGKILL", { left });
+    const gone = await stopFamily(family, leader, () => cli?.interrupt(), rungs);
+    if (!gone) log.error("processes outlived SIGKILL", { members: await family.members() });
   }
 }

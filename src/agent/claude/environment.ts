@@ -1,4 +1,4 @@
-import { PROCESS_ID_VARIABLE } from "../process/process-family.ts";
+import { PROCESS_ID_VARIABLE } from "../process/process-looks.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;
 

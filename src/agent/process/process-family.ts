@@ -1,76 +1,56 @@
-import {
-  hasProcessTable,
-  listProcesses,
-  type ProcessEntry,
-  readEnvironmentVariable,
-} from "./process-table.ts";
+import { isPopulated } from "./cgroup.ts";
+import type { KnownProcess } from "./process-looks.ts";
+import { hasProcessTable } from "./process-table.ts";
+import type { ProcessWatch } from "./process-watch.ts";
 
-/** The variable that marks every process of a turn. */
-export const PROCESS_ID_VARIABLE = "BREAKGLASS_PROCESS_ID";
+/** What is known of a family when it is started, or left by another server. */
+export interface FamilyOrigin {
+  /** What marks its processes. */
+  readonly processId: string;
+  /** The cgroup that it was started in. Undefined: none. */
+  readonly cgroup: string | undefined;
+  /** The process that was started first, the leader of its own group and session. Undefined: not known. */
+  readonly root?: number | undefined;
+}
 
 /**
- * The processes that one or more turns started, wherever they moved.
- *
- * A process belongs to the family if it was started with one of the process ids in its environment, if its parent
- * belongs, if it is in a session that a member is in, or if an earlier look found it to belong. What escapes: a process
- * that cleared its environment, began a session of its own and lost its parent, all before anyone looked.
+ * The processes that one turn started, wherever they moved; see `ProcessLooks` for who belongs. What escapes where there
+ * is no cgroup: a process that cleared its environment, began a session of its own and lost its parent, all before
+ * anyone looked.
  */
 export class ProcessFamily {
-  readonly #processIds: ReadonlySet<string>;
-  readonly #known = new Map<number, string>();
-  readonly #root: number | undefined;
+  readonly #origin: FamilyOrigin;
+  readonly #watch: ProcessWatch;
+  #known: readonly KnownProcess[] = [];
 
-  /** @param root - The process that was started first, the leader of its own group and session. */
-  constructor(processIds: readonly string[], root?: number) {
-    this.#processIds = new Set(processIds);
-    this.#root = root;
+  constructor(origin: FamilyOrigin, watch: ProcessWatch) {
+    this.#origin = origin;
+    this.#watch = watch;
   }
 
   /** The members that live now. */
-  members(): number[] {
-    if (!hasProcessTable) return this.#rootGroup();
-    const all = listProcesses();
-    const others = all.filter((entry) => entry.pid !== process.pid);
-    const marked = others.filter((entry) => this.#isMarked(entry));
-    const ownSession = all.find((entry) => entry.pid === process.pid)?.session;
-    const members = withRelatives(marked, others, ownSession);
-    for (const member of members) this.#known.set(member.pid, member.startTime);
-    return members.map((member) => member.pid);
+  async members(): Promise<number[]> {
+    return this.#look(undefined);
   }
 
-  /** Sends a signal to every member and answers how many there were. */
-  signal(signal: NodeJS.Signals): number {
-    const members = this.members();
-    for (const pid of members) send(pid, signal);
-    return members.length;
+  /** Whether anyone lives, those included who were too quick to be seen. */
+  async lives(): Promise<boolean> {
+    return this.signal(undefined);
   }
 
-  #isMarked(entry: ProcessEntry): boolean {
-    if (this.#known.get(entry.pid) === entry.startTime) return true;
-    const id = readEnvironmentVariable(entry.pid, PROCESS_ID_VARIABLE);
-    return id !== undefined && this.#processIds.has(id);
+  /** Sends a signal to every member and answers whether there was anyone. */
+  async signal(signal: NodeJS.Signals | undefined): Promise<boolean> {
+    const members = await this.#look(signal);
+    const { cgroup } = this.#origin;
+    return members.length > 0 || (cgroup !== undefined && isPopulated(cgroup));
   }
 
-  #rootGroup(): number[] {
-    return this.#root !== undefined && send(-this.#root, 0) ? [-this.#root] : [];
+  async #look(signal: NodeJS.Signals | undefined): Promise<number[]> {
+    const { processId, cgroup, root } = this.#origin;
+    if (!hasProcessTable) return root !== undefined && send(-root, signal ?? 0) ? [-root] : [];
+    this.#known = await this.#watch.look({ processId, cgroup, known: this.#known, signal });
+    return this.#known.map(([pid]) => pid);
   }
-}
-
-function withRelatives(
-  marked: ProcessEntry[],
-  all: ProcessEntry[],
-  ownSession: number | undefined,
-): ProcessEntry[] {
-  const members = new Map(marked.map((entry) => [entry.pid, entry]));
-  for (let before = -1; before !== members.size; ) {
-    before = members.size;
-    const sessions = new Set([...members.values()].map((member) => member.session));
-    if (ownSession !== undefined) sessions.delete(ownSession);
-    for (const entry of all) {
-      if (members.has(entry.parent) || sessions.has(entry.session)) members.set(entry.pid, entry);
-    }
-  }
-  return [...members.values()];
 }
 
 function send(pid: number, signal: NodeJS.Signals | 0): boolean {

@@ -17,11 +17,12 @@ export function listProcesses(): ProcessEntry[] {
   if (!hasProcessTable) return [];
   return readdirSync("/proc")
     .filter((name) => /^\d+$/.test(name))
-    .map(readStat)
+    .map(readProcess)
     .filter((entry) => entry !== undefined);
 }
 
-function readStat(pid: string): ProcessEntry | undefined {
+/** One process; undefined where it has ended. */
+export function readProcess(pid: string | number): ProcessEntry | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
     // The command's name may hold anything, parentheses and spaces too.
@@ -45,6 +46,15 @@ export function readEnvironmentVariable(pid: number, name: string): string | und
   try {
     const entries = readFileSync(`/proc/${pid}/environ`, "utf8").split("\0");
     return entries.find((entry) => entry.startsWith(`${name}=`))?.slice(name.length + 1);
+  } catch {
+    return undefined;
+  }
+}
+
+/** The process that was started last (proc_loadavg(5)); undefined where that cannot be told. */
+export function newestProcess(): number | undefined {
+  try {
+    return Number(readFileSync("/proc/loadavg", "latin1").split(" ")[4]);
   } catch {
     return undefined;
   }

@@ -21,23 +21,26 @@ const POLL_MS = 20;
  *
  * @param leaderExit - Resolves when the process that was started first has exited.
  * @param ask - Asks the leader to end by itself.
- * @returns How many members outlived even SIGKILL (stuck in the kernel): 0, as a rule.
+ * @returns False where a member outlived even SIGKILL, stuck in the kernel.
  */
 export async function stopFamily(
   family: ProcessFamily,
   leaderExit: Promise<unknown>,
   ask: () => void,
   rungs: StopRungs,
-): Promise<number> {
+): Promise<boolean> {
   // Looked for before anyone is signaled: a child whose parent has died is harder to find.
-  family.members();
+  await family.members();
   ask();
-  if (await ended(family, leaderExit, rungs.askedMs)) return 0;
-  family.signal("SIGTERM");
-  if (await ended(family, leaderExit, rungs.terminatedMs)) return 0;
+  if (await ended(family, leaderExit, rungs.askedMs)) return true;
+  await family.signal("SIGTERM");
+  if (await ended(family, leaderExit, rungs.terminatedMs)) return true;
   const deadline = performance.now() + rungs.killedMs;
-  while (family.signal("SIGKILL") > 0 && performance.now() < deadline) await delay(POLL_MS);
-  return family.members().length;
+  while (await family.signal("SIGKILL")) {
+    if (performance.now() >= deadline) return false;
+    await delay(POLL_MS);
+  }
+  return true;
 }
 
 /** Resolves true once the leader has exited and no member lives, false after `withinMs`. */
@@ -47,13 +50,13 @@ export async function ended(
   withinMs: number,
 ): Promise<boolean> {
   const deadline = performance.now() + withinMs;
-  // A look at the process table takes milliseconds: none is spent while the leader is known to live.
+  // A look at the process table takes its time: none is spent while the leader is known to live.
   const waiting = new AbortController();
   const timeout = delay(withinMs, false, { signal: waiting.signal }).catch(() => false);
   const exited = await Promise.race([leaderExit.then(() => true), timeout]);
   waiting.abort();
   if (!exited) return false;
-  while (family.members().length > 0) {
+  while (await family.lives()) {
     if (performance.now() >= deadline) return false;
     await delay(POLL_MS);
   }

@@ -35,6 +35,8 @@ const WRITES: ReadonlySet<Method> = new Set([
   "append",
   "recordProcessesGone",
   "deleteSession",
+  "removeEndedTurns",
+  "recordRemoved",
 ]);
 
 /** Whether an operation changes the database, and so belongs into a transaction. */

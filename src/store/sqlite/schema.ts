@@ -1,9 +1,8 @@
 import type { DatabaseSync } from "node:sqlite";
 
-/** The version of the schema below, kept in the database's `user_version`. */
-export const SCHEMA_VERSION = 1;
-
-const SCHEMA = `
+/** What takes a database from one version of the schema to the next, beginning with an empty one. */
+const STEPS: readonly string[] = [
+  `
   CREATE TABLE sessions (
     session_id TEXT PRIMARY KEY,
     principal TEXT NOT NULL,
@@ -56,10 +55,27 @@ const SCHEMA = `
     event BLOB NOT NULL,
     PRIMARY KEY (turn_key, sequence)
   ) STRICT, WITHOUT ROWID;
-`;
+  `,
+  `
+  CREATE INDEX turns_by_end ON turns (end_time) WHERE end_time IS NOT NULL;
+
+  CREATE INDEX requests_by_turn ON requests (turn_id);
+  CREATE INDEX requests_by_forget_time ON requests (forget_time) WHERE forget_time IS NOT NULL;
+
+  -- Sessions that are no longer on record, until their workspace and the agent's own record are known to be gone.
+  CREATE TABLE removals (
+    workspace TEXT PRIMARY KEY,
+    session_id TEXT NOT NULL,
+    agent_session_id TEXT NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  `,
+];
+
+/** The version of the schema, kept in the database's `user_version`. */
+export const SCHEMA_VERSION = STEPS.length;
 
 /**
- * Makes the database ready: its pragmas, and its schema where it is new.
+ * Makes the database ready: its pragmas, and its schema where that is missing or older.
  *
  * @throws Error with a message for the operator, where the database is another server's or of another version.
  */
@@ -75,7 +91,9 @@ export function prepare(database: DatabaseSync): void {
       `its schema is version ${version}, this server knows up to ${SCHEMA_VERSION}: run a newer server`,
     );
   }
-  if (version < SCHEMA_VERSION) {
-    database.exec(`BEGIN; ${SCHEMA} PRAGMA user_version = ${SCHEMA_VERSION}; COMMIT`);
+  for (const [index, step] of STEPS.entries()) {
+    // Each step in a transaction of its own: whatever interrupts them, the database is of one version or the next.
+    if (index >= version)
+      database.exec(`BEGIN; ${step} PRAGMA user_version = ${index + 1}; COMMIT`);
   }
 }

@@ -6,6 +6,8 @@ import type {
   EventBatch,
   LeftTurn,
   Page,
+  RemovedSession,
+  RemovedTurns,
   SessionPlace,
   SessionRecord,
   StartedTurn,
@@ -20,6 +22,11 @@ const LISTED_PROMPT_BYTES = 4096;
 /** Below the 3 MiB of a response, with room for what is not the prompt. */
 const LIST_BYTES = 2_500_000;
 const REQUEST_KEPT_MS = 24 * 3600 * 1000;
+/** Requests outlive what they started. */
+const FORGET_LATER = {
+  session: "UPDATE requests SET forget_time = ? WHERE session_id = ? AND forget_time IS NULL",
+  turn: "UPDATE requests SET forget_time = ? WHERE turn_id = ?",
+};
 
 /**
  * The store's operations on one connection, synchronous: the worker's side of `SqliteStore`.
@@ -61,6 +68,11 @@ export class SqliteDatabase {
       throw new Refusal(start.refusal.reason, start.refusal.message, { retryAfterMs: 1000 });
     }
     const session = this.#openSession(start);
+    if (session.turnCount >= start.maxSessionTurns) {
+      const message = `the session has ${session.turnCount} turns on record, its limit: begin another, or delete it`;
+      throw new Refusal("SESSION_FULL", message);
+    }
+    if (session.runningTurnId !== "") throw turnInProgress(session.runningTurnId);
     this.#insertTurn(start, session);
     return {
       turn: this.getTurn(start.turnId, start.principal),
@@ -177,11 +189,53 @@ export class SqliteDatabase {
     const keys = "SELECT turn_key FROM turns WHERE session_id = ?";
     this.#run(`DELETE FROM events WHERE turn_key IN (${keys})`, sessionId);
     this.#run("DELETE FROM turns WHERE session_id = ?", sessionId);
-    this.#run("DELETE FROM sessions WHERE session_id = ?", sessionId);
-    const forget = "UPDATE requests SET forget_time = ? WHERE session_id = ?";
-    this.#run(forget, time + REQUEST_KEPT_MS, sessionId);
+    this.#run(FORGET_LATER.session, time + REQUEST_KEPT_MS, sessionId);
+    this.#removeSession(session);
     this.#run("DELETE FROM requests WHERE forget_time < ?", time);
     return session;
+  }
+
+  removeEndedTurns(before: number, limit: number, time: number): RemovedTurns {
+    const sql = `SELECT turn_key, turn_id, session_id, principal FROM turns
+      WHERE end_time < ? AND processes_gone = 1 ORDER BY end_time LIMIT ?`;
+    const old = this.#statement(sql).all(before, limit);
+    for (const turn of old) {
+      this.#run("DELETE FROM events WHERE turn_key = ?", Number(turn.turn_key));
+      this.#run("DELETE FROM turns WHERE turn_key = ?", Number(turn.turn_key));
+      this.#run(FORGET_LATER.turn, time + REQUEST_KEPT_MS, String(turn.turn_id));
+      const count = "UPDATE sessions SET turn_count = turn_count - 1 WHERE session_id = ?";
+      this.#run(count, String(turn.session_id));
+    }
+    const sessions: RemovedSession[] = [];
+    for (const sessionId of new Set(old.map((turn) => String(turn.session_id)))) {
+      const session = this.#findSession(sessionId);
+      if (session === undefined || session.turnCount > 0) continue;
+      sessions.push(this.#removeSession(session));
+    }
+    this.#run("DELETE FROM requests WHERE forget_time < ?", time);
+    return { turns: old.length, sessions };
+  }
+
+  listRemovals(): RemovedSession[] {
+    return this.#statement("SELECT * FROM removals")
+      .all()
+      .map((row) => ({
+        sessionId: String(row.session_id),
+        workspace: String(row.workspace),
+        agentSessionId: String(row.agent_session_id),
+      }));
+  }
+
+  recordRemoved(workspace: string): void {
+    this.#run("DELETE FROM removals WHERE workspace = ?", workspace);
+  }
+
+  #removeSession({ sessionId, workspace, agentSessionId }: RemovedSession): RemovedSession {
+    this.#run("DELETE FROM sessions WHERE session_id = ?", sessionId);
+    const sql =
+      "INSERT OR REPLACE INTO removals (workspace, session_id, agent_session_id) VALUES (?, ?, ?)";
+    this.#run(sql, workspace, sessionId, agentSessionId);
+    return { sessionId, workspace, agentSessionId };
   }
 
   listLeftTurns(): LeftTurn[] {
@@ -226,7 +280,6 @@ export class SqliteDatabase {
     const known = this.#findSession(sessionId);
     if (known !== undefined) {
       if (known.principal !== start.principal) throw notFound("session");
-      if (known.runningTurnId !== "") throw turnInProgress(known.runningTurnId);
       return known;
     }
     const sql = `INSERT INTO sessions (session_id, principal, agent, model, workspace, agent_session_id, create_time,

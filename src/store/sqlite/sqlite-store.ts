@@ -91,6 +91,18 @@ export class SqliteStore implements Store {
     return this.#call("deleteSession", [sessionId, principal, time]);
   }
 
+  removeEndedTurns(before: number, limit: number, time: number): Result<"removeEndedTurns"> {
+    return this.#call("removeEndedTurns", [before, limit, time]);
+  }
+
+  listRemovals(): Result<"listRemovals"> {
+    return this.#call("listRemovals", []);
+  }
+
+  recordRemoved(workspace: string): Result<"recordRemoved"> {
+    return this.#call("recordRemoved", [workspace]);
+  }
+
   listLeftTurns(): Result<"listLeftTurns"> {
     return this.#call("listLeftTurns", []);
   }

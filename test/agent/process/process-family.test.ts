@@ -2,15 +2,22 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { afterEach, describe, expect, it } from "vitest";
-import { PROCESS_ID_VARIABLE, ProcessFamily } from "../../../src/agent/process/process-family.ts";
+import type { ProcessFamily } from "../../../src/agent/process/process-family.ts";
+import { PROCESS_ID_VARIABLE } from "../../../src/agent/process/process-looks.ts";
 import {
   listProcesses,
   readEnvironmentVariable,
 } from "../../../src/agent/process/process-table.ts";
 import { stopFamily } from "../../../src/agent/process/stop-ladder.ts";
+import { TurnProcesses } from "../../../src/agent/process/turn-processes.ts";
+import { createLog } from "../../../src/log.ts";
 import { eventually } from "../../support/processes.ts";
 
 const RUNGS = { askedMs: 300, terminatedMs: 300, killedMs: 3000 };
+const processes = new TurnProcesses(
+  createLog(() => {}),
+  false,
+);
 const started: { family: ProcessFamily; child: ChildProcess }[] = [];
 
 /** Starts a shell under a process id of its own; resolves when its script has printed a line. */
@@ -19,7 +26,7 @@ async function start(script: string) {
   const env = { PATH: process.env.PATH ?? "", [PROCESS_ID_VARIABLE]: processId };
   const child = spawn("sh", ["-c", script], { env, detached: true, stdio: "pipe" });
   child.stdin.on("error", () => {});
-  const family = new ProcessFamily([processId], child.pid);
+  const family = processes.family({ processId, cgroup: undefined, root: child.pid });
   const exit = once(child, "exit");
   started.push({ family, child });
   await once(child.stdout, "data");
@@ -40,8 +47,8 @@ async function clearedChildOf(child: ChildProcess): Promise<number> {
   return children[0]!;
 }
 
-afterEach(() => {
-  for (const { family } of started.splice(0)) family.signal("SIGKILL");
+afterEach(async () => {
+  for (const { family } of started.splice(0)) await family.signal("SIGKILL");
 });
 
 describe("ProcessFamily", () => {
@@ -51,50 +58,77 @@ describe("ProcessFamily", () => {
     ["orphans in a session of their own", "setsid sh -c 'sleep 600 & echo; exec sleep 600' &"],
   ])("finds %s", async (_what, script) => {
     const { family } = await start(script);
-    expect(family.members().length).toBeGreaterThanOrEqual(2);
-    expect(family.members()).not.toContain(process.pid);
+    expect((await family.members()).length).toBeGreaterThanOrEqual(2);
+    expect(await family.members()).not.toContain(process.pid);
   });
 
   it("finds a child that cleared its environment, by its parent", async () => {
     const { family, child } = await start("env -i sleep 600 & echo; wait");
-    expect(family.members()).toContain(await clearedChildOf(child));
+    expect(await family.members()).toContain(await clearedChildOf(child));
   });
 
   it("still knows one that it has seen, when its parent is gone", async () => {
     const { family, child, exit } = await start("env -i setsid sleep 600 & echo; read line");
     const orphan = await clearedChildOf(child);
-    expect(family.members()).toContain(orphan);
+    expect(await family.members()).toContain(orphan);
     child.stdin!.end();
     await exit;
-    expect(family.members()).toEqual([orphan]);
+    expect(await family.members()).toEqual([orphan]);
   });
 
   it("does not take the processes of another for its own", async () => {
     const one = await start("sleep 600 & echo; wait");
     const two = await start("sleep 600 & echo; wait");
-    const both = new Set([...one.family.members(), ...two.family.members()]);
-    expect(both.size).toBe(one.family.members().length + two.family.members().length);
-    one.family.signal("SIGKILL");
+    const [first, second] = await Promise.all([one.family.members(), two.family.members()]);
+    expect(new Set([...first, ...second]).size).toBe(first.length + second.length);
+    await one.family.signal("SIGKILL");
     await one.exit;
-    expect(two.family.members().length).toBe(2);
+    expect(await two.family.members()).toEqual(second);
   });
 
-  it("is empty for ids that nobody carries", () => {
-    expect(new ProcessFamily([randomUUID()]).members()).toEqual([]);
-    expect(new ProcessFamily([]).members()).toEqual([]);
+  it("does not take a process for its own whose mark only begins like its own", async () => {
+    const { processId } = await start("sleep 600 & echo; wait");
+    const shorter = processes.family({ processId: processId.slice(0, -1), cgroup: undefined });
+    expect(await shorter.members()).toEqual([]);
+  });
+
+  it("is empty for ids that nobody carries", async () => {
+    const nobody = processes.family({ processId: randomUUID(), cgroup: undefined });
+    expect(await nobody.members()).toEqual([]);
+    expect(await nobody.lives()).toBe(false);
+  });
+
+  it("does not believe one look where its members live shorter than a look takes", async () => {
+    // Each lives for a moment and hands on to the next: a chain that no single reading of the table need hit.
+    const chain = `exec perl -e '$|=1; print "up\\n"; for (1..4000) { exit if fork; } '`;
+    const { family } = await start(chain);
+    expect(
+      await eventually(
+        () => family.lives(),
+        (lives) => !lives,
+        20_000,
+      ),
+    ).toBe(false);
+    // Gone must mean gone: nobody carries the mark a moment later.
+    const later = await eventually(
+      () => family.members(),
+      (found) => found.length > 0,
+      500,
+    );
+    expect(later).toEqual([]);
   });
 });
 
 describe("stopFamily", () => {
   it("only asks, where that is enough", async () => {
     const { family, child, exit } = await start("trap 'exit 9' TERM; echo; read line; exit 4");
-    expect(await stopFamily(family, exit, () => child.stdin!.end(), RUNGS)).toBe(0);
+    expect(await stopFamily(family, exit, () => child.stdin!.end(), RUNGS)).toBe(true);
     expect(await exit).toEqual([4, null]);
   });
 
   it("sends SIGTERM to those who were asked in vain", async () => {
     const { family, exit } = await start("trap 'exit 9' TERM; echo; while :; do sleep 0.05; done");
-    expect(await stopFamily(family, exit, () => {}, RUNGS)).toBe(0);
+    expect(await stopFamily(family, exit, () => {}, RUNGS)).toBe(true);
     expect(await exit).toEqual([9, null]);
   });
 
@@ -102,16 +136,16 @@ describe("stopFamily", () => {
     const deaf = "trap '' TERM; while :; do sleep 0.05; done";
     const { family, exit } = await start(`setsid sh -c "${deaf}" & trap '' TERM; echo; ${deaf}`);
     const began = performance.now();
-    expect(await stopFamily(family, exit, () => {}, RUNGS)).toBe(0);
+    expect(await stopFamily(family, exit, () => {}, RUNGS)).toBe(true);
     expect(await exit).toEqual([null, "SIGKILL"]);
-    expect(family.members()).toEqual([]);
+    expect(await family.members()).toEqual([]);
     expect(performance.now() - began).toBeLessThan(RUNGS.askedMs + RUNGS.terminatedMs + 2000);
   });
 
   it("kills what multiplies faster than it is found", async () => {
     const spawner = "trap '' TERM; echo; while :; do sleep 5 & sleep 0.02; done";
     const { family, exit } = await start(spawner);
-    expect(await stopFamily(family, exit, () => {}, { ...RUNGS, askedMs: 0 })).toBe(0);
-    expect(family.members()).toEqual([]);
+    expect(await stopFamily(family, exit, () => {}, { ...RUNGS, askedMs: 0 })).toBe(true);
+    expect(await family.members()).toEqual([]);
   });
 });

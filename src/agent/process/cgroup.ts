@@ -1,0 +1,163 @@
+import { spawnSync } from "node:child_process";
+import { randomUUID } from "node:crypto";
+import { mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+
+/** What the cgroup of a turn is called, before the turn's process id. */
+const PREFIX = "breakglass-";
+/**
+ * Enters the group, then becomes the program, without what a shell adds to the environment. Where it cannot enter, the
+ * program runs all the same: a repair comes first.
+ */
+const ENTER =
+  '{ echo 0 >"$1/cgroup.procs"; } 2>/dev/null; shift; unset PWD OLDPWD SHLVL; exec "$@"';
+
+/**
+ * Where cgroups of turns are made: below the server's own, in the hierarchy of version 2.
+ *
+ * A process cannot shed its cgroup by forking, by a session of its own or by clearing its environment. A PID namespace
+ * would hold it as well, but an agent that repairs the machine must see and signal the machine's processes.
+ */
+export class CgroupRoot {
+  readonly directory: string;
+
+  private constructor(directory: string) {
+    this.directory = directory;
+  }
+
+  /** Tries it out with a process; answers why not, where it does not work here. Takes a few milliseconds. */
+  static find(): CgroupRoot | string {
+    if (process.platform !== "linux") return "only Linux has cgroups";
+    try {
+      const root = new CgroupRoot(ownDirectory());
+      root.#try();
+      return root;
+    } catch (error) {
+      return (error as Error).message;
+    }
+  }
+
+  /** The directory of a turn's cgroup. */
+  directoryOf(processId: string): string {
+    return join(this.directory, PREFIX + processId);
+  }
+
+  /** Makes a turn's cgroup. Throws where that fails. */
+  create(processId: string): string {
+    const directory = this.directoryOf(processId);
+    mkdirSync(directory);
+    return directory;
+  }
+
+  #try(): void {
+    const id = `probe-${randomUUID()}`;
+    const directory = this.create(id);
+    try {
+      const [command, ...args] = enter(directory, "sh", ["-c", "cat /proc/self/cgroup"]);
+      const { stdout } = spawnSync(command, args, { encoding: "utf8", timeout: 2000 });
+      if (!stdout.includes(PREFIX + id)) {
+        throw new Error(`${this.directory} takes no process`);
+      }
+      // Nobody is in it any more; this only tells whether the kernel (5.14) has the file.
+      killCgroup(directory);
+    } finally {
+      rmdirSync(directory);
+    }
+  }
+}
+
+/** The command line of a program that begins its life in a cgroup: it can fork nothing outside. */
+export function enter(
+  directory: string,
+  command: string,
+  args: readonly string[],
+): [string, ...string[]] {
+  return ["/bin/sh", "-c", ENTER, LAUNCHER, directory, command, ...args];
+}
+
+/** What the shell that enters a cgroup calls itself when it complains. */
+export const LAUNCHER = "breakglass-launcher";
+
+/** The cgroups of turns, by process id, wherever servers on this machine have made them. */
+export function findCgroups(): Map<string, string> {
+  const found = new Map<string, string>();
+  const walk = (directory: string) => {
+    for (const name of subdirectories(directory)) {
+      const path = join(directory, name);
+      if (name.startsWith(PREFIX)) found.set(name.slice(PREFIX.length), path);
+      else walk(path);
+    }
+  };
+  const mount = mountPoint();
+  if (mount !== undefined) walk(mount);
+  return found;
+}
+
+/** Whether a process is in a cgroup or below it; false where it is gone. */
+export function isPopulated(directory: string): boolean {
+  return readText(join(directory, "cgroup.events")).includes("populated 1");
+}
+
+/** The processes in a cgroup and below it. */
+export function cgroupProcesses(directory: string): number[] {
+  const own = readText(join(directory, "cgroup.procs")).split("\n").filter(Boolean).map(Number);
+  const below = subdirectories(directory).map((name) => cgroupProcesses(join(directory, name)));
+  return [...own, ...below.flat()];
+}
+
+/** Kills everything in a cgroup and below it, what is being forked too. */
+export function killCgroup(directory: string): void {
+  writeFileSync(join(directory, "cgroup.kill"), "1");
+}
+
+/** Removes a cgroup that is empty, and those that were made below it. */
+export async function removeCgroup(directory: string): Promise<void> {
+  for (const name of subdirectories(directory)) await removeCgroup(join(directory, name));
+  for (let attempt = 0; attempt < 50; attempt++) {
+    try {
+      rmdirSync(directory);
+      return;
+    } catch (error) {
+      // A process that was killed leaves its cgroup a moment after it has left the table.
+      if ((error as NodeJS.ErrnoException).code !== "EBUSY") return;
+      await delay(20);
+    }
+  }
+}
+
+function ownDirectory(): string {
+  const own = /^0::(.*)$/m.exec(readFileSync("/proc/self/cgroup", "utf8"))?.[1];
+  const mount = mountPoint();
+  if (own === undefined || mount === undefined) throw new Error("no cgroup hierarchy of version 2");
+  return join(mount, own);
+}
+
+/** Where the hierarchy is mounted (proc_pid_mountinfo(5)): the fifth field, and the type behind a lone hyphen. */
+function mountPoint(): string | undefined {
+  const lines = readText("/proc/self/mountinfo").split("\n");
+  const line = lines.find((each) => each.includes(" - cgroup2 "));
+  return line
+    ?.split(" ")[4]
+    ?.replace(/\\([0-7]{3})/g, (_, octal: string) =>
+      String.fromCharCode(Number.parseInt(octal, 8)),
+    );
+}
+
+function subdirectories(directory: string): string[] {
+  try {
+    return readdirSync(directory, { withFileTypes: true })
+      .filter((entry) => entry.isDirectory())
+      .map((entry) => entry.name);
+  } catch {
+    return [];
+  }
+}
+
+function readText(path: string): string {
+  try {
+    return readFileSync(path, "latin1");
+  } catch {
+    return "";
+  }
+}

@@ -1,0 +1,153 @@
+import { cgroupProcesses, isPopulated, killCgroup } from "./cgroup.ts";
+import {
+  listProcesses,
+  newestProcess,
+  type ProcessEntry,
+  readEnvironmentVariable,
+  readProcess,
+} from "./process-table.ts";
+
+/** The variable that marks every process of a turn. */
+export const PROCESS_ID_VARIABLE = "BREAKGLASS_PROCESS_ID";
+
+/** A process by what names it for good. */
+export type KnownProcess = readonly [pid: number, startTime: string];
+
+/** A question after a family: who of it lives now. */
+export interface Look {
+  readonly processId: string;
+  /** Members of earlier looks. */
+  readonly known: readonly KnownProcess[];
+  /** The cgroup that the family was started in. Undefined: none. */
+  readonly cgroup: string | undefined;
+  /** Sent to every member, right behind the look. */
+  readonly signal: NodeJS.Signals | undefined;
+}
+
+interface Mark {
+  readonly startTime: string;
+  /** Undefined: the process has none. */
+  readonly mark: string | undefined;
+}
+
+/** Whether nobody is there is only believed after so many looks while processes are being started. */
+const EMPTY_LOOKS = 5;
+/** How many of those that were started during a look are read behind it; each takes some 30 µs. */
+const NEWBORN = 100;
+
+/**
+ * Looks at the process table, for many families at a time: one reading serves them all.
+ *
+ * A process belongs to a family if it is in its cgroup, if it was started with the family's process id in its
+ * environment, if its parent belongs, if it is in a session that a member is in, or if an earlier look found it.
+ */
+export class ProcessLooks {
+  /** The process id of every process in the table; a program cannot gain one, so that each is read once. */
+  #marks = new Map<number, Mark>();
+
+  /** The members of each family, in the order of the questions. */
+  answer(looks: readonly Look[]): KnownProcess[][] {
+    let table = this.#read();
+    const answers = looks.map((look) => table.membersOf(look));
+    // A chain of short lives can slip through between the listing and the reading: each ends before it is read, and its
+    // child was not listed. Unless nothing was started meanwhile, one look without a member proves nothing.
+    for (let seen = 1; seen < EMPTY_LOOKS && !table.isStill; seen++) {
+      if (answers.every((members) => members.length > 0)) break;
+      table = this.#read();
+      for (const [index, look] of looks.entries()) {
+        if (answers[index]!.length === 0) answers[index] = table.membersOf(look);
+      }
+    }
+    for (const [index, look] of looks.entries()) signalAll(look, answers[index]!);
+    return answers.map((members) => members.map(({ pid, startTime }) => [pid, startTime] as const));
+  }
+
+  #read(): ProcessTable {
+    const entries = listProcesses();
+    const marks = new Map<number, Mark>();
+    for (const entry of entries) marks.set(entry.pid, this.#markOf(entry));
+    const isStill = this.#readNewborn(entries, marks);
+    this.#marks = marks;
+    return new ProcessTable(entries, (pid) => marks.get(pid)?.mark, isStill);
+  }
+
+  /** Adds those who were started since the listing, the newest at each moment. Answers whether there were none. */
+  #readNewborn(entries: ProcessEntry[], marks: Map<number, Mark>): boolean {
+    for (let read = 0; read < NEWBORN; read++) {
+      const newest = newestProcess();
+      if (newest === undefined || marks.has(newest)) return read === 0;
+      const entry = readProcess(newest);
+      // It has ended already, or is a thread; what it started, if anything, is newer.
+      if (entry === undefined) continue;
+      entries.push(entry);
+      marks.set(newest, this.#markOf(entry));
+    }
+    return false;
+  }
+
+  #markOf({ pid, startTime }: ProcessEntry): Mark {
+    const read = this.#marks.get(pid);
+    if (read?.startTime === startTime) return read;
+    return { startTime, mark: readEnvironmentVariable(pid, PROCESS_ID_VARIABLE) };
+  }
+}
+
+/** One reading of the process table, indexed. */
+class ProcessTable {
+  /** No process was started while it was read. */
+  readonly isStill: boolean;
+  readonly #byPid = new Map<number, ProcessEntry>();
+  readonly #byMark: Map<string | undefined, ProcessEntry[]>;
+  readonly #byParent: Map<number, ProcessEntry[]>;
+  readonly #bySession: Map<number, ProcessEntry[]>;
+  readonly #ownSession: number | undefined;
+
+  constructor(
+    entries: readonly ProcessEntry[],
+    markOf: (pid: number) => string | undefined,
+    isStill: boolean,
+  ) {
+    this.isStill = isStill;
+    this.#ownSession = entries.find(({ pid }) => pid === process.pid)?.session;
+    const others = entries.filter(({ pid }) => pid !== process.pid);
+    for (const entry of others) this.#byPid.set(entry.pid, entry);
+    this.#byMark = Map.groupBy(others, ({ pid }) => markOf(pid));
+    this.#byParent = Map.groupBy(others, ({ parent }) => parent);
+    this.#bySession = Map.groupBy(others, ({ session }) => session);
+  }
+
+  membersOf({ processId, known, cgroup }: Look): ProcessEntry[] {
+    const members = new Set<ProcessEntry>(this.#byMark.get(processId));
+    for (const [pid, startTime] of known) {
+      const entry = this.#byPid.get(pid);
+      if (entry?.startTime === startTime) members.add(entry);
+    }
+    if (cgroup !== undefined && isPopulated(cgroup)) {
+      for (const pid of cgroupProcesses(cgroup)) {
+        // It may have been started after the table was read.
+        const entry = this.#byPid.get(pid) ?? readProcess(pid);
+        if (entry !== undefined && pid !== process.pid) members.add(entry);
+      }
+    }
+    // A set is iterated to its end, what is added meanwhile too.
+    for (const { pid, session } of members) {
+      for (const child of this.#byParent.get(pid) ?? []) members.add(child);
+      if (session === this.#ownSession) continue;
+      for (const peer of this.#bySession.get(session) ?? []) members.add(peer);
+    }
+    return [...members];
+  }
+}
+
+function signalAll({ signal, cgroup }: Look, members: readonly ProcessEntry[]): void {
+  if (signal === undefined) return;
+  if (signal === "SIGKILL" && cgroup !== undefined) quietly(() => killCgroup(cgroup));
+  for (const { pid } of members) quietly(() => process.kill(pid, signal));
+}
+
+/** What it was for has ended in between, which is what was wanted. */
+function quietly(work: () => void): void {
+  try {
+    work();
+  } catch {}
+}

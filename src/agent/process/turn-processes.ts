@@ -1,0 +1,46 @@
+import type { Log } from "../../log.ts";
+import { CgroupRoot, findCgroups } from "./cgroup.ts";
+import { type FamilyOrigin, ProcessFamily } from "./process-family.ts";
+import { hasProcessTable } from "./process-table.ts";
+import { ProcessWatch } from "./process-watch.ts";
+
+/** How this machine holds together what a turn starts; says in the log which way is in force. */
+export class TurnProcesses {
+  readonly #root: CgroupRoot | undefined;
+  readonly #watch: ProcessWatch;
+  readonly #log: Log;
+  #left: ReadonlyMap<string, string> | undefined;
+
+  /** @param cgroups - False: none are made, also where they could be. */
+  constructor(log: Log, cgroups = true) {
+    this.#log = log;
+    this.#watch = new ProcessWatch(log);
+    const root = cgroups ? CgroupRoot.find() : "they are not wanted";
+    this.#root = root instanceof CgroupRoot ? root : undefined;
+    const held = this.#root ? "cgroup" : hasProcessTable ? "environment mark" : "process group";
+    const why = root instanceof CgroupRoot ? { directory: root.directory } : { noCgroup: root };
+    log.info("what a turn starts is held together", { by: held, ...why });
+  }
+
+  /** Makes a turn's cgroup; undefined where there is none to be had: its processes are found all the same. */
+  createCgroup(processId: string): string | undefined {
+    try {
+      return this.#root?.create(processId);
+    } catch (error) {
+      this.#log.warn("a turn gets no cgroup", { error });
+      return undefined;
+    }
+  }
+
+  /** What a turn that was started here has started. */
+  family(origin: FamilyOrigin): ProcessFamily {
+    return new ProcessFamily(origin, this.#watch);
+  }
+
+  /** What is left of a turn of a server before this one, and the cgroup that it was in. */
+  leftFamily(processId: string): { family: ProcessFamily; cgroup: string | undefined } {
+    this.#left ??= findCgroups();
+    const cgroup = this.#left.get(processId);
+    return { family: this.family({ processId, cgroup }), cgroup };
+  }
+}

@@ -1,0 +1,107 @@
+import { constants } from "node:http2";
+import type { Socket } from "node:net";
+import { Code, ConnectError } from "@connectrpc/connect";
+import type { BodyWriter } from "./body-writer.ts";
+import type { HttpRequest, HttpResponse } from "./http.ts";
+import { StreamEnding } from "./stream-ending.ts";
+
+/**
+ * Who reads one response.
+ *
+ * Its signal is what everything held for the response is released by: a handler's own end does not come where a client
+ * vanishes while a write is blocked.
+ */
+export class Reader {
+  /** Bytes that its handler holds for it beside what the writer has. */
+  handlerBytes = 0;
+  /** When it last took something, or was found to have nothing to take; a time of `performance.now`. */
+  since = performance.now();
+  /** What its connection had not acknowledged when it was looked at last. */
+  unacknowledged: number | undefined;
+
+  readonly #request: HttpRequest;
+  readonly #response: HttpResponse;
+  readonly #controller = new AbortController();
+  /** Undefined: nothing is written yet. */
+  #writer: BodyWriter | undefined;
+  #writes = 0;
+  #isClosed = false;
+
+  constructor(request: HttpRequest, response: HttpResponse) {
+    this.#request = request;
+    this.#response = response;
+  }
+
+  /** Aborts when the client is gone, and with a `StreamEnding` when the server ends a stream. */
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  /** The connection that it reads on; undefined where that is closed. */
+  get socket(): Socket | undefined {
+    if (!("stream" in this.#request)) return this.#request.socket;
+    const { session } = this.#request.stream;
+    return session === undefined || session.destroyed ? undefined : session.socket;
+  }
+
+  /** Whether the server has ended it. */
+  get isEnded(): boolean {
+    return this.signal.reason instanceof StreamEnding;
+  }
+
+  /** What it keeps in memory by not reading. */
+  get heldBytes(): number {
+    return (this.#writer?.waitingBytes ?? 0) + this.handlerBytes;
+  }
+
+  /** For how long something has been waiting for it of which it took nothing, in milliseconds. */
+  idleMs(now: number): number {
+    const { writes = 0, waitingBytes = 0 } = this.#writer ?? {};
+    if (waitingBytes === 0 || writes !== this.#writes) {
+      this.since = now;
+      this.unacknowledged = undefined;
+    }
+    this.#writes = writes;
+    return now - this.since;
+  }
+
+  /** Its response is written from now on. */
+  reads(writer: BodyWriter): void {
+    this.#writer = writer;
+    if (this.#isClosed) writer.close();
+  }
+
+  /** Ends its stream behind what was given to it so far; it has as long again to take that. */
+  end(ending: StreamEnding): void {
+    this.since = performance.now();
+    this.#controller.abort(ending);
+  }
+
+  /** Ends it at once, whatever it has not taken. A client of HTTP/2 sees UNAVAILABLE. */
+  reset(ending: StreamEnding): void {
+    this.end(ending);
+    // Of the codes only this one means UNAVAILABLE to gRPC. Nobody runs the request again: it has its headers.
+    this.cut(constants.NGHTTP2_REFUSED_STREAM);
+  }
+
+  /** Cuts its response off in the middle. */
+  cut(code = constants.NGHTTP2_INTERNAL_ERROR): void {
+    if ("stream" in this.#request) {
+      this.#request.stream.close(code);
+      this.#request.stream.destroy();
+    } else {
+      this.#request.socket.destroy();
+    }
+    this.close();
+  }
+
+  /** Lets go of everything: the response is over. Idempotent. */
+  close(): void {
+    this.#isClosed = true;
+    this.handlerBytes = 0;
+    this.#writer?.close();
+    if (!this.#response.writableEnded) {
+      this.#controller.abort(new ConnectError("the client went away", Code.Canceled));
+    }
+  }
+}

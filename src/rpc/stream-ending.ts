@@ -1,0 +1,16 @@
+import { Refusal } from "../errors.ts";
+
+/** Whoever was cut off may come back at once: it reads on where it was. */
+const RETRY_MS = 1000;
+
+/** Why the server ends a stream whose turn may go on; the reason of its signal. */
+export class StreamEnding extends Error {
+  override readonly name = "StreamEnding";
+}
+
+/** Ends a stream so that its reader can go on: `sequence` is the last that it was given. */
+export function streamEnded(ending: StreamEnding, turnId: string, sequence: number): Refusal {
+  const message = `${ending.message}; attach after ${sequence} to go on`;
+  const metadata = { turn_id: turnId, sequence: String(sequence) };
+  return new Refusal("STREAM_ENDED", message, { metadata, retryAfterMs: RETRY_MS });
+}

@@ -1,0 +1,89 @@
+import type { Agent, AgentRun, AgentTurn, EventKind, Spending } from "../../src/agent/agent.ts";
+
+/** An agent without a program: a test says, step by step, what it does. */
+export class DrivenAgent implements Agent {
+  readonly #runs = new Map<string, DrivenRun>();
+
+  start(turn: AgentTurn): AgentRun {
+    const run = this.runOf(turn.prompt);
+    run.start(turn.agentSessionId);
+    return run;
+  }
+
+  /** What the turn of that prompt is, or will be, to the agent. */
+  runOf(prompt: string): DrivenRun {
+    const run = this.#runs.get(prompt) ?? new DrivenRun();
+    this.#runs.set(prompt, run);
+    return run;
+  }
+
+  /** There are none, also of a server before. */
+  async endProcesses(): Promise<void> {}
+
+  killNow(): void {}
+
+  async forget(): Promise<void> {}
+}
+
+/** How a run stops giving events: by itself, or by a defect of its own. */
+type End = "left" | Error;
+
+/** One turn in its hands. What it gives before it is started comes then. */
+export class DrivenRun implements AgentRun {
+  agentSessionId = "";
+  /** Resolves when the turn has been handed over. Never, where it ends before. */
+  readonly started: Promise<void>;
+  readonly spending: Spending = { totalCostUsd: 0.5 };
+  readonly events: AsyncIterable<EventKind[]>;
+  readonly gone: Promise<void>;
+  readonly #gone = Promise.withResolvers<void>();
+  readonly #batches: EventKind[][] = [];
+  #end: End | undefined;
+  #wake: () => void = () => {};
+
+  readonly #started = Promise.withResolvers<void>();
+
+  constructor() {
+    this.started = this.#started.promise;
+    this.gone = this.#gone.promise;
+    this.events = this.#read();
+  }
+
+  /** Whether it takes further steps. */
+  get isOver(): boolean {
+    return this.#end !== undefined;
+  }
+
+  start(agentSessionId: string): void {
+    this.agentSessionId = agentSessionId;
+    this.#started.resolve();
+  }
+
+  /** Gives a batch; nobody waits until it is read. */
+  give(batch: EventKind[]): void {
+    if (!this.isOver) this.#batches.push(batch);
+    this.#wake();
+  }
+
+  /** Gives nothing more. */
+  leave(how: End = "left"): void {
+    this.#end ??= how;
+    this.#gone.resolve();
+    this.#wake();
+  }
+
+  stop(): Promise<void> {
+    this.leave();
+    return this.gone;
+  }
+
+  async *#read(): AsyncGenerator<EventKind[]> {
+    for (;;) {
+      const batch = this.#batches.shift();
+      if (batch !== undefined) yield batch;
+      else if (this.#end instanceof Error) throw this.#end;
+      else if (this.#end !== undefined) return;
+      else await new Promise<void>((resolve) => (this.#wake = resolve));
+    }
+  }
+}
