@@ -49,10 +49,25 @@ export class BodyWriter {
     return this.#writes;
   }
 
+  /** Whether what it holds is all that it should. */
+  get isFull(): boolean {
+    return this.#readyBytes >= WRITE_BYTES || this.#phase !== "open";
+  }
+
+  /** Called whenever it is full no longer. */
+  onRoom: (() => void) | undefined;
+
+  /** Takes a piece beside those of the body, which must not have ended. */
+  push(piece: Uint8Array): void {
+    if (this.#phase !== "open") return;
+    this.#add(piece);
+  }
+
   /** Lets go of the body: nobody is there to read it. Idempotent. */
   close(): void {
     if (this.#phase === "closed") return;
     this.#phase = "closed";
+    this.onRoom = undefined;
     this.#ready.length = 0;
     this.#readyBytes = 0;
     this.#givenBytes = 0;
@@ -74,12 +89,16 @@ export class BodyWriter {
       this.#flush();
       return;
     }
-    this.#ready.push(result.value);
-    this.#readyBytes += result.value.length;
-    if (this.#readyBytes >= WRITE_BYTES) this.#flush();
-    else this.#flushSoon();
+    this.#add(result.value);
     this.#read();
   };
+
+  #add(piece: Uint8Array): void {
+    this.#ready.push(piece);
+    this.#readyBytes += piece.length;
+    if (this.#readyBytes >= WRITE_BYTES) this.#flush();
+    else this.#flushSoon();
+  }
 
   /** After the promises that are settled already, and before anything else that happens. */
   #flushSoon(): void {
@@ -141,5 +160,6 @@ export class BodyWriter {
     this.#writes++;
     this.#flush();
     this.#read();
+    if (!this.isFull) this.onRoom?.();
   };
 }

@@ -2,10 +2,9 @@ import { Code, ConnectError, type HandlerContext, type ServiceImpl } from "@conn
 import { z } from "zod";
 import type { BreakglassService } from "../../gen/breakglass/v1/breakglass_service_pb.ts";
 import type { Log } from "../log.ts";
-import type { StreamPiece } from "../turns/subscription.ts";
 import type { Turns } from "../turns/turns.ts";
 import { principalOf, readerOf } from "./admission.ts";
-import { eventResponses } from "./event-response.ts";
+import { responseSink } from "./event-response.ts";
 import { PageTokens, pageSizeOf } from "./page-token.ts";
 import {
   attachTurnRules,
@@ -34,28 +33,27 @@ export function breakglassService(
 ): ServiceImpl<typeof BreakglassService> {
   const runRules = runTurnRules(maxPromptBytes);
 
-  /** One generator for each stream, and no more: every layer would cost each event a turn of the event loop's queue. */
+  /** The framework makes headers, the first checkpoint and the status of each stream; see `responseSink` for the rest. */
   async function* stream<N extends string>(
     typeName: N,
     subscribed: () => Promise<{ turnId: string; after: number }>,
     context: HandlerContext,
   ) {
-    const respond = eventResponses(typeName, context);
+    const { signal } = context;
     const reader = readerOf(context);
     try {
       const { turnId, after } = await subscribed();
-      const { signal } = context;
-      let sequence = after;
-      for await (const piece of turns.subscribe(turnId, after, principalOf(context), signal)) {
-        reader.handlerBytes = byteLength(piece);
-        for (const response of respond(piece)) {
-          yield response;
-          if ("encoded" in piece) sequence++;
-          if (signal.aborted) throw endOf(signal, turnId, sequence);
-        }
-        reader.handlerBytes = 0;
+      const principal = principalOf(context);
+      const { subscription, released } = await turns.subscribe(turnId, after, principal, signal);
+      try {
+        reader.handlerBytes = () => subscription.heldBytes;
+        yield { $typeName: typeName, event: subscription.checkpoint };
+        await subscription.deliver(responseSink(await reader.writing, context));
+        if (signal.aborted) throw endOf(signal, turnId, subscription.cursor);
+      } finally {
+        subscription.close();
+        released();
       }
-      if (signal.aborted) throw endOf(signal, turnId, sequence);
     } catch (error) {
       throw statusOf(error, log);
     }
@@ -142,11 +140,6 @@ function endOf({ reason }: AbortSignal, turnId: string, sequence: number): Error
   return reason instanceof ConnectError
     ? reason
     : new ConnectError("the client went away", Code.Canceled);
-}
-
-function byteLength(piece: StreamPiece): number {
-  if ("transient" in piece) return 0;
-  return piece.encoded.reduce((sum, event) => sum + event.length, 0);
 }
 
 type Unary = (message: never, context: HandlerContext) => Promise<unknown>;

@@ -1,38 +1,57 @@
-import type { Message } from "@bufbuild/protobuf";
-import { WireType } from "@bufbuild/protobuf/wire";
+import { create, toBinary, toJsonString } from "@bufbuild/protobuf";
 import type { HandlerContext } from "@connectrpc/connect";
+import { RunTurnResponseSchema } from "../../gen/breakglass/v1/breakglass_service_pb.ts";
 import type { TurnEvent } from "../../gen/breakglass/v1/event_pb.ts";
 import { decodeEvent, type EncodedEvent } from "../turns/encoded-event.ts";
-import type { StreamPiece } from "../turns/subscription.ts";
+import type { EventSink } from "../turns/subscription.ts";
+import type { BodyWriter } from "./body-writer.ts";
 
-/** The number of the field `event`, in `RunTurnResponse` and `AttachTurnResponse` alike. */
-const EVENT_FIELD = 1;
-
-/** What both streaming responses hold. */
-type EventResponse<N extends string> = Message<N> & { event?: TurnEvent };
+/** The tag of the field `event`, of type length-delimited, in `RunTurnResponse` and `AttachTurnResponse` alike. */
+const EVENT_TAG = 0x0a;
+/** What all three protocols put in front of a message: a byte of flags, here 0 for not compressed, and the length. */
+const ENVELOPE_BYTES = 5;
 
 /**
- * Makes the responses of one stream.
+ * Writes the events of one stream into its response, past the framework's pipeline of generators: the envelope of a
+ * message is the same in gRPC, gRPC-Web and Connect.
  *
- * An event is serialized once, when it is recorded. Binary protocols get those bytes as they are, as a field that the
- * message does not know: the same bytes for every reader, every time, at no cost. JSON needs the message itself.
+ * An event is serialized once, when it is recorded. Binary protocols get those bytes as they are: the same for every
+ * reader, every time, at no cost. JSON needs the message itself.
  */
-export function eventResponses<N extends string>(
-  typeName: N,
-  context: HandlerContext,
-): (piece: StreamPiece) => Iterable<EventResponse<N>> {
+export function responseSink(writer: BodyWriter, context: HandlerContext): EventSink {
   const isJson = /[+/]json\b/.test(context.requestHeader.get("content-type") ?? "");
-  const respond: (encoded: EncodedEvent) => EventResponse<N> = isJson
-    ? (encoded: EncodedEvent) => ({ $typeName: typeName, event: decodeEvent(encoded) })
-    : (encoded: EncodedEvent) => ({ $typeName: typeName, $unknown: [eventField(encoded)] });
-  return (piece) =>
-    "transient" in piece
-      ? [{ $typeName: typeName, event: piece.transient }]
-      : // One at a time: a whole batch of them would outlive its nursery.
-        piece.encoded.values().map(respond);
+  const serialize = isJson ? toJsonResponse : toBinaryResponse;
+  const writeTransient = (event: TurnEvent) => writer.push(envelope(serialize(event)));
+  return {
+    get isFull() {
+      return writer.isFull;
+    },
+    onRoom(listener) {
+      writer.onRoom = listener;
+    },
+    writeTransient,
+    write: isJson
+      ? (encoded) => writeTransient(decodeEvent(encoded))
+      : (encoded) => writer.push(envelope(encoded, EVENT_TAG)),
+  };
 }
 
-/** An encoded event begins with its length, as a field does. */
-function eventField(data: EncodedEvent) {
-  return { no: EVENT_FIELD, wireType: WireType.LengthDelimited, data };
+function toJsonResponse(event: TurnEvent): Uint8Array {
+  const json = toJsonString(RunTurnResponseSchema, create(RunTurnResponseSchema, { event }));
+  return Buffer.from(json);
+}
+
+function toBinaryResponse(event: TurnEvent): Uint8Array {
+  return toBinary(RunTurnResponseSchema, create(RunTurnResponseSchema, { event }));
+}
+
+/** @param tag - Put in front of what begins with its length, as a field does. */
+function envelope(message: Uint8Array, tag?: number): Uint8Array {
+  const begin = ENVELOPE_BYTES + (tag === undefined ? 0 : 1);
+  const bytes = Buffer.allocUnsafe(begin + message.length);
+  bytes[0] = 0;
+  bytes.writeUInt32BE(bytes.length - ENVELOPE_BYTES, 1);
+  if (tag !== undefined) bytes[ENVELOPE_BYTES] = tag;
+  bytes.set(message, begin);
+  return bytes;
 }

@@ -12,8 +12,10 @@ import { StreamEnding } from "./stream-ending.ts";
  * vanishes while a write is blocked.
  */
 export class Reader {
-  /** Bytes that its handler holds for it beside what the writer has. */
-  handlerBytes = 0;
+  /** What its handler holds for it beside what the writer has, in bytes. */
+  handlerBytes: () => number = () => 0;
+  /** Resolves when its response is being written. */
+  readonly writing: Promise<BodyWriter>;
   /** When it last took something, or was found to have nothing to take; a time of `performance.now`. */
   since = performance.now();
   /** What its connection had not acknowledged when it was looked at last. */
@@ -26,8 +28,12 @@ export class Reader {
   #writer: BodyWriter | undefined;
   #writes = 0;
   #isClosed = false;
+  readonly #startWriting: (writer: BodyWriter) => void;
 
   constructor(request: HttpRequest, response: HttpResponse) {
+    const writing = Promise.withResolvers<BodyWriter>();
+    this.writing = writing.promise;
+    this.#startWriting = writing.resolve;
     this.#request = request;
     this.#response = response;
   }
@@ -51,7 +57,7 @@ export class Reader {
 
   /** What it keeps in memory by not reading. */
   get heldBytes(): number {
-    return (this.#writer?.waitingBytes ?? 0) + this.handlerBytes;
+    return (this.#writer?.waitingBytes ?? 0) + this.handlerBytes();
   }
 
   /** For how long something has been waiting for it of which it took nothing, in milliseconds. */
@@ -68,6 +74,7 @@ export class Reader {
   /** Its response is written from now on. */
   reads(writer: BodyWriter): void {
     this.#writer = writer;
+    this.#startWriting(writer);
     if (this.#isClosed) writer.close();
   }
 
@@ -90,7 +97,10 @@ export class Reader {
       this.#request.stream.close(code);
       this.#request.stream.destroy();
     } else {
-      this.#request.socket.destroy();
+      const { socket } = this.#request;
+      // What the kernel holds for a peer that does not read would outlive the connection, but for a reset.
+      if ("encrypted" in socket) socket.destroy();
+      else socket.resetAndDestroy();
     }
     this.close();
   }
@@ -98,7 +108,7 @@ export class Reader {
   /** Lets go of everything: the response is over. Idempotent. */
   close(): void {
     this.#isClosed = true;
-    this.handlerBytes = 0;
+    this.handlerBytes = () => 0;
     this.#writer?.close();
     if (!this.#response.writableEnded) {
       this.#controller.abort(new ConnectError("the client went away", Code.Canceled));

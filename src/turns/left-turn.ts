@@ -3,7 +3,7 @@ import { storageFailed } from "../errors.ts";
 import type { Log } from "../log.ts";
 import type { LeftTurn as LeftTurnRecord, Store } from "../store/store.ts";
 import { encodeEvents } from "./encoded-event.ts";
-import { Listeners, type LiveTurn, type StopListening } from "./live-turn.ts";
+import { type Listener, Listeners, type LiveTurn, type StopListening } from "./live-turn.ts";
 import { retryStorage } from "./retry-storage.ts";
 import { endStateOf, errorEvent } from "./turn-end.ts";
 
@@ -58,7 +58,7 @@ export class LeftTurn implements LiveTurn {
     return undefined;
   }
 
-  listen(listener: () => void): StopListening {
+  listen(listener: Listener): StopListening {
     return this.#listeners.add(listener);
   }
 

@@ -11,24 +11,29 @@ export interface LiveTurn {
   /** Some of the events from after a sequence on; undefined where the store has to be asked. */
   after(sequence: number): readonly EncodedEvent[] | undefined;
   /** Calls `listener` after each change of `state`, `lastSequence` or `failure`, until it is told to stop. */
-  listen(listener: () => void): StopListening;
+  listen(listener: Listener): StopListening;
 }
+
+/** Is told of a turn's changes; answers whether it has taken all events that there are. Must not throw. */
+export type Listener = () => boolean;
 
 /** Ends the calls of a listener. Idempotent. */
 export type StopListening = () => void;
 
 /** Those who want to know of a turn's changes. */
 export class Listeners {
-  readonly #listeners = new Set<() => void>();
+  readonly #listeners = new Set<Listener>();
 
-  add(listener: () => void): StopListening {
+  add(listener: Listener): StopListening {
     this.#listeners.add(listener);
     return () => void this.#listeners.delete(listener);
   }
 
-  /** Tells them all. */
-  call(): void {
-    for (const listener of this.#listeners) listener();
+  /** Tells them all. Answers whether each has taken all events. */
+  call(): boolean {
+    let all = true;
+    for (const listener of this.#listeners) all = listener() && all;
+    return all;
   }
 }
 
@@ -36,9 +41,11 @@ export class Listeners {
 export function untilFailed(turn: LiveTurn): Promise<void> {
   return new Promise((resolve) => {
     const look = () => {
-      if (turn.failure === undefined) return;
-      stop();
-      resolve();
+      if (turn.failure !== undefined) {
+        stop();
+        resolve();
+      }
+      return true;
     };
     const stop = turn.listen(look);
     look();

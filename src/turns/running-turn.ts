@@ -7,7 +7,7 @@ import type { Log } from "../log.ts";
 import type { SessionRecord, Store, TurnRecord } from "../store/store.ts";
 import { boundEvent } from "./bounded-event.ts";
 import { type EncodedEvent, encodeEvents } from "./encoded-event.ts";
-import { Listeners, type LiveTurn, type StopListening } from "./live-turn.ts";
+import { type Listener, Listeners, type LiveTurn, type StopListening } from "./live-turn.ts";
 import { retryStorage } from "./retry-storage.ts";
 import { Tail, type TailShares } from "./tail.ts";
 import { endStateOf, errorEvent, type TurnEnd } from "./turn-end.ts";
@@ -116,7 +116,7 @@ export class RunningTurn implements LiveTurn {
     return this.#tail.after(sequence);
   }
 
-  listen(listener: () => void): StopListening {
+  listen(listener: Listener): StopListening {
     return this.#listeners.add(listener);
   }
 
@@ -164,11 +164,13 @@ export class RunningTurn implements LiveTurn {
     for await (const batch of this.#run.events) {
       this.#timers.idle.refresh();
       // After another cause the agent is read on only for its usage, and so that it can exit.
-      if (this.#end === undefined && batch.length > 0) await this.#take(batch);
+      if (this.#end !== undefined || batch.length === 0) continue;
+      this.#take(batch);
+      if (this.#uncommittedBytes > UNCOMMITTED_BYTES) await this.#committed;
     }
   }
 
-  async #take(batch: EventKind[]): Promise<void> {
+  #take(batch: EventKind[]): void {
     for (const kind of batch) boundEvent(kind, this.#limits.maxEventBytes);
     const last = batch.at(-1)!;
     const terminal = isTerminal(last) ? last : undefined;
@@ -180,7 +182,6 @@ export class RunningTurn implements LiveTurn {
     }
     if (terminal !== undefined) this.#end = "agent";
     this.#append(events, terminal);
-    if (this.#uncommittedBytes > UNCOMMITTED_BYTES) await this.#committed;
   }
 
   #encode(kinds: readonly EventKind[]): EncodedEvent[] {
@@ -220,7 +221,8 @@ export class RunningTurn implements LiveTurn {
     this.#tail.push(first, events);
     this.#lastSequence = first + events.length - 1;
     if (end !== undefined) this.#state = end.state;
-    this.#listeners.call();
+    // Whoever has not taken them wants them soon; nobody else does.
+    if (this.#listeners.call()) this.#tail.clear();
   }
 
   /** The store did not take an event: nobody is told of it, readers are told so, and the agent is stopped. */

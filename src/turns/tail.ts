@@ -48,6 +48,12 @@ export class Tail {
     }
   }
 
+  /** Forgets what every reader has. */
+  clear(): void {
+    this.#batches.length = 0;
+    this.#bytes = 0;
+  }
+
   /** Some of the events from after a sequence on; undefined where they are no longer, or not yet, here. */
   after(sequence: number): readonly EncodedEvent[] | undefined {
     const index = this.#batches.findLastIndex((batch) => batch.first <= sequence + 1);

@@ -17,7 +17,7 @@ import { Removals } from "./removals.ts";
 import { retain } from "./retention.ts";
 import { RunningTurn, type TurnLimits, type TurnSurroundings } from "./running-turn.ts";
 import { SessionGates } from "./session-gates.ts";
-import { type StreamPiece, subscribe } from "./subscription.ts";
+import { Subscription } from "./subscription.ts";
 import { SubscriptionCounts, type SubscriptionLimits } from "./subscription-counts.ts";
 import { TailShares } from "./tail.ts";
 import type { TurnEnd } from "./turn-end.ts";
@@ -111,16 +111,16 @@ export class Turns {
   }
 
   /**
-   * Reads a turn; see `subscribe`. The reader counts until the generator ends or `signal` aborts, whichever is first.
+   * Prepares to read a turn. The reader counts until `signal` aborts or `released` is called, whichever is first.
    *
    * @throws Refusal NOT_FOUND, OUT_OF_RANGE or TOO_MANY_SUBSCRIPTIONS.
    */
-  async *subscribe(
+  async subscribe(
     turnId: string,
     afterSequence: number,
     principal: string,
     signal: AbortSignal,
-  ): AsyncGenerator<StreamPiece> {
+  ): Promise<{ subscription: Subscription; released: () => void }> {
     const turn = await this.#find(turnId, principal);
     const last = turn.live?.lastSequence ?? turn.record.lastSequence;
     if (afterSequence > last) {
@@ -128,12 +128,9 @@ export class Turns {
         metadata: { last_sequence: String(last) },
       });
     }
-    const release = this.#subscriptions.add(turnId, signal);
-    try {
-      yield* subscribe(turn, this.#options.store, afterSequence, signal);
-    } finally {
-      release();
-    }
+    const released = this.#subscriptions.add(turnId, signal);
+    const { store } = this.#options;
+    return { subscription: new Subscription(turn, store, afterSequence, signal), released };
   }
 
   /**

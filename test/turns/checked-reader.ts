@@ -1,7 +1,7 @@
 import { isTerminal } from "../../src/agent/agent.ts";
 import { Refusal } from "../../src/errors.ts";
 import { decodeEvent, type EncodedEvent } from "../../src/turns/encoded-event.ts";
-import type { StreamPiece } from "../../src/turns/subscription.ts";
+import type { StreamPiece } from "./pulled-subscription.ts";
 
 /** Where a reader stands. */
 export type ReaderState = "new" | "reading" | "ended" | "cut" | Refusal;

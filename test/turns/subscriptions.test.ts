@@ -33,7 +33,7 @@ describe("the readers of one turn", () => {
       (reader) => reader !== undefined,
     );
     gate.open();
-    expect((await third?.rest())?.at(-1)!.kind.case).toBe("result");
+    expect((await third!.rest()).at(-1)!.kind.case).toBe("result");
     expect((await first.rest()).at(-1)!.kind.case).toBe("result");
 
     async function attach(turn: string): Promise<EventReader | undefined> {

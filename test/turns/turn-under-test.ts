@@ -19,6 +19,7 @@ import { eventually } from "../support/processes.ts";
 import { CheckedReader } from "./checked-reader.ts";
 import type { DrivenAgent, DrivenRun } from "./driven-agent.ts";
 import type { HeldStore } from "./held-store.ts";
+import { pullSubscription } from "./pulled-subscription.ts";
 
 const PRINCIPAL = "operator";
 
@@ -184,7 +185,7 @@ export class TurnUnderTest {
     const { turns, store } = this.#workings;
     const known = Math.max(0, ...this.readers.map(({ seen, cursor }) => seen.length && cursor));
     const open = (from: number, signal: AbortSignal) =>
-      turns.subscribe(turnId, from, PRINCIPAL, signal);
+      pullSubscription(() => turns.subscribe(turnId, from, PRINCIPAL, signal));
     const reader = new CheckedReader(after, open, () => store.durable(turnId));
     if (after <= known) this.#welcome.add(reader);
     this.readers.push(reader);
