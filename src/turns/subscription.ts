@@ -140,22 +140,22 @@ export class Subscription {
   /** Does the next thing that is to be done; answers false where there is nothing. */
   #step(sink: EventSink): boolean {
     const isLast = this.#live === undefined || this.#state !== TurnState.RUNNING;
-    const last = this.#lastSequence;
+    // Not past what was the end at the start before the reader has heard that it is there.
+    const last = this.#isCaughtUp ? this.#lastSequence : this.#endAtStart;
     if (this.#cursor < last) {
       const events = this.#held.length > 0 ? this.#held : this.#live?.after(this.#cursor);
       if (events === undefined) void this.#readStore();
       else this.#give(events, last, sink);
       return true;
     }
-    if (isLast) {
-      this.#end();
-    } else if (!this.#isCaughtUp && this.#cursor >= this.#endAtStart) {
+    // A stream that begins after the end has nothing to catch up with.
+    if (!this.#isCaughtUp && !(isLast && this.#cursor >= this.#lastSequence)) {
       this.#isCaughtUp = true;
       sink.writeTransient(this.#createCheckpoint(true));
       return true;
-    } else if (this.#live?.failure !== undefined) {
-      this.#end(this.#live.failure);
     }
+    if (isLast) this.#end();
+    else if (this.#live?.failure !== undefined) this.#end(this.#live.failure);
     this.#timer?.refresh();
     return false;
   }

@@ -42,7 +42,10 @@ const NEWBORN = 100;
  * environment, if its parent belongs, if it is in a session that a member is in, or if an earlier look found it.
  */
 export class ProcessLooks {
-  /** The process id of every process in the table; a program cannot gain one, so that each is read once. */
+  /**
+   * The marks that were read. Only those that are there: between fork and exec a process has its parent's environment,
+   * and an agent that was looked at just then would never be found again.
+   */
   #marks = new Map<number, Mark>();
 
   /** The members of each family, in the order of the questions. */
@@ -87,7 +90,7 @@ export class ProcessLooks {
 
   #markOf({ pid, startTime }: ProcessEntry): Mark {
     const read = this.#marks.get(pid);
-    if (read?.startTime === startTime) return read;
+    if (read?.startTime === startTime && read.mark !== undefined) return read;
     return { startTime, mark: readEnvironmentVariable(pid, PROCESS_ID_VARIABLE) };
   }
 }

@@ -85,6 +85,8 @@ export function prepare(database: DatabaseSync): void {
   database.exec("PRAGMA journal_mode = WAL");
   database.exec("PRAGMA synchronous = FULL");
   database.exec("PRAGMA foreign_keys = ON");
+  // 16 MiB: with a thousand turns writing each commit touches as many pages, and checkpoints cost a fifth of it.
+  database.exec("PRAGMA wal_autocheckpoint = 4000");
   const version = Number(database.prepare("PRAGMA user_version").get()?.user_version);
   if (version > SCHEMA_VERSION) {
     throw new Error(

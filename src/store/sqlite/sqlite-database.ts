@@ -14,7 +14,7 @@ import type {
   TurnRecord,
   TurnStart,
 } from "../store.ts";
-import { type PackedEvents, packEvents, unpackEvents } from "./packed-events.ts";
+import { type PackedEvents, packEvents } from "./packed-events.ts";
 import { sessionOf, turnOf } from "./rows.ts";
 import { prepare } from "./schema.ts";
 
@@ -81,7 +81,7 @@ export class SqliteDatabase {
     };
   }
 
-  append(batch: Omit<EventBatch, "events">, packed: PackedEvents): void {
+  append(batch: Omit<EventBatch, "events">, events: readonly Uint8Array[]): void {
     const sql = "SELECT turn_key, session_id, last_sequence, state FROM turns WHERE turn_id = ?";
     const turn = this.#get(sql, batch.turnId);
     if (turn === undefined) throw notFound("turn");
@@ -94,7 +94,7 @@ export class SqliteDatabase {
     );
     const key = turn.turn_key as number;
     let sequence = batch.firstSequence;
-    for (const event of unpackEvents(packed)) insert.run(key, sequence++, event);
+    for (const event of events) insert.run(key, sequence++, event);
     this.#run("UPDATE turns SET last_sequence = ? WHERE turn_key = ?", sequence - 1, key);
     const sessionId = String(turn.session_id);
     if (batch.agentSessionId !== undefined) {

@@ -2,8 +2,9 @@ import { once } from "node:events";
 import { Worker } from "node:worker_threads";
 import { Refusal } from "../../errors.ts";
 import type { EventBatch, SessionPlace, Store, TurnStart } from "../store.ts";
+import { packCalls } from "./call-batch.ts";
 import type { Answer, Call, Method, ReadyMessage } from "./messages.ts";
-import { memoryOf, packEvents, unpackEvents } from "./packed-events.ts";
+import { unpackEvents } from "./packed-events.ts";
 import type { SqliteDatabase } from "./sqlite-database.ts";
 
 type Result<M extends Method> = Promise<ReturnType<SqliteDatabase[M]>>;
@@ -17,6 +18,7 @@ interface Pending {
 export class SqliteStore implements Store {
   readonly #worker: Worker;
   readonly #pending = new Map<number, Pending>();
+  #calls: Call[] = [];
   #nextId = 1;
   #ended: Refusal | undefined;
 
@@ -50,8 +52,8 @@ export class SqliteStore implements Store {
   }
 
   append({ events, ...batch }: EventBatch): Result<"append"> {
-    const packed = packEvents(events);
-    return this.#call("append", [batch, packed], packed.bytes.length, memoryOf(packed));
+    const bytes = events.reduce((sum, event) => sum + event.length, 0);
+    return this.#call("append", [batch, events], bytes);
   }
 
   recordProcessesGone(turnId: string): Result<"recordProcessesGone"> {
@@ -114,19 +116,22 @@ export class SqliteStore implements Store {
     await exited;
   }
 
-  #call<M extends Method>(
-    method: M,
-    args: Parameters<SqliteDatabase[M]>,
-    bytes = 0,
-    moved: readonly ArrayBuffer[] = [],
-  ): Result<M> {
+  #call<M extends Method>(method: M, args: Parameters<SqliteDatabase[M]>, bytes = 0): Result<M> {
     return new Promise((resolve, reject) => {
       if (this.#ended !== undefined) return reject(this.#ended);
       const id = this.#nextId++;
       this.#pending.set(id, { resolve: resolve as Pending["resolve"], reject });
-      this.#worker.postMessage({ id, method, args, bytes } satisfies Call, moved);
+      // What this turn of the event loop still brings goes along.
+      if (this.#calls.length === 0) setImmediate(this.#send);
+      this.#calls.push({ id, method, args, bytes });
     });
   }
+
+  readonly #send = (): void => {
+    const { batch, moved } = packCalls(this.#calls);
+    this.#calls = [];
+    this.#worker.postMessage(batch, moved);
+  };
 
   #settle(answers: Answer[]): void {
     for (const answer of answers) {

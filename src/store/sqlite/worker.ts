@@ -1,5 +1,6 @@
 import { parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
 import { Refusal } from "../../errors.ts";
+import { type CallBatch, unpackCalls } from "./call-batch.ts";
 import type { Answer, Call, Failure, ReadyMessage } from "./messages.ts";
 import { isWrite } from "./messages.ts";
 import { isPackedEvents, memoryOf } from "./packed-events.ts";
@@ -19,22 +20,32 @@ let database: SqliteDatabase;
 try {
   database = new SqliteDatabase(workerData.path as string);
   port.postMessage({ ready: true } satisfies ReadyMessage);
-  port.on("message", (call: Call) => serve(takeGroup(call)));
+  port.on("message", (first: CallBatch) => {
+    for (const group of groupsOf(first)) serve(group);
+  });
 } catch (error) {
   port.postMessage({ ready: false, message: (error as Error).message } satisfies ReadyMessage);
 }
 
-function takeGroup(first: Call): Call[] {
-  const group = [first];
-  let bytes = first.bytes;
-  while (bytes < GROUP_BYTES) {
-    const next = receiveMessageOnPort(port);
-    if (next === undefined) break;
-    const call = next.message as Call;
-    group.push(call);
-    bytes += call.bytes;
+/** All that has arrived, in groups that are committed together. */
+function* groupsOf(first: CallBatch): Generator<Call[]> {
+  let group: Call[] = [];
+  let bytes = 0;
+  for (let batch: CallBatch | undefined = first; batch !== undefined; batch = nextBatch()) {
+    for (const call of unpackCalls(batch)) {
+      group.push(call);
+      bytes += call.bytes;
+      if (bytes < GROUP_BYTES) continue;
+      yield group;
+      group = [];
+      bytes = 0;
+    }
   }
-  return group;
+  if (group.length > 0) yield group;
+}
+
+function nextBatch(): CallBatch | undefined {
+  return receiveMessageOnPort(port)?.message as CallBatch | undefined;
 }
 
 function serve(group: Call[]): void {
