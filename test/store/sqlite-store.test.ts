@@ -32,7 +32,7 @@ describe("SqliteStore", () => {
 
   it("is the only one on its file", async () => {
     await using opened = await open();
-    await expect(SqliteStore.open(opened.path)).rejects.toThrow(/another server uses it$/);
+    await expect(SqliteStore.open(opened.path)).rejects.toThrow(/: another server uses it/);
     await opened.reopen();
   });
 
@@ -53,7 +53,7 @@ describe("SqliteStore", () => {
 
   it("says where it cannot be", async () => {
     await expect(SqliteStore.open("/nowhere/at/all.db")).rejects.toThrow(
-      /^cannot open the store \/nowhere\/at\/all\.db: unable to open/,
+      /^cannot open the store \/nowhere\/at\/all\.db: it cannot be opened/,
     );
   });
 });

@@ -82,20 +82,31 @@ export const SCHEMA_VERSION = STEPS.length;
 export function prepare(database: DatabaseSync): void {
   // Exclusive from the first read on: two servers on one store would end each other's turns.
   database.exec("PRAGMA locking_mode = EXCLUSIVE");
-  database.exec("PRAGMA journal_mode = WAL");
-  database.exec("PRAGMA synchronous = FULL");
-  database.exec("PRAGMA foreign_keys = ON");
-  // 16 MiB: with a thousand turns writing each commit touches as many pages, and checkpoints cost a fifth of it.
-  database.exec("PRAGMA wal_autocheckpoint = 4000");
   const version = Number(database.prepare("PRAGMA user_version").get()?.user_version);
+  // Before anything is changed.
+  refuseForeign(database, version);
   if (version > SCHEMA_VERSION) {
     throw new Error(
       `its schema is version ${version}, this server knows up to ${SCHEMA_VERSION}: run a newer server`,
     );
   }
+  database.exec("PRAGMA journal_mode = WAL");
+  database.exec("PRAGMA synchronous = FULL");
+  database.exec("PRAGMA foreign_keys = ON");
+  // 16 MiB: with a thousand turns writing each commit touches as many pages, and checkpoints cost a fifth of it.
+  database.exec("PRAGMA wal_autocheckpoint = 4000");
   for (const [index, step] of STEPS.entries()) {
     // Each step in a transaction of its own: whatever interrupts them, the database is of one version or the next.
     if (index >= version)
       database.exec(`BEGIN; ${step} PRAGMA user_version = ${index + 1}; COMMIT`);
+  }
+}
+
+/** Nothing is added to another program's database, whatever brought it here. */
+function refuseForeign(database: DatabaseSync, version: number): void {
+  const tables = database.prepare("SELECT name FROM sqlite_master WHERE type = 'table'").all();
+  const isOurs = tables.some(({ name }) => name === "turns");
+  if (version === 0 ? tables.length > 0 : !isOurs) {
+    throw new Error("it is the database of another program");
   }
 }

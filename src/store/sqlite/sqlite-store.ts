@@ -43,8 +43,7 @@ export class SqliteStore implements Store {
     const [message] = (await once(worker, "message")) as [ReadyMessage];
     if (message.ready) return new SqliteStore(worker);
     await worker.terminate();
-    const why = /locked/.test(message.message) ? "another server uses it" : message.message;
-    throw new Error(`cannot open the store ${path}: ${why}`);
+    throw new Error(`cannot open the store ${path}: ${message.message}`);
   }
 
   createTurn(start: TurnStart): Result<"createTurn"> {

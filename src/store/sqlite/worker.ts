@@ -5,6 +5,7 @@ import type { Answer, Call, Failure, ReadyMessage } from "./messages.ts";
 import { isWrite } from "./messages.ts";
 import { isPackedEvents, memoryOf } from "./packed-events.ts";
 import { SqliteDatabase } from "./sqlite-database.ts";
+import { explainSqliteError } from "./sqlite-failure.ts";
 
 /**
  * The thread that owns the database.
@@ -24,7 +25,7 @@ try {
     for (const group of groupsOf(first)) serve(group);
   });
 } catch (error) {
-  port.postMessage({ ready: false, message: (error as Error).message } satisfies ReadyMessage);
+  port.postMessage({ ready: false, message: explainSqliteError(error) } satisfies ReadyMessage);
 }
 
 /** All that has arrived, in groups that are committed together. */
@@ -87,10 +88,9 @@ function perform(call: Call): Answer {
 }
 
 function storage(error: unknown): Failure {
-  const message = error instanceof Error ? error.message : String(error);
   return {
     reason: "STORAGE",
-    message: `the store failed: ${message}`,
+    message: `the store failed: ${explainSqliteError(error)}`,
     details: { retryAfterMs: 5000 },
   };
 }
