@@ -9,12 +9,14 @@ const PING_INTERVAL_MS = 20_000;
 export interface GrpcConnection {
   /** What a client is created over. */
   readonly transport: Transport;
+  /** Gives up the connection that is open, and every call on it; the next call opens another. */
+  drop(): void;
   /** Ends the connection and every call on it. Idempotent. */
   close(): void;
 }
 
 /**
- * Prepares a connection; it is opened by the first call.
+ * Prepares a connection; it is opened by the first call, and again by the first after it broke.
  *
  * @param url - http for cleartext, https for TLS.
  * @param token - Sent as the bearer token of every call. Undefined: none is sent.
@@ -35,5 +37,6 @@ export function openGrpcConnection(url: string, token: string | undefined): Grpc
             },
           ],
   });
-  return { transport, close: () => sessionManager.abort() };
+  const drop = () => sessionManager.abort();
+  return { transport, drop, close: drop };
 }

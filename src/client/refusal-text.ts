@@ -5,12 +5,17 @@ import {
   ErrorInfoSchema,
   RetryInfoSchema,
 } from "../../gen/google/rpc/error_details_pb.ts";
+import { SilenceError } from "./turn-call.ts";
+import { StreamCutError } from "./turn-events.ts";
+import { SequenceGapError } from "./turn-place.ts";
 
 /**
  * Tells what a failed call means, a fact a line, the first with code, reason and message: `FAILED_PRECONDITION TURN_IN_PROGRESS: …`.
  * Undefined for an error that is not a call's.
  */
 export function refusalLines(error: unknown): string[] | undefined {
+  const isOurs = [StreamCutError, SilenceError, SequenceGapError].some((c) => error instanceof c);
+  if (isOurs) return [(error as Error).message];
   if (!(error instanceof ConnectError)) return undefined;
   const info = error.findDetails(ErrorInfoSchema)[0];
   const reason = info === undefined ? "" : ` ${info.reason}`;

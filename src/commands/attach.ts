@@ -9,11 +9,11 @@ export interface AttachOptions extends ServerOptions {
   readonly json?: boolean;
 }
 
-/** Prints a turn, running or ended, and follows it to its end. */
+/** Prints a turn, running or ended, and follows it to its end, over broken connections too. */
 export async function attach(turnId: string, options: AttachOptions): Promise<ExitStatus> {
   const request = { turnId, afterSequence: options.after ?? 0 };
-  const follow = { json: options.json === true, unconfirmed: "Left before the server answered." };
-  return callServer(options, (client, terminal) =>
-    followTurn(client, { attach: request }, follow, terminal),
-  );
+  return callServer(options, (client, terminal, dropConnection) => {
+    const follow = { json: options.json === true, joinHint: "", dropConnection };
+    return followTurn(client, { attach: request }, follow, terminal);
+  });
 }

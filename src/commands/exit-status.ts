@@ -6,7 +6,7 @@ export const ExitStatus = {
   failed: 1,
   /** The command line or a variable cannot be used. */
   usage: 2,
-  /** There was no connection, it broke, or the server refused. */
+  /** There was no connection, it broke and could not be made again, or the server refused. */
   refused: 3,
   /** Ctrl-C, or a reader that went away: nobody reads any more, the turn goes on. */
   detached: 130,

@@ -2,7 +2,10 @@ import { setTimeout as wait } from "node:timers/promises";
 import { toJsonString } from "@bufbuild/protobuf";
 import { type TurnEvent, TurnEventSchema, TurnState } from "../../gen/breakglass/v1/event_pb.ts";
 import type { BreakglassClient } from "../client/breakglass-client.ts";
-import { readTurnEvents, type TurnToRead } from "../client/turn-events.ts";
+import { isAnswer } from "../client/call-failure.ts";
+import { refusalLines } from "../client/refusal-text.ts";
+import { type ConnectionChange, streamTurn } from "../client/stream-turn.ts";
+import type { TurnToRead } from "../client/turn-events.ts";
 import { eventText } from "./event-text.ts";
 import { ExitStatus } from "./exit-status.ts";
 import { type Interrupts, takeInterrupts } from "./interrupts.ts";
@@ -11,13 +14,17 @@ import { terminalJson, terminalText } from "./terminal-text.ts";
 import { stateAfter, stateWord } from "./turn-outcome.ts";
 
 const SECOND_INTERRUPT_MS = 2000;
+/** Whoever mistyped the server's address is not kept waiting; a server that restarts is back within this. */
+const FIRST_GIVE_UP_MS = 3000;
 
 /** How a turn is followed. */
 export interface FollowOptions {
   /** One TurnEvent in proto JSON a line, checkpoints included, instead of prose. */
   readonly json: boolean;
-  /** What to do where Ctrl-C came before the server had told the turn's id; one line. */
-  readonly unconfirmed: string;
+  /** What to do where the server was left before it had told the turn's id; one line, or empty. */
+  readonly joinHint: string;
+  /** Gives up the connection that is open; the next call opens another. */
+  readonly dropConnection: () => void;
 }
 
 /** How far the reading has come. */
@@ -28,11 +35,12 @@ interface Position {
 }
 
 /**
- * Prints a turn as it happens. Ctrl-C stops reading and leaves the turn running; a second one within 2 s cancels it, and a
+ * Prints a turn as it happens. A connection that breaks is told of on stderr and made again, for 10 min; the first one
+ * only for 3 s. Ctrl-C stops reading and leaves the turn running; a second one within 2 s cancels it, and a
  * third does not wait for that.
  *
  * @returns `ok` or `failed` as the turn ended, `detached` where it goes on without a reader.
- * @throws ConnectError and StreamCutError as {@link readTurnEvents} does.
+ * @throws ConnectError and its like as {@link streamTurn} does.
  */
 export async function followTurn(
   client: BreakglassClient,
@@ -44,14 +52,20 @@ export async function followTurn(
   const leave = AbortSignal.any([interrupts.first, terminal.gone]);
   const position: Position = { turnId: "", sequence: 0, state: TurnState.UNSPECIFIED };
   try {
-    for await (const event of readTurnEvents(client, turn, leave)) {
+    const stream = {
+      signal: leave,
+      backOff: { firstGiveUpMs: FIRST_GIVE_UP_MS },
+      onConnection: (change: ConnectionChange) => tellConnection(change, terminal),
+      dropConnection: options.dropConnection,
+    };
+    for await (const event of streamTurn(client, turn, stream)) {
       if (position.turnId === "") tellIds(event, terminal);
       advance(position, event);
       await terminal.write(lineOf(event, options, terminal));
     }
   } catch (error) {
     if (!leave.aborted) {
-      if (position.turnId !== "") terminal.tell(`Attach again: ${attachCommand(position)}`);
+      tellHowToGoOn(error, position, options, terminal);
       throw error;
     }
   }
@@ -59,6 +73,30 @@ export async function followTurn(
   return terminal.gone.aborted
     ? ExitStatus.detached
     : await detach(client, position, options, interrupts, terminal);
+}
+
+function tellConnection(change: ConnectionChange, terminal: Terminal): void {
+  if (change.state === "back") {
+    terminal.tell("Connected again.");
+    return;
+  }
+  const { error, retryInMs, failures, wasConnected } = change;
+  const why = terminalText(refusalLines(error)?.[0] ?? String(error));
+  const what = wasConnected && failures === 1 ? "Connection lost" : "No connection";
+  terminal.tell(`${what} (${why}); trying again in ${(retryInMs / 1000).toFixed(1)} s.`);
+}
+
+function tellHowToGoOn(
+  error: unknown,
+  position: Position,
+  { joinHint }: FollowOptions,
+  terminal: Terminal,
+): void {
+  if (position.turnId !== "") terminal.tell(`Attach again: ${attachCommand(position)}`);
+  // A server that refuses has started nothing; where it was not heard nobody knows.
+  else if (joinHint !== "" && !isAnswer(error)) {
+    terminal.tell(joinHint);
+  }
 }
 
 function tellIds(event: TurnEvent, terminal: Terminal): void {
@@ -97,7 +135,7 @@ async function detach(
   terminal: Terminal,
 ): Promise<ExitStatus> {
   if (position.turnId === "") {
-    terminal.tell(options.unconfirmed);
+    terminal.tell(`Left before the server answered. ${options.joinHint}`.trimEnd());
     return ExitStatus.detached;
   }
   terminal.tell(`Detached; the turn goes on. Attach again: ${attachCommand(position)}`);

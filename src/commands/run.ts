@@ -18,7 +18,7 @@ export interface RunOptions extends ServerOptions {
 }
 
 /**
- * Runs a turn and prints it as it happens.
+ * Runs a turn and prints it as it happens, over broken connections too.
  *
  * @param prompt - What the agent is asked; `-` reads it from stdin.
  * @throws UsageError where stdin is no UTF-8.
@@ -35,13 +35,11 @@ export async function run(prompt: string, options: RunOptions): Promise<ExitStat
     agent: options.agent ?? "",
     ...(options.timeout === undefined ? {} : { timeout: durationFromMs(options.timeout * 1000) }),
   };
-  const follow = {
-    json: options.json === true,
-    unconfirmed: `Left before the server answered. The same command with --request-id ${requestId} joins the turn if it was started.`,
-  };
-  return callServer(options, (client, terminal) =>
-    followTurn(client, { run: request }, follow, terminal),
-  );
+  const joinHint = `The same command with --request-id ${requestId} joins the turn if it was started.`;
+  return callServer(options, (client, terminal, dropConnection) => {
+    const follow = { json: options.json === true, joinHint, dropConnection };
+    return followTurn(client, { run: request }, follow, terminal);
+  });
 }
 
 async function readStdin(): Promise<string> {

@@ -57,6 +57,7 @@ describe("run", () => {
         requests.push(request);
         tokens.push(requestHeader.get("authorization"));
         yield checkpoint();
+        yield text;
         yield succeeded;
       },
     });
@@ -128,30 +129,75 @@ describe("run", () => {
     });
   });
 
-  it("exits 3 and tells how to attach where the stream breaks", async () => {
+  it("exits 3 and tells how to attach where the server does not let it go on", async () => {
     await using service = await startServiceDouble({
       async *runTurn() {
         yield checkpoint();
         yield text;
         throw new ConnectError("draining", Code.Unavailable);
       },
+      // biome-ignore lint/correctness/useYield: it stands for a server that refuses
+      async *attachTurn() {
+        throw new ConnectError("no such turn", Code.NotFound);
+      },
     });
     const { status, stderr } = await runCommand(["run", "--url", service.url, "repair it"]);
     expect(status).toBe(3);
+    expect(stderr).toMatch(
+      /^Connection lost \(UNAVAILABLE: draining\); trying again in 0\.\d s\.$/m,
+    );
     expect(stderr).toContain(`Attach again: breakglass attach ${TURN_ID} --after 1\n`);
-    expect(stderr).toContain("UNAVAILABLE: draining");
+    expect(stderr).toContain("NOT_FOUND: no such turn");
   });
 
-  it("exits 3 where the stream ends before its turn", async () => {
+  it("goes on where the stream ends before its turn, prints all once and says what happened", async () => {
+    const asked: number[] = [];
     await using service = await startServiceDouble({
       async *runTurn() {
         yield checkpoint();
         yield text;
       },
+      async *attachTurn({ afterSequence }) {
+        asked.push(afterSequence);
+        yield checkpoint(TurnState.RUNNING, afterSequence);
+        yield succeeded;
+      },
     });
-    const { status, stderr } = await runCommand(["run", "--url", service.url, "repair it"]);
-    expect(status).toBe(3);
-    expect(stderr).toContain("the stream ended before its turn");
+    const { status, stdout, stderr } = await runCommand(["run", "--url", service.url, "repair it"]);
+    expect(status).toBe(0);
+    expect(asked).toEqual([1]);
+    expect(stdout).toBe("I look\\u{1b}[2J.\nSucceeded\n");
+    expect(stderr).toMatch(
+      /Connection lost \(the stream ended before its turn\).*\nConnected again\.\n$/,
+    );
+  });
+
+  it("joins a start whose answer was lost", async () => {
+    const requestIds: string[] = [];
+    await using service = await startServiceDouble({
+      async *runTurn({ requestId }) {
+        requestIds.push(requestId);
+        if (requestIds.length < 3) throw new ConnectError("gone", Code.Unavailable);
+        yield checkpoint();
+        yield text;
+        yield succeeded;
+      },
+    });
+    const { status } = await runCommand(["run", "--url", service.url, "repair it"]);
+    expect(status).toBe(0);
+    expect(requestIds).toHaveLength(3);
+    expect(new Set(requestIds).size).toBe(1);
+  });
+
+  it("exits 3 within seconds where nothing listens, and tells how to join all the same", async () => {
+    const service = await startServiceDouble({});
+    await service[Symbol.asyncDispose]();
+    const began = performance.now();
+    const { status, stdout, stderr } = await runCommand(["run", "--url", service.url, "repair it"]);
+    expect(performance.now() - began).toBeLessThan(30_000);
+    expect({ status, stdout }).toEqual({ status: 3, stdout: "" });
+    expect(stderr).toMatch(/^No connection \(UNAVAILABLE: connect ECONNREFUSED/);
+    expect(stderr).toMatch(/The same command with --request-id \S+ joins the turn/);
   });
 
   it("ends quietly where nobody reads stdout any more", async () => {

@@ -1,0 +1,11 @@
+/**
+ * A random UUID (version 4). `crypto.randomUUID` is missing in a page that was loaded over plain http from anywhere but
+ * loopback, which is how a page of an emergency may well be loaded; `getRandomValues` is there.
+ */
+export function randomUuid(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  bytes[6] = (bytes[6]! & 0x0f) | 0x40;
+  bytes[8] = (bytes[8]! & 0x3f) | 0x80;
+  const hex = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
+}

@@ -1,0 +1,85 @@
+import { existsSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { type Browser, chromium } from "playwright-core";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { startCuttingProxy } from "../support/cutting-proxy.ts";
+import { collect, durable } from "../support/events.ts";
+import { createGate, script } from "../support/gate.ts";
+import { type PageServer, servePage } from "../support/page-server.ts";
+import { connect } from "../support/protocols.ts";
+import { startTestServer } from "../support/test-server.ts";
+
+const CHROMIUM = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].find(
+  (path) => existsSync(path),
+);
+// On a newcomer's machine without a browser these say what is missing; where CI runs, a missing browser is a failure.
+const isMissing = CHROMIUM === undefined && !process.env.CI;
+const missing = isMissing ? " (left out: no Chromium here; apt-get install chromium)" : "";
+
+const PAGE = fileURLToPath(new URL("./page.ts", import.meta.url));
+/** A name that is not loopback's: its pages over plain http are no secure context. */
+const PLAIN_HOST = "plain.example";
+
+let browser: Browser;
+let pages: PageServer;
+const cleanup = new AsyncDisposableStack();
+beforeAll(async () => {
+  if (isMissing) return;
+  const hosts = `--host-resolver-rules=MAP ${PLAIN_HOST} 127.0.0.1`;
+  browser = await chromium.launch({
+    executablePath: CHROMIUM ?? "chromium",
+    args: ["--no-sandbox", "--disable-dev-shm-usage", hosts],
+  });
+  cleanup.defer(() => browser.close());
+  pages = cleanup.use(await servePage(PAGE));
+});
+afterAll(() => cleanup.disposeAsync());
+
+describe.skipIf(isMissing)(`the client in a browser${missing}`, () => {
+  it.each([
+    ["Connect", "127.0.0.1", true],
+    ["gRPC-Web", "127.0.0.1", true],
+    ["Connect", PLAIN_HOST, false],
+  ] as const)(
+    "comes back over %s, on a page of http://%s, and delivers every event once",
+    async (protocol, pageHost, isSecure) => {
+      await using running = new AsyncDisposableStack();
+      // The start's answer is lost twice; the third connection is cut by hand, in the middle.
+      const proxy = running.use(
+        await startCuttingProxy((n) => (n < 2 ? { afterBytes: 1, ending: "RST" } : undefined)),
+      );
+      const origin = pages.origin.replace("127.0.0.1", pageHost);
+      const server = running.use(
+        await startTestServer({
+          BREAKGLASS_ALLOWED_HOSTS: proxy.host,
+          BREAKGLASS_ALLOWED_ORIGINS: origin,
+        }),
+      );
+      proxy.forwardTo(server.url);
+      const gate = createGate(server.root);
+      const page = await browser.newPage();
+      running.defer(() => page.close());
+      await page.goto(origin);
+      const prompt = script("many 30", gate.step, "many 30");
+      const streamed = page.evaluate(([url, how, what]) => window.streamInPage(url, how, what), [
+        proxy.url,
+        protocol,
+        prompt,
+      ] as const);
+      await page.waitForFunction(() => document.title === "31");
+      proxy.cut("RST");
+      gate.open();
+      const { turnId, losses, ...outcome } = await streamed;
+      expect(losses).toBeGreaterThan(2);
+      using direct = connect(server.url);
+      const log = durable(await collect(direct.client.attachTurn({ turnId })));
+      expect(outcome).toEqual({
+        sequences: log.map(({ sequence }) => sequence),
+        lastKind: "result",
+        isSecureContext: isSecure,
+      });
+      const { sessions } = await direct.client.listSessions({});
+      expect(sessions.map(({ turnCount }) => turnCount)).toEqual([1]);
+    },
+  );
+});
