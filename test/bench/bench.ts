@@ -4,15 +4,27 @@
  *
  * What is absolute depends on the machine, and on what else it does; ratios do so much less.
  */
+import { measureCommits } from "./commits.ts";
+import { measureEventCost } from "./event-cost.ts";
 import { type Figure, report } from "./figure.ts";
 import { measureFirstText } from "./first-text.ts";
+import { measureIdleStreams } from "./idle-streams.ts";
 import { measureLatency } from "./latency.ts";
+import { measureManyTurns } from "./many-turns.ts";
+import { measureReplay } from "./replay.ts";
+import { measureStoreLoad } from "./store-load.ts";
 import { measureThroughput } from "./throughput.ts";
 
 const BENCHMARKS: Readonly<Record<string, () => Promise<Figure[]>>> = {
   throughput: measureThroughput,
   latency: measureLatency,
   "first-text": measureFirstText,
+  replay: measureReplay,
+  "many-turns": measureManyTurns,
+  "event-cost": measureEventCost,
+  "idle-streams": measureIdleStreams,
+  commits: measureCommits,
+  store: measureStoreLoad,
 };
 
 const names = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(BENCHMARKS);

@@ -16,6 +16,8 @@ export interface Program extends AsyncDisposable {
   readonly pid: number;
   /** What it prints first; the programs here print one line each. */
   readonly firstLine: string;
+  /** Ends it at once and without its help. */
+  kill(): void;
 }
 
 /**
@@ -43,6 +45,7 @@ export async function startProgram(
   return {
     pid: child.pid ?? 0,
     firstLine,
+    kill: () => void child.kill("SIGKILL"),
     async [Symbol.asyncDispose]() {
       child.kill();
       await closed;

@@ -16,13 +16,19 @@ const PROSE = "the unit failed, its port is taken; ";
 
 /**
  * Writes what the CLI would print in a long turn: a quarter each of text, tool calls, their results, and lines that mean
- * no event; 72 MB in all, between an init and a result.
+ * no event, between an init and a result; 72 MB for as many lines as there are by default.
  */
-export async function writeRecordedTurn(path: string): Promise<void> {
+export async function writeRecordedTurn(
+  path: string,
+  lineCount: number = RECORDED_LINES,
+): Promise<void> {
   const file = createWriteStream(path);
   file.write(line(init));
-  for (let first = 0; first < RECORDED_LINES; first += WRITTEN_TOGETHER) {
-    const lines = Array.from({ length: WRITTEN_TOGETHER }, (_, index) => recorded(first + index));
+  for (let first = 0; first < lineCount; first += WRITTEN_TOGETHER) {
+    const lines = Array.from(
+      { length: Math.min(WRITTEN_TOGETHER, lineCount - first) },
+      (_, index) => recorded(first + index),
+    );
     if (!file.write(lines.join(""))) await once(file, "drain");
   }
   file.end(line(result));

@@ -9,10 +9,19 @@ export interface Service extends AsyncDisposable {
   readonly url: string;
   /** The environment that it runs in. */
   readonly environment: Readonly<Record<string, string>>;
+  /** Ends it at once; its agents see their stdin end. */
+  kill(): void;
 }
 
-/** Starts the service; what it needs of the environment is all that it gets. */
-export async function startService(settings: Readonly<Record<string, string>>): Promise<Service> {
+/**
+ * Starts the service; what it needs of the environment is all that it gets.
+ *
+ * @param options - Further options of Node.
+ */
+export async function startService(
+  settings: Readonly<Record<string, string>>,
+  options: readonly string[] = [],
+): Promise<Service> {
   await using cleanup = new AsyncDisposableStack();
   const root = await mkdtemp(join(tmpdir(), "breakglass-bench-"));
   cleanup.defer(() => rm(root, { recursive: true, force: true, maxRetries: 3 }));
@@ -24,12 +33,14 @@ export async function startService(settings: Readonly<Record<string, string>>): 
     BREAKGLASS_DATA_DIR: join(root, "state"),
     ...settings,
   };
-  const server = cleanup.use(await startProgram(await startArguments(), environment));
+  const server = cleanup.use(
+    await startProgram([...options, ...(await startArguments())], environment),
+  );
   const url = /^breakglass serves (\S+)$/.exec(server.firstLine)?.[1];
   if (url === undefined) throw new Error(`the server says ${server.firstLine}`);
   const owned = cleanup.move();
-  const { pid } = server;
-  return { pid, url, environment, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+  const { pid, kill } = server;
+  return { pid, url, environment, kill, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }
 
 /** The arguments of `node` in `npm start`. */

@@ -1,6 +1,5 @@
-import { request as requestHttp1 } from "node:http";
+import { type IncomingMessage, request as requestHttp1 } from "node:http";
 import { type ClientHttp2Session, type ClientHttp2Stream, connect } from "node:http2";
-import type { Socket } from "node:net";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { AttachTurnRequestSchema } from "../../gen/breakglass/v1/breakglass_service_pb.ts";
 
@@ -40,14 +39,14 @@ export function openHttp2(url: string): ClientHttp2Session {
 }
 
 /** Opens a stream of Connect over a connection of HTTP/1.1 of its own, and reads none of it. Resolves with its headers. */
-export function attachOverHttp1(url: string, turnId: string): Promise<Socket> {
+export function attachOverHttp1(url: string, turnId: string): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
     const headers = { "content-type": "application/connect+proto" };
     const options = { method: "POST", headers, agent: false };
     const request = requestHttp1(`${url}${SERVICE}/AttachTurn`, options);
     request.on("error", reject).on("response", (response) => {
       response.on("error", () => {}).pause();
-      resolve(response.socket);
+      resolve(response);
     });
     request.end(attachFrame(turnId));
   });

@@ -1,0 +1,57 @@
+import { randomUUID } from "node:crypto";
+import { mkdirSync } from "node:fs";
+import { dirname } from "node:path";
+import { create } from "@bufbuild/protobuf";
+import {
+  ErrorReason,
+  ResultEventSchema,
+  TextEventSchema,
+  TurnState,
+} from "../../gen/breakglass/v1/event_pb.ts";
+import type { EventKind } from "../../src/agent/agent.ts";
+import { SqliteStore } from "../../src/store/sqlite/sqlite-store.ts";
+import { encodeEvents } from "../../src/turns/encoded-event.ts";
+import { newTurnId } from "../../src/turns/identifiers.ts";
+
+const TURNS_OF_A_SESSION = 10;
+const EVENTS_OF_A_TURN = 10;
+
+/** Fills a store that is new with so many turns that have ended, through the store's own interface. */
+export async function fillStore(path: string, workspaces: string, turns: number): Promise<void> {
+  mkdirSync(dirname(path), { recursive: true });
+  const store = await SqliteStore.open(path);
+  for (let left = turns / TURNS_OF_A_SESSION; left > 0; left -= 100) {
+    const sessions = Array.from({ length: Math.min(left, 100) }, () => randomUUID());
+    for (let turn = 0; turn < TURNS_OF_A_SESSION; turn++) {
+      await Promise.all(sessions.map((sessionId) => addTurn(store, sessionId, workspaces)));
+    }
+  }
+  await store.close();
+}
+
+async function addTurn(store: SqliteStore, sessionId: string, workspaces: string): Promise<void> {
+  const turnId = newTurnId();
+  const time = Date.now();
+  const agent = "breakglass";
+  const model = "sonnet";
+  const requestId = randomUUID();
+  const workspace = `${workspaces}/${sessionId}`;
+  const newSession = { sessionId, agent, model, workspace, agentSessionId: randomUUID() };
+  const asked = { prompt: "say something", model: "", agent: "", sentSessionId: sessionId };
+  const maxSessionTurns = TURNS_OF_A_SESSION;
+  const ids = { turnId, processId: randomUUID(), requestId, principal: "local" };
+  const created = store.createTurn({ ...asked, ...ids, maxSessionTurns, time, newSession });
+  const events = encodeEvents({ turnId, sessionId }, 1, time, kinds());
+  const end = { state: TurnState.SUCCEEDED, errorReason: ErrorReason.UNSPECIFIED };
+  const appended = store.append({ turnId, firstSequence: 1, events, time, end });
+  await Promise.all([created, appended, store.recordProcessesGone(turnId)]);
+}
+
+function kinds(): EventKind[] {
+  const text = create(TextEventSchema, { text: "something ".repeat(20), messageId: "msg_1" });
+  const result = create(ResultEventSchema, { result: "done" });
+  return [
+    ...Array.from({ length: EVENTS_OF_A_TURN - 1 }, () => ({ case: "text" as const, value: text })),
+    { case: "result", value: result },
+  ];
+}

@@ -1,0 +1,7 @@
+import { readFileSync } from "node:fs";
+
+/** The most memory that a process has had resident so far, in MB. */
+export function peakMemoryMb(pid: number): number {
+  const status = readFileSync(`/proc/${pid}/status`, "utf8");
+  return Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1]) / 1024;
+}

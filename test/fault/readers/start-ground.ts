@@ -1,0 +1,10 @@
+import { startArguments } from "../../bench/service.ts";
+import { createGround, type Ground } from "../ground.ts";
+
+/** A ground whose server runs with the options of Node that `npm start` gives it: for what is weighed. */
+export async function createStartGround(
+  settings: Readonly<Record<string, string>>,
+): Promise<Ground> {
+  const options = (await startArguments()).filter((argument) => argument.startsWith("--"));
+  return createGround({ NODE_OPTIONS: options.join(" "), ...settings });
+}

@@ -1,0 +1,31 @@
+import { agentKill } from "./agent-kill.ts";
+import { clientsCut } from "./clients-cut.ts";
+import { diskFull } from "./disk-full.ts";
+import { fsyncOrder } from "./fsync-order.ts";
+import { fuzz } from "./fuzz.ts";
+import { halfOpen } from "./half-open.ts";
+import { hostileAgents } from "./hostile-agents.ts";
+import { idleStreams } from "./idle-streams.ts";
+import { readersStalled } from "./readers-stalled.ts";
+import type { FaultRow } from "./row.ts";
+import { sameRequest } from "./same-request.ts";
+import { serverKill } from "./server-kill.ts";
+import { sigtermUnderLoad } from "./sigterm-under-load.ts";
+import { writeBlocked } from "./write-blocked.ts";
+
+/** Every row of the failure matrix that is brought about here, in the order in which they are run. */
+export const ROWS: readonly FaultRow[] = [
+  serverKill,
+  agentKill,
+  hostileAgents,
+  diskFull,
+  sigtermUnderLoad,
+  sameRequest,
+  fsyncOrder,
+  clientsCut,
+  readersStalled,
+  writeBlocked,
+  halfOpen,
+  idleStreams,
+  fuzz,
+];
