@@ -28,8 +28,11 @@ interface Peer {
 export class Heartbeats {
   readonly #pingMs: number;
   readonly #peers = new Map<Http2Session, Peer>();
-  /** Connections of HTTP/1.1 with a request under way, and since when the same bytes are on their way. */
-  readonly #sockets = new Map<Socket, { bytes: number; since: number } | undefined>();
+  /**
+   * Connections of HTTP/1.1 with a request under way, how often the same bytes were sent again when they were looked at
+   * last, and since when that has only grown: a turn that goes on adds bytes, and any acknowledgement makes it 0.
+   */
+  readonly #sockets = new Map<Socket, { retransmits: number; since: number } | undefined>();
   readonly #timer: NodeJS.Timeout;
   #lookedAt = performance.now();
   #looking = false;
@@ -115,9 +118,10 @@ export class Heartbeats {
     for (const [socket, last] of this.#sockets) {
       const { unacknowledged = 0, retransmits = 0 } = queues.get(socket) ?? {};
       if (unacknowledged === 0 || retransmits === 0) this.#sockets.set(socket, undefined);
-      else if (wasPaused || last?.bytes !== unacknowledged)
-        this.#sockets.set(socket, { bytes: unacknowledged, since: now });
+      else if (wasPaused || last === undefined || retransmits < last.retransmits)
+        this.#sockets.set(socket, { retransmits, since: now });
       else if (now - last.since >= this.#pingMs) socket.destroy();
+      else this.#sockets.set(socket, { retransmits, since: last.since });
     }
   }
 }

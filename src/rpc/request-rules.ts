@@ -36,8 +36,15 @@ function prompt(maxBytes: number) {
 const timeout = z
   .custom<Parameters<typeof durationMs>[0]>()
   .optional()
-  .transform((duration) => (duration === undefined ? undefined : durationMs(duration)))
-  .refine((ms) => ms === undefined || ms > 0, "must be more than 0");
+  .refine(
+    (duration) =>
+      duration === undefined ||
+      durationMs(duration) > 0 ||
+      (duration.seconds === 0n && duration.nanos > 0),
+    "must be more than 0",
+  )
+  // The shortest that there is, where milliseconds would make nothing of it.
+  .transform((duration) => duration && Math.max(1, durationMs(duration)));
 
 const pageSize = z.number().min(0, "must not be negative");
 

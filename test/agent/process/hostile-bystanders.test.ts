@@ -100,9 +100,13 @@ describe("a kill of a turn's processes", () => {
     const exit = once(agent, "exit");
     // As another server would ask, which has never looked at it: only what an earlier look found tells.
     expect(kill(new ProcessLooks(), processId)).toEqual([]);
-    expect(kill(new ProcessLooks(), processId, members!.map(([...each]) => each))).toContain(
-      agent.pid,
-    );
+    expect(
+      kill(
+        new ProcessLooks(),
+        processId,
+        members!.map(([...each]) => each),
+      ),
+    ).toContain(agent.pid);
     await exit;
   });
 });
