@@ -2,7 +2,7 @@ import { create, toBinary, toJsonString } from "@bufbuild/protobuf";
 import type { HandlerContext } from "@connectrpc/connect";
 import { RunTurnResponseSchema } from "../../gen/breakglass/v1/breakglass_service_pb.ts";
 import type { TurnEvent } from "../../gen/breakglass/v1/event_pb.ts";
-import { decodeEvent, type EncodedEvent } from "../turns/encoded-event.ts";
+import { decodeEvent } from "../turns/encoded-event.ts";
 import type { EventSink } from "../turns/subscription.ts";
 import type { BodyWriter } from "./body-writer.ts";
 
