@@ -31,8 +31,8 @@ export interface EventSink {
 
 /** At least so often something is sent. */
 const CHECKPOINT_MS = 15_000;
-/** What is read from the store ahead of a reader. */
-const READ_BYTES = 64 * 1024;
+/** What is read from the store ahead of a reader; a thousand that take nothing hold a thousand times as much. */
+const READ_BYTES = 32 * 1024;
 
 /**
  * One reader of a turn, from after a sequence to its terminal event: a checkpoint, every event once and in order, a
@@ -183,7 +183,9 @@ export class Subscription {
   }
 
   readonly #breakSilence = (): void => {
-    if (!this.#sink!.isFull) this.#sink!.writeTransient(this.#createCheckpoint(false));
+    // Who takes nothing for so long reads it again from the store.
+    if (this.#sink!.isFull) this.#held = [];
+    else this.#sink!.writeTransient(this.#createCheckpoint(false));
     this.#timer?.refresh();
   };
 

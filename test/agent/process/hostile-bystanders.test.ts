@@ -5,13 +5,13 @@ import { afterEach, describe, expect, it } from "vitest";
 import { PROCESS_ID_VARIABLE, ProcessLooks } from "../../../src/agent/process/process-looks.ts";
 import { readProcess } from "../../../src/agent/process/process-table.ts";
 
-const started: ChildProcess[] = [];
+const started: { child: ChildProcess; detached: boolean }[] = [];
 
 /** Starts a shell and waits for its first line. It lives until the test ends, unless somebody ends it. */
 async function start(script: string, env: Record<string, string>, detached = true) {
   const path = { PATH: process.env.PATH ?? "" };
   const child = spawn("sh", ["-c", script], { env: { ...path, ...env }, detached, stdio: "pipe" });
-  started.push(child);
+  started.push({ child, detached });
   await once(child.stdout, "data");
   return child;
 }
@@ -25,8 +25,20 @@ function kill(looks: ProcessLooks, processId: string, known: readonly [number, s
   return looks.answer([look])[0]!.map(([pid]) => pid);
 }
 
+function killGroup(pid: number): void {
+  try {
+    process.kill(-pid, "SIGKILL");
+  } catch {
+    // The test has ended them all.
+  }
+}
+
 afterEach(() => {
-  for (const child of started.splice(0)) child.kill("SIGKILL");
+  for (const { child, detached } of started.splice(0)) {
+    // What it started itself is in its group, where it has one of its own.
+    if (detached) killGroup(child.pid!);
+    else child.kill("SIGKILL");
+  }
 });
 
 describe("a kill of a turn's processes", () => {

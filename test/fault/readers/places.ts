@@ -13,7 +13,7 @@ export async function faultsOfPlaces(
   const connections = Math.ceil(places / 100);
   const plan = { url, http: 2, turnIds, streams: places, connections, reads: true } as const;
   try {
-    await using holder = await holdStreams(plan, withinMs);
+    await using holder = await holdStreams(plan, { withinMs });
     await holder.cut("destroy");
     return [];
   } catch (error) {

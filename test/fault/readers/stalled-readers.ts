@@ -26,7 +26,7 @@ export async function stallReaders(
   readers.use(await openRawPeers(url, http1Request(host, turnId), peers));
   const connections = Math.ceil(streams / STREAMS_OF_A_CONNECTION);
   const plan = { url, http: 2, turnIds: [turnId], streams, connections, reads: false } as const;
-  const holder = readers.use(await holdStreams(plan));
+  const holder = readers.use(await holdStreams(plan, { mayEnd: true }));
   const look = async () => ({
     toSend: waitingBytes(Number(port)),
     bytes: (await holder.look()).bytes,
