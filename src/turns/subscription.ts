@@ -32,7 +32,7 @@ export interface EventSink {
 /** At least so often something is sent. */
 const CHECKPOINT_MS = 15_000;
 /** What is read from the store ahead of a reader; a thousand that take nothing hold a thousand times as much. */
-const READ_BYTES = 32 * 1024;
+const READ_BYTES = 16 * 1024;
 
 /**
  * One reader of a turn, from after a sequence to its terminal event: a checkpoint, every event once and in order, a

@@ -38,8 +38,12 @@ export const writeBlocked: FaultRow = {
 async function runLane(http: 1 | 2, ofAKind: number, tally: Tally): Promise<void> {
   await using ground = await createGround({ BREAKGLASS_MAX_SUBSCRIPTIONS: String(STREAMS) });
   await using server = await startFaultServer(ground);
+  // Both before the first trial: a place that has just become free may not be theirs to take.
+  const turns: [size: string, turnId: string][] = [];
   for (const [size, steps] of Object.entries(TURNS)) {
-    const turnId = await startTurn(server.url, steps);
+    turns.push([size, await startTurn(server.url, steps)]);
+  }
+  for (const [size, turnId] of turns) {
     const trials = size === "large" ? Math.ceil(ofAKind / 2) : Math.floor(ofAKind / 2);
     for (let trial = 0; trial < trials; trial++) {
       for (const how of WAYS_TO_GO) {

@@ -62,13 +62,10 @@ export class ClaudeRun implements AgentRun {
 
   /** Kills what it can of the turn's processes, without waiting for anything. */
   killNow(): void {
-    try {
-      if (this.#cgroup !== undefined) killCgroup(this.#cgroup);
-      const pid = this.#process?.pid;
-      if (pid !== undefined) process.kill(-pid, "SIGKILL");
-    } catch {
-      // Nobody is left.
-    }
+    const pid = this.#process?.pid;
+    const cgroup = this.#cgroup;
+    if (cgroup !== undefined) quietly(() => killCgroup(cgroup));
+    if (pid !== undefined) quietly(() => process.kill(-pid, "SIGKILL"));
   }
 
   async #read(): Promise<void> {
@@ -237,4 +234,11 @@ export class ClaudeRun implements AgentRun {
     const gone = await stopFamily(family, leader, () => cli?.interrupt(), rungs);
     if (!gone) log.error("processes outlived SIGKILL", { members: await family.members() });
   }
+}
+
+/** Nobody being left is what was wanted. */
+function quietly(work: () => void): void {
+  try {
+    work();
+  } catch {}
 }

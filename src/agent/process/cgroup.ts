@@ -1,6 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
+import { rmdir } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 
@@ -89,8 +90,8 @@ export function findCgroups(): Map<string, string> {
       else walk(path);
     }
   };
-  const mount = mountPoint();
-  if (mount !== undefined) walk(mount);
+  const mount = findMount();
+  if (mount !== undefined) walk(mount.point);
   return found;
 }
 
@@ -111,16 +112,25 @@ export function killCgroup(directory: string): void {
   writeFileSync(join(directory, "cgroup.kill"), "1");
 }
 
-/** Removes a cgroup that is empty, and those that were made below it. */
-export async function removeCgroup(directory: string): Promise<void> {
-  for (const name of subdirectories(directory)) await removeCgroup(join(directory, name));
-  for (let attempt = 0; attempt < 50; attempt++) {
+/** How long the removal of a turn's cgroups waits, all together, for those that are not empty yet. */
+const REMOVAL_MS = 1000;
+
+/**
+ * Removes a cgroup that is empty, and those that were made below it: an agent may have made thousands, so that none is
+ * removed on the main thread.
+ */
+export async function removeCgroup(
+  directory: string,
+  deadline = performance.now() + REMOVAL_MS,
+): Promise<void> {
+  for (const name of subdirectories(directory)) await removeCgroup(join(directory, name), deadline);
+  for (;;) {
     try {
-      rmdirSync(directory);
-      return;
+      return await rmdir(directory);
     } catch (error) {
       // A process that was killed leaves its cgroup a moment after it has left the table.
       if ((error as NodeJS.ErrnoException).code !== "EBUSY") return;
+      if (performance.now() >= deadline) return;
       await delay(20);
     }
   }
@@ -128,20 +138,24 @@ export async function removeCgroup(directory: string): Promise<void> {
 
 function ownDirectory(): string {
   const own = /^0::(.*)$/m.exec(readFileSync("/proc/self/cgroup", "utf8"))?.[1];
-  const mount = mountPoint();
+  const mount = findMount();
   if (own === undefined || mount === undefined) throw new Error("no cgroup hierarchy of version 2");
-  return join(mount, own);
+  // In a container the mount can begin at the container's own cgroup.
+  const below =
+    mount.root !== "/" && own.startsWith(mount.root) ? own.slice(mount.root.length) : own;
+  return join(mount.point, below);
 }
 
-/** Where the hierarchy is mounted (proc_pid_mountinfo(5)): the fifth field, and the type behind a lone hyphen. */
-function mountPoint(): string | undefined {
+/** Which part of the hierarchy is mounted, and where (proc_pid_mountinfo(5)). */
+function findMount(): { readonly root: string; readonly point: string } | undefined {
   const lines = readText("/proc/self/mountinfo").split("\n");
-  const line = lines.find((each) => each.includes(" - cgroup2 "));
-  return line
-    ?.split(" ")[4]
-    ?.replace(/\\([0-7]{3})/g, (_, octal: string) =>
+  const [, , , root, point] = lines.find((line) => line.includes(" - cgroup2 "))?.split(" ") ?? [];
+  if (root === undefined || point === undefined) return undefined;
+  const unescape = (path: string) =>
+    path.replace(/\\([0-7]{3})/g, (_, octal: string) =>
       String.fromCharCode(Number.parseInt(octal, 8)),
     );
+  return { root: unescape(root), point: unescape(point) };
 }
 
 function subdirectories(directory: string): string[] {

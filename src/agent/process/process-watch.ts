@@ -29,9 +29,14 @@ export class ProcessWatch {
       if (this.#here !== undefined) return answer(this.#here.answer([look])[0]!);
       const id = this.#nextId++;
       this.#asked.set(id, { look, answer });
-      const worker = this.#start();
-      worker.ref();
-      worker.postMessage({ id, look } satisfies LookCall);
+      try {
+        const worker = this.#start();
+        worker.ref();
+        worker.postMessage({ id, look } satisfies LookCall);
+      } catch (error) {
+        // No thread is to be had, as when an agent has forked up to the limit of processes.
+        this.#fail(error);
+      }
     });
   }
 

@@ -87,7 +87,7 @@ describe("a kill of a turn's processes", () => {
 
   it("ends one that was looked at before it had become the program that carries the mark", async () => {
     const processId = randomUUID();
-    const script = `echo; read line; exec env ${PROCESS_ID_VARIABLE}=${processId} sh -c 'echo; sleep 600'`;
+    const script = `echo; read line; exec env ${PROCESS_ID_VARIABLE}=${processId} sh -c 'echo; exec sleep 600'`;
     const agent = await start(script, {});
     const looks = new ProcessLooks();
     expect(kill(looks, processId)).toEqual([]);
