@@ -151,11 +151,11 @@ function findMount(): { readonly root: string; readonly point: string } | undefi
   const lines = readText("/proc/self/mountinfo").split("\n");
   const [, , , root, point] = lines.find((line) => line.includes(" - cgroup2 "))?.split(" ") ?? [];
   if (root === undefined || point === undefined) return undefined;
-  const unescape = (path: string) =>
+  const decodeOctal = (path: string) =>
     path.replace(/\\([0-7]{3})/g, (_, octal: string) =>
       String.fromCharCode(Number.parseInt(octal, 8)),
     );
-  return { root: unescape(root), point: unescape(point) };
+  return { root: decodeOctal(root), point: decodeOctal(point) };
 }
 
 function subdirectories(directory: string): string[] {
