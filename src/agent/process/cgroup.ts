@@ -1,10 +1,12 @@
 import { spawnSync } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
-import { rmdir } from "node:fs/promises";
+import { rmdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 
+/** An empty cgroup that was made so long ago waits for no agent any more. */
+const STALE_MS = 10 * 60_000;
 /** What the cgroup of a turn is called, before the turn's process id. */
 const PREFIX = "breakglass-";
 /**
@@ -27,11 +29,15 @@ export class CgroupRoot {
     this.directory = directory;
   }
 
-  /** Tries it out with a process; answers why not, where it does not work here. Takes a few milliseconds. */
-  static find(): CgroupRoot | string {
+  /**
+   * Tries it out with a process; answers why not, where it does not work here. Takes a few milliseconds.
+   *
+   * @param directory - Where the cgroups are to be made. Unset: below the server's own.
+   */
+  static find(directory?: string): CgroupRoot | string {
     if (process.platform !== "linux") return "only Linux has cgroups";
     try {
-      const root = new CgroupRoot(ownDirectory());
+      const root = new CgroupRoot(directory ?? ownDirectory());
       root.#try();
       return root;
     } catch (error) {
@@ -49,6 +55,25 @@ export class CgroupRoot {
     const directory = this.directoryOf(processId);
     mkdirSync(directory);
     return directory;
+  }
+
+  /**
+   * Removes what servers that were killed, and never started again, have left here: cgroups that have been there for a
+   * while and are empty. Never rejects.
+   */
+  async sweep(olderThanMs = STALE_MS): Promise<void> {
+    const names = subdirectories(this.directory).filter((name) => name.startsWith(PREFIX));
+    for (const name of names) {
+      const directory = join(this.directory, name);
+      try {
+        const { birthtimeMs, mtimeMs } = await stat(directory);
+        const since = Math.max(birthtimeMs, mtimeMs);
+        // The kernel keeps those that a process is in.
+        if (Date.now() - since >= olderThanMs) await rmdir(directory);
+      } catch {
+        // In use, or gone.
+      }
+    }
   }
 
   #try(): void {

@@ -107,4 +107,22 @@ describe.skipIf(typeof root === "string")(`a turn's cgroup${why}`, () => {
     const printed = await Promise.all([text(child.stdout), text(child.stderr)]);
     expect(printed).toEqual(["ran\n", "said\n"]);
   });
+
+  it("is swept away where it is old and empty, and stays where someone is in it", async () => {
+    const own = (root as CgroupRoot).create(`test-${randomUUID()}`);
+    const found = CgroupRoot.find(own) as CgroupRoot;
+    const [used, left] = [found.create("used"), found.create("left")];
+    const child = spawn("sleep", ["60"]);
+    writeFileSync(join(used, "cgroup.procs"), String(child.pid));
+    await found.sweep();
+    expect(existsSync(left)).toBe(true);
+    await found.sweep(0);
+    expect(existsSync(left)).toBe(false);
+    expect(isPopulated(used)).toBe(true);
+    const exit = once(child, "exit");
+    child.kill("SIGKILL");
+    await exit;
+    await removeCgroup(own);
+    expect(existsSync(own)).toBe(false);
+  });
 });
