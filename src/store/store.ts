@@ -162,10 +162,9 @@ export interface Store {
    */
   deleteSession(sessionId: string, principal: string, time: number): Promise<SessionRecord>;
   /**
-   * Removes turns that ended before a time, the oldest first, at most `limit` of them: with fewer, none is left. A turn
-   * whose processes are not known to be gone stays. Sessions go with their last turn, as in `deleteSession`.
-   *
-   * Nothing of a removed turn is read any more. Its events' room is freed in pieces after the call, and not at once.
+   * Removes turns that ended before a time, the oldest first: at most `limit` of them, and fewer where they have many
+   * events, so that other turns do not wait long for it. Where it removed none, none is left. A turn whose processes are
+   * not known to be gone stays. Sessions go with their last turn, as in `deleteSession`.
    */
   removeEndedTurns(before: number, limit: number, time: number): Promise<RemovedTurns>;
   /** Sessions that were removed, until their workspace and what the agent kept of them is recorded as removed too. */

@@ -2,7 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Log } from "../log.ts";
 import type { RemovedSession, Store } from "../store/store.ts";
 
-/** So many turns leave the store in one commit. */
+/** So many turns at most leave the store in one commit. */
 const TURNS_AT_ONCE = 100;
 /** How often it is looked for what has become old enough: a tenth of the age, within these. */
 const LOOK_MS = { least: 1000, most: 3600_000 };
@@ -46,6 +46,6 @@ async function removeOlder(
     const { turns, sessions } = await store.removeEndedTurns(now - ageMs, TURNS_AT_ONCE, now);
     if (turns > 0) log.info("old turns were removed", { turns, sessions: sessions.length });
     for (const session of sessions) await remove(session);
-    if (turns < TURNS_AT_ONCE) return;
+    if (turns === 0) return;
   }
 }

@@ -175,8 +175,11 @@ export class Turns {
 
   /** Removes a session, its turns, its workspace and what the agent kept of it. */
   async deleteSession(sessionId: string, principal: string): Promise<void> {
-    const session = await this.#options.store.deleteSession(sessionId, principal, Date.now());
-    await this.#removals.remove(session);
+    const { store } = this.#options;
+    const { runningTurnId } = await store.getSession(sessionId, principal);
+    // A start after a crash looks for the processes of turns on record only.
+    if (runningTurnId === "") await this.#gates.ready(sessionId);
+    await this.#removals.remove(await store.deleteSession(sessionId, principal, Date.now()));
   }
 
   /**

@@ -19,8 +19,8 @@ const LONGEST_SILENCE_MS = 20_000;
 /** Two checkpoints of silence, after which what opening so many streams left behind is collected or will not be. */
 const IDLE_MS = 32_000;
 const FEW_IDLE_MS = 16_000;
-const FREE_WITHIN_MS = 60_000;
-const TRIAL_MS = 400_000;
+const FREE_WITHIN_MS = 240_000;
+const TRIAL_MS = 600_000;
 
 /** Clients that wait for something to happen. */
 export const idleStreams: FaultRow = {
@@ -60,13 +60,12 @@ async function runTrial(streams: number, turns: number, isFull: boolean, tally: 
   const kilobytes = (((await settledMegabytes(pid)) - before) * 1000) / streams;
   const { over, fewestMessages, longestSilenceMs } = await holder.look();
   tally.most(`KB a stream, ${streams} on ${turns} turns`, kilobytes);
-  tally.most("longest silence, ms", longestSilenceMs);
+  tally.time("longest silence", longestSilenceMs, LONGEST_SILENCE_MS);
   await holder.cut("reset");
   const faults = await faultsOfPlaces(url, turnIds, streams, FREE_WITHIN_MS);
   if (over > 0) faults.push(`${over} streams ended`);
   // The first tells that the stream is there, and that it has caught up.
   if (fewestMessages < 2) faults.push(`a stream had ${fewestMessages} messages`);
-  if (longestSilenceMs > LONGEST_SILENCE_MS) faults.push(`a silence of ${longestSilenceMs} ms`);
   // Fewer do not outweigh what a server that has just started takes for itself.
   if (isFull && kilobytes > BAR_KB) faults.push(`a stream takes ${kilobytes} KB`);
   return faults;

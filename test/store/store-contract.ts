@@ -268,6 +268,23 @@ export function describeStore(open: () => Promise<StoreUnderTest>): void {
     expect(await reopened.listRemovals()).toEqual([]);
   });
 
+  it("removes turns with many events one by one, until none is left", async () => {
+    await using opened = await open();
+    const { store } = opened;
+    const events = Array.from({ length: 1500 }, () => new Uint8Array(1));
+    for (let time = 1; time <= 3; time++) {
+      const start = turnStart();
+      await store.createTurn(start);
+      await store.append({ ...endOf(start.turnId), events, time });
+      await store.recordProcessesGone(start.turnId);
+    }
+    const removed: number[] = [];
+    do removed.push((await store.removeEndedTurns(100, 10, 100)).turns);
+    while (removed.at(-1) !== 0);
+    expect(removed).toEqual([1, 1, 1, 0]);
+    expect((await store.listSessions(PRINCIPAL, 10, undefined)).items).toEqual([]);
+  });
+
   it("lists a deleted session as one to be removed", async () => {
     await using opened = await open();
     const { store } = opened;

@@ -117,3 +117,26 @@ describe("a second server on the same data", () => {
     expect(events.at(-1)?.kind.case).toBe("result");
   });
 });
+
+describe("a server that was killed while a session was being deleted", () => {
+  it("ends what the session's last turn left behind when it is back", async () => {
+    await using environment = await createTestEnvironment();
+    const { variables } = environment;
+    const alive = () => processesWith(MARKER, variables[MARKER]!);
+    await using first = await startServeProcess(variables);
+    using connection = connect(first.url);
+    const { client } = connection;
+    const deaf = 'detach trap "" TERM INT HUP; while :; do sleep 1; done';
+    const [event] = await collect(client.runTurn({ prompt: script(deaf, "say done") }));
+    const { sessionId } = event!;
+    const deleted = client.deleteSession({ sessionId }).catch(() => "cut");
+    await client.listSessions({});
+    await first.end("SIGKILL");
+    expect(await deleted).toBe("cut");
+    expect(alive()).not.toEqual([]);
+
+    await using second = await startServeProcess(variables);
+    const left = () => alive().filter((pid) => pid !== second.pid);
+    expect(await eventually(left, (pids) => pids.length === 0)).toEqual([]);
+  });
+});

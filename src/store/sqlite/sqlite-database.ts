@@ -22,6 +22,8 @@ const LISTED_PROMPT_BYTES = 4096;
 /** Below the 3 MiB of a response, with room for what is not the prompt. */
 const LIST_BYTES = 2_500_000;
 const REQUEST_KEPT_MS = 24 * 3600 * 1000;
+/** So many events leave in one commit, but for a turn that has more: other turns' events wait for it. */
+const REMOVED_EVENTS = 2000;
 /** Requests outlive what they started. */
 const FORGET_LATER = {
   session: "UPDATE requests SET forget_time = ? WHERE session_id = ? AND forget_time IS NULL",
@@ -196,9 +198,7 @@ export class SqliteDatabase {
   }
 
   removeEndedTurns(before: number, limit: number, time: number): RemovedTurns {
-    const sql = `SELECT turn_key, turn_id, session_id, principal FROM turns
-      WHERE end_time < ? AND processes_gone = 1 ORDER BY end_time LIMIT ?`;
-    const old = this.#statement(sql).all(before, limit);
+    const old = this.#listRemovable(before, limit);
     for (const turn of old) {
       this.#run("DELETE FROM events WHERE turn_key = ?", Number(turn.turn_key));
       this.#run("DELETE FROM turns WHERE turn_key = ?", Number(turn.turn_key));
@@ -214,6 +214,18 @@ export class SqliteDatabase {
     }
     this.#run("DELETE FROM requests WHERE forget_time < ?", time);
     return { turns: old.length, sessions };
+  }
+
+  #listRemovable(before: number, limit: number) {
+    const sql = `SELECT turn_key, turn_id, session_id, last_sequence FROM turns
+      WHERE end_time < ? AND processes_gone = 1 ORDER BY end_time LIMIT ?`;
+    let events = 0;
+    return this.#statement(sql)
+      .all(before, limit)
+      .filter((turn, index) => {
+        events += Number(turn.last_sequence);
+        return index === 0 || events <= REMOVED_EVENTS;
+      });
   }
 
   listRemovals(): RemovedSession[] {

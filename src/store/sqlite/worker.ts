@@ -50,12 +50,14 @@ function nextBatch(): CallBatch | undefined {
 }
 
 function serve(group: Call[]): void {
-  const answers = [
-    ...commit(group.filter((call) => isWrite(call.method))),
-    ...group.filter((call) => !isWrite(call.method)).map(perform),
-  ];
-  port.postMessage(answers, answers.flatMap(movedMemory));
+  // Before anything is read: no turn waits for its readers.
+  answer(commit(group.filter((call) => isWrite(call.method))));
+  answer(group.filter((call) => !isWrite(call.method)).map(perform));
   if (group.some((call) => call.method === "close")) port.close();
+}
+
+function answer(answers: Answer[]): void {
+  if (answers.length > 0) port.postMessage(answers, answers.flatMap(movedMemory));
 }
 
 function movedMemory(answer: Answer): ArrayBuffer[] {
