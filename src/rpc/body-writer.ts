@@ -54,6 +54,11 @@ export class BodyWriter {
     return this.#readyBytes >= WRITE_BYTES || this.#phase !== "open";
   }
 
+  /** Whether the connection was given the whole body; not where it broke before. */
+  get isEnded(): boolean {
+    return this.#phase === "ended";
+  }
+
   /** Called whenever it is full no longer. */
   onRoom: (() => void) | undefined;
 

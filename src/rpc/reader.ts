@@ -107,10 +107,13 @@ export class Reader {
 
   /** Lets go of everything: the response is over. Idempotent. */
   close(): void {
+    if (this.#isClosed) return;
     this.#isClosed = true;
     this.handlerBytes = () => 0;
+    // A response is also ended where its writer gave up because a write failed, which over HTTP/1.1 comes first.
+    const isWhole = this.#writer?.isEnded ?? this.#response.writableEnded;
     this.#writer?.close();
-    if (!this.#response.writableEnded) {
+    if (!isWhole) {
       this.#controller.abort(new ConnectError("the client went away", Code.Canceled));
     }
   }
