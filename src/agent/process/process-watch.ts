@@ -9,8 +9,7 @@ interface Asked {
 }
 
 /**
- * Answers looks at the process table from a thread of its own, which is started with the first one and does not keep the
- * process alive. Should the thread fail, looks are taken in this one: slower, but none is lost.
+ * Answers looks at the process table from a thread of its own, which does not keep the process alive. Should the thread fail, looks are taken in this one: slower, but none is lost.
  */
 export class ProcessWatch {
   readonly #log: Log;
@@ -21,6 +20,15 @@ export class ProcessWatch {
 
   constructor(log: Log) {
     this.#log = log;
+  }
+
+  /** Starts the thread ahead of the first look, which then need not wait for it. */
+  prepare(): void {
+    try {
+      this.#start().unref();
+    } catch (error) {
+      this.#fail(error);
+    }
   }
 
   /** The members of a family that live; each was sent the look's signal. Never rejects. */

@@ -18,6 +18,7 @@ export class TurnProcesses {
     const root = cgroups ? CgroupRoot.find() : "they are not wanted";
     this.#root = root instanceof CgroupRoot ? root : undefined;
     void this.#root?.sweep();
+    if (hasProcessTable) this.#watch.prepare();
     const held = this.#root ? "cgroup" : hasProcessTable ? "environment mark" : "process group";
     const why = root instanceof CgroupRoot ? { directory: root.directory } : { noCgroup: root };
     log.info("what a turn starts is held together", { by: held, ...why });
