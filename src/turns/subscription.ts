@@ -29,8 +29,8 @@ export interface EventSink {
   onRoom(listener: () => void): void;
 }
 
-/** At least so often something is sent. */
-const CHECKPOINT_MS = 15_000;
+/** At least every 15 s something is owed; a busy machine is late. */
+const CHECKPOINT_MS = 14_000;
 /** What is read from the store ahead of a reader; a thousand that take nothing hold a thousand times as much. */
 const READ_BYTES = 16 * 1024;
 
