@@ -8,7 +8,7 @@ import type { TurnEvent } from "./event_pb.ts";
 import { file_breakglass_v1_event } from "./event_pb.ts";
 import type { Session } from "./session_pb.ts";
 import { file_breakglass_v1_session } from "./session_pb.ts";
-import type { Turn } from "./turn_pb.ts";
+import type { PermissionMode, Turn } from "./turn_pb.ts";
 import { file_breakglass_v1_turn } from "./turn_pb.ts";
 import type { Duration } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_duration } from "@bufbuild/protobuf/wkt";
@@ -18,7 +18,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file breakglass/v1/breakglass_service.proto.
  */
 export const file_breakglass_v1_breakglass_service: GenFile = /*@__PURE__*/
-  fileDesc("CiZicmVha2dsYXNzL3YxL2JyZWFrZ2xhc3Nfc2VydmljZS5wcm90bxINYnJlYWtnbGFzcy52MSKnAQoOUnVuVHVyblJlcXVlc3QSEgoKc2Vzc2lvbl9pZBgBIAEoCRIOCgZwcm9tcHQYAiABKAkSDQoFbW9kZWwYAyABKAkSDQoFYWdlbnQYBCABKAkSEgoKcmVxdWVzdF9pZBgFIAEoCRIqCgd0aW1lb3V0GAYgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhMKC3RleHRfZGVsdGFzGAcgASgIIjoKD1J1blR1cm5SZXNwb25zZRInCgVldmVudBgBIAEoCzIYLmJyZWFrZ2xhc3MudjEuVHVybkV2ZW50IlEKEUF0dGFjaFR1cm5SZXF1ZXN0Eg8KB3R1cm5faWQYASABKAkSFgoOYWZ0ZXJfc2VxdWVuY2UYAiABKA0SEwoLdGV4dF9kZWx0YXMYAyABKAgiPQoSQXR0YWNoVHVyblJlc3BvbnNlEicKBWV2ZW50GAEgASgLMhguYnJlYWtnbGFzcy52MS5UdXJuRXZlbnQiJAoRQ2FuY2VsVHVyblJlcXVlc3QSDwoHdHVybl9pZBgBIAEoCSI3ChJDYW5jZWxUdXJuUmVzcG9uc2USIQoEdHVybhgBIAEoCzITLmJyZWFrZ2xhc3MudjEuVHVybiIhCg5HZXRUdXJuUmVxdWVzdBIPCgd0dXJuX2lkGAEgASgJIjQKD0dldFR1cm5SZXNwb25zZRIhCgR0dXJuGAEgASgLMhMuYnJlYWtnbGFzcy52MS5UdXJuIk0KEExpc3RUdXJuc1JlcXVlc3QSEgoKc2Vzc2lvbl9pZBgBIAEoCRIRCglwYWdlX3NpemUYAiABKAUSEgoKcGFnZV90b2tlbhgDIAEoCSJQChFMaXN0VHVybnNSZXNwb25zZRIiCgV0dXJucxgBIAMoCzITLmJyZWFrZ2xhc3MudjEuVHVybhIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiJwoRR2V0U2Vzc2lvblJlcXVlc3QSEgoKc2Vzc2lvbl9pZBgBIAEoCSI9ChJHZXRTZXNzaW9uUmVzcG9uc2USJwoHc2Vzc2lvbhgBIAEoCzIWLmJyZWFrZ2xhc3MudjEuU2Vzc2lvbiI8ChNMaXN0U2Vzc2lvbnNSZXF1ZXN0EhEKCXBhZ2Vfc2l6ZRgBIAEoBRISCgpwYWdlX3Rva2VuGAIgASgJIlkKFExpc3RTZXNzaW9uc1Jlc3BvbnNlEigKCHNlc3Npb25zGAEgAygLMhYuYnJlYWtnbGFzcy52MS5TZXNzaW9uEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSIqChREZWxldGVTZXNzaW9uUmVxdWVzdBISCgpzZXNzaW9uX2lkGAEgASgJIhcKFURlbGV0ZVNlc3Npb25SZXNwb25zZTKpBQoRQnJlYWtnbGFzc1NlcnZpY2USSgoHUnVuVHVybhIdLmJyZWFrZ2xhc3MudjEuUnVuVHVyblJlcXVlc3QaHi5icmVha2dsYXNzLnYxLlJ1blR1cm5SZXNwb25zZTABElMKCkF0dGFjaFR1cm4SIC5icmVha2dsYXNzLnYxLkF0dGFjaFR1cm5SZXF1ZXN0GiEuYnJlYWtnbGFzcy52MS5BdHRhY2hUdXJuUmVzcG9uc2UwARJRCgpDYW5jZWxUdXJuEiAuYnJlYWtnbGFzcy52MS5DYW5jZWxUdXJuUmVxdWVzdBohLmJyZWFrZ2xhc3MudjEuQ2FuY2VsVHVyblJlc3BvbnNlEkgKB0dldFR1cm4SHS5icmVha2dsYXNzLnYxLkdldFR1cm5SZXF1ZXN0Gh4uYnJlYWtnbGFzcy52MS5HZXRUdXJuUmVzcG9uc2USTgoJTGlzdFR1cm5zEh8uYnJlYWtnbGFzcy52MS5MaXN0VHVybnNSZXF1ZXN0GiAuYnJlYWtnbGFzcy52MS5MaXN0VHVybnNSZXNwb25zZRJRCgpHZXRTZXNzaW9uEiAuYnJlYWtnbGFzcy52MS5HZXRTZXNzaW9uUmVxdWVzdBohLmJyZWFrZ2xhc3MudjEuR2V0U2Vzc2lvblJlc3BvbnNlElcKDExpc3RTZXNzaW9ucxIiLmJyZWFrZ2xhc3MudjEuTGlzdFNlc3Npb25zUmVxdWVzdBojLmJyZWFrZ2xhc3MudjEuTGlzdFNlc3Npb25zUmVzcG9uc2USWgoNRGVsZXRlU2Vzc2lvbhIjLmJyZWFrZ2xhc3MudjEuRGVsZXRlU2Vzc2lvblJlcXVlc3QaJC5icmVha2dsYXNzLnYxLkRlbGV0ZVNlc3Npb25SZXNwb25zZWIGcHJvdG8z", [file_breakglass_v1_event, file_breakglass_v1_session, file_breakglass_v1_turn, file_google_protobuf_duration]);
+  fileDesc("CiZicmVha2dsYXNzL3YxL2JyZWFrZ2xhc3Nfc2VydmljZS5wcm90bxINYnJlYWtnbGFzcy52MSKPAgoOUnVuVHVyblJlcXVlc3QSEgoKc2Vzc2lvbl9pZBgBIAEoCRIOCgZwcm9tcHQYAiABKAkSDQoFbW9kZWwYAyABKAkSDQoFYWdlbnQYBCABKAkSEgoKcmVxdWVzdF9pZBgFIAEoCRIqCgd0aW1lb3V0GAYgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhMKC3RleHRfZGVsdGFzGAcgASgIEjYKD3Blcm1pc3Npb25fbW9kZRgIIAEoDjIdLmJyZWFrZ2xhc3MudjEuUGVybWlzc2lvbk1vZGUSLgoLYXR0YWNobWVudHMYCSADKAsyGS5icmVha2dsYXNzLnYxLkF0dGFjaG1lbnQiPAoKQXR0YWNobWVudBIMCgRuYW1lGAEgASgJEhIKCm1lZGlhX3R5cGUYAiABKAkSDAoEZGF0YRgDIAEoDCI6Cg9SdW5UdXJuUmVzcG9uc2USJwoFZXZlbnQYASABKAsyGC5icmVha2dsYXNzLnYxLlR1cm5FdmVudCJRChFBdHRhY2hUdXJuUmVxdWVzdBIPCgd0dXJuX2lkGAEgASgJEhYKDmFmdGVyX3NlcXVlbmNlGAIgASgNEhMKC3RleHRfZGVsdGFzGAMgASgIIj0KEkF0dGFjaFR1cm5SZXNwb25zZRInCgVldmVudBgBIAEoCzIYLmJyZWFrZ2xhc3MudjEuVHVybkV2ZW50IiQKEUNhbmNlbFR1cm5SZXF1ZXN0Eg8KB3R1cm5faWQYASABKAkiNwoSQ2FuY2VsVHVyblJlc3BvbnNlEiEKBHR1cm4YASABKAsyEy5icmVha2dsYXNzLnYxLlR1cm4iJwoUSW50ZXJydXB0VHVyblJlcXVlc3QSDwoHdHVybl9pZBgBIAEoCSI6ChVJbnRlcnJ1cHRUdXJuUmVzcG9uc2USIQoEdHVybhgBIAEoCzITLmJyZWFrZ2xhc3MudjEuVHVybiJIChBTdGVlclR1cm5SZXF1ZXN0Eg8KB3R1cm5faWQYASABKAkSDwoHbWVzc2FnZRgCIAEoCRISCgpyZXF1ZXN0X2lkGAMgASgJIkgKEVN0ZWVyVHVyblJlc3BvbnNlEhAKCHNlcXVlbmNlGAEgASgNEiEKBHR1cm4YAiABKAsyEy5icmVha2dsYXNzLnYxLlR1cm4ijgIKFlJlc29sdmVBcHByb3ZhbFJlcXVlc3QSDwoHdHVybl9pZBgBIAEoCRITCgthcHByb3ZhbF9pZBgCIAEoCRI8CgVhbGxvdxgDIAEoCzIrLmJyZWFrZ2xhc3MudjEuUmVzb2x2ZUFwcHJvdmFsUmVxdWVzdC5BbGxvd0gAEjoKBGRlbnkYBCABKAsyKi5icmVha2dsYXNzLnYxLlJlc29sdmVBcHByb3ZhbFJlcXVlc3QuRGVueUgAGi8KBUFsbG93EhcKCmlucHV0X2pzb24YASABKAlIAIgBAUINCgtfaW5wdXRfanNvbhoXCgREZW55Eg8KB21lc3NhZ2UYASABKAlCCgoIZGVjaXNpb24iPAoXUmVzb2x2ZUFwcHJvdmFsUmVzcG9uc2USIQoEdHVybhgBIAEoCzITLmJyZWFrZ2xhc3MudjEuVHVybiI/ChNXYXRjaFNlc3Npb25SZXF1ZXN0EhIKCnNlc3Npb25faWQYASABKAkSFAoMYWZ0ZXJfY3Vyc29yGAIgASgEIpsBChRXYXRjaFNlc3Npb25SZXNwb25zZRIOCgZjdXJzb3IYASABKAQSKwoMdHVybl9zdGFydGVkGAIgASgLMhMuYnJlYWtnbGFzcy52MS5UdXJuSAASKQoKdHVybl9lbmRlZBgDIAEoCzITLmJyZWFrZ2xhc3MudjEuVHVybkgAEhEKCWNhdWdodF91cBgEIAEoCEIICgZjaGFuZ2UiIQoOR2V0VHVyblJlcXVlc3QSDwoHdHVybl9pZBgBIAEoCSI0Cg9HZXRUdXJuUmVzcG9uc2USIQoEdHVybhgBIAEoCzITLmJyZWFrZ2xhc3MudjEuVHVybiJNChBMaXN0VHVybnNSZXF1ZXN0EhIKCnNlc3Npb25faWQYASABKAkSEQoJcGFnZV9zaXplGAIgASgFEhIKCnBhZ2VfdG9rZW4YAyABKAkiUAoRTGlzdFR1cm5zUmVzcG9uc2USIgoFdHVybnMYASADKAsyEy5icmVha2dsYXNzLnYxLlR1cm4SFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIicKEUdldFNlc3Npb25SZXF1ZXN0EhIKCnNlc3Npb25faWQYASABKAkiPQoSR2V0U2Vzc2lvblJlc3BvbnNlEicKB3Nlc3Npb24YASABKAsyFi5icmVha2dsYXNzLnYxLlNlc3Npb24iPAoTTGlzdFNlc3Npb25zUmVxdWVzdBIRCglwYWdlX3NpemUYASABKAUSEgoKcGFnZV90b2tlbhgCIAEoCSJZChRMaXN0U2Vzc2lvbnNSZXNwb25zZRIoCghzZXNzaW9ucxgBIAMoCzIWLmJyZWFrZ2xhc3MudjEuU2Vzc2lvbhIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiKgoURGVsZXRlU2Vzc2lvblJlcXVlc3QSEgoKc2Vzc2lvbl9pZBgBIAEoCSIXChVEZWxldGVTZXNzaW9uUmVzcG9uc2UykggKEUJyZWFrZ2xhc3NTZXJ2aWNlEkoKB1J1blR1cm4SHS5icmVha2dsYXNzLnYxLlJ1blR1cm5SZXF1ZXN0Gh4uYnJlYWtnbGFzcy52MS5SdW5UdXJuUmVzcG9uc2UwARJTCgpBdHRhY2hUdXJuEiAuYnJlYWtnbGFzcy52MS5BdHRhY2hUdXJuUmVxdWVzdBohLmJyZWFrZ2xhc3MudjEuQXR0YWNoVHVyblJlc3BvbnNlMAESUQoKQ2FuY2VsVHVybhIgLmJyZWFrZ2xhc3MudjEuQ2FuY2VsVHVyblJlcXVlc3QaIS5icmVha2dsYXNzLnYxLkNhbmNlbFR1cm5SZXNwb25zZRJaCg1JbnRlcnJ1cHRUdXJuEiMuYnJlYWtnbGFzcy52MS5JbnRlcnJ1cHRUdXJuUmVxdWVzdBokLmJyZWFrZ2xhc3MudjEuSW50ZXJydXB0VHVyblJlc3BvbnNlEk4KCVN0ZWVyVHVybhIfLmJyZWFrZ2xhc3MudjEuU3RlZXJUdXJuUmVxdWVzdBogLmJyZWFrZ2xhc3MudjEuU3RlZXJUdXJuUmVzcG9uc2USYAoPUmVzb2x2ZUFwcHJvdmFsEiUuYnJlYWtnbGFzcy52MS5SZXNvbHZlQXBwcm92YWxSZXF1ZXN0GiYuYnJlYWtnbGFzcy52MS5SZXNvbHZlQXBwcm92YWxSZXNwb25zZRJZCgxXYXRjaFNlc3Npb24SIi5icmVha2dsYXNzLnYxLldhdGNoU2Vzc2lvblJlcXVlc3QaIy5icmVha2dsYXNzLnYxLldhdGNoU2Vzc2lvblJlc3BvbnNlMAESSAoHR2V0VHVybhIdLmJyZWFrZ2xhc3MudjEuR2V0VHVyblJlcXVlc3QaHi5icmVha2dsYXNzLnYxLkdldFR1cm5SZXNwb25zZRJOCglMaXN0VHVybnMSHy5icmVha2dsYXNzLnYxLkxpc3RUdXJuc1JlcXVlc3QaIC5icmVha2dsYXNzLnYxLkxpc3RUdXJuc1Jlc3BvbnNlElEKCkdldFNlc3Npb24SIC5icmVha2dsYXNzLnYxLkdldFNlc3Npb25SZXF1ZXN0GiEuYnJlYWtnbGFzcy52MS5HZXRTZXNzaW9uUmVzcG9uc2USVwoMTGlzdFNlc3Npb25zEiIuYnJlYWtnbGFzcy52MS5MaXN0U2Vzc2lvbnNSZXF1ZXN0GiMuYnJlYWtnbGFzcy52MS5MaXN0U2Vzc2lvbnNSZXNwb25zZRJaCg1EZWxldGVTZXNzaW9uEiMuYnJlYWtnbGFzcy52MS5EZWxldGVTZXNzaW9uUmVxdWVzdBokLmJyZWFrZ2xhc3MudjEuRGVsZXRlU2Vzc2lvblJlc3BvbnNlYgZwcm90bzM", [file_breakglass_v1_event, file_breakglass_v1_session, file_breakglass_v1_turn, file_google_protobuf_duration]);
 
 /**
  * What to run.
@@ -75,6 +75,21 @@ export type RunTurnRequest = Message<"breakglass.v1.RunTurnRequest"> & {
    * @generated from field: bool text_deltas = 7;
    */
   textDeltas: boolean;
+
+  /**
+   * What the agent may do by itself. Unspecified: the server's default. A server can refuse BYPASS.
+   *
+   * @generated from field: breakglass.v1.PermissionMode permission_mode = 8;
+   */
+  permissionMode: PermissionMode;
+
+  /**
+   * Images, which the model is shown, and files, which are put into the workspace before the agent begins. At most 20, and
+   * 8 MiB together unless the server sets another limit.
+   *
+   * @generated from field: repeated breakglass.v1.Attachment attachments = 9;
+   */
+  attachments: Attachment[];
 };
 
 /**
@@ -83,6 +98,43 @@ export type RunTurnRequest = Message<"breakglass.v1.RunTurnRequest"> & {
  */
 export const RunTurnRequestSchema: GenMessage<RunTurnRequest> = /*@__PURE__*/
   messageDesc(file_breakglass_v1_breakglass_service, 0);
+
+/**
+ * A file that goes with a prompt.
+ *
+ * @generated from message breakglass.v1.Attachment
+ */
+export type Attachment = Message<"breakglass.v1.Attachment"> & {
+  /**
+   * The file's name, without a path: at most 255 bytes of UTF-8, no `/`, no control characters, not `.` or `..`; unique in
+   * its request. Required.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * The media type, such as `text/plain`. `image/png`, `image/jpeg`, `image/gif` and `image/webp` are shown to the model,
+   * must be what they say and have at most 3.75 MiB; other `image/…` are refused; all else is a file. Required.
+   *
+   * @generated from field: string media_type = 2;
+   */
+  mediaType: string;
+
+  /**
+   * The bytes.
+   *
+   * @generated from field: bytes data = 3;
+   */
+  data: Uint8Array;
+};
+
+/**
+ * Describes the message breakglass.v1.Attachment.
+ * Use `create(AttachmentSchema)` to create a new message.
+ */
+export const AttachmentSchema: GenMessage<Attachment> = /*@__PURE__*/
+  messageDesc(file_breakglass_v1_breakglass_service, 1);
 
 /**
  * One event of the turn.
@@ -103,7 +155,7 @@ export type RunTurnResponse = Message<"breakglass.v1.RunTurnResponse"> & {
  * Use `create(RunTurnResponseSchema)` to create a new message.
  */
 export const RunTurnResponseSchema: GenMessage<RunTurnResponse> = /*@__PURE__*/
-  messageDesc(file_breakglass_v1_breakglass_service, 1);
+  messageDesc(file_breakglass_v1_breakglass_service, 2);
 
 /**
  * Which turn to follow.
@@ -138,7 +190,7 @@ export type AttachTurnRequest = Message<"breakglass.v1.AttachTurnRequest"> & {
  * Use `create(AttachTurnRequestSchema)` to create a new message.
  */
 export const AttachTurnRequestSchema: GenMessage<AttachTurnRequest> = /*@__PURE__*/
-  messageDesc(file_breakglass_v1_breakglass_service, 2);
+  messageDesc(file_breakglass_v1_breakglass_service, 3);
 
 /**
  * One event of the turn.
@@ -159,7 +211,7 @@ export type AttachTurnResponse = Message<"breakglass.v1.AttachTurnResponse"> & {
  * Use `create(AttachTurnResponseSchema)` to create a new message.
  */
 export const AttachTurnResponseSchema: GenMessage<AttachTurnResponse> = /*@__PURE__*/
-  messageDesc(file_breakglass_v1_breakglass_service, 3);
+  messageDesc(file_breakglass_v1_breakglass_service, 4);
 
 /**
  * Which turn to cancel.
@@ -180,7 +232,7 @@ export type CancelTurnRequest = Message<"breakglass.v1.CancelTurnRequest"> & {
  * Use `create(CancelTurnRequestSchema)` to create a new message.
  */
 export const CancelTurnRequestSchema: GenMessage<CancelTurnRequest> = /*@__PURE__*/
-  messageDesc(file_breakglass_v1_breakglass_service, 4);
+  messageDesc(file_breakglass_v1_breakglass_service, 5);
 
 /**
  * The turn as it ended.
@@ -201,7 +253,306 @@ export type CancelTurnResponse = Message<"breakglass.v1.CancelTurnResponse"> & {
  * Use `create(CancelTurnResponseSchema)` to create a new message.
  */
 export const CancelTurnResponseSchema: GenMessage<CancelTurnResponse> = /*@__PURE__*/
-  messageDesc(file_breakglass_v1_breakglass_service, 5);
+  messageDesc(file_breakglass_v1_breakglass_service, 6);
+
+/**
+ * Which turn to interrupt.
+ *
+ * @generated from message breakglass.v1.InterruptTurnRequest
+ */
+export type InterruptTurnRequest = Message<"breakglass.v1.InterruptTurnRequest"> & {
+  /**
+   * The turn. Required.
+   *
+   * @generated from field: string turn_id = 1;
+   */
+  turnId: string;
+};
+
+/**
+ * Describes the message breakglass.v1.InterruptTurnRequest.
+ * Use `create(InterruptTurnRequestSchema)` to create a new message.
+ */
+export const InterruptTurnRequestSchema: GenMessage<InterruptTurnRequest> = /*@__PURE__*/
+  messageDesc(file_breakglass_v1_breakglass_service, 7);
+
+/**
+ * The turn as it ended.
+ *
+ * @generated from message breakglass.v1.InterruptTurnResponse
+ */
+export type InterruptTurnResponse = Message<"breakglass.v1.InterruptTurnResponse"> & {
+  /**
+   * The turn. Always set.
+   *
+   * @generated from field: breakglass.v1.Turn turn = 1;
+   */
+  turn?: Turn | undefined;
+};
+
+/**
+ * Describes the message breakglass.v1.InterruptTurnResponse.
+ * Use `create(InterruptTurnResponseSchema)` to create a new message.
+ */
+export const InterruptTurnResponseSchema: GenMessage<InterruptTurnResponse> = /*@__PURE__*/
+  messageDesc(file_breakglass_v1_breakglass_service, 8);
+
+/**
+ * What to tell the agent.
+ *
+ * @generated from message breakglass.v1.SteerTurnRequest
+ */
+export type SteerTurnRequest = Message<"breakglass.v1.SteerTurnRequest"> & {
+  /**
+   * The turn. Required.
+   *
+   * @generated from field: string turn_id = 1;
+   */
+  turnId: string;
+
+  /**
+   * The message, taken literally. Required; at most 64 KiB of UTF-8.
+   *
+   * @generated from field: string message = 2;
+   */
+  message: string;
+
+  /**
+   * Makes it idempotent, a UUID: a second request with the same id and content is answered as the first was, also when the
+   * turn has ended since. Scoped to the caller, together with those of `RunTurn`. Empty: every request is a message.
+   *
+   * @generated from field: string request_id = 3;
+   */
+  requestId: string;
+};
+
+/**
+ * Describes the message breakglass.v1.SteerTurnRequest.
+ * Use `create(SteerTurnRequestSchema)` to create a new message.
+ */
+export const SteerTurnRequestSchema: GenMessage<SteerTurnRequest> = /*@__PURE__*/
+  messageDesc(file_breakglass_v1_breakglass_service, 9);
+
+/**
+ * The message is recorded.
+ *
+ * @generated from message breakglass.v1.SteerTurnResponse
+ */
+export type SteerTurnResponse = Message<"breakglass.v1.SteerTurnResponse"> & {
+  /**
+   * The turn's `steer` event.
+   *
+   * @generated from field: uint32 sequence = 1;
+   */
+  sequence: number;
+
+  /**
+   * The turn as it is now. Always set.
+   *
+   * @generated from field: breakglass.v1.Turn turn = 2;
+   */
+  turn?: Turn | undefined;
+};
+
+/**
+ * Describes the message breakglass.v1.SteerTurnResponse.
+ * Use `create(SteerTurnResponseSchema)` to create a new message.
+ */
+export const SteerTurnResponseSchema: GenMessage<SteerTurnResponse> = /*@__PURE__*/
+  messageDesc(file_breakglass_v1_breakglass_service, 10);
+
+/**
+ * An answer to an `approval_request`.
+ *
+ * @generated from message breakglass.v1.ResolveApprovalRequest
+ */
+export type ResolveApprovalRequest = Message<"breakglass.v1.ResolveApprovalRequest"> & {
+  /**
+   * The turn. Required.
+   *
+   * @generated from field: string turn_id = 1;
+   */
+  turnId: string;
+
+  /**
+   * The approval. Required.
+   *
+   * @generated from field: string approval_id = 2;
+   */
+  approvalId: string;
+
+  /**
+   * The answer. Required.
+   *
+   * @generated from oneof breakglass.v1.ResolveApprovalRequest.decision
+   */
+  decision: {
+    /**
+     * The call may be made.
+     *
+     * @generated from field: breakglass.v1.ResolveApprovalRequest.Allow allow = 3;
+     */
+    value: ResolveApprovalRequest_Allow;
+    case: "allow";
+  } | {
+    /**
+     * The call may not be made.
+     *
+     * @generated from field: breakglass.v1.ResolveApprovalRequest.Deny deny = 4;
+     */
+    value: ResolveApprovalRequest_Deny;
+    case: "deny";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message breakglass.v1.ResolveApprovalRequest.
+ * Use `create(ResolveApprovalRequestSchema)` to create a new message.
+ */
+export const ResolveApprovalRequestSchema: GenMessage<ResolveApprovalRequest> = /*@__PURE__*/
+  messageDesc(file_breakglass_v1_breakglass_service, 11);
+
+/**
+ * The call may be made.
+ *
+ * @generated from message breakglass.v1.ResolveApprovalRequest.Allow
+ */
+export type ResolveApprovalRequest_Allow = Message<"breakglass.v1.ResolveApprovalRequest.Allow"> & {
+  /**
+   * The input to make it with, a JSON object as text. Unset: as the agent asked for it.
+   *
+   * @generated from field: optional string input_json = 1;
+   */
+  inputJson?: string | undefined;
+};
+
+/**
+ * Describes the message breakglass.v1.ResolveApprovalRequest.Allow.
+ * Use `create(ResolveApprovalRequest_AllowSchema)` to create a new message.
+ */
+export const ResolveApprovalRequest_AllowSchema: GenMessage<ResolveApprovalRequest_Allow> = /*@__PURE__*/
+  messageDesc(file_breakglass_v1_breakglass_service, 11, 0);
+
+/**
+ * The call may not be made.
+ *
+ * @generated from message breakglass.v1.ResolveApprovalRequest.Deny
+ */
+export type ResolveApprovalRequest_Deny = Message<"breakglass.v1.ResolveApprovalRequest.Deny"> & {
+  /**
+   * What the agent is told, at most 16 KiB of UTF-8. Empty: only that it was denied.
+   *
+   * @generated from field: string message = 1;
+   */
+  message: string;
+};
+
+/**
+ * Describes the message breakglass.v1.ResolveApprovalRequest.Deny.
+ * Use `create(ResolveApprovalRequest_DenySchema)` to create a new message.
+ */
+export const ResolveApprovalRequest_DenySchema: GenMessage<ResolveApprovalRequest_Deny> = /*@__PURE__*/
+  messageDesc(file_breakglass_v1_breakglass_service, 11, 1);
+
+/**
+ * The answer is recorded, and counts.
+ *
+ * @generated from message breakglass.v1.ResolveApprovalResponse
+ */
+export type ResolveApprovalResponse = Message<"breakglass.v1.ResolveApprovalResponse"> & {
+  /**
+   * The turn as it is now. Always set.
+   *
+   * @generated from field: breakglass.v1.Turn turn = 1;
+   */
+  turn?: Turn | undefined;
+};
+
+/**
+ * Describes the message breakglass.v1.ResolveApprovalResponse.
+ * Use `create(ResolveApprovalResponseSchema)` to create a new message.
+ */
+export const ResolveApprovalResponseSchema: GenMessage<ResolveApprovalResponse> = /*@__PURE__*/
+  messageDesc(file_breakglass_v1_breakglass_service, 12);
+
+/**
+ * Which session to watch.
+ *
+ * @generated from message breakglass.v1.WatchSessionRequest
+ */
+export type WatchSessionRequest = Message<"breakglass.v1.WatchSessionRequest"> & {
+  /**
+   * The session. Required.
+   *
+   * @generated from field: string session_id = 1;
+   */
+  sessionId: string;
+
+  /**
+   * Only changes after this cursor are announced. 0: from the start.
+   *
+   * @generated from field: uint64 after_cursor = 2;
+   */
+  afterCursor: bigint;
+};
+
+/**
+ * Describes the message breakglass.v1.WatchSessionRequest.
+ * Use `create(WatchSessionRequestSchema)` to create a new message.
+ */
+export const WatchSessionRequestSchema: GenMessage<WatchSessionRequest> = /*@__PURE__*/
+  messageDesc(file_breakglass_v1_breakglass_service, 13);
+
+/**
+ * A change of a session, or a sign of life.
+ *
+ * @generated from message breakglass.v1.WatchSessionResponse
+ */
+export type WatchSessionResponse = Message<"breakglass.v1.WatchSessionResponse"> & {
+  /**
+   * All changes up to here were announced on this stream or skipped by `after_cursor`; where to come back from.
+   *
+   * @generated from field: uint64 cursor = 1;
+   */
+  cursor: bigint;
+
+  /**
+   * What happened. Unset: nothing new; sent first where there is nothing to announce, and after 15 s of silence.
+   *
+   * @generated from oneof breakglass.v1.WatchSessionResponse.change
+   */
+  change: {
+    /**
+     * A turn was recorded. As it is now: it may have ended since.
+     *
+     * @generated from field: breakglass.v1.Turn turn_started = 2;
+     */
+    value: Turn;
+    case: "turnStarted";
+  } | {
+    /**
+     * A turn ended.
+     *
+     * @generated from field: breakglass.v1.Turn turn_ended = 3;
+     */
+    value: Turn;
+    case: "turnEnded";
+  } | { case: undefined; value?: undefined };
+
+  /**
+   * The stream has now announced everything that had happened when it began. Set once in a stream.
+   *
+   * @generated from field: bool caught_up = 4;
+   */
+  caughtUp: boolean;
+};
+
+/**
+ * Describes the message breakglass.v1.WatchSessionResponse.
+ * Use `create(WatchSessionResponseSchema)` to create a new message.
+ */
+export const WatchSessionResponseSchema: GenMessage<WatchSessionResponse> = /*@__PURE__*/
+  messageDesc(file_breakglass_v1_breakglass_service, 14);
 
 /**
  * Which turn to answer.
@@ -222,7 +573,7 @@ export type GetTurnRequest = Message<"breakglass.v1.GetTurnRequest"> & {
  * Use `create(GetTurnRequestSchema)` to create a new message.
  */
 export const GetTurnRequestSchema: GenMessage<GetTurnRequest> = /*@__PURE__*/
-  messageDesc(file_breakglass_v1_breakglass_service, 6);
+  messageDesc(file_breakglass_v1_breakglass_service, 15);
 
 /**
  * The turn.
@@ -243,7 +594,7 @@ export type GetTurnResponse = Message<"breakglass.v1.GetTurnResponse"> & {
  * Use `create(GetTurnResponseSchema)` to create a new message.
  */
 export const GetTurnResponseSchema: GenMessage<GetTurnResponse> = /*@__PURE__*/
-  messageDesc(file_breakglass_v1_breakglass_service, 7);
+  messageDesc(file_breakglass_v1_breakglass_service, 16);
 
 /**
  * Which turns to answer.
@@ -278,7 +629,7 @@ export type ListTurnsRequest = Message<"breakglass.v1.ListTurnsRequest"> & {
  * Use `create(ListTurnsRequestSchema)` to create a new message.
  */
 export const ListTurnsRequestSchema: GenMessage<ListTurnsRequest> = /*@__PURE__*/
-  messageDesc(file_breakglass_v1_breakglass_service, 8);
+  messageDesc(file_breakglass_v1_breakglass_service, 17);
 
 /**
  * A page of turns.
@@ -306,7 +657,7 @@ export type ListTurnsResponse = Message<"breakglass.v1.ListTurnsResponse"> & {
  * Use `create(ListTurnsResponseSchema)` to create a new message.
  */
 export const ListTurnsResponseSchema: GenMessage<ListTurnsResponse> = /*@__PURE__*/
-  messageDesc(file_breakglass_v1_breakglass_service, 9);
+  messageDesc(file_breakglass_v1_breakglass_service, 18);
 
 /**
  * Which session to answer.
@@ -327,7 +678,7 @@ export type GetSessionRequest = Message<"breakglass.v1.GetSessionRequest"> & {
  * Use `create(GetSessionRequestSchema)` to create a new message.
  */
 export const GetSessionRequestSchema: GenMessage<GetSessionRequest> = /*@__PURE__*/
-  messageDesc(file_breakglass_v1_breakglass_service, 10);
+  messageDesc(file_breakglass_v1_breakglass_service, 19);
 
 /**
  * The session.
@@ -348,7 +699,7 @@ export type GetSessionResponse = Message<"breakglass.v1.GetSessionResponse"> & {
  * Use `create(GetSessionResponseSchema)` to create a new message.
  */
 export const GetSessionResponseSchema: GenMessage<GetSessionResponse> = /*@__PURE__*/
-  messageDesc(file_breakglass_v1_breakglass_service, 11);
+  messageDesc(file_breakglass_v1_breakglass_service, 20);
 
 /**
  * Which sessions to answer.
@@ -376,7 +727,7 @@ export type ListSessionsRequest = Message<"breakglass.v1.ListSessionsRequest"> &
  * Use `create(ListSessionsRequestSchema)` to create a new message.
  */
 export const ListSessionsRequestSchema: GenMessage<ListSessionsRequest> = /*@__PURE__*/
-  messageDesc(file_breakglass_v1_breakglass_service, 12);
+  messageDesc(file_breakglass_v1_breakglass_service, 21);
 
 /**
  * A page of sessions.
@@ -404,7 +755,7 @@ export type ListSessionsResponse = Message<"breakglass.v1.ListSessionsResponse">
  * Use `create(ListSessionsResponseSchema)` to create a new message.
  */
 export const ListSessionsResponseSchema: GenMessage<ListSessionsResponse> = /*@__PURE__*/
-  messageDesc(file_breakglass_v1_breakglass_service, 13);
+  messageDesc(file_breakglass_v1_breakglass_service, 22);
 
 /**
  * Which session to delete.
@@ -425,7 +776,7 @@ export type DeleteSessionRequest = Message<"breakglass.v1.DeleteSessionRequest">
  * Use `create(DeleteSessionRequestSchema)` to create a new message.
  */
 export const DeleteSessionRequestSchema: GenMessage<DeleteSessionRequest> = /*@__PURE__*/
-  messageDesc(file_breakglass_v1_breakglass_service, 14);
+  messageDesc(file_breakglass_v1_breakglass_service, 23);
 
 /**
  * Nothing: the session is gone.
@@ -440,7 +791,7 @@ export type DeleteSessionResponse = Message<"breakglass.v1.DeleteSessionResponse
  * Use `create(DeleteSessionResponseSchema)` to create a new message.
  */
 export const DeleteSessionResponseSchema: GenMessage<DeleteSessionResponse> = /*@__PURE__*/
-  messageDesc(file_breakglass_v1_breakglass_service, 15);
+  messageDesc(file_breakglass_v1_breakglass_service, 24);
 
 /**
  * Runs an AI agent and streams its work.
@@ -483,6 +834,50 @@ export const BreakglassService: GenService<{
     methodKind: "unary";
     input: typeof CancelTurnRequestSchema;
     output: typeof CancelTurnResponseSchema;
+  },
+  /**
+   * Asks the agent to stop what it does, and answers with the turn as it ended: CANCELED, with what was said so far. The
+   * agent's process and what runs in its background live on. It never escalates: where the agent does not obey within 5 s
+   * the answer is ABORTED and the turn goes on. Idempotent: a turn that has ended is answered as it is.
+   *
+   * @generated from rpc breakglass.v1.BreakglassService.InterruptTurn
+   */
+  interruptTurn: {
+    methodKind: "unary";
+    input: typeof InterruptTurnRequestSchema;
+    output: typeof InterruptTurnResponseSchema;
+  },
+  /**
+   * Hands the running turn another message, which the agent takes up as soon as it can, and answers once that is recorded.
+   * Refused with FAILED_PRECONDITION where the turn has ended.
+   *
+   * @generated from rpc breakglass.v1.BreakglassService.SteerTurn
+   */
+  steerTurn: {
+    methodKind: "unary";
+    input: typeof SteerTurnRequestSchema;
+    output: typeof SteerTurnResponseSchema;
+  },
+  /**
+   * Answers an `approval_request`. The first answer wins; a later one is refused and learns who gave it.
+   *
+   * @generated from rpc breakglass.v1.BreakglassService.ResolveApproval
+   */
+  resolveApproval: {
+    methodKind: "unary";
+    input: typeof ResolveApprovalRequestSchema;
+    output: typeof ResolveApprovalResponseSchema;
+  },
+  /**
+   * Announces every turn of a session as it starts and as it ends, those that the agent begins by itself included, from
+   * after a cursor. It ends when the session is deleted, with NOT_FOUND.
+   *
+   * @generated from rpc breakglass.v1.BreakglassService.WatchSession
+   */
+  watchSession: {
+    methodKind: "server_streaming";
+    input: typeof WatchSessionRequestSchema;
+    output: typeof WatchSessionResponseSchema;
   },
   /**
    * Answers one turn.

@@ -12,7 +12,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file breakglass/v1/event.proto.
  */
 export const file_breakglass_v1_event: GenFile = /*@__PURE__*/
-  fileDesc("ChlicmVha2dsYXNzL3YxL2V2ZW50LnByb3RvEg1icmVha2dsYXNzLnYxInoKBVVzYWdlEhQKDGlucHV0X3Rva2VucxgBIAEoBBIVCg1vdXRwdXRfdG9rZW5zGAIgASgEEh8KF2NhY2hlX3JlYWRfaW5wdXRfdG9rZW5zGAMgASgEEiMKG2NhY2hlX2NyZWF0aW9uX2lucHV0X3Rva2VucxgEIAEoBCJuCgxTZXNzaW9uRXZlbnQSGAoQYWdlbnRfc2Vzc2lvbl9pZBgBIAEoCRINCgVtb2RlbBgCIAEoCRINCgVhZ2VudBgDIAEoCRIVCg1hZ2VudF92ZXJzaW9uGAQgASgJEg8KB3Jlc3VtZWQYBSABKAgibQoJVGV4dEV2ZW50EgwKBHRleHQYASABKAkSEgoKbWVzc2FnZV9pZBgCIAEoCRIWCg5wYXJlbnRfdG9vbF9pZBgDIAEoCRIRCgl0cnVuY2F0ZWQYBCABKAgSEwoLdG90YWxfYnl0ZXMYBSABKAQikgEKCVRvb2xFdmVudBIPCgd0b29sX2lkGAEgASgJEgwKBG5hbWUYAiABKAkSEgoKaW5wdXRfanNvbhgDIAEoCRISCgptZXNzYWdlX2lkGAQgASgJEhYKDnBhcmVudF90b29sX2lkGAUgASgJEhEKCXRydW5jYXRlZBgGIAEoCBITCgt0b3RhbF9ieXRlcxgHIAEoBCKFAQoPVG9vbFJlc3VsdEV2ZW50Eg8KB3Rvb2xfaWQYASABKAkSEAoIaXNfZXJyb3IYAiABKAgSDwoHY29udGVudBgDIAEoCRIWCg5wYXJlbnRfdG9vbF9pZBgEIAEoCRIRCgl0cnVuY2F0ZWQYBSABKAgSEwoLdG90YWxfYnl0ZXMYBiABKAQicQoNVGhpbmtpbmdFdmVudBIMCgR0ZXh0GAEgASgJEhIKCm1lc3NhZ2VfaWQYAiABKAkSFgoOcGFyZW50X3Rvb2xfaWQYAyABKAkSEQoJdHJ1bmNhdGVkGAQgASgIEhMKC3RvdGFsX2J5dGVzGAUgASgEIrEBCgtOb3RpY2VFdmVudBIrCgZyZWFzb24YASABKA4yGy5icmVha2dsYXNzLnYxLk5vdGljZVJlYXNvbhIPCgdtZXNzYWdlGAIgASgJEg8KB2F0dGVtcHQYAyABKA0SFAoMbWF4X2F0dGVtcHRzGAQgASgNEigKBWRlbGF5GAUgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhMKC2h0dHBfc3RhdHVzGAYgASgFIkUKEFBlcm1pc3Npb25EZW5pYWwSDwoHdG9vbF9pZBgBIAEoCRIMCgRuYW1lGAIgASgJEhIKCmlucHV0X2pzb24YAyABKAki+gIKC1Jlc3VsdEV2ZW50EhAKCGlzX2Vycm9yGAEgASgIEg4KBnJlc3VsdBgCIAEoCRIrCghkdXJhdGlvbhgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIRCgludW1fdHVybnMYBCABKA0SEwoLc3RvcF9yZWFzb24YBSABKAkSIwoFdXNhZ2UYBiABKAsyFC5icmVha2dsYXNzLnYxLlVzYWdlEhYKDnRvdGFsX2Nvc3RfdXNkGAcgASgBEjsKEnBlcm1pc3Npb25fZGVuaWFscxgIIAMoCzIfLmJyZWFrZ2xhc3MudjEuUGVybWlzc2lvbkRlbmlhbBIdChBhcGlfZXJyb3Jfc3RhdHVzGAkgASgFSACIAQESHgoWc3RydWN0dXJlZF9vdXRwdXRfanNvbhgKIAEoCRIRCgl0cnVuY2F0ZWQYCyABKAgSEwoLdG90YWxfYnl0ZXMYDCABKARCEwoRX2FwaV9lcnJvcl9zdGF0dXMi0QEKCkVycm9yRXZlbnQSKgoGcmVhc29uGAEgASgOMhouYnJlYWtnbGFzcy52MS5FcnJvclJlYXNvbhIPCgdtZXNzYWdlGAIgASgJEhYKCWV4aXRfY29kZRgDIAEoBUgAiAEBEg4KBnNpZ25hbBgEIAEoCRITCgtzdGRlcnJfdGFpbBgFIAEoCRIjCgV1c2FnZRgGIAEoCzIULmJyZWFrZ2xhc3MudjEuVXNhZ2USFgoOdG90YWxfY29zdF91c2QYByABKAFCDAoKX2V4aXRfY29kZSIyCg5UZXh0RGVsdGFFdmVudBIMCgR0ZXh0GAEgASgJEhIKCm1lc3NhZ2VfaWQYAiABKAkiXwoPQ2hlY2twb2ludEV2ZW50EhAKCHNlcXVlbmNlGAEgASgNEicKBXN0YXRlGAIgASgOMhguYnJlYWtnbGFzcy52MS5UdXJuU3RhdGUSEQoJY2F1Z2h0X3VwGAMgASgIItsECglUdXJuRXZlbnQSEAoIc2VxdWVuY2UYASABKA0SDwoHdHVybl9pZBgCIAEoCRISCgpzZXNzaW9uX2lkGAMgASgJEi8KC2NyZWF0ZV90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgdzZXNzaW9uGAUgASgLMhsuYnJlYWtnbGFzcy52MS5TZXNzaW9uRXZlbnRIABIoCgR0ZXh0GAYgASgLMhguYnJlYWtnbGFzcy52MS5UZXh0RXZlbnRIABIoCgR0b29sGAcgASgLMhguYnJlYWtnbGFzcy52MS5Ub29sRXZlbnRIABI1Cgt0b29sX3Jlc3VsdBgIIAEoCzIeLmJyZWFrZ2xhc3MudjEuVG9vbFJlc3VsdEV2ZW50SAASMAoIdGhpbmtpbmcYCSABKAsyHC5icmVha2dsYXNzLnYxLlRoaW5raW5nRXZlbnRIABIsCgZub3RpY2UYCiABKAsyGi5icmVha2dsYXNzLnYxLk5vdGljZUV2ZW50SAASLAoGcmVzdWx0GAsgASgLMhouYnJlYWtnbGFzcy52MS5SZXN1bHRFdmVudEgAEioKBWVycm9yGAwgASgLMhkuYnJlYWtnbGFzcy52MS5FcnJvckV2ZW50SAASMwoKdGV4dF9kZWx0YRgNIAEoCzIdLmJyZWFrZ2xhc3MudjEuVGV4dERlbHRhRXZlbnRIABI0CgpjaGVja3BvaW50GA4gASgLMh4uYnJlYWtnbGFzcy52MS5DaGVja3BvaW50RXZlbnRIAEIGCgRraW5kKp4BCglUdXJuU3RhdGUSGgoWVFVSTl9TVEFURV9VTlNQRUNJRklFRBAAEhYKElRVUk5fU1RBVEVfUlVOTklORxABEhgKFFRVUk5fU1RBVEVfU1VDQ0VFREVEEAISFQoRVFVSTl9TVEFURV9GQUlMRUQQAxIXChNUVVJOX1NUQVRFX0NBTkNFTEVEEAQSEwoPVFVSTl9TVEFURV9MT1NUEAUqiQMKC0Vycm9yUmVhc29uEhwKGEVSUk9SX1JFQVNPTl9VTlNQRUNJRklFRBAAEiAKHEVSUk9SX1JFQVNPTl9BR0VOVF9OT1RfRk9VTkQQARIjCh9FUlJPUl9SRUFTT05fQUdFTlRfU1RBUlRfRkFJTEVEEAISHQoZRVJST1JfUkVBU09OX0FHRU5UX0VYSVRFRBADEh8KG0VSUk9SX1JFQVNPTl9BR0VOVF9QUk9UT0NPTBAEEh0KGUVSUk9SX1JFQVNPTl9UVVJOX1RJTUVPVVQQBRIdChlFUlJPUl9SRUFTT05fSURMRV9USU1FT1VUEAYSGQoVRVJST1JfUkVBU09OX0NBTkNFTEVEEAcSIQodRVJST1JfUkVBU09OX1NFUlZFUl9SRVNUQVJURUQQCBIgChxFUlJPUl9SRUFTT05fU0VSVkVSX1NIVVRET1dOEAkSHQoZRVJST1JfUkVBU09OX09VVFBVVF9MSU1JVBAKEhgKFEVSUk9SX1JFQVNPTl9TVE9SQUdFEAsquwMKDE5vdGljZVJlYXNvbhIdChlOT1RJQ0VfUkVBU09OX1VOU1BFQ0lGSUVEEAASGwoXTk9USUNFX1JFQVNPTl9BUElfUkVUUlkQARIbChdOT1RJQ0VfUkVBU09OX0FQSV9FUlJPUhACEiAKHE5PVElDRV9SRUFTT05fTU9ERUxfRkFMTEJBQ0sQAxIfChtOT1RJQ0VfUkVBU09OX01PREVMX1JFRlVTQUwQBBIjCh9OT1RJQ0VfUkVBU09OX0NPTlRFWFRfQ09NUEFDVEVEEAUSJAogTk9USUNFX1JFQVNPTl9DT05WRVJTQVRJT05fUkVTRVQQBhIeChpOT1RJQ0VfUkVBU09OX1RBU0tfU1RBUlRFRBAHEhwKGE5PVElDRV9SRUFTT05fVEFTS19FTkRFRBAIEiMKH05PVElDRV9SRUFTT05fUEVSTUlTU0lPTl9ERU5JRUQQCRIcChhOT1RJQ0VfUkVBU09OX1JBVEVfTElNSVQQChIiCh5OT1RJQ0VfUkVBU09OX01BTEZPUk1FRF9PVVRQVVQQCxIfChtOT1RJQ0VfUkVBU09OX0FHRU5UX1dBUk5JTkcQDGIGcHJvdG8z", [file_google_protobuf_duration, file_google_protobuf_timestamp]);
+  fileDesc("ChlicmVha2dsYXNzL3YxL2V2ZW50LnByb3RvEg1icmVha2dsYXNzLnYxInoKBVVzYWdlEhQKDGlucHV0X3Rva2VucxgBIAEoBBIVCg1vdXRwdXRfdG9rZW5zGAIgASgEEh8KF2NhY2hlX3JlYWRfaW5wdXRfdG9rZW5zGAMgASgEEiMKG2NhY2hlX2NyZWF0aW9uX2lucHV0X3Rva2VucxgEIAEoBCJuCgxTZXNzaW9uRXZlbnQSGAoQYWdlbnRfc2Vzc2lvbl9pZBgBIAEoCRINCgVtb2RlbBgCIAEoCRINCgVhZ2VudBgDIAEoCRIVCg1hZ2VudF92ZXJzaW9uGAQgASgJEg8KB3Jlc3VtZWQYBSABKAgibQoJVGV4dEV2ZW50EgwKBHRleHQYASABKAkSEgoKbWVzc2FnZV9pZBgCIAEoCRIWCg5wYXJlbnRfdG9vbF9pZBgDIAEoCRIRCgl0cnVuY2F0ZWQYBCABKAgSEwoLdG90YWxfYnl0ZXMYBSABKAQikgEKCVRvb2xFdmVudBIPCgd0b29sX2lkGAEgASgJEgwKBG5hbWUYAiABKAkSEgoKaW5wdXRfanNvbhgDIAEoCRISCgptZXNzYWdlX2lkGAQgASgJEhYKDnBhcmVudF90b29sX2lkGAUgASgJEhEKCXRydW5jYXRlZBgGIAEoCBITCgt0b3RhbF9ieXRlcxgHIAEoBCKFAQoPVG9vbFJlc3VsdEV2ZW50Eg8KB3Rvb2xfaWQYASABKAkSEAoIaXNfZXJyb3IYAiABKAgSDwoHY29udGVudBgDIAEoCRIWCg5wYXJlbnRfdG9vbF9pZBgEIAEoCRIRCgl0cnVuY2F0ZWQYBSABKAgSEwoLdG90YWxfYnl0ZXMYBiABKAQicQoNVGhpbmtpbmdFdmVudBIMCgR0ZXh0GAEgASgJEhIKCm1lc3NhZ2VfaWQYAiABKAkSFgoOcGFyZW50X3Rvb2xfaWQYAyABKAkSEQoJdHJ1bmNhdGVkGAQgASgIEhMKC3RvdGFsX2J5dGVzGAUgASgEIrEBCgtOb3RpY2VFdmVudBIrCgZyZWFzb24YASABKA4yGy5icmVha2dsYXNzLnYxLk5vdGljZVJlYXNvbhIPCgdtZXNzYWdlGAIgASgJEg8KB2F0dGVtcHQYAyABKA0SFAoMbWF4X2F0dGVtcHRzGAQgASgNEigKBWRlbGF5GAUgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhMKC2h0dHBfc3RhdHVzGAYgASgFIkUKEFBlcm1pc3Npb25EZW5pYWwSDwoHdG9vbF9pZBgBIAEoCRIMCgRuYW1lGAIgASgJEhIKCmlucHV0X2pzb24YAyABKAkiRAoKU3RlZXJFdmVudBIPCgdtZXNzYWdlGAEgASgJEhEKCXByaW5jaXBhbBgCIAEoCRISCgpyZXF1ZXN0X2lkGAMgASgJIswBChRBcHByb3ZhbFJlcXVlc3RFdmVudBITCgthcHByb3ZhbF9pZBgBIAEoCRIPCgd0b29sX2lkGAIgASgJEgwKBG5hbWUYAyABKAkSEgoKaW5wdXRfanNvbhgEIAEoCRITCgtkZXNjcmlwdGlvbhgFIAEoCRIvCgtleHBpcmVfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEQoJdHJ1bmNhdGVkGAcgASgIEhMKC3RvdGFsX2J5dGVzGAggASgEIsEBChdBcHByb3ZhbFJlc29sdXRpb25FdmVudBITCgthcHByb3ZhbF9pZBgBIAEoCRIxCghkZWNpc2lvbhgCIAEoDjIfLmJyZWFrZ2xhc3MudjEuQXBwcm92YWxEZWNpc2lvbhIRCglwcmluY2lwYWwYAyABKAkSDwoHbWVzc2FnZRgEIAEoCRISCgppbnB1dF9qc29uGAUgASgJEhEKCXRydW5jYXRlZBgGIAEoCBITCgt0b3RhbF9ieXRlcxgHIAEoBCL6AgoLUmVzdWx0RXZlbnQSEAoIaXNfZXJyb3IYASABKAgSDgoGcmVzdWx0GAIgASgJEisKCGR1cmF0aW9uGAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhEKCW51bV90dXJucxgEIAEoDRITCgtzdG9wX3JlYXNvbhgFIAEoCRIjCgV1c2FnZRgGIAEoCzIULmJyZWFrZ2xhc3MudjEuVXNhZ2USFgoOdG90YWxfY29zdF91c2QYByABKAESOwoScGVybWlzc2lvbl9kZW5pYWxzGAggAygLMh8uYnJlYWtnbGFzcy52MS5QZXJtaXNzaW9uRGVuaWFsEh0KEGFwaV9lcnJvcl9zdGF0dXMYCSABKAVIAIgBARIeChZzdHJ1Y3R1cmVkX291dHB1dF9qc29uGAogASgJEhEKCXRydW5jYXRlZBgLIAEoCBITCgt0b3RhbF9ieXRlcxgMIAEoBEITChFfYXBpX2Vycm9yX3N0YXR1cyLRAQoKRXJyb3JFdmVudBIqCgZyZWFzb24YASABKA4yGi5icmVha2dsYXNzLnYxLkVycm9yUmVhc29uEg8KB21lc3NhZ2UYAiABKAkSFgoJZXhpdF9jb2RlGAMgASgFSACIAQESDgoGc2lnbmFsGAQgASgJEhMKC3N0ZGVycl90YWlsGAUgASgJEiMKBXVzYWdlGAYgASgLMhQuYnJlYWtnbGFzcy52MS5Vc2FnZRIWCg50b3RhbF9jb3N0X3VzZBgHIAEoAUIMCgpfZXhpdF9jb2RlIjIKDlRleHREZWx0YUV2ZW50EgwKBHRleHQYASABKAkSEgoKbWVzc2FnZV9pZBgCIAEoCSJfCg9DaGVja3BvaW50RXZlbnQSEAoIc2VxdWVuY2UYASABKA0SJwoFc3RhdGUYAiABKA4yGC5icmVha2dsYXNzLnYxLlR1cm5TdGF0ZRIRCgljYXVnaHRfdXAYAyABKAgijwYKCVR1cm5FdmVudBIQCghzZXF1ZW5jZRgBIAEoDRIPCgd0dXJuX2lkGAIgASgJEhIKCnNlc3Npb25faWQYAyABKAkSLwoLY3JlYXRlX3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KB3Nlc3Npb24YBSABKAsyGy5icmVha2dsYXNzLnYxLlNlc3Npb25FdmVudEgAEigKBHRleHQYBiABKAsyGC5icmVha2dsYXNzLnYxLlRleHRFdmVudEgAEigKBHRvb2wYByABKAsyGC5icmVha2dsYXNzLnYxLlRvb2xFdmVudEgAEjUKC3Rvb2xfcmVzdWx0GAggASgLMh4uYnJlYWtnbGFzcy52MS5Ub29sUmVzdWx0RXZlbnRIABIwCgh0aGlua2luZxgJIAEoCzIcLmJyZWFrZ2xhc3MudjEuVGhpbmtpbmdFdmVudEgAEiwKBm5vdGljZRgKIAEoCzIaLmJyZWFrZ2xhc3MudjEuTm90aWNlRXZlbnRIABIsCgZyZXN1bHQYCyABKAsyGi5icmVha2dsYXNzLnYxLlJlc3VsdEV2ZW50SAASKgoFZXJyb3IYDCABKAsyGS5icmVha2dsYXNzLnYxLkVycm9yRXZlbnRIABIzCgp0ZXh0X2RlbHRhGA0gASgLMh0uYnJlYWtnbGFzcy52MS5UZXh0RGVsdGFFdmVudEgAEjQKCmNoZWNrcG9pbnQYDiABKAsyHi5icmVha2dsYXNzLnYxLkNoZWNrcG9pbnRFdmVudEgAEioKBXN0ZWVyGA8gASgLMhkuYnJlYWtnbGFzcy52MS5TdGVlckV2ZW50SAASPwoQYXBwcm92YWxfcmVxdWVzdBgQIAEoCzIjLmJyZWFrZ2xhc3MudjEuQXBwcm92YWxSZXF1ZXN0RXZlbnRIABJFChNhcHByb3ZhbF9yZXNvbHV0aW9uGBEgASgLMiYuYnJlYWtnbGFzcy52MS5BcHByb3ZhbFJlc29sdXRpb25FdmVudEgAQgYKBGtpbmQq1wEKCVR1cm5TdGF0ZRIaChZUVVJOX1NUQVRFX1VOU1BFQ0lGSUVEEAASFgoSVFVSTl9TVEFURV9SVU5OSU5HEAESGAoUVFVSTl9TVEFURV9TVUNDRUVERUQQAhIVChFUVVJOX1NUQVRFX0ZBSUxFRBADEhcKE1RVUk5fU1RBVEVfQ0FOQ0VMRUQQBBITCg9UVVJOX1NUQVRFX0xPU1QQBRIVChFUVVJOX1NUQVRFX1FVRVVFRBAGEiAKHFRVUk5fU1RBVEVfQVdBSVRJTkdfQVBQUk9WQUwQByqJAwoLRXJyb3JSZWFzb24SHAoYRVJST1JfUkVBU09OX1VOU1BFQ0lGSUVEEAASIAocRVJST1JfUkVBU09OX0FHRU5UX05PVF9GT1VORBABEiMKH0VSUk9SX1JFQVNPTl9BR0VOVF9TVEFSVF9GQUlMRUQQAhIdChlFUlJPUl9SRUFTT05fQUdFTlRfRVhJVEVEEAMSHwobRVJST1JfUkVBU09OX0FHRU5UX1BST1RPQ09MEAQSHQoZRVJST1JfUkVBU09OX1RVUk5fVElNRU9VVBAFEh0KGUVSUk9SX1JFQVNPTl9JRExFX1RJTUVPVVQQBhIZChVFUlJPUl9SRUFTT05fQ0FOQ0VMRUQQBxIhCh1FUlJPUl9SRUFTT05fU0VSVkVSX1JFU1RBUlRFRBAIEiAKHEVSUk9SX1JFQVNPTl9TRVJWRVJfU0hVVERPV04QCRIdChlFUlJPUl9SRUFTT05fT1VUUFVUX0xJTUlUEAoSGAoURVJST1JfUkVBU09OX1NUT1JBR0UQCyr9AwoMTm90aWNlUmVhc29uEh0KGU5PVElDRV9SRUFTT05fVU5TUEVDSUZJRUQQABIbChdOT1RJQ0VfUkVBU09OX0FQSV9SRVRSWRABEhsKF05PVElDRV9SRUFTT05fQVBJX0VSUk9SEAISIAocTk9USUNFX1JFQVNPTl9NT0RFTF9GQUxMQkFDSxADEh8KG05PVElDRV9SRUFTT05fTU9ERUxfUkVGVVNBTBAEEiMKH05PVElDRV9SRUFTT05fQ09OVEVYVF9DT01QQUNURUQQBRIkCiBOT1RJQ0VfUkVBU09OX0NPTlZFUlNBVElPTl9SRVNFVBAGEh4KGk5PVElDRV9SRUFTT05fVEFTS19TVEFSVEVEEAcSHAoYTk9USUNFX1JFQVNPTl9UQVNLX0VOREVEEAgSIwofTk9USUNFX1JFQVNPTl9QRVJNSVNTSU9OX0RFTklFRBAJEhwKGE5PVElDRV9SRUFTT05fUkFURV9MSU1JVBAKEiIKHk5PVElDRV9SRUFTT05fTUFMRk9STUVEX09VVFBVVBALEh8KG05PVElDRV9SRUFTT05fQUdFTlRfV0FSTklORxAMEh4KGk5PVElDRV9SRUFTT05fQUdFTlRfU0lMRU5UEA0SIAocTk9USUNFX1JFQVNPTl9BR0VOVF9SRVBMQUNFRBAOKtkBChBBcHByb3ZhbERlY2lzaW9uEiEKHUFQUFJPVkFMX0RFQ0lTSU9OX1VOU1BFQ0lGSUVEEAASHQoZQVBQUk9WQUxfREVDSVNJT05fQUxMT1dFRBABEiUKIUFQUFJPVkFMX0RFQ0lTSU9OX0FMTE9XRURfQ0hBTkdFRBACEhwKGEFQUFJPVkFMX0RFQ0lTSU9OX0RFTklFRBADEh0KGUFQUFJPVkFMX0RFQ0lTSU9OX0VYUElSRUQQBBIfChtBUFBST1ZBTF9ERUNJU0lPTl9XSVRIRFJBV04QBWIGcHJvdG8z", [file_google_protobuf_duration, file_google_protobuf_timestamp]);
 
 /**
  * Tokens that a turn used.
@@ -414,6 +414,175 @@ export const PermissionDenialSchema: GenMessage<PermissionDenial> = /*@__PURE__*
   messageDesc(file_breakglass_v1_event, 7);
 
 /**
+ * A message for the running turn, as `SteerTurn` took it. It has been handed to the agent, which takes it up after its
+ * running tool call or, while it writes, after what it writes.
+ *
+ * @generated from message breakglass.v1.SteerEvent
+ */
+export type SteerEvent = Message<"breakglass.v1.SteerEvent"> & {
+  /**
+   * The message. Always set.
+   *
+   * @generated from field: string message = 1;
+   */
+  message: string;
+
+  /**
+   * Who sent it, as authentication established it.
+   *
+   * @generated from field: string principal = 2;
+   */
+  principal: string;
+
+  /**
+   * The `request_id` that it was sent with. Empty: none.
+   *
+   * @generated from field: string request_id = 3;
+   */
+  requestId: string;
+};
+
+/**
+ * Describes the message breakglass.v1.SteerEvent.
+ * Use `create(SteerEventSchema)` to create a new message.
+ */
+export const SteerEventSchema: GenMessage<SteerEvent> = /*@__PURE__*/
+  messageDesc(file_breakglass_v1_event, 8);
+
+/**
+ * A tool call that the agent may not make by itself. Its `approval_resolution` follows; until then the call waits.
+ *
+ * @generated from message breakglass.v1.ApprovalRequestEvent
+ */
+export type ApprovalRequestEvent = Message<"breakglass.v1.ApprovalRequestEvent"> & {
+  /**
+   * What `ResolveApproval` names it by, a UUID. Always set.
+   *
+   * @generated from field: string approval_id = 1;
+   */
+  approvalId: string;
+
+  /**
+   * The id of the call, as in its `tool` event. Empty: unknown.
+   *
+   * @generated from field: string tool_id = 2;
+   */
+  toolId: string;
+
+  /**
+   * The tool's name.
+   *
+   * @generated from field: string name = 3;
+   */
+  name: string;
+
+  /**
+   * The call's input, a JSON object as text. Empty where `truncated` is set.
+   *
+   * @generated from field: string input_json = 4;
+   */
+  inputJson: string;
+
+  /**
+   * For people: what the call is to do, in the agent's words. May be empty.
+   *
+   * @generated from field: string description = 5;
+   */
+  description: string;
+
+  /**
+   * When the call is denied if nobody has answered. Always set.
+   *
+   * @generated from field: google.protobuf.Timestamp expire_time = 6;
+   */
+  expireTime?: Timestamp | undefined;
+
+  /**
+   * `input_json` was left out, because the event would have been larger than the server stores.
+   *
+   * @generated from field: bool truncated = 7;
+   */
+  truncated: boolean;
+
+  /**
+   * The size of the whole `input_json` in bytes. 0 where nothing was left out.
+   *
+   * @generated from field: uint64 total_bytes = 8;
+   */
+  totalBytes: bigint;
+};
+
+/**
+ * Describes the message breakglass.v1.ApprovalRequestEvent.
+ * Use `create(ApprovalRequestEventSchema)` to create a new message.
+ */
+export const ApprovalRequestEventSchema: GenMessage<ApprovalRequestEvent> = /*@__PURE__*/
+  messageDesc(file_breakglass_v1_event, 9);
+
+/**
+ * How an `approval_request` was decided: the first answer, its expiry, or the end of what asked for it.
+ *
+ * @generated from message breakglass.v1.ApprovalResolutionEvent
+ */
+export type ApprovalResolutionEvent = Message<"breakglass.v1.ApprovalResolutionEvent"> & {
+  /**
+   * The `approval_request` that this decides.
+   *
+   * @generated from field: string approval_id = 1;
+   */
+  approvalId: string;
+
+  /**
+   * The decision. Always set.
+   *
+   * @generated from field: breakglass.v1.ApprovalDecision decision = 2;
+   */
+  decision: ApprovalDecision;
+
+  /**
+   * Who decided, as authentication established it. Empty: nobody did (EXPIRED, WITHDRAWN).
+   *
+   * @generated from field: string principal = 3;
+   */
+  principal: string;
+
+  /**
+   * With DENIED: what the agent was told.
+   *
+   * @generated from field: string message = 4;
+   */
+  message: string;
+
+  /**
+   * With ALLOWED_CHANGED: the input that the call is made with, a JSON object as text. Empty where `truncated` is set.
+   *
+   * @generated from field: string input_json = 5;
+   */
+  inputJson: string;
+
+  /**
+   * `input_json` was left out, because the event would have been larger than the server stores. The call has it whole.
+   *
+   * @generated from field: bool truncated = 6;
+   */
+  truncated: boolean;
+
+  /**
+   * The size of the whole `input_json` in bytes. 0 where nothing was left out.
+   *
+   * @generated from field: uint64 total_bytes = 7;
+   */
+  totalBytes: bigint;
+};
+
+/**
+ * Describes the message breakglass.v1.ApprovalResolutionEvent.
+ * Use `create(ApprovalResolutionEventSchema)` to create a new message.
+ */
+export const ApprovalResolutionEventSchema: GenMessage<ApprovalResolutionEvent> = /*@__PURE__*/
+  messageDesc(file_breakglass_v1_event, 10);
+
+/**
  * The agent ended the turn. A terminal event.
  *
  * @generated from message breakglass.v1.ResultEvent
@@ -462,7 +631,7 @@ export type ResultEvent = Message<"breakglass.v1.ResultEvent"> & {
   usage?: Usage | undefined;
 
   /**
-   * What the turn cost, in US dollars, as the agent reckons. 0: nothing, or unknown.
+   * What the turn cost, in US dollars, as the agent reckons; not what its session cost. 0: nothing, or unknown.
    *
    * @generated from field: double total_cost_usd = 7;
    */
@@ -509,7 +678,7 @@ export type ResultEvent = Message<"breakglass.v1.ResultEvent"> & {
  * Use `create(ResultEventSchema)` to create a new message.
  */
 export const ResultEventSchema: GenMessage<ResultEvent> = /*@__PURE__*/
-  messageDesc(file_breakglass_v1_event, 8);
+  messageDesc(file_breakglass_v1_event, 11);
 
 /**
  * Something other than the agent's result ended the turn. A terminal event.
@@ -572,10 +741,11 @@ export type ErrorEvent = Message<"breakglass.v1.ErrorEvent"> & {
  * Use `create(ErrorEventSchema)` to create a new message.
  */
 export const ErrorEventSchema: GenMessage<ErrorEvent> = /*@__PURE__*/
-  messageDesc(file_breakglass_v1_event, 9);
+  messageDesc(file_breakglass_v1_event, 12);
 
 /**
- * A piece of text as the model writes it. Provisional: the `text` that follows is what counts. Not durable.
+ * A piece of text as the model writes it. Provisional: whatever pieces a client has shown since the last durable event are
+ * void with the next durable `text` of the agent itself, and with a piece of another `message_id`. Not durable.
  *
  * @generated from message breakglass.v1.TextDeltaEvent
  */
@@ -600,7 +770,7 @@ export type TextDeltaEvent = Message<"breakglass.v1.TextDeltaEvent"> & {
  * Use `create(TextDeltaEventSchema)` to create a new message.
  */
 export const TextDeltaEventSchema: GenMessage<TextDeltaEvent> = /*@__PURE__*/
-  messageDesc(file_breakglass_v1_event, 10);
+  messageDesc(file_breakglass_v1_event, 13);
 
 /**
  * Tells a client where its stream stands. Not durable.
@@ -635,7 +805,7 @@ export type CheckpointEvent = Message<"breakglass.v1.CheckpointEvent"> & {
  * Use `create(CheckpointEventSchema)` to create a new message.
  */
 export const CheckpointEventSchema: GenMessage<CheckpointEvent> = /*@__PURE__*/
-  messageDesc(file_breakglass_v1_event, 11);
+  messageDesc(file_breakglass_v1_event, 14);
 
 /**
  * One record of a turn.
@@ -756,6 +926,30 @@ export type TurnEvent = Message<"breakglass.v1.TurnEvent"> & {
      */
     value: CheckpointEvent;
     case: "checkpoint";
+  } | {
+    /**
+     * A message for the running turn.
+     *
+     * @generated from field: breakglass.v1.SteerEvent steer = 15;
+     */
+    value: SteerEvent;
+    case: "steer";
+  } | {
+    /**
+     * A tool call waits for an approval.
+     *
+     * @generated from field: breakglass.v1.ApprovalRequestEvent approval_request = 16;
+     */
+    value: ApprovalRequestEvent;
+    case: "approvalRequest";
+  } | {
+    /**
+     * A tool call waits no longer.
+     *
+     * @generated from field: breakglass.v1.ApprovalResolutionEvent approval_resolution = 17;
+     */
+    value: ApprovalResolutionEvent;
+    case: "approvalResolution";
   } | { case: undefined; value?: undefined };
 };
 
@@ -764,7 +958,7 @@ export type TurnEvent = Message<"breakglass.v1.TurnEvent"> & {
  * Use `create(TurnEventSchema)` to create a new message.
  */
 export const TurnEventSchema: GenMessage<TurnEvent> = /*@__PURE__*/
-  messageDesc(file_breakglass_v1_event, 12);
+  messageDesc(file_breakglass_v1_event, 15);
 
 /**
  * Where a turn stands.
@@ -780,7 +974,7 @@ export const TurnState = {
   UNSPECIFIED: 0,
 
   /**
-   * The turn has no terminal event yet.
+   * The agent works on the turn.
    *
    * @generated from enum value: TURN_STATE_RUNNING = 1;
    */
@@ -801,7 +995,7 @@ export const TurnState = {
   FAILED: 3,
 
   /**
-   * A caller canceled the turn.
+   * A caller canceled or interrupted the turn.
    *
    * @generated from enum value: TURN_STATE_CANCELED = 4;
    */
@@ -813,6 +1007,20 @@ export const TurnState = {
    * @generated from enum value: TURN_STATE_LOST = 5;
    */
   LOST: 5,
+
+  /**
+   * The turn is recorded and waits for a turn of the agent's own to end. It has no terminal event yet.
+   *
+   * @generated from enum value: TURN_STATE_QUEUED = 6;
+   */
+  QUEUED: 6,
+
+  /**
+   * The agent waits for at least one `approval_request` to be answered. The turn has no terminal event yet.
+   *
+   * @generated from enum value: TURN_STATE_AWAITING_APPROVAL = 7;
+   */
+  AWAITING_APPROVAL: 7,
 } as const;
 
 /**
@@ -884,7 +1092,7 @@ export const ErrorReason = {
   IDLE_TIMEOUT: 6,
 
   /**
-   * `CancelTurn` ended the turn.
+   * `CancelTurn` or `InterruptTurn` ended the turn, or the prompt that waited for a turn of the agent's own.
    *
    * @generated from enum value: ERROR_REASON_CANCELED = 7;
    */
@@ -1028,6 +1236,20 @@ export const NoticeReason = {
    * @generated from enum value: NOTICE_REASON_AGENT_WARNING = 12;
    */
   AGENT_WARNING: 12,
+
+  /**
+   * The agent has printed nothing for a while, and waits for its model.
+   *
+   * @generated from enum value: NOTICE_REASON_AGENT_SILENT = 13;
+   */
+  AGENT_SILENT: 13,
+
+  /**
+   * The session's warm process could not take the prompt; a fresh one took it. Nothing was run twice.
+   *
+   * @generated from enum value: NOTICE_REASON_AGENT_REPLACED = 14;
+   */
+  AGENT_REPLACED: 14,
 } as const;
 
 /**
@@ -1042,4 +1264,66 @@ export type NoticeReason = (typeof NoticeReason)[keyof typeof NoticeReason] | Un
  */
 export const NoticeReasonSchema: GenEnum<NoticeReason> = /*@__PURE__*/
   enumDesc(file_breakglass_v1_event, 2);
+
+/**
+ * How a tool call that needed an approval was decided.
+ *
+ * @generated from enum breakglass.v1.ApprovalDecision
+ */
+export const ApprovalDecision = {
+  /**
+   * Never sent.
+   *
+   * @generated from enum value: APPROVAL_DECISION_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * The call may be made as the agent asked for it.
+   *
+   * @generated from enum value: APPROVAL_DECISION_ALLOWED = 1;
+   */
+  ALLOWED: 1,
+
+  /**
+   * The call may be made with another input.
+   *
+   * @generated from enum value: APPROVAL_DECISION_ALLOWED_CHANGED = 2;
+   */
+  ALLOWED_CHANGED: 2,
+
+  /**
+   * The call may not be made.
+   *
+   * @generated from enum value: APPROVAL_DECISION_DENIED = 3;
+   */
+  DENIED: 3,
+
+  /**
+   * Nobody answered in time: the call may not be made.
+   *
+   * @generated from enum value: APPROVAL_DECISION_EXPIRED = 4;
+   */
+  EXPIRED: 4,
+
+  /**
+   * The agent no longer asks, as when the turn was interrupted. The call is not made.
+   *
+   * @generated from enum value: APPROVAL_DECISION_WITHDRAWN = 5;
+   */
+  WITHDRAWN: 5,
+} as const;
+
+/**
+ * How a tool call that needed an approval was decided.
+ *
+ * @generated from enum breakglass.v1.ApprovalDecision
+ */
+export type ApprovalDecision = (typeof ApprovalDecision)[keyof typeof ApprovalDecision] | UnknownEnum;
+
+/**
+ * Describes the enum breakglass.v1.ApprovalDecision.
+ */
+export const ApprovalDecisionSchema: GenEnum<ApprovalDecision> = /*@__PURE__*/
+  enumDesc(file_breakglass_v1_event, 3);
 

@@ -4,6 +4,8 @@
 
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
+import type { Usage } from "./event_pb.ts";
+import { file_breakglass_v1_event } from "./event_pb.ts";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Message } from "@bufbuild/protobuf";
@@ -12,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file breakglass/v1/session.proto.
  */
 export const file_breakglass_v1_session: GenFile = /*@__PURE__*/
-  fileDesc("ChticmVha2dsYXNzL3YxL3Nlc3Npb24ucHJvdG8SDWJyZWFrZ2xhc3MudjEi4gEKB1Nlc3Npb24SEgoKc2Vzc2lvbl9pZBgBIAEoCRIRCglwcmluY2lwYWwYAiABKAkSDQoFYWdlbnQYAyABKAkSDQoFbW9kZWwYBCABKAkSLwoLY3JlYXRlX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjQKEGxhc3RfYWN0aXZlX3RpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhcKD3J1bm5pbmdfdHVybl9pZBgHIAEoCRISCgp0dXJuX2NvdW50GAggASgNYgZwcm90bzM", [file_google_protobuf_timestamp]);
+  fileDesc("ChticmVha2dsYXNzL3YxL3Nlc3Npb24ucHJvdG8SDWJyZWFrZ2xhc3MudjEitwIKB1Nlc3Npb24SEgoKc2Vzc2lvbl9pZBgBIAEoCRIRCglwcmluY2lwYWwYAiABKAkSDQoFYWdlbnQYAyABKAkSDQoFbW9kZWwYBCABKAkSLwoLY3JlYXRlX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjQKEGxhc3RfYWN0aXZlX3RpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhcKD3J1bm5pbmdfdHVybl9pZBgHIAEoCRISCgp0dXJuX2NvdW50GAggASgNEiMKBXVzYWdlGAkgASgLMhQuYnJlYWtnbGFzcy52MS5Vc2FnZRIWCg50b3RhbF9jb3N0X3VzZBgKIAEoARIWCg5xdWV1ZWRfdHVybl9pZBgLIAEoCWIGcHJvdG8z", [file_breakglass_v1_event, file_google_protobuf_timestamp]);
 
 /**
  * A durable conversation with one agent, in one workspace.
@@ -75,6 +77,28 @@ export type Session = Message<"breakglass.v1.Session"> & {
    * @generated from field: uint32 turn_count = 8;
    */
   turnCount: number;
+
+  /**
+   * Tokens used by all turns of the session that have ended, those included that are no longer on record.
+   * Unset: none is known to have used any.
+   *
+   * @generated from field: breakglass.v1.Usage usage = 9;
+   */
+  usage?: Usage | undefined;
+
+  /**
+   * What those turns cost, in US dollars, as the agent reckons.
+   *
+   * @generated from field: double total_cost_usd = 10;
+   */
+  totalCostUsd: number;
+
+  /**
+   * The turn that waits for a turn of the agent's own to end. Empty: none waits.
+   *
+   * @generated from field: string queued_turn_id = 11;
+   */
+  queuedTurnId: string;
 };
 
 /**

@@ -2,22 +2,57 @@
 // @generated from file breakglass/v1/turn.proto (package breakglass.v1, syntax proto3)
 /* eslint-disable */
 
-import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
-import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
-import type { ErrorReason, TurnState } from "./event_pb.ts";
+import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
+import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
+import type { ErrorReason, TurnState, Usage } from "./event_pb.ts";
 import { file_breakglass_v1_event } from "./event_pb.ts";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
-import type { Message } from "@bufbuild/protobuf";
+import type { Message, UnknownEnum } from "@bufbuild/protobuf";
 
 /**
  * Describes the file breakglass/v1/turn.proto.
  */
 export const file_breakglass_v1_turn: GenFile = /*@__PURE__*/
-  fileDesc("ChhicmVha2dsYXNzL3YxL3R1cm4ucHJvdG8SDWJyZWFrZ2xhc3MudjEi1wIKBFR1cm4SDwoHdHVybl9pZBgBIAEoCRISCgpzZXNzaW9uX2lkGAIgASgJEicKBXN0YXRlGAMgASgOMhguYnJlYWtnbGFzcy52MS5UdXJuU3RhdGUSMAoMZXJyb3JfcmVhc29uGAQgASgOMhouYnJlYWtnbGFzcy52MS5FcnJvclJlYXNvbhIOCgZwcm9tcHQYBSABKAkSGAoQcHJvbXB0X3RydW5jYXRlZBgGIAEoCBIRCglwcmluY2lwYWwYByABKAkSDQoFbW9kZWwYCCABKAkSDQoFYWdlbnQYCSABKAkSFQoNbGFzdF9zZXF1ZW5jZRgKIAEoDRIvCgtjcmVhdGVfdGltZRgLIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZW5kX3RpbWUYDCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wYgZwcm90bzM", [file_breakglass_v1_event, file_google_protobuf_timestamp]);
+  fileDesc("ChhicmVha2dsYXNzL3YxL3R1cm4ucHJvdG8SDWJyZWFrZ2xhc3MudjEiQAoOQXR0YWNobWVudEluZm8SDAoEbmFtZRgBIAEoCRISCgptZWRpYV90eXBlGAIgASgJEgwKBHNpemUYAyABKAQi4wQKBFR1cm4SDwoHdHVybl9pZBgBIAEoCRISCgpzZXNzaW9uX2lkGAIgASgJEicKBXN0YXRlGAMgASgOMhguYnJlYWtnbGFzcy52MS5UdXJuU3RhdGUSMAoMZXJyb3JfcmVhc29uGAQgASgOMhouYnJlYWtnbGFzcy52MS5FcnJvclJlYXNvbhIOCgZwcm9tcHQYBSABKAkSGAoQcHJvbXB0X3RydW5jYXRlZBgGIAEoCBIRCglwcmluY2lwYWwYByABKAkSDQoFbW9kZWwYCCABKAkSDQoFYWdlbnQYCSABKAkSFQoNbGFzdF9zZXF1ZW5jZRgKIAEoDRIvCgtjcmVhdGVfdGltZRgLIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZW5kX3RpbWUYDCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEikKBm9yaWdpbhgNIAEoDjIZLmJyZWFrZ2xhc3MudjEuVHVybk9yaWdpbhIVCg1jYXVzZV90dXJuX2lkGA4gASgJEjYKD3Blcm1pc3Npb25fbW9kZRgPIAEoDjIdLmJyZWFrZ2xhc3MudjEuUGVybWlzc2lvbk1vZGUSIwoFdXNhZ2UYECABKAsyFC5icmVha2dsYXNzLnYxLlVzYWdlEhYKDnRvdGFsX2Nvc3RfdXNkGBEgASgBEh8KF3Blcm1pc3Npb25fZGVuaWFsX2NvdW50GBIgASgNEjIKC2F0dGFjaG1lbnRzGBMgAygLMh0uYnJlYWtnbGFzcy52MS5BdHRhY2htZW50SW5mbypYCgpUdXJuT3JpZ2luEhsKF1RVUk5fT1JJR0lOX1VOU1BFQ0lGSUVEEAASFgoSVFVSTl9PUklHSU5fQ0FMTEVSEAESFQoRVFVSTl9PUklHSU5fQUdFTlQQAipmCg5QZXJtaXNzaW9uTW9kZRIfChtQRVJNSVNTSU9OX01PREVfVU5TUEVDSUZJRUQQABIaChZQRVJNSVNTSU9OX01PREVfQllQQVNTEAESFwoTUEVSTUlTU0lPTl9NT0RFX0FTSxACYgZwcm90bzM", [file_breakglass_v1_event, file_google_protobuf_timestamp]);
 
 /**
- * One prompt and everything up to its one terminal event.
+ * A file that was sent with a prompt, without its bytes.
+ *
+ * @generated from message breakglass.v1.AttachmentInfo
+ */
+export type AttachmentInfo = Message<"breakglass.v1.AttachmentInfo"> & {
+  /**
+   * The name it was sent under.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * Its media type, as sent.
+   *
+   * @generated from field: string media_type = 2;
+   */
+  mediaType: string;
+
+  /**
+   * Its size in bytes.
+   *
+   * @generated from field: uint64 size = 3;
+   */
+  size: bigint;
+};
+
+/**
+ * Describes the message breakglass.v1.AttachmentInfo.
+ * Use `create(AttachmentInfoSchema)` to create a new message.
+ */
+export const AttachmentInfoSchema: GenMessage<AttachmentInfo> = /*@__PURE__*/
+  messageDesc(file_breakglass_v1_turn, 0);
+
+/**
+ * One prompt, or one piece of work that the agent began by itself, and everything up to its one terminal event.
  *
  * @generated from message breakglass.v1.Turn
  */
@@ -51,7 +86,7 @@ export type Turn = Message<"breakglass.v1.Turn"> & {
   errorReason: ErrorReason;
 
   /**
-   * The prompt as sent; in a list cut to its first 4 KiB.
+   * The prompt as sent; in a list cut to its first 4 KiB. Empty with the origin AGENT.
    *
    * @generated from field: string prompt = 5;
    */
@@ -65,7 +100,7 @@ export type Turn = Message<"breakglass.v1.Turn"> & {
   promptTruncated: boolean;
 
   /**
-   * Who started the turn, as authentication established it.
+   * Who started the turn, as authentication established it; with the origin AGENT, whose session it is.
    *
    * @generated from field: string principal = 7;
    */
@@ -106,6 +141,55 @@ export type Turn = Message<"breakglass.v1.Turn"> & {
    * @generated from field: google.protobuf.Timestamp end_time = 12;
    */
   endTime?: Timestamp | undefined;
+
+  /**
+   * Who began the turn. Always set.
+   *
+   * @generated from field: breakglass.v1.TurnOrigin origin = 13;
+   */
+  origin: TurnOrigin;
+
+  /**
+   * With the origin AGENT: the turn that left behind what this one follows up. Empty: unknown.
+   *
+   * @generated from field: string cause_turn_id = 14;
+   */
+  causeTurnId: string;
+
+  /**
+   * What the agent may do by itself in the turn. Always set.
+   *
+   * @generated from field: breakglass.v1.PermissionMode permission_mode = 15;
+   */
+  permissionMode: PermissionMode;
+
+  /**
+   * Tokens used by the turn. Unset: it has not ended, or unknown.
+   *
+   * @generated from field: breakglass.v1.Usage usage = 16;
+   */
+  usage?: Usage | undefined;
+
+  /**
+   * What the turn cost, in US dollars, as the agent reckons. 0: nothing, unknown, or it has not ended.
+   *
+   * @generated from field: double total_cost_usd = 17;
+   */
+  totalCostUsd: number;
+
+  /**
+   * How many tool calls of the turn were denied. A turn that SUCCEEDED with denials may not have done what it says.
+   *
+   * @generated from field: uint32 permission_denial_count = 18;
+   */
+  permissionDenialCount: number;
+
+  /**
+   * What was sent with the prompt.
+   *
+   * @generated from field: repeated breakglass.v1.AttachmentInfo attachments = 19;
+   */
+  attachments: AttachmentInfo[];
 };
 
 /**
@@ -113,5 +197,87 @@ export type Turn = Message<"breakglass.v1.Turn"> & {
  * Use `create(TurnSchema)` to create a new message.
  */
 export const TurnSchema: GenMessage<Turn> = /*@__PURE__*/
-  messageDesc(file_breakglass_v1_turn, 0);
+  messageDesc(file_breakglass_v1_turn, 1);
+
+/**
+ * Who began a turn.
+ *
+ * @generated from enum breakglass.v1.TurnOrigin
+ */
+export const TurnOrigin = {
+  /**
+   * Never sent.
+   *
+   * @generated from enum value: TURN_ORIGIN_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * A caller of `RunTurn`.
+   *
+   * @generated from enum value: TURN_ORIGIN_CALLER = 1;
+   */
+  CALLER: 1,
+
+  /**
+   * The agent itself, as when a task that it left in the background ended. The turn has no prompt.
+   *
+   * @generated from enum value: TURN_ORIGIN_AGENT = 2;
+   */
+  AGENT: 2,
+} as const;
+
+/**
+ * Who began a turn.
+ *
+ * @generated from enum breakglass.v1.TurnOrigin
+ */
+export type TurnOrigin = (typeof TurnOrigin)[keyof typeof TurnOrigin] | UnknownEnum;
+
+/**
+ * Describes the enum breakglass.v1.TurnOrigin.
+ */
+export const TurnOriginSchema: GenEnum<TurnOrigin> = /*@__PURE__*/
+  enumDesc(file_breakglass_v1_turn, 0);
+
+/**
+ * What the agent may do by itself.
+ *
+ * @generated from enum breakglass.v1.PermissionMode
+ */
+export const PermissionMode = {
+  /**
+   * In a request: the server's default. Otherwise never sent.
+   *
+   * @generated from enum value: PERMISSION_MODE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * Everything that the server's rules do not deny.
+   *
+   * @generated from enum value: PERMISSION_MODE_BYPASS = 1;
+   */
+  BYPASS: 1,
+
+  /**
+   * What the server's rules and the agent's own allow; every other tool call becomes an `approval_request`.
+   *
+   * @generated from enum value: PERMISSION_MODE_ASK = 2;
+   */
+  ASK: 2,
+} as const;
+
+/**
+ * What the agent may do by itself.
+ *
+ * @generated from enum breakglass.v1.PermissionMode
+ */
+export type PermissionMode = (typeof PermissionMode)[keyof typeof PermissionMode] | UnknownEnum;
+
+/**
+ * Describes the enum breakglass.v1.PermissionMode.
+ */
+export const PermissionModeSchema: GenEnum<PermissionMode> = /*@__PURE__*/
+  enumDesc(file_breakglass_v1_turn, 1);
 
