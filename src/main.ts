@@ -1,5 +1,5 @@
 #!/usr/bin/env -S node --max-semi-space-size=8
-import { Command, CommanderError, InvalidArgumentError } from "commander";
+import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { ExitStatus } from "./commands/exit-status.ts";
 import { UsageError } from "./commands/usage-error.ts";
 import { ConfigError } from "./config.ts";
@@ -25,6 +25,19 @@ async function main(): Promise<ExitStatus> {
     .option("--agent <agent>", "the agent definition (default: the session's, else the server's)")
     .option("--timeout <seconds>", "how long the turn may take", positiveSeconds)
     .option("--request-id <uuid>", "joins the turn that this id started before")
+    .option(
+      "--attach <file>",
+      "an image for the model or a file for the workspace; any number",
+      append,
+    )
+    .addOption(
+      new Option("--ask", "the agent asks before tool calls that no rule allows").conflicts(
+        "bypass",
+      ),
+    )
+    .option("--bypass", "the agent does all that no rule denies")
+    .option("--deltas", "text as it is written (default: on a terminal; with --json only if asked)")
+    .option("--no-deltas", "text by whole blocks")
     .option("--json", "print one event in JSON a line")
     .action(async (prompt: string, options) => {
       status = await (await import("./commands/run.ts")).run(prompt, options);
@@ -33,6 +46,8 @@ async function main(): Promise<ExitStatus> {
     .description("print a turn, running or ended, and follow it to its end")
     .argument("<turn>", "the turn's id")
     .option("--after <n>", "only what follows this sequence", wholeSequence)
+    .option("--deltas", "text as it is written (default: on a terminal; with --json only if asked)")
+    .option("--no-deltas", "text by whole blocks")
     .option("--json", "print one event in JSON a line")
     .action(async (turn: string, options) => {
       status = await (await import("./commands/attach.ts")).attach(turn, options);
@@ -42,6 +57,44 @@ async function main(): Promise<ExitStatus> {
     .argument("<turn>", "the turn's id")
     .action(async (turn: string, options) => {
       status = await (await import("./commands/cancel.ts")).cancel(turn, options);
+    });
+  withUrl(program.command("interrupt"))
+    .description("have the agent stop what it does, keep its process, and print how the turn ended")
+    .argument("<turn>", "the turn's id")
+    .action(async (turn: string, options) => {
+      status = await (await import("./commands/interrupt.ts")).interrupt(turn, options);
+    });
+  withUrl(program.command("steer"))
+    .description("hand a running turn another message")
+    .argument("<turn>", "the turn's id")
+    .argument("<message>", "what the agent is told; - reads it from stdin")
+    .option("--request-id <uuid>", "tells nothing twice")
+    .action(async (turn: string, message: string, options) => {
+      status = await (await import("./commands/steer.ts")).steer(turn, message, options);
+    });
+  withUrl(program.command("approve"))
+    .description("allow a tool call that waits for an approval")
+    .argument("<turn>", "the turn's id")
+    .argument("<approval>", "the approval's id")
+    .option("--input <json>", "the input to make the call with instead; - reads it from stdin")
+    .action(async (turn: string, approval: string, options) => {
+      status = await (await import("./commands/approve.ts")).approve(turn, approval, options);
+    });
+  withUrl(program.command("deny"))
+    .description("deny a tool call that waits for an approval")
+    .argument("<turn>", "the turn's id")
+    .argument("<approval>", "the approval's id")
+    .option("--message <text>", "what the agent is told")
+    .action(async (turn: string, approval: string, options) => {
+      status = await (await import("./commands/approve.ts")).deny(turn, approval, options);
+    });
+  withUrl(program.command("watch"))
+    .description("print each turn of a session as it starts and as it ends, until Ctrl-C")
+    .argument("<session>", "the session's id")
+    .option("--after <cursor>", "only what follows this cursor", cursor)
+    .option("--json", "print one change in JSON a line")
+    .action(async (session: string, options) => {
+      status = await (await import("./commands/watch.ts")).watch(session, options);
     });
   withUrl(program.command("sessions"))
     .description("list the sessions, most recently active first")
@@ -82,6 +135,16 @@ function positiveSeconds(text: string): number {
 function wholeSequence(text: string): number {
   if (/^\d{1,10}$/.test(text) && Number(text) < 2 ** 32) return Number(text);
   throw new InvalidArgumentError("It takes a whole number from 0 to 4294967295.");
+}
+
+/** One file an option: an option that took several would take the prompt too. */
+function append(file: string, before: readonly string[] = []): readonly string[] {
+  return [...before, file];
+}
+
+function cursor(text: string): bigint {
+  if (/^\d{1,15}$/.test(text)) return BigInt(text);
+  throw new InvalidArgumentError("It takes a whole number.");
 }
 
 function statusOf(error: unknown): ExitStatus {

@@ -1,8 +1,10 @@
 import { existsSync, mkdirSync, readFileSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { createSecureContext } from "node:tls";
+import { PermissionMode } from "../gen/breakglass/v1/turn_pb.ts";
 import { ClaudeAgent } from "./agent/claude/claude-agent.ts";
 import { resolveCommand } from "./agent/claude/executable.ts";
+import { NO_RULES, readRules } from "./agent/claude/permission-rules.ts";
 import { ConfigError, type ServeConfig } from "./config.ts";
 import type { Log } from "./log.ts";
 import { type Listener, listen } from "./rpc/listener.ts";
@@ -26,6 +28,8 @@ export interface Server {
 
 /** How long streams get to deliver what they have once their turns have ended. */
 const STREAMS_END_MS = 5000;
+/** How long the model may be silent before readers are told. */
+const SILENCE_MS = 30_000;
 /** How long they get to deliver that the server ends them, and connections to be closed by their clients. */
 const CONNECTIONS_END_MS = 3000;
 
@@ -43,6 +47,7 @@ export async function startServer(config: ServeConfig, log: Log): Promise<Server
       `BREAKGLASS_LISTEN is ${JSON.stringify(shown)}, which others can reach: set BREAKGLASS_TOKENS_FILE, or listen on 127.0.0.1`,
     );
   }
+  refuseNoApprover(config);
   const tls = config.tls && readCertificate(config.tls);
   const store = await openStore(config);
   try {
@@ -64,19 +69,32 @@ export async function startServer(config: ServeConfig, log: Log): Promise<Server
   }
 }
 
+/** A rule that nobody could follow is a mistake. */
+function refuseNoApprover({ approvers, selfApproval, tokensFile }: ServeConfig): void {
+  if (approvers.length > 0 && tokensFile === undefined) {
+    throw new ConfigError(
+      "BREAKGLASS_APPROVERS names principals, but without BREAKGLASS_TOKENS_FILE everyone is `local`: set it",
+    );
+  }
+  if (selfApproval === "forbidden" && approvers.length === 0) {
+    throw new ConfigError(
+      'BREAKGLASS_SELF_APPROVAL is "forbidden", but nobody else may approve: name principals in BREAKGLASS_APPROVERS',
+    );
+  }
+}
+
 function createTurns(config: ServeConfig, store: SqliteStore, log: Log): Turns {
-  const { environment, agentEnv, maxLineBytes } = config;
-  const command = resolveCommand(config.agentCommand, environment);
-  const agent = new ClaudeAgent({ command, environment, passedNames: agentEnv, maxLineBytes, log });
   return new Turns({
     store,
-    agent,
+    agent: createAgent(config, store, log),
     log,
     limits: {
       timeoutMs: config.turnTimeoutMs,
       idleTimeoutMs: config.idleTimeoutMs,
       maxEventBytes: config.maxEventBytes,
       maxTurnBytes: config.maxTurnBytes,
+      approvalMs: config.approvalMs,
+      silenceMs: SILENCE_MS,
     },
     maxConcurrentTurns: config.maxConcurrentTurns,
     maxSessionTurns: config.maxSessionTurns,
@@ -85,6 +103,28 @@ function createTurns(config: ServeConfig, store: SqliteStore, log: Log): Turns {
     maxTurnSubscriptions: config.maxTurnSubscriptions,
     defaults: { agent: config.agent, model: config.model },
     sessionsDir: config.sessionsDir,
+    permissionMode: config.permissionMode,
+    approvers: config.approvers,
+    selfApproval: config.selfApproval,
+  });
+}
+
+function createAgent(config: ServeConfig, registry: SqliteStore, log: Log): ClaudeAgent {
+  const { environment, agentEnv, maxLineBytes, maxWarmProcesses, warmMs, agent, model } = config;
+  const allowBypass = config.permissionMode === "bypass";
+  const mode = allowBypass ? PermissionMode.BYPASS : PermissionMode.ASK;
+  return new ClaudeAgent({
+    command: resolveCommand(config.agentCommand, environment),
+    environment,
+    passedNames: agentEnv,
+    maxLineBytes,
+    registry,
+    maxWarmProcesses,
+    warmMs,
+    spares: { count: config.spareProcesses, agent, model, mode },
+    allowBypass,
+    rules: config.rulesFile === undefined ? NO_RULES : readRules(config.rulesFile),
+    log,
   });
 }
 
@@ -120,12 +160,13 @@ async function listenFor(
   closing: AbortSignal,
   log: Log,
 ): Promise<Listener> {
-  const { listen: address, maxPromptBytes, readerStallMs, maxStalledBytes } = config;
+  const { listen: address, maxPromptBytes, maxAttachmentBytes } = config;
+  const { readerStallMs, maxStalledBytes } = config;
   try {
     return await listen(address, tls, config, (port) => {
       const hosts = [...ownHosts(address.host, port), ...config.allowedHosts];
       const origins = new Origins(hosts, config.allowedOrigins);
-      const limits = { maxPromptBytes, readerStallMs, maxStalledBytes };
+      const limits = { maxPromptBytes, maxAttachmentBytes, readerStallMs, maxStalledBytes };
       return requestListener({ turns, origins, tokens, ...limits, closing, log });
     });
   } catch (error) {

@@ -57,7 +57,14 @@ describe("startServer", () => {
     await new Promise((resolve) => other.close(resolve));
   });
 
-  it.each(["BREAKGLASS_TOKENS_FILE", "BREAKGLASS_TLS_CERT"])(
+  it("says what a rule of approvals that nobody could follow lacks", async () => {
+    expect(await refusalOf({ BREAKGLASS_APPROVERS: "bob" })).toMatch(/BREAKGLASS_TOKENS_FILE/);
+    expect(await refusalOf({ BREAKGLASS_SELF_APPROVAL: "forbidden" })).toMatch(
+      /name principals in BREAKGLASS_APPROVERS$/,
+    );
+  });
+
+  it.each(["BREAKGLASS_RULES_FILE", "BREAKGLASS_TOKENS_FILE", "BREAKGLASS_TLS_CERT"])(
     "says which file it cannot read: %s",
     async (variable) => {
       const settings = { [variable]: "/nowhere/file", BREAKGLASS_TLS_KEY: "" };

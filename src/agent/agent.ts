@@ -1,4 +1,5 @@
 import type { TurnEvent } from "../../gen/breakglass/v1/event_pb.ts";
+import type { PermissionMode } from "../../gen/breakglass/v1/turn_pb.ts";
 
 /** What happened, without its place in a turn: the turn gives it a sequence, ids and a time. */
 export type EventKind = Exclude<TurnEvent["kind"], { case: undefined }>;
@@ -11,36 +12,109 @@ export function isTerminal(kind: TurnEvent["kind"]): kind is TerminalKind {
   return kind.case === "result" || kind.case === "error";
 }
 
+/** An image that the model is shown. */
+export interface AgentImage {
+  readonly mediaType: string;
+  readonly data: Uint8Array;
+}
+
 /** Everything that an agent needs to know of a turn to run it. */
 export interface AgentTurn {
+  readonly turnId: string;
+  /** The session: an agent may keep a process for it from one turn to the next. */
+  readonly sessionId: string;
   /** The directory that the agent works in. It exists. */
   readonly workspace: string;
   /** The agent's own id of the conversation, a UUID: to open it under where the agent has none of that id yet. */
   readonly agentSessionId: string;
   /** What the agent is asked; always literal text. */
   readonly prompt: string;
+  /** What the model is shown with the prompt. */
+  readonly images: readonly AgentImage[];
+  /** Files that came with the prompt and lie in the workspace: their paths in it, which the agent is told of. */
+  readonly files: readonly string[];
   /** The model's name, as the agent takes it. */
   readonly model: string;
   /** The name of the agent definition. */
   readonly agent: string;
-  /**
-   * The unguessable id under which the turn's processes are found again: every process that the turn starts carries it
-   * in its environment.
-   */
+  /** What the agent may do by itself; never unspecified. */
+  readonly permissionMode: PermissionMode;
+}
+
+/** What a process that is to be started is for, and how to find it again. */
+export interface ProcessRecord {
+  /** The unguessable id that every process of its family carries in its environment. */
   readonly processId: string;
+  /** The session that it works for. Empty: none yet, it waits to be taken by a new one. */
+  readonly sessionId: string;
+  readonly workspace: string;
+}
+
+/** Where it is recorded which processes may live, so that a server that comes after a crash finds them. */
+export interface ProcessRegistry {
+  /** Resolves once it is on disk; nothing is started before. Rejects where the disk does not take it. */
+  recordProcess(process: ProcessRecord): Promise<void>;
+  /** Records that nothing of it is left. */
+  recordProcessGone(processId: string): Promise<void>;
+}
+
+/** A place in a process that waits, already up, for a session that is to be opened. */
+export interface SparePlace {
+  /** The workspace that the process works in, which the session is to have. It exists. */
+  readonly workspace: string;
+  /** The conversation in it, which the session is to have. */
+  readonly agentSessionId: string;
+  /** Gives it back, where the session is not opened after all. Idempotent; nothing once its turn was started. */
+  release(): void;
+}
+
+/** Work that an agent began without being asked, as when a task that it left in the background ended. */
+export interface OwnWork {
+  readonly sessionId: string;
+  /** The turn that left behind what it follows up. Empty: unknown. */
+  readonly causeTurnId: string;
+  /** The turn that its process took last, which has been given its terminal event. Empty: none. */
+  readonly lastTurnId: string;
+  readonly model: string;
+  readonly agent: string;
+  readonly permissionMode: PermissionMode;
+  readonly run: AgentRun;
+  /** It gets no turn of its own: it becomes part of the session's next one. Only before `run.events` is read. */
+  decline(): void;
 }
 
 /** An agent that runs turns. */
 export interface Agent {
-  /** Starts a turn. Never throws: what goes wrong is the run's terminal event. */
+  /** Starts a turn. Never throws: what goes wrong is the run's terminal event. At most one at a time in a session. */
   start(turn: AgentTurn): AgentRun;
-  /** Ends every process of a turn that a server before this one ran; resolves when none is left. */
+  /**
+   * Has `take` called whenever the agent begins work of its own; it answers with the id of the turn that the work becomes,
+   * or is to become. Where nobody listens it is part of the session's next turn.
+   */
+  onOwnWork(take: (work: OwnWork) => string): void;
+  /** Keeps a place for a session that is to be opened; undefined where none is ready that fits. */
+  reserve(agent: string, model: string): SparePlace | undefined;
+  /** Starts what is to wait for new sessions. Each waits in a workspace of its own, made by `makeWorkspace`. */
+  prepare(makeWorkspace: () => Promise<string>): void;
+  /** Ends the session's process, if it has one and no turn is running. Resolves when no process is left. Never rejects. */
+  close(sessionId: string): Promise<void>;
+  /** Ends every process that no turn is using, and keeps none from now on. Resolves when they are gone. Never rejects. */
+  closeIdle(): Promise<void>;
+  /** Ends every process of a family that a server before this one started; resolves when none is left. */
   endProcesses(processId: string): Promise<void>;
-  /** Kills what can be killed of the running turns at once, for a server that ends without waiting. */
+  /** Kills what can be killed of all processes at once, for a server that ends without waiting. */
   killNow(): void;
   /** Removes what the agent itself keeps of a conversation. */
   forget(agentSessionId: string): Promise<void>;
 }
+
+/** How a tool call was decided. */
+export type ApprovalAnswer =
+  | {
+      readonly allow: true /** The whole input, a JSON object as text. Undefined: as asked. */;
+      readonly inputJson?: string;
+    }
+  | { readonly allow: false /** What the agent is told. */; readonly message: string };
 
 /**
  * One turn in the hands of an agent.
@@ -51,7 +125,13 @@ export interface AgentRun {
   /**
    * What the agent does, a batch for each piece of its output that held a whole line; a batch may be empty, and then only
    * says that the agent lives. The last event of the last batch is the run's one terminal event: the agent's `result`, or
-   * an `error` that says how it failed. Nothing follows it, whatever the agent still prints.
+   * an `error` that says how it failed, CANCELED where it obeyed an `interrupt`. Nothing follows it, whatever the agent
+   * still prints. `textDelta` events are among them, in their place; an empty one says that those before it are void, and
+   * that what follows does not go on from them.
+   *
+   * An `approvalRequest` is without its `expireTime`, which is the turn's to give, and waits for `answer`. An
+   * `approvalResolution`, which is always WITHDRAWN, says that the agent waits no longer.
+   *
    * To be read once. It reads no faster than it is asked.
    */
   readonly events: AsyncIterable<EventKind[]>;
@@ -59,10 +139,24 @@ export interface AgentRun {
   readonly agentSessionId: string;
   /** What is known so far of usage and cost, for a turn that ends without a result. */
   readonly spending: Spending;
-  /** Resolves when no process of the turn is left. Never rejects. */
-  readonly gone: Promise<void>;
+  /** Whether the agent waits for its model, and not for a tool or an answer: its silence is then the model's. */
+  readonly waitsForModel: boolean;
   /**
-   * Ends the turn's processes by a ladder of bounded rungs, from asking to killing. Resolves as `gone` does. Idempotent.
+   * Resolves when the session can take its next turn: nothing of this one runs on but what the agent keeps for the session.
+   * Never rejects.
+   */
+  readonly released: Promise<void>;
+  /** Asks the agent to stop what it does, soon; its process lives on. Idempotent. Whether it obeys, `events` tells. */
+  interrupt(): void;
+  /**
+   * Hands the agent another message, to be taken up in this turn. Answers false, having done nothing, where the turn has
+   * been given its terminal event.
+   */
+  steer(message: string): boolean;
+  /** Answers an `approvalRequest`. An id that is not waited for is ignored. */
+  answer(approvalId: string, answer: ApprovalAnswer): void;
+  /**
+   * Ends the turn's processes by a ladder of bounded rungs, from asking to killing. Resolves when none is left. Idempotent.
    */
   stop(): Promise<void>;
 }

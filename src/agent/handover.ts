@@ -40,6 +40,11 @@ export class Handover<T> implements AsyncIterableIterator<T> {
     waiting?.(this.#last());
   }
 
+  /** Takes back what nobody has asked for. */
+  takeBack(): T[] {
+    return this.#things.splice(0);
+  }
+
   next(): Promise<Result<T>> {
     const thing = this.#things.shift();
     if (thing !== undefined) return Promise.resolve({ value: thing, done: false });

@@ -5,7 +5,7 @@ import {
   ErrorInfoSchema,
   RetryInfoSchema,
 } from "../../gen/google/rpc/error_details_pb.ts";
-import { SilenceError } from "./turn-call.ts";
+import { SilenceError } from "./stream-call.ts";
 import { StreamCutError } from "./turn-events.ts";
 import { SequenceGapError } from "./turn-place.ts";
 

@@ -1,71 +1,35 @@
 import type { TurnEvent } from "../../gen/breakglass/v1/event_pb.ts";
 import type { BreakglassClient } from "./breakglass-client.ts";
-import { type BackOff, DEFAULT_BACK_OFF, Outage } from "./outage.ts";
 import { randomUuid } from "./random-uuid.ts";
-import { SilenceError, TurnCall, type TurnMessage } from "./turn-call.ts";
+import {
+  type Reading,
+  type ResumingStream,
+  resume,
+  type StreamOptions,
+  type Taken,
+} from "./resuming-stream.ts";
 import { endsTurn, StreamCutError, type TurnToRead } from "./turn-events.ts";
 import { TurnPlace } from "./turn-place.ts";
 
-/** What became of the connection, for telling a person. */
-export type ConnectionChange =
-  | {
-      readonly state: "lost";
-      /** Why: a ConnectError, StreamCutError, SilenceError or SequenceGapError. */
-      readonly error: unknown;
-      /** When the next try begins. */
-      readonly retryInMs: number;
-      /** How many calls failed since something new was read; 1 for the first. */
-      readonly failures: number;
-      /** Whether the server was ever heard. */
-      readonly wasConnected: boolean;
-    }
-  /** The server was heard again. */
-  | { readonly state: "back" };
-
-/** How a turn is streamed. */
-export interface StreamTurnOptions {
-  /** Ends the reading at once, never the turn. */
-  readonly signal?: AbortSignal | undefined;
-  /** What differs from {@link DEFAULT_BACK_OFF}. */
-  readonly backOff?: Partial<BackOff>;
-  /**
-   * The longest silence before a connection is taken for dead, in milliseconds; 40,000 unless told. The server is never
-   * silent for longer than 15 s.
-   */
-  readonly silenceMs?: number;
-  /** Told of every connection that is lost, and of the one that takes its place. What it throws ends the stream. */
-  readonly onConnection?: (change: ConnectionChange) => void;
-  /**
-   * Called where a connection is taken for dead, before the next call: closes what the transport holds open. Needed
-   * where calls share a connection, as over HTTP/2 in Node: the next one would go into the same silence.
-   */
-  readonly dropConnection?: () => void;
-}
-
-const SILENCE_MS = 40_000;
-/** How long the end of a stream is waited for after the turn's own. */
-const FINISH_MS = 1000;
-const STREAM_CUT = "the stream ended before its turn";
-
 /** What {@link streamTurn} answers: an iterator that can be left at any time. */
-export interface TurnStream extends AsyncIterableIterator<TurnEvent, void, undefined> {
-  /** Leaves at once, also while a `next` is pending, which then answers that it is done. */
-  return(): Promise<IteratorResult<TurnEvent, void>>;
-}
+export type TurnStream = ResumingStream<TurnEvent>;
 
-/** The reason where the reader itself has left: that is no error. */
-const LEFT = new Error("the reader left");
+/** A message of either stream. */
+interface TurnMessage {
+  readonly event?: TurnEvent | undefined;
+}
 
 /**
  * Streams one turn to its end over as many connections as that takes: every durable event once and in order, from the
  * first for a `run`, from after `after_sequence` for an `attach`. Ends after the terminal event, or after the checkpoint
- * of a turn that had ended before.
+ * of a turn that had ended before. Kinds that are unknown pass too.
  *
  * A `run` without a `request_id` gets one, so that a start whose answer was lost is joined, and never run twice. Once the
  * turn's id is known, it goes on by AttachTurn.
  *
  * Events that are not durable read as of one stream too: of the checkpoints that open a connection only the first is
- * delivered, `caught_up` is said once, and deltas that were sent during an outage do not come again: the `text` that
+ * delivered, and `caught_up` is said once. With `text_deltas` the pieces of one message join to the text so far over
+ * connections too: what was delivered before is not delivered again. They have no place of their own, and the `text` that
  * follows is what counts.
  *
  * Leaving the loop (or `return`) and `signal` end the call and every wait at once, and never the turn.
@@ -76,86 +40,44 @@ const LEFT = new Error("the reader left");
 export function streamTurn(
   client: BreakglassClient,
   turn: TurnToRead,
-  options: StreamTurnOptions = {},
+  options: StreamOptions = {},
 ): TurnStream {
-  const left = new AbortController();
-  const events = readToEnd(client, turn, options, left);
-  return {
-    next: () => events.next(),
-    return() {
-      // A generator's own `return` waits for the `next` that is pending.
-      left.abort(LEFT);
-      return events.return();
-    },
-    [Symbol.asyncIterator]() {
-      return this;
-    },
-  };
+  return resume(new TurnReading(client, turn), options);
 }
 
-async function* readToEnd(
-  client: BreakglassClient,
-  turn: TurnToRead,
-  options: StreamTurnOptions,
-  left: AbortController,
-): AsyncGenerator<TurnEvent, void, undefined> {
-  const { signal } = options;
-  const leave = () => left.abort(signal?.reason);
-  signal?.addEventListener("abort", leave);
-  if (signal?.aborted) leave();
-  const place = placeOf(turn);
-  const open = callsOf(client, turn, place);
-  const outage = new Outage({ ...DEFAULT_BACK_OFF, ...options.backOff });
-  try {
-    for (;;) {
-      const failure = yield* readCall(open, place, outage, options, left.signal);
-      if (failure === undefined || left.signal.reason === LEFT) return;
-      left.signal.throwIfAborted();
-      const retryInMs = outage.failed(failure);
-      if (retryInMs === undefined) throw failure;
-      tellLoss(failure, retryInMs, outage, options);
-      await wait(retryInMs, left.signal);
-    }
-  } finally {
-    signal?.removeEventListener("abort", leave);
+class TurnReading implements Reading<TurnMessage, TurnEvent> {
+  readonly #place: TurnPlace;
+  readonly #call: (signal: AbortSignal) => AsyncIterable<TurnMessage>;
+  /** A turn that had ended is said to have, and then read: only the stream's end tells that nothing follows. */
+  #hadEnded = false;
+
+  constructor(client: BreakglassClient, turn: TurnToRead) {
+    this.#place = placeOf(turn);
+    this.#call = callsOf(client, turn, this.#place);
   }
-}
 
-/** Reads one call. Returns why it failed; undefined where the turn is over. */
-async function* readCall(
-  open: (signal: AbortSignal) => AsyncIterable<TurnMessage>,
-  place: TurnPlace,
-  outage: Outage,
-  { silenceMs = SILENCE_MS, onConnection }: StreamTurnOptions,
-  left: AbortSignal,
-): AsyncGenerator<TurnEvent, unknown, undefined> {
-  if (left.aborted) return left.reason;
-  const call = new TurnCall(open, silenceMs, left);
-  place.reconnect();
-  try {
-    // A turn that had ended is said to have, and then read: only the stream's end tells that nothing follows.
-    let hadEnded = false;
-    for (;;) {
-      const before = place.sequence;
-      let event: TurnEvent | undefined;
-      let fresh: TurnEvent | undefined;
-      try {
-        event = await call.next();
-        fresh = event && place.take(event);
-      } catch (error) {
-        return error;
-      }
-      if (event === undefined) return hadEnded ? undefined : new StreamCutError(STREAM_CUT);
-      if (outage.heard(place.sequence > before)) onConnection?.({ state: "back" });
-      if (fresh !== undefined) yield fresh;
-      hadEnded = endsTurn(event);
-      if (hadEnded && event.sequence > 0) {
-        await call.finish(FINISH_MS);
-        return undefined;
-      }
-    }
-  } finally {
-    call.close();
+  open(signal: AbortSignal): AsyncIterable<TurnMessage> {
+    this.#hadEnded = false;
+    this.#place.reconnect();
+    return this.#call(signal);
+  }
+
+  take({ event }: TurnMessage): Taken<TurnEvent> {
+    if (event === undefined) return { fresh: undefined, isNew: false, isLast: false };
+    const { sequence } = this.#place;
+    const before = this.#place.before(event);
+    const fresh = this.#place.take(event);
+    this.#hadEnded = endsTurn(event);
+    return {
+      before,
+      fresh,
+      isNew: this.#place.sequence > sequence,
+      isLast: this.#hadEnded && event.sequence > 0,
+    };
+  }
+
+  ended(): Error | undefined {
+    return this.#hadEnded ? undefined : new StreamCutError("the stream ended before its turn");
   }
 }
 
@@ -173,28 +95,4 @@ function callsOf(client: BreakglassClient, turn: TurnToRead, place: TurnPlace) {
     if (run && turnId === "") return client.runTurn(run, { signal });
     return client.attachTurn({ turnId, afterSequence: sequence, textDeltas }, { signal });
   };
-}
-
-function tellLoss(
-  error: unknown,
-  retryInMs: number,
-  { failures, isHeard: wasConnected }: Outage,
-  { dropConnection, onConnection }: StreamTurnOptions,
-): void {
-  if (error instanceof SilenceError) dropConnection?.();
-  onConnection?.({ state: "lost", error, retryInMs, failures, wasConnected });
-}
-
-/** Resolves after so many milliseconds, or when the signal aborts. */
-function wait(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const finish = () => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", finish);
-      resolve();
-    };
-    const timer = setTimeout(finish, ms);
-    signal.addEventListener("abort", finish);
-    if (signal.aborted) finish();
-  });
 }

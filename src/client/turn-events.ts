@@ -3,7 +3,8 @@ import type {
   AttachTurnRequestSchema,
   RunTurnRequestSchema,
 } from "../../gen/breakglass/v1/breakglass_service_pb.ts";
-import { type TurnEvent, TurnState } from "../../gen/breakglass/v1/event_pb.ts";
+import type { TurnEvent } from "../../gen/breakglass/v1/event_pb.ts";
+import { isLive } from "../turn-state.ts";
 import type { BreakglassClient } from "./breakglass-client.ts";
 
 /** Which turn to read: a new one, or one that was started before. */
@@ -44,6 +45,6 @@ export async function* readTurnEvents(
 
 /** Whether nothing of the turn can follow: its terminal event, or a checkpoint that says that it has ended. */
 export function endsTurn({ kind }: TurnEvent): boolean {
-  if (kind.case === "checkpoint") return kind.value.state !== TurnState.RUNNING;
+  if (kind.case === "checkpoint") return !isLive(kind.value.state);
   return kind.case === "result" || kind.case === "error";
 }

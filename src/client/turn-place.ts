@@ -1,4 +1,9 @@
-import type { CheckpointEvent, TurnEvent } from "../../gen/breakglass/v1/event_pb.ts";
+import type {
+  CheckpointEvent,
+  TextDeltaEvent,
+  TurnEvent,
+} from "../../gen/breakglass/v1/event_pb.ts";
+import { TextPieces } from "./text-pieces.ts";
 
 /** The server sent an event, or said it had, that does not follow the one before it. */
 export class SequenceGapError extends Error {
@@ -28,6 +33,9 @@ export class TurnPlace {
   #isOpened = false;
   #isCaughtUp = false;
   #isAtStart = true;
+  /** This connection has brought everything that there was when it began. */
+  #isBehind = true;
+  readonly #pieces = new TextPieces();
 
   constructor(turnId: string, sequence: number) {
     this.turnId = turnId;
@@ -37,6 +45,18 @@ export class TurnPlace {
   /** What comes next comes over another connection. */
   reconnect(): void {
     this.#isAtStart = true;
+    this.#isBehind = true;
+    this.#pieces.reconnect();
+  }
+
+  /**
+   * What is to be delivered before an event that the server sent next. The text that is being written follows the
+   * checkpoint that says `caught_up`: where it does not, what the connection before brought of it is void.
+   */
+  before({ kind, ...event }: TurnEvent): TurnEvent | undefined {
+    if (this.#isBehind || !this.#pieces.isUnconfirmed || kind.case === "textDelta")
+      return undefined;
+    return { ...event, sequence: 0, kind: { case: "textDelta", value: this.#pieces.void() } };
   }
 
   /**
@@ -50,14 +70,22 @@ export class TurnPlace {
     this.#isAtStart = false;
     this.turnId ||= event.turnId;
     if (event.kind.case === "checkpoint") {
+      if (event.kind.value.caughtUp) this.#isBehind = false;
       return this.#passes(event.kind.value, isAtStart) ? event : undefined;
     }
+    if (event.kind.case === "textDelta") return this.#piece(event, event.kind.value);
     const { sequence } = event;
     if (sequence === 0) return event;
     if (sequence <= this.sequence) return undefined;
     if (sequence > this.sequence + 1) throw new SequenceGapError(this.sequence, sequence);
     this.sequence = sequence;
+    this.#pieces.note(event);
     return event;
+  }
+
+  #piece(event: TurnEvent, delta: TextDeltaEvent): TurnEvent | undefined {
+    const value = this.#pieces.take(delta);
+    return value && { ...event, kind: { case: "textDelta", value } };
   }
 
   #passes({ sequence, caughtUp }: CheckpointEvent, isAtStart: boolean): boolean {

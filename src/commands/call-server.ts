@@ -35,6 +35,13 @@ export async function callServer(
   }
 }
 
+/** What another command needs to reach the same server, in a shell: ` --url URL`; empty where none was named. */
+export function serverOptionOf({ url }: ServerOptions): string {
+  if (url === undefined) return "";
+  const isPlain = /^[\w.:/@%+=,-]+$/.test(url);
+  return ` --url ${isPlain ? url : `'${url.replaceAll("'", "'\\''")}'`}`;
+}
+
 function tellFailure(error: unknown, url: string, terminal: Terminal): boolean {
   const lines = refusalLines(error);
   if (lines === undefined) return false;

@@ -4,12 +4,15 @@ import {
   ErrorReasonSchema,
   type NoticeEvent,
   NoticeReasonSchema,
+  type PermissionDenial,
   type ResultEvent,
   type SessionEvent,
+  type SteerEvent,
   type ToolEvent,
   type ToolResultEvent,
   type TurnEvent,
 } from "../../gen/breakglass/v1/event_pb.ts";
+import { approvalRequestText, approvalResolutionText } from "./approval-text.ts";
 import { enumName } from "./enum-name.ts";
 import type { Terminal } from "./terminal.ts";
 import { oneLine, terminalText } from "./terminal-text.ts";
@@ -18,20 +21,26 @@ const LINE_CHARACTERS = 160;
 const INPUT_CHARACTERS = 100;
 const RESULT_LINES = 8;
 
-type Styling = Terminal["style"];
+const DENIALS = 5;
+
+/** Styles a piece of what is shown, or leaves it as it is. */
+export type EventStyle = Terminal["style"];
 
 /**
  * An event as an operator reads it, ending in a newline. Empty for what is not shown: checkpoints, deltas and kinds that are
  * unknown. What the agent wrote is made safe to print.
+ *
+ * @param serverOption - What the commands that answer an approval need to reach the same server, such as ` --url URL`.
  */
-export function eventText({ kind }: TurnEvent, style: Styling): string {
+export function eventText(event: TurnEvent, style: EventStyle, serverOption = ""): string {
+  const { kind } = event;
   switch (kind.case) {
     case "session":
       return `${style("dim", sessionText(kind.value))}\n`;
     case "text":
       return inside(
         kind.value.parentToolId,
-        `${terminalText(kind.value.text)}${cut(kind.value)}\n`,
+        `${terminalText(kind.value.text)}${cutNote(kind.value)}\n`,
       );
     case "thinking":
       return style("dim", excerpt(kind.value.text, "  ~ "));
@@ -41,6 +50,12 @@ export function eventText({ kind }: TurnEvent, style: Styling): string {
       return inside(kind.value.parentToolId, toolResultText(kind.value, style));
     case "notice":
       return `${style("dim", noticeText(kind.value))}\n`;
+    case "steer":
+      return `${style("bold", steerText(kind.value))}\n`;
+    case "approvalRequest":
+      return approvalRequestText(event, kind.value, style, serverOption);
+    case "approvalResolution":
+      return approvalResolutionText(kind.value);
     case "result":
       return `${resultText(kind.value, style)}\n`;
     case "error":
@@ -55,7 +70,8 @@ function inside(parentToolId: string, text: string): string {
   return parentToolId === "" ? text : text.replace(/^(?=.)/gm, "    ");
 }
 
-function cut(event: { truncated: boolean; totalBytes: bigint }): string {
+/** What is said behind a text that is not whole. */
+export function cutNote(event: { truncated: boolean; totalBytes: bigint }): string {
   return event.truncated ? ` … (cut; ${event.totalBytes} bytes in all)` : "";
 }
 
@@ -69,7 +85,7 @@ function sessionText(session: SessionEvent): string {
   return `[${oneLine(facts.filter((fact) => fact !== "").join(", "), LINE_CHARACTERS)}]`;
 }
 
-function toolText(tool: ToolEvent, style: Styling): string {
+function toolText(tool: ToolEvent, style: EventStyle): string {
   const input = tool.truncated ? `(${tool.totalBytes} bytes)` : inputText(tool.inputJson);
   return `${style("bold", `> ${oneLine(tool.name, INPUT_CHARACTERS)}`)} ${input}`.trimEnd();
 }
@@ -86,8 +102,8 @@ function inputText(inputJson: string): string {
   return oneLine(texts[0] ?? inputJson, INPUT_CHARACTERS);
 }
 
-function toolResultText(result: ToolResultEvent, style: Styling): string {
-  const text = `${excerpt(result.content, "  | ")}${result.truncated ? `  |${cut(result)}\n` : ""}`;
+function toolResultText(result: ToolResultEvent, style: EventStyle): string {
+  const text = `${excerpt(result.content, "  | ")}${result.truncated ? `  |${cutNote(result)}\n` : ""}`;
   return result.isError ? style("red", text || "  | failed\n") : text;
 }
 
@@ -115,18 +131,37 @@ function noticeText(notice: NoticeEvent): string {
   return `! ${reason}${retry} ${oneLine(notice.message, LINE_CHARACTERS)}`.trimEnd();
 }
 
-function resultText(result: ResultEvent, style: Styling): string {
+function steerText({ message, principal }: SteerEvent): string {
+  return `« ${oneLine(principal, INPUT_CHARACTERS)}: ${terminalText(message)} »`;
+}
+
+function resultText(result: ResultEvent, style: EventStyle): string {
   const facts = [];
   if (result.duration !== undefined) facts.push(seconds(durationMs(result.duration)));
   if (result.totalCostUsd > 0) facts.push(dollars(result.totalCostUsd));
-  if (result.permissionDenials.length > 0)
-    facts.push(`${result.permissionDenials.length} tools denied`);
   const after = facts.length === 0 ? "" : ` (${facts.join(", ")})`;
-  if (!result.isError) return style("green", `Succeeded${after}`);
-  return style("red", `Failed${after}: ${terminalText(result.result)}${cut(result)}`);
+  const denials = denialsText(result.permissionDenials);
+  if (result.isError) {
+    const why = `${terminalText(result.result)}${cutNote(result)}`;
+    return `${style("red", `Failed${after}: ${why}`)}${denials}`;
+  }
+  if (denials === "") return style("green", `Succeeded${after}`);
+  const warning = `Ended without an error${after}, but may not have done what it says:`;
+  return `${style("yellow", warning)}${denials}`;
 }
 
-function errorText(error: ErrorEvent, style: Styling): string {
+/** Which tools were denied, each on a line of its own. */
+function denialsText(denials: readonly PermissionDenial[]): string {
+  if (denials.length === 0) return "";
+  const shown = denials
+    .slice(0, DENIALS)
+    .map(({ name, inputJson }) => `  - ${oneLine(name, INPUT_CHARACTERS)} ${inputText(inputJson)}`);
+  if (denials.length > DENIALS) shown.push(`  … ${denials.length - DENIALS} more`);
+  const count = denials.length === 1 ? "1 tool call was" : `${denials.length} tool calls were`;
+  return `\n${count} denied:\n${shown.map((line) => line.trimEnd()).join("\n")}`;
+}
+
+function errorText(error: ErrorEvent, style: EventStyle): string {
   const reason = enumName(ErrorReasonSchema, error.reason);
   const facts = [];
   if (error.exitCode !== undefined) facts.push(`exit status ${error.exitCode}`);
@@ -141,6 +176,7 @@ function seconds(ms: number): string {
   return `${(ms / 1000).toFixed(1)} s`;
 }
 
-function dollars(usd: number): string {
+/** Such as `$0.0123`. */
+export function dollars(usd: number): string {
   return `$${usd.toFixed(4)}`;
 }

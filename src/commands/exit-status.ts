@@ -8,6 +8,8 @@ export const ExitStatus = {
   usage: 2,
   /** There was no connection, it broke and could not be made again, or the server refused. */
   refused: 3,
+  /** The turn succeeded, but tool calls were denied: it may not have done what it says. */
+  denied: 4,
   /** Ctrl-C, or a reader that went away: nobody reads any more, the turn goes on. */
   detached: 130,
 } as const;

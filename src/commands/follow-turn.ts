@@ -3,26 +3,35 @@ import { toJsonString } from "@bufbuild/protobuf";
 import { type TurnEvent, TurnEventSchema, TurnState } from "../../gen/breakglass/v1/event_pb.ts";
 import type { BreakglassClient } from "../client/breakglass-client.ts";
 import { isAnswer } from "../client/call-failure.ts";
-import { refusalLines } from "../client/refusal-text.ts";
-import { type ConnectionChange, streamTurn } from "../client/stream-turn.ts";
+import type { ConnectionChange } from "../client/resuming-stream.ts";
+import { streamTurn } from "../client/stream-turn.ts";
 import type { TurnToRead } from "../client/turn-events.ts";
-import { eventText } from "./event-text.ts";
+import { isLive } from "../turn-state.ts";
+import { connectionText } from "./connection-text.ts";
 import { ExitStatus } from "./exit-status.ts";
 import { type Interrupts, takeInterrupts } from "./interrupts.ts";
+import { stopOnInterrupts } from "./stop-keys.ts";
 import type { Terminal } from "./terminal.ts";
 import { terminalJson, terminalText } from "./terminal-text.ts";
 import { stateAfter, stateWord } from "./turn-outcome.ts";
+import { WrittenText } from "./written-text.ts";
 
 const SECOND_INTERRUPT_MS = 2000;
 /** Whoever mistyped the server's address is not kept waiting; a server that restarts is back within this. */
-const FIRST_GIVE_UP_MS = 3000;
+export const FIRST_GIVE_UP_MS = 3000;
 
 /** How a turn is followed. */
 export interface FollowOptions {
   /** One TurnEvent in proto JSON a line, checkpoints included, instead of prose. */
   readonly json: boolean;
+  /** Text as it is written. Undefined: where stdout is a terminal; as prose it is shown nowhere else. */
+  readonly deltas: boolean | undefined;
+  /** Ctrl-C stops the turn. Otherwise the first one only stops following it. */
+  readonly interruptStops: boolean;
   /** What to do where the server was left before it had told the turn's id; one line, or empty. */
   readonly joinHint: string;
+  /** What the commands that are printed need to reach the same server, such as ` --url URL`. */
+  readonly serverOption: string;
   /** Gives up the connection that is open; the next call opens another. */
   readonly dropConnection: () => void;
 }
@@ -32,14 +41,18 @@ interface Position {
   turnId: string;
   sequence: number;
   state: TurnState;
+  /** How many tool calls were denied. Undefined: the result that tells was not read. */
+  denials: number | undefined;
 }
 
 /**
  * Prints a turn as it happens. A connection that breaks is told of on stderr and made again, for 10 min; the first one
- * only for 3 s. Ctrl-C stops reading and leaves the turn running; a second one within 2 s cancels it, and a
- * third does not wait for that.
+ * only for 3 s.
  *
- * @returns `ok` or `failed` as the turn ended, `detached` where it goes on without a reader.
+ * Ctrl-C, where it stops the turn: see {@link stopOnInterrupts}. Where not, it stops following and leaves the turn running; a
+ * second one within 2 s cancels it, and a third does not wait for that. Ctrl-\ stops following, and nothing else.
+ *
+ * @returns `ok`, `denied` or `failed` as the turn ended, `detached` where it goes on without a reader.
  * @throws ConnectError and its like as {@link streamTurn} does.
  */
 export async function followTurn(
@@ -49,53 +62,81 @@ export async function followTurn(
   terminal: Terminal,
 ): Promise<ExitStatus> {
   using interrupts = takeInterrupts();
-  const leave = AbortSignal.any([interrupts.first, terminal.gone]);
-  const position: Position = { turnId: "", sequence: 0, state: TurnState.UNSPECIFIED };
+  const over = new AbortController();
+  const position: Position = {
+    turnId: "",
+    sequence: 0,
+    state: TurnState.UNSPECIFIED,
+    denials: undefined,
+  };
+  const stop = options.interruptStops
+    ? stopOnInterrupts(client, () => position.turnId, interrupts, terminal, over.signal)
+    : interrupts.first;
+  const leave = AbortSignal.any([stop, interrupts.quit, terminal.gone]);
   try {
-    const stream = {
-      signal: leave,
-      backOff: { firstGiveUpMs: FIRST_GIVE_UP_MS },
-      onConnection: (change: ConnectionChange) => tellConnection(change, terminal),
-      dropConnection: options.dropConnection,
-    };
-    for await (const event of streamTurn(client, turn, stream)) {
-      if (position.turnId === "") tellIds(event, terminal);
-      advance(position, event);
-      await terminal.write(lineOf(event, options, terminal));
-    }
+    await printEvents(client, turn, position, options, leave, terminal);
   } catch (error) {
     if (!leave.aborted) {
       tellHowToGoOn(error, position, options, terminal);
       throw error;
     }
+  } finally {
+    over.abort();
   }
-  if (position.state > TurnState.RUNNING) return outcome(position.state);
-  return terminal.gone.aborted
-    ? ExitStatus.detached
-    : await detach(client, position, options, interrupts, terminal);
+  if (hasEnded(position)) return outcome(client, position);
+  if (terminal.gone.aborted) return ExitStatus.detached;
+  return await detach(client, position, options, interrupts, terminal);
 }
 
-function tellConnection(change: ConnectionChange, terminal: Terminal): void {
-  if (change.state === "back") {
-    terminal.tell("Connected again.");
-    return;
+async function printEvents(
+  client: BreakglassClient,
+  turn: TurnToRead,
+  position: Position,
+  options: FollowOptions,
+  signal: AbortSignal,
+  terminal: Terminal,
+): Promise<void> {
+  const written = new WrittenText(terminal.style, options.serverOption);
+  const onConnection = (change: ConnectionChange) => {
+    void terminal.write(written.endLine());
+    terminal.tell(connectionText(change));
+  };
+  const { dropConnection } = options;
+  const backOff = { firstGiveUpMs: FIRST_GIVE_UP_MS };
+  const stream = { signal, backOff, onConnection, dropConnection };
+  try {
+    for await (const event of streamTurn(client, withDeltas(turn, options, terminal), stream)) {
+      if (position.turnId === "") tellIds(event, terminal);
+      const { state } = position;
+      advance(position, event);
+      await terminal.write(options.json ? jsonLine(event) : proseOf(event, state, written));
+    }
+  } finally {
+    await terminal.write(written.endLine());
   }
-  const { error, retryInMs, failures, wasConnected } = change;
-  const why = terminalText(refusalLines(error)?.[0] ?? String(error));
-  const what = wasConnected && failures === 1 ? "Connection lost" : "No connection";
-  terminal.tell(`${what} (${why}); trying again in ${(retryInMs / 1000).toFixed(1)} s.`);
+}
+
+function withDeltas(
+  turn: TurnToRead,
+  { json, deltas }: FollowOptions,
+  { isTerminal }: Terminal,
+): TurnToRead {
+  const textDeltas = json ? deltas === true : isTerminal && deltas !== false;
+  return "run" in turn
+    ? { run: { ...turn.run, textDeltas } }
+    : { attach: { ...turn.attach, textDeltas } };
 }
 
 function tellHowToGoOn(
   error: unknown,
   position: Position,
-  { joinHint }: FollowOptions,
+  options: FollowOptions,
   terminal: Terminal,
 ): void {
-  if (position.turnId !== "") terminal.tell(`Attach again: ${attachCommand(position)}`);
+  if (position.turnId !== "") terminal.tell(`Attach again: ${attachCommand(position, options)}`);
   // A server that refuses has started nothing; where it was not heard nobody knows.
-  else if (joinHint !== "" && !isAnswer(error)) {
-    terminal.tell(joinHint);
+  else if (options.joinHint !== "" && !isAnswer(error)) {
+    terminal.tell(options.joinHint);
   }
 }
 
@@ -106,25 +147,39 @@ function tellIds(event: TurnEvent, terminal: Terminal): void {
 function advance(position: Position, event: TurnEvent): void {
   position.turnId = event.turnId;
   if (event.sequence > 0) position.sequence = event.sequence;
+  const { kind } = event;
   // Where a reader attached in the middle, the checkpoint is what tells how far it is.
-  if (event.kind.case === "checkpoint") position.sequence = event.kind.value.sequence;
+  if (kind.case === "checkpoint") position.sequence = kind.value.sequence;
+  if (kind.case === "result") position.denials = kind.value.permissionDenials.length;
   position.state = stateAfter(event);
 }
 
-function lineOf(event: TurnEvent, options: FollowOptions, terminal: Terminal): string {
-  if (options.json) return `${terminalJson(toJsonString(TurnEventSchema, event))}\n`;
-  if (event.kind.case === "checkpoint" && event.kind.value.state !== TurnState.RUNNING) {
-    return `The turn had ended: ${stateWord(event.kind.value.state)}\n`;
-  }
-  return eventText(event, terminal.style);
+function jsonLine(event: TurnEvent): string {
+  return `${terminalJson(toJsonString(TurnEventSchema, event))}\n`;
 }
 
-function outcome(state: TurnState): ExitStatus {
-  return state === TurnState.SUCCEEDED ? ExitStatus.ok : ExitStatus.failed;
+/** @param before - Where the turn stood before the event. */
+function proseOf(event: TurnEvent, before: TurnState, written: WrittenText): string {
+  if (event.kind.case !== "checkpoint") return written.next(event);
+  const { state } = event.kind.value;
+  if (!isLive(state)) return `The turn had ended: ${stateWord(state)}\n`;
+  const isNews = state === TurnState.QUEUED && before !== state;
+  return isNews ? "The turn waits for the agent's own to end.\n" : "";
 }
 
-function attachCommand({ turnId, sequence }: Position): string {
-  return terminalText(`breakglass attach ${turnId} --after ${sequence}`);
+function hasEnded({ state }: Position): boolean {
+  return state !== TurnState.UNSPECIFIED && !isLive(state);
+}
+
+async function outcome(client: BreakglassClient, position: Position): Promise<ExitStatus> {
+  const { turnId, state, denials } = position;
+  if (state !== TurnState.SUCCEEDED) return ExitStatus.failed;
+  const denied = denials ?? (await client.getTurn({ turnId })).turn?.permissionDenialCount ?? 0;
+  return denied > 0 ? ExitStatus.denied : ExitStatus.ok;
+}
+
+function attachCommand({ turnId, sequence }: Position, { serverOption }: FollowOptions): string {
+  return terminalText(`breakglass attach${serverOption} ${turnId} --after ${sequence}`);
 }
 
 async function detach(
@@ -138,7 +193,11 @@ async function detach(
     terminal.tell(`Left before the server answered. ${options.joinHint}`.trimEnd());
     return ExitStatus.detached;
   }
-  terminal.tell(`Detached; the turn goes on. Attach again: ${attachCommand(position)}`);
+  const what = interrupts.second.aborted
+    ? "Detached; the server goes on with the cancel."
+    : "Detached; the turn goes on.";
+  terminal.tell(`${what} Attach again: ${attachCommand(position, options)}`);
+  if (options.interruptStops || interrupts.quit.aborted) return ExitStatus.detached;
   terminal.tell("Ctrl-C again within 2 s cancels the turn.");
   const cancel = await abortedWithin(interrupts.second, SECOND_INTERRUPT_MS);
   return cancel ? cancelTurn(client, position, interrupts.third, terminal) : ExitStatus.detached;
@@ -159,7 +218,7 @@ async function cancelTurn(
     const { turn } = await client.cancelTurn({ turnId }, { signal: leave });
     const state = turn?.state ?? TurnState.UNSPECIFIED;
     terminal.tell(`The turn ended: ${stateWord(state)}`);
-    return outcome(state);
+    return state === TurnState.SUCCEEDED ? ExitStatus.ok : ExitStatus.failed;
   } catch (error) {
     if (!leave.aborted) throw error;
     terminal.tell("Left before the cancel was answered; the server goes on with it.");

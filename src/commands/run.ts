@@ -1,10 +1,11 @@
 import { randomUUID } from "node:crypto";
-import { buffer } from "node:stream/consumers";
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
-import { callServer, type ServerOptions } from "./call-server.ts";
+import { PermissionMode } from "../../gen/breakglass/v1/turn_pb.ts";
+import { attachedFile } from "./attached-file.ts";
+import { callServer, type ServerOptions, serverOptionOf } from "./call-server.ts";
 import type { ExitStatus } from "./exit-status.ts";
 import { followTurn } from "./follow-turn.ts";
-import { UsageError } from "./usage-error.ts";
+import { readStdin } from "./read-stdin.ts";
 
 /** What `run` takes. */
 export interface RunOptions extends ServerOptions {
@@ -14,6 +15,14 @@ export interface RunOptions extends ServerOptions {
   /** Seconds; fractions are taken. */
   readonly timeout?: number;
   readonly requestId?: string;
+  /** The agent asks before each tool call that the rules do not allow. */
+  readonly ask?: boolean;
+  /** The agent does everything that the rules do not deny. */
+  readonly bypass?: boolean;
+  /** Files that go with the prompt. */
+  readonly attach?: readonly string[];
+  /** Text as it is written. Undefined: where stdout is a terminal. */
+  readonly deltas?: boolean;
   readonly json?: boolean;
 }
 
@@ -21,10 +30,10 @@ export interface RunOptions extends ServerOptions {
  * Runs a turn and prints it as it happens, over broken connections too.
  *
  * @param prompt - What the agent is asked; `-` reads it from stdin.
- * @throws UsageError where stdin is no UTF-8.
+ * @throws UsageError where stdin is no UTF-8, or a file cannot be read.
  */
 export async function run(prompt: string, options: RunOptions): Promise<ExitStatus> {
-  const asked = prompt === "-" ? await readStdin() : prompt;
+  const asked = prompt === "-" ? await readStdin("prompt") : prompt;
   // Always sent, so that a start that was never answered can be joined instead of run twice.
   const requestId = options.requestId ?? randomUUID();
   const request = {
@@ -33,20 +42,25 @@ export async function run(prompt: string, options: RunOptions): Promise<ExitStat
     sessionId: options.session ?? "",
     model: options.model ?? "",
     agent: options.agent ?? "",
+    permissionMode: permissionModeOf(options),
+    attachments: await Promise.all((options.attach ?? []).map(attachedFile)),
     ...(options.timeout === undefined ? {} : { timeout: durationFromMs(options.timeout * 1000) }),
   };
   const joinHint = `The same command with --request-id ${requestId} joins the turn if it was started.`;
   return callServer(options, (client, terminal, dropConnection) => {
-    const follow = { json: options.json === true, joinHint, dropConnection };
+    const follow = {
+      json: options.json === true,
+      deltas: options.deltas,
+      interruptStops: true,
+      joinHint,
+      serverOption: serverOptionOf(options),
+      dropConnection,
+    };
     return followTurn(client, { run: request }, follow, terminal);
   });
 }
 
-async function readStdin(): Promise<string> {
-  const bytes = await buffer(process.stdin);
-  try {
-    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
-  } catch {
-    throw new UsageError("the prompt on stdin is not UTF-8");
-  }
+function permissionModeOf({ ask, bypass }: RunOptions): PermissionMode {
+  if (ask === true) return PermissionMode.ASK;
+  return bypass === true ? PermissionMode.BYPASS : PermissionMode.UNSPECIFIED;
 }

@@ -1,9 +1,10 @@
 import { toJsonString } from "@bufbuild/protobuf";
-import { type Timestamp, timestampDate } from "@bufbuild/protobuf/wkt";
 import { type Session, SessionSchema } from "../../gen/breakglass/v1/session_pb.ts";
 import { callServer, type ServerOptions } from "./call-server.ts";
+import { dollars } from "./event-text.ts";
 import { ExitStatus } from "./exit-status.ts";
 import { oneLine, terminalJson, terminalText } from "./terminal-text.ts";
+import { timeText } from "./time-text.ts";
 
 /** What the commands that list take. */
 export interface ListOptions extends ServerOptions {
@@ -32,16 +33,14 @@ function sessionJson(session: Session): string {
 
 function sessionLine(session: Session): string {
   const turns = `${session.turnCount} ${session.turnCount === 1 ? "turn" : "turns"}`;
-  const running = session.runningTurnId === "" ? "" : `running ${session.runningTurnId}`;
-  const model = oneLine(`${session.agent} on ${session.model}`, 60);
-  const columns = [session.sessionId, timeText(session.lastActiveTime), turns, model, running];
-  return terminalText(columns.join("  ").trimEnd());
-}
-
-/** A time to the second, in UTC. */
-export function timeText(time: Timestamp | undefined): string {
-  if (time === undefined) return "-";
-  return timestampDate(time)
-    .toISOString()
-    .replace(/\.\d+Z$/, "Z");
+  const columns = [
+    session.sessionId,
+    timeText(session.lastActiveTime),
+    turns,
+    oneLine(`${session.agent} on ${session.model}`, 60),
+    session.totalCostUsd > 0 && dollars(session.totalCostUsd),
+    session.runningTurnId !== "" && `running ${session.runningTurnId}`,
+    session.queuedTurnId !== "" && `queued ${session.queuedTurnId}`,
+  ];
+  return terminalText(columns.filter((column) => column !== false).join("  "));
 }

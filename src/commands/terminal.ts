@@ -13,6 +13,8 @@ export interface Terminal {
   tell(line: string): void;
   /** Styles text for stdout, where stdout has colors. */
   style(style: Style, text: string): string;
+  /** Whether stdout is a terminal, and no file or pipe. */
+  readonly isTerminal: boolean;
   /** Aborts when whoever read stdout has gone (`| head`). */
   readonly gone: AbortSignal;
 }
@@ -33,6 +35,7 @@ export function openTerminal(
   stderr.on("error", () => {});
   return {
     gone: gone.signal,
+    isTerminal: stdout.isTTY === true,
     async write(text) {
       if (gone.signal.aborted || stdout.write(text)) return;
       await once(stdout, "drain", { signal: gone.signal }).catch(() => {});

@@ -1,5 +1,5 @@
 import { type TurnEvent, TurnState, TurnStateSchema } from "../../gen/breakglass/v1/event_pb.ts";
-import { endStateOf } from "../turns/turn-end.ts";
+import { endRecordOf } from "../turns/turn-end.ts";
 import { enumName } from "./enum-name.ts";
 
 /** Where an event says that its turn stands. */
@@ -9,13 +9,15 @@ export function stateAfter({ kind }: TurnEvent): TurnState {
       return kind.value.state;
     case "result":
     case "error":
-      return endStateOf(kind).state;
+      return endRecordOf(kind).state;
+    case "approvalRequest":
+      return TurnState.AWAITING_APPROVAL;
     default:
       return TurnState.RUNNING;
   }
 }
 
-/** A state in a sentence: `succeeded`, `lost`. */
+/** A state in a sentence: `succeeded`, `awaiting approval`. */
 export function stateWord(state: TurnState): string {
-  return enumName(TurnStateSchema, state).toLowerCase();
+  return enumName(TurnStateSchema, state).toLowerCase().replaceAll("_", " ");
 }

@@ -2,7 +2,7 @@ import type { ChatCompletionRequest, ChatMessage } from "@copilotkit/aimock";
 
 /** What the model was sent, as far as a script cares. */
 export interface Conversation {
-  /** What the person asked, oldest first, without the reminders that the agent adds. */
+  /** What the person asked, oldest first, without the reminders and notifications that the agent adds. */
   readonly prompts: readonly string[];
   /** What tools answered in all turns, oldest first. */
   readonly toolOutputs: readonly string[];
@@ -24,11 +24,12 @@ export function readConversation({ messages }: ChatCompletionRequest): Conversat
   };
 }
 
-// The agent puts its reminders in the same message as the prompt, and beside tool results.
+// The agent puts its reminders in the same message as the prompt, and beside tool results; and 2.1.197 tells of the end of a
+// task in the background as a person would.
 function promptOf(message: ChatMessage): string {
   if (message.role !== "user") return "";
   return textOf(message)
-    .replace(/<system-reminder>[\s\S]*?<\/system-reminder>/g, "")
+    .replace(/<(system-reminder|task-notification)>[\s\S]*?<\/\1>/g, "")
     .trim();
 }
 

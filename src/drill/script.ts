@@ -13,7 +13,8 @@ export type Step =
       readonly message: string;
       readonly times: number;
     }
-  | { readonly kind: "hang" };
+  | { readonly kind: "hang" }
+  | { readonly kind: "stop" };
 
 /** How the scripted model answers one prompt. */
 export interface ScriptedTurn {
@@ -56,6 +57,14 @@ export function error(status: number, message = `status ${status}`, times = Infi
 /** The model's API takes the call and never answers. */
 export function hang(): Step {
   return { kind: "hang" };
+}
+
+/**
+ * The model ends its turn. What follows is for an agent that calls again without having been asked anything, as it does when
+ * a task in its background has ended: to the script that call belongs to the same prompt.
+ */
+export function stop(): Step {
+  return { kind: "stop" };
 }
 
 /**

@@ -3,6 +3,7 @@ import {
   type FixtureBlock,
   type FixtureResponse,
   LLMock,
+  type ResponseOverrides,
 } from "@copilotkit/aimock";
 import { type Conversation, readConversation } from "./conversation.ts";
 import { type Script, type Step, stepsOfCall } from "./script.ts";
@@ -13,6 +14,8 @@ export interface Pace {
   readonly latencyMs?: number;
   /** How many characters a piece has. Default 20. */
   readonly chunkSize?: number;
+  /** How many tokens it says that each call took. Default: none. */
+  readonly tokens?: { readonly input: number; readonly output: number };
 }
 
 /** A call of the model, as it was received. */
@@ -41,7 +44,9 @@ export interface ScriptedModel {
  */
 export async function startScriptedModel(script: Script, pace: Pace = {}): Promise<ScriptedModel> {
   const requests: ReceivedCall[] = [];
-  const answer = createAnswer(script);
+  const { tokens } = pace;
+  const usage = { input_tokens: tokens?.input ?? 0, output_tokens: tokens?.output ?? 0 };
+  const answer = createAnswer(script, usage);
   const stopped = Promise.withResolvers<FixtureResponse>();
   const mock = new LLMock({
     port: 0,
@@ -76,7 +81,10 @@ function receivedCall(request: ChatCompletionRequest): ReceivedCall {
 }
 
 /** Answers calls; undefined for one that is never to be answered. */
-function createAnswer(script: Script): (call: ReceivedCall) => FixtureResponse | undefined {
+function createAnswer(
+  script: Script,
+  usage: NonNullable<ResponseOverrides["usage"]>,
+): (call: ReceivedCall) => FixtureResponse | undefined {
   const failures = new Map<Step, number>();
   const isOver = (step: Step) => step.kind === "error" && (failures.get(step) ?? 0) >= step.times;
   return ({ conversation, hasTools }) => {
@@ -87,7 +95,7 @@ function createAnswer(script: Script): (call: ReceivedCall) => FixtureResponse |
     if (last === undefined) return failure(400, "the script has no answer to this");
     if (last.kind === "hang") return undefined;
     if (last.kind !== "error")
-      return { blocks: steps.flatMap((step) => block(step, conversation)) };
+      return { blocks: steps.flatMap((step) => block(step, conversation)), usage };
     failures.set(last, (failures.get(last) ?? 0) + 1);
     return failure(last.status, last.message);
   };

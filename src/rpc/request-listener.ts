@@ -10,6 +10,7 @@ import type { HttpRequest, RequestListener } from "./http.ts";
 import type { Origins } from "./origins.ts";
 import type { Reader } from "./reader.ts";
 import { type ReaderLimits, Readers } from "./readers.ts";
+import type { RequestLimits } from "./request-rules.ts";
 import { respond } from "./respond.ts";
 import { statusOf } from "./status.ts";
 import type { Tokens } from "./tokens.ts";
@@ -17,12 +18,11 @@ import type { Tokens } from "./tokens.ts";
 const MIB = 1024 * 1024;
 
 /** What requests are answered with. */
-export interface RequestListenerOptions extends ReaderLimits {
+export interface RequestListenerOptions extends ReaderLimits, RequestLimits {
   readonly turns: Turns;
   readonly origins: Origins;
   /** Undefined: everyone is `local`. */
   readonly tokens: Tokens | undefined;
-  readonly maxPromptBytes: number;
   /** When it aborts every open stream ends with STREAM_ENDED. */
   readonly closing: AbortSignal;
   readonly log: Log;
@@ -77,7 +77,8 @@ function rpcListener(options: RequestListenerOptions): RequestListener {
   };
 }
 
-function createRouter({ turns, origins, tokens, maxPromptBytes, log }: RequestListenerOptions) {
+function createRouter(options: RequestListenerOptions) {
+  const { turns, origins, tokens, maxPromptBytes, maxAttachmentBytes, log } = options;
   const router = createConnectRouter({
     acceptCompression: [compressionGzip, compressionBrotli],
     requestGate: (context) => {
@@ -87,11 +88,12 @@ function createRouter({ turns, origins, tokens, maxPromptBytes, log }: RequestLi
         throw statusOf(error, log);
       }
     },
-    readMaxBytes: maxPromptBytes + MIB,
+    // JSON has bytes as base64.
+    readMaxBytes: maxPromptBytes + Math.ceil((maxAttachmentBytes * 4) / 3) + MIB,
     // Responses are bounded to 3 MiB where they are made; this is what grpc-js takes by default.
     writeMaxBytes: 4 * MIB,
   });
-  return router.service(BreakglassService, breakglassService(turns, maxPromptBytes, log));
+  return router.service(BreakglassService, breakglassService(turns, options, log));
 }
 
 function universalRequest(request: HttpRequest, reader: Reader): UniversalServerRequest {

@@ -1,6 +1,10 @@
 import { durationMs } from "@bufbuild/protobuf/wkt";
 import { z } from "zod";
+import type { ResolveApprovalRequest } from "../../gen/breakglass/v1/breakglass_service_pb.ts";
+import { PermissionMode } from "../../gen/breakglass/v1/turn_pb.ts";
+import type { ApprovalAnswer } from "../agent/agent.ts";
 import { Refusal } from "../errors.ts";
+import { attachmentRules } from "./attachment-rules.ts";
 
 /** Every rule of every request stands here, with the words that a caller who breaks it reads. */
 
@@ -21,7 +25,19 @@ const name = z
 
 const wellFormed = (text: string) => text.isWellFormed();
 
-function prompt(maxBytes: number) {
+/** What requests may hold. */
+export interface RequestLimits {
+  readonly maxPromptBytes: number;
+  /** All attachments of a request together. */
+  readonly maxAttachmentBytes: number;
+}
+
+const STEER_BYTES = 64 * 1024;
+const DENIAL_BYTES = 16 * 1024;
+const INPUT_BYTES = 1024 * 1024;
+
+/** What goes to the agent, literally. */
+function words(maxBytes: number) {
   return z
     .string()
     .refine((text) => text.trim() !== "", "must not be empty")
@@ -48,20 +64,90 @@ const timeout = z
 
 const pageSize = z.number().min(0, "must not be negative");
 
+const permissionMode = z.custom<PermissionMode>(
+  (mode) => Object.values<unknown>(PermissionMode).includes(mode),
+  "must be BYPASS, ASK or unspecified",
+);
+
 /** The rules of `RunTurnRequest`. */
-export function runTurnRules(maxPromptBytes: number) {
+export type RunTurnRules = ReturnType<typeof runTurnRules>;
+
+export function runTurnRules({ maxPromptBytes, maxAttachmentBytes }: RequestLimits) {
   return z.object({
     sessionId: optionalUuid,
-    prompt: prompt(maxPromptBytes),
+    prompt: words(maxPromptBytes),
     model: name,
     agent: name,
     requestId: optionalUuid,
     timeout,
+    textDeltas: z.boolean(),
+    permissionMode,
+    attachments: attachmentRules(maxAttachmentBytes),
   });
 }
 
 /** The rules of `AttachTurnRequest`; the turn's last sequence is checked where it is known. */
-export const attachTurnRules = z.object({ turnId: uuid, afterSequence: z.number() });
+export const attachTurnRules = z.object({
+  turnId: uuid,
+  afterSequence: z.number(),
+  textDeltas: z.boolean(),
+});
+
+/** The rules of `SteerTurnRequest`. */
+export const steerTurnRules = z.object({
+  turnId: uuid,
+  message: words(STEER_BYTES),
+  requestId: optionalUuid,
+});
+
+const denial = z
+  .string()
+  .refine(wellFormed, "must not contain a lone surrogate")
+  .refine(
+    (text) => Buffer.byteLength(text) <= DENIAL_BYTES,
+    `must have at most ${DENIAL_BYTES} bytes of UTF-8`,
+  );
+
+const changedInput = z
+  .string()
+  .refine(wellFormed, "must not contain a lone surrogate")
+  .refine(
+    (text) => Buffer.byteLength(text) <= INPUT_BYTES,
+    `must have at most ${INPUT_BYTES} bytes`,
+  )
+  .refine(isJsonObject, "must be a JSON object");
+
+/** A member of the oneof by itself: `allow.input_json` is its field, and not `decision`. */
+const decision = z
+  .custom<ResolveApprovalRequest["decision"]>()
+  .transform(({ case: member, value }, { issues, addIssue }): ApprovalAnswer => {
+    const rule = member === "allow" ? changedInput.optional() : denial;
+    const given = member === "allow" ? value.inputJson : value?.message;
+    const field = member === "allow" ? "inputJson" : "message";
+    if (member === undefined) addIssue("must be allow or deny");
+    for (const issue of (member && rule.safeParse(given).error?.issues) ?? []) {
+      issues.push({
+        code: "custom",
+        message: issue.message,
+        input: given,
+        path: [String(member), field],
+      });
+    }
+    if (member !== "allow") return { allow: false, message: given ?? "" };
+    return given === undefined ? { allow: true } : { allow: true, inputJson: given };
+  });
+
+/** The rules of `ResolveApprovalRequest`; the answer comes out as the agent takes it. */
+export const resolveApprovalRules = z.object({ turnId: uuid, approvalId: uuid, decision });
+
+/** The rules of `WatchSessionRequest`. */
+export const watchSessionRules = z.object({
+  sessionId: uuid,
+  afterCursor: z
+    .bigint()
+    .max(BigInt(Number.MAX_SAFE_INTEGER), "must be a cursor of this session")
+    .transform(Number),
+});
 
 /** The rules of requests for one turn. */
 export const turnRules = z.object({ turnId: uuid });
@@ -84,11 +170,30 @@ export function validate<S extends z.ZodType>(rules: S, request: z.input<S>): z.
   const parsed = rules.safeParse(request);
   if (parsed.success) return parsed.data;
   const violations = parsed.error.issues.map((issue) => ({
-    field: protoName(String(issue.path[0] ?? "")),
+    field: fieldOf(issue.path),
     description: issue.message,
   }));
   const message = violations.map(({ field, description }) => `${field} ${description}`).join("; ");
   throw new Refusal("INVALID_ARGUMENT", message, { violations });
+}
+
+/** Such as `attachments[1].name`; a member of a oneof has no other name before its own. */
+function fieldOf(path: readonly PropertyKey[]): string {
+  const inOneof = path[0] === "decision" && path.length > 1;
+  return path
+    .slice(inOneof ? 1 : 0)
+    .map((part) => (typeof part === "number" ? `[${part}]` : `.${protoName(String(part))}`))
+    .join("")
+    .slice(1);
+}
+
+function isJsonObject(text: string): boolean {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === "object" && value !== null && !Array.isArray(value);
+  } catch {
+    return false;
+  }
 }
 
 function protoName(name: string): string {

@@ -6,9 +6,11 @@ import type { SessionRecord, TurnRecord } from "../store/store.ts";
 
 /** A turn as callers see it. */
 export function turnOf(record: TurnRecord): Turn {
-  const { createTime, endTime, ...same } = record;
+  const { createTime, endTime, usage, attachments, ...same } = record;
   return create(TurnSchema, {
     ...same,
+    ...(usage === undefined ? {} : { usage }),
+    attachments: attachments.map(({ size, ...names }) => ({ ...names, size: BigInt(size) })),
     createTime: timestampFromMs(createTime),
     ...(endTime === undefined ? {} : { endTime: timestampFromMs(endTime) }),
   });
@@ -16,9 +18,11 @@ export function turnOf(record: TurnRecord): Turn {
 
 /** A session as callers see it: where it works on this machine is not their concern. */
 export function sessionOf(record: SessionRecord): Session {
-  const { createTime, lastActiveTime, workspace, agentSessionId, ...same } = record;
+  const { createTime, lastActiveTime, workspace, agentSessionId, changeCount, usage, ...same } =
+    record;
   return create(SessionSchema, {
     ...same,
+    ...(usage === undefined ? {} : { usage }),
     createTime: timestampFromMs(createTime),
     lastActiveTime: timestampFromMs(lastActiveTime),
   });

@@ -15,6 +15,13 @@ export const ERROR_DOMAIN = "breakglass";
 const CODES: Readonly<Record<RefusalReason, Code>> = {
   INVALID_ARGUMENT: Code.InvalidArgument,
   TURN_IN_PROGRESS: Code.FailedPrecondition,
+  TURN_ENDED: Code.FailedPrecondition,
+  INTERRUPT_NOT_OBEYED: Code.Aborted,
+  APPROVAL_NOT_FOUND: Code.NotFound,
+  APPROVAL_RESOLVED: Code.FailedPrecondition,
+  APPROVAL_EXPIRED: Code.FailedPrecondition,
+  SELF_APPROVAL_FORBIDDEN: Code.PermissionDenied,
+  BYPASS_FORBIDDEN: Code.PermissionDenied,
   TOO_MANY_TURNS: Code.ResourceExhausted,
   TOO_MANY_SUBSCRIPTIONS: Code.ResourceExhausted,
   SESSION_FULL: Code.ResourceExhausted,

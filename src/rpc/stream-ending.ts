@@ -14,3 +14,10 @@ export function streamEnded(ending: StreamEnding, turnId: string, sequence: numb
   const metadata = { turn_id: turnId, sequence: String(sequence) };
   return new Refusal("STREAM_ENDED", message, { metadata, retryAfterMs: RETRY_MS });
 }
+
+/** Ends a watch of a session so that it can go on from its cursor. */
+export function watchEnded(ending: StreamEnding, sessionId: string, cursor: number): Refusal {
+  const message = `${ending.message}; watch after ${cursor} to go on`;
+  const metadata = { session_id: sessionId, cursor: String(cursor) };
+  return new Refusal("STREAM_ENDED", message, { metadata, retryAfterMs: RETRY_MS });
+}

@@ -1,7 +1,31 @@
 import type { ErrorReason, TurnState } from "../../gen/breakglass/v1/event_pb.ts";
+import type { PermissionMode, TurnOrigin } from "../../gen/breakglass/v1/turn_pb.ts";
+
+/** What was used, as far as an agent has told. */
+export interface SpendingRecord {
+  /** Undefined: unknown. */
+  readonly usage:
+    | {
+        readonly inputTokens: bigint;
+        readonly outputTokens: bigint;
+        readonly cacheReadInputTokens: bigint;
+        readonly cacheCreationInputTokens: bigint;
+      }
+    | undefined;
+  /** In US dollars. 0: nothing, or unknown. */
+  readonly totalCostUsd: number;
+}
+
+/** A file that was sent with a prompt, without its bytes. */
+export interface AttachmentRecord {
+  readonly name: string;
+  readonly mediaType: string;
+  /** In bytes. */
+  readonly size: number;
+}
 
 /** A session as it is kept. Times are milliseconds since the epoch. */
-export interface SessionRecord {
+export interface SessionRecord extends SpendingRecord {
   readonly sessionId: string;
   readonly principal: string;
   readonly agent: string;
@@ -10,7 +34,11 @@ export interface SessionRecord {
   readonly lastActiveTime: number;
   /** Empty: none runs. */
   readonly runningTurnId: string;
+  /** The turn that waits for the running one, an agent's own, to end. Empty: none waits. */
+  readonly queuedTurnId: string;
   readonly turnCount: number;
+  /** How many changes it has had: the newest one's cursor. */
+  readonly changeCount: number;
   /** Where the session's agent works. */
   readonly workspace: string;
   /** The agent's own id of the conversation. */
@@ -18,7 +46,7 @@ export interface SessionRecord {
 }
 
 /** A turn as it is kept. Times are milliseconds since the epoch. */
-export interface TurnRecord {
+export interface TurnRecord extends SpendingRecord {
   readonly turnId: string;
   readonly sessionId: string;
   readonly state: TurnState;
@@ -31,14 +59,23 @@ export interface TurnRecord {
   readonly agent: string;
   readonly lastSequence: number;
   readonly createTime: number;
-  /** Undefined: the turn runs. */
+  /** Undefined: the turn has not ended. */
   readonly endTime: number | undefined;
+  readonly origin: TurnOrigin;
+  /** Empty: unknown, or no turn caused it. */
+  readonly causeTurnId: string;
+  readonly permissionMode: PermissionMode;
+  readonly permissionDenialCount: number;
+  readonly attachments: readonly AttachmentRecord[];
 }
 
 /** A turn to be recorded. */
 export interface TurnStart {
   readonly turnId: string;
-  readonly processId: string;
+  readonly origin: TurnOrigin;
+  /** Empty: unknown, or no turn causes it. */
+  readonly causeTurnId: string;
+  /** Of a caller's turn, who asks; of an agent's own, empty: whose session it is. */
   readonly principal: string;
   readonly prompt: string;
   /** As sent: empty for the session's. */
@@ -47,6 +84,13 @@ export interface TurnStart {
   readonly agent: string;
   /** As sent: empty for a new session. */
   readonly sentSessionId: string;
+  /** As it is to be: never unspecified. */
+  readonly permissionMode: PermissionMode;
+  /** As sent: unspecified for the server's default. */
+  readonly sentPermissionMode: PermissionMode;
+  readonly attachments: readonly AttachmentRecord[];
+  /** What the attachments are compared by with those of an earlier request; empty where there are none. */
+  readonly attachmentsDigest: string;
   /** Empty: the start is not idempotent. */
   readonly requestId: string;
   readonly time: number;
@@ -63,6 +107,7 @@ export interface TurnStart {
 
 /** What became of a `TurnStart`. */
 export interface StartedTurn {
+  /** RUNNING, or QUEUED behind an agent's own turn. */
   readonly turn: TurnRecord;
   readonly session: SessionRecord;
   /** The turn was there before, started by the same `requestId`. */
@@ -79,17 +124,53 @@ export interface EventBatch {
   readonly time: number;
   /** The agent's id of the conversation, where it changed. */
   readonly agentSessionId?: string;
+  /** The turn's state from now on, where it changes and the turn does not end: RUNNING or AWAITING_APPROVAL. */
+  readonly state?: TurnState;
+  /** A request whose only event is the first of these: it is found by `findSteer` from now on. */
+  readonly steer?: SteerRequest;
   /** Set where the last event is terminal. */
-  readonly end?: { readonly state: TurnState; readonly errorReason: ErrorReason };
+  readonly end?: TurnEndRecord;
 }
 
-/** A turn that a server left behind: it was running, or its processes were not known to be gone. */
+/** How a turn ended. */
+export interface TurnEndRecord extends SpendingRecord {
+  readonly state: TurnState;
+  readonly errorReason: ErrorReason;
+  readonly permissionDenialCount: number;
+}
+
+/** A message for a running turn, to be found again. */
+export interface SteerRequest {
+  readonly principal: string;
+  readonly requestId: string;
+  readonly message: string;
+}
+
+/** A turn without a terminal event that a server left behind: it was running, or waited to. */
 export interface LeftTurn {
   readonly turnId: string;
   readonly sessionId: string;
-  readonly processId: string;
   readonly lastSequence: number;
-  readonly running: boolean;
+  /** It had not begun: nothing of it was run. */
+  readonly wasQueued: boolean;
+}
+
+/** An agent's process that may still live. */
+export interface LeftProcess {
+  readonly processId: string;
+  /** Empty: it waited for a session that was to be opened. */
+  readonly sessionId: string;
+  /** The workspace that it works in. */
+  readonly workspace: string;
+}
+
+/** A change of a session: a turn was recorded, or ended. */
+export interface SessionChange {
+  /** Its place among the session's changes: 1, 2, 3…, with gaps where turns are no longer on record. */
+  readonly cursor: number;
+  readonly kind: "started" | "ended";
+  /** The turn as it is now, its prompt cut as in a list. */
+  readonly turn: TurnRecord;
 }
 
 /** A session that is no longer on record, while what it left outside the store may still be there. */
@@ -127,20 +208,36 @@ export interface SessionPlace {
  */
 export interface Store {
   /**
-   * Records a turn and, where there is none yet, its session; or finds the turn that the same request started.
+   * Records a turn and, where there is none yet, its session; or finds the turn that the same request started. A session
+   * that is opened in the workspace of a recorded process takes that process over. A caller's turn that meets an agent's
+   * own is recorded as QUEUED, at most one in a session.
    *
    * Refuses, in this order: NOT_FOUND (the request's turn was deleted), REQUEST_ID_REUSED, `refusal`, NOT_FOUND (the
-   * session is another principal's), SESSION_FULL, TURN_IN_PROGRESS.
+   * session is another principal's or, for an agent's own turn, gone), SESSION_FULL (never an agent's own turn),
+   * TURN_IN_PROGRESS with the `turn_id` of the turn that runs or waits.
    */
   createTurn(start: TurnStart): Promise<StartedTurn>;
-  /** Appends events to a running turn. */
+  /** Records that a QUEUED turn runs from now on. The one before it has ended. */
+  beginTurn(turnId: string): Promise<void>;
+  /** Appends events to a turn that has not ended. */
   append(batch: EventBatch): Promise<void>;
-  /** Records that no process of the turn is left. */
-  recordProcessesGone(turnId: string): Promise<void>;
+  /**
+   * The sequence of the event that an earlier request for the same turn with the same message became; undefined where there
+   * was none. REQUEST_ID_REUSED where it was for something else; NOT_FOUND where its turn was deleted.
+   */
+  findSteer(turnId: string, request: SteerRequest): Promise<number | undefined>;
+  /** Records a process that is to be started. */
+  recordProcess(process: LeftProcess): Promise<void>;
+  /** Records that nothing is left of a process and what it started. Idempotent. */
+  recordProcessGone(processId: string): Promise<void>;
   /** The events after a sequence, as they were appended: as many as fit into about `maxBytes`, at least one if any. */
   readEvents(turnId: string, afterSequence: number, maxBytes: number): Promise<Uint8Array[]>;
-  /** NOT_FOUND where the turn does not exist or is another principal's. */
-  getTurn(turnId: string, principal: string): Promise<TurnRecord>;
+  /**
+   * NOT_FOUND where the turn does not exist or is another principal's.
+   *
+   * @param asApprover - A turn in the mode ASK is found whoever's it is.
+   */
+  getTurn(turnId: string, principal: string, asApprover?: boolean): Promise<TurnRecord>;
   /** A session's turns, newest first, from after a place. NOT_FOUND as `getSession`. */
   listTurns(
     sessionId: string,
@@ -157,22 +254,34 @@ export interface Store {
     after: SessionPlace | undefined,
   ): Promise<Page<SessionRecord, SessionPlace>>;
   /**
+   * A session's changes after a cursor, at most about `limit`, in order. NOT_FOUND as `getSession`; OUT_OF_RANGE where the
+   * session has had no such change.
+   */
+  listChanges(
+    sessionId: string,
+    principal: string,
+    afterCursor: number,
+    limit: number,
+  ): Promise<SessionChange[]>;
+  /**
    * Removes a session with its turns and answers what it was. Its requests are refused for 24 h more. It is one of
    * `listRemovals` until `recordRemoved`. NOT_FOUND as `getSession`; TURN_IN_PROGRESS.
    */
   deleteSession(sessionId: string, principal: string, time: number): Promise<SessionRecord>;
   /**
    * Removes turns that ended before a time, the oldest first: at most `limit` of them, and fewer where they have many
-   * events, so that other turns do not wait long for it. Where it removed none, none is left. A turn whose processes are
-   * not known to be gone stays. Sessions go with their last turn, as in `deleteSession`.
+   * events, so that other turns do not wait long for it. Where it removed none, none is left. Sessions go with their last
+   * turn, as in `deleteSession`.
    */
   removeEndedTurns(before: number, limit: number, time: number): Promise<RemovedTurns>;
   /** Sessions that were removed, until their workspace and what the agent kept of them is recorded as removed too. */
   listRemovals(): Promise<RemovedSession[]>;
   /** Records that nothing is left of the removed session that had this workspace. Idempotent. */
   recordRemoved(workspace: string): Promise<void>;
-  /** What a server before this one left behind; of removed sessions too. */
+  /** The turns without a terminal event that a server before this one left behind. */
   listLeftTurns(): Promise<LeftTurn[]>;
+  /** The processes that a server before this one may have left behind; of removed sessions too. */
+  listLeftProcesses(): Promise<LeftProcess[]>;
   /** Commits what was asked for and closes. */
   close(): Promise<void>;
 }

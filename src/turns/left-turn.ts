@@ -5,17 +5,19 @@ import type { LeftTurn as LeftTurnRecord, Store } from "../store/store.ts";
 import { encodeEvents } from "./encoded-event.ts";
 import { type Listener, Listeners, type LiveTurn, type StopListening } from "./live-turn.ts";
 import { retryStorage } from "./retry-storage.ts";
-import { endStateOf, errorEvent } from "./turn-end.ts";
+import { endRecordOf, errorEvent } from "./turn-end.ts";
 
 /** A turn that was running when a server before this one ended: it only waits for its terminal event to be recorded. */
 export class LeftTurn implements LiveTurn {
   readonly turnId: string;
   readonly sessionId: string;
+  readonly textDeltas = undefined;
   /** Resolves when the terminal event is on disk. Never rejects. */
   readonly ended: Promise<void>;
   /** Resolves when the store has been asked once, whether it took the event or not. Never rejects. */
   readonly tried: Promise<void>;
 
+  readonly #wasQueued: boolean;
   readonly #store: Store;
   readonly #log: Log;
   readonly #listeners = new Listeners();
@@ -24,7 +26,9 @@ export class LeftTurn implements LiveTurn {
   #failure: Error | undefined;
 
   /** Begins to record the end. */
-  constructor({ turnId, sessionId, lastSequence }: LeftTurnRecord, store: Store, log: Log) {
+  constructor(left: LeftTurnRecord, store: Store, log: Log) {
+    const { turnId, sessionId, lastSequence, wasQueued } = left;
+    this.#wasQueued = wasQueued;
     this.turnId = turnId;
     this.sessionId = sessionId;
     this.#lastSequence = lastSequence;
@@ -67,14 +71,20 @@ export class LeftTurn implements LiveTurn {
     return this.ended;
   }
 
+  /** As `stop`. */
+  interrupt(): Promise<void> {
+    return this.ended;
+  }
+
   async #append(): Promise<void> {
-    const message =
-      "the server ended while the turn ran; what it had done until then is done, and the session can go on";
+    const message = this.#wasQueued
+      ? "the server ended while the turn waited; nothing of it was run, and the session can go on"
+      : "the server ended while the turn ran; what it had done until then is done, and the session can go on";
     const kind = errorEvent({ reason: ErrorReason.SERVER_RESTARTED, message });
     const firstSequence = this.#lastSequence + 1;
     const time = Date.now();
     const events = encodeEvents(this, firstSequence, time, [kind]);
-    const end = endStateOf(kind);
+    const end = endRecordOf(kind);
     await this.#store.append({ turnId: this.turnId, firstSequence, events, time, end });
     this.#lastSequence = firstSequence;
     this.#state = end.state;

@@ -1,5 +1,6 @@
 import type { TurnState } from "../../gen/breakglass/v1/event_pb.ts";
 import type { EncodedEvent } from "./encoded-event.ts";
+import type { TextDeltas } from "./text-deltas.ts";
 
 /** A turn whose log can still grow, as its readers see it. */
 export interface LiveTurn {
@@ -8,6 +9,8 @@ export interface LiveTurn {
   readonly lastSequence: number;
   /** Why readers cannot be told more: the store has failed. Undefined: it has not. */
   readonly failure: Error | undefined;
+  /** The text that the agent is writing, with listeners of its own. Undefined: no agent is writing. */
+  readonly textDeltas: TextDeltas | undefined;
   /** Some of the events from after a sequence on; undefined where the store has to be asked. */
   after(sequence: number): readonly EncodedEvent[] | undefined;
   /** Calls `listener` after each change of `state`, `lastSequence` or `failure`, until it is told to stop. */

@@ -25,6 +25,7 @@ export class Removals {
     const { store, agent, log } = this.#surroundings;
     // The last turn's processes may still be ending, and write.
     await this.#gates.ready(sessionId);
+    await agent.close(sessionId);
     try {
       await agent.forget(agentSessionId);
       // Never follows a link: where the agent put one in the workspace's place, the link goes.

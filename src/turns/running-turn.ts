@@ -1,16 +1,37 @@
 import { mkdir } from "node:fs/promises";
-import { ErrorReason, TurnState } from "../../gen/breakglass/v1/event_pb.ts";
-import type { Agent, AgentRun, EventKind, TerminalKind } from "../agent/agent.ts";
+import { setTimeout as delay } from "node:timers/promises";
+import { create } from "@bufbuild/protobuf";
+import {
+  ApprovalDecision,
+  ErrorReason,
+  NoticeEventSchema,
+  NoticeReason,
+  SteerEventSchema,
+  TurnState,
+} from "../../gen/breakglass/v1/event_pb.ts";
+import type {
+  Agent,
+  AgentRun,
+  AgentTurn,
+  ApprovalAnswer,
+  EventKind,
+  TerminalKind,
+} from "../agent/agent.ts";
 import { isTerminal } from "../agent/agent.ts";
 import { Refusal, storageFailed } from "../errors.ts";
 import type { Log } from "../log.ts";
-import type { SessionRecord, Store, TurnRecord } from "../store/store.ts";
+import type { SessionRecord, SteerRequest, Store, TurnRecord } from "../store/store.ts";
+import { isLive } from "../turn-state.ts";
+import { Approvals, decisionOf, EXPIRED_ANSWER, turnEnded } from "./approvals.ts";
+import { type Attachment, placeAttachments } from "./attachments.ts";
 import { boundEvent } from "./bounded-event.ts";
 import { type EncodedEvent, encodeEvents } from "./encoded-event.ts";
 import { type Listener, Listeners, type LiveTurn, type StopListening } from "./live-turn.ts";
 import { retryStorage } from "./retry-storage.ts";
+import { Silence } from "./silence.ts";
 import { Tail, type TailShares } from "./tail.ts";
-import { endStateOf, errorEvent, type TurnEnd } from "./turn-end.ts";
+import { TextDeltas } from "./text-deltas.ts";
+import { endRecordOf, errorEvent, type TurnEnd } from "./turn-end.ts";
 
 /** Bounds of one turn. */
 export interface TurnLimits {
@@ -18,6 +39,10 @@ export interface TurnLimits {
   readonly timeoutMs: number;
   /** Between two lines of the agent, in milliseconds. */
   readonly idleTimeoutMs: number;
+  /** How long an approval is waited for, in milliseconds. */
+  readonly approvalMs: number;
+  /** How long the model may be silent before readers are told, in milliseconds. */
+  readonly silenceMs: number;
   /** One serialized event. */
   readonly maxEventBytes: number;
   /** All serialized events. */
@@ -33,6 +58,22 @@ export interface TurnSurroundings {
   readonly tails: TailShares;
 }
 
+/** How a turn gets its run: from the agent, once its session is ready, or it is the agent's own work. */
+export type TurnBeginning =
+  | { readonly ready: Promise<unknown>; readonly attachments: readonly Attachment[] }
+  | { readonly run: AgentRun };
+
+/** A message for a running turn. */
+export interface Steer {
+  readonly message: string;
+  readonly principal: string;
+  /** Empty: it is not to be found again. */
+  readonly requestId: string;
+}
+
+/** An agent that obeys an interrupt was measured to do so within 40 ms. */
+const OBEY_MS = 5000;
+
 /** What may be on its way to the disk before the agent has to wait. */
 const UNCOMMITTED_BYTES = 1024 * 1024;
 
@@ -43,16 +84,18 @@ const UNCOMMITTED_BYTES = 1024 * 1024;
  * 2. An event is published (`lastSequence`, `after`) only once the store has it on disk.
  * 3. The first cause of an end wins; exactly one terminal event is appended, and nothing after it.
  * 4. A cause that is not the agent's own is recorded only once no process of the turn is left.
+ * 5. An approval is on disk before the agent hears of it.
  */
 export class RunningTurn implements LiveTurn {
   readonly turnId: string;
   readonly sessionId: string;
+  readonly textDeltas = new TextDeltas();
   /** Resolves when the terminal event is on disk. Never rejects. */
   readonly ended: Promise<void>;
-  /** Resolves when no process of the turn is left. Never rejects. */
-  readonly gone: Promise<void>;
+  /** Resolves when its session can take the next turn. Never rejects. */
+  readonly released: Promise<void>;
 
-  readonly #record: TurnRecord;
+  readonly #turn: TurnRecord;
   readonly #session: SessionRecord;
   readonly #limits: TurnLimits;
   readonly #surroundings: TurnSurroundings;
@@ -60,9 +103,19 @@ export class RunningTurn implements LiveTurn {
   readonly #timers: { turn?: NodeJS.Timeout; idle?: NodeJS.Timeout } = {};
   readonly #aborted = new AbortController();
   readonly #listeners = new Listeners();
+  readonly #approvals = new Approvals((approvalId) => void this.#expire(approvalId));
+  readonly #silence: Silence;
+  #beginning: TurnBeginning | undefined;
+  /** What the server's end of the turn makes of approvals that wait. */
+  #withdrawn: EventKind[] | undefined;
+  /** Messages that came before there was a run to hand them to. */
+  #steers: string[] = [];
+  #interruption = "interrupted by InterruptTurn";
 
   #run: AgentRun | undefined;
-  #state: TurnState = TurnState.RUNNING;
+  #state: TurnState;
+  /** As of the newest batch that is on its way to the disk. */
+  #nextState: TurnState;
   #failure: Error | undefined;
   #end: TurnEnd | "agent" | undefined;
   #lastSequence = 0;
@@ -71,33 +124,31 @@ export class RunningTurn implements LiveTurn {
   #uncommittedBytes = 0;
   #committed: Promise<void> = Promise.resolve();
   #agentSessionId: string;
-  readonly #gone = Promise.withResolvers<void>();
+  readonly #released = Promise.withResolvers<void>();
 
-  /**
-   * Begins to run a turn that is on record.
-   *
-   * @param processId - The id that its processes carry.
-   * @param ready - Resolves when the processes of the session's turn before are gone.
-   */
+  /** Begins to run a turn that is on record, or to wait until it can be run. */
   constructor(
     record: TurnRecord,
     session: SessionRecord,
-    processId: string,
     limits: TurnLimits,
     surroundings: TurnSurroundings,
-    ready: Promise<void>,
+    beginning: TurnBeginning,
   ) {
     this.turnId = record.turnId;
     this.sessionId = record.sessionId;
-    this.#record = record;
+    this.#turn = record;
     this.#session = session;
     this.#limits = limits;
     this.#surroundings = surroundings;
     this.#agentSessionId = session.agentSessionId;
-    this.gone = this.#gone.promise;
+    this.#beginning = beginning;
+    this.#state = record.state;
+    this.#nextState = record.state;
+    this.released = this.#released.promise;
+    this.#silence = new Silence(limits.silenceMs, (lastedMs) => this.#tellSilence(lastedMs));
     this.#timers.turn = setTimeout(() => this.#timeOut(), limits.timeoutMs);
     this.#tail = new Tail(surroundings.tails);
-    this.ended = this.#live(processId, ready).finally(surroundings.tails.add());
+    this.ended = this.#live().finally(surroundings.tails.add());
   }
 
   get state(): TurnState {
@@ -134,9 +185,60 @@ export class RunningTurn implements LiveTurn {
     return this.ended;
   }
 
-  async #live(processId: string, ready: Promise<void>): Promise<void> {
+  /**
+   * Asks the agent to stop what it does. Resolves when the turn has ended; the agent's process lives on.
+   *
+   * @param why - What the terminal event says.
+   * @throws Refusal INTERRUPT_NOT_OBEYED where the agent does not within 5 s: the turn goes on.
+   */
+  async interrupt(why = "interrupted by InterruptTurn"): Promise<void> {
+    if (this.#end !== undefined) return this.ended;
+    this.#interruption = why;
+    if (this.#run === undefined) {
+      return this.stop({ reason: ErrorReason.CANCELED, message: `${why} before it began` });
+    }
+    this.#run.interrupt();
+    const waited = new AbortController();
+    const late = delay(OBEY_MS, true, { signal: waited.signal }).catch(() => false);
+    const isLate = await Promise.race([this.ended.then(() => false), late]);
+    waited.abort();
+    if (!isLate) return;
+    if (this.#end !== undefined) return this.ended;
+    const message = `the agent did not stop within ${OBEY_MS / 1000} s; the turn goes on, and CancelTurn ends it`;
+    throw new Refusal("INTERRUPT_NOT_OBEYED", message);
+  }
+
+  /**
+   * Hands the agent a further message. Resolves with the sequence of the event that records it, once that is on disk.
+   *
+   * @throws Refusal TURN_ENDED or STORAGE.
+   */
+  async steer({ message, principal, requestId }: Steer): Promise<number> {
+    if (this.#end !== undefined) throw turnEnded();
+    if (this.#run === undefined) this.#steers.push(message);
+    else if (!this.#run.steer(message)) throw turnEnded();
+    const sequence = this.#nextSequence;
+    const value = create(SteerEventSchema, { message, principal, requestId });
+    const request = requestId === "" ? undefined : { principal, requestId, message };
+    await this.#record({ case: "steer", value }, request);
+    return sequence;
+  }
+
+  /**
+   * Decides an approval that the agent waits for, and tells it once that is on disk.
+   *
+   * @throws Refusal as `Approvals.decide`, or STORAGE.
+   */
+  async resolveApproval(id: string, answer: ApprovalAnswer, principal: string): Promise<void> {
+    this.#approvals.check(id);
+    if (this.#end !== undefined) throw turnEnded();
+    await this.#record(this.#approvals.decide(id, decisionOf(answer), principal));
+    this.#answer(id, answer);
+  }
+
+  async #live(): Promise<void> {
     try {
-      await this.#follow(processId, ready);
+      await this.#follow();
     } catch (error) {
       this.#surroundings.log.error("a turn failed by a defect", { turnId: this.turnId, error });
       const message = "the server failed to follow the agent; its log has the details";
@@ -145,24 +247,24 @@ export class RunningTurn implements LiveTurn {
     if (this.#end !== "agent") await this.#run?.stop();
     this.#clearTimers();
     await this.#committed;
-    void this.#recordGone();
-    if (this.#state === TurnState.RUNNING) await this.#appendEnd();
+    void this.#reportReleased();
+    if (isLive(this.#state)) await this.#appendEnd();
   }
 
   /** Has the agent run the turn and appends what it does, until it has given its terminal event or is stopped. */
-  async #follow(processId: string, ready: Promise<void>): Promise<void> {
-    const { workspace } = this.#session;
-    await Promise.race([ready, onAbort(this.#aborted.signal)]);
-    // A mistake here (a file in its place, no permission) is for the agent to find and to explain.
-    await mkdir(workspace, { mode: 0o700 }).catch(() => {});
-    if (this.#end !== undefined) return;
-    const { prompt, model, agent } = this.#record;
-    const agentSessionId = this.#agentSessionId;
-    const turn = { workspace, agentSessionId, prompt, model, agent, processId };
-    this.#run = this.#surroundings.agent.start(turn);
+  async #follow(): Promise<void> {
+    const beginning = this.#beginning!;
+    if ("run" in beginning) this.#run = beginning.run;
+    else await this.#start(beginning);
+    // What came with the prompt is large, and placed by now.
+    this.#beginning = undefined;
+    const run = this.#run;
+    if (run === undefined) return;
+    for (const message of this.#steers.splice(0)) run.steer(message);
     this.#timers.idle = setTimeout(() => this.#idle(), this.#limits.idleTimeoutMs);
-    for await (const batch of this.#run.events) {
-      this.#timers.idle.refresh();
+    this.#silence.heard();
+    for await (const batch of run.events) {
+      this.#heard();
       // After another cause the agent is read on only for its usage, and so that it can exit.
       if (this.#end !== undefined || batch.length === 0) continue;
       this.#take(batch);
@@ -170,18 +272,129 @@ export class RunningTurn implements LiveTurn {
     }
   }
 
-  #take(batch: EventKind[]): void {
-    for (const kind of batch) boundEvent(kind, this.#limits.maxEventBytes);
+  /** Waits until the session is ready and starts the agent, unless the turn ends meanwhile. */
+  async #start({ ready, attachments }: Extract<TurnBeginning, { ready: unknown }>): Promise<void> {
+    const { workspace } = this.#session;
+    await Promise.race([ready, onAbort(this.#aborted.signal)]);
+    // A mistake here (a file in its place, no permission) is for the agent to find and to explain.
+    await mkdir(workspace, { mode: 0o700 }).catch(() => {});
+    const sent = await this.#placeAttachments(workspace, attachments);
+    if (this.#end !== undefined || sent === undefined) return;
+    if (this.#state === TurnState.QUEUED && !(await this.#leaveQueue())) return;
+    // At once, so that whoever stops the turn finds it.
+    this.#run = this.#surroundings.agent.start(this.#agentTurn(workspace, sent));
+  }
+
+  async #placeAttachments(workspace: string, attachments: readonly Attachment[]) {
+    try {
+      return await placeAttachments(workspace, this.turnId, attachments);
+    } catch (error) {
+      const message = `The files that came with the prompt cannot be put into the workspace: ${(error as Error).message}. Nothing was run.`;
+      void this.stop({ reason: ErrorReason.AGENT_START_FAILED, message });
+      return undefined;
+    }
+  }
+
+  async #leaveQueue(): Promise<boolean> {
+    try {
+      await this.#surroundings.store.beginTurn(this.turnId);
+    } catch (error) {
+      this.#lose(error as Error);
+      return false;
+    }
+    this.#state = TurnState.RUNNING;
+    this.#nextState = TurnState.RUNNING;
+    this.#listeners.call();
+    return this.#end === undefined;
+  }
+
+  #agentTurn(workspace: string, sent: Pick<AgentTurn, "images" | "files">): AgentTurn {
+    const { turnId, sessionId } = this;
+    const { prompt, model, agent, permissionMode } = this.#turn;
+    const agentSessionId = this.#agentSessionId;
+    const ids = { turnId, sessionId, agentSessionId };
+    return { ...ids, workspace, prompt, ...sent, model, agent, permissionMode };
+  }
+
+  #take(given: EventKind[]): void {
+    const batch = this.#durable(given);
+    if (batch.length === 0) return;
     const last = batch.at(-1)!;
     const terminal = isTerminal(last) ? last : undefined;
-    const events = this.#encode(batch);
-    if (terminal === undefined && this.#logBytes > this.#limits.maxTurnBytes) {
-      const message = `the turn's log reached its limit of ${this.#limits.maxTurnBytes} bytes (BREAKGLASS_MAX_TURN_BYTES)`;
-      void this.stop({ reason: ErrorReason.OUTPUT_LIMIT, message });
-      return;
+    for (const kind of batch) boundEvent(kind, this.#limits.maxEventBytes);
+    if (terminal !== undefined) {
+      if (isInterruption(terminal)) terminal.value.message = this.#interruption;
+      batch.splice(-1, 0, ...this.#approvals.withdrawAll());
+      this.#end = "agent";
     }
-    if (terminal !== undefined) this.#end = "agent";
-    this.#append(events, terminal);
+    const events = this.#encode(batch);
+    if (terminal === undefined && this.#logBytes > this.#limits.maxTurnBytes) this.#stopAtLimit();
+    else this.#append(events, terminal);
+  }
+
+  /** What of a batch goes on record. The text that the agent is writing is only shown. */
+  #durable(given: readonly EventKind[]): EventKind[] {
+    const expireTime = this.#expireTime();
+    const durable: EventKind[] = [];
+    for (const kind of given) {
+      const isDurable = kind.case !== "textDelta" && this.#approvals.note(kind, expireTime);
+      if (isDurable) durable.push(kind);
+      this.textDeltas.take(kind, this.#nextSequence - 1 + durable.length);
+    }
+    this.textDeltas.tell();
+    return durable;
+  }
+
+  #stopAtLimit(): void {
+    const message = `the turn's log reached its limit of ${this.#limits.maxTurnBytes} bytes (BREAKGLASS_MAX_TURN_BYTES)`;
+    void this.stop({ reason: ErrorReason.OUTPUT_LIMIT, message });
+  }
+
+  /** Not past the turn's own end. */
+  #expireTime(): number {
+    const { approvalMs, timeoutMs } = this.#limits;
+    return Math.min(Date.now() + approvalMs, this.#turn.createTime + timeoutMs);
+  }
+
+  /** Appends an event that is not the agent's, and waits until it is on disk. */
+  async #record(kind: EventKind, steer?: SteerRequest): Promise<void> {
+    if (this.#end !== undefined) throw turnEnded();
+    boundEvent(kind, this.#limits.maxEventBytes);
+    this.#append(this.#encode([kind]), undefined, steer);
+    if (this.#logBytes > this.#limits.maxTurnBytes) this.#stopAtLimit();
+    await this.#committed;
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  #answer(approvalId: string, answer: ApprovalAnswer): void {
+    this.#run?.answer(approvalId, answer);
+    this.#heard();
+  }
+
+  /** The turn goes on; its agent gets its time anew. */
+  #heard(): void {
+    this.#timers.idle?.refresh();
+    this.#silence.heard();
+  }
+
+  async #expire(approvalId: string): Promise<void> {
+    if (this.#end !== undefined) return;
+    try {
+      await this.#record(
+        this.#approvals.decide(approvalId, { decision: ApprovalDecision.EXPIRED }),
+      );
+      this.#answer(approvalId, EXPIRED_ANSWER);
+    } catch {
+      // It was decided in the same moment, or the turn is ending.
+    }
+  }
+
+  #tellSilence(lastedMs: number): void {
+    if (this.#end !== undefined || this.#run?.waitsForModel !== true) return;
+    const { idleTimeoutMs } = this.#limits;
+    const message = `The model has sent nothing for ${lastedMs / 1000} s. The turn ends where the agent prints nothing for ${idleTimeoutMs / 1000} s.`;
+    const value = create(NoticeEventSchema, { reason: NoticeReason.AGENT_SILENT, message });
+    void this.#record({ case: "notice", value }).catch(() => {});
   }
 
   #encode(kinds: readonly EventKind[]): EncodedEvent[] {
@@ -190,10 +403,10 @@ export class RunningTurn implements LiveTurn {
     return events;
   }
 
-  #append(events: EncodedEvent[], terminal: TerminalKind | undefined): void {
+  #append(events: EncodedEvent[], terminal: TerminalKind | undefined, steer?: SteerRequest): void {
     const bytes = byteLength(events);
     this.#uncommittedBytes += bytes;
-    const appended = this.#store(events, terminal);
+    const appended = this.#store(events, terminal, steer);
     // The store answers in the order in which it was asked: behind the last one all are on disk.
     this.#committed = appended.then(
       () => {
@@ -204,25 +417,40 @@ export class RunningTurn implements LiveTurn {
   }
 
   /** Appends and, once that is on disk, publishes. */
-  async #store(events: EncodedEvent[], terminal: TerminalKind | undefined): Promise<void> {
+  async #store(
+    events: EncodedEvent[],
+    terminal: TerminalKind | undefined,
+    steer?: SteerRequest,
+  ): Promise<void> {
     const first = this.#nextSequence;
     this.#nextSequence += events.length;
     const agentSessionId = this.#run?.agentSessionId ?? this.#agentSessionId;
-    const end = terminal && endStateOf(terminal);
+    const end = terminal && endRecordOf(terminal);
+    const state = end?.state ?? this.#awaitedState;
+    const isChange = end === undefined && state !== this.#nextState;
+    this.#nextState = state;
     await this.#surroundings.store.append({
       turnId: this.turnId,
       firstSequence: first,
       events,
       time: Date.now(),
       ...(agentSessionId === this.#agentSessionId ? {} : { agentSessionId }),
+      ...(isChange ? { state } : {}),
+      ...(steer === undefined ? {} : { steer }),
       ...(end === undefined ? {} : { end }),
     });
     this.#agentSessionId = agentSessionId;
     this.#tail.push(first, events);
     this.#lastSequence = first + events.length - 1;
-    if (end !== undefined) this.#state = end.state;
+    this.#state = state;
     // Whoever has not taken them wants them soon; nobody else does.
     if (this.#listeners.call()) this.#tail.clear();
+  }
+
+  /** The state of a turn that goes on. */
+  get #awaitedState(): TurnState {
+    if (!this.#approvals.isEmpty) return TurnState.AWAITING_APPROVAL;
+    return this.#run === undefined ? this.#nextState : TurnState.RUNNING;
   }
 
   /** The store did not take an event: nobody is told of it, readers are told so, and the agent is stopped. */
@@ -249,17 +477,17 @@ export class RunningTurn implements LiveTurn {
         const terminal = errorEvent(end, this.#run?.spending);
         boundEvent(terminal, this.#limits.maxEventBytes);
         this.#nextSequence = this.#lastSequence + 1;
-        return this.#store(this.#encode([terminal]), terminal);
+        // Once only: they are decided then, whatever the store says.
+        this.#withdrawn ??= this.#approvals.withdrawAll();
+        return this.#store(this.#encode([...this.#withdrawn, terminal]), terminal);
       },
       (error) => this.#lose(error),
     );
   }
 
-  async #recordGone(): Promise<void> {
-    await this.#run?.gone;
-    this.#gone.resolve();
-    // Where this is not recorded the next start looks for the processes once more.
-    await this.#surroundings.store.recordProcessesGone(this.turnId).catch(() => {});
+  async #reportReleased(): Promise<void> {
+    await this.#run?.released;
+    this.#released.resolve();
   }
 
   #timeOut(): void {
@@ -268,6 +496,10 @@ export class RunningTurn implements LiveTurn {
   }
 
   #idle(): void {
+    if (!this.#approvals.isEmpty) {
+      this.#timers.idle?.refresh();
+      return;
+    }
     const message = `the agent printed nothing for ${this.#limits.idleTimeoutMs / 1000} s`;
     void this.stop({ reason: ErrorReason.IDLE_TIMEOUT, message });
   }
@@ -275,7 +507,13 @@ export class RunningTurn implements LiveTurn {
   #clearTimers(): void {
     clearTimeout(this.#timers.turn);
     clearTimeout(this.#timers.idle);
+    this.#silence.stop();
   }
+}
+
+/** Whether the agent stopped because it was asked to. */
+function isInterruption(kind: TerminalKind): kind is Extract<TerminalKind, { case: "error" }> {
+  return kind.case === "error" && kind.value.reason === ErrorReason.CANCELED;
 }
 
 /** An adapter owes a terminal event; one that gives none is a defect, and the turn still ends. */

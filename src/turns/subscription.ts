@@ -2,12 +2,14 @@ import { create } from "@bufbuild/protobuf";
 import {
   CheckpointEventSchema,
   type TurnEvent,
-  TurnState,
+  type TurnState,
 } from "../../gen/breakglass/v1/event_pb.ts";
 import { notFound } from "../errors.ts";
 import type { Store, TurnRecord } from "../store/store.ts";
+import { isLive } from "../turn-state.ts";
 import { createTransientEvent, type EncodedEvent } from "./encoded-event.ts";
 import type { LiveTurn, StopListening } from "./live-turn.ts";
+import { TextDeltaReader } from "./text-deltas.ts";
 
 /** What a subscription reads from. */
 export interface SubscribedTurn {
@@ -15,6 +17,14 @@ export interface SubscribedTurn {
   readonly record: TurnRecord;
   /** The turn itself where it had no end on record when the subscription began. */
   readonly live: LiveTurn | undefined;
+}
+
+/** From where on a turn is read, and what. */
+export interface ReadFrom {
+  /** Only events after this sequence. */
+  readonly afterSequence: number;
+  /** Pieces of text too, as the agent writes it. */
+  readonly textDeltas: boolean;
 }
 
 /** Where a subscription's events go, in order. */
@@ -36,7 +46,8 @@ const READ_BYTES = 16 * 1024;
 
 /**
  * One reader of a turn, from after a sequence to its terminal event: a checkpoint, every event once and in order, a
- * checkpoint where the reader has caught up, and one after each 15 s of silence.
+ * checkpoint where the reader has caught up, and one after each 15 s of silence. Who wants it is also shown the text that
+ * the agent is writing: in pieces, where it has every event and its sink has room, and else joined with what comes later.
  *
  * A cursor and no queue: it reads on when its sink has room. While it waits it is a listener and a timer, and no promise:
  * what thousands of readers hold from one event to the next grows old, and is what the collector has to carry (measured:
@@ -53,13 +64,14 @@ export class Subscription {
   readonly #store: Store;
   readonly #signal: AbortSignal;
   readonly #endAtStart: number;
+  readonly #pieces: TextDeltaReader | undefined;
   readonly #over = Promise.withResolvers<void>();
   #isOver = false;
   #cursor: number;
   #isCaughtUp: boolean;
   #sink: EventSink | undefined;
   #timer: NodeJS.Timeout | undefined;
-  #stopListening: StopListening | undefined;
+  readonly #stopListening: StopListening[] = [];
   #isReading = false;
   /** Events of the store that the sink had no room for. */
   #held: readonly EncodedEvent[] = [];
@@ -68,7 +80,7 @@ export class Subscription {
   constructor(
     { record, live }: SubscribedTurn,
     store: Store,
-    afterSequence: number,
+    { afterSequence, textDeltas }: ReadFrom,
     signal: AbortSignal,
   ) {
     this.#record = record;
@@ -78,6 +90,7 @@ export class Subscription {
     this.#cursor = afterSequence;
     this.#endAtStart = this.#lastSequence;
     this.#isCaughtUp = afterSequence >= this.#endAtStart;
+    if (textDeltas && live?.textDeltas) this.#pieces = new TextDeltaReader(live.textDeltas);
     this.checkpoint = this.#createCheckpoint(this.#isCaughtUp);
   }
 
@@ -104,7 +117,8 @@ export class Subscription {
       this.#signal.addEventListener("abort", this.close);
       sink.onRoom(this.#pump);
       if (this.#live !== undefined) {
-        this.#stopListening = this.#live.listen(this.#pump);
+        this.#stopListening.push(this.#live.listen(this.#pump));
+        if (this.#pieces) this.#stopListening.push(this.#pieces.listen(this.#pump));
         this.#timer = setTimeout(this.#breakSilence, CHECKPOINT_MS);
       }
       this.#pump();
@@ -139,7 +153,7 @@ export class Subscription {
 
   /** Does the next thing that is to be done; answers false where there is nothing. */
   #step(sink: EventSink): boolean {
-    const isLast = this.#live === undefined || this.#state !== TurnState.RUNNING;
+    const isLast = this.#live === undefined || !isLive(this.#state);
     // Not past what was the end at the start before the reader has heard that it is there.
     const last = this.#isCaughtUp ? this.#lastSequence : this.#endAtStart;
     if (this.#cursor < last) {
@@ -156,6 +170,13 @@ export class Subscription {
     }
     if (isLast) this.#end();
     else if (this.#live?.failure !== undefined) this.#end(this.#live.failure);
+    else if (this.#pieces !== undefined) {
+      const piece = this.#pieces.next(this.#cursor);
+      if (piece !== undefined) {
+        sink.writeTransient(createTransientEvent(this.#record, piece));
+        return true;
+      }
+    }
     this.#timer?.refresh();
     return false;
   }
@@ -198,7 +219,7 @@ export class Subscription {
   #end(error?: Error): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    this.#stopListening?.();
+    for (const stop of this.#stopListening.splice(0)) stop();
     clearTimeout(this.#timer);
     this.#signal.removeEventListener("abort", this.close);
     this.#held = [];

@@ -1,6 +1,7 @@
 import { create } from "@bufbuild/protobuf";
 import { ErrorEventSchema, ErrorReason, TurnState } from "../../gen/breakglass/v1/event_pb.ts";
 import type { EventKind, Spending, TerminalKind } from "../agent/agent.ts";
+import type { TurnEndRecord } from "../store/store.ts";
 
 /** Why the server, and not the agent, ends a turn. */
 export interface TurnEnd {
@@ -9,13 +10,21 @@ export interface TurnEnd {
   readonly message: string;
 }
 
-/** The state that a terminal event leaves its turn in, and the reason where it was an error. */
-export function endStateOf(kind: TerminalKind): { state: TurnState; errorReason: ErrorReason } {
-  if (kind.case === "result") {
-    const state = kind.value.isError ? TurnState.FAILED : TurnState.SUCCEEDED;
-    return { state, errorReason: ErrorReason.UNSPECIFIED };
+/** What a terminal event makes of its turn's record. */
+export function endRecordOf(kind: TerminalKind): TurnEndRecord {
+  const { usage, totalCostUsd } = kind.value;
+  const spending = { usage, totalCostUsd };
+  if (kind.case === "error") {
+    const { reason: errorReason } = kind.value;
+    return { ...spending, state: errorState(errorReason), errorReason, permissionDenialCount: 0 };
   }
-  return { state: errorState(kind.value.reason), errorReason: kind.value.reason };
+  const { isError, permissionDenials } = kind.value;
+  return {
+    ...spending,
+    state: isError ? TurnState.FAILED : TurnState.SUCCEEDED,
+    errorReason: ErrorReason.UNSPECIFIED,
+    permissionDenialCount: permissionDenials.length,
+  };
 }
 
 /** The terminal event of a turn that the server ended. */

@@ -1,8 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { createBreakglassClient } from "../../src/client/breakglass-client.ts";
 import { openGrpcConnection } from "../../src/client/grpc-connection.ts";
-import { type ConnectionChange, streamTurn } from "../../src/client/stream-turn.ts";
-import { SilenceError } from "../../src/client/turn-call.ts";
+import type { ConnectionChange } from "../../src/client/resuming-stream.ts";
+import { SilenceError } from "../../src/client/stream-call.ts";
+import { streamTurn } from "../../src/client/stream-turn.ts";
 import { durable } from "../support/events.ts";
 import { createGate, script } from "../support/gate.ts";
 import { connect } from "../support/protocols.ts";

@@ -11,7 +11,6 @@ const checkpoint = (sequence: number, caughtUp = false) =>
     turnId: "t",
     kind: { case: "checkpoint", value: { sequence, caughtUp, state: TurnState.RUNNING } },
   });
-
 function taken(place: TurnPlace, events: readonly TurnEvent[]): TurnEvent[] {
   return events.flatMap((event) => place.take(event) ?? []);
 }

@@ -1,7 +1,12 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
-import { durationFromMs } from "@bufbuild/protobuf/wkt";
+import { durationFromMs, timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { describe, expect, it } from "vitest";
-import { ErrorReason, NoticeReason, TurnEventSchema } from "../../gen/breakglass/v1/event_pb.ts";
+import {
+  ApprovalDecision,
+  ErrorReason,
+  NoticeReason,
+  TurnEventSchema,
+} from "../../gen/breakglass/v1/event_pb.ts";
 import { eventText } from "../../src/commands/event-text.ts";
 
 type Kind = NonNullable<MessageInitShape<typeof TurnEventSchema>["kind"]>;
@@ -79,6 +84,80 @@ describe("eventText", () => {
   it("ends with state, duration and cost", () => {
     const value = { result: "done", duration: durationFromMs(3210), totalCostUsd: 0.01234 };
     expect(shown({ case: "result", value })).toBe("Succeeded (3.2 s, $0.0123)\n");
+  });
+
+  it("does not end like a clean success where tool calls were denied, and says which", () => {
+    const denial = (command: string) => ({ name: "Bash", inputJson: JSON.stringify({ command }) });
+    const one = { permissionDenials: [denial("rm\u001b[2J x")] };
+    expect(shown({ case: "result", value: one })).toBe(
+      "Ended without an error, but may not have done what it says:\n1 tool call was denied:\n  - Bash rm\\u{1b}[2J x\n",
+    );
+    const many = { permissionDenials: Array.from({ length: 7 }, (_, n) => denial(`try ${n}`)) };
+    const text = shown({ case: "result", value: many });
+    expect(text).toContain("7 tool calls were denied:\n  - Bash try 0\n");
+    expect(text).toContain("  - Bash try 4\n  … 2 more\n");
+  });
+
+  it("shows a message for the running turn and who sent it", () => {
+    const value = { message: "not the\ndatabase\u001b[2J", principal: "alice" };
+    expect(shown({ case: "steer", value })).toBe("« alice: not the\ndatabase\\u{1b}[2J »\n");
+  });
+
+  it("shows what waits for an approval, all of its input as the agent wrote it, and what answers it", () => {
+    const inputJson = `{"command": "rm -rf /var/lib/${"x".repeat(300)}", "n": 1e400, "e": "\u202e"}`;
+    const event = create(TurnEventSchema, {
+      turnId: "T",
+      sequence: 7,
+      createTime: timestampFromMs(Date.UTC(2026, 0, 2, 3, 4, 5)),
+      kind: {
+        case: "approvalRequest",
+        value: {
+          approvalId: "A",
+          name: "Bash",
+          inputJson,
+          description: "Make\nroom",
+          expireTime: timestampFromMs(Date.UTC(2026, 0, 2, 3, 14, 5)),
+        },
+      },
+    });
+    expect(eventText(event, (_style, text) => text, " --url http://x:1")).toBe(
+      [
+        "? Bash waits for an approval: Make room",
+        `  | ${inputJson.replace("\u202e", "\\u{202e}")}`,
+        "  Denied at 2026-01-02T03:14:05Z, 600 s after it was asked. Answer with one of:",
+        "  breakglass approve --url http://x:1 T A",
+        "  breakglass deny --url http://x:1 T A --message TEXT",
+        "",
+      ].join("\n"),
+    );
+  });
+
+  it("never shows a part of an input that is to be approved", () => {
+    const inputJson = JSON.stringify({ command: `ls${" ".repeat(9000)}; rm -rf /` });
+    const text = shown({ case: "approvalRequest", value: { name: "Bash", inputJson } });
+    expect(text).not.toContain("ls");
+    expect(text).toContain(`the input has ${inputJson.length} characters; breakglass attach`);
+    const value = { name: "Write", truncated: true, totalBytes: 9_000_000n };
+    expect(shown({ case: "approvalRequest", value })).toContain("has 9000000 bytes");
+  });
+
+  it.each([
+    [{ decision: ApprovalDecision.ALLOWED, principal: "bob" }, "Allowed by bob"],
+    [
+      { decision: ApprovalDecision.ALLOWED_CHANGED, principal: "bob", inputJson: '{"a": 1}' },
+      'Allowed by bob with another input: {"a": 1}',
+    ],
+    [
+      { decision: ApprovalDecision.DENIED, principal: "bob", message: "not\nthat" },
+      "Denied by bob: not that",
+    ],
+    [{ decision: ApprovalDecision.EXPIRED }, "Denied: nobody answered in time"],
+    [{ decision: ApprovalDecision.WITHDRAWN }, "The agent no longer asks"],
+  ])("shows how an approval was decided: %o", (value, text) => {
+    const resolution = { approvalId: "A", ...value };
+    expect(shown({ case: "approvalResolution", value: resolution })).toBe(
+      `? ${text} (approval A)\n`,
+    );
   });
 
   it("ends with what failed", () => {

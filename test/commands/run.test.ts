@@ -146,7 +146,9 @@ describe("run", () => {
     expect(stderr).toMatch(
       /^Connection lost \(UNAVAILABLE: draining\); trying again in 0\.\d s\.$/m,
     );
-    expect(stderr).toContain(`Attach again: breakglass attach ${TURN_ID} --after 1\n`);
+    expect(stderr).toContain(
+      `Attach again: breakglass attach --url ${service.url} ${TURN_ID} --after 1\n`,
+    );
     expect(stderr).toContain("NOT_FOUND: no such turn");
   });
 

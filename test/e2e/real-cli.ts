@@ -4,6 +4,7 @@ import { join } from "node:path";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { RunTurnRequestSchema } from "../../gen/breakglass/v1/breakglass_service_pb.ts";
 import type { TurnEvent } from "../../gen/breakglass/v1/event_pb.ts";
+import { listProcesses, readEnvironmentVariable } from "../../src/agent/process/process-table.ts";
 import {
   type BreakglassClient,
   createBreakglassClient,
@@ -12,9 +13,14 @@ import { openGrpcConnection } from "../../src/client/grpc-connection.ts";
 import { readTurnEvents } from "../../src/client/turn-events.ts";
 import { readServeConfig } from "../../src/config.ts";
 import type { Script } from "../../src/drill/script.ts";
-import { type ScriptedModel, startScriptedModel } from "../../src/drill/scripted-model.ts";
+import {
+  type Pace,
+  type ScriptedModel,
+  startScriptedModel,
+} from "../../src/drill/scripted-model.ts";
 import { createLog } from "../../src/log.ts";
 import { startServer } from "../../src/server.ts";
+import { startBodyRecorder } from "./body-recorder.ts";
 
 /** The real service and the real CLI, against a scripted model. */
 export interface RealCli extends AsyncDisposable {
@@ -23,6 +29,12 @@ export interface RealCli extends AsyncDisposable {
   readonly client: BreakglassClient;
   /** Where the CLI keeps its conversations. */
   readonly configDir: string;
+  /** The bodies of the calls of the model, as the CLI sent them, oldest first. */
+  readonly bodies: readonly string[];
+  /** What runs with the CLI's configuration: the CLIs, and what they started. */
+  processes(): number[];
+  /** The CLIs themselves. */
+  agents(): number[];
   /** Ends the server and starts another on the same data. */
   restart(): Promise<void>;
   /** Runs a turn to its end. */
@@ -33,13 +45,16 @@ export interface RealCli extends AsyncDisposable {
 export async function startRealCli(
   script: Script,
   settings: Readonly<Record<string, string>> = {},
+  pace: Pace = {},
 ): Promise<RealCli> {
   await using cleanup = new AsyncDisposableStack();
   const root = await mkdtemp(join(tmpdir(), "breakglass-e2e-"));
   cleanup.defer(() => rm(root, { recursive: true, force: true, maxRetries: 3 }));
-  const model = await startScriptedModel(script);
+  const model = await startScriptedModel(script, pace);
   cleanup.defer(() => model.stop());
-  const environment = await scrubbedEnvironment(root, model.url, settings);
+  const recorder = cleanup.use(await startBodyRecorder(model.url));
+  const environment = await scrubbedEnvironment(root, recorder.url, settings);
+  const configDir = environment.CLAUDE_CONFIG_DIR ?? "";
   const serve = async () => {
     const server = await startServer(
       readServeConfig(environment),
@@ -58,7 +73,11 @@ export async function startRealCli(
   const owned = cleanup.move();
   return {
     model,
-    configDir: environment.CLAUDE_CONFIG_DIR ?? "",
+    bodies: recorder.bodies,
+    configDir,
+    processes: () => processesOf(configDir).map(({ pid }) => pid),
+    agents: () =>
+      processesOf(configDir).flatMap(({ pid, parent }) => (parent === process.pid ? pid : [])),
     get client() {
       return current.client;
     },
@@ -69,6 +88,13 @@ export async function startRealCli(
     run: (request) => Array.fromAsync(readTurnEvents(current.client, { run: request })),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
+}
+
+function processesOf(configDir: string) {
+  return listProcesses().filter(
+    ({ pid }) =>
+      pid !== process.pid && readEnvironmentVariable(pid, "CLAUDE_CONFIG_DIR") === configDir,
+  );
 }
 
 async function scrubbedEnvironment(

@@ -2,16 +2,12 @@ import { randomUUID } from "node:crypto";
 import { mkdirSync } from "node:fs";
 import { dirname } from "node:path";
 import { create } from "@bufbuild/protobuf";
-import {
-  ErrorReason,
-  ResultEventSchema,
-  TextEventSchema,
-  TurnState,
-} from "../../gen/breakglass/v1/event_pb.ts";
+import { ResultEventSchema, TextEventSchema } from "../../gen/breakglass/v1/event_pb.ts";
 import type { EventKind } from "../../src/agent/agent.ts";
 import { SqliteStore } from "../../src/store/sqlite/sqlite-store.ts";
 import { encodeEvents } from "../../src/turns/encoded-event.ts";
 import { newTurnId } from "../../src/turns/identifiers.ts";
+import { SUCCEEDED, turnStart } from "../support/turn-start.ts";
 
 const TURNS_OF_A_SESSION = 10;
 const EVENTS_OF_A_TURN = 10;
@@ -32,19 +28,15 @@ export async function fillStore(path: string, workspaces: string, turns: number)
 async function addTurn(store: SqliteStore, sessionId: string, workspaces: string): Promise<void> {
   const turnId = newTurnId();
   const time = Date.now();
-  const agent = "breakglass";
-  const model = "sonnet";
-  const requestId = randomUUID();
+  const start = turnStart({
+    ...{ turnId, time, requestId: randomUUID(), principal: "local" },
+    ...{ sentSessionId: sessionId, maxSessionTurns: TURNS_OF_A_SESSION },
+  });
   const workspace = `${workspaces}/${sessionId}`;
-  const newSession = { sessionId, agent, model, workspace, agentSessionId: randomUUID() };
-  const asked = { prompt: "say something", model: "", agent: "", sentSessionId: sessionId };
-  const maxSessionTurns = TURNS_OF_A_SESSION;
-  const ids = { turnId, processId: randomUUID(), requestId, principal: "local" };
-  const created = store.createTurn({ ...asked, ...ids, maxSessionTurns, time, newSession });
+  const created = store.createTurn({ ...start, newSession: { ...start.newSession, workspace } });
   const events = encodeEvents({ turnId, sessionId }, 1, time, kinds());
-  const end = { state: TurnState.SUCCEEDED, errorReason: ErrorReason.UNSPECIFIED };
-  const appended = store.append({ turnId, firstSequence: 1, events, time, end });
-  await Promise.all([created, appended, store.recordProcessesGone(turnId)]);
+  const appended = store.append({ turnId, firstSequence: 1, events, time, end: SUCCEEDED });
+  await Promise.all([created, appended]);
 }
 
 function kinds(): EventKind[] {

@@ -1,4 +1,6 @@
+import { create } from "@bufbuild/protobuf";
 import { z } from "zod";
+import { RunTurnRequestSchema } from "../../gen/breakglass/v1/breakglass_service_pb.ts";
 import type { EventKind } from "../../src/agent/agent.ts";
 import { ClaudeTranslation } from "../../src/agent/claude/translation.ts";
 import { Refusal } from "../../src/errors.ts";
@@ -72,7 +74,7 @@ function anyLine(random: SeededRandom): Uint8Array {
   return Buffer.from(mutateLine(random.oneOf(LINES), mutations));
 }
 
-const RUN_RULES = runTurnRules(1000);
+const RUN_RULES = runTurnRules({ maxPromptBytes: 1000, maxAttachmentBytes: 1000 });
 const PAGE_TOKENS = new PageTokens("turns", z.int());
 const TOKENS = new Tokens(`sha256:${"0".repeat(64)} nobody`, "tokens");
 const ID_CHARACTERS = [..."0123456789abcdefABCDEF-"];
@@ -95,7 +97,8 @@ export function fuzzIds(random: SeededRandom): number {
 
 /** An id in every field of the request that has most. */
 function fuzzRequest(id: string): void {
-  const request = { sessionId: id, prompt: id, model: id, agent: id, requestId: id };
+  const ids = { sessionId: id, prompt: id, model: id, agent: id, requestId: id };
+  const request = create(RunTurnRequestSchema, ids);
   const refused = refusedFields(() => validate(RUN_RULES, request)).split(",");
   for (const field of ["session_id", "request_id"]) {
     const isTaken = !refused.includes(field);

@@ -1,10 +1,12 @@
+import { create } from "@bufbuild/protobuf";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { RunTurnRequestSchema } from "../../gen/breakglass/v1/breakglass_service_pb.ts";
 import { Refusal } from "../../src/errors.ts";
 import { runTurnRules, turnRules, validate } from "../../src/rpc/request-rules.ts";
 
-const RULES = runTurnRules(100);
-const GOOD = { sessionId: "", prompt: "look", model: "", agent: "", requestId: "" };
+const RULES = runTurnRules({ maxPromptBytes: 100, maxAttachmentBytes: 1000 });
+const GOOD = create(RunTurnRequestSchema, { prompt: "look" });
 
 function fieldsOf(request: Partial<Parameters<typeof validate<typeof RULES>>[1]>): string[] {
   try {

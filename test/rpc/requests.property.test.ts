@@ -1,6 +1,8 @@
+import { create } from "@bufbuild/protobuf";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
+import { RunTurnRequestSchema } from "../../gen/breakglass/v1/breakglass_service_pb.ts";
 import { ConfigError } from "../../src/config.ts";
 import { Refusal } from "../../src/errors.ts";
 import { PageTokens, pageSizeOf } from "../../src/rpc/page-token.ts";
@@ -51,7 +53,10 @@ describe("a request, whatever stands in it, is taken or refused by the names of 
       requestId: anyId,
       timeout: fc.option(anyDuration, { nil: undefined }),
     });
-    const rules = runTurnRules(MAX_PROMPT_BYTES);
+    const rules = runTurnRules({
+      maxPromptBytes: MAX_PROMPT_BYTES,
+      maxAttachmentBytes: 1000,
+    });
     const isName = (text: string) =>
       text.length <= 256 && !text.startsWith("-") && !/[^A-Za-z0-9._:/@-]/.test(text);
     const property = fc.property(request, (asked) => {
@@ -69,7 +74,7 @@ describe("a request, whatever stands in it, is taken or refused by the names of 
         !isName(agent) && "agent",
         requestId !== "" && !isUuid(requestId) && "request_id",
       ].filter((field) => field !== false);
-      const refused = refusedFields(() => validate(rules, asked));
+      const refused = refusedFields(() => validate(rules, create(RunTurnRequestSchema, asked)));
       expect(refused.filter((field) => field !== "timeout")).toEqual(wrong);
       if (timeout === undefined) expect(refused).not.toContain("timeout");
       else if (timeout.seconds > 3n) expect(refused).not.toContain("timeout");
@@ -90,7 +95,7 @@ describe("a request, whatever stands in it, is taken or refused by the names of 
       pageToken: fc.string(),
     });
     const property = fc.property(request, ({ id, ...rest }) => {
-      const asked = { turnId: id, sessionId: id, pageSize: 0, ...rest };
+      const asked = { turnId: id, sessionId: id, pageSize: 0, textDeltas: false, ...rest };
       const refused = refusedFields(() => validate(rules, asked));
       expect(refused).toEqual(isUuid(id) ? [] : [field]);
       if (!isUuid(id)) return;

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { SqliteStore } from "../../src/store/sqlite/sqlite-store.ts";
-import type { TurnStart } from "../../src/store/store.ts";
+import { turnStart } from "../support/turn-start.ts";
 
 let folder: string;
 let path: string;
@@ -26,35 +26,13 @@ async function fill(): Promise<string[]> {
   const turnIds: string[] = [];
   for (let n = 0; n < TURNS; n++) {
     const turnId = randomUUID();
-    await store.createTurn(turnStart(turnId));
+    await store.createTurn(turnStart({ turnId }));
     const events = Array.from({ length: EVENTS }, () => new Uint8Array(EVENT_BYTES).fill(n + 1));
     await store.append({ turnId, firstSequence: 1, events, time: 1 });
     turnIds.push(turnId);
   }
   await store.close();
   return turnIds;
-}
-
-function turnStart(turnId: string): TurnStart {
-  return {
-    turnId,
-    processId: randomUUID(),
-    principal: "someone",
-    prompt: "look",
-    model: "",
-    agent: "",
-    sentSessionId: "",
-    requestId: "",
-    time: 1,
-    maxSessionTurns: 10,
-    newSession: {
-      sessionId: randomUUID(),
-      agent: "a",
-      model: "m",
-      workspace: `/w/${turnId}`,
-      agentSessionId: randomUUID(),
-    },
-  };
 }
 
 describe("a store that cannot be used", () => {

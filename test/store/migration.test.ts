@@ -4,8 +4,10 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
+import { PermissionMode } from "../../gen/breakglass/v1/turn_pb.ts";
 import { SCHEMA_VERSION } from "../../src/store/sqlite/schema.ts";
 import { SqliteStore } from "../../src/store/sqlite/sqlite-store.ts";
+import { turnStart } from "../support/turn-start.ts";
 
 /** A store as a server of an older schema left it; see `stores/keep-store.ts`. */
 async function older(version: number) {
@@ -25,9 +27,9 @@ async function older(version: number) {
   };
 }
 
-describe("a store of schema version 1", () => {
+describe.each([1, 2])("a store of schema version %i", (version) => {
   it("is brought forward with every turn and event as it was, to the byte", async () => {
-    await using kept = await older(1);
+    await using kept = await older(version);
     const store = await SqliteStore.open(kept.path);
     const found: Uint8Array[] = [];
     for (const { turnId, principal } of kept.turns) {
@@ -38,8 +40,26 @@ describe("a store of schema version 1", () => {
     expect(found.map((event) => Buffer.from(event))).toEqual(
       kept.events.map((event) => Buffer.from(event)),
     );
-    expect(await store.listRemovals()).toEqual([]);
-    expect((await store.listLeftTurns()).some(({ running }) => running)).toBe(true);
+    // Version 1 kept no list of them.
+    expect(await store.listRemovals()).toHaveLength(version - 1);
+    const left = await store.listLeftTurns();
+    expect(left).toHaveLength(1);
+    const sessionId = left[0]!.sessionId;
+    const changes = await store.listChanges(sessionId, "alice", 0, 100);
+    expect(changes.map(({ cursor, kind }) => [cursor, kind])).toEqual([
+      ...[
+        [1, "started"],
+        [2, "ended"],
+        [3, "started"],
+        [4, "ended"],
+        [5, "started"],
+      ],
+    ]);
+    expect(changes[0]?.turn).toMatchObject({ origin: 1, permissionMode: 1, attachments: [] });
+    // The processes of Alice's first turn were known to be gone.
+    const processes = await store.listLeftProcesses();
+    expect(processes.filter((process) => process.sessionId === sessionId)).toHaveLength(2);
+    expect(processes.every(({ workspace }) => workspace !== "")).toBe(true);
     await store.close();
     const database = new DatabaseSync(kept.path);
     expect(database.prepare("PRAGMA user_version").get()?.user_version).toBe(SCHEMA_VERSION);
@@ -47,19 +67,45 @@ describe("a store of schema version 1", () => {
     database.close();
   });
 
+  it("has its requests joined by retries of them, and by nothing else", async () => {
+    await using kept = await older(version);
+    const store = await SqliteStore.open(kept.path);
+    const retry = turnStart({
+      principal: "alice",
+      prompt: "What is wrong with the gateway?",
+      requestId: "72657175-0000-7000-8000-000000000001",
+    });
+    expect(await store.createTurn(retry)).toMatchObject({
+      joined: true,
+      turn: { turnId: kept.turns[0]!.turnId },
+    });
+    for (const other of [
+      { sentPermissionMode: PermissionMode.BYPASS },
+      { attachmentsDigest: "abc" },
+      { model: "opus" },
+    ]) {
+      await expect(store.createTurn({ ...retry, ...other })).rejects.toMatchObject({
+        reason: "REQUEST_ID_REUSED",
+      });
+    }
+    await store.close();
+  });
+
   it("takes what is new in the schema", async () => {
-    await using kept = await older(1);
+    await using kept = await older(version);
     const store = await SqliteStore.open(kept.path);
     const { sessions } = await store.removeEndedTurns(Date.UTC(2100, 0), 100, Date.UTC(2026, 11));
-    // Alice's session has a running turn; the turns of the others are not known to have left no process.
-    expect(sessions).toEqual([]);
+    // Alice's session has a running turn.
+    expect(sessions).toHaveLength(1);
     const [first] = kept.turns;
     await expect(store.getTurn(first!.turnId, first!.principal)).rejects.toMatchObject({
       reason: "NOT_FOUND",
     });
     await store.close();
   });
+});
 
+describe("a store of schema version 1", () => {
   it("stays as it is where a step fails, and comes forward when it can", async () => {
     await using kept = await older(1);
     const database = new DatabaseSync(kept.path);

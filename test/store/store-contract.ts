@@ -1,7 +1,9 @@
 import { randomUUID } from "node:crypto";
 import { expect, it } from "vitest";
 import { ErrorReason, TurnState } from "../../gen/breakglass/v1/event_pb.ts";
-import type { Store, TurnStart } from "../../src/store/store.ts";
+import { PermissionMode, TurnOrigin } from "../../gen/breakglass/v1/turn_pb.ts";
+import type { EventBatch, Store, TurnStart } from "../../src/store/store.ts";
+import { turnStart as anyStart, SUCCEEDED } from "../support/turn-start.ts";
 
 /** An empty store, and how to open it again as the next server does. */
 export interface StoreUnderTest extends AsyncDisposable {
@@ -11,7 +13,7 @@ export interface StoreUnderTest extends AsyncDisposable {
 }
 
 const PRINCIPAL = "alice";
-const ENDED = { state: TurnState.SUCCEEDED, errorReason: ErrorReason.UNSPECIFIED };
+const ENDED = SUCCEEDED;
 const bytes = (...texts: string[]) => texts.map((text) => new TextEncoder().encode(text));
 const texts = (events: Uint8Array[]) => events.map((event) => new TextDecoder().decode(event));
 
@@ -36,6 +38,12 @@ export function describeStore(open: () => Promise<StoreUnderTest>): void {
       lastSequence: 0,
       createTime: 1000,
       endTime: undefined,
+      origin: TurnOrigin.CALLER,
+      causeTurnId: "",
+      permissionMode: PermissionMode.BYPASS,
+      permissionDenialCount: 0,
+      attachments: [],
+      ...UNSPENT,
     });
     expect(session).toEqual({
       ...start.newSession,
@@ -43,7 +51,10 @@ export function describeStore(open: () => Promise<StoreUnderTest>): void {
       createTime: 1000,
       lastActiveTime: 1000,
       runningTurnId: start.turnId,
+      queuedTurnId: "",
       turnCount: 1,
+      changeCount: 1,
+      ...UNSPENT,
     });
     expect(await store.getTurn(start.turnId, PRINCIPAL)).toEqual(turn);
     expect(await store.getSession(session.sessionId, PRINCIPAL)).toEqual(session);
@@ -200,28 +211,278 @@ export function describeStore(open: () => Promise<StoreUnderTest>): void {
   it("knows what a server before left behind", async () => {
     await using opened = await open();
     const { store } = opened;
-    const [running, ended, gone] = [turnStart(), turnStart(), turnStart()];
-    for (const start of [running, ended, gone]) await store.createTurn(start);
+    const [running, ended] = [turnStart(), turnStart()];
+    for (const start of [running, ended]) await store.createTurn(start);
     await store.append({ turnId: running.turnId, firstSequence: 1, events: bytes("a"), time: 1 });
-    for (const { turnId } of [ended, gone]) await store.append(endOf(turnId));
-    await store.recordProcessesGone(gone.turnId);
-    const left = await (await opened.reopen()).listLeftTurns();
-    expect(left).toEqual([
-      {
-        turnId: running.turnId,
-        sessionId: running.newSession.sessionId,
-        processId: running.processId,
-        lastSequence: 1,
-        running: true,
-      },
-      {
-        turnId: ended.turnId,
-        sessionId: ended.newSession.sessionId,
-        processId: ended.processId,
-        lastSequence: 1,
-        running: false,
-      },
+    await store.append(endOf(ended.turnId));
+    const { sessionId, workspace } = running.newSession;
+    const lives = { processId: "lives", sessionId, workspace };
+    const waits = { processId: "waits", sessionId: "", workspace: "/elsewhere" };
+    for (const process of [lives, waits, { ...lives, processId: "ends" }]) {
+      await store.recordProcess(process);
+    }
+    await store.recordProcessGone("ends");
+    await store.recordProcessGone("ends");
+    const reopened = await opened.reopen();
+    expect(await reopened.listLeftTurns()).toEqual([
+      { turnId: running.turnId, sessionId, lastSequence: 1, wasQueued: false },
     ]);
+    expect(await reopened.listLeftProcesses()).toEqual([lives, waits]);
+  });
+
+  it("gives a session the process that waits in its workspace", async () => {
+    await using opened = await open();
+    const { store } = opened;
+    const start = turnStart();
+    const { sessionId, workspace } = start.newSession;
+    await store.recordProcess({ processId: "waits", sessionId: "", workspace });
+    await store.createTurn(start);
+    expect(await store.listLeftProcesses()).toEqual([{ processId: "waits", sessionId, workspace }]);
+  });
+
+  it("lets one caller's turn wait for the agent's own, and nothing else", async () => {
+    await using opened = await open();
+    const { store } = opened;
+    const { newSession, turnId: causeTurnId } = await ended(store);
+    const { sessionId: session } = newSession;
+    const own = turnStart({ session, origin: TurnOrigin.AGENT, principal: "", causeTurnId });
+    const { turn } = await store.createTurn(own);
+    expect(turn).toMatchObject({ state: TurnState.RUNNING, principal: PRINCIPAL, causeTurnId });
+    const waiting = turnStart({ session });
+    expect((await store.createTurn(waiting)).turn.state).toBe(TurnState.QUEUED);
+    const busy = { reason: "TURN_IN_PROGRESS", details: { metadata: { turn_id: waiting.turnId } } };
+    for (const origin of [TurnOrigin.CALLER, TurnOrigin.AGENT]) {
+      await expect(store.createTurn(turnStart({ session, origin }))).rejects.toMatchObject(busy);
+    }
+    await expect(store.deleteSession(session, PRINCIPAL, 9)).rejects.toMatchObject(busy);
+    expect((await store.listLeftTurns()).map((left) => [left.turnId, left.wasQueued])).toEqual([
+      [own.turnId, false],
+      [waiting.turnId, true],
+    ]);
+
+    await store.append(endOf(own.turnId));
+    const between = { runningTurnId: "", queuedTurnId: waiting.turnId };
+    expect(await store.getSession(session, PRINCIPAL)).toMatchObject(between);
+    await expect(store.createTurn(turnStart({ session }))).rejects.toMatchObject(busy);
+    await store.beginTurn(waiting.turnId);
+    const begun = { runningTurnId: waiting.turnId, queuedTurnId: "" };
+    expect(await store.getSession(session, PRINCIPAL)).toMatchObject(begun);
+    await expect(store.beginTurn(waiting.turnId)).rejects.toMatchObject({ reason: "STORAGE" });
+  });
+
+  it("takes a waiting turn back where it ends without having run", async () => {
+    await using opened = await open();
+    const { store } = opened;
+    const { sessionId: session } = (await ended(store)).newSession;
+    const own = turnStart({ session, origin: TurnOrigin.AGENT });
+    const waiting = turnStart({ session });
+    for (const start of [own, waiting]) await store.createTurn(start);
+    await store.append(endOf(waiting.turnId));
+    const left = { runningTurnId: own.turnId, queuedTurnId: "" };
+    expect(await store.getSession(session, PRINCIPAL)).toMatchObject(left);
+  });
+
+  it("opens no session for the agent's own turn", async () => {
+    await using opened = await open();
+    const own = opened.store.createTurn(turnStart({ origin: TurnOrigin.AGENT }));
+    await expect(own).rejects.toMatchObject(GONE);
+  });
+
+  it("keeps what a turn is waiting for", async () => {
+    await using opened = await open();
+    const { store } = opened;
+    const { turnId } = (await store.createTurn(turnStart())).turn;
+    const batch = (firstSequence: number, state: TurnState): EventBatch => ({
+      ...{ turnId, firstSequence, events: bytes("x"), time: 1, state },
+    });
+    await store.append(batch(1, TurnState.AWAITING_APPROVAL));
+    expect((await store.getTurn(turnId, PRINCIPAL)).state).toBe(TurnState.AWAITING_APPROVAL);
+    await store.append(batch(2, TurnState.RUNNING));
+    expect((await store.getTurn(turnId, PRINCIPAL)).state).toBe(TurnState.RUNNING);
+  });
+
+  it("finds a message that was sent before, and nothing else under its id", async () => {
+    await using opened = await open();
+    const { store } = opened;
+    const requestId = randomUUID();
+    const asked = turnStart({ requestId });
+    const { turnId } = (await store.createTurn(asked)).turn;
+    const steer = { principal: PRINCIPAL, requestId: randomUUID(), message: "look there" };
+    expect(await store.findSteer(turnId, steer)).toBeUndefined();
+    await store.append({ turnId, firstSequence: 1, events: bytes("s"), time: 1, steer });
+    expect(await store.findSteer(turnId, steer)).toBe(1);
+    const reused = { reason: "REQUEST_ID_REUSED" };
+    for (const other of [
+      () => store.findSteer(turnId, { ...steer, message: "look here" }),
+      () => store.findSteer(randomUUID(), steer),
+      () => store.findSteer(turnId, { ...steer, requestId }),
+      () => store.createTurn({ ...turnStart(), requestId: steer.requestId }),
+    ]) {
+      await expect(other()).rejects.toMatchObject(reused);
+    }
+    expect(await store.findSteer(turnId, { ...steer, principal: "bob" })).toBeUndefined();
+    await store.append({ ...endOf(turnId), firstSequence: 2 });
+    expect(await (await opened.reopen()).findSteer(turnId, steer)).toBe(1);
+  });
+
+  it("sums what a session's turns have spent", async () => {
+    await using opened = await open();
+    const { store } = opened;
+    const usage = (n: bigint) => ({
+      inputTokens: n,
+      outputTokens: 2n * n,
+      cacheReadInputTokens: 0n,
+      cacheCreationInputTokens: 2n ** 63n,
+    });
+    const first = await store.createTurn(turnStart());
+    const { sessionId: session } = first.session;
+    const end = { ...ENDED, usage: usage(5n), totalCostUsd: 0.25, permissionDenialCount: 3 };
+    await store.append({ ...endOf(first.turn.turnId), end });
+    const most = 2n ** 53n - 1n;
+    const kept = { ...usage(5n), cacheCreationInputTokens: most };
+    const record = await store.getTurn(first.turn.turnId, PRINCIPAL);
+    expect(record).toMatchObject({ usage: kept, totalCostUsd: 0.25, permissionDenialCount: 3 });
+
+    const second = await store.createTurn(turnStart({ session }));
+    await store.append(endOf(second.turn.turnId));
+    expect((await store.getTurn(second.turn.turnId, PRINCIPAL)).usage).toBeUndefined();
+    const third = await store.createTurn(turnStart({ session }));
+    const more = { ...ENDED, usage: { ...usage(7n), cacheCreationInputTokens: 0n } };
+    await store.append({ ...endOf(third.turn.turnId), end: { ...more, totalCostUsd: 0.5 } });
+    expect(await store.getSession(session, PRINCIPAL)).toMatchObject({
+      totalCostUsd: 0.75,
+      usage: { inputTokens: 12n, outputTokens: 24n, cacheCreationInputTokens: most },
+    });
+  });
+
+  it("keeps a session whose agent tells of more tokens than can be counted", async () => {
+    await using opened = await open();
+    const { store } = opened;
+    const most = 2n ** 53n - 1n;
+    const spent = {
+      inputTokens: 2n ** 64n - 1n,
+      outputTokens: 1n,
+      cacheReadInputTokens: 0n,
+      cacheCreationInputTokens: 0n,
+    };
+    const first = turnStart();
+    const { sessionId: session } = first.newSession;
+    for (const start of [first, turnStart({ session }), turnStart({ session })]) {
+      await store.createTurn(start);
+      const end = { ...ENDED, usage: spent, totalCostUsd: Number.NaN };
+      await store.append({ ...endOf(start.turnId), end });
+    }
+    const sums = { usage: { ...spent, inputTokens: most, outputTokens: 3n }, totalCostUsd: 0 };
+    expect(await store.getSession(session, PRINCIPAL)).toMatchObject(sums);
+    expect((await store.listSessions(PRINCIPAL, 10, undefined)).items).toHaveLength(1);
+  });
+
+  it("lists turns with many attachments in parts that fit into a response", async () => {
+    await using opened = await open();
+    const { store } = opened;
+    const attachments = Array.from({ length: 20 }, (_, n) => ({
+      name: `${n}`.padStart(255, "n"),
+      mediaType: `${"a".repeat(127)}/${"b".repeat(127)}`,
+      size: 1,
+    }));
+    const first = turnStart({ attachments });
+    const { sessionId: session } = first.newSession;
+    const starts = Array.from({ length: 350 }, () =>
+      turnStart({ attachments, session, maxSessionTurns: 1000 }),
+    );
+    const all = [first, ...starts].flatMap((start) => [
+      store.createTurn(start),
+      store.append(endOf(start.turnId)),
+    ]);
+    await Promise.all(all);
+    const { items, next } = await store.listTurns(session, PRINCIPAL, 1000, undefined);
+    const changes = await store.listChanges(session, PRINCIPAL, 0, 1000);
+    for (const turns of [items, changes.map(({ turn }) => turn)]) {
+      expect(turns.length).toBeGreaterThan(100);
+      expect(JSON.stringify(turns, (_, value) => value ?? "").length).toBeLessThan(3 * 1024 * 1024);
+    }
+    const rest = await store.listTurns(session, PRINCIPAL, 1000, next);
+    expect(items.length + rest.items.length).toBe(351);
+  });
+
+  it("does not fail a turn whose message comes under an id that another request took", async () => {
+    await using opened = await open();
+    const { store } = opened;
+    const running = turnStart();
+    await store.createTurn(running);
+    const requestId = randomUUID();
+    const taken = turnStart({ requestId });
+    await store.createTurn(taken);
+    const steer = { principal: PRINCIPAL, requestId, message: "look there" };
+    const { turnId } = running;
+    await store.append({ turnId, firstSequence: 1, events: bytes("s"), time: 1, steer });
+    expect((await store.createTurn(taken)).joined).toBe(true);
+    await expect(store.findSteer(turnId, steer)).rejects.toMatchObject({
+      reason: "REQUEST_ID_REUSED",
+    });
+  });
+
+  it("tells a session's changes from a cursor on", async () => {
+    await using opened = await open();
+    const { store } = opened;
+    const first = await ended(store);
+    const { sessionId: session } = first.newSession;
+    const own = turnStart({ session, origin: TurnOrigin.AGENT });
+    const second = turnStart({ session });
+    for (const start of [own, second]) await store.createTurn(start);
+    await store.append(endOf(own.turnId));
+    const told = async (after: number, limit = 100) =>
+      (await store.listChanges(session, PRINCIPAL, after, limit)).map(
+        ({ cursor, kind, turn }) => [cursor, kind, turn.turnId] as const,
+      );
+    const all = [
+      [1, "started", first.turnId],
+      [2, "ended", first.turnId],
+      [3, "started", own.turnId],
+      [4, "started", second.turnId],
+      [5, "ended", own.turnId],
+    ];
+    expect(await told(0)).toEqual(all);
+    expect(await told(2, 2)).toEqual(all.slice(2, 4));
+    expect(await told(5)).toEqual([]);
+    await expect(told(6)).rejects.toMatchObject({ reason: "OUT_OF_RANGE" });
+    await expect(store.listChanges(session, "bob", 0, 10)).rejects.toMatchObject(GONE);
+    await store.removeEndedTurns(100, 1, 100);
+    expect(await told(0)).toEqual(all.slice(2));
+  });
+
+  it("shows an approver the turns that ask, whoever's they are, and no others", async () => {
+    await using opened = await open();
+    const { store } = opened;
+    const asks = turnStart({ permissionMode: PermissionMode.ASK });
+    const other = turnStart();
+    for (const start of [asks, other]) await store.createTurn(start);
+    expect((await store.getTurn(asks.turnId, "bob", true)).turnId).toBe(asks.turnId);
+    for (const [turnId, asApprover] of [
+      [asks.turnId, false] as const,
+      [other.turnId, true] as const,
+    ]) {
+      await expect(store.getTurn(turnId, "bob", asApprover)).rejects.toMatchObject(GONE);
+    }
+  });
+
+  it("compares attachments and the permission mode of a request too", async () => {
+    await using opened = await open();
+    const { store } = opened;
+    const attachments = [{ name: "a.txt", mediaType: "text/plain", size: 3 }];
+    const start = turnStart({ requestId: randomUUID(), attachments, attachmentsDigest: "abc" });
+    await store.createTurn(start);
+    const { turn, joined } = await store.createTurn({ ...start, turnId: randomUUID() });
+    expect({ joined, attachments: turn.attachments }).toEqual({ joined: true, attachments });
+    for (const other of [
+      { attachmentsDigest: "abd" },
+      { attachmentsDigest: "" },
+      { sentPermissionMode: PermissionMode.ASK },
+    ]) {
+      await expect(store.createTurn({ ...start, ...other })).rejects.toMatchObject({
+        reason: "REQUEST_ID_REUSED",
+      });
+    }
   });
 
   it("refuses everything once it is closed", async () => {
@@ -244,9 +505,6 @@ export function describeStore(open: () => Promise<StoreUnderTest>): void {
     const running = turnStart();
     await store.createTurn(running);
 
-    // Whose processes may live is not forgotten.
-    expect(await store.removeEndedTurns(100, 10, 100)).toEqual({ turns: 0, sessions: [] });
-    for (const { turnId } of [first, second]) await store.recordProcessesGone(turnId);
     expect(await store.removeEndedTurns(10, 10, 100)).toEqual({ turns: 0, sessions: [] });
     expect(await store.removeEndedTurns(100, 1, 100)).toEqual({ turns: 1, sessions: [] });
     await expect(store.getTurn(first.turnId, PRINCIPAL)).rejects.toMatchObject(GONE);
@@ -276,7 +534,6 @@ export function describeStore(open: () => Promise<StoreUnderTest>): void {
       const start = turnStart();
       await store.createTurn(start);
       await store.append({ ...endOf(start.turnId), events, time });
-      await store.recordProcessesGone(start.turnId);
     }
     const removed: number[] = [];
     do removed.push((await store.removeEndedTurns(100, 10, 100)).turns);
@@ -288,8 +545,7 @@ export function describeStore(open: () => Promise<StoreUnderTest>): void {
   it("lists a deleted session as one to be removed", async () => {
     await using opened = await open();
     const { store } = opened;
-    const { turnId, newSession } = await ended(store);
-    await store.recordProcessesGone(turnId);
+    const { newSession } = await ended(store);
     await store.deleteSession(newSession.sessionId, PRINCIPAL, 3);
     const [removal] = await store.listRemovals();
     expect(removal?.workspace).toBe(newSession.workspace);
@@ -316,35 +572,13 @@ async function ended(store: Store): Promise<TurnStart> {
 
 const GONE = { reason: "NOT_FOUND" };
 
-function turnStart(
-  given: {
-    session?: string;
-    requestId?: string;
-    model?: string;
-    time?: number;
-    maxSessionTurns?: number;
-  } = {},
-): TurnStart {
-  const { session = "", requestId = "", model = "", time = 1, maxSessionTurns = 100 } = given;
-  return {
-    turnId: randomUUID(),
-    processId: randomUUID(),
-    principal: PRINCIPAL,
-    prompt: "look ☃ \u{1d11e}",
-    model,
-    agent: "",
-    sentSessionId: session,
-    requestId,
-    time,
-    maxSessionTurns,
-    newSession: {
-      sessionId: session || randomUUID(),
-      agent: "the agent",
-      model: "the model",
-      workspace: `/workspaces/${randomUUID()}`,
-      agentSessionId: randomUUID(),
-    },
-  };
+const UNSPENT = { usage: undefined, totalCostUsd: 0 };
+
+function turnStart({
+  session = "",
+  ...more
+}: Partial<TurnStart> & { session?: string } = {}): TurnStart {
+  return anyStart({ principal: PRINCIPAL, sentSessionId: session, ...more });
 }
 
 function endOf(turnId: string) {

@@ -11,13 +11,34 @@ const size = fc.oneof(
 
 const reader = fc.nat(20);
 
+const write: fc.Arbitrary<Step> = fc.record({
+  do: fc.constant("write"),
+  how: fc.oneof(
+    { weight: 6, arbitrary: fc.constant("on" as const) },
+    fc.constantFrom("again", "another", "void"),
+  ),
+  text: fc.string({ maxLength: 3 }),
+});
+
 /** What can happen to a turn and its readers, in about the shares in which it is telling. */
 const step: fc.Arbitrary<Step> = fc.oneof(
   {
     weight: 8,
-    arbitrary: fc.record({ do: fc.constant("say"), sizes: fc.array(size, { maxLength: 6 }) }),
+    arbitrary: fc.record({
+      do: fc.constant("say"),
+      sizes: fc.array(size, { maxLength: 6 }),
+      isOwn: fc.boolean(),
+    }),
   },
-  { weight: 4, arbitrary: fc.record({ do: fc.constant("subscribe"), after: fc.nat(30) }) },
+  { weight: 4, arbitrary: write },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      do: fc.constant("subscribe"),
+      after: fc.nat(30),
+      textDeltas: fc.boolean(),
+    }),
+  },
   {
     weight: 8,
     arbitrary: fc.record({
@@ -46,4 +67,44 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 /** Any course of events. */
 export function anySteps(): fc.Arbitrary<Step[]> {
   return fc.array(step, { minLength: 1, maxLength: 60, size: "max" });
+}
+
+/** What can happen to a turn whose text is read as it is written. */
+const readingStep: fc.Arbitrary<Step> = fc.oneof(
+  { weight: 10, arbitrary: write },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      do: fc.constant("say"),
+      sizes: fc.array(fc.nat(20), { maxLength: 2 }),
+      isOwn: fc.boolean(),
+    }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      do: fc.constant("subscribe"),
+      after: fc.nat(3),
+      textDeltas: fc.oneof({ weight: 4, arbitrary: fc.constant(true) }, fc.constant(false)),
+    }),
+  },
+  {
+    weight: 8,
+    arbitrary: fc.record({
+      do: fc.constant("read"),
+      reader: fc.nat(4),
+      pieces: fc.integer({ min: 1, max: 30 }),
+    }),
+  },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant("resume"), reader: fc.nat(4) }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant("release"), calls: fc.nat(2) }) },
+  {
+    weight: 12,
+    arbitrary: fc.record({ do: fc.constantFrom("hold", "pass", "pass", "pass", "settle") }),
+  },
+);
+
+/** Any course of events in which nothing ends the turn. */
+export function readingSteps(): fc.Arbitrary<Step[]> {
+  return fc.array(readingStep, { minLength: 20, maxLength: 80, size: "max" });
 }

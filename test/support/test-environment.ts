@@ -34,6 +34,8 @@ export async function createTestEnvironment(
     BREAKGLASS_DATA_DIR: join(root, "data"),
     BREAKGLASS_AGENT_COMMAND: SCRIPTED_AGENT,
     BREAKGLASS_AGENT_ENV: MARKER,
+    // A process for each turn, which ends with it; tests of the processes that are kept set their own.
+    BREAKGLASS_MAX_WARM_PROCESSES: "0",
     // Tests of the drain's grace set their own.
     BREAKGLASS_DRAIN_SECONDS: "0",
     ...settings,

@@ -1,10 +1,20 @@
+import type { TurnEvent } from "../../gen/breakglass/v1/event_pb.ts";
 import { isTerminal } from "../../src/agent/agent.ts";
 import { Refusal } from "../../src/errors.ts";
 import { decodeEvent, type EncodedEvent } from "../../src/turns/encoded-event.ts";
+import { ShownText } from "../support/shown-text.ts";
 import type { StreamPiece } from "./pulled-subscription.ts";
 
 /** Where a reader stands. */
 export type ReaderState = "new" | "reading" | "ended" | "cut" | Refusal;
+
+/** What is known of the turn beside its reader. */
+export interface KnownTurn {
+  /** The turn's newest event on disk. */
+  durable(): number;
+  /** What is wrong with showing a text that is being written, other than none, to a reader of so many events. */
+  faultOfShown(text: string, cursor: number): string | undefined;
+}
 
 /** A reader of one turn, who takes a piece only when told to, and notes whatever breaks the promises made to readers. */
 export class CheckedReader {
@@ -19,22 +29,26 @@ export class CheckedReader {
   isCaughtUp = false;
   readonly #stream: AsyncGenerator<StreamPiece>;
   readonly #leaving = new AbortController();
-  readonly #durable: () => number;
+  /** The text that is being written; undefined: it did not ask for it. */
+  readonly shown: ShownText | undefined;
+  readonly #turn: KnownTurn;
   #asked = 0;
   #reading: Promise<void> | undefined;
 
   /**
    * @param open - Opens the stream, which ends when the signal aborts.
-   * @param durable - The turn's newest event on disk.
+   * @param textDeltas - Whether it asks for text as it is written.
    */
   constructor(
     after: number,
     open: (after: number, signal: AbortSignal) => AsyncGenerator<StreamPiece>,
-    durable: () => number,
+    turn: KnownTurn,
+    textDeltas: boolean,
   ) {
     this.after = after;
     this.#stream = open(after, this.#leaving.signal);
-    this.#durable = durable;
+    this.#turn = turn;
+    this.shown = textDeltas ? new ShownText() : undefined;
   }
 
   /** The last event that it got. */
@@ -106,21 +120,33 @@ export class CheckedReader {
       if (!("transient" in piece)) this.faults.push("begins without a checkpoint");
     }
     if ("encoded" in piece) this.#checkEvents(piece.encoded);
+    else if (piece.transient.kind.case === "textDelta") this.#checkDelta(piece.transient);
     else this.#checkCheckpoint(piece.transient.kind);
   }
 
   #checkEvents(events: readonly EncodedEvent[]): void {
     if (events.length === 0) this.faults.push("an empty piece");
     for (const event of events) {
-      const { sequence } = decodeEvent(event);
+      const { sequence, kind } = decodeEvent(event);
+      this.shown?.take(kind);
       if (sequence !== this.cursor + 1) {
         this.faults.push(`event ${sequence} after ${this.cursor}`);
       }
       this.seen.push(event);
     }
-    if (this.cursor > this.#durable()) {
-      this.faults.push(`saw ${this.cursor} while ${this.#durable()} was on disk`);
+    if (this.cursor > this.#turn.durable()) {
+      this.faults.push(`saw ${this.cursor} while ${this.#turn.durable()} was on disk`);
     }
+  }
+
+  #checkDelta({ sequence, kind }: TurnEvent): void {
+    if (sequence !== 0) this.faults.push(`a delta with the sequence ${sequence}`);
+    if (!this.isCaughtUp) this.faults.push("a delta before it caught up");
+    if (this.shown === undefined) return void this.faults.push("a delta that was not asked for");
+    this.shown.take(kind);
+    const { text } = this.shown;
+    const fault = text === "" ? undefined : this.#turn.faultOfShown(text, this.cursor);
+    if (fault !== undefined) this.faults.push(fault);
   }
 
   #checkCheckpoint(kind: Extract<StreamPiece, { transient: unknown }>["transient"]["kind"]): void {

@@ -17,7 +17,18 @@ export class DrivenAgent implements Agent {
     return run;
   }
 
-  /** There are none, also of a server before. */
+  /** It does nothing by itself. */
+  onOwnWork(): void {}
+
+  reserve(): undefined {}
+
+  prepare(): void {}
+
+  /** There are no processes, also of a server before. */
+  async close(): Promise<void> {}
+
+  async closeIdle(): Promise<void> {}
+
   async endProcesses(): Promise<void> {}
 
   killNow(): void {}
@@ -35,8 +46,10 @@ export class DrivenRun implements AgentRun {
   readonly started: Promise<void>;
   readonly spending: Spending = { totalCostUsd: 0.5 };
   readonly events: AsyncIterable<EventKind[]>;
-  readonly gone: Promise<void>;
-  readonly #gone = Promise.withResolvers<void>();
+  readonly released: Promise<void>;
+  /** What it says of itself. */
+  waitsForModel = false;
+  readonly #released = Promise.withResolvers<void>();
   readonly #batches: EventKind[][] = [];
   #end: End | undefined;
   #wake: () => void = () => {};
@@ -45,7 +58,7 @@ export class DrivenRun implements AgentRun {
 
   constructor() {
     this.started = this.#started.promise;
-    this.gone = this.#gone.promise;
+    this.released = this.#released.promise;
     this.events = this.#read();
   }
 
@@ -68,14 +81,22 @@ export class DrivenRun implements AgentRun {
   /** Gives nothing more. */
   leave(how: End = "left"): void {
     this.#end ??= how;
-    this.#gone.resolve();
+    this.#released.resolve();
     this.#wake();
   }
 
   stop(): Promise<void> {
     this.leave();
-    return this.gone;
+    return this.released;
   }
+
+  interrupt(): void {}
+
+  steer(): boolean {
+    return !this.isOver;
+  }
+
+  answer(): void {}
 
   async *#read(): AsyncGenerator<EventKind[]> {
     for (;;) {

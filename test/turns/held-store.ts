@@ -2,7 +2,7 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Store } from "../../src/store/store.ts";
 
 /** The calls that can be held; the others go straight through. */
-type Method = "append" | "readEvents" | "getTurn" | "recordProcessesGone";
+type Method = "append" | "readEvents" | "getTurn";
 
 /**
  * A real store whose disk a test can make wait: while it is held, calls stand in a queue and are handed on when the test
@@ -28,7 +28,6 @@ export class HeldStore implements Pick<Store, Method> {
       append: (batch) => this.append(batch),
       readEvents: (...args) => this.readEvents(...args),
       getTurn: (...args) => this.getTurn(...args),
-      recordProcessesGone: (turnId) => this.recordProcessesGone(turnId),
     };
     return new Proxy(this.#store, {
       get: (store, name: keyof Store) => held[name] ?? store[name].bind(store),
@@ -59,10 +58,6 @@ export class HeldStore implements Pick<Store, Method> {
 
   getTurn(...args: Parameters<Store["getTurn"]>): ReturnType<Store["getTurn"]> {
     return this.#read(() => this.#store.getTurn(...args));
-  }
-
-  recordProcessesGone(turnId: string): Promise<void> {
-    return this.#call(() => this.#store.recordProcessesGone(turnId));
   }
 
   /** Hands on the oldest calls that wait. */

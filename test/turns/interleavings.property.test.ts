@@ -8,7 +8,7 @@ import { createLog } from "../../src/log.ts";
 import { SqliteStore } from "../../src/store/sqlite/sqlite-store.ts";
 import type { EncodedEvent } from "../../src/turns/encoded-event.ts";
 import { Turns } from "../../src/turns/turns.ts";
-import { anySteps } from "../support/arbitrary-steps.ts";
+import { anySteps, readingSteps } from "../support/arbitrary-steps.ts";
 import { DrivenAgent } from "./driven-agent.ts";
 import { HeldStore } from "./held-store.ts";
 import { TurnUnderTest, type Workings } from "./turn-under-test.ts";
@@ -40,6 +40,8 @@ class Place implements AsyncDisposable {
         idleTimeoutMs: 600_000,
         maxEventBytes: 3 * 1024 * 1024,
         maxTurnBytes: 2 ** 40,
+        approvalMs: 600_000,
+        silenceMs: 600_000,
       },
       maxConcurrentTurns: 10_000,
       maxSessionTurns: 10_000,
@@ -48,6 +50,9 @@ class Place implements AsyncDisposable {
       maxTurnSubscriptions: 10_000,
       defaults: { agent: "a", model: "m" },
       sessionsDir: join(this.#root, "sessions"),
+      permissionMode: "bypass",
+      approvers: [],
+      selfApproval: "allowed",
     });
     await turns.recover();
     return { turns, agent, store };
@@ -112,6 +117,22 @@ describe("every reader of a turn sees its log from where it asked to its one end
         expect(Buffer.compare(...bothOf(kept.get(turnId)!, log))).toBe(0);
     },
   );
+
+  it("and the text that is being written, as far as it may see it and none that is void", async () => {
+    await using place = await Place.make();
+    const workings = await place.open();
+    let shown = 0;
+    const property = fc.asyncProperty(readingSteps(), async (steps) => {
+      const turn = await TurnUnderTest.start(workings);
+      for (const step of steps) await turn.perform(step);
+      await turn.settle();
+      shown += turn.readers.filter((reader) => reader.shown?.text).length;
+      await turn.finish();
+      expect(turn.faults).toEqual([]);
+    });
+    await fc.assert(property, { numRuns: 150, ...AT_ONCE });
+    expect(shown).toBeGreaterThan(100);
+  });
 
   it("also where the store goes away under the turn and the next server takes over", async () => {
     await using place = await Place.make();

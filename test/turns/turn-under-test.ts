@@ -8,18 +8,20 @@ import {
   TextEventSchema,
   TurnState,
 } from "../../gen/breakglass/v1/event_pb.ts";
+import { PermissionMode } from "../../gen/breakglass/v1/turn_pb.ts";
 import type { EventKind, TerminalKind } from "../../src/agent/agent.ts";
 import { isTerminal } from "../../src/agent/agent.ts";
 import { Refusal } from "../../src/errors.ts";
 import type { TurnRecord } from "../../src/store/store.ts";
 import { decodeEvent, type EncodedEvent } from "../../src/turns/encoded-event.ts";
-import { endStateOf } from "../../src/turns/turn-end.ts";
+import { endRecordOf } from "../../src/turns/turn-end.ts";
 import type { Turns } from "../../src/turns/turns.ts";
 import { eventually } from "../support/processes.ts";
 import { CheckedReader } from "./checked-reader.ts";
 import type { DrivenAgent, DrivenRun } from "./driven-agent.ts";
 import type { HeldStore } from "./held-store.ts";
 import { pullSubscription } from "./pulled-subscription.ts";
+import { type WrittenPiece, WrittenText } from "./written-text.ts";
 
 const PRINCIPAL = "operator";
 
@@ -32,8 +34,11 @@ export interface Workings {
 
 /** One thing that happens to a turn or to its readers; numbers are taken modulo what there is. */
 export type Step =
-  | { readonly do: "say"; readonly sizes: readonly number[] }
-  | { readonly do: "subscribe"; readonly after: number }
+  /** Texts, of the agent itself or of a subagent. */
+  | { readonly do: "say"; readonly sizes: readonly number[]; readonly isOwn: boolean }
+  /** A piece of text that is being written. */
+  | { readonly do: "write"; readonly how: WrittenPiece; readonly text: string }
+  | { readonly do: "subscribe"; readonly after: number; readonly textDeltas: boolean }
   | { readonly do: "resume"; readonly reader: number }
   | { readonly do: "read"; readonly reader: number; readonly pieces: number }
   | { readonly do: "vanish" | "leave"; readonly reader: number }
@@ -49,6 +54,7 @@ export class TurnUnderTest {
   #workings: Workings;
   readonly #run: DrivenRun;
   readonly #said: string[] = [];
+  readonly #written = new WrittenText();
   readonly #causes = new Set<ErrorReason | "result">();
   readonly #cancels: Promise<TurnRecord | Refusal>[] = [];
 
@@ -66,7 +72,9 @@ export class TurnUnderTest {
   static async start(workings: Workings, timeoutMs?: number): Promise<TurnUnderTest> {
     const prompt = randomUUID();
     const none = { sessionId: "", model: "", agent: "", requestId: "" };
-    const record = await workings.turns.run({ ...none, prompt, timeoutMs }, PRINCIPAL);
+    const plain = { permissionMode: PermissionMode.UNSPECIFIED, attachments: [] };
+    const asked = { ...none, ...plain, prompt, timeoutMs };
+    const record = await workings.turns.run(asked, PRINCIPAL);
     const run = workings.agent.runOf(prompt);
     const turn = new TurnUnderTest(workings, record, run);
     if (timeoutMs === undefined) await run.started;
@@ -78,9 +86,11 @@ export class TurnUnderTest {
     const { store, turns } = this.#workings;
     switch (step.do) {
       case "say":
-        return this.#say(step.sizes);
+        return this.#say(step.sizes, step.isOwn);
+      case "write":
+        return this.#write(step.how, step.text);
       case "subscribe":
-        return this.#subscribe(step.after % (this.#said.length + 3));
+        return this.#subscribe(step.after % (this.#said.length + 3), step.textDeltas);
       case "resume":
         return this.#resume(step.reader);
       case "read":
@@ -118,11 +128,19 @@ export class TurnUnderTest {
       if (reader.state !== "reading" || !reader.isHungry) continue;
       if (reader.cursor !== last) this.faults.push(`waits at ${reader.cursor} of ${last}`);
       if (!reader.isCaughtUp) this.faults.push("waits, and was not told that it caught up");
+      this.#checkShown(reader, last);
     }
     const counted = this.readers.filter((reader) => reader.isCounted).length;
     if (turns.subscriptions !== counted) {
       this.faults.push(`${turns.subscriptions} subscriptions of ${counted} readers`);
     }
+  }
+
+  /** Nothing of what was written is missing where everything that was said has come and the turn goes on. */
+  #checkShown({ shown }: CheckedReader, last: number): void {
+    if (shown === undefined || last < this.#said.length || this.#causes.size > 0) return;
+    const { newest } = this.#written;
+    if (shown.text !== newest) this.faults.push(`shows "${shown.text}" of "${newest}"`);
   }
 
   /** Another server has taken over: what is done from now on is done by it. */
@@ -156,12 +174,18 @@ export class TurnUnderTest {
     return this.#workings.store.readEvents(this.record.turnId, 0, Infinity);
   }
 
-  #say(sizes: readonly number[]): void {
+  #say(sizes: readonly number[], isOwn: boolean): void {
     if (this.#run.isOver) return;
     const texts = sizes.map((size, i) => `${this.#said.length + i} ${"x".repeat(size)}`);
     this.#said.push(...texts);
-    const value = (text: string) => create(TextEventSchema, { text });
+    const parentToolId = isOwn ? "" : "toolu_1";
+    const value = (text: string) => create(TextEventSchema, { text, parentToolId });
+    if (isOwn && sizes.length > 0) this.#written.settle();
     this.#run.give(texts.map((text): EventKind => ({ case: "text", value: value(text) })));
+  }
+
+  #write(how: WrittenPiece, text: string): void {
+    if (!this.#run.isOver) this.#run.give(this.#written.write(how, text, this.#said.length));
   }
 
   #end(how: Extract<Step, { do: "end" }>["how"]): void {
@@ -180,13 +204,19 @@ export class TurnUnderTest {
     return this.readers[index % Math.max(1, this.readers.length)];
   }
 
-  async #subscribe(after: number): Promise<void> {
+  async #subscribe(after: number, textDeltas = true): Promise<void> {
     const { turnId } = this.record;
     const { turns, store } = this.#workings;
     const known = Math.max(0, ...this.readers.map(({ seen, cursor }) => seen.length && cursor));
     const open = (from: number, signal: AbortSignal) =>
-      pullSubscription(() => turns.subscribe(turnId, from, PRINCIPAL, signal));
-    const reader = new CheckedReader(after, open, () => store.durable(turnId));
+      pullSubscription(() =>
+        turns.subscribe(turnId, { afterSequence: from, textDeltas }, PRINCIPAL, signal),
+      );
+    const turn = {
+      durable: () => store.durable(turnId),
+      faultOfShown: (text: string, cursor: number) => this.#written.faultOf(text, cursor),
+    };
+    const reader = new CheckedReader(after, open, turn, textDeltas);
     if (after <= known) this.#welcome.add(reader);
     this.readers.push(reader);
     reader.read(1);
@@ -245,7 +275,7 @@ export class TurnUnderTest {
   #checkEnd(end: TerminalKind, record: TurnRecord): void {
     const cause = end.case === "result" ? end.case : end.value.reason;
     if (!this.#causes.has(cause)) this.faults.push(`ended by ${cause}`);
-    const { state, errorReason } = endStateOf(end);
+    const { state, errorReason } = endRecordOf(end);
     if (record.state !== state || record.errorReason !== errorReason) {
       this.faults.push(`recorded as ${record.state}, ${record.errorReason}`);
     }

@@ -106,15 +106,15 @@ export const RunTurnRequestSchema: GenMessage<RunTurnRequest> = /*@__PURE__*/
  */
 export type Attachment = Message<"breakglass.v1.Attachment"> & {
   /**
-   * The file's name, without a path: at most 255 bytes of UTF-8, no `/`, no control characters, not `.` or `..`; unique in
-   * its request. Required.
+   * The file's name, without a path: at most 255 bytes of UTF-8, no `/` or `\`, no control or format characters, not `.` or
+   * `..`; unique in its request, upper and lower case taken for the same. Required.
    *
    * @generated from field: string name = 1;
    */
   name: string;
 
   /**
-   * The media type, such as `text/plain`. `image/png`, `image/jpeg`, `image/gif` and `image/webp` are shown to the model,
+   * The media type without parameters, such as `text/plain`. `image/png`, `image/jpeg`, `image/gif` and `image/webp` are shown to the model,
    * must be what they say and have at most 3.75 MiB; other `image/…` are refused; all else is a file. Required.
    *
    * @generated from field: string media_type = 2;
@@ -489,7 +489,7 @@ export type WatchSessionRequest = Message<"breakglass.v1.WatchSessionRequest"> &
   sessionId: string;
 
   /**
-   * Only changes after this cursor are announced. 0: from the start.
+   * Only changes after this cursor are announced. 0: from the start. One that the session has not reached is OUT_OF_RANGE.
    *
    * @generated from field: uint64 after_cursor = 2;
    */

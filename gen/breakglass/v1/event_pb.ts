@@ -744,21 +744,23 @@ export const ErrorEventSchema: GenMessage<ErrorEvent> = /*@__PURE__*/
   messageDesc(file_breakglass_v1_event, 12);
 
 /**
- * A piece of text as the model writes it. Provisional: whatever pieces a client has shown since the last durable event are
- * void with the next durable `text` of the agent itself, and with a piece of another `message_id`. Not durable.
+ * A piece of text as the model writes it, which goes on from the piece before. Provisional: whatever pieces a client has
+ * shown are void with the next durable `text` of the agent itself, with a piece of another `message_id`, with a terminal
+ * event and with the end of their stream. A reader that is slow gets several pieces as one, and may get none. Not durable.
  *
  * @generated from message breakglass.v1.TextDeltaEvent
  */
 export type TextDeltaEvent = Message<"breakglass.v1.TextDeltaEvent"> & {
   /**
-   * The piece.
+   * The piece. Empty: only that the pieces before it are void.
    *
    * @generated from field: string text = 1;
    */
   text: string;
 
   /**
-   * The model's message that the piece belongs to.
+   * The model's message that the piece belongs to. Where pieces were void without a `text`, those of the same message that
+   * follow have another id, such as `ID#2`.
    *
    * @generated from field: string message_id = 2;
    */

@@ -1,13 +1,16 @@
 import type { Log } from "../../log.ts";
-import type { Agent, AgentRun, AgentTurn } from "../agent.ts";
+import type { Agent, AgentRun, AgentTurn, OwnWork, ProcessRegistry, SparePlace } from "../agent.ts";
 import { removeCgroup } from "../process/cgroup.ts";
 import { STOP_RUNGS, type StopRungs, stopFamily } from "../process/stop-ladder.ts";
 import { TurnProcesses } from "../process/turn-processes.ts";
 import { ClaudeRun } from "./claude-run.ts";
+import type { ToolLimits } from "./command-line.ts";
 import { configDirectory, removeConversation } from "./config-directory.ts";
+import { Conversations } from "./conversations.ts";
+import type { SparePlan } from "./spares.ts";
 
 /** What the adapter is told of its surroundings. */
-export interface ClaudeOptions {
+export interface ClaudeOptions extends ToolLimits {
   /** The executable: a path, or a name to look up on the server's PATH. */
   readonly command: string;
   /** The server's environment, of which the agent gets the allow-list's part. */
@@ -16,12 +19,20 @@ export interface ClaudeOptions {
   readonly passedNames: readonly string[];
   /** The longest line that is read. */
   readonly maxLineBytes: number;
+  /** Where it is recorded which processes may live. */
+  readonly registry: ProcessRegistry;
+  /** How many processes that no turn is using are kept for their sessions. 0: each ends with its turn. */
+  readonly maxWarmProcesses: number;
+  /** How long one of them is kept, in milliseconds. */
+  readonly warmMs: number;
+  /** What waits for new sessions. */
+  readonly spares: SparePlan;
   readonly log: Log;
-  /** False: turns get no cgroup of their own, also where the machine offers one. */
+  /** False: processes get no cgroup of their own, also where the machine offers one. */
   readonly cgroups?: boolean;
   /** How long each rung of the stop ladder waits. */
   readonly rungs?: StopRungs;
-  /** How long a CLI that gave its result may go on before the ladder, in milliseconds. */
+  /** How long a CLI that gave its result and is not kept may go on before the ladder, in milliseconds. */
   readonly lingerMs?: number;
 }
 
@@ -30,20 +41,38 @@ export interface ClaudeRunOptions extends ClaudeOptions {
   readonly processes: TurnProcesses;
 }
 
-/** The Claude Code CLI as an agent: a process for each turn, which remembers through its own files. */
+/** The Claude Code CLI as an agent: processes that take turn after turn, and remember through their own files. */
 export class ClaudeAgent implements Agent {
   readonly #options: ClaudeRunOptions;
-  readonly #running = new Set<ClaudeRun>();
+  readonly #conversations: Conversations;
 
   constructor(options: ClaudeOptions) {
     this.#options = { ...options, processes: new TurnProcesses(options.log, options.cgroups) };
+    this.#conversations = new Conversations(this.#options);
   }
 
   start(turn: AgentTurn): AgentRun {
-    const run = new ClaudeRun(turn, this.#options);
-    this.#running.add(run);
-    void run.gone.then(() => this.#running.delete(run));
-    return run;
+    return ClaudeRun.start(turn, { conversations: this.#conversations, options: this.#options });
+  }
+
+  onOwnWork(take: (work: OwnWork) => string): void {
+    this.#conversations.onOwnWork(take);
+  }
+
+  reserve(agent: string, model: string): SparePlace | undefined {
+    return this.#conversations.reserve(agent, model);
+  }
+
+  prepare(makeWorkspace: () => Promise<string>): void {
+    this.#conversations.prepare(makeWorkspace);
+  }
+
+  close(sessionId: string): Promise<void> {
+    return this.#conversations.close(sessionId);
+  }
+
+  closeIdle(): Promise<void> {
+    return this.#conversations.closeIdle();
   }
 
   async endProcesses(processId: string): Promise<void> {
@@ -58,10 +87,11 @@ export class ClaudeAgent implements Agent {
   }
 
   killNow(): void {
-    for (const run of this.#running) run.killNow();
+    this.#conversations.killNow();
   }
 
   async forget(agentSessionId: string): Promise<void> {
+    await this.#conversations.closeSpare(agentSessionId);
     await removeConversation(configDirectory(this.#options.environment), agentSessionId);
   }
 }

@@ -3,7 +3,7 @@ import type { Socket } from "node:net";
 import { setTimeout as delay, setImmediate as nextLoop } from "node:timers/promises";
 import { ByteTail } from "../../stream/byte-tail.ts";
 import { enter, LAUNCHER } from "../process/cgroup.ts";
-import { interruptMessage } from "./command-line.ts";
+import { controlRequest } from "./command-line.ts";
 
 const STDERR_TAIL_BYTES = 8 * 1024;
 /** `exit` was measured 4 s before `close` where a grandchild held stdout; what comes so late is nobody's output. */
@@ -86,27 +86,23 @@ export class ClaudeProcess {
 
   /** Asks it to stop what it does, and to exit. */
   interrupt(): void {
-    this.write(interruptMessage());
+    this.write(controlRequest("stop", { subtype: "interrupt" }));
     this.endInput();
   }
 
   /**
-   * Hands what it prints to `take`, chunk by chunk. Resolves when nothing more comes, or once `take` answers false: the
-   * rest is for `discardOutput`.
+   * Hands what it prints to `take`, chunk by chunk. Resolves when nothing more comes. To be called once.
    */
-  read(take: (chunk: Buffer) => boolean): Promise<void> {
+  read(take: (chunk: Buffer) => void): Promise<void> {
     const stdout = this.#child?.stdout;
     if (stdout === undefined) return Promise.resolve();
     return new Promise((resolve) => {
       const finish = () => {
-        stdout.off("data", look).off("end", finish).off("close", finish);
+        stdout.off("data", take).off("end", finish).off("close", finish);
         resolve();
       };
-      const look = (chunk: Buffer) => {
-        if (!take(chunk)) finish();
-      };
       // Cut, after the process had ended, it closes without an end: `exit` tells how.
-      stdout.on("data", look).on("end", finish).on("close", finish);
+      stdout.on("data", take).on("end", finish).on("close", finish);
     });
   }
 
@@ -126,11 +122,6 @@ export class ClaudeProcess {
     if (code === undefined || !this.stderrTail.startsWith(`${LAUNCHER}: `)) return undefined;
     const startError = Object.assign(new Error(this.stderrTail.trim()), { code });
     return { exitCode: null, signal: null, startError };
-  }
-
-  /** Lets it print on without anyone reading. */
-  discardOutput(): void {
-    this.resume();
   }
 }
 

@@ -1,244 +1,431 @@
 import { lstat } from "node:fs/promises";
-import { ByteLines } from "../../stream/byte-lines.ts";
-import type { AgentRun, AgentTurn, EventKind, Spending } from "../agent.ts";
+import { ErrorReason, NoticeReason } from "../../../gen/breakglass/v1/event_pb.ts";
+import { Refusal } from "../../errors.ts";
+import type { AgentRun, AgentTurn, ApprovalAnswer, EventKind, Spending } from "../agent.ts";
 import { Handover } from "../handover.ts";
-import { killCgroup, removeCgroup } from "../process/cgroup.ts";
-import { ended, STOP_RUNGS, stopFamily } from "../process/stop-ladder.ts";
-import { shippedAgents } from "./agent-definition.ts";
 import type { ClaudeRunOptions } from "./claude-agent.ts";
-import { ClaudeProcess, type ProcessExit } from "./claude-process.ts";
-import { claudeArguments, type Opening, promptMessage } from "./command-line.ts";
+import type { ProcessExit } from "./claude-process.ts";
+import { type Opening, userMessage } from "./command-line.ts";
 import { configDirectory, hasConversation } from "./config-directory.ts";
-import { agentEnvironment } from "./environment.ts";
+import type { Conversation, TurnReader } from "./conversation.ts";
+import type { Conversations, Fate } from "./conversations.ts";
+import { errorEvent, noticeEvent } from "./events.ts";
 import { explainExit, explainStartError, isSessionInUse } from "./failures.ts";
-import { ClaudeTranslation } from "./translation.ts";
+import type { Message } from "./line.ts";
+import type { ResultMessage } from "./messages.ts";
+import { isAborted } from "./result.ts";
+import { SentMessages } from "./sent-messages.ts";
+import { ToolQuestions } from "./tool-questions.ts";
+import { ClaudeTranslation, type ResultRole } from "./translation.ts";
 
-/** What 2.1.330 needs after its result, with nothing left to do, is 20 to 50 ms; background tasks take what they take. */
-const LINGER_MS = 5000;
-/** A CLI that closed its stdout will print nothing more: it gets this long to exit. */
-const EXIT_AFTER_OUTPUT_MS = 5000;
+/** A warm CLI begins a turn within some 10 ms; one that prints nothing for so long hangs. */
+const TAKE_MS = 10_000;
+/** An idle one gives a message back within a few milliseconds. */
+const WITHDRAW_MS = 1000;
+
+/** What became of giving the turn to a process. Untaken: it printed nothing of the turn, and has done nothing. */
+type Outcome = "ended" | "untaken" | "other opening";
+
+/** What a run is told of its surroundings. */
+export interface ClaudeRunSurroundings {
+  readonly conversations: Conversations;
+  readonly options: ClaudeRunOptions;
+}
 
 /**
- * One turn of the Claude Code CLI.
+ * One turn of the Claude Code CLI, in a process that is there or one of its own.
  *
- * 1. At most one of its processes lives at a time: the second is the correction of the first's opening.
- * 2. Whatever way it ends, `#close` runs once and `gone` resolves when no process is left.
+ * 1. A prompt is given to a second process only where the first printed nothing of it, and is gone.
+ * 2. Exactly one terminal event is given, and nothing after it.
+ * 3. After it nothing of the conversation is touched any more, but by `stop`.
  */
-export class ClaudeRun implements AgentRun {
-  readonly #batches = new Handover<EventKind[]>(() => this.#process?.resume());
+export class ClaudeRun implements AgentRun, TurnReader {
+  readonly #batches = new Handover<EventKind[]>(() => this.#conversation?.resume());
   readonly events: AsyncIterable<EventKind[]> = this.#batches;
-  readonly gone: Promise<void>;
-  readonly #turn: AgentTurn;
-  readonly #options: ClaudeRunOptions;
-  readonly #reportGone: () => void;
-  #process: ClaudeProcess | undefined;
-  #cgroup: string | undefined;
+  readonly released: Promise<void>;
+  readonly #agent: string;
+  readonly #agentSessionId: string;
+  readonly #surroundings: ClaudeRunSurroundings;
+  readonly #reportReleased: (until: void | Promise<void>) => void;
+  #conversation: Conversation | undefined;
   #translation: ClaudeTranslation | undefined;
-  #closing: Promise<void> | undefined;
+  readonly #sent: SentMessages;
+  #questions: ToolQuestions | undefined;
+  #settle: (outcome: Outcome) => void = () => {};
+  #correctable = false;
+  #batch: EventKind[] = [];
+  /** Events of the time between the turns, which come behind this one's `session`. */
+  #carried: EventKind[] = [];
+  /** Calls of tools that have not been answered. */
+  readonly #openTools = new Set<string>();
+  #lines = 0;
+  #printed = false;
+  /** Its process was there before it. */
+  #isWarm = false;
+  /** It has begun to work: from then on it hears an interrupt. */
+  #begun = false;
+  #interrupting = false;
   #stopped = false;
+  #ended = false;
+  /** It gave up for a reason of its own, or spoke out of turn. */
+  #broken = false;
 
-  constructor(turn: AgentTurn, options: ClaudeRunOptions) {
-    this.#turn = turn;
-    this.#options = options;
-    const gone = Promise.withResolvers<void>();
-    this.gone = gone.promise;
-    this.#reportGone = gone.resolve;
-    void this.#read();
+  private constructor(
+    agent: string,
+    agentSessionId: string,
+    hasPrompt: boolean,
+    surroundings: ClaudeRunSurroundings,
+  ) {
+    this.#sent = new SentMessages(hasPrompt);
+    this.#agent = agent;
+    this.#agentSessionId = agentSessionId;
+    this.#surroundings = surroundings;
+    const released = Promise.withResolvers<void>();
+    this.released = released.promise;
+    this.#reportReleased = released.resolve;
+  }
+
+  /** Begins a turn that was asked for. */
+  static start(turn: AgentTurn, surroundings: ClaudeRunSurroundings): ClaudeRun {
+    const run = new ClaudeRun(turn.agent, turn.agentSessionId, true, surroundings);
+    void run.#start(turn);
+    return run;
+  }
+
+  /** Takes up work that a conversation begins by itself; until `begin` it gives nothing. */
+  static ofOwnWork(conversation: Conversation, surroundings: ClaudeRunSurroundings): ClaudeRun {
+    const { agent, agentSessionId } = conversation.place;
+    const run = new ClaudeRun(agent, agentSessionId, false, surroundings);
+    run.#begun = true;
+    run.#attach(conversation);
+    return run;
+  }
+
+  /** Begins to take what its conversation prints, under a turn's id. */
+  begin(turnId: string): void {
+    this.#carried.push(...this.#conversation!.begin(this, turnId));
   }
 
   get agentSessionId(): string {
-    return this.#translation?.agentSessionId ?? this.#turn.agentSessionId;
+    return this.#translation?.agentSessionId ?? this.#agentSessionId;
   }
 
   get spending(): Spending {
     return this.#translation?.spending ?? { totalCostUsd: 0 };
   }
 
-  stop(): Promise<void> {
-    this.#stopped = true;
-    this.#close(0);
-    return this.gone;
+  get waitsForModel(): boolean {
+    return this.#begun && this.#openTools.size === 0 && this.#questions?.isEmpty !== false;
   }
 
-  /** Kills what it can of the turn's processes, without waiting for anything. */
-  killNow(): void {
-    const pid = this.#process?.pid;
-    const cgroup = this.#cgroup;
-    if (cgroup !== undefined) quietly(() => killCgroup(cgroup));
-    if (pid !== undefined) quietly(() => process.kill(-pid, "SIGKILL"));
+  interrupt(): void {
+    this.#interrupting = true;
+    if (this.#begun) this.#interruptNow();
   }
 
-  async #read(): Promise<void> {
-    try {
-      const { environment } = this.#options;
-      const known = await hasConversation(configDirectory(environment), this.#turn.agentSessionId);
-      const first: Opening = known ? "resume" : "new";
-      const second: Opening = known ? "new" : "resume";
-      // What the CLI says of its own conversations counts for more than what its disk looked like.
-      if (!(await this.#attempt(first, true))) await this.#attempt(second, false);
-      this.#batches.end();
-    } catch (error) {
-      this.#batches.end(error as Error);
-    }
-  }
-
-  /** Runs the CLI once. Returns false, having given no event, where the other opening is to be tried. */
-  async #attempt(opening: Opening, correctable: boolean): Promise<boolean> {
-    const refused = await this.#refuseWorkspace();
-    if (refused !== undefined) {
-      this.#batches.give([refused]);
-      this.#close(0);
-      return true;
-    }
-    const args = await this.#arguments(opening);
-    // Nothing is awaited from here to the spawn: a stop comes before it or finds a process to end.
-    if (this.#stopped) return true;
-    const translation = new ClaudeTranslation({
-      agent: this.#turn.agent,
-      resumed: opening === "resume",
-    });
-    this.#translation = translation;
-    const cli = this.#spawn(args);
-    const printed = await this.#follow(cli, translation);
-    if (translation.ended && !translation.conversationUnknown) return true;
-    const exit = await this.#exitOf(cli);
-    const inUse = opening === "new" && isSessionInUse(cli.stderrTail) && !translation.initialized;
-    if (correctable && !this.#stopped && (translation.conversationUnknown || inUse)) return false;
-    this.#batches.give([this.#explain(cli, exit, translation, printed)]);
-    this.#close(0);
+  steer(message: string): boolean {
+    if (this.#ended || this.#stopped) return false;
+    const uuid = this.#sent.add();
+    const line = userMessage(uuid, message);
+    this.#sent.keep(line);
+    if (this.#sent.promptWritten) this.#conversation!.write(line);
     return true;
   }
 
-  async #arguments(opening: Opening): Promise<string[]> {
-    const { workspace, agent } = this.#turn;
-    const directory = configDirectory(this.#options.environment);
-    return claudeArguments(this.#turn, opening, await shippedAgents(agent, workspace, directory));
+  answer(approvalId: string, answer: ApprovalAnswer): void {
+    this.#questions?.answer(approvalId, answer);
   }
 
-  #spawn(args: string[]): ClaudeProcess {
-    const { command, environment, passedNames } = this.#options;
-    const { workspace, processId, prompt } = this.#turn;
-    const env = agentEnvironment(environment, passedNames, processId);
-    this.#cgroup ??= this.#options.processes.createCgroup(processId);
-    const cli = new ClaudeProcess(command, args, { cwd: workspace, env, cgroup: this.#cgroup });
-    this.#process = cli;
-    cli.write(promptMessage(prompt));
-    return cli;
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    // Whether or not anyone reads on: its end has to be seen.
+    this.#conversation?.resume();
+    await this.#conversation?.close();
+    await this.released;
   }
 
-  /** Gives what the CLI prints in batches, up to its end or the turn's. Answers whether it printed a line. */
-  async #follow(cli: ClaudeProcess, translation: ClaudeTranslation): Promise<boolean> {
-    let batch: EventKind[] = [];
-    let lines = 0;
-    let printed = false;
-    const framing = new ByteLines(this.#options.maxLineBytes, {
-      line: (bytes) => {
-        lines++;
-        translation.translate(bytes, batch);
-      },
-      skipped: (bytes) => {
-        lines++;
-        translation.skipped(bytes, batch);
-      },
-    });
-    /** Answers whether there may be more. */
-    const give = (): boolean => {
-      if (lines === 0) return true;
-      printed = true;
-      if (translation.conversationUnknown) return false;
-      if (translation.agentUnknown) this.#close(0);
-      else if (translation.ended) this.#close(this.#options.lingerMs ?? LINGER_MS);
-      this.#batches.give(batch);
-      batch = [];
-      lines = 0;
-      if (this.#batches.isFull) cli.pause();
-      return !translation.ended;
-    };
-    await cli.read((chunk) => {
-      framing.push(chunk);
-      return give();
-    });
-    if (!translation.ended) {
-      framing.end();
-      give();
+  /** Gives back what was not read: it becomes part of the conversation's next turn. Idempotent. */
+  decline(): void {
+    const unread = [...this.#batches.takeBack().flat(), ...this.#batch.splice(0)];
+    this.#batches.end();
+    this.#ended = true;
+    this.#conversation?.release(this, unread);
+    this.#reportReleased();
+  }
+
+  message(message: Message, line: string): void {
+    this.#note();
+    if (message.subtype === "init") this.#begin();
+    const first = this.#batch.length;
+    this.#translation!.take(message, line, this.#batch);
+    for (let i = first; i < this.#batch.length; i++) this.#followTool(this.#batch[i]!);
+    // What follows in the same piece is not this turn's.
+    if (this.#translation!.ended) this.flush();
+  }
+
+  malformed(line: string): void {
+    this.#note();
+    this.#translation!.malformed(line, this.#batch);
+  }
+
+  overlong(bytes: number): void {
+    this.#note();
+    // It may have been the echo of a message of that length.
+    this.#sent.takeOldest();
+    this.#translation!.skipped(bytes, this.#batch);
+  }
+
+  taken(uuid: string): void {
+    this.#note();
+    if (this.#sent.take(uuid)) this.#begin();
+  }
+
+  asked(message: Message, line: string): void {
+    this.#note();
+    this.#questions!.ask(message, line, this.#batch);
+  }
+
+  withdrawn(requestId: string): void {
+    this.#note();
+    this.#questions!.withdraw(requestId, this.#batch);
+  }
+
+  strayed(message: Message, line: string): void {
+    if (this.#begun) {
+      this.message(message, line);
+      return;
     }
-    return printed;
+    // Not this turn's; what else is in the process nobody knows.
+    this.#broken = true;
+    void this.#takeBack();
   }
 
-  /** The exit of a CLI that prints nothing more, which is made to exit where it does not by itself. */
-  async #exitOf(cli: ClaudeProcess): Promise<ProcessExit> {
-    cli.endInput();
-    cli.discardOutput();
-    const timer = setTimeout(() => this.#close(0), EXIT_AFTER_OUTPUT_MS);
+  flush(): void {
+    if (this.#lines === 0) return;
+    this.#lines = 0;
+    if (this.#translation!.conversationUnknown) return;
+    const batch = this.#withCarried(this.#batch);
+    this.#batch = [];
+    if (this.#translation!.ended) this.#finish(batch);
+    else {
+      this.#batches.give(batch);
+      if (this.#batches.isFull && !this.#stopped) this.#conversation!.pause();
+    }
+  }
+
+  ended(exit: ProcessExit): void {
+    const translation = this.#translation!;
+    const { stderrTail, opening } = this.#conversation!;
+    const inUse = opening === "new" && isSessionInUse(stderrTail) && !translation.initialized;
+    const isWrong = translation.conversationUnknown || inUse;
+    if (this.#correctable && !this.#stopped && isWrong) this.#settle("other opening");
+    else if (!this.#begun && this.#isWarm && !this.#stopped) {
+      this.#settle("untaken");
+    } else this.#finish(this.#withCarried([...this.#batch, this.#explain(exit)]));
+  }
+
+  async #start(turn: AgentTurn): Promise<void> {
     try {
-      return await cli.exit;
+      const warm = await this.#surroundings.conversations.take(turn);
+      if (warm !== undefined && (await this.#attempt(warm, turn, true)) !== "untaken") return;
+      if (warm !== undefined) await this.#replace(warm);
+      const refused = await this.#refuseWorkspace(turn);
+      if (refused === undefined) await this.#startFresh(turn);
+      else this.#fail(refused);
+    } catch (error) {
+      if (error instanceof Refusal)
+        this.#fail({ case: "error", value: errorEvent(ErrorReason.STORAGE, error.message) });
+      else this.#batches.end(error as Error);
+      this.#reportReleased(this.#conversation?.close());
+    }
+  }
+
+  /** The turn ends before a process has it. */
+  #fail(end: EventKind): void {
+    this.#ended = true;
+    this.#batches.give([end]);
+    this.#batches.end();
+    this.#reportReleased();
+  }
+
+  /** What the CLI says of its own conversations counts for more than what its disk looked like. */
+  async #startFresh(turn: AgentTurn): Promise<void> {
+    const { options } = this.#surroundings;
+    const known = await hasConversation(configDirectory(options.environment), turn.agentSessionId);
+    const openings: Opening[] = known ? ["resume", "new"] : ["new", "resume"];
+    this.#correctable = true;
+    if ((await this.#open(turn, openings[0]!)) !== "other opening") return;
+    await this.#conversation?.close();
+    this.#correctable = false;
+    await this.#open(turn, openings[1]!);
+  }
+
+  async #open(turn: AgentTurn, opening: Opening): Promise<Outcome> {
+    if (this.#stopped) return this.#abandon();
+    const conversation = await this.#surroundings.conversations.open(turn, opening);
+    return this.#attempt(conversation, turn, false);
+  }
+
+  /** Nothing was started, and the turn is to stop. */
+  #abandon(): Outcome {
+    this.#ended = true;
+    this.#batches.end();
+    this.#reportReleased();
+    return "ended";
+  }
+
+  /** Gives the turn to a process. Resolves once it has ended, or is known not to have begun. */
+  async #attempt(conversation: Conversation, turn: AgentTurn, isWarm: boolean): Promise<Outcome> {
+    const outcome = Promise.withResolvers<Outcome>();
+    this.#settle = outcome.resolve;
+    this.#isWarm = isWarm;
+    this.#sent.beginPrompt();
+    this.#attach(conversation);
+    this.begin(turn.turnId);
+    if (this.#stopped) void conversation.close();
+    if (!(await conversation.setMode(turn.permissionMode))) {
+      conversation.release(this);
+      return "untaken";
+    }
+    // Work of its own that no turn has taken up becomes part of this one.
+    this.#begun = conversation.isAtWork;
+    conversation.write(userMessage(this.#sent.promptUuid, turn.prompt, turn.images, turn.files));
+    conversation.write(this.#sent.takeKept());
+    const timer = this.#isWarm ? setTimeout(() => void this.#takeBack(true), TAKE_MS) : undefined;
+    try {
+      return await outcome.promise;
     } finally {
       clearTimeout(timer);
     }
   }
 
-  #explain(
-    cli: ClaudeProcess,
-    exit: ProcessExit,
-    translation: ClaudeTranslation,
-    printed: boolean,
-  ): EventKind {
-    const { command } = this.#options;
+  #attach(conversation: Conversation): void {
+    this.#conversation = conversation;
+    this.#questions = new ToolQuestions(conversation);
+    this.#translation = new ClaudeTranslation({
+      agent: this.#agent,
+      resumed: conversation.remembers,
+      costs: conversation.costs,
+      roleOf: (result) => this.#roleOf(result),
+    });
+    this.#batch = [];
+    this.#lines = 0;
+    this.#printed = false;
+    this.#broken = false;
+  }
+
+  /**
+   * Has the process give the prompt back, and ends it: what it does not give back it may yet begin, and then the turn is
+   * its. Nothing else is asked of a process that has hung: it is killed, and what it printed until then tells.
+   */
+  async #takeBack(hangs = false): Promise<void> {
+    if (this.#begun) return;
+    const conversation = this.#conversation!;
+    const withdrawal = {
+      subtype: "cancel_async_message",
+      message_uuid: this.#sent.promptUuid,
+    } as const;
+    const answer = await conversation.control(withdrawal, WITHDRAW_MS);
+    if (this.#begun || this.#ended || (answer?.cancelled !== true && !hangs)) return;
+    conversation.killNow();
+    void conversation.close();
+  }
+
+  /** The process took nothing of the turn: it is ended, wholly, before another one gets it. */
+  async #replace(conversation: Conversation): Promise<void> {
+    await conversation.close();
+    const text =
+      "The session's process did not take the prompt and was replaced; a fresh one goes on with the conversation";
+    this.#carried.unshift(noticeEvent(NoticeReason.AGENT_REPLACED, text));
+  }
+
+  #note(): void {
+    this.#lines++;
+    this.#printed = true;
+  }
+
+  #begin(): void {
+    if (this.#begun) return;
+    this.#begun = true;
+    if (this.#interrupting) this.#interruptNow();
+  }
+
+  /** What was sent and not taken up would be worked on after the interrupt. */
+  #interruptNow(): void {
+    const conversation = this.#conversation!;
+    for (const uuid of this.#sent.waiting) {
+      void conversation.control({ subtype: "cancel_async_message", message_uuid: uuid });
+    }
+    void conversation.control({ subtype: "interrupt" });
+  }
+
+  #roleOf(result: ResultMessage): ResultRole {
+    if (this.#interrupting && isAborted(result)) return "interrupted";
+    // The prompt came while the agent was at work by itself, and waits behind that.
+    if (result.origin && this.#sent.promptWaits) return "more";
+    if (this.#sent.echoes && this.#sent.waiting.length > 0) return "more";
+    this.#broken ||= isAborted(result);
+    return "end";
+  }
+
+  #followTool(event: EventKind): void {
+    if (event.case === "tool") this.#openTools.add(event.value.toolId);
+    else if (event.case === "toolResult") this.#openTools.delete(event.value.toolId);
+  }
+
+  /** Puts what came between the turns behind the `session` event; before it only notices may come. */
+  #withCarried(batch: EventKind[]): EventKind[] {
+    if (this.#carried.length === 0) return batch;
+    const session = batch.findIndex((event) => event.case === "session");
+    const isOver = this.#translation?.ended !== false || this.#ended;
+    if (session === -1 && !isOver) return batch;
+    const carried = this.#carried.filter(({ case: kind }) => session !== -1 || kind === "notice");
+    this.#carried = [];
+    return batch.toSpliced(session + 1, 0, ...carried);
+  }
+
+  /** Gives the last batch, and leaves the conversation to the next turn or to its end. */
+  #finish(last: EventKind[]): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#batches.give(last);
+    this.#batches.end();
+    const conversation = this.#conversation!;
+    conversation.release(this);
+    this.#reportReleased(
+      this.#surroundings.conversations.settle(conversation, this.#fateOf(last.at(-1)!)),
+    );
+    this.#settle("ended");
+  }
+
+  /** What is to become of the process: where there is any doubt about its state it takes no other turn. */
+  #fateOf(end: EventKind): Fate {
+    const isSound = end.case === "result" || !this.#translation!.agentUnknown;
+    if (this.#stopped || !isSound) return "end";
+    if (this.#broken || this.agentSessionId !== this.#conversation!.place.agentSessionId) {
+      return "finish";
+    }
+    return end.case === "result" || this.#interrupting ? "keep" : "end";
+  }
+
+  #explain(exit: ProcessExit): EventKind {
+    const { command } = this.#surroundings.options;
     if (exit.startError !== undefined) {
       return { case: "error", value: explainStartError(exit.startError, command) };
     }
-    const { understood, initialized } = translation;
-    const { agent } = this.#turn;
-    const { stderrTail } = cli;
-    const value = explainExit({ ...exit, stderrTail, understood, initialized, agent, printed });
+    const { understood, initialized } = this.#translation!;
+    const { stderrTail } = this.#conversation!;
+    const facts = { stderrTail, understood, initialized, agent: this.#agent };
+    const value = explainExit({ ...exit, ...facts, printed: this.#printed });
     return { case: "error", value: { ...value, ...this.spending } };
   }
 
   /** The workspace is a directory that the agent could write to: it is looked at anew before each use. */
-  async #refuseWorkspace(): Promise<EventKind | undefined> {
-    const { workspace } = this.#turn;
+  async #refuseWorkspace({ workspace }: AgentTurn): Promise<EventKind | undefined> {
     const entry = await lstat(workspace).catch((error: NodeJS.ErrnoException) => error);
     if (!(entry instanceof Error) && entry.isDirectory()) return undefined;
     const why = entry instanceof Error ? entry.message : `${workspace} is not a directory`;
     const error = Object.assign(new Error(why), { code: "ENOTDIR" });
-    return { case: "error", value: explainStartError(error, this.#options.command) };
+    return { case: "error", value: explainStartError(error, this.#surroundings.options.command) };
   }
-
-  /** Begins the end, once: gives the CLI `lingerMs` to exit by itself, then takes the ladder. */
-  #close(lingerMs: number): void {
-    if (lingerMs === 0) this.#ladderNow();
-    this.#closing ??= this.#end(lingerMs).then(this.#leaveCgroup).finally(this.#reportGone);
-  }
-
-  readonly #leaveCgroup = async (): Promise<void> => {
-    if (this.#cgroup !== undefined) await removeCgroup(this.#cgroup);
-  };
-
-  #ladderNow: () => void = () => {};
-
-  async #end(lingerMs: number): Promise<void> {
-    const cli = this.#process;
-    const { processes, log } = this.#options;
-    const { processId } = this.#turn;
-    const family = processes.family({ processId, cgroup: this.#cgroup, root: cli?.pid });
-    const leader = cli?.exit ?? Promise.resolve();
-    if (lingerMs > 0) {
-      cli?.endInput();
-      cli?.discardOutput();
-      const hurry = new Promise<boolean>((resolve) => {
-        this.#ladderNow = () => resolve(false);
-      });
-      if (await Promise.race([ended(family, leader, lingerMs), hurry])) return;
-    }
-    const rungs = this.#options.rungs ?? STOP_RUNGS;
-    const gone = await stopFamily(family, leader, () => cli?.interrupt(), rungs);
-    if (!gone) log.error("processes outlived SIGKILL", { members: await family.members() });
-  }
-}
-
-/** Nobody being left is what was wanted. */
-function quietly(work: () => void): void {
-  try {
-    work();
-  } catch {}
 }

@@ -1,43 +1,120 @@
-import type { AgentTurn } from "../agent.ts";
+import { PermissionMode } from "../../../gen/breakglass/v1/turn_pb.ts";
+import type { AgentImage } from "../agent.ts";
+import type { PermissionRules } from "./permission-rules.ts";
+import { promptContent } from "./prompt-content.ts";
 
 /** How a conversation is taken up. */
 export type Opening = "new" | "resume";
 
-/** The CLI's arguments for one turn. The prompt is none of them: it goes in on stdin. */
+/** What a process of the CLI is started for. One that differs in any of these is of no use to a turn. */
+export interface ConversationPlace {
+  readonly workspace: string;
+  /** The CLI's own id of the conversation. */
+  readonly agentSessionId: string;
+  readonly model: string;
+  readonly agent: string;
+}
+
+/** What its tools may do, from its start on. */
+export interface ToolLimits {
+  /** Whether a turn may be run in the mode BYPASS at all. */
+  readonly allowBypass: boolean;
+  readonly rules: PermissionRules;
+}
+
+/**
+ * Tools that are for a person at the CLI's own screen. They come with `--permission-prompt-tool`, and an unattended agent
+ * would wait for answers that nobody gives.
+ */
+const SCREEN_TOOLS = ["AskUserQuestion", "EnterPlanMode", "ExitPlanMode"];
+
+/**
+ * The CLI's arguments for one process, which can take any number of turns. The prompts are none of them: they go in on
+ * stdin. What else comes in there (answers, interrupts) the CLI takes only with these.
+ *
+ * @param agents - The argument of `--agents`. Undefined: none.
+ */
 export function claudeArguments(
-  turn: AgentTurn,
+  { model, agent, agentSessionId }: ConversationPlace,
   opening: Opening,
+  mode: PermissionMode,
+  { allowBypass, rules }: ToolLimits,
   agents: string | undefined,
 ): string[] {
+  const settings = { permissions: { allow: rules.allow, deny: rules.deny } };
+  const ruled = rules.allow.length + rules.deny.length > 0;
   return [
     "-p",
     ...["--input-format", "stream-json"],
     ...["--output-format", "stream-json"],
     "--verbose",
-    "--dangerously-skip-permissions",
-    ...["--model", turn.model],
-    ...["--agent", turn.agent],
+    "--include-partial-messages",
+    // Echoes each message when it is taken up: the only sign of it that all versions give.
+    "--replay-user-messages",
+    ...["--permission-prompt-tool", "stdio"],
+    // Lets a process change between the modes, which costs a new one otherwise.
+    ...(allowBypass ? ["--allow-dangerously-skip-permissions"] : []),
+    ...["--permission-mode", modeName(mode)],
+    `--disallowedTools=${SCREEN_TOOLS.join(",")}`,
+    ...(ruled ? ["--settings", JSON.stringify(settings)] : []),
+    ...["--model", model],
+    ...["--agent", agent],
     ...(agents === undefined ? [] : ["--agents", agents]),
-    ...[opening === "resume" ? "--resume" : "--session-id", turn.agentSessionId],
+    ...[opening === "resume" ? "--resume" : "--session-id", agentSessionId],
   ];
+}
+
+/** The CLI's name for a mode. */
+export function modeName(mode: PermissionMode): string {
+  return mode === PermissionMode.ASK ? "default" : "bypassPermissions";
 }
 
 /**
- * The message that hands the CLI a prompt, a line of its stream-json input.
+ * The line that hands the CLI a prompt, or a further message.
  *
- * The CLI looks for commands (`/cost`) and files (`@path`) in the last block only, and leaves an empty one out of what
- * it sends to the model (measured on 2.1.330): with an empty block behind it a prompt is literal, to the byte.
+ * @param uuid - What the CLI names the message by when it echoes it.
  */
-export function promptMessage(prompt: string): string {
-  const content = [
-    { type: "text", text: prompt },
-    { type: "text", text: "" },
-  ];
-  return `${JSON.stringify({ type: "user", message: { role: "user", content } })}\n`;
+export function userMessage(
+  uuid: string,
+  prompt: string,
+  images: readonly AgentImage[] = [],
+  files: readonly string[] = [],
+): string {
+  const content = promptContent(prompt, images, files);
+  return `${JSON.stringify({ type: "user", uuid, message: { role: "user", content } })}\n`;
 }
 
-/** The message that asks the CLI to stop what it does, a line of its stream-json input. */
-export function interruptMessage(): string {
-  const request = { subtype: "interrupt" };
-  return `${JSON.stringify({ type: "control_request", request_id: "stop", request })}\n`;
+/** What the CLI can be asked to do beside taking messages. */
+export type Control =
+  | { readonly subtype: "initialize" }
+  | { readonly subtype: "get_context_usage" }
+  | { readonly subtype: "interrupt" }
+  | { readonly subtype: "set_permission_mode"; readonly mode: string }
+  | { readonly subtype: "cancel_async_message"; readonly message_uuid: string };
+
+/** The line that asks for it; the answer carries the id. */
+export function controlRequest(id: string, request: Control): string {
+  return `${JSON.stringify({ type: "control_request", request_id: id, request })}\n`;
+}
+
+/** The line that lets a tool be called. `inputJson` is a JSON object, and goes in as it is written, but for line breaks. */
+export function allowResponse(requestId: string, inputJson: string): string {
+  const id = JSON.stringify(requestId);
+  // Unescaped they are only white space in JSON; left in, what follows one would be a line of its own to the CLI.
+  const input = inputJson.replace(/[\r\n]/g, " ");
+  return `{"type":"control_response","response":{"subtype":"success","request_id":${id},"response":{"behavior":"allow","updatedInput":${input}}}}\n`;
+}
+
+/** The line that denies a tool its call; the model reads the message. */
+export function denyResponse(requestId: string, message: string): string {
+  const response = { behavior: "deny", message };
+  const answer = { subtype: "success", request_id: requestId, response };
+  return `${JSON.stringify({ type: "control_response", response: answer })}\n`;
+}
+
+/** The line that answers a request that this adapter does not know. */
+export function unknownResponse(requestId: string, subtype: string): string {
+  const error = `${subtype} is not supported`;
+  const response = { subtype: "error", request_id: requestId, error };
+  return `${JSON.stringify({ type: "control_response", response })}\n`;
 }

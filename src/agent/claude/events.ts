@@ -1,4 +1,5 @@
 import type {
+  ApprovalDecision,
   ErrorEvent,
   ErrorReason,
   NoticeEvent,
@@ -13,6 +14,8 @@ import type { EventKind } from "../agent.ts";
 
 /** Longer ids and names are cut, so that an event's envelope is bounded whatever the agent prints. */
 const MAX_LABEL_LENGTH = 300;
+/** More than a person reads before deciding. */
+const MAX_DESCRIPTION_LENGTH = 2000;
 
 /** The model's message that a block belongs to, and the tool call whose subagent wrote it; both may be empty. */
 export interface BlockOrigin {
@@ -43,6 +46,20 @@ export function textEvent(text: string, origin: BlockOrigin): EventKind {
     totalBytes: 0n,
   } as const;
   return { case: "text", value };
+}
+
+/**
+ * A piece of prose as it is written; empty: the pieces before it are void.
+ *
+ * @param messageId - Fit for its field already.
+ */
+export function textDeltaEvent(text: string, messageId: string): EventKind {
+  const value = {
+    $typeName: "breakglass.v1.TextDeltaEvent",
+    text: text.toWellFormed(),
+    messageId,
+  } as const;
+  return { case: "textDelta", value };
 }
 
 /** Reasoning, a block of it. */
@@ -106,6 +123,42 @@ export function sessionEvent(fields: {
   readonly resumed: boolean;
 }): EventKind {
   return { case: "session", value: { $typeName: "breakglass.v1.SessionEvent", ...fields } };
+}
+
+/** A tool call waits for an approval; when that expires is the turn's to say. */
+export function approvalRequestEvent(
+  approvalId: string,
+  toolId: string | null | undefined,
+  name: string,
+  input: JsonText,
+  description: string | null | undefined,
+): EventKind {
+  const value = {
+    $typeName: "breakglass.v1.ApprovalRequestEvent",
+    approvalId,
+    toolId: label(toolId),
+    name: label(name),
+    inputJson: input.json,
+    description: (description ?? "").slice(0, MAX_DESCRIPTION_LENGTH).toWellFormed(),
+    truncated: input.truncated,
+    totalBytes: input.totalBytes,
+  } as const;
+  return { case: "approvalRequest", value };
+}
+
+/** A tool call waits no longer. */
+export function approvalResolutionEvent(approvalId: string, decision: ApprovalDecision): EventKind {
+  const value = {
+    $typeName: "breakglass.v1.ApprovalResolutionEvent",
+    approvalId,
+    decision,
+    principal: "",
+    message: "",
+    inputJson: "",
+    truncated: false,
+    totalBytes: 0n,
+  } as const;
+  return { case: "approvalResolution", value };
 }
 
 /** What a notice holds beside its reason and message. */

@@ -92,6 +92,14 @@ export const result = z.object({
   permission_denials: z.array(z.unknown()).nullish().catch(undefined),
   api_error_status: maybeNumber,
   structured_output: z.unknown().optional(),
+  terminal_reason: maybeText,
+  // Whose work it ends, where it is not a prompt's: `task-notification`.
+  origin: z.object({ kind: z.string() }).nullish().catch(undefined),
+  // By model; 2.1.330. `total_cost_usd` is what the whole conversation has cost.
+  model_usage_since_last_result: z
+    .record(z.string(), z.object({ costUSD: z.number().min(0) }))
+    .nullish()
+    .catch(undefined),
 });
 export type ResultMessage = z.output<typeof result>;
 
@@ -171,3 +179,48 @@ export const informational = z.object({
   level: maybeText,
   model_restriction: z.object({}).nullish().catch(undefined),
 });
+
+/** What messages about tasks have in common. `is_backgrounded` is 2.1.330's, and false where the agent waits for it. */
+export const task = z.object({
+  task_id: z.string(),
+  is_backgrounded: z.boolean().nullish().catch(undefined),
+});
+
+/** `system/background_tasks_changed` (2.1.330). */
+export const taskList = z.object({ tasks: z.array(z.unknown()) });
+
+/** `user` with `isReplay`: a message of ours was taken up. */
+export const echo = z.object({ isReplay: z.literal(true), uuid: z.string() });
+
+/** `command_lifecycle` (2.1.330): `queued`, `started`, `completed` or `cancelled`. */
+export const lifecycle = z.object({ command_uuid: z.string(), state: z.string() });
+
+/** `control_response`: the answer to a request of ours. */
+export const controlResponse = z.object({
+  response: z.object({
+    subtype: z.string(),
+    request_id: z.string(),
+    error: maybeText,
+    response: z.record(z.string(), z.unknown()).nullish().catch(undefined),
+  }),
+});
+
+/** `control_request`: the CLI asks us. */
+export const controlRequest = z.object({
+  request_id: z.string(),
+  request: z.object({ subtype: z.string() }),
+});
+
+/** Its `can_use_tool`: a tool is to be called. */
+export const toolRequest = z.object({
+  request_id: z.string(),
+  request: z.object({
+    tool_name: z.string(),
+    input: z.record(z.string(), z.unknown()),
+    description: maybeText,
+    tool_use_id: maybeText,
+  }),
+});
+
+/** `control_cancel_request`: the CLI no longer waits for our answer. */
+export const controlCancel = z.object({ request_id: z.string() });

@@ -1,17 +1,19 @@
+import { durationMs } from "@bufbuild/protobuf/wkt";
 import type { PermissionDenial, ResultEvent } from "../../../gen/breakglass/v1/event_pb.ts";
 import { label } from "./events.ts";
 import { ExactJson } from "./exact-json.ts";
 import { MAX_ENTRIES } from "./malformed.ts";
 import { permissionDenial, type ResultMessage } from "./messages.ts";
-import { toDuration, toFinite, toInt32, toUint32 } from "./numbers.ts";
-import { usageOf } from "./token-count.ts";
+import { toDuration, toInt32, toUint32 } from "./numbers.ts";
+import { addUsages, usageOf } from "./token-count.ts";
 
 /**
  * The `result` event's value.
  *
  * @param line - The whole line, for the numbers in its JSON parts.
+ * @param costUsd - What this result cost by itself.
  */
-export function resultEvent(message: ResultMessage, line: string): ResultEvent {
+export function resultEvent(message: ResultMessage, line: string, costUsd: number): ResultEvent {
   const duration = toDuration(message.duration_ms);
   const json = new ExactJson(line);
   const output = json.textOf(message.structured_output, ["structured_output"]);
@@ -25,7 +27,7 @@ export function resultEvent(message: ResultMessage, line: string): ResultEvent {
     numTurns: toUint32(message.num_turns),
     stopReason: label(message.stop_reason),
     ...(message.usage && { usage: usageOf(message.usage) }),
-    totalCostUsd: toFinite(message.total_cost_usd),
+    totalCostUsd: costUsd,
     permissionDenials: denials(refused.slice(0, MAX_ENTRIES), json),
     ...(message.api_error_status != null && {
       apiErrorStatus: toInt32(message.api_error_status),
@@ -34,6 +36,27 @@ export function resultEvent(message: ResultMessage, line: string): ResultEvent {
     truncated: output.truncated || refused.length > MAX_ENTRIES,
     totalBytes: 0n,
   };
+}
+
+/** A result that follows others of the same turn: what they spent, and what was denied to them, is the turn's. */
+export function addResults(earlier: readonly ResultEvent[], last: ResultEvent): ResultEvent {
+  const all = [...earlier, last];
+  const durations = all.flatMap(({ duration }) => duration ?? []);
+  const usages = all.flatMap(({ usage }) => usage ?? []);
+  return {
+    ...last,
+    ...(durations.length > 0 && { duration: toDuration(sum(durations.map(durationMs))) }),
+    numTurns: toUint32(sum(all.map(({ numTurns }) => numTurns))),
+    ...(usages.length > 0 && { usage: addUsages(usages) }),
+    totalCostUsd: sum(all.map(({ totalCostUsd }) => totalCostUsd)),
+    permissionDenials: all.flatMap(({ permissionDenials }) => permissionDenials),
+  } as ResultEvent;
+}
+
+/** Whether a result says that the agent stopped because it was asked to. Measured on 2.1.197 and 2.1.330. */
+export function isAborted(message: ResultMessage): boolean {
+  const { subtype, terminal_reason } = message;
+  return subtype === "error_during_execution" || terminal_reason?.startsWith("aborted") === true;
 }
 
 /** Whether the CLI refused to go on with a conversation that it does not have. Measured on 2.1.197 and 2.1.330. */
@@ -53,6 +76,10 @@ function textOf(message: ResultMessage): string {
 
 function errorsOf(message: ResultMessage): string[] {
   return (message.errors ?? []).filter((error) => typeof error === "string");
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, n) => total + n, 0);
 }
 
 function denials(list: readonly unknown[], json: ExactJson): PermissionDenial[] {

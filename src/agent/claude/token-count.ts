@@ -16,6 +16,19 @@ export function usageOf(count: UsageCount): Usage {
   };
 }
 
+/** The sum of several. */
+export function addUsages(usages: readonly Usage[]): Usage {
+  const sum = (count: (usage: Usage) => bigint) =>
+    usages.reduce((total, usage) => total + count(usage), 0n);
+  return {
+    $typeName: "breakglass.v1.Usage",
+    inputTokens: sum((usage) => usage.inputTokens),
+    outputTokens: sum((usage) => usage.outputTokens),
+    cacheReadInputTokens: sum((usage) => usage.cacheReadInputTokens),
+    cacheCreationInputTokens: sum((usage) => usage.cacheCreationInputTokens),
+  };
+}
+
 /** Sums the tokens of the model's messages, for a turn whose result never comes. */
 export class TokenCount {
   #total: readonly number[] | undefined;

@@ -1,29 +1,55 @@
 import type { z } from "zod";
-import { NoticeReason } from "../../../gen/breakglass/v1/event_pb.ts";
+import {
+  type ErrorEvent,
+  ErrorReason,
+  NoticeReason,
+  type ResultEvent,
+} from "../../../gen/breakglass/v1/event_pb.ts";
 import type { EventKind, Spending } from "../agent.ts";
 import { SHIPPED_AGENT } from "./agent-definition.ts";
 import { appendBlocks, appendToolResults } from "./content.ts";
+import { CostCount } from "./cost-count.ts";
 import { errorEvent, label, noticeEvent, sessionEvent } from "./events.ts";
 import { decodeLine, type Message, parseMessage } from "./line.ts";
 import { malformedLine, malformedPart, overlongLine } from "./malformed.ts";
 import * as messages from "./messages.ts";
 import { type NoticeKind, RATE_LIMIT, SYSTEM_NOTICES } from "./notices.ts";
-import { isConversationUnknown, resultEvent } from "./result.ts";
+import { PartialMessages } from "./partial-messages.ts";
+import { addResults, isConversationUnknown, resultEvent } from "./result.ts";
 import { agentUnknown } from "./stderr-causes.ts";
 import { isRefusal, SYNTHETIC_MODEL, syntheticNotice } from "./synthetic.ts";
-import { TokenCount, usageOf } from "./token-count.ts";
+import { TokenCount } from "./token-count.ts";
+
+/** What a result means to its turn: its end, its end because it was interrupted, or only that more is to come. */
+export type ResultRole = "end" | "interrupted" | "more";
+
+/** What is known of a turn apart from its lines. */
+export interface TranslationContext {
+  /** The agent definition that was asked for. */
+  readonly agent: string;
+  /** The agent goes on with a conversation that it has. */
+  readonly resumed: boolean;
+  /** Counts what the results of the process cost. Unset: this turn is its first. */
+  readonly costs?: CostCount;
+  /** What a result means. Unset: the first is the end. */
+  roleOf?(result: messages.ResultMessage): ResultRole;
+}
 
 /**
  * What one turn of the CLI means: its lines in, events out.
  *
  * 1. Kinds that are unknown are skipped; known ones that are malformed become a notice. Nothing throws.
- * 2. `session` is appended once, before everything that is not a notice.
- * 3. Nothing is appended after the first result: what the CLI still prints belongs to no turn.
+ * 2. `session` is appended once, before everything that is not a notice or a piece of text.
+ * 3. Nothing is appended after the turn's last result: what the CLI still prints belongs to another turn.
  */
 export class ClaudeTranslation {
-  readonly #context: { readonly agent: string; readonly resumed: boolean };
+  readonly #context: TranslationContext;
   readonly #tokens = new TokenCount();
-  #result: messages.ResultMessage | undefined;
+  readonly #partial = new PartialMessages();
+  readonly #costs: CostCount;
+  /** Those that were not the turn's end. */
+  readonly #earlier: ResultEvent[] = [];
+  #result: ResultEvent | undefined;
   #conversationUnknown = false;
   #agentUnknown = false;
   #agentSessionId: string | undefined;
@@ -34,13 +60,14 @@ export class ClaudeTranslation {
   /** A refusal was told of; the CLI's own message about it, which the result repeats, says nothing new. */
   #refusalTold = false;
 
-  constructor(context: { readonly agent: string; readonly resumed: boolean }) {
+  constructor(context: TranslationContext) {
     this.#context = context;
+    this.#costs = context.costs ?? new CostCount();
   }
 
   /** The terminal event was appended, or `conversationUnknown`: nothing will be appended any more. */
   get ended(): boolean {
-    return this.#result !== undefined || this.#agentUnknown;
+    return this.#result !== undefined || this.#agentUnknown || this.#conversationUnknown;
   }
 
   /** The agent came up without the definition that was asked for, and has been told of as an error. */
@@ -68,13 +95,18 @@ export class ClaudeTranslation {
     return this.#initialized;
   }
 
-  /** Usage and cost as far as they are known: the result's, or else the sum over the model's messages. */
+  /** Usage and cost as far as they are known: the results', or else the sum over the model's messages. */
   get spending(): Spending {
-    const { usage, total_cost_usd } = this.#result ?? {};
+    const last = this.#result ?? this.#earlier.at(-1);
+    if (last === undefined) {
+      const { usage } = this.#tokens;
+      return { ...(usage && { usage }), totalCostUsd: 0 };
+    }
+    const { usage, totalCostUsd } = this.#result ?? addResults(this.#earlier.slice(0, -1), last);
     // An interrupted turn's result says 0 of everything.
-    const told = usage?.input_tokens || usage?.output_tokens ? usageOf(usage) : undefined;
-    const known = told ?? this.#tokens.usage ?? (usage ? usageOf(usage) : undefined);
-    return { ...(known && { usage: known }), totalCostUsd: total_cost_usd ?? 0 };
+    const told = usage?.inputTokens || usage?.outputTokens ? usage : undefined;
+    const known = told ?? this.#tokens.usage ?? usage;
+    return { ...(known && { usage: known }), totalCostUsd };
   }
 
   /** Appends the events that one line, without its newline, means. Never throws. After the result: nothing. */
@@ -83,17 +115,29 @@ export class ClaudeTranslation {
     const line = decodeLine(bytes);
     if (line.trim() === "") return;
     const message = parseMessage(line);
-    if (message === undefined) {
-      into.push(malformedLine(line));
-      return;
-    }
+    if (message === undefined) this.malformed(line, into);
+    else this.take(message, line, into);
+  }
+
+  /** Appends the events that a message means; `line` is the one that it came in. Never throws. After the end: nothing. */
+  take(message: Message, line: string, into: EventKind[]): void {
+    if (this.ended) return;
     this.#understood++;
     this.#append(message, line, into);
   }
 
+  /** Appends the notice of a line that is no message. */
+  malformed(line: string, into: EventKind[]): void {
+    if (this.ended) return;
+    this.#partial.lose(into);
+    into.push(malformedLine(line));
+  }
+
   /** Appends the notice of a line that was too long to be handed over. */
   skipped(bytes: number, into: EventKind[]): void {
-    if (!this.ended) into.push(overlongLine(bytes));
+    if (this.ended) return;
+    this.#partial.lose(into);
+    into.push(overlongLine(bytes));
   }
 
   #append(message: Message, line: string, into: EventKind[]): void {
@@ -106,6 +150,9 @@ export class ClaudeTranslation {
         break;
       case "system":
         this.#system(message, into);
+        break;
+      case "stream_event":
+        if (this.#initialized) this.#partial.take(message, into);
         break;
       case "result":
         this.#end(message, line, into);
@@ -159,6 +206,7 @@ export class ClaudeTranslation {
     const parsed = read(messages.init, message, into);
     if (parsed === undefined) return;
     const { agent } = this.#context;
+    this.#costs.version = parsed.claude_code_version ?? "";
     // Only the first init counts: the definition's file may go while the agent works.
     const agents = this.#initialized ? [] : namesIn(parsed.agents ?? []);
     // Fed by stdin, 2.1.330 takes an unknown definition without a word and goes on as its own default (measured).
@@ -230,11 +278,24 @@ export class ClaudeTranslation {
   #end(message: Message, line: string, into: EventKind[]): void {
     const parsed = read(messages.result, message, into);
     if (parsed === undefined) return;
-    this.#result = parsed;
+    const event = resultEvent(parsed, line, this.#costs.of(parsed));
     this.#conversationUnknown =
       this.#context.resumed && !this.#initialized && isConversationUnknown(parsed);
     if (this.#conversationUnknown) return;
-    into.push({ case: "result", value: resultEvent(parsed, line) });
+    const role = this.#context.roleOf?.(parsed) ?? "end";
+    if (role === "more") {
+      // Its words were streamed as text.
+      this.#earlier.push({ ...event, result: "" });
+      return;
+    }
+    this.#result = addResults(this.#earlier, event);
+    if (role === "end") into.push({ case: "result", value: this.#result });
+    else into.push({ case: "error", value: this.#interruption() });
+  }
+
+  #interruption(): ErrorEvent {
+    const text = "The turn was interrupted; what the agent had done until then is done";
+    return { ...errorEvent(ErrorReason.CANCELED, text), ...this.spending };
   }
 }
 

@@ -32,8 +32,10 @@ export type ReadyMessage =
 
 const WRITES: ReadonlySet<Method> = new Set([
   "createTurn",
+  "beginTurn",
   "append",
-  "recordProcessesGone",
+  "recordProcess",
+  "recordProcessGone",
   "deleteSession",
   "removeEndedTurns",
   "recordRemoved",

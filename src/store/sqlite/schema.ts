@@ -69,6 +69,56 @@ const STEPS: readonly string[] = [
     agent_session_id TEXT NOT NULL
   ) STRICT, WITHOUT ROWID;
   `,
+  `
+  -- Agents' processes that may live. They outlive turns and, for a while, sessions; one that waits for a session has none.
+  CREATE TABLE processes (
+    process_id TEXT PRIMARY KEY,
+    session_id TEXT NOT NULL,
+    workspace TEXT NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX processes_by_workspace ON processes (workspace);
+  INSERT OR IGNORE INTO processes (process_id, session_id, workspace)
+    SELECT process_id, session_id, coalesce((SELECT workspace FROM sessions WHERE sessions.session_id = turns.session_id), '')
+    FROM turns WHERE processes_gone = 0;
+  DROP INDEX turns_left;
+  ALTER TABLE turns DROP COLUMN processes_gone;
+  ALTER TABLE turns DROP COLUMN process_id;
+
+  ALTER TABLE turns ADD COLUMN origin INTEGER NOT NULL DEFAULT 1;
+  ALTER TABLE turns ADD COLUMN cause_turn_id TEXT NOT NULL DEFAULT '';
+  ALTER TABLE turns ADD COLUMN permission_mode INTEGER NOT NULL DEFAULT 1;
+  ALTER TABLE turns ADD COLUMN permission_denial_count INTEGER NOT NULL DEFAULT 0;
+  -- JSON: a list of {name, mediaType, size}.
+  ALTER TABLE turns ADD COLUMN attachments TEXT NOT NULL DEFAULT '[]';
+  -- NULL: unknown.
+  ALTER TABLE turns ADD COLUMN input_tokens INTEGER;
+  ALTER TABLE turns ADD COLUMN output_tokens INTEGER;
+  ALTER TABLE turns ADD COLUMN cache_read_input_tokens INTEGER;
+  ALTER TABLE turns ADD COLUMN cache_creation_input_tokens INTEGER;
+  ALTER TABLE turns ADD COLUMN total_cost_usd REAL NOT NULL DEFAULT 0;
+  -- The places of the turn's record and of its end among the session's changes.
+  ALTER TABLE turns ADD COLUMN start_change INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE turns ADD COLUMN end_change INTEGER;
+  UPDATE turns SET start_change = 2 * place - 1, end_change = iif(end_time IS NULL, NULL, 2 * place)
+    FROM (SELECT turn_key AS key, row_number() OVER (PARTITION BY session_id ORDER BY turn_key) AS place FROM turns)
+    WHERE turn_key = key;
+  CREATE INDEX turns_by_start_change ON turns (session_id, start_change);
+  CREATE INDEX turns_by_end_change ON turns (session_id, end_change) WHERE end_change IS NOT NULL;
+  CREATE INDEX turns_unended ON turns (turn_key) WHERE end_time IS NULL;
+
+  ALTER TABLE sessions ADD COLUMN queued_turn_id TEXT NOT NULL DEFAULT '';
+  ALTER TABLE sessions ADD COLUMN change_count INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE sessions ADD COLUMN input_tokens INTEGER;
+  ALTER TABLE sessions ADD COLUMN output_tokens INTEGER;
+  ALTER TABLE sessions ADD COLUMN cache_read_input_tokens INTEGER;
+  ALTER TABLE sessions ADD COLUMN cache_creation_input_tokens INTEGER;
+  ALTER TABLE sessions ADD COLUMN total_cost_usd REAL NOT NULL DEFAULT 0;
+  UPDATE sessions SET change_count =
+    2 * (SELECT count(*) FROM turns WHERE turns.session_id = sessions.session_id);
+
+  -- The event that a request became, where it was a message for a running turn.
+  ALTER TABLE requests ADD COLUMN sequence INTEGER;
+  `,
 ];
 
 /** The version of the schema, kept in the database's `user_version`. */

@@ -1,24 +1,35 @@
 import { createHash } from "node:crypto";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { TurnState } from "../../../gen/breakglass/v1/event_pb.ts";
+import { PermissionMode, TurnOrigin } from "../../../gen/breakglass/v1/turn_pb.ts";
 import { notFound, Refusal, storageFailed } from "../../errors.ts";
+import { isLive } from "../../turn-state.ts";
 import type {
   EventBatch,
+  LeftProcess,
   LeftTurn,
   Page,
   RemovedSession,
   RemovedTurns,
+  SessionChange,
   SessionPlace,
   SessionRecord,
   StartedTurn,
+  SteerRequest,
+  TurnEndRecord,
   TurnRecord,
   TurnStart,
 } from "../store.ts";
 import { type PackedEvents, packEvents } from "./packed-events.ts";
-import { sessionOf, turnOf } from "./rows.ts";
+import { MOST_TOKENS, SPENDING_COLUMNS, sessionOf, spendingValues, turnOf } from "./rows.ts";
 import { prepare } from "./schema.ts";
 
 const LISTED_PROMPT_BYTES = 4096;
+/** A turn, without reading a long prompt. */
+const LISTED_COLUMNS = `turn_key, turn_id, session_id, state, error_reason, principal, model, agent, last_sequence,
+  create_time, end_time, substr(prompt, 1, ${LISTED_PROMPT_BYTES}) AS prompt,
+  length(prompt) > ${LISTED_PROMPT_BYTES} AS prompt_cut, origin, cause_turn_id, permission_mode, permission_denial_count,
+  attachments, ${SPENDING_COLUMNS.join(", ")}`;
 /** Below the 3 MiB of a response, with room for what is not the prompt. */
 const LIST_BYTES = 2_500_000;
 const REQUEST_KEPT_MS = 24 * 3600 * 1000;
@@ -70,17 +81,31 @@ export class SqliteDatabase {
       throw new Refusal(start.refusal.reason, start.refusal.message, { retryAfterMs: 1000 });
     }
     const session = this.#openSession(start);
-    if (session.turnCount >= start.maxSessionTurns) {
+    const isOwn = start.origin === TurnOrigin.AGENT;
+    if (!isOwn && session.turnCount >= start.maxSessionTurns) {
       const message = `the session has ${session.turnCount} turns on record, its limit: begin another, or delete it`;
       throw new Refusal("SESSION_FULL", message);
     }
-    if (session.runningTurnId !== "") throw turnInProgress(session.runningTurnId);
-    this.#insertTurn(start, session);
+    this.#insertTurn(start, session, this.#stateOf(start, session));
+    const { principal } = session;
     return {
-      turn: this.getTurn(start.turnId, start.principal),
-      session: this.getSession(session.sessionId, start.principal),
+      turn: this.getTurn(start.turnId, principal),
+      session: this.getSession(session.sessionId, principal),
       joined: false,
     };
+  }
+
+  beginTurn(turnId: string): void {
+    const isQueued = "turn_id = ? AND state = ?";
+    const begun = this.#statement(`UPDATE turns SET state = ? WHERE ${isQueued}`).run(
+      TurnState.RUNNING,
+      turnId,
+      TurnState.QUEUED,
+    );
+    if (begun.changes === 0) throw storageFailed("the turn is not one that waits");
+    const sql = `UPDATE sessions SET running_turn_id = queued_turn_id, queued_turn_id = ''
+      WHERE session_id = (SELECT session_id FROM turns WHERE turn_id = ?)`;
+    this.#run(sql, turnId);
   }
 
   append(batch: Omit<EventBatch, "events">, events: readonly Uint8Array[]): void {
@@ -88,7 +113,7 @@ export class SqliteDatabase {
     const turn = this.#get(sql, batch.turnId);
     if (turn === undefined) throw notFound("turn");
     // A batch behind one that failed must fail too: it would leave a gap.
-    if (turn.last_sequence !== batch.firstSequence - 1 || turn.state !== TurnState.RUNNING) {
+    if (turn.last_sequence !== batch.firstSequence - 1 || !isLive(turn.state as TurnState)) {
       throw storageFailed("a batch does not follow the turn's last event");
     }
     const insert = this.#statement(
@@ -103,17 +128,76 @@ export class SqliteDatabase {
       const sql = "UPDATE sessions SET agent_session_id = ? WHERE session_id = ?";
       this.#run(sql, batch.agentSessionId, sessionId);
     }
-    if (batch.end === undefined) return;
-    const { state, errorReason } = batch.end;
-    const endTurn = "UPDATE turns SET state = ?, error_reason = ?, end_time = ? WHERE turn_key = ?";
-    this.#run(endTurn, state, errorReason, batch.time, key);
-    const endSession =
-      "UPDATE sessions SET running_turn_id = '', last_active_time = ? WHERE session_id = ?";
-    this.#run(endSession, batch.time, sessionId);
+    if (batch.state !== undefined) {
+      this.#run("UPDATE turns SET state = ? WHERE turn_key = ?", batch.state, key);
+    }
+    if (batch.steer !== undefined) this.#insertSteer(batch.steer, batch, sessionId);
+    if (batch.end !== undefined) this.#endTurn(batch.turnId, sessionId, batch.end, batch.time);
   }
 
-  recordProcessesGone(turnId: string): void {
-    this.#run("UPDATE turns SET processes_gone = 1 WHERE turn_id = ?", turnId);
+  #endTurn(turnId: string, sessionId: string, end: TurnEndRecord, time: number): void {
+    const { state, errorReason, permissionDenialCount } = end;
+    const change = this.#nextChange(sessionId);
+    const spending = spendingValues(end);
+    const endTurn = `UPDATE turns SET state = ?, error_reason = ?, end_time = ?, end_change = ?,
+      permission_denial_count = ?, ${SPENDING_COLUMNS.map((column) => `${column} = ?`).join(", ")} WHERE turn_id = ?`;
+    this.#run(
+      endTurn,
+      state,
+      errorReason,
+      time,
+      change,
+      permissionDenialCount,
+      ...spending,
+      turnId,
+    );
+    const sums = SPENDING_COLUMNS.map((column, index) => {
+      const sum = `coalesce(${column}, 0) + ?${index + 1}`;
+      const kept = column === "total_cost_usd" ? sum : `min(${sum}, ${MOST_TOKENS})`;
+      // What is unknown adds nothing, and makes nothing known.
+      return `${column} = iif(?${index + 1} IS NULL, ${column}, ${kept})`;
+    });
+    const endSession = `UPDATE sessions SET ${sums.join(", ")}, last_active_time = ?6,
+      running_turn_id = iif(running_turn_id = ?7, '', running_turn_id),
+      queued_turn_id = iif(queued_turn_id = ?7, '', queued_turn_id) WHERE session_id = ?8`;
+    this.#run(endSession, ...spending, time, turnId, sessionId);
+  }
+
+  #nextChange(sessionId: string): number {
+    const sql =
+      "UPDATE sessions SET change_count = change_count + 1 WHERE session_id = ? RETURNING change_count";
+    return Number(this.#get(sql, sessionId)?.change_count);
+  }
+
+  #insertSteer(steer: SteerRequest, batch: Omit<EventBatch, "events">, sessionId: string): void {
+    const { principal, requestId } = steer;
+    // Another request took the id in the same moment: the turn must not fail for it.
+    const sql = `INSERT OR IGNORE INTO requests (principal, request_id, turn_id, session_id, sent_session_id, fingerprint, sequence)
+      VALUES (?, ?, ?, ?, '', ?, ?)`;
+    const print = steerFingerprint(steer);
+    this.#run(sql, principal, requestId, batch.turnId, sessionId, print, batch.firstSequence);
+  }
+
+  findSteer(turnId: string, steer: SteerRequest): number | undefined {
+    const request = this.#findRequest(steer.principal, steer.requestId);
+    if (request === undefined) return undefined;
+    if (request.forget_time !== null) throw notFound("turn");
+    const same =
+      request.sequence !== null &&
+      request.turn_id === turnId &&
+      steerFingerprint(steer).equals(request.fingerprint as Uint8Array);
+    if (!same) throw requestIdReused("turn or message");
+    return Number(request.sequence);
+  }
+
+  recordProcess({ processId, sessionId, workspace }: LeftProcess): void {
+    const sql =
+      "INSERT OR REPLACE INTO processes (process_id, session_id, workspace) VALUES (?, ?, ?)";
+    this.#run(sql, processId, sessionId, workspace);
+  }
+
+  recordProcessGone(processId: string): void {
+    this.#run("DELETE FROM processes WHERE process_id = ?", processId);
   }
 
   readEvents(turnId: string, afterSequence: number, maxBytes: number): PackedEvents {
@@ -130,13 +214,11 @@ export class SqliteDatabase {
     return packEvents(events);
   }
 
-  getTurn(turnId: string, principal: string): TurnRecord {
-    const row = this.#get(
-      "SELECT * FROM turns WHERE turn_id = ? AND principal = ?",
-      turnId,
-      principal,
-    );
-    if (row === undefined) throw notFound("turn");
+  getTurn(turnId: string, principal: string, asApprover = false): TurnRecord {
+    const row = this.#get("SELECT * FROM turns WHERE turn_id = ?", turnId);
+    const isVisible =
+      row?.principal === principal || (asApprover && row?.permission_mode === PermissionMode.ASK);
+    if (row === undefined || !isVisible) throw notFound("turn");
     return turnOf(row);
   }
 
@@ -147,10 +229,7 @@ export class SqliteDatabase {
     after: number | undefined,
   ): Page<TurnRecord, number> {
     this.getSession(sessionId, principal);
-    const sql = `SELECT turn_key, turn_id, session_id, state, error_reason, principal, model, agent, last_sequence,
-      create_time, end_time, substr(prompt, 1, ${LISTED_PROMPT_BYTES}) AS prompt,
-      length(prompt) > ${LISTED_PROMPT_BYTES} AS prompt_cut
-      FROM turns WHERE session_id = ? AND turn_key < ? ORDER BY turn_key DESC`;
+    const sql = `SELECT ${LISTED_COLUMNS} FROM turns WHERE session_id = ? AND turn_key < ? ORDER BY turn_key DESC`;
     const items: TurnRecord[] = [];
     let bytes = 0;
     let last: number | undefined;
@@ -158,10 +237,38 @@ export class SqliteDatabase {
       if (items.length >= pageSize || bytes > LIST_BYTES) return { items, next: last };
       const turn = turnOf(row, LISTED_PROMPT_BYTES);
       items.push(turn);
-      bytes += Buffer.byteLength(turn.prompt) + 1024;
+      bytes += listedBytes(turn);
       last = Number(row.turn_key);
     }
     return { items, next: undefined };
+  }
+
+  listChanges(
+    sessionId: string,
+    principal: string,
+    afterCursor: number,
+    limit: number,
+  ): SessionChange[] {
+    const { changeCount } = this.getSession(sessionId, principal);
+    if (afterCursor > changeCount) {
+      const message = `after_cursor is past the session's last change, ${changeCount}`;
+      const metadata = { last_cursor: String(changeCount) };
+      throw new Refusal("OUT_OF_RANGE", message, { metadata });
+    }
+    const from = (kind: "start" | "end") => `SELECT * FROM (
+      SELECT '${kind}ed' AS kind, ${kind}_change AS cursor, ${LISTED_COLUMNS} FROM turns
+      WHERE session_id = ?1 AND ${kind}_change > ?2 ORDER BY ${kind}_change LIMIT ?3)`;
+    const sql = `${from("start")} UNION ALL ${from("end")} ORDER BY cursor LIMIT ?3`;
+    const changes: SessionChange[] = [];
+    let bytes = 0;
+    for (const row of this.#statement(sql).iterate(sessionId, afterCursor, limit)) {
+      const turn = turnOf(row, LISTED_PROMPT_BYTES);
+      const kind = row.kind === "ended" ? "ended" : "started";
+      changes.push({ cursor: Number(row.cursor), kind, turn });
+      bytes += listedBytes(turn);
+      if (bytes > LIST_BYTES) break;
+    }
+    return changes;
   }
 
   getSession(sessionId: string, principal: string): SessionRecord {
@@ -187,7 +294,8 @@ export class SqliteDatabase {
 
   deleteSession(sessionId: string, principal: string, time: number): SessionRecord {
     const session = this.getSession(sessionId, principal);
-    if (session.runningTurnId !== "") throw turnInProgress(session.runningTurnId);
+    const unended = session.queuedTurnId || session.runningTurnId;
+    if (unended !== "") throw turnInProgress(unended);
     const keys = "SELECT turn_key FROM turns WHERE session_id = ?";
     this.#run(`DELETE FROM events WHERE turn_key IN (${keys})`, sessionId);
     this.#run("DELETE FROM turns WHERE session_id = ?", sessionId);
@@ -218,7 +326,7 @@ export class SqliteDatabase {
 
   #listRemovable(before: number, limit: number) {
     const sql = `SELECT turn_key, turn_id, session_id, last_sequence FROM turns
-      WHERE end_time < ? AND processes_gone = 1 ORDER BY end_time LIMIT ?`;
+      WHERE end_time < ? ORDER BY end_time LIMIT ?`;
     let events = 0;
     return this.#statement(sql)
       .all(before, limit)
@@ -251,23 +359,31 @@ export class SqliteDatabase {
   }
 
   listLeftTurns(): LeftTurn[] {
-    const sql = `SELECT turn_id, session_id, process_id, last_sequence, state FROM turns
-      WHERE processes_gone = 0 ORDER BY turn_key`;
+    const sql =
+      "SELECT turn_id, session_id, last_sequence, state FROM turns WHERE end_time IS NULL ORDER BY turn_key";
     return this.#statement(sql)
       .all()
       .map((row) => ({
         turnId: String(row.turn_id),
         sessionId: String(row.session_id),
-        processId: String(row.process_id),
         lastSequence: Number(row.last_sequence),
-        running: row.state === TurnState.RUNNING,
+        wasQueued: row.state === TurnState.QUEUED,
+      }));
+  }
+
+  listLeftProcesses(): LeftProcess[] {
+    return this.#statement("SELECT * FROM processes")
+      .all()
+      .map((row) => ({
+        processId: String(row.process_id),
+        sessionId: String(row.session_id),
+        workspace: String(row.workspace),
       }));
   }
 
   #findRequested(start: TurnStart): StartedTurn | undefined {
     if (start.requestId === "") return undefined;
-    const sql = "SELECT * FROM requests WHERE principal = ? AND request_id = ?";
-    const request = this.#get(sql, start.principal, start.requestId);
+    const request = this.#findRequest(start.principal, start.requestId);
     if (request === undefined) return undefined;
     if (request.forget_time !== null) {
       if (Number(request.forget_time) >= start.time) throw notFound("turn");
@@ -277,19 +393,35 @@ export class SqliteDatabase {
     const sameSession =
       start.sentSessionId === request.sent_session_id || start.sentSessionId === request.session_id;
     const same = fingerprint(start).equals(request.fingerprint as Uint8Array);
-    if (!sameSession || !same) {
-      throw new Refusal(
-        "REQUEST_ID_REUSED",
-        "request_id was used before, with another session, prompt, model or agent",
-      );
+    if (request.sequence !== null || !sameSession || !same) {
+      throw requestIdReused("session, prompt, model, agent, permission mode or attachments");
     }
     const turn = this.getTurn(String(request.turn_id), start.principal);
     return { turn, session: this.getSession(turn.sessionId, start.principal), joined: true };
   }
 
+  #findRequest(principal: string, requestId: string) {
+    const sql = "SELECT * FROM requests WHERE principal = ? AND request_id = ?";
+    return this.#get(sql, principal, requestId);
+  }
+
+  /** A caller's turn waits for one of the agent's own. Everything else that runs or waits is in the way. */
+  #stateOf(start: TurnStart, { queuedTurnId, runningTurnId }: SessionRecord): TurnState {
+    if (queuedTurnId !== "") throw turnInProgress(queuedTurnId);
+    if (runningTurnId === "") return TurnState.RUNNING;
+    const running = this.#get("SELECT origin FROM turns WHERE turn_id = ?", runningTurnId);
+    const waits = start.origin === TurnOrigin.CALLER && running?.origin === TurnOrigin.AGENT;
+    if (!waits) throw turnInProgress(runningTurnId);
+    return TurnState.QUEUED;
+  }
+
   #openSession(start: TurnStart): SessionRecord {
     const { sessionId, agent, model, workspace, agentSessionId } = start.newSession;
     const known = this.#findSession(sessionId);
+    if (start.origin === TurnOrigin.AGENT) {
+      if (known === undefined) throw notFound("session");
+      return known;
+    }
     if (known !== undefined) {
       if (known.principal !== start.principal) throw notFound("session");
       return known;
@@ -298,37 +430,33 @@ export class SqliteDatabase {
       last_active_time) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`;
     const { principal, time } = start;
     this.#run(sql, sessionId, principal, agent, model, workspace, agentSessionId, time, time);
+    // The process that waits there is the session's from now on.
+    this.#run("UPDATE processes SET session_id = ? WHERE workspace = ?", sessionId, workspace);
     return this.getSession(sessionId, principal);
   }
 
-  #insertTurn(start: TurnStart, session: SessionRecord): void {
-    const { turnId, processId, principal, prompt, requestId, time } = start;
-    const insertTurn = `INSERT INTO turns (turn_id, session_id, process_id, state, prompt, principal, model, agent,
-      create_time) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`;
-    const model = start.model || session.model;
-    const agent = start.agent || session.agent;
+  #insertTurn(start: TurnStart, session: SessionRecord, state: TurnState): void {
+    const { turnId, prompt, requestId, time } = start;
     const { sessionId } = session;
-    const state = TurnState.RUNNING;
+    const insertTurn = `INSERT INTO turns (turn_id, session_id, state, prompt, principal, model, agent, create_time, origin,
+      cause_turn_id, permission_mode, attachments, start_change) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
     this.#run(
       insertTurn,
-      turnId,
-      sessionId,
-      processId,
-      state,
-      prompt,
-      principal,
-      model,
-      agent,
-      time,
+      ...[turnId, sessionId, state, prompt, start.principal || session.principal],
+      ...[start.model || session.model, start.agent || session.agent, time],
+      ...[start.origin, start.causeTurnId, start.permissionMode],
+      ...[JSON.stringify(start.attachments), this.#nextChange(sessionId)],
     );
-    const touch = `UPDATE sessions SET running_turn_id = ?, last_active_time = ?, turn_count = turn_count + 1
+    const place = state === TurnState.QUEUED ? "queued_turn_id" : "running_turn_id";
+    const touch = `UPDATE sessions SET ${place} = ?, last_active_time = ?, turn_count = turn_count + 1
       WHERE session_id = ?`;
     this.#run(touch, turnId, time, sessionId);
     if (requestId === "") return;
     const insertRequest = `INSERT INTO requests (principal, request_id, turn_id, session_id, sent_session_id, fingerprint)
       VALUES (?, ?, ?, ?, ?, ?)`;
     const print = fingerprint(start);
-    this.#run(insertRequest, principal, requestId, turnId, sessionId, start.sentSessionId, print);
+    const { principal, sentSessionId } = start;
+    this.#run(insertRequest, principal, requestId, turnId, sessionId, sentSessionId, print);
   }
 
   #findSession(sessionId: string): SessionRecord | undefined {
@@ -340,7 +468,7 @@ export class SqliteDatabase {
     return this.#statement(sql).get(...values);
   }
 
-  #run(sql: string, ...values: (string | number | Uint8Array)[]): void {
+  #run(sql: string, ...values: (string | number | null | Uint8Array)[]): void {
     this.#statement(sql).run(...values);
   }
 
@@ -354,13 +482,34 @@ export class SqliteDatabase {
   }
 }
 
+/** About what a turn takes in a response, at most. */
+function listedBytes({ prompt, attachments }: TurnRecord): number {
+  const files = attachments.length === 0 ? 0 : Buffer.byteLength(JSON.stringify(attachments));
+  return Buffer.byteLength(prompt) + files + 1024;
+}
+
 function turnInProgress(turnId: string): Refusal {
   return new Refusal("TURN_IN_PROGRESS", `turn ${turnId} is running in the session`, {
     metadata: { turn_id: turnId },
   });
 }
 
+function requestIdReused(what: string): Refusal {
+  return new Refusal("REQUEST_ID_REUSED", `request_id was used before, with another ${what}`);
+}
+
+/** Of a request that names neither a mode nor attachments as it was before there were any. */
 function fingerprint(start: TurnStart): Buffer {
-  const compared = JSON.stringify([start.prompt, start.model, start.agent]);
-  return createHash("sha256").update(compared).digest();
+  const { prompt, model, agent, sentPermissionMode, attachmentsDigest } = start;
+  const isPlain = sentPermissionMode === PermissionMode.UNSPECIFIED && attachmentsDigest === "";
+  const further = isPlain ? [] : [sentPermissionMode, attachmentsDigest];
+  return digestOf([prompt, model, agent, ...further]);
+}
+
+function steerFingerprint({ message }: SteerRequest): Buffer {
+  return digestOf(["steer", message]);
+}
+
+function digestOf(compared: readonly unknown[]): Buffer {
+  return createHash("sha256").update(JSON.stringify(compared)).digest();
 }

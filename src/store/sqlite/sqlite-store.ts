@@ -1,7 +1,14 @@
 import { once } from "node:events";
 import { Worker } from "node:worker_threads";
 import { Refusal } from "../../errors.ts";
-import type { EventBatch, SessionPlace, Store, TurnStart } from "../store.ts";
+import type {
+  EventBatch,
+  LeftProcess,
+  SessionPlace,
+  SteerRequest,
+  Store,
+  TurnStart,
+} from "../store.ts";
 import { packCalls } from "./call-batch.ts";
 import type { Answer, Call, Method, ReadyMessage } from "./messages.ts";
 import { unpackEvents } from "./packed-events.ts";
@@ -55,16 +62,28 @@ export class SqliteStore implements Store {
     return this.#call("append", [batch, events], bytes);
   }
 
-  recordProcessesGone(turnId: string): Result<"recordProcessesGone"> {
-    return this.#call("recordProcessesGone", [turnId]);
+  beginTurn(turnId: string): Result<"beginTurn"> {
+    return this.#call("beginTurn", [turnId]);
+  }
+
+  findSteer(turnId: string, request: SteerRequest): Result<"findSteer"> {
+    return this.#call("findSteer", [turnId, request]);
+  }
+
+  recordProcess(process: LeftProcess): Result<"recordProcess"> {
+    return this.#call("recordProcess", [process]);
+  }
+
+  recordProcessGone(processId: string): Result<"recordProcessGone"> {
+    return this.#call("recordProcessGone", [processId]);
   }
 
   async readEvents(turnId: string, afterSequence: number, maxBytes: number): Promise<Uint8Array[]> {
     return unpackEvents(await this.#call("readEvents", [turnId, afterSequence, maxBytes]));
   }
 
-  getTurn(turnId: string, principal: string): Result<"getTurn"> {
-    return this.#call("getTurn", [turnId, principal]);
+  getTurn(turnId: string, principal: string, asApprover = false): Result<"getTurn"> {
+    return this.#call("getTurn", [turnId, principal, asApprover]);
   }
 
   listTurns(
@@ -88,6 +107,15 @@ export class SqliteStore implements Store {
     return this.#call("listSessions", [principal, pageSize, after]);
   }
 
+  listChanges(
+    sessionId: string,
+    principal: string,
+    afterCursor: number,
+    limit: number,
+  ): Result<"listChanges"> {
+    return this.#call("listChanges", [sessionId, principal, afterCursor, limit]);
+  }
+
   deleteSession(sessionId: string, principal: string, time: number): Result<"deleteSession"> {
     return this.#call("deleteSession", [sessionId, principal, time]);
   }
@@ -106,6 +134,10 @@ export class SqliteStore implements Store {
 
   listLeftTurns(): Result<"listLeftTurns"> {
     return this.#call("listLeftTurns", []);
+  }
+
+  listLeftProcesses(): Result<"listLeftProcesses"> {
+    return this.#call("listLeftProcesses", []);
   }
 
   async close(): Promise<void> {

@@ -11,7 +11,8 @@ import { readTranscript, type Transcript, transcriptNames } from "./transcript.t
 test.each(transcriptNames())("%s", async (name) => {
   const transcript = readTranscript(name);
   const { events, translation } = translate(transcript);
-  const json = events.map((kind, i) =>
+  const durable = events.filter((kind) => kind.case !== "textDelta");
+  const json = durable.map((kind, i) =>
     toJson(TurnEventSchema, create(TurnEventSchema, { sequence: i + 1, kind })),
   );
   const { conversationUnknown, agentSessionId = null } = translation;

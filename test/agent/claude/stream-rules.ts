@@ -32,7 +32,7 @@ export function faultsOfOrder(
 }
 
 /** What can come where no agent has come up. */
-const MAY_BEGIN = new Set(["notice", "session", "result", "error"]);
+const MAY_BEGIN = new Set(["notice", "session", "result", "error", "textDelta"]);
 
 /** What is wrong with events as they are kept, in size or as they are read again. Empty: nothing. Bounds them, as a turn does. */
 export function faultsOfBytes(events: EventKind[]): string[] {

@@ -11,6 +11,7 @@ import { chmod, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { PermissionMode } from "../../../gen/breakglass/v1/turn_pb.ts";
 import type { AgentRun } from "../../../src/agent/agent.ts";
 import { ClaudeAgent } from "../../../src/agent/claude/claude-agent.ts";
 import { CgroupRoot } from "../../../src/agent/process/cgroup.ts";
@@ -81,8 +82,22 @@ afterEach(() => {
 });
 
 /** An agent whose turns all run one hostile program. */
+/** The processes that agents have started, newest last. */
+const recorded: string[] = [];
+
 function createAgent(program: string, token: string, cgroups: boolean): ClaudeAgent {
   return new ClaudeAgent({
+    registry: {
+      async recordProcess({ processId }) {
+        recorded.push(processId);
+      },
+      async recordProcessGone() {},
+    },
+    maxWarmProcesses: 0,
+    warmMs: 1000,
+    spares: { count: 0, agent: "a", model: "m", mode: PermissionMode.BYPASS },
+    allowBypass: true,
+    rules: { allow: [], deny: [] },
     command: join(directory, "agent"),
     environment: {
       PATH: process.env.PATH,
@@ -101,16 +116,25 @@ function createAgent(program: string, token: string, cgroups: boolean): ClaudeAg
 
 /** Starts a turn; resolves once its program has left behind what it leaves behind. */
 async function start(agent: ClaudeAgent, token: string, count: number) {
-  const processId = randomUUID();
-  const asked = { prompt: "x", model: "m", agent: "a", workspace: directory };
-  const run = agent.start({ ...asked, agentSessionId: randomUUID(), processId });
+  const run = agent.start({
+    turnId: randomUUID(),
+    sessionId: randomUUID(),
+    agentSessionId: randomUUID(),
+    workspace: directory,
+    prompt: "x",
+    images: [],
+    files: [],
+    model: "m",
+    agent: "a",
+    permissionMode: PermissionMode.BYPASS,
+  });
   const events = readAll(run);
   const found = await eventually(
     () => processesCalled(token),
     (pids) => pids.length >= count,
   );
   expect(found.length).toBeGreaterThanOrEqual(count);
-  return { run, processId, events };
+  return { run, processId: recorded.at(-1)!, events };
 }
 
 async function readAll({ events }: AgentRun): Promise<void> {

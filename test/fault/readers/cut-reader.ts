@@ -1,5 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { TurnState } from "../../../gen/breakglass/v1/event_pb.ts";
+import { isLive } from "../../../src/turn-state.ts";
 import { isEnd } from "../log-rules.ts";
 import { between, chance, oneOf } from "../random.ts";
 import { decodedEvent, Envelopes, type ReceivedEvent, receivedEvent } from "./envelopes.ts";
@@ -159,7 +159,7 @@ export class CutReader {
       this.#fault(`a checkpoint tells ${kind.value.sequence} after event ${this.#sequence}`);
     }
     // Who comes back with everything is told only this.
-    if (kind.value.state !== TurnState.RUNNING) this.#last = event;
+    if (!isLive(kind.value.state)) this.#last = event;
   }
 
   /** Looks at a stream that nobody cut. Whether to go on, which is never so. */

@@ -16,6 +16,7 @@ import { SqliteStore } from "../../../src/store/sqlite/sqlite-store.ts";
 import type { EventBatch, Store, TurnStart } from "../../../src/store/store.ts";
 import { encodeEvents } from "../../../src/turns/encoded-event.ts";
 import { errorEvent } from "../../../src/turns/turn-end.ts";
+import { SUCCEEDED, turnStart } from "../../support/turn-start.ts";
 
 const START = Date.UTC(2026, 10, 23, 8);
 const text = (value: string): EventKind =>
@@ -31,8 +32,11 @@ const text = (value: string): EventKind =>
     },
   }) as EventKind;
 const failed = errorEvent({ reason: ErrorReason.AGENT_EXITED, message: "the agent exited: 1" });
-const FAILED = { state: TurnState.FAILED, errorReason: ErrorReason.AGENT_EXITED };
-const SUCCEEDED = { state: TurnState.SUCCEEDED, errorReason: ErrorReason.UNSPECIFIED };
+const FAILED = {
+  ...SUCCEEDED,
+  state: TurnState.FAILED,
+  errorReason: ErrorReason.AGENT_EXITED,
+};
 
 const folder = mkdtempSync(join(tmpdir(), "breakglass-keep-"));
 const path = join(folder, "breakglass.db");
@@ -54,7 +58,12 @@ async function fill(store: Store): Promise<void> {
     [text("Look ☃ \u{1d11e}"), text("x".repeat(5000)), failed],
     FAILED,
   );
-  await store.recordProcessesGone(id("turn", 1));
+  const workspace = `/var/lib/breakglass/sessions/${id("workspace", 1)}`;
+  await store.recordProcess({
+    processId: id("process", 1),
+    sessionId: id("session", 1),
+    workspace,
+  });
   await run(store, "alice", 1, 2, [text("It is the gateway.")], SUCCEEDED, { model: "opus" });
   await run(store, "alice", 1, 3, [text("Still"), text("at it")], undefined);
   await run(store, "bob", 2, 4, [failed], FAILED, { prompt: 'it\'s "quoted"; --\n'.repeat(20) });
@@ -73,17 +82,12 @@ async function run(
 ): Promise<void> {
   const time = START + turn * 60_000;
   const ids = { turnId: id("turn", turn), sessionId: id("session", session) };
+  const start = turnStart({ turnId: ids.turnId, principal, time });
   await store.createTurn({
-    turnId: ids.turnId,
-    processId: id("process", turn),
-    principal,
+    ...start,
     prompt: "What is wrong with the gateway?",
-    model: "",
-    agent: "",
     sentSessionId: turn % 2 === 0 ? ids.sessionId : "",
     requestId: id("request", turn),
-    time,
-    maxSessionTurns: 100,
     newSession: {
       sessionId: ids.sessionId,
       agent: "breakglass",

@@ -1,5 +1,3 @@
-import type { TurnEvent } from "../../gen/breakglass/v1/event_pb.ts";
-
 /** Nothing was heard for longer than a server is ever silent: the connection is dead, though nobody said so. */
 export class SilenceError extends Error {
   override readonly name = "SilenceError";
@@ -9,15 +7,10 @@ export class SilenceError extends Error {
   }
 }
 
-/** A message of either stream. */
-export interface TurnMessage {
-  readonly event?: TurnEvent | undefined;
-}
-
-/** One call that streams a turn's events. Whoever made it closes it. */
-export class TurnCall {
+/** One call that streams messages. Whoever made it closes it. */
+export class StreamCall<M> {
   readonly #controller = new AbortController();
-  readonly #messages: AsyncIterator<TurnMessage>;
+  readonly #messages: AsyncIterator<M>;
   readonly #leave: AbortSignal;
   readonly #silenceMs: number;
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -30,7 +23,7 @@ export class TurnCall {
    * @param leave - Ends the call when it aborts.
    */
   constructor(
-    open: (signal: AbortSignal) => AsyncIterable<TurnMessage>,
+    open: (signal: AbortSignal) => AsyncIterable<M>,
     silenceMs: number,
     leave: AbortSignal,
   ) {
@@ -43,21 +36,18 @@ export class TurnCall {
   }
 
   /**
-   * The next event; undefined at the stream's end.
+   * The next message; undefined at the stream's end.
    *
    * @throws ConnectError where the call fails, SilenceError, and the reason of `leave`.
    */
-  async next(): Promise<TurnEvent | undefined> {
+  async next(): Promise<M | undefined> {
     const { signal } = this.#controller;
     try {
       signal.throwIfAborted();
-      for (;;) {
-        this.#waitingSince = performance.now();
-        const { done, value } = await this.#messages.next();
-        this.#waitingSince = undefined;
-        if (done) return undefined;
-        if (value.event !== undefined) return value.event;
-      }
+      this.#waitingSince = performance.now();
+      const { done, value } = await this.#messages.next();
+      this.#waitingSince = undefined;
+      return done ? undefined : value;
     } catch (error) {
       // A transport makes an error of its own of the reason.
       throw signal.aborted ? signal.reason : error;

@@ -1,0 +1,424 @@
+import { randomUUID } from "node:crypto";
+import { NoticeReason } from "../../../gen/breakglass/v1/event_pb.ts";
+import type { PermissionMode } from "../../../gen/breakglass/v1/turn_pb.ts";
+import { ByteLines } from "../../stream/byte-lines.ts";
+import type { EventKind } from "../agent.ts";
+import { killCgroup, removeCgroup } from "../process/cgroup.ts";
+import { ended, STOP_RUNGS, stopFamily } from "../process/stop-ladder.ts";
+import { shippedAgents } from "./agent-definition.ts";
+import { BackgroundTasks } from "./background-tasks.ts";
+import type { ClaudeRunOptions } from "./claude-agent.ts";
+import { ClaudeProcess, type ProcessExit } from "./claude-process.ts";
+import {
+  type Control,
+  type ConversationPlace,
+  claudeArguments,
+  controlRequest,
+  modeName,
+  type Opening,
+} from "./command-line.ts";
+import { configDirectory } from "./config-directory.ts";
+import { CostCount } from "./cost-count.ts";
+import { agentEnvironment } from "./environment.ts";
+import { noticeEvent } from "./events.ts";
+import { type Interlude, isOutOfTurn } from "./interlude.ts";
+import { decodeLine, type Message, parseMessage } from "./line.ts";
+import * as messages from "./messages.ts";
+
+/** A CLI that closed its stdout will print nothing more: it gets this long to exit. */
+const EXIT_AFTER_OUTPUT_MS = 5000;
+/** An idle CLI answers within a few milliseconds. */
+const CONTROL_MS = 5000;
+
+/** What the CLI says to a request that it fulfils. */
+export type ControlAnswer = Readonly<Record<string, unknown>>;
+
+/** Takes what a conversation prints while it works on a turn. Must not throw. */
+export interface TurnReader {
+  message(message: Message, line: string): void;
+  malformed(line: string): void;
+  overlong(bytes: number): void;
+  /** One of our messages was taken up. */
+  taken(uuid: string): void;
+  /** The CLI asks: a `control_request`. */
+  asked(message: Message, line: string): void;
+  /** It no longer waits for an answer. */
+  withdrawn(requestId: string): void;
+  /** It gave a result, or spoke, without having begun a turn. */
+  strayed(message: Message, line: string): void;
+  /** All that came in one piece was given. */
+  flush(): void;
+  /** The process has ended; nothing more comes. */
+  ended(exit: ProcessExit): void;
+}
+
+/** Looks after a conversation while no turn does. Must not throw. */
+export interface ConversationKeeper {
+  /** It begins work of its own. Whoever takes it up calls `begin` at once; otherwise it is part of the next turn. */
+  ownWork(conversation: Conversation): void;
+  /** Its state is in doubt. */
+  doubted(conversation: Conversation): void;
+}
+
+/**
+ * One process of the CLI, and the conversation that is held with it, turn after turn.
+ *
+ * 1. Everything that it prints is read, from its start to its end: by the turn that is running, or else as an interlude.
+ * 2. It prints no faster than its turn takes it; between turns it is not held up.
+ * 3. Whatever way it ends, it is closed once, and `gone` resolves when nothing that it started is left.
+ */
+export class Conversation {
+  readonly place: ConversationPlace;
+  readonly opening: Opening;
+  readonly processId: string;
+  /** Resolves when no process is left and that is recorded. Never rejects. */
+  readonly gone: Promise<void>;
+  readonly tasks = new BackgroundTasks();
+  readonly costs = new CostCount();
+  readonly #options: ClaudeRunOptions;
+  readonly #cli: ClaudeProcess;
+  readonly #cgroup: string | undefined;
+  readonly #keeper: ConversationKeeper;
+  readonly #interlude: Interlude;
+  readonly #controls = new Map<string, (answer: ControlAnswer | undefined) => void>();
+  readonly #reportGone: () => void;
+  #sessionId: string;
+  #mode: PermissionMode;
+  #reader: TurnReader | undefined;
+  #turnId = "";
+  #turnsBegun = 0;
+  #heardTime = performance.now();
+  #inTurn = false;
+  #closing: Promise<void> | undefined;
+  #hurry: () => void = () => {};
+
+  /**
+   * Starts a process, once it is recorded that there is to be one.
+   *
+   * @param sessionId - Whose it is. Empty: it waits for a session.
+   * @throws What the registry throws.
+   */
+  static async open(
+    place: ConversationPlace,
+    sessionId: string,
+    opening: Opening,
+    mode: PermissionMode,
+    keeper: ConversationKeeper,
+    interlude: Interlude,
+    options: ClaudeRunOptions,
+  ): Promise<Conversation> {
+    const processId = randomUUID();
+    const { workspace, agent } = place;
+    await options.registry.recordProcess({ processId, sessionId, workspace });
+    const directory = configDirectory(options.environment);
+    const agents = await shippedAgents(agent, workspace, directory);
+    const args = claudeArguments(place, opening, mode, options, agents);
+    const started = { processId, sessionId, opening, mode, args };
+    return new Conversation(place, started, keeper, interlude, options);
+  }
+
+  private constructor(
+    place: ConversationPlace,
+    started: {
+      processId: string;
+      sessionId: string;
+      opening: Opening;
+      mode: PermissionMode;
+      args: string[];
+    },
+    keeper: ConversationKeeper,
+    interlude: Interlude,
+    options: ClaudeRunOptions,
+  ) {
+    const { command, environment, passedNames, processes } = options;
+    this.place = place;
+    this.processId = started.processId;
+    this.opening = started.opening;
+    this.#sessionId = started.sessionId;
+    this.#mode = started.mode;
+    this.#keeper = keeper;
+    this.#interlude = interlude;
+    this.#options = options;
+    const gone = Promise.withResolvers<void>();
+    this.gone = gone.promise;
+    this.#reportGone = gone.resolve;
+    const env = agentEnvironment(environment, passedNames, this.processId);
+    this.#cgroup = processes.createCgroup(this.processId);
+    const { workspace: cwd } = place;
+    this.#cli = new ClaudeProcess(command, started.args, { cwd, env, cgroup: this.#cgroup });
+    void this.#read();
+  }
+
+  /** Whose it is. Empty: it waits for a session. */
+  get sessionId(): string {
+    return this.#sessionId;
+  }
+
+  /** What its tools may do now. */
+  get mode(): PermissionMode {
+    return this.#mode;
+  }
+
+  /** The turn that is running, or ran last. Empty: none has. */
+  get turnId(): string {
+    return this.#turnId;
+  }
+
+  /** Whether it has taken a turn, or goes on with one that an earlier process took: the agent remembers something. */
+  get remembers(): boolean {
+    return this.opening === "resume" || this.#turnsBegun > 0;
+  }
+
+  /** Whether it can take a turn. */
+  get isIdle(): boolean {
+    return this.#reader === undefined && this.#closing === undefined;
+  }
+
+  /** Whether it is being ended, or has been. */
+  get isClosing(): boolean {
+    return this.#closing !== undefined;
+  }
+
+  /** Whether it is at work on something that no turn has taken up. */
+  get isAtWork(): boolean {
+    return this.#inTurn;
+  }
+
+  /** What came since the last turn and no other will take, in words where there are none: it has ended. */
+  get left(): EventKind[] {
+    const left = this.#interlude.take();
+    const { size } = this.tasks;
+    if (size === 0) return left;
+    const text = `The session's process has ended, and with it what it ran in the background (tasks: ${size})`;
+    return [...left, noticeEvent(NoticeReason.TASK_ENDED, text)];
+  }
+
+  /** How long it has printed nothing, in milliseconds. */
+  get silentMs(): number {
+    return performance.now() - this.#heardTime;
+  }
+
+  /** The end of what the process wrote to stderr. */
+  get stderrTail(): string {
+    return this.#cli.stderrTail;
+  }
+
+  /** Makes it the conversation of a session that has just been opened. */
+  assign(sessionId: string): void {
+    this.#sessionId = sessionId;
+  }
+
+  /** Begins to give what it prints to a turn; answers what came since the turn before. It must be idle. */
+  begin(reader: TurnReader, turnId: string): EventKind[] {
+    this.#reader = reader;
+    this.#turnId = turnId;
+    return this.#interlude.take();
+  }
+
+  /** A turn takes nothing more; `left` is what it did not take, for the next one. */
+  release(reader: TurnReader, left: readonly EventKind[] = []): void {
+    this.#interlude.keep(left);
+    if (this.#reader !== reader) return;
+    this.#reader = undefined;
+    this.#cli.resume();
+  }
+
+  /** Writes lines to the process. What it no longer reads is lost, and its end says so. */
+  write(lines: string): void {
+    this.#cli.write(lines);
+  }
+
+  pause(): void {
+    this.#cli.pause();
+  }
+
+  resume(): void {
+    this.#cli.resume();
+  }
+
+  /** Asks the process for something. Resolves with what it says; undefined where it refuses, or says nothing in time. */
+  control(request: Control, withinMs = CONTROL_MS): Promise<ControlAnswer | undefined> {
+    const id = randomUUID();
+    return new Promise((resolve) => {
+      const settle = (answer: ControlAnswer | undefined) => {
+        clearTimeout(timer);
+        this.#controls.delete(id);
+        resolve(answer);
+      };
+      const timer = setTimeout(() => settle(undefined), withinMs);
+      this.#controls.set(id, settle);
+      this.#cli.write(controlRequest(id, request));
+    });
+  }
+
+  /** Changes what its tools may do. Resolves whether it did. */
+  async setMode(mode: PermissionMode): Promise<boolean> {
+    if (mode === this.#mode) return true;
+    const request = { subtype: "set_permission_mode", mode: modeName(mode) } as const;
+    if ((await this.control(request)) === undefined) return false;
+    this.#mode = mode;
+    return true;
+  }
+
+  /**
+   * Ends it, once: gives it `lingerMs` to finish and to exit by itself, then takes the ladder. A later call can only
+   * shorten the time. Returns `gone`.
+   */
+  close(lingerMs = 0): Promise<void> {
+    if (lingerMs === 0) this.#hurry();
+    this.#closing ??= this.#end(lingerMs).then(() => this.#recordGone());
+    return this.gone;
+  }
+
+  /** Kills what it can, without waiting for anything. */
+  killNow(): void {
+    const { pid } = this.#cli;
+    const cgroup = this.#cgroup;
+    if (cgroup !== undefined) quietly(() => killCgroup(cgroup));
+    if (pid !== undefined) quietly(() => process.kill(-pid, "SIGKILL"));
+  }
+
+  async #read(): Promise<void> {
+    const framing = new ByteLines(this.#options.maxLineBytes, {
+      line: (bytes) => this.#line(bytes),
+      skipped: (bytes) =>
+        this.#reader ? this.#reader.overlong(bytes) : this.#interlude.overlong(bytes),
+    });
+    await this.#cli.read((chunk) => {
+      framing.push(chunk);
+      this.#reader?.flush();
+    });
+    framing.end();
+    this.#reader?.flush();
+    const exit = await this.#exit();
+    for (const settle of this.#controls.values()) settle(undefined);
+    this.#reader?.ended(exit);
+    void this.close();
+  }
+
+  /** The exit of a process that prints nothing more, which is made to exit where it does not by itself. */
+  async #exit(): Promise<ProcessExit> {
+    this.#cli.endInput();
+    const timer = setTimeout(() => void this.close(), EXIT_AFTER_OUTPUT_MS);
+    try {
+      return await this.#cli.exit;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  #line(bytes: Uint8Array): void {
+    this.#heardTime = performance.now();
+    const line = decodeLine(bytes);
+    if (line.trim() === "") return;
+    const message = parseMessage(line);
+    if (message !== undefined) this.#message(message, line);
+    else if (this.#reader !== undefined) this.#reader.malformed(line);
+    else this.#interlude.malformed(line);
+  }
+
+  #message(message: Message, line: string): void {
+    // What it still does once it is to end is nobody's.
+    if (this.#reader === undefined && this.#closing !== undefined) return;
+    switch (message.type) {
+      case "control_response":
+        this.#answered(message);
+        return;
+      case "control_request":
+        if (this.#reader !== undefined) this.#reader.asked(message, line);
+        else this.#interlude.asked(message, this);
+        return;
+      case "control_cancel_request":
+        this.#withdrawn(message);
+        return;
+      case "command_lifecycle":
+        this.#lifecycle(message);
+        return;
+    }
+    if (message.type === "user" && this.#echoed(message)) return;
+    if (message.type === "system") this.#note(message);
+    this.#give(message, line);
+  }
+
+  #note(message: Message): void {
+    this.tasks.note(message, this.#turnId);
+    if (message.subtype === "init") this.#comeUp(message);
+  }
+
+  #give(message: Message, line: string): void {
+    // The first turn of a process may do without an init: the CLI's refusals do.
+    const strayed = !this.#inTurn && this.#turnsBegun > 0 && isOutOfTurn(message);
+    if (message.type === "result") this.#inTurn = false;
+    if (strayed) this.#stray(message, line);
+    else if (this.#reader !== undefined) this.#reader.message(message, line);
+    else this.#interlude.message(message, line);
+  }
+
+  #comeUp(message: Message): void {
+    this.#turnsBegun++;
+    this.#inTurn = true;
+    this.tasks.version = messages.init.safeParse(message).data?.claude_code_version ?? "";
+    if (this.#reader !== undefined) return;
+    if (this.#sessionId === "") this.#keeper.doubted(this);
+    else this.#keeper.ownWork(this);
+  }
+
+  #stray(message: Message, line: string): void {
+    if (this.#reader !== undefined) this.#reader.strayed(message, line);
+    else this.#keeper.doubted(this);
+  }
+
+  #answered(message: Message): void {
+    const { response } = messages.controlResponse.safeParse(message).data ?? {};
+    if (response === undefined) return;
+    const settle = this.#controls.get(response.request_id);
+    settle?.(response.subtype === "success" ? (response.response ?? {}) : undefined);
+  }
+
+  #withdrawn(message: Message): void {
+    const { request_id } = messages.controlCancel.safeParse(message).data ?? {};
+    if (request_id !== undefined) this.#reader?.withdrawn(request_id);
+  }
+
+  #lifecycle(message: Message): void {
+    const { command_uuid, state } = messages.lifecycle.safeParse(message).data ?? {};
+    if (command_uuid !== undefined && state === "started") this.#reader?.taken(command_uuid);
+  }
+
+  #echoed(message: Message): boolean {
+    const echo = messages.echo.safeParse(message).data;
+    if (echo !== undefined) this.#reader?.taken(echo.uuid);
+    return echo !== undefined;
+  }
+
+  async #end(lingerMs: number): Promise<void> {
+    const { processes, log, rungs = STOP_RUNGS } = this.#options;
+    const { processId } = this;
+    const family = processes.family({ processId, cgroup: this.#cgroup, root: this.#cli.pid });
+    const leader = this.#cli.exit;
+    if (lingerMs > 0) {
+      this.#cli.endInput();
+      this.#cli.resume();
+      const hurry = new Promise<boolean>((resolve) => {
+        this.#hurry = () => resolve(false);
+      });
+      if (await Promise.race([ended(family, leader, lingerMs), hurry])) return;
+    }
+    const gone = await stopFamily(family, leader, () => this.#cli.interrupt(), rungs);
+    if (!gone) log.error("processes outlived SIGKILL", { members: await family.members() });
+  }
+
+  async #recordGone(): Promise<void> {
+    if (this.#cgroup !== undefined) await removeCgroup(this.#cgroup);
+    // Where this is not recorded the next start looks for the processes once more.
+    await this.#options.registry.recordProcessGone(this.processId).catch(() => {});
+    this.#reportGone();
+  }
+}
+
+/** Nobody being left is what was wanted. */
+function quietly(work: () => void): void {
+  try {
+    work();
+  } catch {}
+}

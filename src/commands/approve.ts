@@ -1,0 +1,48 @@
+import { callServer, type ServerOptions } from "./call-server.ts";
+import { ExitStatus } from "./exit-status.ts";
+import { readStdin } from "./read-stdin.ts";
+
+/** What `approve` takes. */
+export interface ApproveOptions extends ServerOptions {
+  /** The input to make the call with, a JSON object; `-` reads it from stdin. Undefined: as the agent asked for it. */
+  readonly input?: string;
+}
+
+/** What `deny` takes. */
+export interface DenyOptions extends ServerOptions {
+  /** What the agent is told. */
+  readonly message?: string;
+}
+
+/**
+ * Allows a tool call that waits for an approval.
+ *
+ * @throws UsageError where stdin is no UTF-8.
+ */
+export async function approve(
+  turnId: string,
+  approvalId: string,
+  options: ApproveOptions,
+): Promise<ExitStatus> {
+  const inputJson = options.input === "-" ? await readStdin("input") : options.input;
+  const value = inputJson === undefined ? {} : { inputJson };
+  return callServer(options, async (client, terminal) => {
+    await client.resolveApproval({ turnId, approvalId, decision: { case: "allow", value } });
+    await terminal.write(inputJson === undefined ? "allowed\n" : "allowed with another input\n");
+    return ExitStatus.ok;
+  });
+}
+
+/** Denies a tool call that waits for an approval. */
+export async function deny(
+  turnId: string,
+  approvalId: string,
+  options: DenyOptions,
+): Promise<ExitStatus> {
+  const value = { message: options.message ?? "" };
+  return callServer(options, async (client, terminal) => {
+    await client.resolveApproval({ turnId, approvalId, decision: { case: "deny", value } });
+    await terminal.write("denied\n");
+    return ExitStatus.ok;
+  });
+}

@@ -1,0 +1,40 @@
+import { randomUUID } from "node:crypto";
+import { isAnswer } from "../client/call-failure.ts";
+import { callServer, type ServerOptions } from "./call-server.ts";
+import { ExitStatus } from "./exit-status.ts";
+import { readStdin } from "./read-stdin.ts";
+
+/** What `steer` takes. */
+export interface SteerOptions extends ServerOptions {
+  readonly requestId?: string;
+}
+
+/**
+ * Hands a running turn a message and prints where it is recorded.
+ *
+ * @param message - `-` reads it from stdin.
+ * @throws UsageError where stdin is no UTF-8.
+ */
+export async function steer(
+  turnId: string,
+  message: string,
+  options: SteerOptions,
+): Promise<ExitStatus> {
+  const told = message === "-" ? await readStdin("message") : message;
+  // Always sent, so that a message whose answer was lost can be sent again without being told twice.
+  const requestId = options.requestId ?? randomUUID();
+  return callServer(options, async (client, terminal) => {
+    try {
+      const { sequence } = await client.steerTurn({ turnId, message: told, requestId });
+      await terminal.write(`recorded as event ${sequence}\n`);
+      return ExitStatus.ok;
+    } catch (error) {
+      if (!isAnswer(error)) {
+        terminal.tell(
+          `The same command with --request-id ${requestId} does not tell the agent twice.`,
+        );
+      }
+      throw error;
+    }
+  });
+}

@@ -1,0 +1,62 @@
+import { toJsonString } from "@bufbuild/protobuf";
+import {
+  type WatchSessionResponse,
+  WatchSessionResponseSchema,
+} from "../../gen/breakglass/v1/breakglass_service_pb.ts";
+import { watchSession } from "../client/watch-session.ts";
+import { callServer, type ServerOptions, serverOptionOf } from "./call-server.ts";
+import { connectionText } from "./connection-text.ts";
+import { ExitStatus } from "./exit-status.ts";
+import { FIRST_GIVE_UP_MS } from "./follow-turn.ts";
+import { takeInterrupts } from "./interrupts.ts";
+import { terminalJson, terminalText } from "./terminal-text.ts";
+import { timeText } from "./time-text.ts";
+import { turnFacts } from "./turn-facts.ts";
+
+/** What `watch` takes. */
+export interface WatchOptions extends ServerOptions {
+  /** Only changes after this cursor are printed. */
+  readonly after?: bigint;
+  /** One WatchSessionResponse in proto JSON a line, those without a change included. */
+  readonly json?: boolean;
+}
+
+/** Prints each turn of a session as it starts and as it ends, over broken connections too, until Ctrl-C. */
+export async function watch(sessionId: string, options: WatchOptions): Promise<ExitStatus> {
+  return callServer(options, async (client, terminal, dropConnection) => {
+    using interrupts = takeInterrupts();
+    const leave = AbortSignal.any([interrupts.first, interrupts.quit, terminal.gone]);
+    let cursor = options.after ?? 0n;
+    const stream = {
+      signal: leave,
+      backOff: { firstGiveUpMs: FIRST_GIVE_UP_MS },
+      onConnection: (change: Parameters<typeof connectionText>[0]) =>
+        terminal.tell(connectionText(change)),
+      dropConnection,
+    };
+    try {
+      for await (const news of watchSession(client, { sessionId, afterCursor: cursor }, stream)) {
+        cursor = news.cursor;
+        await terminal.write(options.json === true ? jsonLine(news) : newsLine(news));
+      }
+    } catch (error) {
+      if (!leave.aborted) throw error;
+    }
+    const again = `breakglass watch${serverOptionOf(options)} ${sessionId} --after ${cursor}`;
+    terminal.tell(terminalText(`Watch again: ${again}`));
+    return ExitStatus.detached;
+  });
+}
+
+function jsonLine(news: WatchSessionResponse): string {
+  return `${terminalJson(toJsonString(WatchSessionResponseSchema, news))}\n`;
+}
+
+function newsLine({ change }: WatchSessionResponse): string {
+  if (change.case === undefined) return "";
+  const turn = change.value;
+  const isStart = change.case === "turnStarted";
+  const time = timeText(isStart ? turn.createTime : turn.endTime);
+  const columns = [time, isStart ? "started" : "ended  ", turn.turnId, turnFacts(turn)];
+  return `${terminalText(columns.join("  "))}\n`;
+}

@@ -1,0 +1,114 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import { Code, ConnectError, type HandlerContext } from "@connectrpc/connect";
+import type {
+  AttachTurnRequest,
+  RunTurnRequest,
+  WatchSessionRequest,
+  WatchSessionResponseSchema,
+} from "../../gen/breakglass/v1/breakglass_service_pb.ts";
+import type { Log } from "../log.ts";
+import type { SessionNews } from "../turns/session-watch.ts";
+import type { ReadFrom } from "../turns/subscription.ts";
+import type { Turns } from "../turns/turns.ts";
+import { principalOf, readerOf } from "./admission.ts";
+import { responseSink } from "./event-response.ts";
+import {
+  attachTurnRules,
+  type RunTurnRules,
+  validate,
+  watchSessionRules,
+} from "./request-rules.ts";
+import { turnOf } from "./resources.ts";
+import { statusOf } from "./status.ts";
+import { StreamEnding, streamEnded, watchEnded } from "./stream-ending.ts";
+
+/** The methods that stream: each ends with a status where the server, and not what it streams, ends it. */
+export function streamingMethods(turns: Turns, runRules: RunTurnRules, log: Log) {
+  /** The framework makes headers, the first checkpoint and the status of each stream; see `responseSink` for the rest. */
+  async function* streamTurn<N extends string>(
+    typeName: N,
+    subscribed: () => Promise<{ turnId: string; from: ReadFrom }>,
+    context: HandlerContext,
+  ) {
+    const { signal } = context;
+    const reader = readerOf(context);
+    try {
+      const { turnId, from } = await subscribed();
+      const principal = principalOf(context);
+      const { subscription, released } = await turns.subscribe(turnId, from, principal, signal);
+      try {
+        reader.handlerBytes = () => subscription.heldBytes;
+        yield { $typeName: typeName, event: subscription.checkpoint };
+        await subscription.deliver(responseSink(await reader.writing, context));
+        if (signal.aborted) {
+          throw endOf(signal, (ending) => streamEnded(ending, turnId, subscription.cursor));
+        }
+      } finally {
+        subscription.close();
+        released();
+      }
+    } catch (error) {
+      throw statusOf(error, log);
+    }
+  }
+
+  return {
+    runTurn(message: RunTurnRequest, context: HandlerContext) {
+      const run = async () => {
+        const { timeout, textDeltas, ...request } = validate(runRules, message);
+        const turn = await turns.run({ ...request, timeoutMs: timeout }, principalOf(context));
+        return { turnId: turn.turnId, from: { afterSequence: 0, textDeltas } };
+      };
+      return streamTurn("breakglass.v1.RunTurnResponse", run, context);
+    },
+
+    attachTurn(message: AttachTurnRequest, context: HandlerContext) {
+      const attach = async () => {
+        const { turnId, ...from } = validate(attachTurnRules, message);
+        return { turnId, from };
+      };
+      return streamTurn("breakglass.v1.AttachTurnResponse", attach, context);
+    },
+
+    /** Of low volume: it goes through the framework, message by message. */
+    async *watchSession(message: WatchSessionRequest, context: HandlerContext) {
+      const { signal } = context;
+      try {
+        const { sessionId, afterCursor } = validate(watchSessionRules, message);
+        let cursor = afterCursor;
+        const principal = principalOf(context);
+        for await (const news of turns.watch(sessionId, afterCursor, principal, signal)) {
+          cursor = news.cursor;
+          yield newsOf(news);
+        }
+        throw endOf(signal, (ending) => watchEnded(ending, sessionId, cursor));
+      } catch (error) {
+        throw statusOf(error, log);
+      }
+    },
+  };
+}
+
+function newsOf({
+  cursor,
+  change,
+  caughtUp,
+}: SessionNews): MessageInitShape<typeof WatchSessionResponseSchema> {
+  if (change === undefined) return { cursor: BigInt(cursor), caughtUp };
+  const kind = change.kind === "started" ? "turnStarted" : "turnEnded";
+  const told = { case: kind, value: turnOf(change.turn) } as const;
+  return { cursor: BigInt(cursor), change: told, caughtUp };
+}
+
+/**
+ * Why a signal ended a stream: the server's wish, a deadline, which is no success either, or a client that went away, which
+ * nobody is told of.
+ *
+ * @param ended - What the server's wish is to this stream's client.
+ */
+function endOf({ reason }: AbortSignal, ended: (ending: StreamEnding) => Error): Error {
+  if (reason instanceof StreamEnding) return ended(reason);
+  return reason instanceof ConnectError
+    ? reason
+    : new ConnectError("the client went away", Code.Canceled);
+}

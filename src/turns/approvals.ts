@@ -1,0 +1,166 @@
+import { create } from "@bufbuild/protobuf";
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import {
+  ApprovalDecision,
+  ApprovalResolutionEventSchema,
+  type TurnEvent,
+} from "../../gen/breakglass/v1/event_pb.ts";
+import { PermissionMode } from "../../gen/breakglass/v1/turn_pb.ts";
+import type { ApprovalAnswer, EventKind } from "../agent/agent.ts";
+import { Refusal } from "../errors.ts";
+import type { Store, TurnRecord } from "../store/store.ts";
+import { decodeEvent } from "./encoded-event.ts";
+
+type RequestKind = Extract<EventKind, { case: "approvalRequest" }>;
+type ResolutionKind = Extract<EventKind, { case: "approvalResolution" }>;
+
+/** What an agent is told whose question nobody answered. */
+export const EXPIRED_ANSWER: ApprovalAnswer = {
+  allow: false,
+  message: "Nobody approved the tool call in time.",
+};
+
+/**
+ * The approvals that one turn asks for.
+ *
+ * The first decision counts; each is made at once, in memory, so that of two at the same moment exactly one is the first.
+ */
+export class Approvals {
+  readonly #waiting = new Map<string, NodeJS.Timeout>();
+  readonly #decided = new Map<string, ResolutionKind["value"]>();
+  readonly #expire: (approvalId: string) => void;
+
+  /** @param expire - Called when nobody has decided one in time. */
+  constructor(expire: (approvalId: string) => void) {
+    this.#expire = expire;
+  }
+
+  /** Whether nothing waits. */
+  get isEmpty(): boolean {
+    return this.#waiting.size === 0;
+  }
+
+  /**
+   * Takes note of an event of the agent's: a request, which gets its expiry, or its withdrawal. Answers false for one that
+   * says nothing new: what it withdraws has been decided.
+   */
+  note(kind: EventKind, expireTime: number): boolean {
+    if (kind.case === "approvalRequest") this.#ask(kind, expireTime);
+    if (kind.case !== "approvalResolution") return true;
+    const waits = this.#waiting.has(kind.value.approvalId);
+    if (waits) this.#settle(kind.value);
+    return waits;
+  }
+
+  /**
+   * Decides one that waits.
+   *
+   * @param principal - Who decides. Empty: nobody.
+   * @returns The event that says so.
+   * @throws Refusal APPROVAL_NOT_FOUND, APPROVAL_RESOLVED or APPROVAL_EXPIRED.
+   */
+  decide(approvalId: string, decision: Decision, principal = ""): EventKind {
+    this.check(approvalId);
+    const value = create(ApprovalResolutionEventSchema, { approvalId, principal, ...decision });
+    this.#settle(value);
+    return { case: "approvalResolution", value };
+  }
+
+  /** Throws as `decide` where it would. */
+  check(approvalId: string): void {
+    const decided = this.#decided.get(approvalId);
+    if (decided !== undefined) throw alreadyDecided(decided);
+    if (!this.#waiting.has(approvalId)) throw approvalNotFound();
+  }
+
+  /** Withdraws all that wait; answers the events that say so. */
+  withdrawAll(): EventKind[] {
+    const decision = { decision: ApprovalDecision.WITHDRAWN };
+    return [...this.#waiting.keys()].map((approvalId) => this.decide(approvalId, decision));
+  }
+
+  #ask({ value }: RequestKind, expireTime: number): void {
+    value.expireTime = timestampFromMs(expireTime);
+    const { approvalId } = value;
+    const timer = setTimeout(() => this.#expire(approvalId), expireTime - Date.now());
+    this.#waiting.set(approvalId, timer);
+  }
+
+  #settle(value: ResolutionKind["value"]): void {
+    clearTimeout(this.#waiting.get(value.approvalId));
+    this.#waiting.delete(value.approvalId);
+    this.#decided.set(value.approvalId, value);
+  }
+}
+
+/** A decision, without whose it is. */
+export type Decision = Partial<Pick<ResolutionKind["value"], "message" | "inputJson">> &
+  Pick<ResolutionKind["value"], "decision">;
+
+/** The decision that an answer is. */
+export function decisionOf(answer: ApprovalAnswer): Decision {
+  if (!answer.allow) return { decision: ApprovalDecision.DENIED, message: answer.message };
+  const { inputJson } = answer;
+  if (inputJson === undefined) return { decision: ApprovalDecision.ALLOWED };
+  return { decision: ApprovalDecision.ALLOWED_CHANGED, inputJson };
+}
+
+/** What is read of an ended turn's log at a time. */
+const READ_BYTES = 1024 * 1024;
+
+/** Why a turn that has ended takes no answer: what its log says of the approval. */
+export async function refusalOfLateAnswer(
+  store: Pick<Store, "readEvents">,
+  { turnId, permissionMode }: TurnRecord,
+  approvalId: string,
+): Promise<Refusal> {
+  let refusal = approvalNotFound();
+  if (permissionMode !== PermissionMode.ASK) return refusal;
+  for (let after = 0; ; ) {
+    const events = await store.readEvents(turnId, after, READ_BYTES);
+    if (events.length === 0) return refusal;
+    for (const event of events) refusal = refusalOf(decodeEvent(event), approvalId) ?? refusal;
+    after += events.length;
+  }
+}
+
+/** What an event of an ended turn says of answering an approval. Undefined: it is not about it. */
+function refusalOf({ kind }: TurnEvent, approvalId: string): Refusal | undefined {
+  switch (kind.case) {
+    case "approvalRequest":
+      // Left without an answer, as when the server ended.
+      return kind.value.approvalId === approvalId ? turnEnded() : undefined;
+    case "approvalResolution":
+      return kind.value.approvalId === approvalId ? alreadyDecided(kind.value) : undefined;
+    default:
+      return undefined;
+  }
+}
+
+/** Refuses what only a turn that goes on can take. */
+export function turnEnded(): Refusal {
+  return new Refusal("TURN_ENDED", "the turn has ended, or is ending");
+}
+
+/** Refuses an approval that the turn never asked for. */
+function approvalNotFound(): Refusal {
+  return new Refusal("APPROVAL_NOT_FOUND", "the turn has asked for no such approval");
+}
+
+/** Such as `DENIED`. */
+function enumName(decision: ApprovalDecision): string {
+  const [name] = Object.entries(ApprovalDecision).find(([, value]) => value === decision) ?? [];
+  return name ?? String(decision);
+}
+
+function alreadyDecided({ decision, principal }: ResolutionKind["value"]): Refusal {
+  if (decision === ApprovalDecision.EXPIRED) {
+    return new Refusal("APPROVAL_EXPIRED", "the approval expired, and the tool call was denied");
+  }
+  const name = enumName(decision);
+  const message =
+    decision === ApprovalDecision.WITHDRAWN
+      ? "the agent no longer asks for the approval"
+      : `the approval was decided by ${principal}: ${name}`;
+  return new Refusal("APPROVAL_RESOLVED", message, { metadata: { principal, decision: name } });
+}

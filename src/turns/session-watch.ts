@@ -1,0 +1,89 @@
+import { setTimeout as delay } from "node:timers/promises";
+import type { SessionChange, Store } from "../store/store.ts";
+
+/** What a watcher of a session is told. */
+export interface SessionNews {
+  /** All changes up to here were told. */
+  readonly cursor: number;
+  /** Undefined: nothing new. */
+  readonly change?: SessionChange;
+  /** All that had happened when the watching began has been told. True once. */
+  readonly caughtUp: boolean;
+}
+
+/** At least every 15 s something is owed; a busy machine is late. */
+const SILENCE_MS = 14_000;
+const PAGE = 100;
+
+/** Who wants to know when a session changes. Holds nothing for sessions that nobody watches. */
+export class SessionBell {
+  readonly #listeners = new Map<string, Set<() => void>>();
+
+  /** Calls `listener` after each change, until the returned function is called. */
+  listen(sessionId: string, listener: () => void): () => void {
+    const listeners = this.#listeners.get(sessionId) ?? new Set();
+    this.#listeners.set(sessionId, listeners.add(listener));
+    return () => {
+      listeners.delete(listener);
+      if (listeners.size === 0 && this.#listeners.get(sessionId) === listeners) {
+        this.#listeners.delete(sessionId);
+      }
+    };
+  }
+
+  /** A turn of the session was recorded or ended, or the session was deleted. */
+  ring(sessionId: string): void {
+    for (const listener of this.#listeners.get(sessionId) ?? []) listener();
+  }
+}
+
+/**
+ * A session's changes from after a cursor on, each once and in order, as they happen.
+ *
+ * @param signal - Ends it; whatever it holds is released then, also where nobody asks for more.
+ * @throws Refusal NOT_FOUND where the session does not exist, or is deleted while it is watched; STORAGE.
+ */
+export async function* watchSession(
+  store: Store,
+  bell: SessionBell,
+  sessionId: string,
+  principal: string,
+  afterCursor: number,
+  signal: AbortSignal,
+): AsyncGenerator<SessionNews> {
+  let rung = Promise.withResolvers<void>();
+  const stop = bell.listen(sessionId, () => rung.resolve());
+  signal.addEventListener("abort", stop);
+  try {
+    let cursor = afterCursor;
+    for (let isFirst = true; !signal.aborted; ) {
+      const changes = await store.listChanges(sessionId, principal, cursor, PAGE);
+      for (const change of changes) {
+        cursor = change.cursor;
+        const isLast: boolean = isFirst && changes.length < PAGE && change === changes.at(-1);
+        yield { cursor, change, caughtUp: isLast };
+        isFirst &&= !isLast;
+      }
+      if (changes.length > 0) continue;
+      if (isFirst) yield { cursor, caughtUp: true };
+      isFirst = false;
+      if (!(await within(SILENCE_MS, rung.promise, signal))) yield { cursor, caughtUp: false };
+      rung = Promise.withResolvers();
+    }
+  } finally {
+    stop();
+    signal.removeEventListener("abort", stop);
+  }
+}
+
+/** Whether something happened in time, or the signal aborted. */
+async function within(ms: number, event: Promise<void>, signal: AbortSignal): Promise<boolean> {
+  const over = new AbortController();
+  const either = AbortSignal.any([signal, over.signal]);
+  const late = delay(ms, false, { signal: either }).catch(() => true);
+  try {
+    return await Promise.race([event.then(() => true), late]);
+  } finally {
+    over.abort();
+  }
+}

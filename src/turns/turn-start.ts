@@ -1,0 +1,87 @@
+import { join } from "node:path";
+import { PermissionMode, TurnOrigin } from "../../gen/breakglass/v1/turn_pb.ts";
+import type { OwnWork, SparePlace } from "../agent/agent.ts";
+import { Refusal } from "../errors.ts";
+import type { TurnStart } from "../store/store.ts";
+import { attachmentRecords, attachmentsDigest } from "./attachments.ts";
+import { newId, newTurnId } from "./identifiers.ts";
+import type { RunRequest } from "./turn-requests.ts";
+
+/** What turns begin with where their request does not say. */
+export interface StartPolicy {
+  /** The agent definition and the model of sessions that name none. */
+  readonly defaults: { readonly agent: string; readonly model: string };
+  /** The turns that a session may have on record. */
+  readonly maxSessionTurns: number;
+  /** Where new sessions get their workspaces. */
+  readonly sessionsDir: string;
+  /** The mode of turns that name none; with `ask` the other is refused. */
+  readonly permissionMode: "bypass" | "ask";
+}
+
+type Refused = TurnStart["refusal"];
+
+/**
+ * A caller's turn, to be recorded.
+ *
+ * @param spare - The place of a session that it may open. Undefined: one of its own.
+ * @param refusal - Why it cannot begin now.
+ * @throws Refusal BYPASS_FORBIDDEN.
+ */
+export function callerStart(
+  request: RunRequest,
+  principal: string,
+  { defaults, sessionsDir, maxSessionTurns, permissionMode }: StartPolicy,
+  spare: SparePlace | undefined,
+  refusal: Refused,
+): TurnStart {
+  const { sessionId, prompt, model, agent, requestId, attachments } = request;
+  return {
+    turnId: newTurnId(),
+    origin: TurnOrigin.CALLER,
+    causeTurnId: "",
+    principal,
+    prompt,
+    model,
+    agent,
+    sentSessionId: sessionId,
+    permissionMode: modeOf(request.permissionMode, permissionMode),
+    sentPermissionMode: request.permissionMode,
+    attachments: attachmentRecords(attachments),
+    attachmentsDigest: attachmentsDigest(attachments),
+    requestId,
+    time: Date.now(),
+    maxSessionTurns,
+    newSession: {
+      sessionId: sessionId || newId(),
+      agent: agent || defaults.agent,
+      model: model || defaults.model,
+      workspace: spare?.workspace ?? join(sessionsDir, newId()),
+      agentSessionId: spare?.agentSessionId ?? newId(),
+    },
+    ...(refusal === undefined ? {} : { refusal }),
+  };
+}
+
+/** The turn that an agent's own work becomes, to be recorded. */
+export function ownStart(turnId: string, work: OwnWork, refusal: Refused): TurnStart {
+  const { sessionId, causeTurnId, model, agent, permissionMode } = work;
+  // None of it is looked at: the session exists.
+  const newSession = { sessionId, agent, model, workspace: "", agentSessionId: "" };
+  return {
+    ...{ turnId, origin: TurnOrigin.AGENT, causeTurnId, principal: "", prompt: "", model, agent },
+    ...{ sentSessionId: sessionId, permissionMode, sentPermissionMode: permissionMode },
+    ...{ attachments: [], attachmentsDigest: "", requestId: "", time: Date.now() },
+    ...{ maxSessionTurns: Number.MAX_SAFE_INTEGER, newSession },
+    ...(refusal === undefined ? {} : { refusal }),
+  };
+}
+
+function modeOf(asked: PermissionMode, served: StartPolicy["permissionMode"]): PermissionMode {
+  const isBypass = served === "bypass";
+  if (asked === PermissionMode.BYPASS && !isBypass) {
+    throw new Refusal("BYPASS_FORBIDDEN", "this server runs no turn without asking");
+  }
+  if (asked !== PermissionMode.UNSPECIFIED) return asked;
+  return isBypass ? PermissionMode.BYPASS : PermissionMode.ASK;
+}
