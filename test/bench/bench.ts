@@ -8,17 +8,27 @@ import { measureCommits } from "./commits.ts";
 import { measureEventCost } from "./event-cost.ts";
 import { type Figure, report } from "./figure.ts";
 import { measureFirstText } from "./first-text.ts";
+import { measureIdleMemory } from "./idle-memory.ts";
 import { measureIdleStreams } from "./idle-streams.ts";
+import { measureInterrupt } from "./interrupt.ts";
 import { measureLatency } from "./latency.ts";
 import { measureManyTurns } from "./many-turns.ts";
 import { measureReplay } from "./replay.ts";
+import { measureSharedWarm } from "./shared-warm.ts";
+import { measureSpareTurn } from "./spare-turn.ts";
 import { measureStoreLoad } from "./store-load.ts";
 import { measureThroughput } from "./throughput.ts";
+import { measureWarmTurn } from "./warm-turn.ts";
 
 const BENCHMARKS: Readonly<Record<string, () => Promise<Figure[]>>> = {
   throughput: measureThroughput,
   latency: measureLatency,
   "first-text": measureFirstText,
+  "warm-turn": measureWarmTurn,
+  "spare-turn": measureSpareTurn,
+  "shared-warm": measureSharedWarm,
+  interrupt: measureInterrupt,
+  "idle-memory": measureIdleMemory,
   replay: measureReplay,
   "many-turns": measureManyTurns,
   "event-cost": measureEventCost,

@@ -1,19 +1,8 @@
-import { spawn } from "node:child_process";
-import { randomUUID } from "node:crypto";
-import { once } from "node:events";
-import { mkdir } from "node:fs/promises";
-import { join } from "node:path";
-import { shippedAgents } from "../../src/agent/claude/agent-definition.ts";
-import { claudeArguments, promptMessage } from "../../src/agent/claude/command-line.ts";
-import { configDirectory } from "../../src/agent/claude/config-directory.ts";
-import { agentEnvironment } from "../../src/agent/claude/environment.ts";
-import { resolveCommand } from "../../src/agent/claude/executable.ts";
-import { parseMessage } from "../../src/agent/claude/line.ts";
 import { createBreakglassClient } from "../../src/client/breakglass-client.ts";
 import { openGrpcConnection } from "../../src/client/grpc-connection.ts";
 import { say } from "../../src/drill/script.ts";
 import { startScriptedModel } from "../../src/drill/scripted-model.ts";
-import { ByteLines } from "../../src/stream/byte-lines.ts";
+import { CliByHand, newConversation } from "./cli-by-hand.ts";
 import { type Figure, median } from "./figure.ts";
 import { type Service, startService } from "./service.ts";
 
@@ -67,34 +56,10 @@ export async function measureFirstText(): Promise<Figure[]> {
 }
 
 async function runAlone({ environment }: Service): Promise<number> {
-  const agentSessionId = randomUUID();
-  const workspace = join(environment.HOME ?? "", "alone", agentSessionId);
-  await mkdir(workspace, { recursive: true });
-  const processId = randomUUID();
-  const agent = "breakglass";
-  const turn = { workspace, agentSessionId, prompt: PROMPT, model: "sonnet", agent, processId };
-  const agents = await shippedAgents(agent, workspace, configDirectory(environment));
-  const args = claudeArguments(turn, "new", agents);
-  const env = agentEnvironment(environment, [], processId);
-  const command = resolveCommand(undefined, environment);
-
+  const conversation = await newConversation(environment);
   const start = performance.now();
-  const cli = spawn(command, args, { cwd: workspace, env, detached: true, stdio: "pipe" });
-  cli.stdin.write(promptMessage(PROMPT));
-  const closed = once(cli, "close");
-  let first: number | undefined;
-  const lines = new ByteLines(1_000_000, {
-    line(bytes) {
-      const message = parseMessage(Buffer.from(bytes).toString());
-      if (message?.type === "assistant") first ??= performance.now() - start;
-      if (message?.type === "result") cli.stdin.end();
-    },
-    skipped() {},
-  });
-  cli.stderr.resume();
-  for await (const chunk of cli.stdout) lines.push(chunk as Buffer);
-  await closed;
-  return milliseconds(first);
+  await using cli = await CliByHand.start(conversation, "new", environment);
+  return performance.now() - start + (await cli.ask(PROMPT));
 }
 
 function milliseconds(first: number | undefined): number {

@@ -10,6 +10,7 @@ import type { EventKind } from "../../src/agent/agent.ts";
 import { SqliteStore } from "../../src/store/sqlite/sqlite-store.ts";
 import { encodeEvents } from "../../src/turns/encoded-event.ts";
 import { newTurnId } from "../../src/turns/identifiers.ts";
+import { turnStart } from "../support/turn-start.ts";
 import { type Figure, quantile } from "./figure.ts";
 
 const EVENT_TEXT = "the gateway's upstream answers again; ".repeat(6);
@@ -193,24 +194,7 @@ class WritingTurn {
 
 async function startTurn(store: SqliteStore): Promise<WritingTurn> {
   const ids = { turnId: newTurnId(), sessionId: randomUUID() };
-  await store.createTurn({
-    turnId: ids.turnId,
-    processId: randomUUID(),
-    principal: "local",
-    prompt: "Repair the gateway.",
-    model: "",
-    agent: "",
-    sentSessionId: "",
-    requestId: "",
-    time: Date.now(),
-    maxSessionTurns: 10_000,
-    newSession: {
-      sessionId: ids.sessionId,
-      agent: "breakglass",
-      model: "sonnet",
-      workspace: `/workspaces/${ids.sessionId}`,
-      agentSessionId: randomUUID(),
-    },
-  });
+  const start = turnStart({ turnId: ids.turnId, sentSessionId: ids.sessionId, time: Date.now() });
+  await store.createTurn({ ...start, maxSessionTurns: 10_000 });
   return new WritingTurn(store, ids);
 }
