@@ -126,7 +126,8 @@ describe("a session that is kept warm", () => {
     const sessionId = randomUUID();
     const first = await live.run({ sessionId, prompt: script("pid", step) });
     const second = await live.run({ sessionId, prompt: script("pid", "say two") });
-    expect(pidOf(second)).not.toBe(pidOf(first));
+    // One that has taken the prompt up before it spoke goes on with it.
+    if (!step.startsWith("idle-result")) expect(pidOf(second)).not.toBe(pidOf(first));
     expect(said(second)).toHaveLength(2);
     const reasons = valuesOf(second, "notice").map(({ reason }) => reason);
     expect([[], [NoticeReason.AGENT_REPLACED]]).toContainEqual(reasons);
