@@ -6,7 +6,7 @@ import {
   type ApprovalResolutionEvent,
   type TurnEvent,
 } from "../../gen/breakglass/v1/event_pb.ts";
-import { enumName } from "./enum-name.ts";
+import { enumName } from "../enum-name.ts";
 import type { Terminal } from "./terminal.ts";
 import { oneLine, terminalText } from "./terminal-text.ts";
 import { timeText } from "./time-text.ts";

@@ -12,8 +12,8 @@ import {
   type ToolResultEvent,
   type TurnEvent,
 } from "../../gen/breakglass/v1/event_pb.ts";
+import { enumName } from "../enum-name.ts";
 import { approvalRequestText, approvalResolutionText } from "./approval-text.ts";
-import { enumName } from "./enum-name.ts";
 import type { Terminal } from "./terminal.ts";
 import { oneLine, terminalText } from "./terminal-text.ts";
 

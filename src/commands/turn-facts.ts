@@ -1,6 +1,6 @@
 import { ErrorReason, ErrorReasonSchema } from "../../gen/breakglass/v1/event_pb.ts";
 import { type Turn, TurnOrigin } from "../../gen/breakglass/v1/turn_pb.ts";
-import { enumName } from "./enum-name.ts";
+import { enumName } from "../enum-name.ts";
 import { dollars } from "./event-text.ts";
 import { oneLine } from "./terminal-text.ts";
 import { stateWord } from "./turn-outcome.ts";

@@ -1,6 +1,6 @@
 import { type TurnEvent, TurnState, TurnStateSchema } from "../../gen/breakglass/v1/event_pb.ts";
+import { enumName } from "../enum-name.ts";
 import { endRecordOf } from "../turns/turn-end.ts";
-import { enumName } from "./enum-name.ts";
 
 /** Where an event says that its turn stands. */
 export function stateAfter({ kind }: TurnEvent): TurnState {

@@ -2,11 +2,13 @@ import { create } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import {
   ApprovalDecision,
+  ApprovalDecisionSchema,
   ApprovalResolutionEventSchema,
   type TurnEvent,
 } from "../../gen/breakglass/v1/event_pb.ts";
 import { PermissionMode } from "../../gen/breakglass/v1/turn_pb.ts";
 import type { ApprovalAnswer, EventKind } from "../agent/agent.ts";
+import { enumName } from "../enum-name.ts";
 import { Refusal } from "../errors.ts";
 import type { Store, TurnRecord } from "../store/store.ts";
 import { decodeEvent } from "./encoded-event.ts";
@@ -147,17 +149,11 @@ function approvalNotFound(): Refusal {
   return new Refusal("APPROVAL_NOT_FOUND", "the turn has asked for no such approval");
 }
 
-/** Such as `DENIED`. */
-function enumName(decision: ApprovalDecision): string {
-  const [name] = Object.entries(ApprovalDecision).find(([, value]) => value === decision) ?? [];
-  return name ?? String(decision);
-}
-
 function alreadyDecided({ decision, principal }: ResolutionKind["value"]): Refusal {
   if (decision === ApprovalDecision.EXPIRED) {
     return new Refusal("APPROVAL_EXPIRED", "the approval expired, and the tool call was denied");
   }
-  const name = enumName(decision);
+  const name = enumName(ApprovalDecisionSchema, decision);
   const message =
     decision === ApprovalDecision.WITHDRAWN
       ? "the agent no longer asks for the approval"

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { ErrorReason, ErrorReasonSchema } from "../../gen/breakglass/v1/event_pb.ts";
-import { enumName } from "../../src/commands/enum-name.ts";
+import { enumName } from "../../src/enum-name.ts";
 import { valuesOf } from "../support/events.ts";
 import { eventually } from "../support/processes.ts";
 import { startFaultServer } from "./fault-server.ts";

@@ -8,7 +8,7 @@ import {
   type TurnEvent,
 } from "../../gen/breakglass/v1/event_pb.ts";
 import type { BreakglassClient } from "../../src/client/breakglass-client.ts";
-import { enumName } from "../../src/commands/enum-name.ts";
+import { enumName } from "../../src/enum-name.ts";
 import { bytesOf, collect, durable, valuesOf } from "../support/events.ts";
 import { eventually } from "../support/processes.ts";
 import { connect } from "../support/protocols.ts";

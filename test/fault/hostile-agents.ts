@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import { ErrorReason, ErrorReasonSchema } from "../../gen/breakglass/v1/event_pb.ts";
-import { enumName } from "../../src/commands/enum-name.ts";
+import { enumName } from "../../src/enum-name.ts";
 import { valuesOf } from "../support/events.ts";
 import { createGate } from "../support/gate.ts";
 import { connect, type TestClient } from "../support/protocols.ts";

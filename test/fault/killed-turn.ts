@@ -6,7 +6,7 @@ import {
   TurnStateSchema,
 } from "../../gen/breakglass/v1/event_pb.ts";
 import type { BreakglassClient } from "../../src/client/breakglass-client.ts";
-import { enumName } from "../../src/commands/enum-name.ts";
+import { enumName } from "../../src/enum-name.ts";
 import { bytesOf, collect, durable, valuesOf } from "../support/events.ts";
 import { isDeaf } from "./kill-moments.ts";
 import { faultsOfPart, faultsOfTurn } from "./log-rules.ts";
