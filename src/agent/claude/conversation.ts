@@ -335,7 +335,8 @@ export class Conversation {
         this.#lifecycle(message);
         return;
     }
-    if (message.type === "user" && this.#echoed(message)) return;
+    // Each tool's answer is a `user` message too.
+    if (message.isReplay === true && this.#echoed(message)) return;
     if (message.type === "system") this.#note(message);
     this.#give(message, line);
   }

@@ -2,6 +2,7 @@
 export interface Message {
   readonly type: string;
   readonly subtype?: unknown;
+  readonly isReplay?: unknown;
 }
 
 /** A line as text. What is no UTF-8 becomes U+FFFD. */

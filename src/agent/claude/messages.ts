@@ -190,7 +190,7 @@ export const task = z.object({
 export const taskList = z.object({ tasks: z.array(z.unknown()) });
 
 /** `user` with `isReplay`: a message of ours was taken up. */
-export const echo = z.object({ isReplay: z.literal(true), uuid: z.string() });
+export const echo = z.object({ type: z.literal("user"), uuid: z.string() });
 
 /** `command_lifecycle` (2.1.330): `queued`, `started`, `completed` or `cancelled`. */
 export const lifecycle = z.object({ command_uuid: z.string(), state: z.string() });
