@@ -56,8 +56,8 @@ export interface TurnReader {
 export interface ConversationKeeper {
   /** It begins work of its own. Whoever takes it up calls `begin` at once; otherwise it is part of the next turn. */
   ownWork(conversation: Conversation): void;
-  /** Its state is in doubt. */
-  doubted(conversation: Conversation): void;
+  /** Its state is in doubt; `why` goes on from "an idle agent". */
+  doubted(conversation: Conversation, why: string): void;
 }
 
 /**
@@ -184,8 +184,8 @@ export class Conversation {
     return this.#inTurn;
   }
 
-  /** What came since the last turn and no other will take, in words where there are none: it has ended. */
-  get left(): EventKind[] {
+  /** Gives up what came since the last turn, and what its end took along, for the session's next process. */
+  takeLeft(): EventKind[] {
     const left = this.#interlude.take();
     const { size } = this.tasks;
     if (size === 0) return left;
@@ -352,7 +352,12 @@ export class Conversation {
     if (message.type === "result") this.#inTurn = false;
     if (strayed) this.#stray(message, line);
     else if (this.#reader !== undefined) this.#reader.message(message, line);
-    else this.#interlude.message(message, line);
+    else this.#pass(message, line);
+  }
+
+  #pass(message: Message, line: string): void {
+    this.#interlude.message(message, line);
+    if (this.#interlude.isFull) this.#keeper.doubted(this, "printed without end");
   }
 
   #comeUp(message: Message): void {
@@ -360,13 +365,13 @@ export class Conversation {
     this.#inTurn = true;
     this.tasks.version = messages.init.safeParse(message).data?.claude_code_version ?? "";
     if (this.#reader !== undefined) return;
-    if (this.#sessionId === "") this.#keeper.doubted(this);
+    if (this.#sessionId === "") this.#keeper.doubted(this, "began to work for nobody");
     else this.#keeper.ownWork(this);
   }
 
   #stray(message: Message, line: string): void {
     if (this.#reader !== undefined) this.#reader.strayed(message, line);
-    else this.#keeper.doubted(this);
+    else this.#keeper.doubted(this, "spoke out of turn");
   }
 
   #answered(message: Message): void {

@@ -140,12 +140,9 @@ export class Conversations implements ConversationKeeper {
     if (turnId !== undefined) run.begin(turnId);
   }
 
-  doubted(conversation: Conversation): void {
+  doubted(conversation: Conversation, why: string): void {
     const { sessionId, processId } = conversation;
-    this.#options.log.warn("an idle agent spoke out of turn and is ended", {
-      sessionId,
-      processId,
-    });
+    this.#options.log.warn(`an idle agent ${why} and is ended`, { sessionId, processId });
     void conversation.close();
   }
 
@@ -187,7 +184,8 @@ export class Conversations implements ConversationKeeper {
     this.#stopTimer(conversation);
     this.#all.delete(conversation);
     this.#ownWork.delete(conversation);
-    const { sessionId, left } = conversation;
+    const { sessionId } = conversation;
+    const left = conversation.takeLeft();
     if (this.#bySession.get(sessionId) === conversation) this.#bySession.delete(sessionId);
     if (sessionId !== "" && left.length > 0 && this.#left.size < MAX_LEFT) {
       this.#left.set(sessionId, left);

@@ -6,8 +6,9 @@ import * as messages from "./messages.ts";
 import { SYNTHETIC_MODEL } from "./synthetic.ts";
 import { ClaudeTranslation } from "./translation.ts";
 
-/** So many events are kept for the next turn. */
+/** What is kept for the next turn; more in both than background tasks are known to give. */
 const MAX_EVENTS = 1000;
+const MAX_BYTES = 4 * 1024 * 1024;
 
 /**
  * What the CLI prints while no turn is running: kept for the session's next turn, so that nothing is lost. It usually is
@@ -17,15 +18,23 @@ export class Interlude {
   readonly #agent: string;
   #translation: ClaudeTranslation;
   #events: EventKind[] = [];
+  /** Of the lines that they came in. */
+  #bytes = 0;
 
   constructor(agent: string) {
     this.#agent = agent;
     this.#translation = this.#begin();
   }
 
+  /** Whether it came to more than is kept: there is no turn to hold the process up. */
+  get isFull(): boolean {
+    return this.#events.length >= MAX_EVENTS || this.#bytes > MAX_BYTES;
+  }
+
   message(message: Message, line: string): void {
     const events: EventKind[] = [];
     this.#translation.take(message, line, events);
+    if (events.length > 0) this.#bytes += line.length;
     this.keep(events);
     if (this.#translation.ended) this.#translation = this.#begin();
   }
@@ -54,7 +63,7 @@ export class Interlude {
   keep(events: readonly EventKind[]): void {
     for (const event of events) {
       if (event.case === "session" || event.case === "textDelta" || isTerminal(event)) continue;
-      if (this.#events.length < MAX_EVENTS) this.#events.push(event);
+      if (!this.isFull) this.#events.push(event);
     }
   }
 
@@ -62,6 +71,7 @@ export class Interlude {
   take(): EventKind[] {
     const events = this.#events;
     this.#events = [];
+    this.#bytes = 0;
     return events;
   }
 

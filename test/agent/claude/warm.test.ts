@@ -162,6 +162,18 @@ describe("a session's process that is not what it seems", () => {
     expect(warm.processes()).toEqual([next.pid]);
   });
 
+  it("and prints without end is ended, and the next turn is told what was kept of it", async () => {
+    await using warm = await createWarmAgent();
+    const turn = warm.newTurn(script(`idle-flood ${50 * 1024 * 1024}`, "say one"));
+    await run(warm, turn);
+    expect(await eventually(warm.processes, (pids) => pids.length === 0)).toEqual([]);
+    const next = await run(warm, nextTurn(turn, "say two"));
+    const kept = valuesIn(next.events, "text").filter(({ parentToolId }) => parentToolId !== "");
+    expect(kept.length).toBeGreaterThan(0);
+    expect(kept.length * 100_000).toBeLessThan(5 * 1024 * 1024);
+    expect(next.said.at(-1)).toBe("two");
+  });
+
   it("and gives a result out of turn before it takes the prompt has it run once", async () => {
     await using warm = await createWarmAgent();
     const turn = warm.newTurn(script("late-result", "say one"));
