@@ -28,15 +28,17 @@ export function boundEvent(kind: EventKind, maxBytes: number): void {
       cutField(kind.value, "content", room);
       break;
     case "tool":
-    case "approvalRequest":
       dropInput(kind.value, room);
+      break;
+    case "approvalRequest":
+      dropInput(kind.value, room - Buffer.byteLength(kind.value.description));
       break;
     case "approvalResolution":
       kind.value.message = cutText(kind.value.message, Math.min(room / 2, MESSAGE_BYTES));
       dropInput(kind.value, room / 2);
       break;
     case "steer":
-      kind.value.message = cutText(kind.value.message, room);
+      cutField(kind.value, "message", room);
       break;
     case "result":
       boundResult(kind.value, room);

@@ -367,6 +367,8 @@ export class RunningTurn implements LiveTurn {
   }
 
   #answer(approvalId: string, answer: ApprovalAnswer): void {
+    // It may have ended while the decision was on its way to the disk.
+    if (this.#end !== undefined) return;
     this.#run?.answer(approvalId, answer);
     this.#heard();
   }

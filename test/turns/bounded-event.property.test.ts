@@ -2,9 +2,12 @@ import { create } from "@bufbuild/protobuf";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import {
+  ApprovalRequestEventSchema,
+  ApprovalResolutionEventSchema,
   ErrorEventSchema,
   NoticeEventSchema,
   ResultEventSchema,
+  SteerEventSchema,
   TextEventSchema,
   ToolEventSchema,
   ToolResultEventSchema,
@@ -21,6 +24,7 @@ const text = fc
 const label = fc
   .tuple(fc.constantFrom("x", "€"), fc.constantFrom(0, 10, 300))
   .map(([character, length]) => character.repeat(length));
+const description = fc.constantFrom("", "x".repeat(2000), "€".repeat(2000));
 const ids = { messageId: label, parentToolId: label };
 const tool = { toolId: label, ...ids };
 
@@ -40,6 +44,15 @@ const event: fc.Arbitrary<EventKind> = fc.oneof(
   fc
     .record({ content: text, toolId: label, parentToolId: label })
     .map((value) => kind("toolResult", create(ToolResultEventSchema, value))),
+  fc
+    .record({ message: text, principal: label })
+    .map((value) => kind("steer", create(SteerEventSchema, value))),
+  fc
+    .record({ inputJson: text, description: description, name: label, toolId: label })
+    .map((value) => kind("approvalRequest", create(ApprovalRequestEventSchema, value))),
+  fc
+    .record({ inputJson: text, message: text, principal: label })
+    .map((value) => kind("approvalResolution", create(ApprovalResolutionEventSchema, value))),
   fc.record({ message: text }).map((value) => kind("notice", create(NoticeEventSchema, value))),
   fc
     .record({ message: text, stderrTail: text.map((tail) => tail.slice(-8192)) })
@@ -73,6 +86,9 @@ describe("boundEvent", () => {
       const [encoded] = encodeEvents(IDS, 2 ** 32 - 1, Date.now(), [one]);
       expect(encoded?.length).toBeLessThanOrEqual(maxBytes + LENGTH_BYTES);
     });
-    fc.assert(property, { numRuns: 1500 });
+    // What just fits beside nothing does not fit beside the longest description.
+    const value = { inputJson: "x".repeat(12_288), description: "€".repeat(2000) };
+    const tight = kind("approvalRequest", create(ApprovalRequestEventSchema, value));
+    fc.assert(property, { numRuns: 1500, examples: [[tight, 16_384]] });
   });
 });
