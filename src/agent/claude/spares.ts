@@ -120,7 +120,7 @@ export class Spares {
       const conversation = await this.#open({ workspace, agentSessionId, model, agent });
       const answer = await conversation.control({ subtype: "initialize" }, INITIALIZE_MS);
       const isUp = answer !== undefined;
-      // Has it load most of what its first turn needs: 60 to 100 ms of that turn (measured on both versions).
+      // Has it load some of what its first turn needs: 30 to 80 ms of that turn (measured on both versions).
       if (isUp) await conversation.control({ subtype: "get_context_usage" }, INITIALIZE_MS);
       if (isUp && conversation.isIdle && !this.#closing.signal.aborted) {
         this.#ready.set(agentSessionId, conversation);
