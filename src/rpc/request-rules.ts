@@ -69,9 +69,10 @@ const permissionMode = z.custom<PermissionMode>(
   "must be BYPASS, ASK or unspecified",
 );
 
-/** The rules of `RunTurnRequest`. */
+/** What `runTurnRules` answers. */
 export type RunTurnRules = ReturnType<typeof runTurnRules>;
 
+/** The rules of `RunTurnRequest`. */
 export function runTurnRules({ maxPromptBytes, maxAttachmentBytes }: RequestLimits) {
   return z.object({
     sessionId: optionalUuid,

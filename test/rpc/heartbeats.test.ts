@@ -73,8 +73,11 @@ describe("a peer of HTTP/2", () => {
   });
 });
 
+const canCut = canMakeNamespaces();
+const why = canCut ? "" : " (not here: `ip netns add` fails; it takes root and iproute2)";
+
 /** Packets are dropped for real: a network namespace at the end of a cable, which takes root. */
-describe.skipIf(!canMakeNamespaces())("a peer whose network is gone", () => {
+describe.skipIf(!canCut)(`a peer whose network is gone${why}`, () => {
   it.each(["1.1", "2"])("is found by its silence, over HTTP/%s", async (version) => {
     const name = `bg${process.pid}h${version[0]}`;
     // A cable that was removed may keep its addresses for a while.

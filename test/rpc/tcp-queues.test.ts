@@ -4,7 +4,12 @@ import { describe, expect, it } from "vitest";
 import { readTcpQueues } from "../../src/rpc/tcp-queues.ts";
 import { eventually } from "../support/processes.ts";
 
-describe.skipIf(process.platform !== "linux")("readTcpQueues", () => {
+const isLinux = process.platform === "linux";
+const why = isLinux
+  ? ""
+  : " (not here: only Linux shows the queues of its sockets, in /proc/net/tcp)";
+
+describe.skipIf(!isLinux)(`readTcpQueues${why}`, () => {
   it.each(["127.0.0.1", "::1", "::ffff:127.0.0.1"])(
     "tells what a peer at %s has not acknowledged",
     async (host) => {
