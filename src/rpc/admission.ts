@@ -1,8 +1,8 @@
 import { createContextKey, createContextValues, type HandlerContext } from "@connectrpc/connect";
+import type { HttpRequest } from "../edge/http.ts";
+import type { Reader } from "../edge/reader.ts";
 import { Refusal } from "../errors.ts";
-import type { HttpRequest } from "./http.ts";
 import type { Origins, RequestOrigin } from "./origins.ts";
-import type { Reader } from "./reader.ts";
 import type { Tokens } from "./tokens.ts";
 
 /** Everyone, where the server knows no tokens: only this machine can reach it then. */

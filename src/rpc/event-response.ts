@@ -2,9 +2,9 @@ import { create, toBinary, toJsonString } from "@bufbuild/protobuf";
 import type { HandlerContext } from "@connectrpc/connect";
 import { RunTurnResponseSchema } from "../../gen/breakglass/v1/breakglass_service_pb.ts";
 import type { TurnEvent } from "../../gen/breakglass/v1/event_pb.ts";
+import type { BodyWriter } from "../edge/body-writer.ts";
 import { decodeEvent } from "../turns/encoded-event.ts";
 import type { EventSink } from "../turns/subscription.ts";
-import type { BodyWriter } from "./body-writer.ts";
 
 /** The tag of the field `event`, of type length-delimited, in `RunTurnResponse` and `AttachTurnResponse` alike. */
 const EVENT_TAG = 0x0a;

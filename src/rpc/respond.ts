@@ -1,8 +1,8 @@
 import { constants, type ServerHttp2Stream } from "node:http2";
 import type { UniversalServerResponse } from "@connectrpc/connect/protocol";
-import { BodyWriter } from "./body-writer.ts";
-import type { HttpRequest, HttpResponse } from "./http.ts";
-import type { Reader } from "./reader.ts";
+import { BodyWriter } from "../edge/body-writer.ts";
+import type { HttpRequest, HttpResponse } from "../edge/http.ts";
+import type { Reader } from "../edge/reader.ts";
 
 /**
  * Writes a response of the framework's. Resolves when the connection was given all of it, or is gone.

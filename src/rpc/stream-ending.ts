@@ -1,12 +1,8 @@
+import type { StreamEnding } from "../edge/stream-ending.ts";
 import { Refusal } from "../errors.ts";
 
 /** Whoever was cut off may come back at once: it reads on where it was. */
 const RETRY_MS = 1000;
-
-/** Why the server ends a stream whose turn may go on; the reason of its signal. */
-export class StreamEnding extends Error {
-  override readonly name = "StreamEnding";
-}
 
 /** Ends a stream so that its reader can go on: `sequence` is the last that it was given. */
 export function streamEnded(ending: StreamEnding, turnId: string, sequence: number): Refusal {

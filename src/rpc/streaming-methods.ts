@@ -6,6 +6,7 @@ import type {
   WatchSessionRequest,
   WatchSessionResponseSchema,
 } from "../../gen/breakglass/v1/breakglass_service_pb.ts";
+import { StreamEnding } from "../edge/stream-ending.ts";
 import type { Log } from "../log.ts";
 import type { SessionNews } from "../turns/session-watch.ts";
 import type { ReadFrom } from "../turns/subscription.ts";
@@ -20,7 +21,7 @@ import {
 } from "./request-rules.ts";
 import { turnOf } from "./resources.ts";
 import { statusOf } from "./status.ts";
-import { StreamEnding, streamEnded, watchEnded } from "./stream-ending.ts";
+import { streamEnded, watchEnded } from "./stream-ending.ts";
 
 /** The methods that stream: each ends with a status where the server, and not what it streams, ends it. */
 export function streamingMethods(turns: Turns, runRules: RunTurnRules, log: Log) {

@@ -1,9 +1,8 @@
 import { constants } from "node:http2";
 import type { Socket } from "node:net";
-import { Code, ConnectError } from "@connectrpc/connect";
 import type { BodyWriter } from "./body-writer.ts";
 import type { HttpRequest, HttpResponse } from "./http.ts";
-import { StreamEnding } from "./stream-ending.ts";
+import { ClientGone, StreamEnding } from "./stream-ending.ts";
 
 /**
  * Who reads one response.
@@ -113,8 +112,6 @@ export class Reader {
     // A response is also ended where its writer gave up because a write failed, which over HTTP/1.1 comes first.
     const isWhole = this.#writer?.isEnded ?? this.#response.writableEnded;
     this.#writer?.close();
-    if (!isWhole) {
-      this.#controller.abort(new ConnectError("the client went away", Code.Canceled));
-    }
+    if (!isWhole) this.#controller.abort(new ClientGone());
   }
 }

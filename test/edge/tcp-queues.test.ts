@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { describe, expect, it } from "vitest";
-import { readTcpQueues } from "../../src/rpc/tcp-queues.ts";
+import { readTcpQueues } from "../../src/edge/tcp-queues.ts";
 import { eventually } from "../support/processes.ts";
 
 const isLinux = process.platform === "linux";
