@@ -2,11 +2,18 @@ import { defineConfig } from "vitest/config";
 
 export default defineConfig({
   test: {
-    include: ["test/**/*.test.ts"],
     // Real processes, browsers and the real CLI: generous, so that a slow machine fails nothing.
     testTimeout: 60_000,
     hookTimeout: 60_000,
     // Two cores: more workers would only make each other's processes late.
     maxWorkers: 2,
+    projects: [
+      {
+        extends: true,
+        test: { name: "service", include: ["test/**/*.test.ts"], exclude: ["test/fault/**"] },
+      },
+      // Each row of the fault suite once: it waits for minutes.
+      { extends: true, test: { name: "fault", include: ["test/fault/**/*.test.ts"] } },
+    ],
   },
 });
