@@ -1,4 +1,10 @@
-/** One line an occurrence, for the operator of the server. What an agent or a client wrote is escaped by JSON. */
+import { boundedValue } from "./bounded-value.ts";
+import { INVISIBLE_CHARACTERS } from "./stream/invisible-characters.ts";
+
+/**
+ * One line an occurrence, for the operator of the server. What an agent or a client wrote can neither reach a terminal as
+ * anything but text, nor make a line longer than 256 KiB. Never throws.
+ */
 export interface Log {
   info(message: string, fields?: LogFields): void;
   warn(message: string, fields?: LogFields): void;
@@ -8,16 +14,42 @@ export interface Log {
 /** What belongs to an occurrence; errors are written with their stack. */
 export type LogFields = Readonly<Record<string, unknown>>;
 
-/** A log of JSON lines: `time`, `level`, `message`, then the fields. */
+/**
+ * A log of JSON lines: `time`, `level`, `message`, then the fields.
+ *
+ * @param write - Takes a line with its newline. One that cannot be written is lost.
+ */
 export function createLog(write: (line: string) => void): Log {
   const at = (level: string) => (message: string, fields?: LogFields) => {
-    write(`${JSON.stringify({ time: new Date(), level, message, ...fields }, plain)}\n`);
+    try {
+      write(lineOf(level, message, fields));
+    } catch {
+      // Whatever is being logged goes on: it is more than its line.
+    }
   };
   return { info: at("info"), warn: at("warn"), error: at("error") };
 }
 
-function plain(_key: string, value: unknown): unknown {
-  if (value instanceof Error)
-    return { name: value.name, message: value.message, stack: value.stack };
-  return typeof value === "bigint" ? String(value) : value;
+function lineOf(level: string, message: string, fields: LogFields = {}): string {
+  const text = boundedValue(message);
+  const line = { time: new Date().toISOString(), level, message: text };
+  const { time, level: _level, message: _message, ...others } = boundedFields(fields);
+  return `${visible(JSON.stringify({ ...line, ...others }))}\n`;
+}
+
+/** Fields are an object, whatever they came as. */
+function boundedFields(fields: LogFields): Record<string, unknown> {
+  const bounded = boundedValue(fields);
+  return typeof bounded === "object" && bounded !== null
+    ? (bounded as Record<string, unknown>)
+    : { fields: bounded };
+}
+
+/** JSON leaves most of them as they are; escaped they mean the same to whoever parses the line. */
+function visible(json: string): string {
+  return json.replace(INVISIBLE_CHARACTERS, (character) =>
+    Array.from(character.split(""), (unit) => {
+      return `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`;
+    }).join(""),
+  );
 }
