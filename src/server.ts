@@ -1,11 +1,11 @@
-import { existsSync, mkdirSync, readFileSync, statSync } from "node:fs";
-import { dirname, join } from "node:path";
-import { createSecureContext } from "node:tls";
+import { join } from "node:path";
 import { PermissionMode } from "../gen/breakglass/v1/turn_pb.ts";
 import { ClaudeAgent } from "./agent/claude/claude-agent.ts";
 import { resolveCommand } from "./agent/claude/executable.ts";
 import { NO_RULES, readRules } from "./agent/claude/permission-rules.ts";
+import { type Certificate, readCertificate } from "./certificate.ts";
 import { ConfigError, type ServeConfig } from "./config.ts";
+import { keepStorePrivate, prepareDirectory } from "./data-directory.ts";
 import { type Listener, listen } from "./edge/listener.ts";
 import type { Log } from "./log.ts";
 import { bracketed, isLoopback, Origins, ownHosts } from "./rpc/origins.ts";
@@ -49,7 +49,7 @@ export async function startServer(config: ServeConfig, log: Log): Promise<Server
   }
   refuseNoApprover(config);
   const tls = config.tls && readCertificate(config.tls);
-  const store = await openStore(config);
+  const store = await openStore(config, log);
   try {
     const turns = createTurns(config, store, log);
     await turns.recover();
@@ -128,23 +128,13 @@ function createAgent(config: ServeConfig, registry: SqliteStore, log: Log): Clau
   });
 }
 
-async function openStore(config: ServeConfig): Promise<SqliteStore> {
-  const directories = {
-    BREAKGLASS_DATA_DIR: config.dataDir,
-    BREAKGLASS_SESSIONS_DIR: config.sessionsDir,
-  };
-  for (const [variable, directory] of Object.entries(directories)) {
-    try {
-      makeDirectory(directory);
-    } catch (error) {
-      const why = (error as NodeJS.ErrnoException).code;
-      throw new ConfigError(
-        `${variable} is ${JSON.stringify(directory)}, which cannot be made: ${why}`,
-      );
-    }
-  }
+async function openStore(config: ServeConfig, log: Log): Promise<SqliteStore> {
+  prepareDirectory("BREAKGLASS_DATA_DIR", config.dataDir, log);
+  prepareDirectory("BREAKGLASS_SESSIONS_DIR", config.sessionsDir, log);
+  const path = join(config.dataDir, "breakglass.db");
   try {
-    return await SqliteStore.open(join(config.dataDir, "breakglass.db"));
+    keepStorePrivate(path, log);
+    return await SqliteStore.open(path);
   } catch (error) {
     throw new ConfigError(
       `BREAKGLASS_DATA_DIR is ${JSON.stringify(config.dataDir)}: ${(error as Error).message}`,
@@ -154,7 +144,7 @@ async function openStore(config: ServeConfig): Promise<SqliteStore> {
 
 async function listenFor(
   config: ServeConfig,
-  tls: { cert: Buffer; key: Buffer } | undefined,
+  tls: Certificate | undefined,
   tokens: Tokens | undefined,
   turns: Turns,
   closing: AbortSignal,
@@ -207,42 +197,4 @@ function running(
       return draining;
     },
   };
-}
-
-function readCertificate({ cert, key }: { cert: string; key: string }) {
-  const pem = {
-    cert: readPem("BREAKGLASS_TLS_CERT", cert),
-    key: readPem("BREAKGLASS_TLS_KEY", key),
-  };
-  try {
-    createSecureContext(pem);
-    return pem;
-  } catch (error) {
-    const why = (error as NodeJS.ErrnoException).code;
-    throw new ConfigError(
-      `BREAKGLASS_TLS_CERT is ${JSON.stringify(cert)} and BREAKGLASS_TLS_KEY is ${JSON.stringify(key)}, which are no certificate and its key: ${why}`,
-    );
-  }
-}
-
-/** Makes a directory and those above it. Node's own recursion never ends where a parent takes none, as in /proc. */
-function makeDirectory(path: string): void {
-  try {
-    mkdirSync(path, { mode: 0o700 });
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === "EEXIST" && statSync(path).isDirectory()) return;
-    if (code !== "ENOENT" || existsSync(dirname(path))) throw error;
-    makeDirectory(dirname(path));
-    mkdirSync(path, { mode: 0o700 });
-  }
-}
-
-function readPem(variable: string, path: string): Buffer {
-  try {
-    return readFileSync(path);
-  } catch (error) {
-    const why = (error as NodeJS.ErrnoException).code;
-    throw new ConfigError(`${variable} is ${JSON.stringify(path)}, which cannot be read: ${why}`);
-  }
 }

@@ -29,7 +29,7 @@ describe("startServer", () => {
   it("listens for everyone with tokens", async () => {
     await using environment = await createTestEnvironment();
     const tokens = join(environment.root, "tokens");
-    await writeFile(tokens, tokenLine("secret", "alice"));
+    await writeFile(tokens, tokenLine("secret", "alice"), { mode: 0o600 });
     await using server = await startTestServer({
       BREAKGLASS_LISTEN: "0.0.0.0:0",
       BREAKGLASS_TOKENS_FILE: tokens,
@@ -87,7 +87,7 @@ describe("startServer", () => {
   it("does not start on TLS files that hold none", async () => {
     await using environment = await createTestEnvironment();
     const path = join(environment.root, "no.pem");
-    await writeFile(path, "not PEM");
+    await writeFile(path, "not PEM", { mode: 0o600 });
     const said = await refusalOf({ BREAKGLASS_TLS_CERT: path, BREAKGLASS_TLS_KEY: path });
     expect(said).toMatch(/^BREAKGLASS_TLS_/);
   });

@@ -10,6 +10,7 @@ const LOCAL_PRINCIPAL = "local";
 
 const principalKey = createContextKey<string | undefined>(undefined);
 const originKey = createContextKey<RequestOrigin | undefined>(undefined);
+const authorizationKey = createContextKey<string | null>(null);
 const readerKey = createContextKey<Reader | undefined>(undefined);
 
 /** Who calls, as `admit` established it. */
@@ -28,7 +29,18 @@ export function readerOf(context: HandlerContext): Reader {
 
 /** What is to be known of a request and the framework does not keep. */
 export function contextValuesOf(request: HttpRequest, reader: Reader) {
-  return createContextValues().set(originKey, originOf(request)).set(readerKey, reader);
+  return createContextValues()
+    .set(originKey, originOf(request))
+    .set(authorizationKey, authorizationOf(request))
+    .set(readerKey, reader);
+}
+
+/** The one Authorization header. Of two nobody can say which a proxy has looked at: null, as for none. */
+function authorizationOf({ rawHeaders }: HttpRequest): string | null {
+  const values = rawHeaders.filter(
+    (_, index) => index % 2 === 1 && rawHeaders[index - 1]?.toLowerCase() === "authorization",
+  );
+  return values.length === 1 ? values[0]! : null;
 }
 
 /** Where a request comes from. */
@@ -50,7 +62,7 @@ export function admit(context: HandlerContext, origins: Origins, tokens: Tokens 
   const principal =
     tokens === undefined
       ? LOCAL_PRINCIPAL
-      : tokens.principalOf(context.requestHeader.get("authorization"));
+      : tokens.principalOf(context.values.get(authorizationKey));
   if (principal === undefined) {
     throw new Refusal(
       "UNAUTHENTICATED",

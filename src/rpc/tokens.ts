@@ -1,12 +1,21 @@
 import { createHash, timingSafeEqual } from "node:crypto";
-import { readFileSync } from "node:fs";
 import { ConfigError } from "../config.ts";
+import { readSettingFile } from "../setting-file.ts";
 
 const LINE = /^sha256:([0-9a-fA-F]{64})\s+(\S+)$/;
+/** What hashing a variable gives that is not set, with `printf` and with `echo`. */
+const NOTHINGS = ["", "\n"].map(sha256);
+
+interface KnownToken {
+  readonly hash: Buffer;
+  readonly principal: string;
+  /** Where it stands in the file, from 1. */
+  readonly line: number;
+}
 
 /** The bearer tokens that the server knows, as hashes, and whose they are. */
 export class Tokens {
-  readonly #known: readonly { readonly hash: Buffer; readonly principal: string }[];
+  readonly #known: readonly KnownToken[];
 
   /**
    * Reads a file with a line each: `sha256:HEX PRINCIPAL`. Empty lines and lines that begin with # say nothing.
@@ -14,16 +23,8 @@ export class Tokens {
    * @throws ConfigError that names the line to mend, and never what stands in it.
    */
   static read(path: string): Tokens {
-    let text: string;
-    try {
-      text = readFileSync(path, "utf8");
-    } catch (error) {
-      const why = (error as NodeJS.ErrnoException).code;
-      throw new ConfigError(
-        `BREAKGLASS_TOKENS_FILE is ${JSON.stringify(path)}, which cannot be read: ${why}`,
-      );
-    }
-    return new Tokens(text, path);
+    const file = { variable: "BREAKGLASS_TOKENS_FILE", path, isSecret: true };
+    return new Tokens(readSettingFile(file).toString("utf8"), path);
   }
 
   constructor(text: string, path: string) {
@@ -31,20 +32,23 @@ export class Tokens {
       .split("\n")
       .map((line, index) => [line.trim(), index + 1] as const)
       .filter(([line]) => line !== "" && !line.startsWith("#"))
-      .map(([line, number]) => parseLine(line, `${path} line ${number}`));
+      .map(([line, number]) => parseLine(line, number, path));
     if (this.#known.length === 0) {
       throw new ConfigError(
         `BREAKGLASS_TOKENS_FILE is ${JSON.stringify(path)}, which holds no token`,
       );
     }
+    refuseDuplicates(this.#known, path);
   }
 
   /**
-   * Whose token an `Authorization` header carries; undefined for none or a wrong one. Takes the same time whichever it is.
+   * Whose token an `Authorization` header carries; undefined for none or a wrong one. Takes the same time for every token.
    */
   principalOf(authorization: string | null): string | undefined {
-    const token = /^Bearer +([!-~]+) *$/i.exec(authorization ?? "")?.[1] ?? "";
-    const hash = createHash("sha256").update(token).digest();
+    const token = /^Bearer +([!-~]+) *$/i.exec(authorization ?? "")?.[1];
+    // No token is nobody, whatever the hash of nothing is.
+    if (token === undefined) return undefined;
+    const hash = sha256(token);
     let principal: string | undefined;
     for (const known of this.#known) {
       if (timingSafeEqual(hash, known.hash)) principal = known.principal;
@@ -53,12 +57,37 @@ export class Tokens {
   }
 }
 
-function parseLine(line: string, where: string) {
-  const [, hex, principal] = LINE.exec(line) ?? [];
+function parseLine(text: string, line: number, path: string): KnownToken {
+  const [, hex, principal] = LINE.exec(text) ?? [];
   if (hex === undefined || principal === undefined) {
     throw new ConfigError(
-      `BREAKGLASS_TOKENS_FILE: ${where} must be "sha256:" with 64 hex digits, a space and a principal`,
+      `BREAKGLASS_TOKENS_FILE: ${path} line ${line} must be "sha256:" with 64 hex digits, a space and a principal`,
     );
   }
-  return { hash: Buffer.from(hex, "hex"), principal };
+  const hash = Buffer.from(hex, "hex");
+  if (NOTHINGS.some((nothing) => nothing.equals(hash))) {
+    throw new ConfigError(
+      `BREAKGLASS_TOKENS_FILE: ${path} line ${line} is the hash of no token at all: the variable that was hashed was not set. Make a token and its line anew`,
+    );
+  }
+  return { hash, principal, line };
+}
+
+/** Whose a token is must not hang on which of its lines is read last. */
+function refuseDuplicates(known: readonly KnownToken[], path: string): void {
+  const lines = new Map<string, number>();
+  for (const { hash, line } of known) {
+    const hex = hash.toString("hex");
+    const first = lines.get(hex);
+    if (first !== undefined) {
+      throw new ConfigError(
+        `BREAKGLASS_TOKENS_FILE: ${path} lines ${first} and ${line} hold the same hash: give each principal a token of its own`,
+      );
+    }
+    lines.set(hex, line);
+  }
+}
+
+function sha256(text: string): Buffer {
+  return createHash("sha256").update(text).digest();
 }

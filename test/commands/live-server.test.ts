@@ -64,7 +64,9 @@ describe("commands against the server", () => {
   it("let an approver answer for another's turn whose owner may not", async () => {
     await using server = await startTestServer();
     const tokens = join(server.root, "tokens");
-    await writeFile(tokens, tokenLine("alices", "alice") + tokenLine("bobs", "bob"));
+    await writeFile(tokens, tokenLine("alices", "alice") + tokenLine("bobs", "bob"), {
+      mode: 0o600,
+    });
     await server.restart({
       BREAKGLASS_TOKENS_FILE: tokens,
       BREAKGLASS_APPROVERS: "bob",

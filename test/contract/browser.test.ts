@@ -60,7 +60,7 @@ describe.skipIf(isMissing).each(PROTOCOLS)(`a browser that speaks %s${missing}`,
   it("sends a token, and learns why it is refused without one", async () => {
     await using environment = await createTestEnvironment();
     const tokensFile = join(environment.root, "tokens");
-    await writeFile(tokensFile, tokenLine("secret", "alice"));
+    await writeFile(tokensFile, tokenLine("secret", "alice"), { mode: 0o600 });
     await using server = await startTestServer({
       BREAKGLASS_ALLOWED_ORIGINS: allowed.origin,
       BREAKGLASS_TOKENS_FILE: tokensFile,

@@ -232,7 +232,7 @@ describe("a server whose turns ask", () => {
   it("lets an approver answer for others' turns, and nobody for their own where that is forbidden", async () => {
     const tokensFile = join(tmpdir(), `breakglass-test-${randomUUID()}`);
     const tokens = ["alice", "bob", "carol"].map((name) => tokenLine(`${name}-token`, name));
-    await writeFile(tokensFile, tokens.join(""));
+    await writeFile(tokensFile, tokens.join(""), { mode: 0o600 });
     const requestId = randomUUID();
     await using live = await startLiveServer({
       BREAKGLASS_TOKENS_FILE: tokensFile,

@@ -92,7 +92,7 @@ describe.skipIf(!canCut)(`a peer whose network is gone${why}`, () => {
       ip(`-n ${name} link set ${name}b up`);
       await using environment = await createTestEnvironment();
       const tokens = join(environment.root, "tokens");
-      await writeFile(tokens, tokenLine("secret", "alice"));
+      await writeFile(tokens, tokenLine("secret", "alice"), { mode: 0o600 });
       await using server = await startTestServer({
         ...ONE_EACH,
         BREAKGLASS_LISTEN: `${net}.1:0`,

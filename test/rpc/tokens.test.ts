@@ -58,7 +58,7 @@ describe("Tokens", () => {
     expect(() => Tokens.read(path)).toThrow(
       `BREAKGLASS_TOKENS_FILE is ${JSON.stringify(path)}, which cannot be read: ENOENT`,
     );
-    await writeFile(path, FILE.replaceAll("\n", "\r\n"));
+    await writeFile(path, FILE.replaceAll("\n", "\r\n"), { mode: 0o600 });
     expect(Tokens.read(path).principalOf("Bearer alpha")).toBe("alice");
     await rm(folder, { recursive: true });
   });

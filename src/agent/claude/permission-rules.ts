@@ -1,5 +1,5 @@
-import { readFileSync } from "node:fs";
 import { ConfigError } from "../../config.ts";
+import { readSettingFile } from "../../setting-file.ts";
 
 /** What tools may do or not, before anyone is asked, in the CLI's own rule syntax: `Bash(git status:*)`. */
 export interface PermissionRules {
@@ -13,21 +13,17 @@ export const NO_RULES: PermissionRules = { allow: [], deny: [] };
 /** A tool's name, perhaps with what its input has to be like. */
 const LINE = /^(allow|deny)\s+([A-Za-z_][\w.:*-]*(?:\(.+\))?)$/;
 
+/** Linux takes arguments below 128 KiB, and no process would start with a longer one. */
+const MAX_ARGUMENT_BYTES = 127 * 1024;
+
 /**
  * Reads a file with a line each: `allow RULE` or `deny RULE`. Empty lines and lines that begin with # say nothing.
  *
  * @throws ConfigError that names the line to mend.
  */
 export function readRules(path: string): PermissionRules {
-  let text: string;
-  try {
-    text = readFileSync(path, "utf8");
-  } catch (error) {
-    const why = (error as NodeJS.ErrnoException).code;
-    throw new ConfigError(
-      `BREAKGLASS_RULES_FILE is ${JSON.stringify(path)}, which cannot be read: ${why}`,
-    );
-  }
+  const file = { variable: "BREAKGLASS_RULES_FILE", path, isSecret: false };
+  const text = readSettingFile(file).toString("utf8");
   const rules = { allow: [] as string[], deny: [] as string[] };
   for (const [index, written] of text.split("\n").entries()) {
     const line = written.trim();
@@ -39,6 +35,12 @@ export function readRules(path: string): PermissionRules {
       );
     }
     rules[kind as "allow" | "deny"].push(rule);
+  }
+  const bytes = Buffer.byteLength(JSON.stringify(rules));
+  if (bytes > MAX_ARGUMENT_BYTES) {
+    throw new ConfigError(
+      `BREAKGLASS_RULES_FILE is ${JSON.stringify(path)}, whose rules take ${bytes} bytes as an argument of the CLI, which holds ${MAX_ARGUMENT_BYTES}`,
+    );
   }
   return rules;
 }
