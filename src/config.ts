@@ -35,6 +35,11 @@ const absolutePath = z
   .string()
   .refine((path) => !path.includes("\0"))
   .transform((path) => resolve(path));
+/** A name stays one; a path is the server's, and never one in the workspace where it is run. */
+const executable = z
+  .string()
+  .refine((path) => !path.includes("\0"))
+  .transform((path) => (path.includes("/") ? resolve(path) : path));
 const name = z
   .string()
   .max(256)
@@ -80,7 +85,7 @@ export const VARIABLES = {
   BREAKGLASS_SESSIONS_DIR: { takes: "a directory", schema: absolutePath, unset: undefined },
   BREAKGLASS_AGENT_COMMAND: {
     takes: "the path or the name of one executable, without arguments",
-    schema: z.string().refine((path) => !path.includes("\0")),
+    schema: executable,
     unset: undefined,
   },
   BREAKGLASS_AGENT: {

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import type { Log } from "../../log.ts";
 import type { Agent, AgentRun, AgentTurn, OwnWork, ProcessRegistry, SparePlace } from "../agent.ts";
 import { removeCgroup } from "../process/cgroup.ts";
@@ -7,11 +8,13 @@ import { ClaudeRun } from "./claude-run.ts";
 import type { ToolLimits } from "./command-line.ts";
 import { configDirectory, removeConversation } from "./config-directory.ts";
 import { Conversations } from "./conversations.ts";
+import { Executable } from "./executable.ts";
+import type { PermissionRules } from "./permission-rules.ts";
 import type { SparePlan } from "./spares.ts";
 
 /** What the adapter is told of its surroundings. */
 export interface ClaudeOptions extends ToolLimits {
-  /** The executable: a path, or a name to look up on the server's PATH. */
+  /** The executable: an absolute path, or a name that is looked up on the server's PATH when a process is started. */
   readonly command: string;
   /** The server's environment, of which the agent gets the allow-list's part. */
   readonly environment: Readonly<Record<string, string | undefined>>;
@@ -30,6 +33,8 @@ export interface ClaudeOptions extends ToolLimits {
   readonly log: Log;
   /** False: processes get no cgroup of their own, also where the machine offers one. */
   readonly cgroups?: boolean;
+  /** What the agents' files are made without: what the operator's are. Undefined: the server's own. */
+  readonly umask?: number | undefined;
   /** How long each rung of the stop ladder waits. */
   readonly rungs?: StopRungs;
   /** How long a CLI that gave its result and is not kept may go on before the ladder, in milliseconds. */
@@ -39,6 +44,9 @@ export interface ClaudeOptions extends ToolLimits {
 /** What a run is told of its surroundings. */
 export interface ClaudeRunOptions extends ClaudeOptions {
   readonly processes: TurnProcesses;
+  readonly executable: Executable;
+  /** What the next process is started with. */
+  rules: PermissionRules;
 }
 
 /** The Claude Code CLI as an agent: processes that take turn after turn, and remember through their own files. */
@@ -47,7 +55,9 @@ export class ClaudeAgent implements Agent {
   readonly #conversations: Conversations;
 
   constructor(options: ClaudeOptions) {
-    this.#options = { ...options, processes: new TurnProcesses(options.log, options.cgroups) };
+    const { command, environment, log, cgroups } = options;
+    const executable = new Executable(command, environment, log);
+    this.#options = { ...options, executable, processes: new TurnProcesses(log, cgroups) };
     this.#conversations = new Conversations(this.#options);
   }
 
@@ -57,6 +67,13 @@ export class ClaudeAgent implements Agent {
 
   onOwnWork(take: (work: OwnWork) => string): void {
     this.#conversations.onOwnWork(take);
+  }
+
+  /** From now on processes are started with these rules, and one that has others takes no further turn of a prompt. */
+  setRules(rules: PermissionRules): void {
+    // Unchanged ones end no process.
+    if (isDeepStrictEqual(rules, this.#options.rules)) return;
+    this.#options.rules = rules;
   }
 
   reserve(agent: string, model: string): SparePlace | undefined {

@@ -2,7 +2,7 @@ import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import type { Socket } from "node:net";
 import { setTimeout as delay, setImmediate as nextLoop } from "node:timers/promises";
 import { ByteTail } from "../../stream/byte-tail.ts";
-import { enter, LAUNCHER } from "../process/cgroup.ts";
+import { LAUNCHER, type LaunchPlan, launch } from "../process/cgroup.ts";
 import { controlRequest } from "./command-line.ts";
 
 const STDERR_TAIL_BYTES = 8 * 1024;
@@ -28,11 +28,9 @@ export interface ProcessExit {
 }
 
 /** What a process is started in. */
-export interface ClaudeProcessOptions {
+export interface ClaudeProcessOptions extends LaunchPlan {
   readonly cwd: string;
   readonly env: Record<string, string>;
-  /** The directory of the cgroup that it begins its life in. Undefined: the server's own. */
-  readonly cgroup: string | undefined;
 }
 
 /** One process of the CLI: its pipes are always drained, its stdin never throws, its end comes exactly once. */
@@ -42,13 +40,18 @@ export class ClaudeProcess {
   /** How it ended; never rejects. */
   readonly exit: Promise<ProcessExit>;
 
+  /** @param path - The executable's absolute path. Undefined: there is none. */
   constructor(
-    command: string,
+    path: string | undefined,
     args: readonly string[],
-    { cgroup, ...options }: ClaudeProcessOptions,
+    { cgroup, umask, ...options }: ClaudeProcessOptions,
   ) {
-    const [program, ...all] =
-      cgroup === undefined ? [command, ...args] : enter(cgroup, command, args);
+    if (path === undefined) {
+      const startError = Object.assign(new Error("it is not on PATH"), { code: "ENOENT" });
+      this.exit = Promise.resolve({ exitCode: null, signal: null, startError });
+      return;
+    }
+    const [program, ...all] = launch({ cgroup, umask }, path, args);
     try {
       // A group and a session of its own: a signal to the server's terminal is not one to the agent.
       this.#child = spawn(program, all, { ...options, detached: true, stdio: "pipe" });

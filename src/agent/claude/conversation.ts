@@ -24,6 +24,7 @@ import { noticeEvent } from "./events.ts";
 import { type Interlude, isOutOfTurn } from "./interlude.ts";
 import { decodeLine, type Message, parseMessage } from "./line.ts";
 import * as messages from "./messages.ts";
+import type { PermissionRules } from "./permission-rules.ts";
 
 /** A CLI that closed its stdout will print nothing more: it gets this long to exit. */
 const EXIT_AFTER_OUTPUT_MS = 5000;
@@ -70,6 +71,8 @@ export interface ConversationKeeper {
 export class Conversation {
   readonly place: ConversationPlace;
   readonly opening: Opening;
+  /** What its process was started with. */
+  readonly rules: PermissionRules;
   readonly processId: string;
   /** Resolves when no process is left and that is recorded. Never rejects. */
   readonly gone: Promise<void>;
@@ -112,8 +115,9 @@ export class Conversation {
     await options.registry.recordProcess({ processId, sessionId, workspace });
     const directory = configDirectory(options.environment);
     const agents = await shippedAgents(agent, workspace, directory);
+    const { rules } = options;
     const args = claudeArguments(place, opening, mode, options, agents);
-    const started = { processId, sessionId, opening, mode, args };
+    const started = { processId, sessionId, opening, mode, rules, args };
     return new Conversation(place, started, keeper, interlude, options);
   }
 
@@ -124,16 +128,18 @@ export class Conversation {
       sessionId: string;
       opening: Opening;
       mode: PermissionMode;
+      rules: PermissionRules;
       args: string[];
     },
     keeper: ConversationKeeper,
     interlude: Interlude,
     options: ClaudeRunOptions,
   ) {
-    const { command, environment, passedNames, processes } = options;
+    const { executable, environment, passedNames, processes, umask } = options;
     this.place = place;
     this.processId = started.processId;
     this.opening = started.opening;
+    this.rules = started.rules;
     this.#sessionId = started.sessionId;
     this.#mode = started.mode;
     this.#keeper = keeper;
@@ -145,7 +151,8 @@ export class Conversation {
     const env = agentEnvironment(environment, passedNames, this.processId);
     this.#cgroup = processes.createCgroup(this.processId);
     const { workspace: cwd } = place;
-    this.#cli = new ClaudeProcess(command, started.args, { cwd, env, cgroup: this.#cgroup });
+    const surroundings = { cwd, env, cgroup: this.#cgroup, umask };
+    this.#cli = new ClaudeProcess(executable.find(), started.args, surroundings);
     void this.#read();
   }
 

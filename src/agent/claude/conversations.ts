@@ -64,7 +64,8 @@ export class Conversations implements ConversationKeeper {
     // The turn was recorded first: whoever is asked about the work will decline it.
     for (const work of this.#ownWork.get(conversation) ?? []) work.decline();
     this.#ownWork.delete(conversation);
-    if (conversation.isIdle && fits(conversation, turn)) {
+    const isRuled = conversation.rules === this.#options.rules;
+    if (conversation.isIdle && isRuled && fits(conversation, turn)) {
       this.#stopTimer(conversation);
       return conversation;
     }

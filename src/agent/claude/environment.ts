@@ -1,4 +1,6 @@
+import { delimiter } from "node:path";
 import { PROCESS_ID_VARIABLE } from "../process/process-looks.ts";
+import { searchedFolders } from "./executable.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -47,5 +49,9 @@ export function agentEnvironment(
     const passed = PASSED.has(name) || PASSED_PREFIX.test(name) || added.includes(name);
     if (passed && value !== undefined) environment[name] = value;
   }
+  // An entry that is empty or relative would be the workspace's, also to what looks up an interpreter.
+  const path = searchedFolders(environment.PATH).join(delimiter);
+  if (path === "") delete environment.PATH;
+  else environment.PATH = path;
   return { ...environment, ...FIXED, [PROCESS_ID_VARIABLE]: processId };
 }

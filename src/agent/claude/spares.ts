@@ -56,7 +56,11 @@ export class Spares {
   reserve(agent: string, model: string): SparePlace | undefined {
     const { spares } = this.#options;
     if (agent !== spares.agent || model !== spares.model) return undefined;
-    for (const [agentSessionId, { place, isIdle }] of this.#ready) {
+    for (const [agentSessionId, { place, isIdle, rules }] of this.#ready) {
+      if (rules !== this.#options.rules) {
+        void this.end(agentSessionId);
+        continue;
+      }
       if (!isIdle || this.#reserved.has(agentSessionId)) continue;
       this.#reserved.add(agentSessionId);
       const { workspace } = place;

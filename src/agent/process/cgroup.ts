@@ -10,11 +10,11 @@ const STALE_MS = 10 * 60_000;
 /** What the cgroup of a turn is called, before the turn's process id. */
 const PREFIX = "breakglass-";
 /**
- * Enters the group, then becomes the program, without what a shell adds to the environment. Where it cannot enter, the
- * program runs all the same: a repair comes first.
+ * Takes the umask, enters the group, then becomes the program, without what a shell adds to the environment. Where it cannot
+ * enter, the program runs all the same: a repair comes first.
  */
-const ENTER =
-  '{ echo 0 >"$1/cgroup.procs"; } 2>/dev/null; shift; unset PWD OLDPWD SHLVL; exec "$@"';
+const LAUNCH =
+  '[ -z "$1" ] || umask "$1"; [ -z "$2" ] || { echo 0 >"$2/cgroup.procs"; } 2>/dev/null; shift 2; unset PWD OLDPWD SHLVL; exec "$@"';
 
 /**
  * Where cgroups of turns are made: below the server's own, in the hierarchy of version 2.
@@ -80,7 +80,10 @@ export class CgroupRoot {
     const id = `probe-${randomUUID()}`;
     const directory = this.create(id);
     try {
-      const [command, ...args] = enter(directory, "sh", ["-c", "cat /proc/self/cgroup"]);
+      const [command, ...args] = launch({ cgroup: directory }, "sh", [
+        "-c",
+        "cat /proc/self/cgroup",
+      ]);
       const { stdout } = spawnSync(command, args, { encoding: "utf8", timeout: 2000 });
       if (!stdout.includes(PREFIX + id)) {
         throw new Error(`${this.directory} takes no process`);
@@ -93,16 +96,26 @@ export class CgroupRoot {
   }
 }
 
-/** The command line of a program that begins its life in a cgroup: it can fork nothing outside. */
-export function enter(
-  directory: string,
+/** What a program begins its life with, that no process can be given from outside. */
+export interface LaunchPlan {
+  /** The directory of its cgroup: it can fork nothing outside. Undefined: the server's own. */
+  readonly cgroup?: string | undefined;
+  /** What its files are made without. Undefined: the server's own. */
+  readonly umask?: number | undefined;
+}
+
+/** The command line of a program that begins its life as planned. */
+export function launch(
+  { cgroup, umask }: LaunchPlan,
   command: string,
   args: readonly string[],
 ): [string, ...string[]] {
-  return ["/bin/sh", "-c", ENTER, LAUNCHER, directory, command, ...args];
+  if (cgroup === undefined && umask === undefined) return [command, ...args];
+  const mask = umask === undefined ? "" : umask.toString(8);
+  return ["/bin/sh", "-c", LAUNCH, LAUNCHER, mask, cgroup ?? "", command, ...args];
 }
 
-/** What the shell that enters a cgroup calls itself when it complains. */
+/** What the shell that launches a program calls itself when it complains. */
 export const LAUNCHER = "breakglass-launcher";
 
 /** The cgroups of turns, by process id, wherever servers on this machine have made them. */

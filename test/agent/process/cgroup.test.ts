@@ -8,9 +8,9 @@ import { describe, expect, it } from "vitest";
 import {
   CgroupRoot,
   cgroupProcesses,
-  enter,
   findCgroups,
   isPopulated,
+  launch,
   removeCgroup,
 } from "../../../src/agent/process/cgroup.ts";
 import { PROCESS_ID_VARIABLE } from "../../../src/agent/process/process-looks.ts";
@@ -28,7 +28,7 @@ const processes = new TurnProcesses(createLog(() => {}));
 async function start(script: string) {
   const processId = randomUUID();
   const cgroup = processes.createCgroup(processId)!;
-  const [command, ...args] = enter(cgroup, "sh", ["-c", script]);
+  const [command, ...args] = launch({ cgroup }, "sh", ["-c", script]);
   const env = { PATH: process.env.PATH ?? "", [PROCESS_ID_VARIABLE]: processId };
   const child = spawn(command, args, { env, detached: true, stdio: "pipe" });
   const exit = once(child, "exit");
@@ -90,7 +90,7 @@ describe.skipIf(typeof root === "string")(`a turn's cgroup${why}`, () => {
     const cgroup = processes.createCgroup(randomUUID())!;
     const odd = ["", "a b", "-n", "$HOME", "'\"", "*", "\\", "é\n"];
     const script = "console.log(JSON.stringify([process.argv.slice(1), process.env]))";
-    const [command, ...args] = enter(cgroup, process.execPath, ["-e", script, "--", ...odd]);
+    const [command, ...args] = launch({ cgroup }, process.execPath, ["-e", script, "--", ...odd]);
     const env = { PATH: "/usr/bin:/bin", ODD: " a\nb ", EMPTY: "" };
     const child = spawn(command, args, { env });
     expect(JSON.parse(await text(child.stdout))).toEqual([odd, env]);
@@ -102,7 +102,10 @@ describe.skipIf(typeof root === "string")(`a turn's cgroup${why}`, () => {
   });
 
   it("keeps nobody from running where it cannot be entered", async () => {
-    const [command, ...args] = enter("/nowhere", "sh", ["-c", "echo ran; echo said >&2"]);
+    const [command, ...args] = launch({ cgroup: "/nowhere" }, "sh", [
+      "-c",
+      "echo ran; echo said >&2",
+    ]);
     const child = spawn(command, args);
     const printed = await Promise.all([text(child.stdout), text(child.stderr)]);
     expect(printed).toEqual(["ran\n", "said\n"]);
