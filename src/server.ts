@@ -155,7 +155,7 @@ async function listenFor(
   try {
     return await listen(address, tls, config, (port) => {
       const hosts = [...ownHosts(address.host, port), ...config.allowedHosts];
-      const origins = new Origins(hosts, config.allowedOrigins);
+      const origins = new Origins(config.tls === undefined ? "http" : "https", hosts, config.allowedOrigins);
       const limits = { maxPromptBytes, maxAttachmentBytes, readerStallMs, maxStalledBytes };
       return requestListener({ turns, origins, tokens, ...limits, closing, log });
     });

@@ -19,10 +19,13 @@ const PREFLIGHT_SECONDS = 7200;
  * gets past, whatever the page sends.
  */
 export class Origins {
+  readonly #scheme: "http" | "https";
   readonly #hosts: ReadonlySet<string>;
   readonly #origins: ReadonlySet<string>;
 
-  constructor(hosts: readonly string[], origins: readonly string[]) {
+  /** @param scheme - What the server itself serves, whatever a proxy in front of it does. */
+  constructor(scheme: "http" | "https", hosts: readonly string[], origins: readonly string[]) {
+    this.#scheme = scheme;
     this.#hosts = new Set(hosts.map((host) => host.toLowerCase()));
     this.#origins = new Set(origins);
   }
@@ -34,7 +37,12 @@ export class Origins {
       return `the host ${JSON.stringify(host)} is not one of this server's: see BREAKGLASS_ALLOWED_HOSTS`;
     }
     if (this.#allows(request)) return undefined;
-    return `the origin ${JSON.stringify(request.origin)} is not allowed: see BREAKGLASS_ALLOWED_ORIGINS`;
+    const { origin } = request;
+    const own = `${this.#scheme}://${host}`;
+    if (origin === `http://${host}` || origin === `https://${host}`) {
+      return `the origin ${JSON.stringify(origin)} is not this server's own, which is ${JSON.stringify(own)}: where a proxy ends TLS in front of it, name the page's origin in BREAKGLASS_ALLOWED_ORIGINS`;
+    }
+    return `the origin ${JSON.stringify(origin)} is not allowed: see BREAKGLASS_ALLOWED_ORIGINS`;
   }
 
   /** The headers that let a page read an answer, or send a request; none where the page may not. */
@@ -57,8 +65,8 @@ export class Origins {
 
   #allows({ host, origin }: RequestOrigin): boolean {
     if (origin === null || this.#origins.has(origin)) return true;
-    // The service's own page.
-    return origin === `http://${host}` || origin === `https://${host}`;
+    // The service's own page. Over the other scheme it is anyone's who is on the way.
+    return origin === `${this.#scheme}://${host?.toLowerCase()}`;
   }
 }
 

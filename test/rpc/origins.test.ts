@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { isLoopback, Origins, ownHosts } from "../../src/rpc/origins.ts";
 
 const ORIGIN = "https://ops.example";
-const origins = new Origins([...ownHosts("127.0.0.1", 7433), "Proxy.Example"], [ORIGIN]);
+const origins = new Origins("http", [...ownHosts("127.0.0.1", 7433), "Proxy.Example"], [ORIGIN]);
 const asked = (host: string | undefined, origin: string | null = null) =>
   origins.refusalOf({ host, origin }) === undefined;
 
@@ -56,6 +56,27 @@ describe("Origins", () => {
         });
       }),
     );
+  });
+});
+
+describe("a server's own page", () => {
+  const host = "ops.example";
+
+  it.each(["http", "https"] as const)("is of the scheme that the server serves: %s", (scheme) => {
+    const own = new Origins(scheme, [host], []);
+    const other = scheme === "http" ? "https" : "http";
+    expect(own.refusalOf({ host, origin: `${scheme}://${host}` })).toBeUndefined();
+    expect(own.refusalOf({ host, origin: `${other}://${host}` })).toBe(
+      `the origin "${other}://${host}" is not this server's own, which is "${scheme}://${host}": where a proxy ends TLS in front of it, name the page's origin in BREAKGLASS_ALLOWED_ORIGINS`,
+    );
+    expect(own.corsHeaders({ host, origin: `${other}://${host}` }, true)).toEqual({
+      vary: "origin",
+    });
+  });
+
+  it("behind a proxy that ends TLS is one that is named", () => {
+    const origins = new Origins("http", [host], [`https://${host}`]);
+    expect(origins.refusalOf({ host, origin: `https://${host}` })).toBeUndefined();
   });
 });
 
