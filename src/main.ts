@@ -1,8 +1,11 @@
-#!/usr/bin/env -S node --max-semi-space-size=8
+#!/usr/bin/env -S node --max-semi-space-size=8 --disable-sigusr1
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { ExitStatus } from "./commands/exit-status.ts";
 import { UsageError } from "./commands/usage-error.ts";
 import { ConfigError } from "./config.ts";
+
+// Where the flag above is not given, Node would open a debugger's port to whoever sends it.
+process.on("SIGUSR1", () => {});
 
 // Each command is imported when it is asked for: listing sessions loads no server, and serving no client.
 async function main(): Promise<ExitStatus> {
@@ -13,7 +16,9 @@ async function main(): Promise<ExitStatus> {
 
   program
     .command("serve")
-    .description("serve until SIGTERM or SIGINT; settings are BREAKGLASS_… variables")
+    .description(
+      "serve until SIGTERM or SIGINT, read files again on SIGHUP; settings are BREAKGLASS_… variables",
+    )
     .action(async () => {
       status = await (await import("./commands/serve.ts")).serve();
     });

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { PermissionMode } from "../gen/breakglass/v1/turn_pb.ts";
 import { ClaudeAgent } from "./agent/claude/claude-agent.ts";
 import { resolveCommand } from "./agent/claude/executable.ts";
-import { NO_RULES, readRules } from "./agent/claude/permission-rules.ts";
+import { NO_RULES, type PermissionRules, readRules } from "./agent/claude/permission-rules.ts";
 import { type Certificate, readCertificate } from "./certificate.ts";
 import { ConfigError, type ServeConfig } from "./config.ts";
 import { keepStorePrivate, prepareDirectory } from "./data-directory.ts";
@@ -11,6 +11,7 @@ import type { Log } from "./log.ts";
 import { bracketed, isLoopback, Origins, ownHosts } from "./rpc/origins.ts";
 import { requestListener } from "./rpc/request-listener.ts";
 import { Tokens } from "./rpc/tokens.ts";
+import { SettingSource } from "./setting-source.ts";
 import { SqliteStore } from "./store/sqlite/sqlite-store.ts";
 import { Turns } from "./turns/turns.ts";
 
@@ -22,6 +23,12 @@ export interface Server {
   drain(): Promise<void>;
   /** Kills what the turns run, without waiting and without recording it: the next start does. The process is to exit then. */
   stopNow(): void;
+  /**
+   * Reads tokens, rules and certificate again; what cannot be read stays as it was, and the log says so. Whatever runs or is
+   * open goes on: the next request needs a token of the new ones, the next process of an agent has the new rules, the next
+   * connection the new certificate.
+   */
+  reload(): void;
   /** Resolves when it is closed. */
   readonly closed: Promise<void>;
 }
@@ -36,37 +43,65 @@ const CONNECTIONS_END_MS = 3000;
 /**
  * Starts the service: opens the store, takes over what a server before left, and listens.
  *
+ * @param agentUmask - The umask of the agents' processes. Undefined: the server's own.
  * @throws ConfigError where a setting cannot be used: one line for the operator.
  */
-export async function startServer(config: ServeConfig, log: Log): Promise<Server> {
+export async function startServer(
+  config: ServeConfig,
+  log: Log,
+  agentUmask?: number,
+): Promise<Server> {
   const { listen: address } = config;
-  const tokens = config.tokensFile === undefined ? undefined : Tokens.read(config.tokensFile);
-  if (tokens === undefined && !isLoopback(address.host)) {
+  const files = readFiles(config);
+  if (files.tokens === undefined && !isLoopback(address.host)) {
     const shown = `${bracketed(address.host)}:${address.port}`;
     throw new ConfigError(
       `BREAKGLASS_LISTEN is ${JSON.stringify(shown)}, which others can reach: set BREAKGLASS_TOKENS_FILE, or listen on 127.0.0.1`,
     );
   }
   refuseNoApprover(config);
-  const tls = config.tls && readCertificate(config.tls);
   const store = await openStore(config, log);
   try {
-    const turns = createTurns(config, store, log);
+    const agent = createAgent(config, files.rules.current, store, log, agentUmask);
+    const turns = createTurns(config, store, agent, log);
     await turns.recover();
     const closing = new AbortController();
-    const listener = await listenFor(config, tls, tokens, turns, closing.signal, log);
-    return running(
-      config.drainMs,
-      `${tls ? "https" : "http"}://${bracketed(address.host)}:${listener.port}`,
-      turns,
-      listener,
-      closing,
-      store,
-    );
+    const listener = await listenFor(config, files, turns, closing.signal, log);
+    const reload = () => {
+      for (const file of Object.values(files)) file?.readAgain(log);
+      agent.setRules(files.rules.current);
+      if (files.certificate !== undefined) listener.setCertificate(files.certificate.current);
+    };
+    const url = `${schemeOf(config)}://${bracketed(address.host)}:${listener.port}`;
+    return running(config.drainMs, url, turns, listener, closing, store, reload);
   } catch (error) {
     await store.close();
     throw error;
   }
+}
+
+/** What is read again when the operator asks for it. */
+interface ReadFiles {
+  readonly tokens: SettingSource<Tokens> | undefined;
+  readonly rules: SettingSource<PermissionRules>;
+  readonly certificate: SettingSource<Certificate> | undefined;
+}
+
+function readFiles({ tokensFile, rulesFile, tls }: ServeConfig): ReadFiles {
+  return {
+    tokens:
+      tokensFile === undefined
+        ? undefined
+        : new SettingSource("BREAKGLASS_TOKENS_FILE", () => Tokens.read(tokensFile)),
+    rules: new SettingSource("BREAKGLASS_RULES_FILE", () =>
+      rulesFile === undefined ? NO_RULES : readRules(rulesFile),
+    ),
+    certificate: tls && new SettingSource("BREAKGLASS_TLS_CERT", () => readCertificate(tls)),
+  };
+}
+
+function schemeOf({ tls }: ServeConfig): "http" | "https" {
+  return tls === undefined ? "http" : "https";
 }
 
 /** A rule that nobody could follow is a mistake. */
@@ -83,10 +118,10 @@ function refuseNoApprover({ approvers, selfApproval, tokensFile }: ServeConfig):
   }
 }
 
-function createTurns(config: ServeConfig, store: SqliteStore, log: Log): Turns {
+function createTurns(config: ServeConfig, store: SqliteStore, agent: ClaudeAgent, log: Log): Turns {
   return new Turns({
     store,
-    agent: createAgent(config, store, log),
+    agent,
     log,
     limits: {
       timeoutMs: config.turnTimeoutMs,
@@ -109,7 +144,13 @@ function createTurns(config: ServeConfig, store: SqliteStore, log: Log): Turns {
   });
 }
 
-function createAgent(config: ServeConfig, registry: SqliteStore, log: Log): ClaudeAgent {
+function createAgent(
+  config: ServeConfig,
+  rules: PermissionRules,
+  registry: SqliteStore,
+  log: Log,
+  umask: number | undefined,
+): ClaudeAgent {
   const { environment, agentEnv, maxLineBytes, maxWarmProcesses, warmMs, agent, model } = config;
   const allowBypass = config.permissionMode === "bypass";
   const mode = allowBypass ? PermissionMode.BYPASS : PermissionMode.ASK;
@@ -123,7 +164,8 @@ function createAgent(config: ServeConfig, registry: SqliteStore, log: Log): Clau
     warmMs,
     spares: { count: config.spareProcesses, agent, model, mode },
     allowBypass,
-    rules: config.rulesFile === undefined ? NO_RULES : readRules(config.rulesFile),
+    rules,
+    umask,
     log,
   });
 }
@@ -144,8 +186,7 @@ async function openStore(config: ServeConfig, log: Log): Promise<SqliteStore> {
 
 async function listenFor(
   config: ServeConfig,
-  tls: Certificate | undefined,
-  tokens: Tokens | undefined,
+  files: ReadFiles,
   turns: Turns,
   closing: AbortSignal,
   log: Log,
@@ -153,10 +194,11 @@ async function listenFor(
   const { listen: address, maxPromptBytes, maxAttachmentBytes } = config;
   const { readerStallMs, maxStalledBytes } = config;
   try {
-    return await listen(address, tls, config, (port) => {
+    return await listen(address, files.certificate?.current, config, (port) => {
       const hosts = [...ownHosts(address.host, port), ...config.allowedHosts];
-      const origins = new Origins(config.tls === undefined ? "http" : "https", hosts, config.allowedOrigins);
+      const origins = new Origins(schemeOf(config), hosts, config.allowedOrigins);
       const limits = { maxPromptBytes, maxAttachmentBytes, readerStallMs, maxStalledBytes };
+      const tokens = () => files.tokens?.current;
       return requestListener({ turns, origins, tokens, ...limits, closing, log });
     });
   } catch (error) {
@@ -175,6 +217,7 @@ function running(
   listener: Listener,
   closing: AbortController,
   store: SqliteStore,
+  reload: () => void,
 ): Server {
   const closed = Promise.withResolvers<void>();
   let draining: Promise<void> | undefined;
@@ -190,6 +233,7 @@ function running(
   };
   return {
     url,
+    reload,
     closed: closed.promise,
     stopNow: () => turns.killNow(),
     drain: () => {

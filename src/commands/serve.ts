@@ -2,36 +2,68 @@ import { writeSync } from "node:fs";
 import { setFlagsFromString } from "node:v8";
 import { readServeConfig } from "../config.ts";
 import { createLog } from "../log.ts";
-import { startServer } from "../server.ts";
+import { type Server, startServer } from "../server.ts";
 import { ExitStatus } from "./exit-status.ts";
+import { heedSignals } from "./serve-signals.ts";
+
+/** Whatever the server makes is its user's alone. */
+const OWN_UMASK = 0o077;
 
 /**
- * Serves until SIGTERM or SIGINT, then drains. One line on stdout tells the address once connections are accepted; the log
- * goes to stderr. A second signal kills what the turns run and ends the process at once; the next start records their ends.
+ * Serves until a signal ends it, then drains. One line on stdout tells the address once connections are accepted; the log
+ * goes to stderr. A second SIGTERM, SIGINT or SIGQUIT kills what the turns run and ends the process at once; the next start
+ * records their ends. SIGHUP has it read tokens, rules and certificate again; see `heedSignals` for the others.
  *
  * @throws ConfigError for the first setting that cannot be used.
  */
 export async function serve(): Promise<ExitStatus> {
+  // Before anything is opened. The agent repairs what is others': its files keep the mode that the operator meant.
+  const agentUmask = process.umask(OWN_UMASK);
   boundHeap();
+  outliveOutputs();
   const log = createLog(writeToStderr);
-  const server = await startServer(readServeConfig(), log);
+  const signals = takeSignals(log);
+  const server = await startServer(readServeConfig(), log, agentUmask);
   process.stdout.write(`breakglass serves ${server.url}\n`);
-  let draining = false;
-  const stop = (signal: NodeJS.Signals) => {
-    if (draining) {
-      server.stopNow();
-      process.exit(ExitStatus.failed);
-    }
-    draining = true;
-    log.info("draining", { signal });
-    server.drain().catch((error: unknown) => {
+  signals.serve(server);
+  await server.closed;
+  return signals.isEnding() ? ExitStatus.ok : ExitStatus.failed;
+}
+
+/** Takes the signals from the start on, and answers those that came before there was a server once there is one. */
+function takeSignals(log: ReturnType<typeof createLog>) {
+  let server: Server | undefined;
+  let isEnding = false;
+  let reloads = false;
+  const drain = () => {
+    isEnding = true;
+    server?.drain().catch((error: unknown) => {
       log.error("draining failed", { error });
       process.exit(ExitStatus.failed);
     });
   };
-  process.on("SIGTERM", stop).on("SIGINT", stop);
-  await server.closed;
-  return draining ? ExitStatus.ok : ExitStatus.failed;
+  const stopNow = () => {
+    server?.stopNow();
+    process.exit(ExitStatus.failed);
+  };
+  const reload = () => {
+    reloads = true;
+    server?.reload();
+  };
+  heedSignals({ drain, stopNow, reload }, log);
+  return {
+    isEnding: () => isEnding,
+    serve(started: Server) {
+      server = started;
+      if (isEnding) drain();
+      else if (reloads) reload();
+    },
+  };
+}
+
+/** The terminal or the pipe that they are may go away: that ends no turn. */
+function outliveOutputs(): void {
+  for (const output of [process.stdout, process.stderr]) output.on("error", () => {});
 }
 
 /** A log that cannot be written, because its disk is full or its reader is gone, must not end the turns. */

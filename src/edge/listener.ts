@@ -1,6 +1,7 @@
 import { createServer as createHttp1Server } from "node:http";
 import { createServer as createHttp2Server, createSecureServer } from "node:http2";
 import { createServer as createNetServer, type Server, type Socket } from "node:net";
+import { Server as TlsServer } from "node:tls";
 import type { ListenAddress } from "../config.ts";
 import { Connections } from "./connections.ts";
 import { Heartbeats } from "./heartbeats.ts";
@@ -29,6 +30,8 @@ export interface Listener {
   readonly port: number;
   /** Accepts no more connections and lets the requests under way end; resolves when the last has. */
   close(): Promise<void>;
+  /** Shows connections from now on another certificate. Only where it listened with one. */
+  setCertificate(tls: { readonly cert: Buffer; readonly key: Buffer }): void;
   /** Ends every connection now. */
   destroy(): void;
 }
@@ -67,6 +70,9 @@ export async function listen(
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       connections.close();
       await closed;
+    },
+    setCertificate: (tls) => {
+      if (server instanceof TlsServer) server.setSecureContext(tls);
     },
     destroy: () => connections.destroy(),
   };

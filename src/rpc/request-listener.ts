@@ -21,8 +21,8 @@ const MIB = 1024 * 1024;
 export interface RequestListenerOptions extends ReaderLimits, RequestLimits {
   readonly turns: Turns;
   readonly origins: Origins;
-  /** Undefined: everyone is `local`. */
-  readonly tokens: Tokens | undefined;
+  /** Those of the moment, asked for with each request. Undefined: everyone is `local`. */
+  readonly tokens: () => Tokens | undefined;
   /** When it aborts every open stream ends with STREAM_ENDED. */
   readonly closing: AbortSignal;
   readonly log: Log;
@@ -83,7 +83,7 @@ function createRouter(options: RequestListenerOptions) {
     acceptCompression: [compressionGzip, compressionBrotli],
     requestGate: (context) => {
       try {
-        admit(context, origins, tokens);
+        admit(context, origins, tokens());
       } catch (error) {
         throw statusOf(error, log);
       }

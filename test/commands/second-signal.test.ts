@@ -8,7 +8,7 @@ import { refusalOf } from "../support/refusals.ts";
 import { startServeProcess } from "../support/serve-process.ts";
 import { createTestEnvironment, MARKER } from "../support/test-environment.ts";
 
-it.each(["SIGTERM", "SIGINT"] as const)(
+it.each(["SIGTERM", "SIGINT", "SIGQUIT"] as const)(
   "a second %s ends a server that drains at once, with what its turns run, and the store is sound",
   async (signal) => {
     await using environment = await createTestEnvironment({ BREAKGLASS_DRAIN_SECONDS: "600" });

@@ -1,0 +1,366 @@
+import { execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { connect as connectTls } from "node:tls";
+import { fileURLToPath } from "node:url";
+import { Code } from "@connectrpc/connect";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { EventReader } from "../support/event-reader.ts";
+import { collect } from "../support/events.ts";
+import { createGate, script } from "../support/gate.ts";
+import { eventually, processesWith } from "../support/processes.ts";
+import { connect } from "../support/protocols.ts";
+import { refusalOf } from "../support/refusals.ts";
+import {
+  createTestEnvironment,
+  MARKER,
+  type TestEnvironment,
+} from "../support/test-environment.ts";
+import { tokenLine } from "../support/test-server.ts";
+
+const MAIN = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
+/** Signals by which a server is asked for nothing. */
+const IGNORED =
+  "SIGUSR1 SIGUSR2 SIGALRM SIGVTALRM SIGPROF SIGIO SIGSTKFLT SIGPIPE SIGXFSZ SIGHUP".split(
+    " ",
+  ) as NodeJS.Signals[];
+
+let environment: TestEnvironment;
+beforeEach(async () => {
+  environment = await createTestEnvironment();
+});
+afterEach(() => environment[Symbol.asyncDispose]());
+
+/** A server in a process of its own, started as an operator might, whose log can be read. */
+async function startServe(settings: Record<string, string> = {}, flags: string[] = []) {
+  const child = spawn(process.execPath, [...flags, MAIN, "serve"], {
+    env: { ...environment.variables, ...settings },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let log = "";
+  child.stderr.on("data", (piece: Buffer) => {
+    log += piece;
+  });
+  const exited = once(child, "exit") as Promise<[number | null, string | null]>;
+  const [line] = await Promise.race([once(child.stdout, "data"), exited]);
+  const url = /https?:\/\/\S+/.exec(String(line))?.[0];
+  if (url === undefined) throw new Error(`serve did not come up: ${log}`);
+  return {
+    child,
+    url,
+    exited,
+    log: () => log,
+    send: (signal: NodeJS.Signals) => child.kill(signal),
+    /** Sends it and waits until the log says what became of it. */
+    async told(signal: NodeJS.Signals, words: RegExp) {
+      const before = log.length;
+      child.kill(signal);
+      expect(
+        await eventually(
+          () => log.slice(before),
+          (more) => words.test(more),
+        ),
+      ).toMatch(words);
+    },
+    async [Symbol.asyncDispose]() {
+      child.kill("SIGKILL");
+      await exited;
+    },
+  };
+}
+
+const agents = () =>
+  processesWith(MARKER, environment.variables[MARKER]!).filter((pid) =>
+    commandOf(pid).includes("stream-json"),
+  );
+const commandOf = (pid: number) => readFileSync(`/proc/${pid}/cmdline`, "utf8");
+
+/** The ports that a process listens on. */
+function listeningPorts(pid: number): number[] {
+  const inodes = readdirSync(`/proc/${pid}/fd`).map((fd) => {
+    try {
+      return /^socket:\[(\d+)\]$/.exec(readlinkSync(`/proc/${pid}/fd/${fd}`))?.[1];
+    } catch {
+      return undefined;
+    }
+  });
+  const lines = ["tcp", "tcp6"].flatMap((name) =>
+    readFileSync(`/proc/net/${name}`, "utf8").split("\n"),
+  );
+  return lines
+    .map((line) => line.trim().split(/\s+/))
+    .filter(([, , , state, , , , , , inode]) => state === "0A" && inodes.includes(inode))
+    .map(([, local]) => Number.parseInt(local!.split(":")[1]!, 16));
+}
+
+describe("a signal that asks a server for nothing", () => {
+  it("ends neither it nor a turn: each of those that end a process by default", async () => {
+    await using server = await startServe();
+    using connection = connect(server.url);
+    const gate = createGate(environment.root);
+    await using reader = new EventReader(
+      connection.client.runTurn({ prompt: script(gate.step, "say done") }),
+    );
+    await reader.until("session");
+    for (const signal of IGNORED) {
+      server.send(signal);
+      server.send(signal);
+      // Asked twice: the second request is answered after the signal was.
+      for (let asked = 0; asked < 2; asked++) {
+        const answer = await connection.client.listSessions({}).catch(String);
+        expect(answer, signal).toMatchObject({ sessions: [{}] });
+      }
+    }
+    gate.open();
+    expect(await reader.until("result")).toMatchObject({ kind: { case: "result" } });
+    server.send("SIGTERM");
+    expect(await server.exited).toEqual([0, null]);
+  });
+
+  it.each([[[]], [["--disable-sigusr1"]]])(
+    "opens no debugger's port, with the flags %j",
+    async (flags) => {
+      await using server = await startServe({}, flags);
+      const { pid } = server.child;
+      const own = Number(new URL(server.url).port);
+      expect(listeningPorts(pid!)).toEqual([own]);
+      for (let sent = 0; sent < 3; sent++) server.send("SIGUSR1");
+      await server.told("SIGUSR2", /a signal is ignored.*SIGUSR2/);
+      // Node opens the port from a thread of its own: the server is given time to.
+      const ports = await eventually(
+        () => listeningPorts(pid!),
+        (found) => found.length > 1,
+        1000,
+      );
+      expect(ports).toEqual([own]);
+      expect(server.log()).not.toContain("Debugger");
+    },
+  );
+
+  it("opens none before it is heeded either, where the program is started as documented", () => {
+    const { scripts } = JSON.parse(
+      readFileSync(new URL("../../package.json", import.meta.url), "utf8"),
+    );
+    const runs = Object.values<string>(scripts).filter((line) => line.includes("src/main.ts"));
+    const [shebang] = readFileSync(MAIN, "utf8").split("\n", 1);
+    expect(runs.length).toBeGreaterThan(2);
+    for (const line of [...runs, shebang]) expect(line).toMatch(/node .*--disable-sigusr1/);
+  });
+});
+
+describe("a signal that ends a server", () => {
+  it.each(["SIGTERM", "SIGINT", "SIGQUIT", "SIGXCPU", "SIGPWR"] as const)(
+    "has it drain, and leaves no agent: %s",
+    async (signal) => {
+      await using server = await startServe();
+      using connection = connect(server.url);
+      await using reader = new EventReader(
+        connection.client.runTurn({ prompt: script("ignore", "hang") }),
+      );
+      await reader.until("session");
+      server.send(signal);
+      expect((await reader.until("error")).kind).toMatchObject({ case: "error" });
+      expect(await server.exited).toEqual([0, null]);
+      expect(agents()).toEqual([]);
+    },
+  );
+
+  it.each(["SIGXCPU", "SIGPWR"] as const)(
+    "and that the system repeats leaves the drain its time: %s",
+    async (signal) => {
+      await using server = await startServe({ BREAKGLASS_DRAIN_SECONDS: "600" });
+      using connection = connect(server.url);
+      const gate = createGate(environment.root);
+      await using reader = new EventReader(
+        connection.client.runTurn({ prompt: script(gate.step, "say done") }),
+      );
+      await reader.until("session");
+      await server.told(signal, /"draining"/);
+      for (let sent = 0; sent < 3; sent++) server.send(signal);
+      server.send("SIGHUP");
+      expect(await refusalOf(connection.client.runTurn({ prompt: "say no" }))).toMatchObject({
+        reason: "DRAINING",
+      });
+      gate.open();
+      await reader.until("result");
+      expect(await server.exited).toEqual([0, null]);
+    },
+  );
+
+  it("while it starts has it end in order once it has", async () => {
+    const child = spawn(process.execPath, [MAIN, "serve"], {
+      env: environment.variables,
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    // The log's first line is from the middle of the start.
+    await once(child.stderr, "data");
+    child.kill("SIGHUP");
+    child.kill("SIGTERM");
+    expect(await once(child, "exit")).toEqual([0, null]);
+  });
+});
+
+describe("SIGHUP", () => {
+  const AGAIN = /a setting was read again.*TOKENS/;
+  const STAYS =
+    /cannot be read again: what it was before stays.*TOKENS.*"why":"BREAKGLASS_TOKENS_FILE/;
+  const refused = { code: Code.Unauthenticated };
+
+  it("has tokens read again: they hold for the next request, on open connections too, and streams go on", async () => {
+    const file = join(environment.root, "tokens");
+    await writeFile(file, tokenLine("alpha", "alice"), { mode: 0o600 });
+    await using server = await startServe({ BREAKGLASS_TOKENS_FILE: file });
+    using alice = connect(server.url, { authorization: "Bearer alpha" });
+    using later = connect(server.url, { authorization: "Bearer beta" });
+    await expect(later.client.listSessions({})).rejects.toMatchObject(refused);
+    const gate = createGate(environment.root);
+    await using reader = new EventReader(
+      alice.client.runTurn({ prompt: script(gate.step, "say done") }),
+    );
+    await reader.until("session");
+
+    await writeFile(file, tokenLine("beta", "bob"));
+    await server.told("SIGHUP", AGAIN);
+    await expect(alice.client.listSessions({})).rejects.toMatchObject(refused);
+    expect(await later.client.listSessions({})).toMatchObject({ sessions: [] });
+    gate.open();
+    await reader.until("result");
+
+    const bad = [
+      () =>
+        writeFile(
+          file,
+          "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855 bob\n",
+        ),
+      () => writeFile(file, ""),
+      () => rm(file),
+      () => execFileSync("mkfifo", ["-m", "600", file]),
+      () =>
+        rm(file)
+          .then(() => writeFile(file, tokenLine("gamma", "mallory"), { mode: 0o666 }))
+          .then(() => execFileSync("chmod", ["666", file])),
+    ];
+    for (const edit of bad) {
+      await edit();
+      await server.told("SIGHUP", STAYS);
+      expect(await later.client.listSessions({})).toMatchObject({ sessions: [] });
+    }
+  });
+
+  it("has rules read again: for the next process, also of a session that has one", async () => {
+    const file = join(environment.root, "rules");
+    await writeFile(file, "deny Read\n");
+    await using server = await startServe({
+      BREAKGLASS_RULES_FILE: file,
+      BREAKGLASS_MAX_WARM_PROCESSES: "4",
+    });
+    using connection = connect(server.url);
+    const gate = createGate(environment.root);
+    const { client } = connection;
+    await using reader = new EventReader(client.runTurn({ prompt: script(gate.step, "say done") }));
+    const { sessionId } = await reader.until("session");
+    const [before] = agents();
+    expect(commandOf(before!)).toContain('"deny":["Read"]');
+
+    // The same rules again, in other words.
+    await writeFile(file, "# nobody\ndeny Read\n");
+    await server.told("SIGHUP", /a setting was read again.*RULES/);
+    gate.open();
+    await reader.until("result");
+    await collect(client.runTurn({ sessionId, prompt: "say same" }));
+    expect(agents()).toEqual([before]);
+
+    await writeFile(file, "deny Read\ndeny Bash(rm:*)\n");
+    await server.told("SIGHUP", /a setting was read again.*RULES/);
+    await collect(client.runTurn({ sessionId, prompt: "say new" }));
+    const [after] = await eventually(agents, (pids) => pids.length === 1);
+    expect(after).not.toBe(before);
+    expect(commandOf(after!)).toContain('"deny":["Read","Bash(rm:*)"]');
+
+    await writeFile(file, "forbid everything\n");
+    await server.told("SIGHUP", /cannot be read again.*RULES/);
+    await collect(client.runTurn({ prompt: "say other" }));
+    expect(
+      agents()
+        .map(commandOf)
+        .every((command) => command.includes("Bash(rm:*)")),
+    ).toBe(true);
+  });
+
+  it("has the certificate read again: for the next connection", async () => {
+    const { root } = environment;
+    const [cert, key] = [join(root, "cert.pem"), join(root, "key.pem")];
+    const make = (name: string) => {
+      const kind = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
+      execFileSync(
+        "openssl",
+        ["req", "-x509", "-subj", `/CN=${name}`, ...kind, "-keyout", key, "-out", cert],
+        { stdio: "pipe" },
+      );
+    };
+    make("first");
+    await using server = await startServe({ BREAKGLASS_TLS_CERT: cert, BREAKGLASS_TLS_KEY: key });
+    const open = async () => {
+      const socket = connectTls({
+        port: Number(new URL(server.url).port),
+        host: "127.0.0.1",
+        rejectUnauthorized: false,
+        ALPNProtocols: ["h2"],
+      });
+      await once(socket, "secureConnect");
+      return socket;
+    };
+    const first = await open();
+    expect(first.getPeerCertificate().subject.CN).toBe("first");
+    make("second");
+    await server.told("SIGHUP", /a setting was read again.*TLS/);
+    const second = await open();
+    expect(second.getPeerCertificate().subject.CN).toBe("second");
+    expect(second.alpnProtocol).toBe("h2");
+    expect(first.closed).toBe(false);
+    await writeFile(cert, "no certificate");
+    await server.told("SIGHUP", /cannot be read again.*TLS/);
+    const third = await open();
+    expect(third.getPeerCertificate().subject.CN).toBe("second");
+    for (const socket of [first, second, third]) socket.destroy();
+  });
+});
+
+describe("a server whose outputs go away", () => {
+  it("serves on, and drains", async () => {
+    await using server = await startServe();
+    server.child.stdout.destroy();
+    server.child.stderr.destroy();
+    using connection = connect(server.url);
+    for (const signal of ["SIGUSR2", "SIGHUP", "SIGUSR2"] as const) {
+      server.send(signal);
+      expect(
+        (await collect(connection.client.runTurn({ prompt: "say on" }))).at(-1)?.kind.case,
+      ).toBe("result");
+    }
+    server.send("SIGTERM");
+    expect(await server.exited).toEqual([0, null]);
+  });
+
+  it("before it has told its address serves all the same", async () => {
+    const port = 20_000 + (process.pid % 20_000);
+    const variables = { ...environment.variables, BREAKGLASS_LISTEN: `127.0.0.1:${port}` };
+    const child = spawn(process.execPath, [MAIN, "serve"], {
+      env: variables,
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    const exited = once(child, "exit");
+    child.stdout.destroy();
+    child.stderr.destroy();
+    using connection = connect(`http://127.0.0.1:${port}`);
+    const answer = await eventually(
+      () => connection.client.listSessions({}).catch(() => undefined),
+      (found) => found !== undefined,
+    );
+    expect(answer).toMatchObject({ sessions: [] });
+    child.kill("SIGTERM");
+    expect(await exited).toEqual([0, null]);
+  });
+});
