@@ -1,9 +1,9 @@
-import { writeSync } from "node:fs";
 import { setFlagsFromString } from "node:v8";
 import { readServeConfig } from "../config.ts";
 import { createLog } from "../log.ts";
 import { type Server, startServer } from "../server.ts";
 import { ExitStatus } from "./exit-status.ts";
+import { LogOutput } from "./log-output.ts";
 import { heedSignals } from "./serve-signals.ts";
 
 /** Whatever the server makes is its user's alone. */
@@ -21,7 +21,8 @@ export async function serve(): Promise<ExitStatus> {
   const agentUmask = process.umask(OWN_UMASK);
   boundHeap();
   outliveOutputs();
-  const log = createLog(writeToStderr);
+  const output = new LogOutput(process.stderr.fd);
+  const log = createLog((line) => output.write(line));
   const signals = takeSignals(log);
   const server = await startServer(readServeConfig(), log, agentUmask);
   process.stdout.write(`breakglass serves ${server.url}\n`);
@@ -64,15 +65,6 @@ function takeSignals(log: ReturnType<typeof createLog>) {
 /** The terminal or the pipe that they are may go away: that ends no turn. */
 function outliveOutputs(): void {
   for (const output of [process.stdout, process.stderr]) output.on("error", () => {});
-}
-
-/** A log that cannot be written, because its disk is full or its reader is gone, must not end the turns. */
-function writeToStderr(line: string): void {
-  try {
-    writeSync(process.stderr.fd, line);
-  } catch {
-    // The line is lost; the next one is tried all the same, which a stream that failed once would not do.
-  }
 }
 
 /**

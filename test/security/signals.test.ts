@@ -1,6 +1,15 @@
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import {
+  closeSync,
+  constants,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  readSync,
+  writeSync,
+} from "node:fs";
 import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { connect as connectTls } from "node:tls";
@@ -342,6 +351,55 @@ describe("a server whose outputs go away", () => {
     }
     server.send("SIGTERM");
     expect(await server.exited).toEqual([0, null]);
+  });
+
+  it("or whose log nobody reads serves on, and tells how much of it was lost", async () => {
+    const fifo = join(environment.root, "log");
+    execFileSync("mkfifo", [fifo]);
+    const log = openSync(fifo, constants.O_RDWR | constants.O_NONBLOCK);
+    const chunk = Buffer.alloc(4096, "x");
+    try {
+      for (let filled = 0; filled < 10_000; filled++) writeSync(log, chunk);
+    } catch (error) {
+      expect(error).toMatchObject({ code: "EAGAIN" });
+    }
+    const { variables } = environment;
+    // A description of its own for the server, one that waits, as a shell gives it.
+    const child = spawn(
+      "/bin/sh",
+      ["-c", `exec "$0" "$1" serve 2>> ${fifo}`, process.execPath, MAIN],
+      {
+        env: variables,
+        stdio: ["ignore", "pipe", "ignore"],
+      },
+    );
+    const exited = once(child, "exit");
+    const [line] = await Promise.race([once(child.stdout, "data"), exited]);
+    using connection = connect(/http:\/\/\S+/.exec(String(line))![0]);
+    const { client } = connection;
+    for (let sent = 0; sent < 3; sent++) {
+      child.kill("SIGUSR2");
+      expect((await collect(client.runTurn({ prompt: "say on" }))).at(-1)?.kind.case).toBe(
+        "result",
+      );
+    }
+    let read = "";
+    const look = () => {
+      child.kill("SIGUSR2");
+      const bytes = Buffer.alloc(100_000);
+      try {
+        for (;;) read += bytes.toString("latin1", 0, readSync(log, bytes));
+      } catch (error) {
+        expect(error).toMatchObject({ code: "EAGAIN" });
+      }
+      return read;
+    };
+    expect(await eventually(look, (text) => text.includes('"count":'))).toMatch(
+      /^x+\{[^\n]*"message":"lines of the log were lost","count":\d+\}\n\{[^\n]*SIGUSR2/,
+    );
+    child.kill("SIGTERM");
+    expect(await exited).toEqual([0, null]);
+    closeSync(log);
   });
 
   it("before it has told its address serves all the same", async () => {
