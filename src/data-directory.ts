@@ -82,6 +82,11 @@ function create(path: string): void {
 function tighten(path: string, log: Log): void {
   const stats = statSync(path, { throwIfNoEntry: false });
   if (stats === undefined || !stats.isFile()) return;
+  const foreign = foreignOwner(path, stats);
+  if (foreign !== undefined) {
+    const { why, mend } = foreign;
+    log.error("a file of the store is another user's, who can use it", { path, why, mend });
+  }
   if ((stats.mode & READ_OR_WRITE_BY_ANYONE_ELSE) === 0) return;
   const from = modeText(stats.mode);
   try {

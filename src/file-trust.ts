@@ -24,6 +24,7 @@ const STICKY = 0o1000;
  * @throws Error of `node:fs` where the way cannot be gone.
  */
 export function replaceable(path: string): Weakness | undefined {
+  if (process.geteuid === undefined) return undefined;
   for (const { path: at, stats } of wayTo(path)) {
     const weakness = foreignOwner(at, stats);
     if (weakness !== undefined) return weakness;

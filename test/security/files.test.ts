@@ -70,18 +70,17 @@ function read(variable: FileSetting, path: string): Buffer {
 describe("a file that a setting names", () => {
   it.each(
     SECRETS.flatMap((name) =>
-      [0o644, 0o604, 0o602, 0o620, 0o660, 0o666, 0o777].map((mode) => [name, mode] as const),
+      ["0644", "0604", "0602", "0620", "0660", "0666", "0777"].map((mode) => [name, mode] as const),
     ),
   )(
-    "and that others can use is refused, with the command that mends it: %s of mode %o",
+    "and that others can use is refused, with the command that mends it: %s of mode %s",
     async (variable, mode) => {
       const settings = await makeFile(variable);
       const path = settings[variable]!;
       await chmod(path, mode);
-      const shown = mode.toString(8).padStart(4, "0");
       expect(await refusalOf(settings)).toMatch(
         new RegExp(
-          `^${variable} is "${path}", which has the mode ${shown}: [^:]*: chmod 600 ${path}$`,
+          `^${variable} is "${path}", which has the mode ${mode}: [^:]*: chmod 600 ${path}$`,
         ),
       );
       execFileSync("chmod", ["600", path]);
@@ -90,9 +89,11 @@ describe("a file that a setting names", () => {
   );
 
   it.each(
-    SECRETS.flatMap((name) => [0o400, 0o600, 0o440, 0o640].map((mode) => [name, mode] as const)),
+    SECRETS.flatMap((name) =>
+      ["0400", "0600", "0440", "0640"].map((mode) => [name, mode] as const),
+    ),
   )(
-    "and that only the owner and a group can read is taken: %s of mode %o",
+    "and that only the owner and a group can read is taken: %s of mode %s",
     async (variable, mode) => {
       const settings = await makeFile(variable);
       await chmod(settings[variable]!, mode);
@@ -244,6 +245,17 @@ describe("the server's own files", () => {
     expect(await modeOf(copy)).toBe("600");
     const said = server.log.filter((line) => line.includes("others could use a file of the store"));
     expect(said.map((line) => JSON.parse(line).path)).toEqual([path, copy]);
+  });
+
+  it.skipIf(!isRoot)("and are another user's are told of in the log (as root)", async () => {
+    const data = join(root, "data");
+    await mkdir(data, { mode: 0o700 });
+    const path = join(data, "breakglass.db");
+    await writeFile(path, "", { mode: 0o600 });
+    await chown(path, STRANGER, STRANGER);
+    await using server = await startTestServer({ BREAKGLASS_DATA_DIR: data });
+    const said = server.log.filter((line) => line.includes("another user's"));
+    expect(JSON.parse(said[0]!)).toMatchObject({ level: "error", path, mend: `chown 0 ${path}` });
   });
 
   it("do not lie in a directory that others can write", async () => {
