@@ -298,6 +298,28 @@ describe("SIGHUP", () => {
     ).toBe(true);
   });
 
+  it("has rules read again: for those that wait for a session too", async () => {
+    const file = join(environment.root, "rules");
+    await writeFile(file, "deny Read\n");
+    await using server = await startServe({
+      BREAKGLASS_RULES_FILE: file,
+      BREAKGLASS_MAX_WARM_PROCESSES: "4",
+      BREAKGLASS_SPARE_PROCESSES: "1",
+    });
+    const [spare] = await eventually(agents, (pids) => pids.length === 1);
+    expect(commandOf(spare!)).toContain('"deny":["Read"]');
+    await writeFile(file, "deny Write\n");
+    await server.told("SIGHUP", /a setting was read again.*RULES/);
+    using connection = connect(server.url);
+    await collect(connection.client.runTurn({ prompt: "say new" }));
+    // The session's own, and the next one that waits.
+    const both = await eventually(agents, (pids) => pids.length === 2 && !pids.includes(spare!));
+    expect(both.map(commandOf)).toEqual([
+      expect.stringContaining('"deny":["Write"]'),
+      expect.stringContaining('"deny":["Write"]'),
+    ]);
+  });
+
   it("has the certificate read again: for the next connection", async () => {
     const { root } = environment;
     const [cert, key] = [join(root, "cert.pem"), join(root, "key.pem")];

@@ -74,6 +74,7 @@ export class ClaudeAgent implements Agent {
     // Unchanged ones end no process.
     if (isDeepStrictEqual(rules, this.#options.rules)) return;
     this.#options.rules = rules;
+    this.#conversations.renewSpares();
   }
 
   reserve(agent: string, model: string): SparePlace | undefined {

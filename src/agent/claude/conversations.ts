@@ -57,6 +57,11 @@ export class Conversations implements ConversationKeeper {
     this.#spares.prepare(makeWorkspace);
   }
 
+  /** To be called when the rules have changed: none that waits is to have others. */
+  renewSpares(): void {
+    this.#spares.renew();
+  }
+
   /** The session's process where it can take the turn. Otherwise undefined, once the session has none any more. */
   async take(turn: AgentTurn): Promise<Conversation | undefined> {
     const conversation = this.#bySession.get(turn.sessionId) ?? this.#adopt(turn);

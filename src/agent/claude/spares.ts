@@ -56,11 +56,7 @@ export class Spares {
   reserve(agent: string, model: string): SparePlace | undefined {
     const { spares } = this.#options;
     if (agent !== spares.agent || model !== spares.model) return undefined;
-    for (const [agentSessionId, { place, isIdle, rules }] of this.#ready) {
-      if (rules !== this.#options.rules) {
-        void this.end(agentSessionId);
-        continue;
-      }
+    for (const [agentSessionId, { place, isIdle }] of this.#ready) {
       if (!isIdle || this.#reserved.has(agentSessionId)) continue;
       this.#reserved.add(agentSessionId);
       const { workspace } = place;
@@ -77,6 +73,14 @@ export class Spares {
     this.#ready.delete(agentSessionId);
     this.#startOne();
     return conversation;
+  }
+
+  /** Starts others in the place of those with rules that are no longer in force. One that is reserved does not fit its turn. */
+  renew(): void {
+    for (const [agentSessionId, { rules }] of this.#ready) {
+      const isStale = rules !== this.#options.rules && !this.#reserved.has(agentSessionId);
+      if (isStale) void this.end(agentSessionId);
+    }
   }
 
   /** Ends the one with a conversation that no session will have. */
@@ -126,6 +130,12 @@ export class Spares {
       const isUp = answer !== undefined;
       // Has it load some of what its first turn needs: 30 to 80 ms of that turn (measured on both versions).
       if (isUp) await conversation.control({ subtype: "get_context_usage" }, INITIALIZE_MS);
+      if (isUp && conversation.rules !== this.#options.rules) {
+        // They have changed meanwhile.
+        await conversation.close();
+        await removeWorkspace(workspace);
+        return this.#tryOne();
+      }
       if (isUp && conversation.isIdle && !this.#closing.signal.aborted) {
         this.#ready.set(agentSessionId, conversation);
         void conversation.gone.then(() => this.#lose(conversation));
