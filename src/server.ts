@@ -6,6 +6,7 @@ import { NO_RULES, type PermissionRules, readRules } from "./agent/claude/permis
 import { type Certificate, readCertificate } from "./certificate.ts";
 import { ConfigError, type ServeConfig } from "./config.ts";
 import { keepStorePrivate, prepareDirectory } from "./data-directory.ts";
+import { capConnections } from "./descriptors.ts";
 import { type Listener, listen } from "./edge/listener.ts";
 import type { Log } from "./log.ts";
 import { bracketed, isLoopback, Origins, ownHosts } from "./rpc/origins.ts";
@@ -60,13 +61,20 @@ export async function startServer(
     );
   }
   refuseNoApprover(config);
+  const maxConnections = capConnections(config, log);
   const store = await openStore(config, log);
   try {
     const agent = createAgent(config, files.rules.current, store, log, agentUmask);
     const turns = createTurns(config, store, agent, log);
     await turns.recover();
     const closing = new AbortController();
-    const listener = await listenFor(config, files, turns, closing.signal, log);
+    const listener = await listenFor(
+      { ...config, maxConnections },
+      files,
+      turns,
+      closing.signal,
+      log,
+    );
     const reload = () => {
       for (const file of Object.values(files)) file?.readAgain(log);
       agent.setRules(files.rules.current);

@@ -1,0 +1,205 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { writeFile } from "node:fs/promises";
+import { connect as connectSocket, type Socket } from "node:net";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { TurnState } from "../../gen/breakglass/v1/event_pb.ts";
+import type { BreakglassClient } from "../../src/client/breakglass-client.ts";
+import { NEEDED } from "../../src/descriptors.ts";
+import { EventReader } from "../support/event-reader.ts";
+import { collect, valuesOf } from "../support/events.ts";
+import { script } from "../support/gate.ts";
+import { eventually, processesWith } from "../support/processes.ts";
+import { connect } from "../support/protocols.ts";
+import { type ServeProcess, startServeProcess } from "../support/serve-process.ts";
+import { createTestEnvironment, MARKER } from "../support/test-environment.ts";
+import { tokenLine } from "../support/test-server.ts";
+
+const DEAF = 'trap "" TERM INT HUP; while :; do sleep 1; done';
+/** An agent that heeds nothing, with a child in a session of its own that heeds nothing either. */
+const STUBBORN = script("ignore", `detach ${DEAF}`, "say ready", "hang");
+
+/** All the turns that a server runs at a time. */
+const TURNS = 6;
+
+/** A server in a process of its own at a limit of descriptors. */
+interface LimitedServer extends AsyncDisposable {
+  readonly server: ServeProcess;
+  readonly root: string;
+  /** The lines of its log. */
+  log(): Record<string, unknown>[];
+  /** What its agents run. */
+  processes(): number[];
+}
+
+async function startLimited(
+  limit: number | "as it is",
+  settings: Readonly<Record<string, string>> = {},
+): Promise<LimitedServer> {
+  await using cleanup = new AsyncDisposableStack();
+  const { root, variables } = cleanup.use(await createTestEnvironment(settings));
+  const log = join(root, "log");
+  const lower = limit === "as it is" ? "" : `ulimit -n ${limit}; `;
+  const prefix = ["sh", "-c", `${lower}exec "$@" 2>>"$0"`, log];
+  const server = cleanup.use(await startServeProcess(variables, prefix));
+  const owned = cleanup.move();
+  return {
+    server,
+    root,
+    log: () =>
+      readFileSync(log, "utf8")
+        .split("\n")
+        .filter((line) => line.startsWith("{"))
+        .map((line) => JSON.parse(line)),
+    processes: () => processesWith(MARKER, variables[MARKER]!).filter((pid) => pid !== server.pid),
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}
+
+function openDescriptors(pid: number): number {
+  return readdirSync(`/proc/${pid}/fd`).length;
+}
+
+/** Opens so many connections that say nothing, and answers with them; those that were closed again are destroyed. */
+async function openSilent(url: string, count: number): Promise<Socket[]> {
+  const { hostname, port } = new URL(url);
+  const opening = Array.from({ length: count }, async () => {
+    const socket = connectSocket(Number(port), hostname);
+    socket.on("error", () => {});
+    await new Promise((resolve) => socket.once("connect", resolve).once("close", resolve));
+    return socket;
+  });
+  return Promise.all(opening);
+}
+
+/** The ids of a turn that is read, for calls about it or its session. */
+function idsOf({ seen }: EventReader): { turnId: string; sessionId: string } {
+  const { turnId, sessionId } = seen.at(-1)!;
+  return { turnId, sessionId };
+}
+
+/** Runs a turn up to its first text. */
+async function running(client: BreakglassClient, prompt: string): Promise<EventReader> {
+  const reader = new EventReader(client.runTurn({ prompt }));
+  await reader.until("text");
+  return reader;
+}
+
+describe("the limit of file descriptors", () => {
+  it("bounds the connections, and one line says what was asked for, what is in force and what to raise", async () => {
+    await using limited = await startLimited(300);
+    const line = limited.log().find(({ message }) => String(message).startsWith("connections are"));
+    expect(line).toMatchObject({ level: "warn", asked: 16384, limit: 300 });
+    expect(Number(line!.connections) + Number(line!.reserved)).toBe(300);
+    expect(line!.raise).toMatch(
+      new RegExp(`${16384 + Number(line!.reserved)}.*LimitNOFILE.*ulimit`),
+    );
+  });
+
+  it("that leaves no room to serve stops the start with one line that says what to mend", async () => {
+    await using environment = await createTestEnvironment();
+    const prefix = ["sh", "-c", 'ulimit -n 100; exec "$@"', "sh"];
+    const error = await startServeProcess(environment.variables, prefix).then(
+      () => undefined,
+      (thrown: Error) => thrown,
+    );
+    expect(error?.message).toMatch(
+      /^serve did not come up: breakglass: the limit of file descriptors is 100, but .* raise it to \d+ or more .*LimitNOFILE.*BREAKGLASS_MAX_CONCURRENT_TURNS \(16\).*\n$/,
+    );
+  });
+
+  it("is divided by what the parts of a running server really hold", async () => {
+    await using limited = await startLimited("as it is", {
+      BREAKGLASS_MAX_WARM_PROCESSES: "8",
+      BREAKGLASS_SPARE_PROCESSES: "0",
+    });
+    const { pid, url } = limited.server;
+    const reserved = limited.log().find(({ message }) => /^connections are/.test(String(message)));
+    const { store, threads, listening, margin } = NEEDED;
+    const perTurn = NEEDED.turn + NEEDED.turnBeginning + NEEDED.turnBefore;
+    const fixed = Number(reserved!.reserved) - 16 * perTurn - 8 * NEEDED.idleProcess;
+    const before = fixed - (store + threads + listening + margin) - (NEEDED.spawning + 6);
+    const idle = openDescriptors(pid);
+    expect(idle).toBeGreaterThanOrEqual(before);
+    expect(idle).toBeLessThanOrEqual(before + store + threads + listening);
+    using connection = connect(url);
+    await connection.client.listSessions({});
+    const connected = openDescriptors(pid);
+    const readers: EventReader[] = [];
+    for (let turn = 0; turn < 3; turn++)
+      readers.push(await running(connection.client, "say up\nhang"));
+    expect(openDescriptors(pid)).toBe(connected + 3 * NEEDED.turn);
+    const kept = await collect(connection.client.runTurn({ prompt: "say kept" }));
+    expect(valuesOf(kept, "result")).toHaveLength(1);
+    expect(openDescriptors(pid)).toBe(connected + 3 * NEEDED.turn + NEEDED.idleProcess);
+    for (const reader of readers) await reader[Symbol.asyncDispose]();
+  });
+});
+
+// More than one size: what is left for connections differs, what turns need does not.
+describe.each([160, 400])("connections up to a limit of %i descriptors and beyond", (limit) => {
+  it("take nothing from turns: all are served, and it ends in peace", async () => {
+    const token = "operator-token";
+    await using environment = await createTestEnvironment();
+    const tokens = join(environment.root, "tokens");
+    await writeFile(tokens, tokenLine(token, "alice"));
+    await using limited = await startLimited(limit, {
+      BREAKGLASS_TOKENS_FILE: tokens,
+      BREAKGLASS_MAX_CONCURRENT_TURNS: String(TURNS),
+    });
+    const { server } = limited;
+    const headers = { authorization: `Bearer ${token}` };
+    using connection = connect(server.url, headers);
+    const { client } = connection;
+    await using first = await running(client, STUBBORN);
+    const flood = await fill(server.url, limit, headers);
+    try {
+      const starts = Array.from({ length: TURNS - 1 }, () => running(client, STUBBORN));
+      const [second, third] = await Promise.all(starts);
+      expect(openDescriptors(server.pid)).toBeLessThan(limit);
+      await client.cancelTurn(idsOf(first));
+      const attachments = [1, 2, 3].map((n) => ({
+        name: `${n}.log`,
+        mediaType: "text/plain",
+        data: Buffer.from("log"),
+      }));
+      const sent = await collect(client.runTurn({ prompt: "received", attachments }));
+      expect(valuesOf(sent, "result")).toHaveLength(1);
+      const heeding = await running(client, script("say ready", "wait /nowhere"));
+      const interrupted = await client.interruptTurn(idsOf(heeding));
+      expect(interrupted.turn?.state).toBe(TurnState.CANCELED);
+      const canceled = await client.cancelTurn(idsOf(second!));
+      expect(canceled.turn?.state).toBe(TurnState.CANCELED);
+      await client.deleteSession(idsOf(second!));
+      await new EventReader(client.attachTurn(idsOf(third!))).until("text");
+      expect(await server.end("SIGTERM")).toBe(0);
+    } finally {
+      flood[Symbol.dispose]();
+    }
+    expect(limited.processes()).toEqual([]);
+    const wrong = limited.log().filter(({ level }) => level === "error");
+    expect(wrong).toEqual([]);
+  });
+});
+
+/** Fills a server with connections, as many as are authenticated as are silent, until none more is kept. */
+async function fill(
+  url: string,
+  limit: number,
+  headers: Readonly<Record<string, string>>,
+): Promise<Disposable> {
+  const stack = new DisposableStack();
+  const authenticated = Array.from({ length: 10 }, () => stack.use(connect(url, headers)));
+  for (const { client } of authenticated) await client.listSessions({});
+  const sockets = await openSilent(url, 2 * limit);
+  stack.defer(() => {
+    for (const socket of sockets) socket.destroy();
+  });
+  const kept = await eventually(
+    () => sockets.filter(({ destroyed }) => !destroyed).length,
+    (open) => open < limit,
+  );
+  expect(kept).toBeGreaterThan(0);
+  expect(kept).toBeLessThan(limit);
+  return stack;
+}
