@@ -91,7 +91,7 @@ export class Turns {
   constructor(options: TurnsOptions) {
     this.#options = options;
     this.#subscriptions = new SubscriptionCounts(options);
-    this.#removals = new Removals(options, this.#gates);
+    this.#removals = new Removals(options, this.#gates, this.#closing.signal);
     options.agent.onOwnWork((work) => this.#takeOwnWork(work));
   }
 

@@ -1,9 +1,11 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { connect as connectSocket, type Socket } from "node:net";
 import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
-import { TurnState } from "../../gen/breakglass/v1/event_pb.ts";
+import { ErrorReason, TurnState } from "../../gen/breakglass/v1/event_pb.ts";
 import type { BreakglassClient } from "../../src/client/breakglass-client.ts";
 import { NEEDED } from "../../src/descriptors.ts";
 import { EventReader } from "../support/event-reader.ts";
@@ -19,6 +21,8 @@ const DEAF = 'trap "" TERM INT HUP; while :; do sleep 1; done';
 /** An agent that heeds nothing, with a child in a session of its own that heeds nothing either. */
 const STUBBORN = script("ignore", `detach ${DEAF}`, "say ready", "hang");
 
+/** So long after SIGKILL the stop gives a process up that it has seen live; one that it cannot look for it does not. */
+const OUTLIVED_MS = 6000;
 /** All the turns that a server runs at a time. */
 const TURNS = 6;
 
@@ -58,6 +62,14 @@ async function startLimited(
 
 function openDescriptors(pid: number): number {
   return readdirSync(`/proc/${pid}/fd`).length;
+}
+
+/** Sets the limit of descriptors of a process that runs; the hard limit stays. */
+function setLimit(pid: number, limit: number | ""): void {
+  const hard = /^Max open files\s+\S+\s+(\d+)/m.exec(
+    readFileSync(`/proc/${pid}/limits`, "utf8"),
+  )![1];
+  execFileSync("prlimit", [`--pid=${pid}`, `--nofile=${limit === "" ? hard : limit}:`]);
 }
 
 /** Opens so many connections that say nothing, and answers with them; those that were closed again are destroyed. */
@@ -203,3 +215,75 @@ async function fill(
   expect(kept).toBeLessThan(limit);
   return stack;
 }
+
+describe("a server whose file descriptors are used up behind its reserve", () => {
+  it("refuses in words, stops nothing half, and recovers whole", { timeout: 120_000 }, async () => {
+    await using limited = await startLimited("as it is", { BREAKGLASS_DRAIN_SECONDS: "1" });
+    const { server, root } = limited;
+    using connection = connect(server.url);
+    const { client } = connection;
+    await using stubborn = await running(client, STUBBORN);
+    const { turnId, sessionId } = idsOf(stubborn);
+    await using old = await running(client, script("say old", "hang"));
+    // Answers once its processes are gone: deleting its session waits for none.
+    await client.cancelTurn(idsOf(old));
+    await eventually(limited.processes, (pids) => pids.length === 3);
+    const workspaces = () => readdirSync(join(root, "data", "sessions"));
+    const before = workspaces().length;
+
+    setLimit(server.pid, 10);
+    const refused = await collect(client.runTurn({ prompt: "say new" }));
+    const [error] = valuesOf(refused, "error");
+    expect(error?.reason).toBe(ErrorReason.AGENT_START_FAILED);
+    expect(error?.message).toContain("the server is out of file descriptors (EMFILE)");
+    const withFile = { name: "a.log", mediaType: "text/plain", data: new Uint8Array(3) };
+    const unplaced = await collect(client.runTurn({ prompt: "say x", attachments: [withFile] }));
+    expect(valuesOf(unplaced, "error")[0]).toMatchObject({
+      reason: ErrorReason.AGENT_START_FAILED,
+      message: expect.stringContaining("the server is out of file descriptors (EMFILE)"),
+    });
+    const unplacedSession = unplaced.at(-1)!.sessionId;
+    await client.deleteSession(idsOf(old));
+    const canceled = client.cancelTurn({ turnId });
+    // The agent itself is killed blindly; what it left in a session of its own has to be looked for.
+    const left = await eventually(limited.processes, (pids) => pids.length < 3, 20_000);
+    expect(left.length).toBeLessThan(3);
+    expect(left.length).toBeGreaterThan(0);
+    await eventually(limited.log, (lines) => lines.some(({ failure }) => failure !== undefined));
+    const over = await Promise.race([canceled.then(() => "over"), delay(OUTLIVED_MS, "waits")]);
+    expect(over).toBe("waits");
+
+    setLimit(server.pid, "");
+    expect((await canceled).turn?.state).toBe(TurnState.CANCELED);
+    expect(limited.processes()).toEqual([]);
+    const next = await collect(client.runTurn({ sessionId, prompt: "say next" }));
+    expect(valuesOf(next, "result")).toHaveLength(1);
+    const retried = { sessionId: unplacedSession, prompt: "received", attachments: [withFile] };
+    expect(valuesOf(await collect(client.runTurn(retried)), "result")).toHaveLength(1);
+    // The deleted session's is gone, the two that were opened meanwhile are there.
+    expect(
+      await eventually(
+        () => workspaces().length,
+        (n) => n === before + 1,
+      ),
+    ).toBe(before + 1);
+    using fresh = connect(server.url);
+    expect((await fresh.client.listSessions({})).sessions.length).toBeGreaterThan(0);
+    expect(await server.end("SIGTERM")).toBe(0);
+    expect(limited.log().filter(({ message }) => /defect/.test(String(message)))).toEqual([]);
+  });
+
+  it("ends in peace by SIGTERM as soon as it can look for its processes", async () => {
+    await using limited = await startLimited("as it is");
+    const { server } = limited;
+    using connection = connect(server.url);
+    await using _reader = await running(connection.client, STUBBORN);
+    setLimit(server.pid, 10);
+    const exited = server.end("SIGTERM");
+    await eventually(limited.log, (lines) => lines.some(({ failure }) => failure !== undefined));
+    expect(existsSync(`/proc/${server.pid}`)).toBe(true);
+    setLimit(server.pid, "");
+    expect(await exited).toBe(0);
+    expect(limited.processes()).toEqual([]);
+  });
+});

@@ -1,5 +1,7 @@
+import type { Dirent } from "node:fs";
 import { constants, open, opendir } from "node:fs/promises";
 import { join } from "node:path";
+import { throwExhaustion } from "../../exhaustion.ts";
 
 const MAX_DEFINITIONS = 200;
 const MAX_DEPTH = 4;
@@ -25,7 +27,9 @@ const SHIPPED_DEFINITION = {
  * The CLI's `--agents` argument where the shipped definition is asked for and nothing else defines it; else undefined.
  *
  * A definition in the workspace or in the CLI's own configuration wins, but `--agents` would win over it on the CLI's
- * command line: hence the look.
+ * command line: hence the look. It holds one descriptor at a time.
+ *
+ * @throws Error where there is no descriptor left to look with.
  */
 export async function shippedAgents(
   agent: string,
@@ -34,15 +38,15 @@ export async function shippedAgents(
 ): Promise<string | undefined> {
   if (agent !== SHIPPED_AGENT) return undefined;
   const folders = [join(workspace, ".claude", "agents"), join(configDirectory, "agents")];
-  const defined = await Promise.all(folders.map((folder) => definesAgent(folder, agent)));
-  return defined.includes(true)
-    ? undefined
-    : JSON.stringify({ [SHIPPED_AGENT]: SHIPPED_DEFINITION });
+  for (const folder of folders) {
+    if (await definesAgent(folder, agent)) return undefined;
+  }
+  return JSON.stringify({ [SHIPPED_AGENT]: SHIPPED_DEFINITION });
 }
 
 async function definesAgent(folder: string, agent: string): Promise<boolean> {
   for (const path of await definitionPaths(folder, 0)) {
-    const text = await readDefinition(path).catch(() => "");
+    const text = await readDefinition(path).catch(noText);
     const frontMatter = /^---\r?\n([\s\S]*?)\r?\n---/.exec(text)?.[1] ?? "";
     const named = /^name:\s*["']?([^"'\r\n]+?)["']?\s*$/m.exec(frontMatter)?.[1];
     if (named === agent) return true;
@@ -53,16 +57,33 @@ async function definesAgent(folder: string, agent: string): Promise<boolean> {
 /** Agents can write here: the search is bounded in depth and number. */
 async function definitionPaths(folder: string, depth: number): Promise<string[]> {
   const paths: string[] = [];
-  const entries = await opendir(folder).catch(() => []);
-  for await (const entry of entries) {
+  for (const entry of await listFolder(folder)) {
     if (paths.length >= MAX_DEFINITIONS) break;
     const path = join(folder, entry.name);
-    if (entry.isFile() && entry.name.endsWith(".md")) paths.push(path);
-    else if (entry.isDirectory() && depth < MAX_DEPTH) {
-      paths.push(...(await definitionPaths(path, depth + 1)));
-    }
+    if (entry.isFile()) paths.push(path);
+    else if (depth < MAX_DEPTH) paths.push(...(await definitionPaths(path, depth + 1)));
   }
   return paths.slice(0, MAX_DEFINITIONS);
+}
+
+/** The definitions and folders in a folder, bounded in number; it is closed before they are looked into. */
+async function listFolder(folder: string): Promise<Dirent[]> {
+  const entries: Dirent[] = [];
+  try {
+    for await (const entry of await opendir(folder)) {
+      if (entries.length >= MAX_DEFINITIONS) break;
+      const isDefinition = entry.isFile() && entry.name.endsWith(".md");
+      if (isDefinition || entry.isDirectory()) entries.push(entry);
+    }
+  } catch (error) {
+    throwExhaustion(error);
+  }
+  return entries;
+}
+
+function noText(error: unknown): string {
+  throwExhaustion(error);
+  return "";
 }
 
 /** Agents can write here: a pipe in a file's place must not be waited for, nor an endless one be read. */

@@ -95,7 +95,7 @@ export class ClaudeAgent implements Agent {
 
   async endProcesses(processId: string): Promise<void> {
     const { processes, rungs = STOP_RUNGS, log } = this.#options;
-    const { family, cgroup } = processes.leftFamily(processId);
+    const { family, cgroup } = await processes.leftFamily(processId);
     // Nobody holds their stdin any more, so there is nobody to ask.
     const unasked = { ...rungs, askedMs: 0 };
     if (!(await stopFamily(family, Promise.resolve(), () => {}, unasked))) {

@@ -1,4 +1,4 @@
-import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import type { Socket } from "node:net";
 import { setTimeout as delay, setImmediate as nextLoop } from "node:timers/promises";
 import { ByteTail } from "../../stream/byte-tail.ts";
@@ -35,7 +35,8 @@ export interface ClaudeProcessOptions extends LaunchPlan {
 
 /** One process of the CLI: its pipes are always drained, its stdin never throws, its end comes exactly once. */
 export class ClaudeProcess {
-  readonly #child: ChildProcessWithoutNullStreams | undefined;
+  /** At the limit of file descriptors it is without streams, and tells so by an `error` event. */
+  readonly #child: ChildProcess | undefined;
   readonly #stderr = new ByteTail(STDERR_TAIL_BYTES);
   /** How it ended; never rejects. */
   readonly exit: Promise<ProcessExit>;
@@ -61,15 +62,21 @@ export class ClaudeProcess {
       return;
     }
     this.exit = exitOf(this.#child).then((exit) => this.#ofLauncher(exit) ?? exit);
-    this.#child.stdin.on("error", () => {}); // EPIPE: the exit tells what happened.
-    this.#child.stdout.on("error", () => {});
-    this.#child.stderr.on("error", () => {});
-    this.#child.stderr.on("data", (chunk: Buffer) => this.#stderr.push(chunk));
+    this.#child.stdin?.on("error", () => {}); // EPIPE: the exit tells what happened.
+    this.#child.stdout?.on("error", () => {});
+    this.#child.stderr?.on("error", () => {});
+    this.#child.stderr?.on("data", (chunk: Buffer) => this.#stderr.push(chunk));
   }
 
   /** The leader's process id; undefined where it could not be started. */
   get pid(): number | undefined {
     return this.#child?.pid;
+  }
+
+  /** Whether the leader was started and has not been seen to exit: until then nobody else can have its process id. */
+  get isUp(): boolean {
+    const child = this.#child;
+    return child?.pid !== undefined && child.exitCode === null && child.signalCode === null;
   }
 
   /** The end of what it wrote to stderr. */
@@ -79,12 +86,13 @@ export class ClaudeProcess {
 
   /** Writes lines to its stdin. What it no longer reads is lost, and its exit says so. */
   write(lines: string): void {
-    if (this.#child?.stdin.writable) this.#child.stdin.write(lines);
+    const stdin = this.#child?.stdin;
+    if (stdin?.writable) stdin.write(lines);
   }
 
   /** Ends its stdin: after what it is doing there is nothing more to come. */
   endInput(): void {
-    this.#child?.stdin.end();
+    this.#child?.stdin?.end();
   }
 
   /** Asks it to stop what it does, and to exit. */
@@ -98,7 +106,7 @@ export class ClaudeProcess {
    */
   read(take: (chunk: Buffer) => void): Promise<void> {
     const stdout = this.#child?.stdout;
-    if (stdout === undefined) return Promise.resolve();
+    if (!stdout) return Promise.resolve();
     return new Promise((resolve) => {
       const finish = () => {
         stdout.off("data", take).off("end", finish).off("close", finish);
@@ -111,12 +119,12 @@ export class ClaudeProcess {
 
   /** Stops reading for now: it prints no faster than it is read. */
   pause(): void {
-    this.#child?.stdout.pause();
+    this.#child?.stdout?.pause();
   }
 
   /** Reads on. */
   resume(): void {
-    this.#child?.stdout.resume();
+    this.#child?.stdout?.resume();
   }
 
   /** The launcher could not become the program: as if spawn had failed, which it does where there is no launcher. */
@@ -128,7 +136,7 @@ export class ClaudeProcess {
   }
 }
 
-function exitOf(child: ChildProcessWithoutNullStreams): Promise<ProcessExit> {
+function exitOf(child: ChildProcess): Promise<ProcessExit> {
   return new Promise((resolve) => {
     child.once("error", (startError: NodeJS.ErrnoException) => {
       if (child.pid === undefined) resolve({ exitCode: null, signal: null, startError });
@@ -150,19 +158,17 @@ function exitOf(child: ChildProcessWithoutNullStreams): Promise<ProcessExit> {
  * Not by time alone: a loop that was held up runs its timers before it looks at its pipes, and the last lines of the
  * process, its result among them, would be lost (measured under load: 8 turns of 800).
  */
-async function cutOnceQuiet(
-  { stdout, stderr }: ChildProcessWithoutNullStreams,
-  closed: AbortSignal,
-): Promise<void> {
-  const pipe = stdout as Socket;
+async function cutOnceQuiet({ stdout, stderr }: ChildProcess, closed: AbortSignal): Promise<void> {
+  const pipe = stdout as Socket | null;
+  if (pipe === null) return;
   const limit = pipe.bytesRead + PIPE_BYTES;
-  for (let before = -1; before !== pipe.bytesRead || stdout.readableLength > 0; ) {
+  for (let before = -1; before !== pipe.bytesRead || pipe.readableLength > 0; ) {
     if (pipe.bytesRead > limit) break;
     before = pipe.bytesRead;
     await delay(CLOSE_AFTER_EXIT_MS);
     await nextLoop();
     if (closed.aborted) return;
   }
-  stdout.destroy();
-  stderr.destroy();
+  pipe.destroy();
+  stderr?.destroy();
 }

@@ -1,6 +1,7 @@
 import { lstat } from "node:fs/promises";
 import { ErrorReason, NoticeReason } from "../../../gen/breakglass/v1/event_pb.ts";
 import { Refusal } from "../../errors.ts";
+import { explainExhaustion, throwExhaustion } from "../../exhaustion.ts";
 import type { AgentRun, AgentTurn, ApprovalAnswer, EventKind, Spending } from "../agent.ts";
 import { Handover } from "../handover.ts";
 import type { ClaudeRunOptions } from "./claude-agent.ts";
@@ -233,11 +234,22 @@ export class ClaudeRun implements AgentRun, TurnReader {
       if (refused === undefined) await this.#startFresh(turn);
       else this.#fail(refused);
     } catch (error) {
-      if (error instanceof Refusal)
-        this.#fail({ case: "error", value: errorEvent(ErrorReason.STORAGE, error.message) });
-      else this.#batches.end(error as Error);
+      const refused = this.#explainRefused(error as Error);
+      if (refused === undefined) this.#batches.end(error as Error);
+      else this.#fail(refused);
       this.#reportReleased(this.#conversation?.close());
     }
+  }
+
+  /** Why no process could be given the turn. Undefined: by a defect. */
+  #explainRefused(error: Error): EventKind | undefined {
+    if (error instanceof Refusal)
+      return { case: "error", value: errorEvent(ErrorReason.STORAGE, error.message) };
+    if (explainExhaustion(error) === undefined) return undefined;
+    return {
+      case: "error",
+      value: explainStartError(error, this.#surroundings.options.command),
+    };
   }
 
   /** The turn ends before a process has it. */
@@ -424,6 +436,7 @@ export class ClaudeRun implements AgentRun, TurnReader {
   async #refuseWorkspace({ workspace }: AgentTurn): Promise<EventKind | undefined> {
     const entry = await lstat(workspace).catch((error: NodeJS.ErrnoException) => error);
     if (!(entry instanceof Error) && entry.isDirectory()) return undefined;
+    throwExhaustion(entry);
     const why = entry instanceof Error ? entry.message : `${workspace} is not a directory`;
     const error = Object.assign(new Error(why), { code: "ENOTDIR" });
     return { case: "error", value: explainStartError(error, this.#surroundings.options.command) };

@@ -1,6 +1,7 @@
 import { access, readdir, rm } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
+import { throwExhaustion } from "../../exhaustion.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -13,12 +14,18 @@ export function configDirectory(environment: Environment): string {
  * Whether the CLI has a conversation on disk: with it only `--resume` works, without it only `--session-id`.
  *
  * Looks through all projects, because how a path becomes a project's name has changed between versions.
+ *
+ * @throws Error where there is no descriptor left to look with.
  */
 export async function hasConversation(directory: string, agentSessionId: string): Promise<boolean> {
   return (await conversationPaths(directory, agentSessionId)).length > 0;
 }
 
-/** Removes the CLI's record of a conversation, wherever it keeps it. */
+/**
+ * Removes the CLI's record of a conversation, wherever it keeps it.
+ *
+ * @throws Error where it cannot be removed, or be looked for.
+ */
 export async function removeConversation(directory: string, agentSessionId: string): Promise<void> {
   for (const path of await conversationPaths(directory, agentSessionId)) {
     await rm(path, { force: true });
@@ -29,15 +36,23 @@ export async function removeConversation(directory: string, agentSessionId: stri
 
 async function conversationPaths(directory: string, agentSessionId: string): Promise<string[]> {
   const projects = join(directory, "projects");
-  const names = await readdir(projects).catch(() => []);
+  const names = await readdir(projects).catch(noNames);
   const paths = names.map((name) => join(projects, name, `${agentSessionId}.jsonl`));
   const found = await Promise.all(paths.map(exists));
   return paths.filter((_, index) => found[index]);
 }
 
-function exists(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  );
+function noNames(error: unknown): string[] {
+  throwExhaustion(error);
+  return [];
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    await access(path);
+    return true;
+  } catch (error) {
+    throwExhaustion(error);
+    return false;
+  }
 }

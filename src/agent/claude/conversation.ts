@@ -99,7 +99,7 @@ export class Conversation {
    * Starts a process, once it is recorded that there is to be one.
    *
    * @param sessionId - Whose it is. Empty: it waits for a session.
-   * @throws What the registry throws.
+   * @throws What the registry throws; Error where there is no descriptor left to look for agent definitions with.
    */
   static async open(
     place: ConversationPlace,
@@ -112,9 +112,9 @@ export class Conversation {
   ): Promise<Conversation> {
     const processId = randomUUID();
     const { workspace, agent } = place;
-    await options.registry.recordProcess({ processId, sessionId, workspace });
     const directory = configDirectory(options.environment);
     const agents = await shippedAgents(agent, workspace, directory);
+    await options.registry.recordProcess({ processId, sessionId, workspace });
     const { rules } = options;
     const args = claudeArguments(place, opening, mode, options, agents);
     const started = { processId, sessionId, opening, mode, rules, args };
@@ -407,7 +407,11 @@ export class Conversation {
   async #end(lingerMs: number): Promise<void> {
     const { processes, log, rungs = STOP_RUNGS } = this.#options;
     const { processId } = this;
-    const family = processes.family({ processId, cgroup: this.#cgroup, root: this.#cli.pid });
+    const root = this.#cli.pid;
+    // It could not be started: there is nobody to look for.
+    if (root === undefined) return;
+    const rootLives = () => this.#cli.isUp;
+    const family = processes.family({ processId, cgroup: this.#cgroup, root, rootLives });
     const leader = this.#cli.exit;
     if (lingerMs > 0) {
       this.#cli.endInput();

@@ -1,4 +1,5 @@
 import { type ErrorEvent, ErrorReason } from "../../../gen/breakglass/v1/event_pb.ts";
+import { explainExhaustion } from "../../exhaustion.ts";
 import { errorEvent } from "./events.ts";
 import { toInt32 } from "./numbers.ts";
 import { STDERR_CAUSES, type StderrCause } from "./stderr-causes.ts";
@@ -37,6 +38,11 @@ export function explainStartError(error: NodeJS.ErrnoException, command: string)
     const text = `The session's workspace cannot be used: ${error.message}. Restore it, or begin a new session.`;
     return errorEvent(ErrorReason.AGENT_START_FAILED, text);
   }
+  const exhaustion = explainExhaustion(error);
+  if (exhaustion !== undefined) {
+    const text = `No process could be started for the turn: ${exhaustion}. Nothing was run. Try again when other turns have ended; raise that limit, or lower BREAKGLASS_MAX_CONCURRENT_TURNS.`;
+    return errorEvent(ErrorReason.AGENT_START_FAILED, text);
+  }
   switch (error.code) {
     case "ENOENT":
     case "ENOTDIR":
@@ -46,14 +52,6 @@ export function explainStartError(error: NodeJS.ErrnoException, command: string)
       return errorEvent(
         ErrorReason.AGENT_START_FAILED,
         `${command} cannot be run (${error.code}): it must be an executable of this system that the server's user may run. ${INSTALL}`,
-      );
-    case "EAGAIN":
-    case "ENOMEM":
-    case "EMFILE":
-    case "ENFILE":
-      return errorEvent(
-        ErrorReason.AGENT_START_FAILED,
-        `The server cannot start another process now (${error.code}). Lower BREAKGLASS_MAX_CONCURRENT_TURNS, or raise the system's limits.`,
       );
   }
   return errorEvent(ErrorReason.AGENT_START_FAILED, `${command} did not start: ${error.message}`);

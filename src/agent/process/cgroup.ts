@@ -4,6 +4,7 @@ import { mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from "
 import { rmdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import { explainExhaustion, throwExhaustion } from "../../exhaustion.ts";
 
 /** An empty cgroup that was made so long ago waits for no agent any more. */
 const STALE_MS = 10 * 60_000;
@@ -62,7 +63,12 @@ export class CgroupRoot {
    * while and are empty. Never rejects.
    */
   async sweep(olderThanMs = STALE_MS): Promise<void> {
-    const names = subdirectories(this.directory).filter((name) => name.startsWith(PREFIX));
+    const names: string[] = [];
+    try {
+      names.push(...subdirectories(this.directory).filter((name) => name.startsWith(PREFIX)));
+    } catch {
+      // There is no descriptor left to list them with; the next start does.
+    }
     for (const name of names) {
       const directory = join(this.directory, name);
       try {
@@ -84,7 +90,8 @@ export class CgroupRoot {
         "-c",
         "cat /proc/self/cgroup",
       ]);
-      const { stdout } = spawnSync(command, args, { encoding: "utf8", timeout: 2000 });
+      const { stdout, error } = spawnSync(command, args, { encoding: "utf8", timeout: 2000 });
+      if (error !== undefined) throw error;
       if (!stdout.includes(PREFIX + id)) {
         throw new Error(`${this.directory} takes no process`);
       }
@@ -118,7 +125,11 @@ export function launch(
 /** What the shell that launches a program calls itself when it complains. */
 export const LAUNCHER = "breakglass-launcher";
 
-/** The cgroups of turns, by process id, wherever servers on this machine have made them. */
+/**
+ * The cgroups of turns, by process id, wherever servers on this machine have made them.
+ *
+ * @throws Error, as the other readings here, where there is no descriptor left to read with: that proves nothing.
+ */
 export function findCgroups(): Map<string, string> {
   const found = new Map<string, string>();
   const walk = (directory: string) => {
@@ -161,13 +172,16 @@ export async function removeCgroup(
   directory: string,
   deadline = performance.now() + REMOVAL_MS,
 ): Promise<void> {
-  for (const name of subdirectories(directory)) await removeCgroup(join(directory, name), deadline);
   for (;;) {
     try {
+      for (const name of subdirectories(directory)) {
+        await removeCgroup(join(directory, name), deadline);
+      }
       return await rmdir(directory);
     } catch (error) {
       // A process that was killed leaves its cgroup a moment after it has left the table.
-      if ((error as NodeJS.ErrnoException).code !== "EBUSY") return;
+      const isBusy = (error as NodeJS.ErrnoException).code === "EBUSY";
+      if (!isBusy && explainExhaustion(error) === undefined) return;
       if (performance.now() >= deadline) return;
       await delay(20);
     }
@@ -201,7 +215,8 @@ function subdirectories(directory: string): string[] {
     return readdirSync(directory, { withFileTypes: true })
       .filter((entry) => entry.isDirectory())
       .map((entry) => entry.name);
-  } catch {
+  } catch (error) {
+    throwExhaustion(error);
     return [];
   }
 }
@@ -209,7 +224,8 @@ function subdirectories(directory: string): string[] {
 function readText(path: string): string {
   try {
     return readFileSync(path, "latin1");
-  } catch {
+  } catch (error) {
+    throwExhaustion(error);
     return "";
   }
 }

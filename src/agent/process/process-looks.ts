@@ -1,3 +1,4 @@
+import { explainExhaustion } from "../../exhaustion.ts";
 import { cgroupProcesses, isPopulated, killCgroup } from "./cgroup.ts";
 import {
   listProcesses,
@@ -24,6 +25,21 @@ export interface Look {
   readonly signal: NodeJS.Signals | undefined;
 }
 
+/** A look that is asked for. */
+export interface LookCall {
+  readonly id: number;
+  readonly look: Look;
+}
+
+/** What came of it. */
+export interface LookAnswer {
+  readonly id: number;
+  /** The members that live. Undefined: nobody could be looked for, and nobody was signaled. */
+  readonly members: readonly KnownProcess[] | undefined;
+  /** Why nobody could be looked for, in words. */
+  readonly failure?: string;
+}
+
 interface Mark {
   readonly startTime: string;
   /** Undefined: the process has none. */
@@ -48,7 +64,22 @@ export class ProcessLooks {
    */
   #marks = new Map<number, Mark>();
 
-  /** The members of each family, in the order of the questions. */
+  /** Takes looks: all of them or, where the process table cannot be read, none. */
+  take(calls: readonly LookCall[]): LookAnswer[] {
+    try {
+      const answers = this.answer(calls.map(({ look }) => look));
+      return calls.map(({ id }, index) => ({ id, members: answers[index]! }));
+    } catch (error) {
+      const failure = explainExhaustion(error) ?? String(error);
+      return calls.map(({ id }) => ({ id, members: undefined, failure }));
+    }
+  }
+
+  /**
+   * The members of each family, in the order of the questions. Signals only once everything is read.
+   *
+   * @throws Error where the process table cannot be read.
+   */
   answer(looks: readonly Look[]): KnownProcess[][] {
     let table = this.#read();
     const answers = looks.map((look) => table.membersOf(look));

@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync } from "node:fs";
+import { throwExhaustion } from "../../exhaustion.ts";
 
 /** A process of this machine, as Linux tells it (proc_pid_stat(5)). */
 export interface ProcessEntry {
@@ -12,7 +13,11 @@ export interface ProcessEntry {
 /** Whether this machine has a table of processes to read; without one only a process group can be ended. */
 export const hasProcessTable = process.platform === "linux";
 
-/** Every process of this machine but the ones that have ended and wait to be reaped. */
+/**
+ * Every process of this machine but the ones that have ended and wait to be reaped.
+ *
+ * @throws Error, as the other readings here, where there is no descriptor left to read with: that proves nothing.
+ */
 export function listProcesses(): ProcessEntry[] {
   if (!hasProcessTable) return [];
   return readdirSync("/proc")
@@ -35,7 +40,8 @@ export function readProcess(pid: string | number): ProcessEntry | undefined {
       session: Number(session),
       startTime: fields[19] ?? "",
     };
-  } catch {
+  } catch (error) {
+    throwExhaustion(error);
     // It ended between the listing and the reading.
     return undefined;
   }
@@ -46,7 +52,8 @@ export function readEnvironmentVariable(pid: number, name: string): string | und
   try {
     const entries = readFileSync(`/proc/${pid}/environ`, "utf8").split("\0");
     return entries.find((entry) => entry.startsWith(`${name}=`))?.slice(name.length + 1);
-  } catch {
+  } catch (error) {
+    throwExhaustion(error);
     return undefined;
   }
 }
@@ -55,7 +62,8 @@ export function readEnvironmentVariable(pid: number, name: string): string | und
 export function newestProcess(): number | undefined {
   try {
     return Number(readFileSync("/proc/loadavg", "latin1").split(" ")[4]);
-  } catch {
+  } catch (error) {
+    throwExhaustion(error);
     return undefined;
   }
 }

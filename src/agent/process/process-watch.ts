@@ -1,22 +1,33 @@
 import { Worker } from "node:worker_threads";
 import type { Log } from "../../log.ts";
-import type { LookAnswer, LookCall } from "./look-worker.ts";
-import { type KnownProcess, type Look, ProcessLooks } from "./process-looks.ts";
+import {
+  type KnownProcess,
+  type Look,
+  type LookAnswer,
+  type LookCall,
+  ProcessLooks,
+} from "./process-looks.ts";
+
+/** How long looks are taken without the thread where it failed, before another one is tried. */
+const THREAD_AGAIN_MS = 10_000;
 
 interface Asked {
   readonly look: Look;
-  answer(members: readonly KnownProcess[]): void;
+  answer(members: readonly KnownProcess[] | undefined): void;
 }
 
 /**
- * Answers looks at the process table from a thread of its own, which does not keep the process alive. Should the thread fail, looks are taken in this one: slower, but none is lost.
+ * Answers looks at the process table from a thread of its own, which does not keep the process alive. Should the thread
+ * fail, looks are taken in this one for a while: slower, but none is lost.
  */
 export class ProcessWatch {
   readonly #log: Log;
   readonly #asked = new Map<number, Asked>();
   #worker: Worker | undefined;
   #here: ProcessLooks | undefined;
+  #hereUntil = 0;
   #nextId = 1;
+  #isBlind = false;
 
   constructor(log: Log) {
     this.#log = log;
@@ -31,12 +42,15 @@ export class ProcessWatch {
     }
   }
 
-  /** The members of a family that live; each was sent the look's signal. Never rejects. */
-  look(look: Look): Promise<readonly KnownProcess[]> {
+  /**
+   * The members of a family that live; each was sent the look's signal. Undefined: nobody could be looked for, for want of
+   * file descriptors, and nobody was signaled. Never rejects.
+   */
+  look(look: Look): Promise<readonly KnownProcess[] | undefined> {
     return new Promise((answer) => {
-      if (this.#here !== undefined) return answer(this.#here.answer([look])[0]!);
       const id = this.#nextId++;
       this.#asked.set(id, { look, answer });
+      if (performance.now() < this.#hereUntil) return this.#lookHere();
       try {
         const worker = this.#start();
         worker.ref();
@@ -54,12 +68,15 @@ export class ProcessWatch {
       resourceLimits: { maxYoungGenerationSizeMb: 4 },
     });
     worker.on("message", (answers: LookAnswer[]) => this.#settle(answers));
-    worker.on("error", (error) => this.#fail(error));
+    worker.on("error", (error) => {
+      if (this.#worker === worker) this.#fail(error);
+    });
     this.#worker = worker;
     return worker;
   }
 
   #settle(answers: readonly LookAnswer[]): void {
+    this.#tellBlindness(answers[0]?.failure);
     for (const { id, members } of answers) {
       this.#asked.get(id)?.answer(members);
       this.#asked.delete(id);
@@ -67,12 +84,29 @@ export class ProcessWatch {
     if (this.#asked.size === 0) this.#worker?.unref();
   }
 
+  /** Once, not with each of the looks that follow. */
+  #tellBlindness(failure: string | undefined): void {
+    const isBlind = failure !== undefined;
+    if (isBlind === this.#isBlind) return;
+    this.#isBlind = isBlind;
+    if (!isBlind) this.#log.info("processes can be looked for again");
+    else
+      this.#log.error("processes cannot be looked for: no stop is over until they can", {
+        failure,
+      });
+  }
+
   #fail(error: unknown): void {
     this.#log.error("the thread that watches processes failed", { error });
-    const here = new ProcessLooks();
-    this.#here = here;
-    for (const { look, answer } of this.#asked.values()) answer(here.answer([look])[0]!);
-    this.#asked.clear();
+    this.#worker = undefined;
+    this.#hereUntil = performance.now() + THREAD_AGAIN_MS;
+    this.#lookHere();
+  }
+
+  #lookHere(): void {
+    if (this.#asked.size === 0) return;
+    this.#here ??= new ProcessLooks();
+    this.#settle(this.#here.take([...this.#asked].map(([id, { look }]) => ({ id, look }))));
   }
 }
 

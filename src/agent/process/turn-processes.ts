@@ -1,8 +1,12 @@
+import { setTimeout as delay } from "node:timers/promises";
 import type { Log } from "../../log.ts";
 import { CgroupRoot, findCgroups } from "./cgroup.ts";
 import { type FamilyOrigin, ProcessFamily } from "./process-family.ts";
 import { hasProcessTable } from "./process-table.ts";
 import { ProcessWatch } from "./process-watch.ts";
+
+/** Between two tries to look for cgroups, where there is no descriptor left to look with. */
+const BLIND_POLL_MS = 100;
 
 /** How this machine holds together what a turn starts; says in the log which way is in force. */
 export class TurnProcesses {
@@ -39,10 +43,26 @@ export class TurnProcesses {
     return new ProcessFamily(origin, this.#watch);
   }
 
-  /** What is left of a turn of a server before this one, and the cgroup that it was in. */
-  leftFamily(processId: string): { family: ProcessFamily; cgroup: string | undefined } {
-    this.#left ??= findCgroups();
-    const cgroup = this.#left.get(processId);
+  /**
+   * What is left of a turn of a server before this one, and the cgroup that it was in. Resolves once that can be looked
+   * for.
+   */
+  async leftFamily(
+    processId: string,
+  ): Promise<{ family: ProcessFamily; cgroup: string | undefined }> {
+    const cgroup = (await this.#leftCgroups()).get(processId);
     return { family: this.family({ processId, cgroup }), cgroup };
+  }
+
+  async #leftCgroups(): Promise<ReadonlyMap<string, string>> {
+    for (let isTold = false; ; isTold = true) {
+      try {
+        this.#left ??= findCgroups();
+        return this.#left;
+      } catch (error) {
+        if (!isTold) this.#log.error("the cgroups of turns cannot be looked for", { error });
+        await delay(BLIND_POLL_MS);
+      }
+    }
   }
 }

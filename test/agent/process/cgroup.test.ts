@@ -76,7 +76,7 @@ describe.skipIf(typeof root === "string")(`a turn's cgroup${why}`, () => {
   it("is found by who knows only the turn's process id, and nobody else's is touched", async () => {
     const mine = await start(`echo; ${deaf}`);
     const other = await start(`echo; ${deaf}`);
-    const { family, cgroup } = processes.leftFamily(mine.processId);
+    const { family, cgroup } = await processes.leftFamily(mine.processId);
     expect(cgroup).toBe(mine.cgroup);
     expect(findCgroups().get(other.processId)).toBe(other.cgroup);
     expect(await stopFamily(family, mine.exit, () => {}, RUNGS)).toBe(true);
