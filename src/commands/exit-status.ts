@@ -10,6 +10,8 @@ export const ExitStatus = {
   refused: 3,
   /** The turn succeeded, but tool calls were denied: it may not have done what it says. */
   denied: 4,
+  /** A defect of the server's own ended it (EX_SOFTWARE of sysexits.h); what its turns ran was killed. */
+  defect: 70,
   /** Ctrl-C, or a reader that went away: nobody reads any more, the turn goes on. */
   detached: 130,
 } as const;

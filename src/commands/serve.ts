@@ -1,6 +1,6 @@
 import { setFlagsFromString } from "node:v8";
 import { readServeConfig } from "../config.ts";
-import { createLog } from "../log.ts";
+import { createLog, type Log } from "../log.ts";
 import { type Server, startServer } from "../server.ts";
 import { ExitStatus } from "./exit-status.ts";
 import { LogOutput } from "./log-output.ts";
@@ -13,6 +13,7 @@ const OWN_UMASK = 0o077;
  * Serves until a signal ends it, then drains. One line on stdout tells the address once connections are accepted; the log
  * goes to stderr. A second SIGTERM, SIGINT or SIGQUIT kills what the turns run and ends the process at once; the next start
  * records their ends. SIGHUP has it read tokens, rules and certificate again; see `heedSignals` for the others.
+ * A defect that nothing caught does the same, with a status of its own.
  *
  * @throws ConfigError for the first setting that cannot be used.
  */
@@ -25,6 +26,7 @@ export async function serve(): Promise<ExitStatus> {
   const log = createLog((line) => output.write(line));
   const signals = takeSignals(log);
   const server = await startServer(readServeConfig(), log, agentUmask);
+  endOnDefect(server, log);
   process.stdout.write(`breakglass serves ${server.url}\n`);
   signals.serve(server);
   await server.closed;
@@ -65,6 +67,21 @@ function takeSignals(log: ReturnType<typeof createLog>) {
 /** The terminal or the pipe that they are may go away: that ends no turn. */
 function outliveOutputs(): void {
   for (const output of [process.stdout, process.stderr]) output.on("error", () => {});
+}
+
+/**
+ * What nothing caught leaves the server in a state that nobody knows: it is logged whole, and neither the server nor what
+ * its turns run goes on as if nothing were. A promise's rejection that nothing handles comes here too.
+ */
+function endOnDefect(server: Server, log: Log): void {
+  process.on("uncaughtException", (error, origin) => {
+    log.error("the server ends by a defect", { origin, error });
+    try {
+      server.stopNow();
+    } finally {
+      process.exit(ExitStatus.defect);
+    }
+  });
 }
 
 /**
