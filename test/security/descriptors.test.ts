@@ -1,13 +1,14 @@
-import { execFileSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
-import { connect as connectSocket, type Socket } from "node:net";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import { ErrorReason, TurnState } from "../../gen/breakglass/v1/event_pb.ts";
 import type { BreakglassClient } from "../../src/client/breakglass-client.ts";
 import { NEEDED } from "../../src/descriptors.ts";
+import { ConnectionFlood } from "../support/connection-flood.ts";
+import { giveDescriptors, openDescriptors, takeDescriptors } from "../support/descriptor-limit.ts";
 import { EventReader } from "../support/event-reader.ts";
 import { collect, valuesOf } from "../support/events.ts";
 import { script } from "../support/gate.ts";
@@ -58,30 +59,6 @@ async function startLimited(
     processes: () => processesWith(MARKER, variables[MARKER]!).filter((pid) => pid !== server.pid),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
-}
-
-function openDescriptors(pid: number): number {
-  return readdirSync(`/proc/${pid}/fd`).length;
-}
-
-/** Sets the limit of descriptors of a process that runs; the hard limit stays. */
-function setLimit(pid: number, limit: number | ""): void {
-  const hard = /^Max open files\s+\S+\s+(\d+)/m.exec(
-    readFileSync(`/proc/${pid}/limits`, "utf8"),
-  )![1];
-  execFileSync("prlimit", [`--pid=${pid}`, `--nofile=${limit === "" ? hard : limit}:`]);
-}
-
-/** Opens so many connections that say nothing, and answers with them; those that were closed again are destroyed. */
-async function openSilent(url: string, count: number): Promise<Socket[]> {
-  const { hostname, port } = new URL(url);
-  const opening = Array.from({ length: count }, async () => {
-    const socket = connectSocket(Number(port), hostname);
-    socket.on("error", () => {});
-    await new Promise((resolve) => socket.once("connect", resolve).once("close", resolve));
-    return socket;
-  });
-  return Promise.all(opening);
 }
 
 /** The ids of a turn that is read, for calls about it or its session. */
@@ -150,7 +127,9 @@ describe("the limit of file descriptors", () => {
 
 // More than one size: what is left for connections differs, what turns need does not.
 describe.each([160, 400])("connections up to a limit of %i descriptors and beyond", (limit) => {
-  it("take nothing from turns: all are served, and it ends in peace", async () => {
+  it("take nothing from turns: all are served, and it ends in peace", {
+    timeout: 120_000,
+  }, async () => {
     const token = "operator-token";
     await using environment = await createTestEnvironment();
     const tokens = join(environment.root, "tokens");
@@ -164,56 +143,49 @@ describe.each([160, 400])("connections up to a limit of %i descriptors and beyon
     using connection = connect(server.url, headers);
     const { client } = connection;
     await using first = await running(client, STUBBORN);
-    const flood = await fill(server.url, limit, headers);
-    try {
-      const starts = Array.from({ length: TURNS - 1 }, () => running(client, STUBBORN));
-      const [second, third] = await Promise.all(starts);
-      expect(openDescriptors(server.pid)).toBeLessThan(limit);
-      await client.cancelTurn(idsOf(first));
-      const attachments = [1, 2, 3].map((n) => ({
-        name: `${n}.log`,
-        mediaType: "text/plain",
-        data: Buffer.from("log"),
-      }));
-      const sent = await collect(client.runTurn({ prompt: "received", attachments }));
-      expect(valuesOf(sent, "result")).toHaveLength(1);
-      const heeding = await running(client, script("say ready", "wait /nowhere"));
-      const interrupted = await client.interruptTurn(idsOf(heeding));
-      expect(interrupted.turn?.state).toBe(TurnState.CANCELED);
-      const canceled = await client.cancelTurn(idsOf(second!));
-      expect(canceled.turn?.state).toBe(TurnState.CANCELED);
-      await client.deleteSession(idsOf(second!));
-      await new EventReader(client.attachTurn(idsOf(third!))).until("text");
-      expect(await server.end("SIGTERM")).toBe(0);
-    } finally {
-      flood[Symbol.dispose]();
-    }
+    using _flood = await fill(server.url, limit, headers);
+    const starts = Array.from({ length: TURNS - 1 }, () => running(client, STUBBORN));
+    const [second, third] = await Promise.all(starts);
+    expect(openDescriptors(server.pid)).toBeLessThan(limit);
+    await client.cancelTurn(idsOf(first));
+    const attachments = [1, 2, 3].map((n) => ({
+      name: `${n}.log`,
+      mediaType: "text/plain",
+      data: Buffer.from("log"),
+    }));
+    const sent = await collect(client.runTurn({ prompt: "received", attachments }));
+    expect(valuesOf(sent, "result")).toHaveLength(1);
+    const heeding = await running(client, script("say ready", "wait /nowhere"));
+    const interrupted = await client.interruptTurn(idsOf(heeding));
+    expect(interrupted.turn?.state).toBe(TurnState.CANCELED);
+    const canceled = await client.cancelTurn(idsOf(second!));
+    expect(canceled.turn?.state).toBe(TurnState.CANCELED);
+    await client.deleteSession(idsOf(second!));
+    await new EventReader(client.attachTurn(idsOf(third!))).until("text");
+    expect(await server.end("SIGTERM")).toBe(0);
     expect(limited.processes()).toEqual([]);
     const wrong = limited.log().filter(({ level }) => level === "error");
     expect(wrong).toEqual([]);
   });
 });
 
-/** Fills a server with connections, as many as are authenticated as are silent, until none more is kept. */
+/** Fills a server with connections, some of them authenticated, until no more than it keeps are left. */
 async function fill(
   url: string,
   limit: number,
   headers: Readonly<Record<string, string>>,
 ): Promise<Disposable> {
-  const stack = new DisposableStack();
+  using stack = new DisposableStack();
   const authenticated = Array.from({ length: 10 }, () => stack.use(connect(url, headers)));
   for (const { client } of authenticated) await client.listSessions({});
-  const sockets = await openSilent(url, 2 * limit);
-  stack.defer(() => {
-    for (const socket of sockets) socket.destroy();
-  });
+  const flood = stack.use(await ConnectionFlood.begin(url, 2 * limit));
   const kept = await eventually(
-    () => sockets.filter(({ destroyed }) => !destroyed).length,
+    () => flood.open,
     (open) => open < limit,
   );
   expect(kept).toBeGreaterThan(0);
   expect(kept).toBeLessThan(limit);
-  return stack;
+  return stack.move();
 }
 
 describe("a server whose file descriptors are used up behind its reserve", () => {
@@ -225,13 +197,14 @@ describe("a server whose file descriptors are used up behind its reserve", () =>
     await using stubborn = await running(client, STUBBORN);
     const { turnId, sessionId } = idsOf(stubborn);
     await using old = await running(client, script("say old", "hang"));
+    const [{ agentSessionId } = { agentSessionId: "" }] = valuesOf(old.seen, "session");
     // Answers once its processes are gone: deleting its session waits for none.
     await client.cancelTurn(idsOf(old));
     await eventually(limited.processes, (pids) => pids.length === 3);
     const workspaces = () => readdirSync(join(root, "data", "sessions"));
     const before = workspaces().length;
 
-    setLimit(server.pid, 10);
+    takeDescriptors(server.pid);
     const refused = await collect(client.runTurn({ prompt: "say new" }));
     const [error] = valuesOf(refused, "error");
     expect(error?.reason).toBe(ErrorReason.AGENT_START_FAILED);
@@ -253,7 +226,7 @@ describe("a server whose file descriptors are used up behind its reserve", () =>
     const over = await Promise.race([canceled.then(() => "over"), delay(OUTLIVED_MS, "waits")]);
     expect(over).toBe("waits");
 
-    setLimit(server.pid, "");
+    giveDescriptors(server.pid);
     expect((await canceled).turn?.state).toBe(TurnState.CANCELED);
     expect(limited.processes()).toEqual([]);
     const next = await collect(client.runTurn({ sessionId, prompt: "say next" }));
@@ -267,6 +240,9 @@ describe("a server whose file descriptors are used up behind its reserve", () =>
         (n) => n === before + 1,
       ),
     ).toBe(before + 1);
+    expect(existsSync(join(root, ".claude/projects/scripted", `${agentSessionId}.jsonl`))).toBe(
+      false,
+    );
     using fresh = connect(server.url);
     expect((await fresh.client.listSessions({})).sessions.length).toBeGreaterThan(0);
     expect(await server.end("SIGTERM")).toBe(0);
@@ -278,13 +254,36 @@ describe("a server whose file descriptors are used up behind its reserve", () =>
     const { server } = limited;
     using connection = connect(server.url);
     await using _reader = await running(connection.client, STUBBORN);
-    setLimit(server.pid, 10);
+    takeDescriptors(server.pid);
     const exited = server.end("SIGTERM");
     await eventually(limited.log, (lines) => lines.some(({ failure }) => failure !== undefined));
     expect(existsSync(`/proc/${server.pid}`)).toBe(true);
-    setLimit(server.pid, "");
+    giveDescriptors(server.pid);
     expect(await exited).toBe(0);
     expect(limited.processes()).toEqual([]);
+  });
+});
+
+describe("what cannot be opened for want of descriptors", () => {
+  it.each([
+    ["an agent definition", "agent-definition.ts", "shippedAgents('breakglass', root, root)"],
+    ["a conversation", "config-directory.ts", "hasConversation(root, 'conversation')"],
+    ["a conversation to be removed", "config-directory.ts", "removeConversation(root, 'one')"],
+  ])("is not taken for missing: %s", async (_what, file, call) => {
+    await using environment = await createTestEnvironment();
+    const module = new URL(`../../src/agent/claude/${file}`, import.meta.url);
+    const program = `
+      import { openSync } from "node:fs";
+      import * as module from ${JSON.stringify(module.href)};
+      const root = ${JSON.stringify(environment.root)};
+      try { for (;;) openSync("/dev/null"); } catch {}
+      await module.${call}.then(String, ({ code }) => code).then(console.log);
+    `;
+    const node = [process.execPath, "--input-type=module", "-e", program];
+    const run = spawnSync("sh", ["-c", 'ulimit -n 64; exec "$@"', "sh", ...node], {
+      encoding: "utf8",
+    });
+    expect(run.stdout).toBe("EMFILE\n");
   });
 });
 
