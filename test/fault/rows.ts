@@ -1,5 +1,6 @@
 import { agentKill } from "./agent-kill.ts";
 import { clientsCut } from "./clients-cut.ts";
+import { descriptorsUsedUp } from "./descriptors-used-up.ts";
 import { diskFull } from "./disk-full.ts";
 import { fsyncOrder } from "./fsync-order.ts";
 import { fuzz } from "./fuzz.ts";
@@ -19,6 +20,7 @@ export const ROWS: readonly FaultRow[] = [
   agentKill,
   hostileAgents,
   diskFull,
+  descriptorsUsedUp,
   sigtermUnderLoad,
   sameRequest,
   fsyncOrder,
