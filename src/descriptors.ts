@@ -9,8 +9,10 @@ import type { Log } from "./log.ts";
  * test/security/descriptors.test.ts.
  */
 export const NEEDED = {
-  /** The store's file and its log of commits; its temporary files, of which it opens two at most. */
-  store: 2 + 2,
+  /** The store's file and its log of commits. */
+  store: 2,
+  /** What SQLite sets aside of a large change, so that it can be taken back. */
+  storeTemporary: 2,
   /** The event loops of two threads, the store's and the one that looks at processes: epoll, io_uring, wake-ups. */
   threads: 2 * 5,
   listening: 1,
@@ -40,11 +42,12 @@ type Processes = Pick<ServeConfig, "maxConcurrentTurns" | "maxWarmProcesses" | "
 
 /** How many descriptors are kept from connections, beside those that are open before anything is started. */
 export function reservedDescriptors(config: Processes): number {
-  const { store, threads, listening, spawning, looking, removing, margin } = NEEDED;
+  const { store, storeTemporary, threads, listening, spawning, looking, removing, margin } = NEEDED;
   const turns =
     config.maxConcurrentTurns * (NEEDED.turn + NEEDED.turnBeginning + NEEDED.turnBefore);
   const idle = (config.maxWarmProcesses + config.spareProcesses) * NEEDED.idleProcess;
-  return store + threads + listening + spawning + looking + removing + margin + turns + idle;
+  const fixed = store + storeTemporary + threads + listening + spawning + looking + removing;
+  return fixed + margin + turns + idle;
 }
 
 /**

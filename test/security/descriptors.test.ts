@@ -1,12 +1,12 @@
-import { spawnSync } from "node:child_process";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { execFileSync, spawnSync } from "node:child_process";
+import { chownSync, existsSync, readdirSync, readFileSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import { ErrorReason, TurnState } from "../../gen/breakglass/v1/event_pb.ts";
 import type { BreakglassClient } from "../../src/client/breakglass-client.ts";
-import { NEEDED } from "../../src/descriptors.ts";
+import { NEEDED, reservedDescriptors } from "../../src/descriptors.ts";
 import { ConnectionFlood } from "../support/connection-flood.ts";
 import { giveDescriptors, openDescriptors, takeDescriptors } from "../support/descriptor-limit.ts";
 import { EventReader } from "../support/event-reader.ts";
@@ -20,10 +20,17 @@ import { tokenLine } from "../support/test-server.ts";
 
 const DEAF = 'trap "" TERM INT HUP; while :; do sleep 1; done';
 /** An agent that heeds nothing, with a child in a session of its own that heeds nothing either. */
-const STUBBORN = script("ignore", `detach ${DEAF}`, "say ready", "hang");
+const STUBBORN = script("ignore", `detach ${DEAF}`, "pid", "hang");
 
 /** So long after SIGKILL the stop gives a process up that it has seen live; one that it cannot look for it does not. */
 const OUTLIVED_MS = 6000;
+/** A user that nothing else runs as. */
+const USER = 61234;
+/** Root's processes have no limit, and cgroups of their own. */
+const AS_USER =
+  process.getuid?.() === 0
+    ? ["setpriv", `--reuid=${USER}`, `--regid=${USER}`, "--clear-groups"]
+    : [];
 /** All the turns that a server runs at a time. */
 const TURNS = 6;
 
@@ -40,12 +47,14 @@ interface LimitedServer extends AsyncDisposable {
 async function startLimited(
   limit: number | "as it is",
   settings: Readonly<Record<string, string>> = {},
+  asUser: readonly string[] = [],
 ): Promise<LimitedServer> {
   await using cleanup = new AsyncDisposableStack();
   const { root, variables } = cleanup.use(await createTestEnvironment(settings));
   const log = join(root, "log");
+  if (asUser.length > 0) chownSync(root, USER, USER);
   const lower = limit === "as it is" ? "" : `ulimit -n ${limit}; `;
-  const prefix = ["sh", "-c", `${lower}exec "$@" 2>>"$0"`, log];
+  const prefix = [...asUser, "sh", "-c", `${lower}exec "$@" 2>>"$0"`, log];
   const server = cleanup.use(await startServeProcess(variables, prefix));
   const owned = cleanup.move();
   return {
@@ -103,14 +112,12 @@ describe("the limit of file descriptors", () => {
       BREAKGLASS_SPARE_PROCESSES: "0",
     });
     const { pid, url } = limited.server;
-    const reserved = limited.log().find(({ message }) => /^connections are/.test(String(message)));
-    const { store, threads, listening, margin } = NEEDED;
-    const perTurn = NEEDED.turn + NEEDED.turnBeginning + NEEDED.turnBefore;
-    const fixed = Number(reserved!.reserved) - 16 * perTurn - 8 * NEEDED.idleProcess;
-    const before = fixed - (store + threads + listening + margin) - (NEEDED.spawning + 6);
+    const line = limited.log().find(({ message }) => /^connections are/.test(String(message)));
+    const processes = { maxConcurrentTurns: 16, maxWarmProcesses: 8, spareProcesses: 0 };
+    const before = Number(line!.reserved) - reservedDescriptors(processes);
     const idle = openDescriptors(pid);
-    expect(idle).toBeGreaterThanOrEqual(before);
-    expect(idle).toBeLessThanOrEqual(before + store + threads + listening);
+    expect(idle).toBeGreaterThan(before);
+    expect(idle).toBeLessThanOrEqual(before + NEEDED.store + NEEDED.threads + NEEDED.listening);
     using connection = connect(url);
     await connection.client.listSessions({});
     const connected = openDescriptors(pid);
@@ -188,6 +195,14 @@ async function fill(
   return stack.move();
 }
 
+/** Resolves when the agent itself is gone, as it can be blindly; what it left in a session of its own is still there. */
+async function killedBlindly({ processes }: LimitedServer, { seen }: EventReader): Promise<void> {
+  const leader = Number(/^pid (\d+)$/.exec(valuesOf(seen, "text")[0]!.text)![1]);
+  const left = await eventually(processes, (pids) => !pids.includes(leader), 20_000);
+  expect(left).not.toContain(leader);
+  expect(left.length).toBeGreaterThan(0);
+}
+
 describe("a server whose file descriptors are used up behind its reserve", () => {
   it("refuses in words, stops nothing half, and recovers whole", { timeout: 120_000 }, async () => {
     await using limited = await startLimited("as it is", { BREAKGLASS_DRAIN_SECONDS: "1" });
@@ -218,10 +233,7 @@ describe("a server whose file descriptors are used up behind its reserve", () =>
     const unplacedSession = unplaced.at(-1)!.sessionId;
     await client.deleteSession(idsOf(old));
     const canceled = client.cancelTurn({ turnId });
-    // The agent itself is killed blindly; what it left in a session of its own has to be looked for.
-    const left = await eventually(limited.processes, (pids) => pids.length < 3, 20_000);
-    expect(left.length).toBeLessThan(3);
-    expect(left.length).toBeGreaterThan(0);
+    await killedBlindly(limited, stubborn);
     await eventually(limited.log, (lines) => lines.some(({ failure }) => failure !== undefined));
     const over = await Promise.race([canceled.then(() => "over"), delay(OUTLIVED_MS, "waits")]);
     expect(over).toBe("waits");
@@ -249,41 +261,96 @@ describe("a server whose file descriptors are used up behind its reserve", () =>
     expect(limited.log().filter(({ message }) => /defect/.test(String(message)))).toEqual([]);
   });
 
-  it("ends in peace by SIGTERM as soon as it can look for its processes", async () => {
-    await using limited = await startLimited("as it is");
+  it("and without cgroups ends in peace by SIGTERM as soon as it can look for its processes", async () => {
+    await using limited = await startLimited("as it is", {}, AS_USER);
     const { server } = limited;
     using connection = connect(server.url);
-    await using _reader = await running(connection.client, STUBBORN);
-    takeDescriptors(server.pid);
+    await using stubborn = await running(connection.client, STUBBORN);
+    takeDescriptors(server.pid, AS_USER);
     const exited = server.end("SIGTERM");
     await eventually(limited.log, (lines) => lines.some(({ failure }) => failure !== undefined));
-    expect(existsSync(`/proc/${server.pid}`)).toBe(true);
-    giveDescriptors(server.pid);
+    await killedBlindly(limited, stubborn);
+    giveDescriptors(server.pid, AS_USER);
     expect(await exited).toBe(0);
     expect(limited.processes()).toEqual([]);
+  }, 120_000);
+});
+
+describe("a server at its user's limit of processes", () => {
+  it("refuses a turn in words, and ends those that run all the same", async () => {
+    await using environment = await createTestEnvironment();
+    const { root, variables } = environment;
+    if (AS_USER.length > 0) chownSync(root, USER, USER);
+    await using server = await startServeProcess(variables, AS_USER);
+    const setLimit = (processes: string) => {
+      const [command, ...args] = [...AS_USER, "prlimit", `--pid=${server.pid}`];
+      execFileSync(command!, [...args, `--nproc=${processes}:`]);
+    };
+    const limits = readFileSync(`/proc/${server.pid}/limits`, "utf8");
+    const before = /^Max processes\s+(\d+|unlimited)/m.exec(limits)![1]!;
+    using connection = connect(server.url);
+    const { client } = connection;
+    await using stubborn = await running(client, STUBBORN);
+    setLimit("1");
+    const refused = await collect(client.runTurn({ prompt: "say new" }));
+    const [error] = valuesOf(refused, "error");
+    expect(error?.reason).toBe(ErrorReason.AGENT_START_FAILED);
+    expect(error?.message).toMatch(/has as many processes as it may \(EAGAIN\)/);
+    const canceled = await client.cancelTurn(idsOf(stubborn));
+    expect(canceled.turn?.state).toBe(TurnState.CANCELED);
+    const agents = processesWith(MARKER, variables[MARKER]!).filter((pid) => pid !== server.pid);
+    expect(agents).toEqual([]);
+    setLimit(before);
+    const next = await collect(client.runTurn({ prompt: "say new" }));
+    expect(valuesOf(next, "result")).toHaveLength(1);
+    expect(await server.end("SIGTERM")).toBe(0);
   });
 });
 
+/** Runs a program that has a file of src/agent/claude as `module`, a directory as `root` and no descriptor left. */
+async function runWithoutDescriptors(file: string, code: string) {
+  await using environment = await createTestEnvironment();
+  const module = new URL(`../../src/agent/claude/${file}`, import.meta.url);
+  const program = `
+    import { openSync } from "node:fs";
+    import * as module from ${JSON.stringify(module.href)};
+    const root = ${JSON.stringify(environment.root)};
+    try { for (;;) openSync("/dev/null"); } catch {}
+    ${code}`;
+  const node = [process.execPath, "--input-type=module", "-e", program];
+  return spawnSync("sh", ["-c", 'ulimit -n 64; exec "$@"', "sh", ...node], { encoding: "utf8" });
+}
+
 describe("what cannot be opened for want of descriptors", () => {
   it.each([
+    ["a process", "../process/process-table.ts", "readProcess(1)"],
+    ["the newest process", "../process/process-table.ts", "newestProcess()"],
+    ["a mark", "../process/process-table.ts", "readEnvironmentVariable(process.pid, 'HOME')"],
+    ["a cgroup's state", "../process/cgroup.ts", "isPopulated('/sys')"],
+    ["a cgroup's processes", "../process/cgroup.ts", "cgroupProcesses('/sys')"],
+    ["the cgroups of turns", "../process/cgroup.ts", "findCgroups()"],
     ["an agent definition", "agent-definition.ts", "shippedAgents('breakglass', root, root)"],
     ["a conversation", "config-directory.ts", "hasConversation(root, 'conversation')"],
     ["a conversation to be removed", "config-directory.ts", "removeConversation(root, 'one')"],
   ])("is not taken for missing: %s", async (_what, file, call) => {
-    await using environment = await createTestEnvironment();
-    const module = new URL(`../../src/agent/claude/${file}`, import.meta.url);
-    const program = `
-      import { openSync } from "node:fs";
-      import * as module from ${JSON.stringify(module.href)};
-      const root = ${JSON.stringify(environment.root)};
-      try { for (;;) openSync("/dev/null"); } catch {}
-      await module.${call}.then(String, ({ code }) => code).then(console.log);
-    `;
-    const node = [process.execPath, "--input-type=module", "-e", program];
-    const run = spawnSync("sh", ["-c", 'ulimit -n 64; exec "$@"', "sh", ...node], {
-      encoding: "utf8",
-    });
-    expect(run.stdout).toBe("EMFILE\n");
+    const { stdout } = await runWithoutDescriptors(
+      file,
+      `await (async () => module.${call})().then(String, ({ code }) => code).then(console.log);`,
+    );
+    expect(stdout).toBe("EMFILE\n");
+  });
+});
+
+describe("a process that cannot be started for want of descriptors", () => {
+  it("ends with that error, and throws nothing", async () => {
+    const { stdout } = await runWithoutDescriptors(
+      "claude-process.ts",
+      `const cli = new module.ClaudeProcess("true", [], { cwd: "/", env: {}, cgroup: undefined });
+       cli.write("line"); cli.pause(); cli.resume(); cli.interrupt();
+       await cli.read(() => {});
+       console.log(cli.pid, cli.isUp, (await cli.exit).startError.code);`,
+    );
+    expect(stdout).toBe("undefined false EMFILE\n");
   });
 });
 
