@@ -6,7 +6,10 @@ const MEANINGS: ReadonlyMap<number, string> = new Map([
   [10, "the disk failed or is full: look at the free space and at the machine's log"],
   [11, "it is damaged: stop the server, keep a copy, and rescue it with `sqlite3 FILE .recover`"],
   [13, "the disk is full: free some space"],
-  [14, "it cannot be opened: it takes a file in a folder that the server's user may write"],
+  [
+    14,
+    "it cannot be opened: it takes a file in a folder that the server's user may write, and a file descriptor that is free",
+  ],
   [26, "it is not a database: another program's file is in its place, or its beginning is damaged"],
 ]);
 
