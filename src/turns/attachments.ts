@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { constants } from "node:fs";
-import { type FileHandle, mkdir, open, rm, rmdir, unlink } from "node:fs/promises";
+import { type FileHandle, mkdir, open, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { AgentImage } from "../agent/agent.ts";
 import { explainExhaustion } from "../exhaustion.ts";
@@ -72,19 +72,9 @@ async function writeFiles(path: string, files: readonly Attachment[]): Promise<v
     await using folder = await open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
     for (const { name, data } of files) await writeNew(placeIn(folder, path, name), data);
   } catch (error) {
-    await removeFiles(path, files);
+    // Where that fails too, the first failure is the one to tell of.
+    await rm(path, { recursive: true, force: true }).catch(() => {});
     throw new Error(wordsOf(error), { cause: error });
-  }
-}
-
-/** Where that fails too, the first failure is the one to tell of. */
-async function removeFiles(path: string, files: readonly Attachment[]): Promise<void> {
-  try {
-    await rm(path, { recursive: true, force: true });
-  } catch {
-    // Listing a folder takes a descriptor, of which there may be none; removing what is known by name takes none.
-    for (const { name } of files) await unlink(join(path, name)).catch(() => {});
-    await rmdir(path).catch(() => {});
   }
 }
 

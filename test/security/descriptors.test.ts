@@ -312,10 +312,11 @@ async function runWithoutDescriptors(file: string, code: string) {
   await using environment = await createTestEnvironment();
   const module = new URL(`../../src/agent/claude/${file}`, import.meta.url);
   const program = `
-    import { openSync } from "node:fs";
+    import { closeSync, existsSync, mkdirSync, openSync, readdirSync } from "node:fs";
     import * as module from ${JSON.stringify(module.href)};
     const root = ${JSON.stringify(environment.root)};
-    try { for (;;) openSync("/dev/null"); } catch {}
+    const held = [];
+    try { for (;;) held.push(openSync("/dev/null")); } catch {}
     ${code}`;
   const node = [process.execPath, "--input-type=module", "-e", program];
   return spawnSync("sh", ["-c", 'ulimit -n 64; exec "$@"', "sh", ...node], { encoding: "utf8" });
@@ -338,6 +339,34 @@ describe("what cannot be opened for want of descriptors", () => {
       `await (async () => module.${call})().then(String, ({ code }) => code).then(console.log);`,
     );
     expect(stdout).toBe("EMFILE\n");
+  });
+});
+
+describe("what was begun and lacks descriptors to be gone on with", () => {
+  it.each([
+    ["not even for the folder", 0],
+    ["for the folder alone", 1],
+  ])("leaves no attachments behind, where there is a descriptor %s", async (_what, free) => {
+    const { stdout } = await runWithoutDescriptors(
+      "../../turns/attachments.ts",
+      `for (let n = 0; n < ${free}; n++) closeSync(held.pop());
+       const files = ["a", "b"].map((name) => ({ name, mediaType: "text/plain", data: Buffer.from(name) }));
+       const placed = module.placeAttachments(root, "turn", files);
+       console.log(await placed.then(String, ({ message }) => message));
+       for (const descriptor of held) closeSync(descriptor);
+       console.log(readdirSync(root).length);`,
+    );
+    expect(stdout).toBe("the server is out of file descriptors (EMFILE)\n0\n");
+  });
+
+  it("leaves no cgroup behind", async () => {
+    const { stdout } = await runWithoutDescriptors(
+      "../process/cgroup.ts",
+      `mkdirSync(root + "/group");
+       await module.removeCgroup(root + "/group");
+       console.log(existsSync(root + "/group"));`,
+    );
+    expect(stdout).toBe("false\n");
   });
 });
 

@@ -407,11 +407,8 @@ export class Conversation {
   async #end(lingerMs: number): Promise<void> {
     const { processes, log, rungs = STOP_RUNGS } = this.#options;
     const { processId } = this;
-    const root = this.#cli.pid;
-    // It could not be started: there is nobody to look for.
-    if (root === undefined) return;
-    const rootLives = () => this.#cli.isUp;
-    const family = processes.family({ processId, cgroup: this.#cgroup, root, rootLives });
+    const origin = { processId, cgroup: this.#cgroup, root: this.#cli.pid };
+    const family = processes.family({ ...origin, rootLives: () => this.#cli.isUp });
     const leader = this.#cli.exit;
     if (lingerMs > 0) {
       this.#cli.endInput();

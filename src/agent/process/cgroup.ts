@@ -4,7 +4,7 @@ import { mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from "
 import { rmdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { explainExhaustion, throwExhaustion } from "../../exhaustion.ts";
+import { throwExhaustion } from "../../exhaustion.ts";
 
 /** An empty cgroup that was made so long ago waits for no agent any more. */
 const STALE_MS = 10 * 60_000;
@@ -63,12 +63,7 @@ export class CgroupRoot {
    * while and are empty. Never rejects.
    */
   async sweep(olderThanMs = STALE_MS): Promise<void> {
-    const names: string[] = [];
-    try {
-      names.push(...subdirectories(this.directory).filter((name) => name.startsWith(PREFIX)));
-    } catch {
-      // There is no descriptor left to list them with; the next start does.
-    }
+    const names = listBelow(this.directory).filter((name) => name.startsWith(PREFIX));
     for (const name of names) {
       const directory = join(this.directory, name);
       try {
@@ -166,25 +161,36 @@ const REMOVAL_MS = 1000;
 
 /**
  * Removes a cgroup that is empty, and those that were made below it: an agent may have made thousands, so that none is
- * removed on the main thread.
+ * removed on the main thread. One with none below it is removed without a file descriptor.
  */
 export async function removeCgroup(
   directory: string,
   deadline = performance.now() + REMOVAL_MS,
 ): Promise<void> {
-  for (;;) {
-    try {
-      for (const name of subdirectories(directory)) {
-        await removeCgroup(join(directory, name), deadline);
-      }
-      return await rmdir(directory);
-    } catch (error) {
-      // A process that was killed leaves its cgroup a moment after it has left the table.
-      const isBusy = (error as NodeJS.ErrnoException).code === "EBUSY";
-      if (!isBusy && explainExhaustion(error) === undefined) return;
-      if (performance.now() >= deadline) return;
-      await delay(20);
-    }
+  while (!(await removeEmpty(directory))) {
+    for (const name of listBelow(directory)) await removeCgroup(join(directory, name), deadline);
+    if (await removeEmpty(directory)) return;
+    if (performance.now() >= deadline) return;
+    await delay(20);
+  }
+}
+
+/** Answers false where it may be empty soon: a process that was killed leaves it a moment after it has left the table. */
+async function removeEmpty(directory: string): Promise<boolean> {
+  try {
+    await rmdir(directory);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code !== "EBUSY";
+  }
+}
+
+/** Empty too where there is no descriptor left to look with. */
+function listBelow(directory: string): string[] {
+  try {
+    return subdirectories(directory);
+  } catch {
+    return [];
   }
 }
 
