@@ -1,17 +1,27 @@
 #!/usr/bin/env -S node --max-semi-space-size=8 --disable-sigusr1
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { ExitStatus } from "./commands/exit-status.ts";
+import { openTerminal } from "./commands/terminal.ts";
+import { oneLine, print, terminalText } from "./commands/terminal-text.ts";
 import { UsageError } from "./commands/usage-error.ts";
 import { ConfigError } from "./config.ts";
 
 // Where the flag above is not given, Node would open a debugger's port to whoever sends it.
 process.on("SIGUSR1", () => {});
 
+/** What is wrong with a command repeats what it was given. */
+const ERROR_CHARACTERS = 4000;
+
+const terminal = openTerminal(process.stdout, process.stderr, false);
+
 // Each command is imported when it is asked for: listing sessions loads no server, and serving no client.
 async function main(): Promise<ExitStatus> {
   let status: ExitStatus = ExitStatus.ok;
   const program = new Command("breakglass")
     .description("Runs an AI agent in a workspace per session, and streams its work.")
+    .configureOutput({
+      outputError: (message) => terminal.tell(oneLine(message, ERROR_CHARACTERS)),
+    })
     .exitOverride();
 
   program
@@ -156,13 +166,18 @@ function statusOf(error: unknown): ExitStatus {
   if (error instanceof CommanderError) {
     return error.exitCode === 0 ? ExitStatus.ok : ExitStatus.usage;
   }
-  if (error instanceof ConfigError || error instanceof UsageError) {
-    process.stderr.write(`breakglass: ${error.message}\n`);
-    return ExitStatus.usage;
-  }
   const message = error instanceof Error ? error.message : String(error);
-  process.stderr.write(`breakglass: ${message}\n`);
-  return ExitStatus.failed;
+  terminal.tell(print`breakglass: ${oneLine(message, ERROR_CHARACTERS)}`);
+  return error instanceof ConfigError || error instanceof UsageError
+    ? ExitStatus.usage
+    : ExitStatus.failed;
 }
+
+// A defect: what Node would print of it may have come from a server.
+process.on("uncaughtException", (error: unknown) => {
+  const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  terminal.tell(print`breakglass: ${terminalText(text)}`);
+  process.exit(ExitStatus.failed);
+});
 
 process.exit(await main().catch(statusOf));

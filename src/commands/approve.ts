@@ -1,6 +1,7 @@
 import { callServer, type ServerOptions } from "./call-server.ts";
 import { ExitStatus } from "./exit-status.ts";
 import { readStdin } from "./read-stdin.ts";
+import { print } from "./terminal-text.ts";
 
 /** What `approve` takes. */
 export interface ApproveOptions extends ServerOptions {
@@ -28,7 +29,9 @@ export async function approve(
   const value = inputJson === undefined ? {} : { inputJson };
   return callServer(options, async (client, terminal) => {
     await client.resolveApproval({ turnId, approvalId, decision: { case: "allow", value } });
-    await terminal.write(inputJson === undefined ? "allowed\n" : "allowed with another input\n");
+    await terminal.write(
+      inputJson === undefined ? print`allowed\n` : print`allowed with another input\n`,
+    );
     return ExitStatus.ok;
   });
 }
@@ -42,7 +45,7 @@ export async function deny(
   const value = { message: options.message ?? "" };
   return callServer(options, async (client, terminal) => {
     await client.resolveApproval({ turnId, approvalId, decision: { case: "deny", value } });
-    await terminal.write("denied\n");
+    await terminal.write(print`denied\n`);
     return ExitStatus.ok;
   });
 }

@@ -1,6 +1,7 @@
 import { callServer, type ServerOptions, serverOptionOf } from "./call-server.ts";
 import type { ExitStatus } from "./exit-status.ts";
 import { followTurn } from "./follow-turn.ts";
+import { print } from "./terminal-text.ts";
 
 /** What `attach` takes. */
 export interface AttachOptions extends ServerOptions {
@@ -19,7 +20,7 @@ export async function attach(turnId: string, options: AttachOptions): Promise<Ex
       json: options.json === true,
       deltas: options.deltas,
       interruptStops: false,
-      joinHint: "",
+      joinHint: print``,
       serverOption: serverOptionOf(options),
       dropConnection,
     };

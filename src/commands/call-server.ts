@@ -3,8 +3,13 @@ import { openGrpcConnection } from "../client/grpc-connection.ts";
 import { refusalLines } from "../client/refusal-text.ts";
 import { readClientConfig, readColorWanted } from "../config.ts";
 import { ExitStatus } from "./exit-status.ts";
+import { EndlessListError } from "./list-pages.ts";
 import { openTerminal, type Terminal } from "./terminal.ts";
-import { terminalText } from "./terminal-text.ts";
+import { oneLine, type Printable, print, shellWord } from "./terminal-text.ts";
+
+/** A server may say more in an error than anybody reads. */
+const FAILURE_LINES = 20;
+const FAILURE_CHARACTERS = 1000;
 
 /** What every command that talks to a server takes. */
 export interface ServerOptions {
@@ -36,17 +41,19 @@ export async function callServer(
 }
 
 /** What another command needs to reach the same server, in a shell: ` --url URL`; empty where none was named. */
-export function serverOptionOf({ url }: ServerOptions): string {
-  if (url === undefined) return "";
-  const isPlain = /^[\w.:/@%+=,-]+$/.test(url);
-  return ` --url ${isPlain ? url : `'${url.replaceAll("'", "'\\''")}'`}`;
+export function serverOptionOf({ url }: ServerOptions): Printable {
+  return url === undefined ? print`` : print` --url ${shellWord(url)}`;
 }
 
 function tellFailure(error: unknown, url: string, terminal: Terminal): boolean {
-  const lines = refusalLines(error);
+  const lines = error instanceof EndlessListError ? [error.message] : refusalLines(error);
   if (lines === undefined) return false;
-  const [first = "", ...more] = lines.map(terminalText);
-  terminal.tell(`breakglass: ${url}: ${first}`);
-  for (const line of more) terminal.tell(`  ${line}`);
+  const [first = print`no message`, ...more] = lines
+    .slice(0, FAILURE_LINES)
+    .map((line) => oneLine(line, FAILURE_CHARACTERS));
+  terminal.tell(print`breakglass: ${oneLine(url, FAILURE_CHARACTERS)}: ${first}`);
+  for (const line of more) terminal.tell(print`  ${line}`);
+  const left = lines.length - FAILURE_LINES;
+  if (left > 0) terminal.tell(print`  … ${left} more lines`);
   return true;
 }

@@ -6,11 +6,12 @@ import { eventText } from "./event-text.ts";
 import { ExitStatus } from "./exit-status.ts";
 import { takeInterrupts } from "./interrupts.ts";
 import { openTerminal, type Terminal } from "./terminal.ts";
-import { terminalText } from "./terminal-text.ts";
+import { hangingText, oneLine, print } from "./terminal-text.ts";
 
-const STANDS_IN =
-  "This is a drill: the model is scripted, on loopback, with no key and no network; the service, the agent, its tools and the gRPC client are real.\n";
-const REAL_MODEL = `
+const LINE_CHARACTERS = 4000;
+
+const STANDS_IN = print`This is a drill: the model is scripted, on loopback, with no key and no network; the service, the agent, its tools and the gRPC client are real.\n`;
+const REAL_MODEL = print`
 Against the real model:
   ANTHROPIC_API_KEY=… npm start
   npm run -s breakglass -- run "What is wrong with this machine?"
@@ -24,7 +25,8 @@ export async function drill(): Promise<ExitStatus> {
   const audience: Audience = {
     log: createLog((line) => void logLines.push(line)),
     signal: interrupts.first,
-    prompt: (prompt) => terminal.write(`\n${terminal.style("bold", `« ${prompt} »`)}\n`),
+    prompt: (prompt) =>
+      terminal.write(print`\n${terminal.style("bold", print`« ${hangingText(prompt)} »`)}\n`),
     event: (event) => terminal.write(eventText(event, terminal.style)),
   };
   await terminal.write(STANDS_IN);
@@ -40,12 +42,15 @@ export async function drill(): Promise<ExitStatus> {
     if (interrupts.first.aborted) return ExitStatus.detached;
     return tellFailure(refusalLines(error) ?? [String(error)], logLines, terminal);
   }
-  await terminal.write(`\n${terminal.style("green", "The drill succeeded.")}\n${REAL_MODEL}`);
+  await terminal.write(
+    print`\n${terminal.style("green", print`The drill succeeded.`)}\n${REAL_MODEL}`,
+  );
   return ExitStatus.ok;
 }
 
 function tellFailure(lines: string[], logLines: string[], terminal: Terminal): ExitStatus {
-  for (const line of logLines) terminal.tell(terminalText(line.trimEnd()));
-  for (const line of lines) terminal.tell(terminalText(`The drill failed: ${line}`));
+  for (const line of logLines) terminal.tell(oneLine(line, LINE_CHARACTERS));
+  for (const line of lines)
+    terminal.tell(print`The drill failed: ${oneLine(line, LINE_CHARACTERS)}`);
   return ExitStatus.failed;
 }

@@ -1,5 +1,4 @@
 import { setTimeout as wait } from "node:timers/promises";
-import { toJsonString } from "@bufbuild/protobuf";
 import { type TurnEvent, TurnEventSchema, TurnState } from "../../gen/breakglass/v1/event_pb.ts";
 import type { BreakglassClient } from "../client/breakglass-client.ts";
 import { isAnswer } from "../client/call-failure.ts";
@@ -10,12 +9,15 @@ import { isLive } from "../turn-state.ts";
 import { connectionText } from "./connection-text.ts";
 import { ExitStatus } from "./exit-status.ts";
 import { type Interrupts, takeInterrupts } from "./interrupts.ts";
+import { jsonLine } from "./json-line.ts";
 import { stopOnInterrupts } from "./stop-keys.ts";
 import type { Terminal } from "./terminal.ts";
-import { terminalJson, terminalText } from "./terminal-text.ts";
+import { oneLine, type Printable, print, shellWord, trimmed } from "./terminal-text.ts";
 import { stateAfter, stateWord } from "./turn-outcome.ts";
 import { WrittenText } from "./written-text.ts";
 
+/** An id has 36. */
+const ID_CHARACTERS = 100;
 const SECOND_INTERRUPT_MS = 2000;
 /** Whoever mistyped the server's address is not kept waiting; a server that restarts is back within this. */
 export const FIRST_GIVE_UP_MS = 3000;
@@ -29,9 +31,9 @@ export interface FollowOptions {
   /** Ctrl-C stops the turn. Otherwise the first one only stops following it. */
   readonly interruptStops: boolean;
   /** What to do where the server was left before it had told the turn's id; one line, or empty. */
-  readonly joinHint: string;
+  readonly joinHint: Printable;
   /** What the commands that are printed need to reach the same server, such as ` --url URL`. */
-  readonly serverOption: string;
+  readonly serverOption: Printable;
   /** Gives up the connection that is open; the next call opens another. */
   readonly dropConnection: () => void;
 }
@@ -109,7 +111,9 @@ async function printEvents(
       if (position.turnId === "") tellIds(event, terminal);
       const { state } = position;
       advance(position, event);
-      await terminal.write(options.json ? jsonLine(event) : proseOf(event, state, written));
+      await terminal.write(
+        options.json ? jsonLine(TurnEventSchema, event) : proseOf(event, state, written),
+      );
     }
   } finally {
     await terminal.write(written.endLine());
@@ -133,7 +137,8 @@ function tellHowToGoOn(
   options: FollowOptions,
   terminal: Terminal,
 ): void {
-  if (position.turnId !== "") terminal.tell(`Attach again: ${attachCommand(position, options)}`);
+  if (position.turnId !== "")
+    terminal.tell(print`Attach again: ${attachCommand(position, options)}`);
   // A server that refuses has started nothing; where it was not heard nobody knows.
   else if (options.joinHint !== "" && !isAnswer(error)) {
     terminal.tell(options.joinHint);
@@ -141,7 +146,8 @@ function tellHowToGoOn(
 }
 
 function tellIds(event: TurnEvent, terminal: Terminal): void {
-  terminal.tell(terminalText(`turn ${event.turnId}\nsession ${event.sessionId}`));
+  terminal.tell(print`turn ${oneLine(event.turnId, ID_CHARACTERS)}`);
+  terminal.tell(print`session ${oneLine(event.sessionId, ID_CHARACTERS)}`);
 }
 
 function advance(position: Position, event: TurnEvent): void {
@@ -154,17 +160,13 @@ function advance(position: Position, event: TurnEvent): void {
   position.state = stateAfter(event);
 }
 
-function jsonLine(event: TurnEvent): string {
-  return `${terminalJson(toJsonString(TurnEventSchema, event))}\n`;
-}
-
 /** @param before - Where the turn stood before the event. */
-function proseOf(event: TurnEvent, before: TurnState, written: WrittenText): string {
+function proseOf(event: TurnEvent, before: TurnState, written: WrittenText): Printable {
   if (event.kind.case !== "checkpoint") return written.next(event);
   const { state } = event.kind.value;
-  if (!isLive(state)) return `The turn had ended: ${stateWord(state)}\n`;
+  if (!isLive(state)) return print`The turn had ended: ${stateWord(state)}\n`;
   const isNews = state === TurnState.QUEUED && before !== state;
-  return isNews ? "The turn waits for the agent's own to end.\n" : "";
+  return isNews ? print`The turn waits for the agent's own to end.\n` : print``;
 }
 
 function hasEnded({ state }: Position): boolean {
@@ -178,8 +180,8 @@ async function outcome(client: BreakglassClient, position: Position): Promise<Ex
   return denied > 0 ? ExitStatus.denied : ExitStatus.ok;
 }
 
-function attachCommand({ turnId, sequence }: Position, { serverOption }: FollowOptions): string {
-  return terminalText(`breakglass attach${serverOption} ${turnId} --after ${sequence}`);
+function attachCommand({ turnId, sequence }: Position, { serverOption }: FollowOptions): Printable {
+  return print`breakglass attach${serverOption} ${shellWord(turnId)} --after ${sequence}`;
 }
 
 async function detach(
@@ -190,15 +192,15 @@ async function detach(
   terminal: Terminal,
 ): Promise<ExitStatus> {
   if (position.turnId === "") {
-    terminal.tell(`Left before the server answered. ${options.joinHint}`.trimEnd());
+    terminal.tell(trimmed(print`Left before the server answered. ${options.joinHint}`));
     return ExitStatus.detached;
   }
   const what = interrupts.second.aborted
-    ? "Detached; the server goes on with the cancel."
-    : "Detached; the turn goes on.";
-  terminal.tell(`${what} Attach again: ${attachCommand(position, options)}`);
+    ? print`Detached; the server goes on with the cancel.`
+    : print`Detached; the turn goes on.`;
+  terminal.tell(print`${what} Attach again: ${attachCommand(position, options)}`);
   if (options.interruptStops || interrupts.quit.aborted) return ExitStatus.detached;
-  terminal.tell("Ctrl-C again within 2 s cancels the turn.");
+  terminal.tell(print`Ctrl-C again within 2 s cancels the turn.`);
   const cancel = await abortedWithin(interrupts.second, SECOND_INTERRUPT_MS);
   return cancel ? cancelTurn(client, position, interrupts.third, terminal) : ExitStatus.detached;
 }
@@ -213,15 +215,15 @@ async function cancelTurn(
   leave: AbortSignal,
   terminal: Terminal,
 ): Promise<ExitStatus> {
-  terminal.tell("Canceling the turn…");
+  terminal.tell(print`Canceling the turn…`);
   try {
     const { turn } = await client.cancelTurn({ turnId }, { signal: leave });
     const state = turn?.state ?? TurnState.UNSPECIFIED;
-    terminal.tell(`The turn ended: ${stateWord(state)}`);
+    terminal.tell(print`The turn ended: ${stateWord(state)}`);
     return state === TurnState.SUCCEEDED ? ExitStatus.ok : ExitStatus.failed;
   } catch (error) {
     if (!leave.aborted) throw error;
-    terminal.tell("Left before the cancel was answered; the server goes on with it.");
+    terminal.tell(print`Left before the cancel was answered; the server goes on with it.`);
     return ExitStatus.detached;
   }
 }

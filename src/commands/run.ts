@@ -6,6 +6,7 @@ import { callServer, type ServerOptions, serverOptionOf } from "./call-server.ts
 import type { ExitStatus } from "./exit-status.ts";
 import { followTurn } from "./follow-turn.ts";
 import { readStdin } from "./read-stdin.ts";
+import { print, shellWord } from "./terminal-text.ts";
 
 /** What `run` takes. */
 export interface RunOptions extends ServerOptions {
@@ -46,7 +47,7 @@ export async function run(prompt: string, options: RunOptions): Promise<ExitStat
     attachments: await Promise.all((options.attach ?? []).map(attachedFile)),
     ...(options.timeout === undefined ? {} : { timeout: durationFromMs(options.timeout * 1000) }),
   };
-  const joinHint = `The same command with --request-id ${requestId} joins the turn if it was started.`;
+  const joinHint = print`The same command with --request-id ${shellWord(requestId)} joins the turn if it was started.`;
   return callServer(options, (client, terminal, dropConnection) => {
     const follow = {
       json: options.json === true,

@@ -5,6 +5,8 @@ import { type Server, startServer } from "../server.ts";
 import { ExitStatus } from "./exit-status.ts";
 import { LogOutput } from "./log-output.ts";
 import { heedSignals } from "./serve-signals.ts";
+import { openTerminal } from "./terminal.ts";
+import { oneLine, print } from "./terminal-text.ts";
 
 /** Whatever the server makes is its user's alone. */
 const OWN_UMASK = 0o077;
@@ -12,8 +14,8 @@ const OWN_UMASK = 0o077;
 /**
  * Serves until a signal ends it, then drains. One line on stdout tells the address once connections are accepted; the log
  * goes to stderr. A second SIGTERM, SIGINT or SIGQUIT kills what the turns run and ends the process at once; the next start
- * records their ends. SIGHUP has it read tokens, rules and certificate again; see `heedSignals` for the others.
- * A defect that nothing caught does the same, with a status of its own.
+ * records their ends; so does a defect that nothing caught, with a status of its own. SIGHUP has it read tokens, rules and
+ * certificate again; see `heedSignals` for the others.
  *
  * @throws ConfigError for the first setting that cannot be used.
  */
@@ -27,14 +29,15 @@ export async function serve(): Promise<ExitStatus> {
   const signals = takeSignals(log);
   const server = await startServer(readServeConfig(), log, agentUmask);
   endOnDefect(server, log);
-  process.stdout.write(`breakglass serves ${server.url}\n`);
+  const terminal = openTerminal(process.stdout, process.stderr, false);
+  void terminal.write(print`breakglass serves ${oneLine(server.url, 1000)}\n`);
   signals.serve(server);
   await server.closed;
   return signals.isEnding() ? ExitStatus.ok : ExitStatus.failed;
 }
 
 /** Takes the signals from the start on, and answers those that came before there was a server once there is one. */
-function takeSignals(log: ReturnType<typeof createLog>) {
+function takeSignals(log: Log) {
   let server: Server | undefined;
   let isEnding = false;
   let reloads = false;

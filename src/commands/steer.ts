@@ -3,6 +3,7 @@ import { isAnswer } from "../client/call-failure.ts";
 import { callServer, type ServerOptions } from "./call-server.ts";
 import { ExitStatus } from "./exit-status.ts";
 import { readStdin } from "./read-stdin.ts";
+import { print, shellWord } from "./terminal-text.ts";
 
 /** What `steer` takes. */
 export interface SteerOptions extends ServerOptions {
@@ -26,12 +27,12 @@ export async function steer(
   return callServer(options, async (client, terminal) => {
     try {
       const { sequence } = await client.steerTurn({ turnId, message: told, requestId });
-      await terminal.write(`recorded as event ${sequence}\n`);
+      await terminal.write(print`recorded as event ${sequence}\n`);
       return ExitStatus.ok;
     } catch (error) {
       if (!isAnswer(error)) {
         terminal.tell(
-          `The same command with --request-id ${requestId} does not tell the agent twice.`,
+          print`The same command with --request-id ${shellWord(requestId)} does not tell the agent twice.`,
         );
       }
       throw error;

@@ -2,6 +2,7 @@ import type { BreakglassClient } from "../client/breakglass-client.ts";
 import { failureText } from "./connection-text.ts";
 import type { Interrupts } from "./interrupts.ts";
 import type { Terminal } from "./terminal.ts";
+import { type Printable, print } from "./terminal-text.ts";
 
 /**
  * Makes Ctrl-C stop a turn while it is followed, each press more firmly than the one before: the first interrupts it, the
@@ -20,37 +21,39 @@ export function stopOnInterrupts(
 ): AbortSignal {
   const leave = new AbortController();
   const attempt = async (
-    begin: string,
+    begin: Printable,
     stop: (turnId: string) => Promise<unknown>,
-    next: string,
+    next: Printable,
   ) => {
-    terminal.tell(`${begin} Ctrl-C again ${next}.`);
+    terminal.tell(print`${begin} Ctrl-C again ${next}.`);
     try {
       await stop(turnId());
     } catch (error) {
-      if (!over.aborted) terminal.tell(`It did not help (${failureText(error)}). Ctrl-C ${next}.`);
+      if (!over.aborted)
+        terminal.tell(print`It did not help (${failureText(error)}). Ctrl-C ${next}.`);
     }
   };
-  const press = (begin: string, stop: (turnId: string) => Promise<unknown>, next: string) => () => {
-    if (over.aborted) return;
-    if (turnId() === "") leave.abort();
-    else void attempt(begin, stop, next);
-  };
+  const press =
+    (begin: Printable, stop: (turnId: string) => Promise<unknown>, next: Printable) => () => {
+      if (over.aborted) return;
+      if (turnId() === "") leave.abort();
+      else void attempt(begin, stop, next);
+    };
   const options = { signal: over };
   interrupts.first.addEventListener(
     "abort",
     press(
-      "Interrupting the turn…",
+      print`Interrupting the turn…`,
       (turnId) => client.interruptTurn({ turnId }, options),
-      "cancels it, which ends the session's process",
+      print`cancels it, which ends the session's process`,
     ),
   );
   interrupts.second.addEventListener(
     "abort",
     press(
-      "Canceling the turn…",
+      print`Canceling the turn…`,
       (turnId) => client.cancelTurn({ turnId }, options),
-      "leaves, and the server goes on with the cancel",
+      print`leaves, and the server goes on with the cancel`,
     ),
   );
   interrupts.third.addEventListener("abort", () => leave.abort());

@@ -1,36 +1,116 @@
-// What can move the cursor, color, retitle, ring or reorder: C0 but newline and tab, DEL, C1, and the line separators and
-// bidirectional controls of Unicode.
-const CONTROLS =
-  /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
+import { INVISIBLE_CHARACTERS } from "../stream/invisible-characters.ts";
+
+declare const isPrintable: unique symbol;
 
 /**
- * Makes text that others wrote safe to print: every control character is shown as `\u{1b}`. Newlines and tabs stay as they
- * are; a carriage return before a newline is dropped.
+ * Text that may go to a terminal: what others wrote in it does not move the cursor, hide or reorder anything. It is made
+ * by the functions here alone, and it is all that a `Terminal` takes: a line that forgets to make its text safe does not
+ * compile.
  */
-export function terminalText(text: string): string {
-  return text
-    .replaceAll("\r\n", "\n")
-    .replace(CONTROLS, (control) => `\\u{${control.charCodeAt(0).toString(16)}}`);
+export type Printable = string & { readonly [isPrintable]: true };
+
+/**
+ * What does not show as what it is: beside the characters that no log carries, everything that Unicode has displays
+ * ignore, such as the selectors of variants, which hide a byte each. The one selector right behind a pictogram stays: it
+ * chooses between two pictures, and a second one is escaped.
+ */
+const UNSEEN = new RegExp(
+  [
+    INVISIBLE_CHARACTERS.source,
+    "(?<!\\p{Extended_Pictographic})[\\ufe0e\\ufe0f]",
+    "(?![\\ufe0e\\ufe0f])\\p{Default_Ignorable_Code_Point}",
+    "[\\ufff9-\\ufffb]",
+  ].join("|"),
+  "gu",
+);
+/** What looks like a space, and is none to whoever reads the text as a program. */
+const ODD_SPACES = /(?! )\p{Space_Separator}|\u2800/gu;
+
+/**
+ * Makes text that others wrote safe to print: every character that does not show as what it is is shown as `\u{1b}`.
+ * Newlines and tabs stay as they are; a carriage return before a newline is dropped.
+ */
+export function terminalText(text: string): Printable {
+  return text.replaceAll("\r\n", "\n").replace(UNSEEN, escaped) as Printable;
+}
+
+/** As {@link terminalText}; spaces that are not the common one are shown by their number too. For what is to be judged. */
+export function exactText(text: string): Printable {
+  return terminalText(text).replace(ODD_SPACES, escaped) as Printable;
+}
+
+/** As {@link terminalText}, each line but the first behind a margin, so that none passes for a line of the command's own. */
+export function hangingText(text: string, margin = "  "): Printable {
+  return terminalText(text).replaceAll("\n", `\n${margin}`) as Printable;
+}
+
+/** A text as {@link terminalText} shows it behind another one, which is on the screen already. */
+export function textAfter(before: string, text: string): Printable {
+  return terminalText(before + text).slice(terminalText(before).length) as Printable;
 }
 
 /** Makes JSON text safe to print without changing what it means. */
-export function terminalJson(json: string): string {
-  return json.replace(
-    CONTROLS,
-    (control) => `\\u${control.charCodeAt(0).toString(16).padStart(4, "0")}`,
-  );
+export function terminalJson(json: string): Printable {
+  return json.replace(UNSEEN, jsonEscaped) as Printable;
 }
 
 /** The text on one line of at most `most` characters, an ellipsis included, safe to print. */
-export function oneLine(text: string, most: number): string {
+export function oneLine(text: string, most: number): Printable {
   // Bounded first: the text can be megabytes, and only its beginning is shown.
   const line = terminalText(
     text
       .slice(0, 4 * most)
-      .replace(/\s+/g, " ")
+      .replace(/(?:[ \t\n]|\r\n)+/g, " ")
       .trim(),
   );
   const characters = [...line];
   const whole = characters.length <= most && text.length <= 4 * most;
-  return whole ? line : `${characters.slice(0, most - 1).join("")}…`;
+  return (whole ? line : `${characters.slice(0, most - 1).join("")}…`) as Printable;
+}
+
+/** What is written here in the code, around what was made safe before: print`turn ${oneLine(id, 60)}`. */
+export function print(
+  strings: TemplateStringsArray,
+  ...values: readonly (Printable | number | bigint)[]
+): Printable {
+  return String.raw({ raw: strings }, ...values) as Printable;
+}
+
+/** Several texts as one. */
+export function joined(texts: readonly Printable[], separator: string): Printable {
+  return texts.join(separator) as Printable;
+}
+
+/** Every line that is not empty behind a margin. */
+export function indented(text: Printable, margin: string): Printable {
+  return text.replace(/^(?=.)/gm, margin) as Printable;
+}
+
+/** Without the white space at the end. */
+export function trimmed(text: Printable): Printable {
+  return text.trimEnd() as Printable;
+}
+
+/**
+ * A word as a shell takes it, for commands that are printed to be run: it is one argument, and never an option, whatever a
+ * server made of it.
+ */
+export function shellWord(text: string): Printable {
+  if (/^[\w.:/@%+=,][\w.:/@%+=,-]*$/.test(text)) return text as Printable;
+  const shown = exactText(text)
+    .replaceAll(/[\n\t]/g, escaped)
+    .replace(/^-/, escaped)
+    .replaceAll("'", "'\\''");
+  return `'${shown}'` as Printable;
+}
+
+function escaped(character: string): string {
+  return `\\u{${character.codePointAt(0)?.toString(16)}}`;
+}
+
+function jsonEscaped(character: string): string {
+  return character
+    .split("")
+    .map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`)
+    .join("");
 }

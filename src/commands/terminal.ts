@@ -1,18 +1,19 @@
 import { once } from "node:events";
 import type { Writable } from "node:stream";
 import { styleText } from "node:util";
+import type { Printable } from "./terminal-text.ts";
 
 /** How a piece of output looks on a terminal that has colors. */
 export type Style = "bold" | "dim" | "green" | "red" | "yellow";
 
-/** Where a command's output goes. */
+/** Where a command's output goes: all of it, so that nothing reaches a terminal that is not {@link Printable}. */
 export interface Terminal {
   /** Writes to stdout; resolves when more can be written. Does nothing once the reader is gone. Never rejects. */
-  write(text: string): Promise<void>;
+  write(text: Printable): Promise<void>;
   /** Tells the person at the terminal something, on stderr, and ends the line. */
-  tell(line: string): void;
+  tell(line: Printable): void;
   /** Styles text for stdout, where stdout has colors. */
-  style(style: Style, text: string): string;
+  style(style: Style, text: Printable): Printable;
   /** Whether stdout is a terminal, and no file or pipe. */
   readonly isTerminal: boolean;
   /** Aborts when whoever read stdout has gone (`| head`). */
@@ -43,6 +44,7 @@ export function openTerminal(
     tell(line) {
       stderr.write(`${line}\n`);
     },
-    style: (style, text) => (styled ? styleText(style, text, { validateStream: false }) : text),
+    style: (style, text) =>
+      styled ? (styleText(style, text, { validateStream: false }) as Printable) : text,
   };
 }

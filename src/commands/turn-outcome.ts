@@ -1,6 +1,7 @@
 import { type TurnEvent, TurnState, TurnStateSchema } from "../../gen/breakglass/v1/event_pb.ts";
 import { enumName } from "../enum-name.ts";
 import { endRecordOf } from "../turns/turn-end.ts";
+import { type Printable, print, terminalText } from "./terminal-text.ts";
 
 /** Where an event says that its turn stands. */
 export function stateAfter({ kind }: TurnEvent): TurnState {
@@ -17,7 +18,8 @@ export function stateAfter({ kind }: TurnEvent): TurnState {
   }
 }
 
-/** A state in a sentence: `succeeded`, `awaiting approval`. */
-export function stateWord(state: TurnState): string {
-  return enumName(TurnStateSchema, state).toLowerCase().replaceAll("_", " ");
+/** A state in a sentence: `succeeded`, `awaiting approval`; `unknown` where the server did not say. */
+export function stateWord(state: TurnState): Printable {
+  if (state === TurnState.UNSPECIFIED) return print`unknown`;
+  return terminalText(enumName(TurnStateSchema, state).toLowerCase().replaceAll("_", " "));
 }

@@ -1,4 +1,3 @@
-import { toJsonString } from "@bufbuild/protobuf";
 import {
   type WatchSessionResponse,
   WatchSessionResponseSchema,
@@ -9,9 +8,13 @@ import { connectionText } from "./connection-text.ts";
 import { ExitStatus } from "./exit-status.ts";
 import { FIRST_GIVE_UP_MS } from "./follow-turn.ts";
 import { takeInterrupts } from "./interrupts.ts";
-import { terminalJson, terminalText } from "./terminal-text.ts";
+import { jsonLine } from "./json-line.ts";
+import { joined, oneLine, type Printable, print, shellWord } from "./terminal-text.ts";
 import { timeText } from "./time-text.ts";
 import { turnFacts } from "./turn-facts.ts";
+
+/** An id has 36. */
+const ID_CHARACTERS = 100;
 
 /** What `watch` takes. */
 export interface WatchOptions extends ServerOptions {
@@ -37,26 +40,25 @@ export async function watch(sessionId: string, options: WatchOptions): Promise<E
     try {
       for await (const news of watchSession(client, { sessionId, afterCursor: cursor }, stream)) {
         cursor = news.cursor;
-        await terminal.write(options.json === true ? jsonLine(news) : newsLine(news));
+        await terminal.write(
+          options.json === true ? jsonLine(WatchSessionResponseSchema, news) : newsLine(news),
+        );
       }
     } catch (error) {
       if (!leave.aborted) throw error;
     }
-    const again = `breakglass watch${serverOptionOf(options)} ${sessionId} --after ${cursor}`;
-    terminal.tell(terminalText(`Watch again: ${again}`));
+    const again = print`breakglass watch${serverOptionOf(options)} ${shellWord(sessionId)} --after ${cursor}`;
+    terminal.tell(print`Watch again: ${again}`);
     return ExitStatus.detached;
   });
 }
 
-function jsonLine(news: WatchSessionResponse): string {
-  return `${terminalJson(toJsonString(WatchSessionResponseSchema, news))}\n`;
-}
-
-function newsLine({ change }: WatchSessionResponse): string {
-  if (change.case === undefined) return "";
+function newsLine({ change }: WatchSessionResponse): Printable {
+  if (change.case === undefined) return print``;
   const turn = change.value;
   const isStart = change.case === "turnStarted";
   const time = timeText(isStart ? turn.createTime : turn.endTime);
-  const columns = [time, isStart ? "started" : "ended  ", turn.turnId, turnFacts(turn)];
-  return `${terminalText(columns.join("  "))}\n`;
+  const what = isStart ? print`started` : print`ended  `;
+  const columns = [time, what, oneLine(turn.turnId, ID_CHARACTERS), turnFacts(turn)];
+  return print`${joined(columns, "  ")}\n`;
 }

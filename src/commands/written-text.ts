@@ -1,6 +1,6 @@
 import type { TurnEvent } from "../../gen/breakglass/v1/event_pb.ts";
 import { cutNote, type EventStyle, eventText } from "./event-text.ts";
-import { terminalText } from "./terminal-text.ts";
+import { type Printable, print, textAfter } from "./terminal-text.ts";
 
 /**
  * The text of one turn on a terminal, written as the agent writes it.
@@ -10,21 +10,25 @@ import { terminalText } from "./terminal-text.ts";
  */
 export class WrittenText {
   readonly #style: EventStyle;
-  readonly #serverOption: string;
+  readonly #serverOption: Printable;
   #messageId = "";
-  /** The pieces that are on the screen, with a carriage return at their end that is not. */
-  #pieces = "";
+  /** The pieces that are on the screen. Only ever added to while they come, which costs no copy. */
+  #written = "";
+  /** The end of them: how a character is shown can depend on the one before it. */
+  #tail = "";
+  /** A carriage return, or half a character, that is not on the screen: what it is depends on what follows. */
+  #held = "";
   /** The cursor is behind a piece, and not at the beginning of a line. */
   #isInLine = false;
 
   /** @param serverOption - As of {@link eventText}. */
-  constructor(style: EventStyle, serverOption = "") {
+  constructor(style: EventStyle, serverOption = print``) {
     this.#style = style;
     this.#serverOption = serverOption;
   }
 
   /** What to write for the next event of the turn. */
-  next(event: TurnEvent): string {
+  next(event: TurnEvent): Printable {
     const { kind } = event;
     switch (kind.case) {
       case "textDelta":
@@ -34,64 +38,80 @@ export class WrittenText {
         return this.#whole(event, kind.value);
       case "result":
       case "error":
-        return this.#void("the text above was never finished") + this.#text(event);
+        return print`${this.#void(print`the text above was never finished`)}${this.#text(event)}`;
       default:
         break;
     }
     const text = this.#text(event);
-    return text === "" ? "" : this.endLine() + text;
+    return text === "" ? text : print`${this.endLine()}${text}`;
   }
 
   /** Ends the line that a piece has left open, so that something else can be written. */
-  endLine(): string {
-    const end = this.#isInLine ? "\n" : "";
+  endLine(): Printable {
+    const end = this.#isInLine ? print`\n` : print``;
     this.#isInLine = false;
     return end;
   }
 
-  #piece(messageId: string, text: string): string {
+  #piece(messageId: string, text: string): Printable {
     const before =
       messageId === this.#messageId
-        ? ""
-        : this.#void("the unfinished text above is void, the agent begins anew");
+        ? print``
+        : this.#void(print`the unfinished text above is void, the agent begins anew`);
     this.#messageId = messageId;
-    const written = printable(this.#pieces);
-    this.#pieces += text;
-    const shown = terminalText(printable(this.#pieces).slice(written.length));
+    const shown = this.#show(text);
     if (shown !== "") this.#isInLine = !shown.endsWith("\n");
-    return before + shown;
+    return print`${before}${shown}`;
   }
 
-  #whole(event: TurnEvent, value: TextOf): string {
-    const written = printable(this.#pieces);
+  /** What of a piece goes to the screen now. */
+  #show(text: string): Printable {
+    const [fresh, held] = decided(this.#held + text);
+    const shown = textAfter(this.#tail, fresh);
+    this.#held = held;
+    this.#written += fresh;
+    this.#tail = (this.#tail + fresh.slice(-TAIL_UNITS)).slice(-TAIL_UNITS);
+    return shown;
+  }
+
+  #whole(event: TurnEvent, value: TextOf): Printable {
+    const written = this.#written;
     if (!value.text.startsWith(written)) {
-      return this.#void("the unfinished text above is void, this is the text") + this.#text(event);
+      const note = print`the unfinished text above is void, this is the text`;
+      return print`${this.#void(note)}${this.#text(event)}`;
     }
+    const rest = textAfter(this.#tail, value.text.slice(written.length));
     this.#forget();
-    return `${terminalText(value.text.slice(written.length))}${cutNote(value)}\n`;
+    return print`${rest}${cutNote(value)}\n`;
   }
 
-  #void(note: string): string {
-    const hasText = printable(this.#pieces) !== "";
+  #void(note: Printable): Printable {
+    const hasText = this.#written !== "";
     const end = this.endLine();
     this.#forget();
-    return hasText ? `${end}${this.#style("dim", `[${note}]`)}\n` : end;
+    return hasText ? print`${end}${this.#style("dim", print`[${note}]`)}\n` : end;
   }
 
-  #text(event: TurnEvent): string {
+  #text(event: TurnEvent): Printable {
     return eventText(event, this.#style, this.#serverOption);
   }
 
   #forget(): void {
-    this.#pieces = "";
+    this.#written = "";
+    this.#tail = "";
+    this.#held = "";
     this.#messageId = "";
     this.#isInLine = false;
   }
 }
 
+/** A character, its half included. */
+const TAIL_UNITS = 2;
+
 type TextOf = Extract<TurnEvent["kind"], { case: "text" }>["value"];
 
-/** Without a carriage return at the end: what it is depends on what follows. */
-function printable(text: string): string {
-  return text.endsWith("\r") ? text.slice(0, -1) : text;
+/** Parts what can be shown from a carriage return, or half of a character, at the end: what that is depends on what follows. */
+function decided(text: string): [shown: string, held: string] {
+  const held = /[\r\ud800-\udbff]$/.exec(text)?.[0] ?? "";
+  return [text.slice(0, text.length - held.length), held];
 }

@@ -8,6 +8,7 @@ import {
   TurnEventSchema,
 } from "../../gen/breakglass/v1/event_pb.ts";
 import { eventText } from "../../src/commands/event-text.ts";
+import { print } from "../../src/commands/terminal-text.ts";
 
 type Kind = NonNullable<MessageInitShape<typeof TurnEventSchema>["kind"]>;
 
@@ -100,7 +101,7 @@ describe("eventText", () => {
 
   it("shows a message for the running turn and who sent it", () => {
     const value = { message: "not the\ndatabase\u001b[2J", principal: "alice" };
-    expect(shown({ case: "steer", value })).toBe("« alice: not the\ndatabase\\u{1b}[2J »\n");
+    expect(shown({ case: "steer", value })).toBe("« alice: not the\n  database\\u{1b}[2J »\n");
   });
 
   it("shows what waits for an approval, all of its input as the agent wrote it, and what answers it", () => {
@@ -120,10 +121,11 @@ describe("eventText", () => {
         },
       },
     });
-    expect(eventText(event, (_style, text) => text, " --url http://x:1")).toBe(
+    expect(eventText(event, (_style, text) => text, print` --url http://x:1`)).toBe(
       [
         "? Bash waits for an approval: Make room",
         `  | ${inputJson.replace("\u202e", "\\u{202e}")}`,
+        "  ! It has characters that do not show, or look like a space: here as \\u{NUMBER}.",
         "  Denied at 2026-01-02T03:14:05Z, 600 s after it was asked. Answer with one of:",
         "  breakglass approve --url http://x:1 T A",
         "  breakglass deny --url http://x:1 T A --message TEXT",

@@ -23,7 +23,24 @@ function screen(...kinds: Kind[]): string {
 
 /** A text in pieces, however it is cut between characters. */
 const cutText = fc
-  .array(fc.string({ unit: fc.constantFrom("a", "\n", "\r", "\r\n", "\u001b", "é", "🔥") }))
+  .array(
+    fc.string({
+      unit: fc.constantFrom(
+        "a",
+        "\n",
+        "\r",
+        "\r\n",
+        "\u001b",
+        "é",
+        "🔥",
+        "❤",
+        "\ufe0f",
+        "\ud83d",
+        "\udd25",
+        "\u{e0041}",
+      ),
+    }),
+  )
   .filter((pieces) => pieces.join("") !== "");
 
 describe("text as it is written", () => {
