@@ -1,9 +1,10 @@
-import type { Transport } from "@connectrpc/connect";
-import { createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
+import type { Interceptor, Transport } from "@connectrpc/connect";
+import { createGrpcTransport } from "@connectrpc/connect-node";
+import { answerLimits } from "./answer-limits.ts";
+import { ProbedConnection } from "./probed-connection.ts";
 
+/** No message of a server's has more than 3 MiB. */
 const READ_MAX_BYTES = 4 * 1024 * 1024;
-// The server is never silent for longer than 15 s; a peer that is gone without a word is found by pings.
-const PING_INTERVAL_MS = 20_000;
 
 /** One connection to a server, gRPC over HTTP/2. Node only. Owned by whoever opened it, who closes it. */
 export interface GrpcConnection {
@@ -16,27 +17,36 @@ export interface GrpcConnection {
 }
 
 /**
- * Prepares a connection; it is opened by the first call, and again by the first after it broke.
+ * Prepares a connection; it is opened by the first call, and again by the first after it broke. A server that is silent
+ * fails a call within 8 s: see {@link ProbedConnection} and {@link answerLimits}.
  *
  * @param url - http for cleartext, https for TLS.
  * @param token - Sent as the bearer token of every call. Undefined: none is sent.
+ * @param onSilence - Told of a call that may go on waiting, and has been answered nothing for 8 s.
  */
-export function openGrpcConnection(url: string, token: string | undefined): GrpcConnection {
-  const sessionManager = new Http2SessionManager(url, { pingIntervalMs: PING_INTERVAL_MS });
+export function openGrpcConnection(
+  url: string,
+  token: string | undefined,
+  onSilence: (method: string) => void = () => {},
+): GrpcConnection {
+  const sessionManager = new ProbedConnection(url);
+  const interceptors: Interceptor[] = [answerLimits(onSilence)];
+  if (token !== undefined) interceptors.push(bearer(token));
   const transport = createGrpcTransport({
     baseUrl: url,
     sessionManager,
     readMaxBytes: READ_MAX_BYTES,
-    interceptors:
-      token === undefined
-        ? []
-        : [
-            (next) => (request) => {
-              request.header.set("authorization", `Bearer ${token}`);
-              return next(request);
-            },
-          ],
+    // Kept, millions of them would fit a message, and hold the event loop for seconds.
+    binaryOptions: { readUnknownFields: false },
+    interceptors,
   });
-  const drop = () => sessionManager.abort();
+  const drop = () => sessionManager.drop();
   return { transport, drop, close: drop };
+}
+
+function bearer(token: string): Interceptor {
+  return (next) => (request) => {
+    request.header.set("authorization", `Bearer ${token}`);
+    return next(request);
+  };
 }

@@ -19,7 +19,9 @@ export function refusalLines(error: unknown): string[] | undefined {
   if (!(error instanceof ConnectError)) return undefined;
   const info = error.findDetails(ErrorInfoSchema)[0];
   const reason = info === undefined ? "" : ` ${info.reason}`;
-  const lines = [`${codeName(error.code)}${reason}: ${error.rawMessage || "no message"}`];
+  const message = error.rawMessage || "no message";
+  const hint = isNoHttp2(error) ? ": what answers there does not speak HTTP/2" : "";
+  const lines = [`${codeName(error.code)}${reason}: ${message}${hint}`];
   for (const [key, value] of Object.entries(info?.metadata ?? {})) lines.push(`${key}: ${value}`);
   for (const { fieldViolations } of error.findDetails(BadRequestSchema)) {
     for (const { field, description } of fieldViolations) lines.push(`${field}: ${description}`);
@@ -28,6 +30,12 @@ export function refusalLines(error: unknown): string[] | undefined {
     if (retryDelay !== undefined) lines.push(`try again in ${durationMs(retryDelay) / 1000} s`);
   }
   return lines;
+}
+
+/** Node's own words for bytes that are no frames: a proxy's HTML, HTTP/1.1, TLS where none was asked for. */
+function isNoHttp2({ cause, rawMessage }: ConnectError): boolean {
+  const { code } = (cause ?? {}) as NodeJS.ErrnoException;
+  return code === "ERR_HTTP2_ERROR" && rawMessage === "Protocol error";
 }
 
 function codeName(code: Code): string {

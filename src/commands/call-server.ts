@@ -29,7 +29,12 @@ export async function callServer(
 ): Promise<ExitStatus> {
   const { url, token } = readClientConfig(options.url);
   const terminal = openTerminal(process.stdout, process.stderr, readColorWanted());
-  const connection = openGrpcConnection(url, token);
+  const at = oneLine(url, FAILURE_CHARACTERS);
+  const connection = openGrpcConnection(url, token, (method) =>
+    terminal.tell(
+      print`breakglass: ${at}: ${oneLine(method, 60)} has not been answered yet; waiting.`,
+    ),
+  );
   try {
     return await use(createBreakglassClient(connection.transport), terminal, connection.drop);
   } catch (error) {

@@ -1,0 +1,87 @@
+import {
+  type ClientHttp2Session,
+  type ClientHttp2Stream,
+  constants,
+  type OutgoingHttpHeaders,
+} from "node:http2";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { Http2SessionManager } from "@connectrpc/connect-node";
+
+// The server is never silent for longer than 15 s; a peer that is gone without a word is found by pings.
+const PING_INTERVAL_MS = 20_000;
+/** How long a connection may take: the name, TCP and TLS. */
+const CONNECT_MS = 7000;
+/** So long after a request that nothing answers the connection is asked for a sign of life, and has as long again for it. */
+const PROBE_MS = 3500;
+
+/**
+ * A connection over HTTP/2 whose silence is found while an answer is waited for: one that is not made within 7 s, or that
+ * answers neither a request nor a ping within 7 s, ends with every call on it. A server that takes its time for an answer,
+ * and answers pings, is waited for. One for `sessionManager` of connect-node's transports; Node's own events do the rest.
+ *
+ * Opened by the first request, and again by the first after it broke.
+ */
+export class ProbedConnection {
+  readonly #sessions: Http2SessionManager;
+
+  /** @param url - http for cleartext, https for TLS. */
+  constructor(url: string) {
+    const pings = { pingIntervalMs: PING_INTERVAL_MS };
+    this.#sessions = new Http2SessionManager(url, pings, { settings: { enablePush: false } });
+  }
+
+  /** The origin of the server. */
+  get authority(): string {
+    return this.#sessions.authority;
+  }
+
+  /** @throws ConnectError where there is no connection within 7 s. */
+  async request(
+    method: string,
+    path: string,
+    headers: OutgoingHttpHeaders,
+    options: object,
+  ): Promise<ClientHttp2Stream> {
+    const tls = this.authority.startsWith("https:") ? "TLS " : "";
+    const message = `there was no ${tls}connection within ${CONNECT_MS / 1000} s`;
+    const late = () => this.#sessions.abort(new ConnectError(message, Code.Unavailable));
+    const timer = setTimeout(late, CONNECT_MS);
+    try {
+      const stream = await this.#sessions.request(method, path, headers, options);
+      if (stream.session !== undefined) probe(stream.session as ClientHttp2Session, stream);
+      return stream;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** Tells that a byte of an answer was read: a connection that brings bytes needs no ping. */
+  notifyResponseByteRead(stream: ClientHttp2Stream): void {
+    this.#sessions.notifyResponseByteRead(stream);
+  }
+
+  /** Gives up the connection that is open, and every call on it. Idempotent. */
+  drop(): void {
+    this.#sessions.abort();
+  }
+}
+
+/** Ends the connection where a request gets no answer and a ping none either. */
+function probe(session: ClientHttp2Session, stream: ClientHttp2Stream): void {
+  let timer = setTimeout(ping, PROBE_MS).unref();
+  const settle = () => clearTimeout(timer);
+  stream.once("response", settle).once("close", settle);
+
+  function ping(): void {
+    if (session.destroyed) return;
+    timer = setTimeout(end, PROBE_MS).unref();
+    session.ping((error) => {
+      if (error === null) settle();
+    });
+  }
+
+  function end(): void {
+    const message = `the connection is open, but neither the request nor a ping was answered within ${(2 * PROBE_MS) / 1000} s`;
+    session.destroy(new ConnectError(message, Code.Unavailable), constants.NGHTTP2_CANCEL);
+  }
+}
