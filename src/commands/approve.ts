@@ -1,6 +1,7 @@
 import { callServer, type ServerOptions } from "./call-server.ts";
 import { ExitStatus } from "./exit-status.ts";
 import { readStdin } from "./read-stdin.ts";
+import { MAX_INPUT_BYTES } from "./request-limits.ts";
 import { print } from "./terminal-text.ts";
 
 /** What `approve` takes. */
@@ -18,14 +19,15 @@ export interface DenyOptions extends ServerOptions {
 /**
  * Allows a tool call that waits for an approval.
  *
- * @throws UsageError where stdin is no UTF-8.
+ * @throws UsageError where stdin is no UTF-8, or has more than a server takes.
  */
 export async function approve(
   turnId: string,
   approvalId: string,
   options: ApproveOptions,
 ): Promise<ExitStatus> {
-  const inputJson = options.input === "-" ? await readStdin("input") : options.input;
+  const inputJson =
+    options.input === "-" ? await readStdin("input", MAX_INPUT_BYTES) : options.input;
   const value = inputJson === undefined ? {} : { inputJson };
   return callServer(options, async (client, terminal) => {
     await client.resolveApproval({ turnId, approvalId, decision: { case: "allow", value } });

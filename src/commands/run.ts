@@ -1,11 +1,12 @@
 import { randomUUID } from "node:crypto";
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import { PermissionMode } from "../../gen/breakglass/v1/turn_pb.ts";
-import { attachedFile } from "./attached-file.ts";
+import { attachedFiles } from "./attached-file.ts";
 import { callServer, type ServerOptions, serverOptionOf } from "./call-server.ts";
 import type { ExitStatus } from "./exit-status.ts";
 import { followTurn } from "./follow-turn.ts";
 import { readStdin } from "./read-stdin.ts";
+import { MAX_PROMPT_BYTES } from "./request-limits.ts";
 import { print, shellWord } from "./terminal-text.ts";
 
 /** What `run` takes. */
@@ -31,10 +32,10 @@ export interface RunOptions extends ServerOptions {
  * Runs a turn and prints it as it happens, over broken connections too.
  *
  * @param prompt - What the agent is asked; `-` reads it from stdin.
- * @throws UsageError where stdin is no UTF-8, or a file cannot be read.
+ * @throws UsageError where stdin is no UTF-8, a file cannot be read, or either has more than a server takes.
  */
 export async function run(prompt: string, options: RunOptions): Promise<ExitStatus> {
-  const asked = prompt === "-" ? await readStdin("prompt") : prompt;
+  const asked = prompt === "-" ? await readStdin("prompt", MAX_PROMPT_BYTES) : prompt;
   // Always sent, so that a start that was never answered can be joined instead of run twice.
   const requestId = options.requestId ?? randomUUID();
   const request = {
@@ -44,7 +45,7 @@ export async function run(prompt: string, options: RunOptions): Promise<ExitStat
     model: options.model ?? "",
     agent: options.agent ?? "",
     permissionMode: permissionModeOf(options),
-    attachments: await Promise.all((options.attach ?? []).map(attachedFile)),
+    attachments: await attachedFiles(options.attach ?? []),
     ...(options.timeout === undefined ? {} : { timeout: durationFromMs(options.timeout * 1000) }),
   };
   const joinHint = print`The same command with --request-id ${shellWord(requestId)} joins the turn if it was started.`;

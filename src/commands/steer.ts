@@ -3,6 +3,7 @@ import { isAnswer } from "../client/call-failure.ts";
 import { callServer, type ServerOptions } from "./call-server.ts";
 import { ExitStatus } from "./exit-status.ts";
 import { readStdin } from "./read-stdin.ts";
+import { MAX_MESSAGE_BYTES } from "./request-limits.ts";
 import { print, shellWord } from "./terminal-text.ts";
 
 /** What `steer` takes. */
@@ -14,14 +15,14 @@ export interface SteerOptions extends ServerOptions {
  * Hands a running turn a message and prints where it is recorded.
  *
  * @param message - `-` reads it from stdin.
- * @throws UsageError where stdin is no UTF-8.
+ * @throws UsageError where stdin is no UTF-8, or has more than a server takes.
  */
 export async function steer(
   turnId: string,
   message: string,
   options: SteerOptions,
 ): Promise<ExitStatus> {
-  const told = message === "-" ? await readStdin("message") : message;
+  const told = message === "-" ? await readStdin("message", MAX_MESSAGE_BYTES) : message;
   // Always sent, so that a message whose answer was lost can be sent again without being told twice.
   const requestId = options.requestId ?? randomUUID();
   return callServer(options, async (client, terminal) => {

@@ -2,9 +2,13 @@ import { mkdtemp, rm, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { attachedFile } from "../../src/commands/attached-file.ts";
+import { attachedFiles } from "../../src/commands/attached-file.ts";
 
 let directory: string;
+
+async function attachedFile(path: string) {
+  return (await attachedFiles([path]))[0];
+}
 
 beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), "breakglass-attached-"));
