@@ -1,9 +1,13 @@
 import type { TextDeltaEvent, TurnEvent } from "../../gen/breakglass/v1/event_pb.ts";
 
+/** In UTF-16 units; far more than a server gives of a text that is being written. */
+const MAX_LENGTH = 1024 * 1024;
+
 /**
  * The pieces of the text that the agent is writing, over connections: a new one begins with the whole text so far, and
  * what of it was delivered before is not delivered again. What was delivered and is void is followed by a piece of another
- * message id, which may be empty.
+ * message id, which may be empty. Of a message that goes on past 1 Mi characters no more pieces are delivered: its `text`
+ * brings it whole, and a server that never ends one costs no more.
  */
 export class TextPieces {
   /** As the server gave it last. */
@@ -12,6 +16,8 @@ export class TextPieces {
   #shownId = "";
   /** What was delivered of the text so far. */
   #delivered = "";
+  /** More of the message than is delivered has come. */
+  #isFull = false;
   /** What came over this connection of a text that the one before had begun. Undefined: all of that is known. */
   #repeated: string | undefined;
 
@@ -58,6 +64,8 @@ export class TextPieces {
       }
     }
     if (fresh === "" && text !== "") return undefined;
+    this.#isFull ||= this.#delivered.length + fresh.length > MAX_LENGTH;
+    if (this.#isFull) return undefined;
     this.#delivered += fresh;
     return { ...rest, messageId: this.#shownId, text: fresh };
   }
@@ -78,6 +86,7 @@ export class TextPieces {
   #forget(): void {
     this.#messageId = undefined;
     this.#delivered = "";
+    this.#isFull = false;
     this.#repeated = undefined;
   }
 }

@@ -18,7 +18,7 @@ import {
   shellWord,
   terminalText,
 } from "./terminal-text.ts";
-import { timeText } from "./time-text.ts";
+import { isTime, timeText } from "./time-text.ts";
 
 const LINE_CHARACTERS = 160;
 const ID_CHARACTERS = 60;
@@ -107,8 +107,8 @@ function expiryText(event: TurnEvent, { expireTime }: ApprovalRequestEvent): Pri
   if (expireTime === undefined) return print``;
   const { createTime } = event;
   // Both are the server's: this machine's clock may be another.
-  const seconds =
-    createTime === undefined ? 0 : (timestampMs(expireTime) - timestampMs(createTime)) / 1000;
+  const areTimes = createTime !== undefined && isTime(createTime) && isTime(expireTime);
+  const seconds = !areTimes ? 0 : (timestampMs(expireTime) - timestampMs(createTime)) / 1000;
   const after = seconds > 0 ? print`, ${Math.round(seconds)} s after it was asked` : print``;
   return print`Denied at ${timeText(expireTime)}${after}.`;
 }

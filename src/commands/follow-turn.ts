@@ -54,7 +54,8 @@ interface Position {
  * Ctrl-C, where it stops the turn: see {@link stopOnInterrupts}. Where not, it stops following and leaves the turn running; a
  * second one within 2 s cancels it, and a third does not wait for that. Ctrl-\ stops following, and nothing else.
  *
- * @returns `ok`, `denied` or `failed` as the turn ended, `detached` where it goes on without a reader.
+ * @returns `ok`, `denied` or `failed` as the turn ended, `refused` where the server did not say how, `detached` where it goes
+ * on without a reader.
  * @throws ConnectError and its like as {@link streamTurn} does.
  */
 export async function followTurn(
@@ -86,6 +87,10 @@ export async function followTurn(
     over.abort();
   }
   if (hasEnded(position)) return outcome(client, position);
+  if (!leave.aborted) {
+    terminal.tell(print`The server said that the turn has ended, and not how.`);
+    return ExitStatus.refused;
+  }
   if (terminal.gone.aborted) return ExitStatus.detached;
   return await detach(client, position, options, interrupts, terminal);
 }
@@ -106,9 +111,11 @@ async function printEvents(
   const { dropConnection } = options;
   const backOff = { firstGiveUpMs: FIRST_GIVE_UP_MS };
   const stream = { signal, backOff, onConnection, dropConnection };
+  let isTold = false;
   try {
     for await (const event of streamTurn(client, withDeltas(turn, options, terminal), stream)) {
-      if (position.turnId === "") tellIds(event, terminal);
+      if (!isTold) tellIds(event, terminal);
+      isTold = true;
       const { state } = position;
       advance(position, event);
       await terminal.write(
@@ -151,7 +158,7 @@ function tellIds(event: TurnEvent, terminal: Terminal): void {
 }
 
 function advance(position: Position, event: TurnEvent): void {
-  position.turnId = event.turnId;
+  position.turnId ||= event.turnId;
   if (event.sequence > 0) position.sequence = event.sequence;
   const { kind } = event;
   // Where a reader attached in the middle, the checkpoint is what tells how far it is.

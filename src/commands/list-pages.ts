@@ -4,6 +4,8 @@ import type { Printable } from "./terminal-text.ts";
 
 /** A list goes on for as long as its server says so: no server has ten million of anything. */
 const MAX_PAGES = 10_000;
+/** Pages in a row with nothing on them. */
+const MAX_EMPTY_PAGES = 100;
 /** The most that a server gives at once; it may give fewer. */
 export const PAGE_SIZE = 1000;
 
@@ -17,20 +19,25 @@ export interface Page {
 /** A server's list has no end. The message is one line. */
 export class EndlessListError extends Error {
   override readonly name = "EndlessListError";
+
+  constructor(what: string) {
+    super(`the list does not end: ${what}`);
+  }
 }
 
 /**
  * Prints every page of a list, until whoever reads it has gone.
  *
  * @param pageOf - Fetches the page that a token asks for; the first has none.
- * @throws EndlessListError where a token comes a second time, or the pages are more than any server has; and whatever
- * `pageOf` throws.
+ * @throws EndlessListError where a token comes a second time, 100 pages in a row have nothing on them, or 10,000 pages are
+ * not all; and whatever `pageOf` throws.
  */
 export async function printPages(
   pageOf: (pageToken: string) => Promise<Page>,
   terminal: Terminal,
 ): Promise<void> {
   const asked = new Set<string>();
+  let emptyPages = 0;
   for (let pageToken = ""; !terminal.gone.aborted; ) {
     const page = await pageOf(pageToken);
     for (const line of page.lines) await terminal.write(line);
@@ -38,12 +45,12 @@ export async function printPages(
     if (pageToken === "") return;
     // A token may have megabytes.
     const digest = createHash("sha256").update(pageToken).digest("base64");
-    if (asked.has(digest)) {
-      throw new EndlessListError("the list does not end: the server gave a page token twice");
-    }
+    if (asked.has(digest)) throw new EndlessListError("the server gave a page token twice");
     asked.add(digest);
-    if (asked.size >= MAX_PAGES) {
-      throw new EndlessListError(`the list does not end: ${MAX_PAGES} pages were read`);
+    emptyPages = page.lines.length === 0 ? emptyPages + 1 : 0;
+    if (emptyPages >= MAX_EMPTY_PAGES) {
+      throw new EndlessListError(`${MAX_EMPTY_PAGES} pages in a row had nothing on them`);
     }
+    if (asked.size >= MAX_PAGES) throw new EndlessListError(`${MAX_PAGES} pages were read`);
   }
 }
