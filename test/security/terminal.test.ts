@@ -1,5 +1,5 @@
 import { globSync, readFileSync } from "node:fs";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -310,6 +310,28 @@ describe("what the user's own arguments and files are called", () => {
 });
 
 describe("the way out", () => {
+  it("is that of a defect too, with its stack", async () => {
+    const directory = await mkdtemp(join(tmpdir(), "breakglass-defect-"));
+    try {
+      const path = join(directory, "defect.mjs");
+      await writeFile(
+        path,
+        `const timer = setInterval(() => {
+          if (process.listenerCount("uncaughtException") === 0) return;
+          clearInterval(timer);
+          throw new Error("\u001b[2J\u202e");
+        });`,
+      );
+      const environment = { NODE_OPTIONS: `--import=${path}` };
+      const ended = await runCommand(["run", "-"], { environment });
+      expect(ended.status).toBe(1);
+      expect(ended.stderr).toContain("breakglass: Error: \\u{1b}[2J\\u{202e}\n");
+      expectSafe(ended);
+    } finally {
+      await rm(directory, { recursive: true });
+    }
+  });
+
   const root = fileURLToPath(new URL("../../src/", import.meta.url));
   const sources = globSync(["commands/*.ts", "client/*.ts", "drill/*.ts", "main.ts"], {
     cwd: root,
