@@ -93,7 +93,7 @@ export interface Agent {
    */
   onOwnWork(take: (work: OwnWork) => string): void;
   /** Keeps a place for a session that is to be opened; undefined where none is ready that fits. */
-  reserve(agent: string, model: string): SparePlace | undefined;
+  reserve(agent: string, model: string, mode: PermissionMode): SparePlace | undefined;
   /** Starts what is to wait for new sessions. Each waits in a workspace of its own, made by `makeWorkspace`. */
   prepare(makeWorkspace: () => Promise<string>): void;
   /** Ends the session's process, if it has one and no turn is running. Resolves when no process is left. Never rejects. */

@@ -77,7 +77,15 @@ export function ownStart(turnId: string, work: OwnWork, refusal: Refused): TurnS
   };
 }
 
-function modeOf(asked: PermissionMode, served: StartPolicy["permissionMode"]): PermissionMode {
+/**
+ * The mode of a turn that asks for this one.
+ *
+ * @throws Refusal BYPASS_FORBIDDEN.
+ */
+export function modeOf(
+  asked: PermissionMode,
+  served: StartPolicy["permissionMode"],
+): PermissionMode {
   const isBypass = served === "bypass";
   if (asked === PermissionMode.BYPASS && !isBypass) {
     throw new Refusal("BYPASS_FORBIDDEN", "this server runs no turn without asking");

@@ -35,7 +35,7 @@ import { SubscriptionCounts, type SubscriptionLimits } from "./subscription-coun
 import { TailShares } from "./tail.ts";
 import type { TurnEnd } from "./turn-end.ts";
 import type { ApprovalResolution, RunRequest, SteerTurn } from "./turn-requests.ts";
-import { callerStart, ownStart, type StartPolicy } from "./turn-start.ts";
+import { callerStart, modeOf, ownStart, type StartPolicy } from "./turn-start.ts";
 
 /** What turns are run within. */
 export interface TurnsOptions
@@ -106,8 +106,12 @@ export class Turns {
    * @throws Refusal as `Store.createTurn`; BYPASS_FORBIDDEN.
    */
   async run(request: RunRequest, principal: string): Promise<TurnRecord> {
-    const { agent, defaults } = this.#options;
-    const spare = agent.reserve(request.agent || defaults.agent, request.model || defaults.model);
+    const { agent, defaults, permissionMode } = this.#options;
+    const spare = agent.reserve(
+      request.agent || defaults.agent,
+      request.model || defaults.model,
+      modeOf(request.permissionMode, permissionMode),
+    );
     let session: SessionRecord | undefined;
     try {
       const created = await this.#create(

@@ -170,7 +170,7 @@ describe("a turn in the mode ASK", () => {
     ]);
     const late = live.client.resolveApproval({ turnId, approvalId, decision: allow() });
     expect(await refusalOf(late)).toMatchObject({ code: "FailedPrecondition" });
-    expect(pidOf(await live.run({ sessionId, prompt: "pid" }))).toBe(pidOf(events));
+    expect(pidOf(await live.run({ sessionId, prompt: "pid", permissionMode }))).toBe(pidOf(events));
   });
 
   it("ends with its question where it is canceled", async () => {
@@ -200,7 +200,7 @@ describe("a turn in the mode ASK", () => {
     expect(await refusalOf(late)).toMatchObject({ code: "FailedPrecondition" });
   });
 
-  it("is one mode of a process that also takes turns in the other", async () => {
+  it("has a process of its own between turns in the other mode, in one conversation", async () => {
     await using live = await startLiveServer();
     const sessionId = randomUUID();
     const bypass = script("pid", 'ask Bash {"n":1}');
@@ -209,10 +209,12 @@ describe("a turn in the mode ASK", () => {
     const reader = live.open({ sessionId, prompt: PROMPT, permissionMode });
     const { turnId, approvalId } = await asked(reader);
     await live.client.resolveApproval({ turnId, approvalId, decision: allow() });
-    expect(pidOf(await reader.rest())).toBe(pidOf(first));
+    const asking = pidOf(await reader.rest());
+    expect(asking).not.toBe(pidOf(first));
     const last = await live.run({ sessionId, prompt: bypass });
     expect(valuesOf(last, "approvalRequest")).toEqual([]);
-    expect(pidOf(last)).toBe(pidOf(first));
+    expect(new Set([pidOf(first), asking, pidOf(last)]).size).toBe(3);
+    expect(valuesOf(last, "session")).toMatchObject([{ resumed: true }]);
   });
 });
 

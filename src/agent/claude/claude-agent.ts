@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from "node:util";
+import type { PermissionMode } from "../../../gen/breakglass/v1/turn_pb.ts";
 import type { Log } from "../../log.ts";
 import type { Agent, AgentRun, AgentTurn, OwnWork, ProcessRegistry, SparePlace } from "../agent.ts";
 import { removeCgroup } from "../process/cgroup.ts";
@@ -77,8 +78,8 @@ export class ClaudeAgent implements Agent {
     this.#conversations.renewSpares();
   }
 
-  reserve(agent: string, model: string): SparePlace | undefined {
-    return this.#conversations.reserve(agent, model);
+  reserve(agent: string, model: string, mode: PermissionMode): SparePlace | undefined {
+    return this.#conversations.reserve(agent, model, mode);
   }
 
   prepare(makeWorkspace: () => Promise<string>): void {

@@ -1,3 +1,4 @@
+import type { PermissionMode } from "../../../gen/breakglass/v1/turn_pb.ts";
 import type { AgentTurn, EventKind, OwnWork, SparePlace } from "../agent.ts";
 import type { ClaudeRunOptions } from "./claude-agent.ts";
 import { ClaudeRun } from "./claude-run.ts";
@@ -49,8 +50,8 @@ export class Conversations implements ConversationKeeper {
     this.#takeOwnWork = take;
   }
 
-  reserve(agent: string, model: string): SparePlace | undefined {
-    return this.#spares.reserve(agent, model);
+  reserve(agent: string, model: string, mode: PermissionMode): SparePlace | undefined {
+    return this.#spares.reserve(agent, model, mode);
   }
 
   prepare(makeWorkspace: () => Promise<string>): void {
@@ -237,9 +238,13 @@ export class Conversations implements ConversationKeeper {
   }
 }
 
-/** The model cannot be changed in place: the CLI would tell the model of it, in words beside the prompt (measured). */
-function fits({ place }: Conversation, turn: AgentTurn): boolean {
+/**
+ * The model cannot be changed in place: the CLI would tell the model of it, in words beside the prompt (measured). Nor can the
+ * mode: a process that could go from ASK to BYPASS could be made to by whoever reaches its stdin.
+ */
+function fits({ place, mode }: Conversation, turn: AgentTurn): boolean {
   return (
+    mode === turn.permissionMode &&
     place.agent === turn.agent &&
     place.model === turn.model &&
     place.agentSessionId === turn.agentSessionId &&

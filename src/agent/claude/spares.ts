@@ -53,9 +53,9 @@ export class Spares {
   }
 
   /** Keeps one that fits for a session that is to be opened. */
-  reserve(agent: string, model: string): SparePlace | undefined {
+  reserve(agent: string, model: string, mode: PermissionMode): SparePlace | undefined {
     const { spares } = this.#options;
-    if (agent !== spares.agent || model !== spares.model) return undefined;
+    if (agent !== spares.agent || model !== spares.model || mode !== spares.mode) return undefined;
     for (const [agentSessionId, { place, isIdle }] of this.#ready) {
       if (!isIdle || this.#reserved.has(agentSessionId)) continue;
       this.#reserved.add(agentSessionId);

@@ -65,6 +65,7 @@ describe("a session's process", () => {
   it.each([
     ["agent", { agent: "Explore" }],
     ["model", { model: "opus" }],
+    ["mode", { permissionMode: PermissionMode.ASK }],
   ])("is replaced, silently, for a turn with another %s", async (_what, other) => {
     await using warm = await createWarmAgent();
     const turn = warm.newTurn("say one");
@@ -76,7 +77,7 @@ describe("a session's process", () => {
     expect(warm.processes()).toEqual([next.pid]);
   });
 
-  it("changes what its tools may do from turn to turn", async () => {
+  it("gives way to another one where its tools may do something else from turn to turn", async () => {
     await using warm = await createWarmAgent();
     const turn = warm.newTurn('ask Bash {"n":1}');
     const { pid } = await run(warm, turn);
@@ -95,7 +96,10 @@ describe("a session's process", () => {
     const last = await run(warm, nextTurn(turn, 'ask Bash {"n":3}'));
     expect(valuesIn(last.events, "approvalRequest")).toEqual([]);
     expect(valuesIn(last.events, "toolResult")).toMatchObject([{ content: 'ran {"n":3}' }]);
-    expect(last.pid).toBe(pid);
+    const pids = warm.played(turn).map((played) => played.pid);
+    expect(new Set(pids)).toHaveLength(3);
+    expect(pids).toEqual([pid, pids[1], last.pid]);
+    expect(warm.processes()).toEqual([last.pid]);
   });
 
   it("is ended at once, where it is idle, when none is to be kept", async () => {
@@ -335,13 +339,17 @@ describe("work that the agent begins by itself", () => {
 });
 
 describe("a spare process", () => {
+  const { BYPASS } = PermissionMode;
   const spares = { count: 1, agent: "breakglass", model: "sonnet", mode: PermissionMode.BYPASS };
 
   it("takes the first turn of a session, and another one takes its place", async () => {
     await using warm = await createWarmAgent({ spares });
     const { workspace } = warm.newTurn("");
     warm.agent.prepare(async () => workspace);
-    const place = await eventually(() => warm.agent.reserve("breakglass", "sonnet"), Boolean);
+    const place = await eventually(
+      () => warm.agent.reserve("breakglass", "sonnet", BYPASS),
+      Boolean,
+    );
     const [spare] = warm.processes();
     const turn = warm.newTurn("say one", { ...place!, workspace });
     const first = await run(warm, turn);
@@ -351,21 +359,25 @@ describe("a spare process", () => {
     expect(await eventually(warm.processes, ({ length }) => length === 2)).toHaveLength(2);
   });
 
-  it("is not given away for another agent or model", async () => {
+  it("is not given away for another agent, model or mode", async () => {
     await using warm = await createWarmAgent({ spares });
     const { workspace } = warm.newTurn("");
     warm.agent.prepare(async () => workspace);
-    await eventually(() => warm.agent.reserve("breakglass", "sonnet"), Boolean);
-    expect(warm.agent.reserve("breakglass", "opus")).toBeUndefined();
-    expect(warm.agent.reserve("Explore", "sonnet")).toBeUndefined();
-    expect(warm.agent.reserve("breakglass", "sonnet")).toBeUndefined();
+    await eventually(() => warm.agent.reserve("breakglass", "sonnet", BYPASS), Boolean);
+    expect(warm.agent.reserve("breakglass", "opus", BYPASS)).toBeUndefined();
+    expect(warm.agent.reserve("Explore", "sonnet", BYPASS)).toBeUndefined();
+    expect(warm.agent.reserve("breakglass", "sonnet", PermissionMode.ASK)).toBeUndefined();
+    expect(warm.agent.reserve("breakglass", "sonnet", BYPASS)).toBeUndefined();
   });
 
   it("that has died under its reservation costs the session nothing", async () => {
     await using warm = await createWarmAgent({ spares });
     const { workspace } = warm.newTurn("");
     warm.agent.prepare(async () => workspace);
-    const place = await eventually(() => warm.agent.reserve("breakglass", "sonnet"), Boolean);
+    const place = await eventually(
+      () => warm.agent.reserve("breakglass", "sonnet", BYPASS),
+      Boolean,
+    );
     for (const pid of warm.processes()) process.kill(pid, "SIGKILL");
     const turn = warm.newTurn("say one", { ...place!, workspace });
     const first = await run(warm, turn);
