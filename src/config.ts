@@ -139,6 +139,11 @@ export const VARIABLES = {
     unset: "bypass",
   },
   BREAKGLASS_RULES_FILE: { takes: "the path of a file", schema: absolutePath, unset: undefined },
+  BREAKGLASS_WORKSPACE_TRUST: {
+    takes: "untrusted or trusted",
+    schema: z.enum(["untrusted", "trusted"]),
+    unset: "untrusted",
+  },
   BREAKGLASS_APPROVAL_SECONDS: {
     takes: "a whole number from 1 to 604800",
     schema: whole(1, 604_800),
@@ -307,6 +312,7 @@ export function readServeConfig(environment: Environment = process.env) {
     spareProcesses: read(environment, "BREAKGLASS_SPARE_PROCESSES"),
     permissionMode: read(environment, "BREAKGLASS_PERMISSION_MODE"),
     rulesFile: read(environment, "BREAKGLASS_RULES_FILE"),
+    workspaceTrust: read(environment, "BREAKGLASS_WORKSPACE_TRUST"),
     approvalMs: read(environment, "BREAKGLASS_APPROVAL_SECONDS") * 1000,
     approvers: read(environment, "BREAKGLASS_APPROVERS"),
     selfApproval: read(environment, "BREAKGLASS_SELF_APPROVAL"),

@@ -160,8 +160,8 @@ function createAgent(
   umask: number | undefined,
 ): ClaudeAgent {
   const { environment, agentEnv, maxLineBytes, maxWarmProcesses, warmMs, agent, model } = config;
-  const allowBypass = config.permissionMode === "bypass";
-  const mode = allowBypass ? PermissionMode.BYPASS : PermissionMode.ASK;
+  const asks = config.permissionMode === "ask";
+  const mode = asks ? PermissionMode.ASK : PermissionMode.BYPASS;
   return new ClaudeAgent({
     command: resolveCommand(config.agentCommand, environment),
     environment,
@@ -171,7 +171,7 @@ function createAgent(
     maxWarmProcesses,
     warmMs,
     spares: { count: config.spareProcesses, agent, model, mode },
-    allowBypass,
+    trustsWorkspace: config.workspaceTrust === "trusted",
     rules,
     umask,
     log,

@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { PermissionMode } from "../../gen/breakglass/v1/turn_pb.ts";
-import { shippedAgents } from "../../src/agent/claude/agent-definition.ts";
+import { agentsArgument } from "../../src/agent/claude/agent-definition.ts";
 import { claudeArguments, type Opening, userMessage } from "../../src/agent/claude/command-line.ts";
 import { configDirectory } from "../../src/agent/claude/config-directory.ts";
 import { agentEnvironment } from "../../src/agent/claude/environment.ts";
@@ -41,8 +41,8 @@ export class CliByHand implements AsyncDisposable {
   ): Promise<CliByHand> {
     const agent = "breakglass";
     const place = { workspace, agentSessionId, model: "sonnet", agent };
-    const agents = await shippedAgents(agent, workspace, configDirectory(environment));
-    const limits = { allowBypass: true, rules: NO_RULES };
+    const { agents } = await agentsArgument(agent, workspace, configDirectory(environment), false);
+    const limits = { trustsWorkspace: false, rules: NO_RULES };
     const args = claudeArguments(place, opening, PermissionMode.BYPASS, limits, agents);
     const env = agentEnvironment(environment, [], randomUUID());
     const command = resolveCommand(undefined, environment);

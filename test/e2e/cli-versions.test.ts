@@ -56,7 +56,7 @@ async function startProgram(version: string): Promise<Program> {
   const place = {
     ...{ workspace: home, agentSessionId: randomUUID(), model: "sonnet", agent: "general-purpose" },
   };
-  const limits = { allowBypass: true, rules: NO_RULES };
+  const limits = { trustsWorkspace: false, rules: NO_RULES };
   const processId = randomUUID();
   const server = {
     ...{ PATH: process.env.PATH, HOME: home, CLAUDE_CONFIG_DIR: join(home, ".claude") },

@@ -2,16 +2,19 @@ import type { Dirent } from "node:fs";
 import { constants, open, opendir } from "node:fs/promises";
 import { join } from "node:path";
 import { throwExhaustion } from "../../exhaustion.ts";
+import { type AgentDefinition, definedName, parseDefinition } from "./definition-file.ts";
+import { DefinitionRefusal } from "./definition-refusal.ts";
 
 const MAX_DEFINITIONS = 200;
 const MAX_DEPTH = 4;
-/** What a definition says of itself is at its top. */
 const MAX_DEFINITION_BYTES = 64 * 1024;
+/** One argument of a process has less than 128 KiB on Linux, with the NUL at its end. */
+const MAX_ARGUMENT_BYTES = 128 * 1024 - 1;
 
 /** The name of the agent definition that ships with the service. */
 export const SHIPPED_AGENT = "breakglass";
 
-const SHIPPED_DEFINITION = {
+const SHIPPED_DEFINITION: AgentDefinition = {
   description: "Repairs infrastructure that is broken, carefully and in the open.",
   prompt: [
     "You are the repair agent of a break-glass service. Infrastructure is down and an operator watches what you do.",
@@ -23,35 +26,74 @@ const SHIPPED_DEFINITION = {
   ].join("\n"),
 };
 
+/** What the CLI is told of the agent on its command line. */
+export interface AgentsArgument {
+  /** The argument of `--agents`. Undefined: none, the CLI finds the agent itself. */
+  readonly agents?: string;
+  /** What a definition says and is not taken over, for a person. */
+  readonly warning?: string;
+}
+
 /**
- * The CLI's `--agents` argument where the shipped definition is asked for and nothing else defines it; else undefined.
+ * What the CLI is to be told of an agent: nothing where it reads the definition itself, the shipped one where nobody else
+ * defines that name, and where it reads none of the two places, the part of the definition that cannot run or allow anything.
  *
- * A definition in the workspace or in the CLI's own configuration wins, but `--agents` would win over it on the CLI's
- * command line: hence the look. It holds one descriptor at a time.
+ * A definition in the workspace wins over one in the CLI's configuration, and that over the shipped one. `--agents` would
+ * win over all of them on the CLI's command line: hence the look. It holds one descriptor at a time.
  *
- * @throws Error where there is no descriptor left to look with.
+ * @param isHidden - The CLI reads no definitions.
+ * @throws DefinitionRefusal, only where `isHidden`; Error where there is no descriptor left to look with.
  */
-export async function shippedAgents(
+export async function agentsArgument(
   agent: string,
   workspace: string,
   configDirectory: string,
-): Promise<string | undefined> {
-  if (agent !== SHIPPED_AGENT) return undefined;
+  isHidden: boolean,
+): Promise<AgentsArgument> {
+  if (agent !== SHIPPED_AGENT && !isHidden) return {};
   const folders = [join(workspace, ".claude", "agents"), join(configDirectory, "agents")];
-  for (const folder of folders) {
-    if (await definesAgent(folder, agent)) return undefined;
+  const file =
+    (await findDefinition(folders[0]!, agent)) ?? (await findDefinition(folders[1]!, agent));
+  if (file === undefined) {
+    return agent === SHIPPED_AGENT ? { agents: jsonOf(agent, SHIPPED_DEFINITION) } : {};
   }
-  return JSON.stringify({ [SHIPPED_AGENT]: SHIPPED_DEFINITION });
+  return isHidden ? handedOver(agent, file) : {};
 }
 
-async function definesAgent(folder: string, agent: string): Promise<boolean> {
+function handedOver(agent: string, { path, text }: DefinitionFile): AgentsArgument {
+  if (Buffer.byteLength(text) > MAX_DEFINITION_BYTES) {
+    throw new DefinitionRefusal(
+      `The agent definition ${path} has more than ${MAX_DEFINITION_BYTES} bytes. Shorten it, or ask for another agent.`,
+    );
+  }
+  const { definition, left } = parseDefinition(path, text);
+  const agents = jsonOf(agent, definition);
+  if (Buffer.byteLength(agents) > MAX_ARGUMENT_BYTES) {
+    throw new DefinitionRefusal(
+      `The agent definition ${path} has more than ${MAX_ARGUMENT_BYTES} bytes as an argument of the CLI. Shorten it, or ask for another agent.`,
+    );
+  }
+  if (left.length === 0) return { agents };
+  const warning = `Of the agent definition ${path} this is not taken over in the mode ASK: ${left.join(", ")}`;
+  return { agents, warning };
+}
+
+function jsonOf(agent: string, definition: AgentDefinition): string {
+  return JSON.stringify({ [agent]: definition });
+}
+
+interface DefinitionFile {
+  readonly path: string;
+  /** One byte more than is allowed where it is too large. */
+  readonly text: string;
+}
+
+async function findDefinition(folder: string, agent: string): Promise<DefinitionFile | undefined> {
   for (const path of await definitionPaths(folder, 0)) {
     const text = await readDefinition(path).catch(noText);
-    const frontMatter = /^---\r?\n([\s\S]*?)\r?\n---/.exec(text)?.[1] ?? "";
-    const named = /^name:\s*["']?([^"'\r\n]+?)["']?\s*$/m.exec(frontMatter)?.[1];
-    if (named === agent) return true;
+    if (definedName(text) === agent) return { path, text };
   }
-  return false;
+  return undefined;
 }
 
 /** Agents can write here: the search is bounded in depth and number. */
@@ -91,7 +133,7 @@ async function readDefinition(path: string): Promise<string> {
   const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW);
   try {
     if (!(await file.stat()).isFile()) return "";
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(MAX_DEFINITION_BYTES), 0);
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(MAX_DEFINITION_BYTES + 1), 0);
     return buffer.toString("utf8", 0, bytesRead);
   } finally {
     await file.close();

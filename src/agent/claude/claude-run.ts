@@ -10,6 +10,7 @@ import { type Opening, userMessage } from "./command-line.ts";
 import { configDirectory, hasConversation } from "./config-directory.ts";
 import type { Conversation, TurnReader } from "./conversation.ts";
 import type { Conversations, Fate } from "./conversations.ts";
+import { DefinitionRefusal } from "./definition-refusal.ts";
 import { errorEvent, noticeEvent } from "./events.ts";
 import { explainExit, explainStartError, isSessionInUse } from "./failures.ts";
 import type { Message } from "./line.ts";
@@ -245,6 +246,8 @@ export class ClaudeRun implements AgentRun, TurnReader {
   #explainRefused(error: Error): EventKind | undefined {
     if (error instanceof Refusal)
       return { case: "error", value: errorEvent(ErrorReason.STORAGE, error.message) };
+    if (error instanceof DefinitionRefusal)
+      return { case: "error", value: errorEvent(ErrorReason.AGENT_START_FAILED, error.message) };
     if (explainExhaustion(error) === undefined) return undefined;
     return {
       case: "error",
@@ -295,10 +298,6 @@ export class ClaudeRun implements AgentRun, TurnReader {
     this.#attach(conversation);
     this.begin(turn.turnId);
     if (this.#stopped) void conversation.close();
-    if (!(await conversation.setMode(turn.permissionMode))) {
-      conversation.release(this);
-      return "untaken";
-    }
     // Work of its own that no turn has taken up becomes part of this one.
     this.#begun = conversation.isAtWork;
     conversation.write(userMessage(this.#sent.promptUuid, turn.prompt, turn.images, turn.files));

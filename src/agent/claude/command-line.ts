@@ -17,10 +17,16 @@ export interface ConversationPlace {
 
 /** What its tools may do, from its start on. */
 export interface ToolLimits {
-  /** Whether a turn may be run in the mode BYPASS at all. */
-  readonly allowBypass: boolean;
   readonly rules: PermissionRules;
+  /** Whether settings that lie in the workspace and in the CLI's configuration count in the mode ASK too. */
+  readonly trustsWorkspace: boolean;
 }
+
+/**
+ * Commands that the CLI takes for reading and runs unasked, though what lies in the workspace can have them run programs:
+ * git those that `.git/config` names, pyright the workspace's Python.
+ */
+const UNSAFE_READERS = ["git", "pyright"];
 
 /**
  * Tools that are for a person at the CLI's own screen. They come with `--permission-prompt-tool`, and an unattended agent
@@ -38,11 +44,9 @@ export function claudeArguments(
   { model, agent, agentSessionId }: ConversationPlace,
   opening: Opening,
   mode: PermissionMode,
-  { allowBypass, rules }: ToolLimits,
+  limits: ToolLimits,
   agents: string | undefined,
 ): string[] {
-  const settings = { permissions: { allow: rules.allow, deny: rules.deny } };
-  const ruled = rules.allow.length + rules.deny.length > 0;
   return [
     "-p",
     ...["--input-format", "stream-json"],
@@ -52,11 +56,11 @@ export function claudeArguments(
     // Echoes each message when it is taken up: the only sign of it that all versions give.
     "--replay-user-messages",
     ...["--permission-prompt-tool", "stdio"],
-    // Lets a process change between the modes, which costs a new one otherwise.
-    ...(allowBypass ? ["--allow-dangerously-skip-permissions"] : []),
-    ...["--permission-mode", modeName(mode)],
+    // Never in ASK: with it whatever reaches the process's stdin can switch it to BYPASS.
+    ...(mode === PermissionMode.ASK ? [] : ["--allow-dangerously-skip-permissions"]),
+    ...["--permission-mode", mode === PermissionMode.ASK ? "default" : "bypassPermissions"],
     `--disallowedTools=${SCREEN_TOOLS.join(",")}`,
-    ...(ruled ? ["--settings", JSON.stringify(settings)] : []),
+    ...settingsArguments(mode, limits),
     ...["--model", model],
     ...["--agent", agent],
     ...(agents === undefined ? [] : ["--agents", agents]),
@@ -64,9 +68,34 @@ export function claudeArguments(
   ];
 }
 
-/** The CLI's name for a mode. */
-export function modeName(mode: PermissionMode): string {
-  return mode === PermissionMode.ASK ? "default" : "bypassPermissions";
+/** Whether nothing that lies in the workspace or in the CLI's configuration may run or allow anything by itself. */
+export function isUntrusting(mode: PermissionMode, { trustsWorkspace }: ToolLimits): boolean {
+  return mode === PermissionMode.ASK && !trustsWorkspace;
+}
+
+function settingsArguments(mode: PermissionMode, limits: ToolLimits): string[] {
+  const { allow, deny } = limits.rules;
+  if (isUntrusting(mode, limits)) {
+    // 2.1.197 runs `git status` at its start for the instructions, and with it what `.git/config` names.
+    const settings = {
+      includeGitInstructions: false,
+      permissions: { allow, deny, ask: asksFor(allow) },
+    };
+    // Every weaker choice lets hooks, MCP servers or helpers of one of the two places run (measured).
+    const none = ["--setting-sources", "", "--strict-mcp-config"];
+    return [...none, "--settings", JSON.stringify(settings)];
+  }
+  if (allow.length + deny.length === 0) return [];
+  return ["--settings", JSON.stringify({ permissions: { allow, deny } })];
+}
+
+/** The CLI's `ask` wins over its `allow`: what the operator allows, if only in part, is left to the operator's rules. */
+function asksFor(allow: readonly string[]): string[] {
+  const isAllowed = (reader: string) =>
+    allow.some(
+      (rule) => /^Bash(\((:?\*|\*:\*)\))?$/.test(rule) || rule.startsWith(`Bash(${reader}`),
+    );
+  return UNSAFE_READERS.filter((reader) => !isAllowed(reader)).map((reader) => `Bash(${reader}:*)`);
 }
 
 /**
@@ -89,7 +118,6 @@ export type Control =
   | { readonly subtype: "initialize" }
   | { readonly subtype: "get_context_usage" }
   | { readonly subtype: "interrupt" }
-  | { readonly subtype: "set_permission_mode"; readonly mode: string }
   | { readonly subtype: "cancel_async_message"; readonly message_uuid: string };
 
 /** The line that asks for it; the answer carries the id. */

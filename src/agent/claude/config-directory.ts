@@ -22,6 +22,17 @@ export async function hasConversation(directory: string, agentSessionId: string)
 }
 
 /**
+ * Removes what the CLI would run unasked from its configuration whatever settings it is told to load, before it starts.
+ *
+ * `remote-settings.json` is its copy of the settings of an account's organization, hooks among them, which it fetches anew;
+ * the files of `session-env` are sourced before each shell command of the conversation. Measured on 2.1.197 and 2.1.330.
+ */
+export async function removeLeftCommands(directory: string, agentSessionId: string): Promise<void> {
+  const left = ["remote-settings.json", join("session-env", agentSessionId)];
+  for (const name of left) await rm(join(directory, name), { force: true, recursive: true });
+}
+
+/**
  * Removes the CLI's record of a conversation, wherever it keeps it.
  *
  * @throws Error where it cannot be removed, or be looked for.

@@ -5,7 +5,7 @@ import { ByteLines } from "../../stream/byte-lines.ts";
 import type { EventKind } from "../agent.ts";
 import { killCgroup, removeCgroup } from "../process/cgroup.ts";
 import { ended, STOP_RUNGS, stopFamily } from "../process/stop-ladder.ts";
-import { shippedAgents } from "./agent-definition.ts";
+import { agentsArgument } from "./agent-definition.ts";
 import { BackgroundTasks } from "./background-tasks.ts";
 import type { ClaudeRunOptions } from "./claude-agent.ts";
 import { ClaudeProcess, type ProcessExit } from "./claude-process.ts";
@@ -14,12 +14,12 @@ import {
   type ConversationPlace,
   claudeArguments,
   controlRequest,
-  modeName,
+  isUntrusting,
   type Opening,
 } from "./command-line.ts";
-import { configDirectory } from "./config-directory.ts";
+import { configDirectory, removeLeftCommands } from "./config-directory.ts";
 import { CostCount } from "./cost-count.ts";
-import { agentEnvironment } from "./environment.ts";
+import { agentEnvironment, untrustingEnvironment } from "./environment.ts";
 import { noticeEvent } from "./events.ts";
 import { type Interlude, isOutOfTurn } from "./interlude.ts";
 import { decodeLine, type Message, parseMessage } from "./line.ts";
@@ -85,8 +85,9 @@ export class Conversation {
   readonly #interlude: Interlude;
   readonly #controls = new Map<string, (answer: ControlAnswer | undefined) => void>();
   readonly #reportGone: () => void;
+  /** What its tools may do. */
+  readonly mode: PermissionMode;
   #sessionId: string;
-  #mode: PermissionMode;
   #reader: TurnReader | undefined;
   #turnId = "";
   #turnsBegun = 0;
@@ -99,7 +100,8 @@ export class Conversation {
    * Starts a process, once it is recorded that there is to be one.
    *
    * @param sessionId - Whose it is. Empty: it waits for a session.
-   * @throws What the registry throws; Error where there is no descriptor left to look for agent definitions with.
+   * @throws DefinitionRefusal where the agent's definition cannot be used; what the registry throws; Error where there is no
+   * descriptor left to look for definitions with.
    */
   static async open(
     place: ConversationPlace,
@@ -111,12 +113,17 @@ export class Conversation {
     options: ClaudeRunOptions,
   ): Promise<Conversation> {
     const processId = randomUUID();
-    const { workspace, agent } = place;
+    const { workspace, agent, agentSessionId } = place;
     const directory = configDirectory(options.environment);
-    const agents = await shippedAgents(agent, workspace, directory);
+    const untrusting = isUntrusting(mode, options);
+    const definition = await agentsArgument(agent, workspace, directory, untrusting);
+    if (definition.warning !== undefined) {
+      interlude.keep([noticeEvent(NoticeReason.AGENT_WARNING, definition.warning)]);
+    }
+    if (untrusting) await removeLeftCommands(directory, agentSessionId);
     await options.registry.recordProcess({ processId, sessionId, workspace });
     const { rules } = options;
-    const args = claudeArguments(place, opening, mode, options, agents);
+    const args = claudeArguments(place, opening, mode, options, definition.agents);
     const started = { processId, sessionId, opening, mode, rules, args };
     return new Conversation(place, started, keeper, interlude, options);
   }
@@ -141,14 +148,15 @@ export class Conversation {
     this.opening = started.opening;
     this.rules = started.rules;
     this.#sessionId = started.sessionId;
-    this.#mode = started.mode;
+    this.mode = started.mode;
     this.#keeper = keeper;
     this.#interlude = interlude;
     this.#options = options;
     const gone = Promise.withResolvers<void>();
     this.gone = gone.promise;
     this.#reportGone = gone.resolve;
-    const env = agentEnvironment(environment, passedNames, this.processId);
+    const whole = agentEnvironment(environment, passedNames, this.processId);
+    const env = isUntrusting(this.mode, options) ? untrustingEnvironment(whole) : whole;
     this.#cgroup = processes.createCgroup(this.processId);
     const { workspace: cwd } = place;
     const surroundings = { cwd, env, cgroup: this.#cgroup, umask };
@@ -159,11 +167,6 @@ export class Conversation {
   /** Whose it is. Empty: it waits for a session. */
   get sessionId(): string {
     return this.#sessionId;
-  }
-
-  /** What its tools may do now. */
-  get mode(): PermissionMode {
-    return this.#mode;
   }
 
   /** The turn that is running, or ran last. Empty: none has. */
@@ -256,15 +259,6 @@ export class Conversation {
       this.#controls.set(id, settle);
       this.#cli.write(controlRequest(id, request));
     });
-  }
-
-  /** Changes what its tools may do. Resolves whether it did. */
-  async setMode(mode: PermissionMode): Promise<boolean> {
-    if (mode === this.#mode) return true;
-    const request = { subtype: "set_permission_mode", mode: modeName(mode) } as const;
-    if ((await this.control(request)) === undefined) return false;
-    this.#mode = mode;
-    return true;
   }
 
   /**

@@ -55,3 +55,9 @@ export function agentEnvironment(
   else environment.PATH = path;
   return { ...environment, ...FIXED, [PROCESS_ID_VARIABLE]: processId };
 }
+
+/** The environment of an agent that is to run nothing unasked that lies in its workspace. */
+export function untrustingEnvironment(environment: Record<string, string>): Record<string, string> {
+  // `.claude/scheduled_tasks.json` would have the agent work on prompts that nobody sent.
+  return { ...environment, CLAUDE_CODE_DISABLE_CRON: "1" };
+}

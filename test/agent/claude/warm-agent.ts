@@ -40,7 +40,7 @@ export async function createWarmAgent(options: Partial<ClaudeOptions> = {}): Pro
     maxWarmProcesses: 8,
     warmMs: 60_000,
     spares: { count: 0, agent: "breakglass", model: "sonnet", mode: PermissionMode.BYPASS },
-    allowBypass: true,
+    trustsWorkspace: false,
     rules: { allow: [], deny: [] },
     log: createLog(() => {}),
     ...options,

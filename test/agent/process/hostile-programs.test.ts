@@ -96,7 +96,7 @@ function createAgent(program: string, token: string, cgroups: boolean): ClaudeAg
     maxWarmProcesses: 0,
     warmMs: 1000,
     spares: { count: 0, agent: "a", model: "m", mode: PermissionMode.BYPASS },
-    allowBypass: true,
+    trustsWorkspace: false,
     rules: { allow: [], deny: [] },
     command: join(directory, "agent"),
     environment: {
