@@ -363,10 +363,15 @@ describe("a spare process", () => {
     await using warm = await createWarmAgent({ spares });
     const { workspace } = warm.newTurn("");
     warm.agent.prepare(async () => workspace);
-    await eventually(() => warm.agent.reserve("breakglass", "sonnet", BYPASS), Boolean);
+    const place = await eventually(
+      () => warm.agent.reserve("breakglass", "sonnet", BYPASS),
+      Boolean,
+    );
+    place!.release();
     expect(warm.agent.reserve("breakglass", "opus", BYPASS)).toBeUndefined();
     expect(warm.agent.reserve("Explore", "sonnet", BYPASS)).toBeUndefined();
     expect(warm.agent.reserve("breakglass", "sonnet", PermissionMode.ASK)).toBeUndefined();
+    expect(warm.agent.reserve("breakglass", "sonnet", BYPASS)).toBeDefined();
     expect(warm.agent.reserve("breakglass", "sonnet", BYPASS)).toBeUndefined();
   });
 
