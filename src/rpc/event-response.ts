@@ -5,6 +5,7 @@ import type { TurnEvent } from "../../gen/breakglass/v1/event_pb.ts";
 import type { BodyWriter } from "../edge/body-writer.ts";
 import { decodeEvent } from "../turns/encoded-event.ts";
 import type { EventSink } from "../turns/subscription.ts";
+import { wireFormatOf } from "./wire-format.ts";
 
 /** The tag of the field `event`, of type length-delimited, in `RunTurnResponse` and `AttachTurnResponse` alike. */
 const EVENT_TAG = 0x0a;
@@ -19,7 +20,7 @@ const ENVELOPE_BYTES = 5;
  * reader, every time, at no cost. JSON needs the message itself.
  */
 export function responseSink(writer: BodyWriter, context: HandlerContext): EventSink {
-  const isJson = /[+/]json\b/.test(context.requestHeader.get("content-type") ?? "");
+  const isJson = wireFormatOf(context.requestHeader.get("content-type"))?.isJson === true;
   const serialize = isJson ? toJsonResponse : toBinaryResponse;
   const writeTransient = (event: TurnEvent) => writer.push(envelope(serialize(event)));
   return {

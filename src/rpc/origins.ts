@@ -11,6 +11,7 @@ export interface RequestOrigin {
 
 /** How long a browser may keep the answer to a preflight; two hours is the most that Chromium takes. */
 const PREFLIGHT_SECONDS = 7200;
+const TOLD_LENGTH = 256;
 
 /**
  * The hosts by which the server may be called and the origins of pages that may call it, compared exactly.
@@ -34,15 +35,15 @@ export class Origins {
   refusalOf(request: RequestOrigin): string | undefined {
     const host = request.host?.toLowerCase() ?? "";
     if (!this.#hosts.has(host)) {
-      return `the host ${JSON.stringify(host)} is not one of this server's: see BREAKGLASS_ALLOWED_HOSTS`;
+      return `the host ${told(host)} is not one of this server's: see BREAKGLASS_ALLOWED_HOSTS`;
     }
     if (this.#allows(request)) return undefined;
-    const { origin } = request;
+    const origin = request.origin ?? "";
     const own = `${this.#scheme}://${host}`;
     if (origin === `http://${host}` || origin === `https://${host}`) {
-      return `the origin ${JSON.stringify(origin)} is not this server's own, which is ${JSON.stringify(own)}: where a proxy ends TLS in front of it, name the page's origin in BREAKGLASS_ALLOWED_ORIGINS`;
+      return `the origin ${told(origin)} is not this server's own, which is ${told(own)}: where a proxy ends TLS in front of it, name the page's origin in BREAKGLASS_ALLOWED_ORIGINS`;
     }
-    return `the origin ${JSON.stringify(origin)} is not allowed: see BREAKGLASS_ALLOWED_ORIGINS`;
+    return `the origin ${told(origin)} is not allowed: see BREAKGLASS_ALLOWED_ORIGINS`;
   }
 
   /** The headers that let a page read an answer, or send a request; none where the page may not. */
@@ -68,6 +69,12 @@ export class Origins {
     // The service's own page. Over the other scheme it is anyone's who is on the way.
     return origin === `${this.#scheme}://${host?.toLowerCase()}`;
   }
+}
+
+/** It is answered in a header: one as long as a request's may be is too long for that. */
+function told(name: string): string {
+  const cut = name.length > TOLD_LENGTH ? `${name.slice(0, TOLD_LENGTH)}…` : name;
+  return JSON.stringify(cut);
 }
 
 const LOOPBACK_NAMES = ["localhost", "127.0.0.1", "[::1]"];

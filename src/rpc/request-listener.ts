@@ -10,6 +10,7 @@ import type { Turns } from "../turns/turns.ts";
 import { admit, contextValuesOf, originOf } from "./admission.ts";
 import { breakglassService } from "./breakglass-service.ts";
 import type { Origins } from "./origins.ts";
+import { headersOf } from "./request-headers.ts";
 import type { RequestLimits } from "./request-rules.ts";
 import { respond } from "./respond.ts";
 import { statusOf } from "./status.ts";
@@ -109,13 +110,4 @@ function universalRequest(request: HttpRequest, reader: Reader): UniversalServer
     signal: reader.signal,
     contextValues: contextValuesOf(request, reader),
   };
-}
-
-function headersOf(request: HttpRequest): Headers {
-  const headers = new Headers();
-  for (const [name, value] of Object.entries(request.headers)) {
-    if (name.startsWith(":") || value === undefined) continue;
-    for (const item of typeof value === "string" ? [value] : value) headers.append(name, item);
-  }
-  return headers;
 }

@@ -1,0 +1,122 @@
+import type { ClientHttp2Session } from "node:http2";
+import { gzipSync } from "node:zlib";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { BreakglassService } from "../../gen/breakglass/v1/breakglass_service_pb.ts";
+import { openRaw, RAW_PROTOCOLS, RAW_WAYS, type RawWay, rawCall } from "../support/raw-calls.ts";
+import { startTestServer, type TestServer } from "../support/test-server.ts";
+
+const { getTurn, runTurn } = BreakglassService.method;
+const TURN = "00000000-0000-4000-8000-000000000000";
+
+let server: TestServer;
+let session: ClientHttp2Session;
+beforeAll(async () => {
+  server = await startTestServer();
+  session = openRaw(server.url);
+});
+afterAll(async () => {
+  session.destroy();
+  await server[Symbol.asyncDispose]();
+});
+
+function wayOf(protocol: RawWay["protocol"], isJson: boolean): RawWay {
+  return { protocol, isJson, encoding: "identity" };
+}
+
+const json = (value: object) => Buffer.from(JSON.stringify(value));
+
+describe.each(RAW_PROTOCOLS)("the headers of %s", (protocol) => {
+  const timeoutHeader = protocol === "connect" ? "connect-timeout-ms" : "grpc-timeout";
+  const run = (headers: Record<string, string>, isJson = true) =>
+    rawCall(session, runTurn, wayOf(protocol, isJson), json({ prompt: "say hello" }), { headers });
+
+  it("may have a deadline that no timer reaches: it is none", async () => {
+    const far =
+      protocol === "connect" ? ["2147483648", "9999999999"] : ["99999999H", "2147484S", "596524H"];
+    for (const timeout of far) {
+      expect((await run({ [timeoutHeader]: timeout })).code).toBe("OK");
+    }
+  });
+
+  it("may have a deadline that passes", async () => {
+    const wait = json({ prompt: "sleep 60000" });
+    const headers = { [timeoutHeader]: protocol === "connect" ? "300" : "300m" };
+    const answer = await rawCall(session, runTurn, wayOf(protocol, true), wait, { headers });
+    expect(answer.code).toBe("DeadlineExceeded");
+  });
+
+  it("are told in few words where they are wrong, however long they are", async () => {
+    const long = "9".repeat(10_000);
+    const encoding = protocol === "connect" ? "connect-content-encoding" : "grpc-encoding";
+    for (const [name, code] of [
+      [timeoutHeader, "InvalidArgument"],
+      [encoding, "Unimplemented"],
+    ] as const) {
+      const answer = await run({ [name]: long });
+      expect(answer.code).toBe(code);
+      expect(answer.message.length).toBeLessThan(300);
+    }
+    for (const timeout of ["", "-1", "1e3", "1.5", "0x10", "NaN", "1 S"]) {
+      expect((await run({ [timeoutHeader]: timeout })).code).toBe("InvalidArgument");
+    }
+  });
+
+  it("may carry 10 KB of a token", async () => {
+    const way = wayOf(protocol, false);
+    const headers = { authorization: `Bearer ${"t".repeat(10_000)}` };
+    const message = Buffer.concat([Buffer.from([0x0a, 36]), Buffer.from(TURN)]);
+    expect((await rawCall(session, getTurn, way, message, { headers })).code).toBe("NotFound");
+  });
+
+  it.each([true, false])("name the format in any case (in JSON: %s)", async (isJson) => {
+    const format = isJson ? "JSON" : "Proto";
+    const type = `Application/${protocol.toUpperCase()}+${format}`;
+    const way = wayOf(protocol, isJson);
+    const request = { prompt: "say hello" };
+    const message = isJson ? json(request) : Buffer.from([0x12, 9, ...Buffer.from("say hello")]);
+    const seen: Buffer[] = [];
+    const answer = await rawCall(session, runTurn, way, message, {
+      headers: { "content-type": type },
+      received: (chunk) => void seen.push(chunk),
+    });
+    expect(answer.code).toBe("OK");
+    // The events are in the format that was asked for: one that is not would be no JSON, or some.
+    expect(Buffer.concat(seen).includes('"text":{"text":"hello"')).toBe(isJson);
+  });
+});
+
+describe("the media type", () => {
+  const message = json({ turnId: TURN });
+  const call = (type: string, way = wayOf("connect", true)) =>
+    rawCall(session, getTurn, way, message, { headers: { "content-type": type } });
+
+  it.each([
+    "application/JSON",
+    "application/json;charset=UTF-8",
+    'application/json; charset="utf-8"',
+  ])("may be %s", async (type) => expect((await call(type)).code).toBe("NotFound"));
+
+  it.each([
+    "",
+    "text/plain",
+    "application/json; charset=utf-16",
+    "application/grpc-web-text",
+    "application/connect+json",
+    "application/xml+json",
+    `application/json;${" ".repeat(10_000)}x`,
+  ])("must be one of ours, and not %j", async (type) => {
+    expect((await call(type)).code).toBe("HTTP 415");
+  });
+
+  it.each(["GZIP", "Gzip"])("may be compressed as %s", async (encoding) => {
+    const way = RAW_WAYS.find((one) => one.protocol === "connect" && one.encoding === "gzip")!;
+    const sent = gzipSync(Buffer.concat([Buffer.from([0x0a, 36]), Buffer.from(TURN)]));
+    const headers = { "content-encoding": encoding };
+    expect((await rawCall(session, getTurn, way, sent, { headers })).code).toBe("NotFound");
+  });
+});
+
+it("a method is called by POST alone", async () => {
+  const url = `${server.url}/breakglass.v1.BreakglassService/GetTurn?encoding=json&message={}`;
+  expect((await fetch(url)).status).toBe(405);
+});
