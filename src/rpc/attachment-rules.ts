@@ -7,24 +7,26 @@ const NAME_BYTES = 255;
 const IMAGE_BYTES = 3_932_160;
 /** Anything that is no printable part of a name, or turns the writing around. */
 const INVISIBLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u;
-/** RFC 6838, 4.2. */
+const MEDIA_TYPE_ERROR = "must be a media type without parameters: text/plain";
+/** Two names of RFC 6838, 4.2. */
+const MEDIA_TYPE_LENGTH = 255;
 const MEDIA_TYPE = /^[a-z0-9][a-z0-9!#$&^_.+-]{0,126}\/[a-z0-9][a-z0-9!#$&^_.+-]{0,126}$/;
+
+const isShort = (name: string) => Buffer.byteLength(name) <= NAME_BYTES;
 
 const name = z
   .string()
+  .refine(isShort, { abort: true, error: `must have at most ${NAME_BYTES} bytes of UTF-8` })
   .refine((text) => text !== "" && text !== "." && text !== "..", "must be the name of a file")
   .refine((text) => !/[/\\]/.test(text), "must have no path: no / and no \\")
   .refine((text) => !INVISIBLE.test(text), "must have no control or format characters")
-  .refine((text) => text.isWellFormed(), "must not contain a lone surrogate")
-  .refine(
-    (text) => Buffer.byteLength(text) <= NAME_BYTES,
-    `must have at most ${NAME_BYTES} bytes of UTF-8`,
-  );
+  .refine((text) => text.isWellFormed(), "must not contain a lone surrogate");
 
 const mediaType = z
   .string()
+  .max(MEDIA_TYPE_LENGTH, { abort: true, error: MEDIA_TYPE_ERROR })
   .transform((text) => text.toLowerCase())
-  .refine((text) => MEDIA_TYPE.test(text), "must be a media type without parameters: text/plain")
+  .refine((text) => MEDIA_TYPE.test(text), MEDIA_TYPE_ERROR)
   .refine(
     (text) => !text.startsWith("image/") || isModelImage(text),
     `must be, of images, one that the model takes: ${MODEL_IMAGES.join(", ")}`,
@@ -54,6 +56,8 @@ export function attachmentRules(maxBytes: number) {
     .superRefine((all, { addIssue }) => {
       const seen = new Set<string>();
       for (const [index, { name }] of all.entries()) {
+        // It is refused for that; to fold it could take minutes, of a letter with a million accents.
+        if (!isShort(name)) continue;
         const same = folded(name);
         if (seen.has(same)) {
           const message = "must be unique in the request";

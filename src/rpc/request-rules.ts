@@ -5,6 +5,7 @@ import { PermissionMode } from "../../gen/breakglass/v1/turn_pb.ts";
 import type { ApprovalAnswer } from "../agent/agent.ts";
 import { Refusal } from "../errors.ts";
 import { attachmentRules } from "./attachment-rules.ts";
+import { isJsonObject } from "./json-object.ts";
 
 /** Every rule of every request stands here, with the words that a caller who breaks it reads. */
 
@@ -17,7 +18,7 @@ const optionalUuid = z.union([z.literal(""), uuid], { error: "must be empty or a
 
 const name = z
   .string()
-  .max(256, "must have at most 256 characters")
+  .max(256, { abort: true, error: "must have at most 256 characters" })
   .regex(
     /^([A-Za-z0-9._:/@][A-Za-z0-9._:/@-]*)?$/,
     "must be of [A-Za-z0-9._:/@-] and not begin with -",
@@ -32,21 +33,28 @@ export interface RequestLimits {
   readonly maxAttachmentBytes: number;
 }
 
-const STEER_BYTES = 64 * 1024;
+/** What a message of SteerTurn may have, in UTF-8. */
+export const STEER_BYTES = 64 * 1024;
+/** Of a request in which everything is wrong so many are told: the answer goes into headers. */
+const MAX_VIOLATIONS = 20;
 const DENIAL_BYTES = 16 * 1024;
-const INPUT_BYTES = 1024 * 1024;
+/** What a changed input of ResolveApproval may have, in UTF-8. */
+export const INPUT_BYTES = 1024 * 1024;
+
+/** First of all rules, so that none of the others is tried on a text that is too long. */
+function textOf(maxBytes: number) {
+  return z.string().refine((text) => Buffer.byteLength(text) <= maxBytes, {
+    abort: true,
+    error: `must have at most ${maxBytes} bytes of UTF-8`,
+  });
+}
 
 /** What goes to the agent, literally. */
 function words(maxBytes: number) {
-  return z
-    .string()
+  return textOf(maxBytes)
     .refine((text) => text.trim() !== "", "must not be empty")
     .refine((text) => !text.includes("\0"), "must not contain NUL")
-    .refine(wellFormed, "must not contain a lone surrogate")
-    .refine(
-      (text) => Buffer.byteLength(text) <= maxBytes,
-      `must have at most ${maxBytes} bytes of UTF-8`,
-    );
+    .refine(wellFormed, "must not contain a lone surrogate");
 }
 
 const timeout = z
@@ -101,21 +109,10 @@ export const steerTurnRules = z.object({
   requestId: optionalUuid,
 });
 
-const denial = z
-  .string()
-  .refine(wellFormed, "must not contain a lone surrogate")
-  .refine(
-    (text) => Buffer.byteLength(text) <= DENIAL_BYTES,
-    `must have at most ${DENIAL_BYTES} bytes of UTF-8`,
-  );
+const denial = textOf(DENIAL_BYTES).refine(wellFormed, "must not contain a lone surrogate");
 
-const changedInput = z
-  .string()
+const changedInput = textOf(INPUT_BYTES)
   .refine(wellFormed, "must not contain a lone surrogate")
-  .refine(
-    (text) => Buffer.byteLength(text) <= INPUT_BYTES,
-    `must have at most ${INPUT_BYTES} bytes`,
-  )
   .refine(isJsonObject, "must be a JSON object");
 
 /** A member of the oneof by itself: `allow.input_json` is its field, and not `decision`. */
@@ -165,12 +162,12 @@ export const listSessionsRules = z.object({ pageSize, pageToken: z.string() });
 /**
  * Holds a request against its rules.
  *
- * @throws Refusal INVALID_ARGUMENT that names every field to mend.
+ * @throws Refusal INVALID_ARGUMENT that names the fields to mend, at most `MAX_VIOLATIONS` of them.
  */
 export function validate<S extends z.ZodType>(rules: S, request: z.input<S>): z.output<S> {
   const parsed = rules.safeParse(request);
   if (parsed.success) return parsed.data;
-  const violations = parsed.error.issues.map((issue) => ({
+  const violations = parsed.error.issues.slice(0, MAX_VIOLATIONS).map((issue) => ({
     field: fieldOf(issue.path),
     description: issue.message,
   }));
@@ -186,15 +183,6 @@ function fieldOf(path: readonly PropertyKey[]): string {
     .map((part) => (typeof part === "number" ? `[${part}]` : `.${protoName(String(part))}`))
     .join("")
     .slice(1);
-}
-
-function isJsonObject(text: string): boolean {
-  try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === "object" && value !== null && !Array.isArray(value);
-  } catch {
-    return false;
-  }
 }
 
 function protoName(name: string): string {

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { constants } from "node:fs";
 import { type FileHandle, mkdir, open, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { setImmediate as othersServed } from "node:timers/promises";
 import type { AgentImage } from "../agent/agent.ts";
 import { explainExhaustion } from "../exhaustion.ts";
 import type { AttachmentRecord } from "../store/store.ts";
@@ -19,6 +20,9 @@ export interface PlacedAttachments {
   /** Relative to the workspace. */
   readonly files: string[];
 }
+
+/** What is hashed at once: about a millisecond. */
+const HASHED_BYTES = 1024 * 1024;
 
 const { O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_RDONLY, O_WRONLY } = constants;
 
@@ -42,12 +46,16 @@ export async function placeAttachments(
   return { images, files: files.map(({ name }) => join(folder, name)) };
 }
 
-/** What attachments are compared by; empty where there are none. */
-export function attachmentsDigest(attachments: readonly Attachment[]): string {
+/** What attachments are compared by; empty where there are none. Others are served in between. */
+export async function attachmentsDigest(attachments: readonly Attachment[]): Promise<string> {
   if (attachments.length === 0) return "";
   const hash = createHash("sha256");
   for (const { name, mediaType, data } of attachments) {
-    hash.update(`${JSON.stringify([name, mediaType, data.length])}\n`).update(data);
+    hash.update(`${JSON.stringify([name, mediaType, data.length])}\n`);
+    for (let at = 0; at < data.length; at += HASHED_BYTES) {
+      hash.update(data.subarray(at, at + HASHED_BYTES));
+      await othersServed();
+    }
   }
   return hash.digest("hex");
 }

@@ -3,7 +3,7 @@ import { PermissionMode, TurnOrigin } from "../../gen/breakglass/v1/turn_pb.ts";
 import type { OwnWork, SparePlace } from "../agent/agent.ts";
 import { Refusal } from "../errors.ts";
 import type { TurnStart } from "../store/store.ts";
-import { attachmentRecords, attachmentsDigest } from "./attachments.ts";
+import { attachmentRecords } from "./attachments.ts";
 import { newId, newTurnId } from "./identifiers.ts";
 import type { RunRequest } from "./turn-requests.ts";
 
@@ -25,6 +25,7 @@ type Refused = TurnStart["refusal"];
  * A caller's turn, to be recorded.
  *
  * @param spare - The place of a session that it may open. Undefined: one of its own.
+ * @param digest - Of its attachments.
  * @param refusal - Why it cannot begin now.
  * @throws Refusal BYPASS_FORBIDDEN.
  */
@@ -33,6 +34,7 @@ export function callerStart(
   principal: string,
   { defaults, sessionsDir, maxSessionTurns, permissionMode }: StartPolicy,
   spare: SparePlace | undefined,
+  digest: string,
   refusal: Refused,
 ): TurnStart {
   const { sessionId, prompt, model, agent, requestId, attachments } = request;
@@ -48,7 +50,7 @@ export function callerStart(
     permissionMode: modeOf(request.permissionMode, permissionMode),
     sentPermissionMode: request.permissionMode,
     attachments: attachmentRecords(attachments),
-    attachmentsDigest: attachmentsDigest(attachments),
+    attachmentsDigest: digest,
     requestId,
     time: Date.now(),
     maxSessionTurns,

@@ -16,6 +16,7 @@ import type {
 } from "../store/store.ts";
 import { isLive } from "../turn-state.ts";
 import { refusalOfLateAnswer, turnEnded } from "./approvals.ts";
+import { attachmentsDigest } from "./attachments.ts";
 import { newId, newTurnId } from "./identifiers.ts";
 import { LeftTurn } from "./left-turn.ts";
 import { untilFailed } from "./live-turn.ts";
@@ -107,6 +108,7 @@ export class Turns {
    */
   async run(request: RunRequest, principal: string): Promise<TurnRecord> {
     const { agent, defaults, permissionMode } = this.#options;
+    const digest = await attachmentsDigest(request.attachments);
     const spare = agent.reserve(
       request.agent || defaults.agent,
       request.model || defaults.model,
@@ -115,7 +117,7 @@ export class Turns {
     let session: SessionRecord | undefined;
     try {
       const created = await this.#create(
-        callerStart(request, principal, this.#options, spare, this.#refusal()),
+        callerStart(request, principal, this.#options, spare, digest, this.#refusal()),
       );
       session = created.session;
       if (!created.joined) this.#beginAsked(created, request);

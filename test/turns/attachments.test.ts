@@ -95,14 +95,15 @@ describe("the digest of attachments", () => {
     data: fc.uint8Array({ maxLength: 8 }),
   });
 
-  it("is empty for none, and the same only for the same ones in the same order", () => {
-    expect(attachmentsDigest([])).toBe("");
+  it("is empty for none, and the same only for the same ones in the same order", async () => {
+    expect(await attachmentsDigest([])).toBe("");
     const several = fc.array(attachment, { maxLength: 3 });
-    fc.assert(
-      fc.property(several, several, (one, other) => {
+    await fc.assert(
+      fc.asyncProperty(several, several, async (one, other) => {
         const same = JSON.stringify(plain(one)) === JSON.stringify(plain(other));
-        expect(attachmentsDigest(one) === attachmentsDigest(other)).toBe(same);
-        expect(attachmentsDigest(structuredClone(one))).toBe(attachmentsDigest(one));
+        const digest = await attachmentsDigest(one);
+        expect(digest === (await attachmentsDigest(other))).toBe(same);
+        expect(await attachmentsDigest(structuredClone(one))).toBe(digest);
       }),
     );
   });
@@ -113,8 +114,8 @@ describe("the digest of attachments", () => {
     ["a name", [file("a", "x")], [file("b", "x")]],
     ["a type", [file("a", "x")], [file("a", "x", "text/csv")]],
     ["one more, empty", [file("a", "x")], [file("a", "x"), file("b", "")]],
-  ])("tells of %s", (_what, one, other) => {
-    expect(attachmentsDigest(one)).not.toBe(attachmentsDigest(other));
+  ])("tells of %s", async (_what, one, other) => {
+    expect(await attachmentsDigest(one)).not.toBe(await attachmentsDigest(other));
   });
 });
 

@@ -129,8 +129,17 @@ export function controlRequest(id: string, request: Control): string {
 export function allowResponse(requestId: string, inputJson: string): string {
   const id = JSON.stringify(requestId);
   // Unescaped they are only white space in JSON; left in, what follows one would be a line of its own to the CLI.
-  const input = inputJson.replace(/[\r\n]/g, " ");
+  const input = onOneLine(inputJson);
   return `{"type":"control_response","response":{"subtype":"success","request_id":${id},"response":{"behavior":"allow","updatedInput":${input}}}}\n`;
+}
+
+/** By bytes: of a MiB of line breaks a regular expression takes a quarter of a second. */
+function onOneLine(json: string): string {
+  const bytes = Buffer.from(json);
+  for (let at = 0; at < bytes.length; at++) {
+    if (bytes[at] === 0x0a || bytes[at] === 0x0d) bytes[at] = 0x20;
+  }
+  return bytes.toString();
 }
 
 /** The line that denies a tool its call; the model reads the message. */
