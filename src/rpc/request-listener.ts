@@ -1,6 +1,5 @@
 import { createConnectRouter } from "@connectrpc/connect";
 import type { UniversalServerRequest } from "@connectrpc/connect/protocol";
-import { compressionBrotli, compressionGzip } from "@connectrpc/connect-node";
 import { BreakglassService } from "../../gen/breakglass/v1/breakglass_service_pb.ts";
 import type { HttpRequest, RequestListener } from "../edge/http.ts";
 import type { Reader } from "../edge/reader.ts";
@@ -11,6 +10,7 @@ import { admit, contextValuesOf, originOf } from "./admission.ts";
 import { breakglassService } from "./breakglass-service.ts";
 import type { Origins } from "./origins.ts";
 import { headersOf } from "./request-headers.ts";
+import { ACCEPTED_COMPRESSION, RequestMessages, type RequestToRead } from "./request-messages.ts";
 import type { RequestLimits } from "./request-rules.ts";
 import { respond } from "./respond.ts";
 import { statusOf } from "./status.ts";
@@ -59,6 +59,7 @@ function rpcListener(options: RequestListenerOptions): RequestListener {
   const { handlers } = createRouter(options);
   const handlersByPath = new Map(handlers.map((handler) => [handler.requestPath, handler]));
   const readers = new Readers(options, options.closing, log);
+  const messages = new RequestMessages(options, log);
   return (request, response) => {
     // A late write's error; that the connection is gone is heard of from its end.
     response.on("error", () => {});
@@ -69,7 +70,8 @@ function rpcListener(options: RequestListenerOptions): RequestListener {
       return;
     }
     const reader = readers.add(request, response);
-    handle(universalRequest(request, reader))
+    const asked = universalRequest(request, reader);
+    handle({ ...asked, body: messages.read(handle.method, asked) })
       .then((answer) => respond(answer, request, response, reader))
       .catch((error: unknown) => {
         if (!reader.signal.aborted) log.error("a request failed by a defect", { error });
@@ -79,9 +81,9 @@ function rpcListener(options: RequestListenerOptions): RequestListener {
 }
 
 function createRouter(options: RequestListenerOptions) {
-  const { turns, origins, tokens, maxPromptBytes, maxAttachmentBytes, log } = options;
+  const { turns, origins, tokens, log } = options;
   const router = createConnectRouter({
-    acceptCompression: [compressionGzip, compressionBrotli],
+    acceptCompression: [...ACCEPTED_COMPRESSION],
     requestGate: (context) => {
       try {
         admit(context, origins, tokens());
@@ -89,15 +91,15 @@ function createRouter(options: RequestListenerOptions) {
         throw statusOf(error, log);
       }
     },
-    // JSON has bytes as base64.
-    readMaxBytes: maxPromptBytes + Math.ceil((maxAttachmentBytes * 4) / 3) + MIB,
     // Responses are bounded to 3 MiB where they are made; this is what grpc-js takes by default.
     writeMaxBytes: 4 * MIB,
   });
   return router.service(BreakglassService, breakglassService(turns, options, log));
 }
 
-function universalRequest(request: HttpRequest, reader: Reader): UniversalServerRequest {
+type Asked = UniversalServerRequest & Pick<RequestToRead, "body" | "contextValues">;
+
+function universalRequest(request: HttpRequest, reader: Reader): Asked {
   const { method = "", httpVersion, url = "" } = request;
   const isEncrypted = "encrypted" in request.socket;
   const base = `${isEncrypted ? "https" : "http"}://${originOf(request).host}`;
@@ -106,7 +108,8 @@ function universalRequest(request: HttpRequest, reader: Reader): UniversalServer
     method,
     url: new URL(url, base).toString(),
     header: headersOf(request),
-    body: request,
+    // Left early it would take the connection with it, and the answer.
+    body: request.iterator({ destroyOnReturn: false }),
     signal: reader.signal,
     contextValues: contextValuesOf(request, reader),
   };

@@ -1,0 +1,27 @@
+import type { Message } from "@bufbuild/protobuf";
+import type { BreakglassService } from "../../gen/breakglass/v1/breakglass_service_pb.ts";
+import type { FieldViolation } from "../errors.ts";
+import type { ReceivedMessage } from "./decode-message.ts";
+
+/** A method by the name that the generated code has for it. */
+export type MethodName = keyof typeof BreakglassService.method;
+
+/** A message to be read by the decoding thread, which its memory is given to. */
+export interface DecodingJob extends Omit<ReceivedMessage, "bytes"> {
+  readonly id: number;
+  readonly method: MethodName;
+  readonly segments: readonly Uint8Array[];
+}
+
+/** What became of it. */
+export type DecodingAnswer = { readonly id: number } & (
+  | { readonly message: Message }
+  | {
+      readonly refusal: {
+        readonly message: string;
+        readonly violations: readonly FieldViolation[] | undefined;
+      };
+    }
+  | { readonly tooLarge: true }
+  | { readonly defect: unknown }
+);

@@ -1,0 +1,150 @@
+import type { DescMethod, Message } from "@bufbuild/protobuf";
+import {
+  Code,
+  ConnectError,
+  type ContextValues,
+  createContextKey,
+  type HandlerContext,
+} from "@connectrpc/connect";
+import type { Compression } from "@connectrpc/connect/protocol";
+import { compressionBrotli, compressionGzip } from "@connectrpc/connect-node";
+import type { Log } from "../log.ts";
+import { decodeMessage, ENCODINGS, type ReceivedMessage } from "./decode-message.ts";
+import type { MethodName } from "./decoding-job.ts";
+import { DecodingThread } from "./decoding-thread.ts";
+import { type Body, type MessageBytes, readEnvelope, readWhole } from "./message-body.ts";
+import { MessageTooLarge } from "./message-bounds.ts";
+import { messageLimitsOf } from "./message-limits.ts";
+import { joined, type ReceivedBytes } from "./received-bytes.ts";
+import type { RequestLimits } from "./request-rules.ts";
+import { statusOf } from "./status.ts";
+import { type WireFormat, wireFormatOf } from "./wire-format.ts";
+
+/** Read where it comes, in well below a millisecond; what is larger, or may become so, is read by the thread. */
+const INLINE_BYTES = 64 * 1024;
+
+const messageKey = createContextKey<Message | undefined>(undefined);
+
+/** The message of a request, as it was read. */
+export function messageOf(context: HandlerContext): Message {
+  const message = context.values.get(messageKey);
+  if (message === undefined) throw new Error("a request reached its handler without its message");
+  return message;
+}
+
+/** A request whose message is to be read. */
+export interface RequestToRead {
+  /** As `headersOf` makes them. */
+  readonly header: Headers;
+  readonly body: Body;
+  readonly contextValues: ContextValues;
+}
+
+/** The framework compresses its answers; what it is given to read is not compressed any more. */
+export const ACCEPTED_COMPRESSION: readonly Compression[] = [
+  withoutDecompression(compressionGzip),
+  withoutDecompression(compressionBrotli),
+];
+
+/**
+ * Reads the messages of requests in the framework's place, which builds all of a message before anyone has looked at it,
+ * on the thread that serves everyone.
+ *
+ * 1. A message is held against its method's limit before it is read, and against it again when it is decompressed.
+ * 2. Its elements, its depth and its text are bounded before anything is built.
+ * 3. What could take long is read in another thread.
+ */
+export class RequestMessages {
+  readonly #limits: RequestLimits;
+  readonly #thread = new DecodingThread();
+  readonly #log: Log;
+
+  constructor(limits: RequestLimits, log: Log) {
+    this.#limits = limits;
+    this.#log = log;
+  }
+
+  /**
+   * The body that the framework is given: empty of what came, which is in the request's context values by then, but in its
+   * envelope and format. It is asked for once the caller is admitted, and not before.
+   *
+   * @throws ConnectError, which the framework answers with, for a message that is not taken.
+   */
+  async *read(method: DescMethod, request: RequestToRead): Body {
+    const format = wireFormatOf(request.header.get("content-type"));
+    if (format === undefined) throw new Error("a body of no known format was read");
+    const limits = messageLimitsOf(method, this.#limits);
+    const { isJson } = format;
+    const maxBytes = isJson ? limits.jsonBytes : limits.binaryBytes;
+    const bytes = await readMessage(request, format, maxBytes).catch(refuse);
+    if (bytes === undefined) return;
+    const encoding = encodingOf(bytes, request.header, format);
+    const how = { encoding, isJson, maxBytes, textBytes: limits.textBytes };
+    const message = await this.#decode(method, bytes.received, how).catch(refuse);
+    request.contextValues.set(messageKey, message);
+    yield standIn(format);
+  }
+
+  async #decode(
+    method: DescMethod,
+    received: ReceivedBytes,
+    how: Omit<ReceivedMessage, "bytes">,
+  ): Promise<Message> {
+    const segments = received.segments();
+    const most = how.encoding === undefined ? received.length : how.maxBytes;
+    try {
+      return most > INLINE_BYTES
+        ? await this.#thread.decode(method.localName as MethodName, segments, how)
+        : decodeMessage(method.input, { ...how, bytes: joined(segments) });
+    } catch (error) {
+      throw error instanceof MessageTooLarge ? error : statusOf(error, this.#log);
+    }
+  }
+}
+
+/** @throws ConnectError without details for what is too large, which no caller can mend; the same error for all else. */
+function refuse(error: unknown): never {
+  if (!(error instanceof MessageTooLarge)) throw error;
+  throw new ConnectError(error.message, Code.ResourceExhausted);
+}
+
+async function readMessage(
+  { body, header }: RequestToRead,
+  format: WireFormat,
+  maxBytes: number,
+): Promise<MessageBytes | undefined> {
+  if (format.isEnveloped) return readEnvelope(body, maxBytes);
+  const received = await readWhole(body, maxBytes);
+  return { received, isCompressed: knownEncoding(header, format) !== undefined };
+}
+
+/** What a message is compressed with; undefined: with nothing. */
+function encodingOf(
+  { isCompressed }: MessageBytes,
+  header: Headers,
+  format: WireFormat,
+): ReceivedMessage["encoding"] {
+  const encoding = knownEncoding(header, format);
+  if (!isCompressed) return undefined;
+  if (encoding !== undefined) return encoding;
+  // The code that gRPC has for it.
+  const what = `the message is compressed, but ${format.encodingHeader} does not say how`;
+  throw new ConnectError(what, Code.Internal);
+}
+
+/** Others the framework has refused by then. */
+function knownEncoding(header: Headers, format: WireFormat): ReceivedMessage["encoding"] {
+  const name = header.get(format.encodingHeader);
+  return ENCODINGS.find((encoding) => encoding === name);
+}
+
+/** The least that the framework takes for a message. */
+function standIn({ isJson, isEnveloped }: WireFormat): Uint8Array {
+  const message = Buffer.from(isJson ? "{}" : "");
+  if (!isEnveloped) return message;
+  return Buffer.concat([Buffer.from([0, 0, 0, 0, message.length]), message]);
+}
+
+function withoutDecompression(compression: Compression): Compression {
+  return { ...compression, decompress: async (bytes) => new Uint8Array(bytes) };
+}

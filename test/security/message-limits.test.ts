@@ -1,0 +1,150 @@
+import type { ClientHttp2Session } from "node:http2";
+import type { DescMethod } from "@bufbuild/protobuf";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { BreakglassService } from "../../gen/breakglass/v1/breakglass_service_pb.ts";
+import { messageLimitsOf } from "../../src/rpc/message-limits.ts";
+import {
+  compressed,
+  enveloped,
+  nameOf,
+  openRaw,
+  RAW_WAYS,
+  type RawAnswer,
+  type RawWay,
+  rawCall,
+} from "../support/raw-calls.ts";
+import { startTestServer, type TestServer } from "../support/test-server.ts";
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+const LIMITS = { maxPromptBytes: 2 * MIB, maxAttachmentBytes: 8 * MIB };
+const METHODS: readonly DescMethod[] = BreakglassService.methods;
+const { runTurn, getSession, steerTurn, resolveApproval } = BreakglassService.method;
+
+let server: TestServer;
+let session: ClientHttp2Session;
+beforeAll(async () => {
+  server = await startTestServer();
+  session = openRaw(server.url);
+});
+afterAll(async () => {
+  session.destroy();
+  await server[Symbol.asyncDispose]();
+});
+
+/** Calls with a message that is not compressed yet. */
+function call(method: DescMethod, way: RawWay, message: Uint8Array): Promise<RawAnswer> {
+  return rawCall(session, method, way, compressed(message, way));
+}
+
+/** A message of exactly so many bytes that says nothing: white space, or a field that nobody knows. */
+function empty(isJson: boolean, bytes: number): Buffer {
+  if (isJson) return Buffer.from(`{${" ".repeat(bytes - 2)}}`);
+  const header = bytes > 2 ** 21 + 5 ? 6 : bytes > 2 ** 14 + 4 ? 5 : 4;
+  const message = Buffer.alloc(bytes);
+  message.set([0xf2, 0x7f]);
+  let rest = bytes - header;
+  for (let at = 2; at < header; at++, rest >>= 7) {
+    message[at] = (rest & 0x7f) | (at === header - 1 ? 0 : 0x80);
+  }
+  return message;
+}
+
+describe.each(RAW_WAYS.map((way) => [nameOf(way), way] as const))("over %s", (_name, way) => {
+  it.each(METHODS.map((method) => [method.name, method] as const))(
+    "%s takes a message up to its limit, and none above it",
+    async (_method, method) => {
+      const { binaryBytes, jsonBytes } = messageLimitsOf(method, LIMITS);
+      const most = way.isJson ? jsonBytes : binaryBytes;
+      // Only what nobody asks for can be as long as a prompt: it is refused for what it does not say.
+      const taken = await call(method, way, empty(way.isJson, most));
+      const isList = method.name === "ListSessions";
+      expect(taken.code).toBe(isList ? "OK" : "InvalidArgument");
+      const { code, message, hasDetails } = await call(method, way, empty(way.isJson, most + 1));
+      expect({ code, message, hasDetails }).toEqual({
+        code: "ResourceExhausted",
+        message: `the message is larger than the ${most} bytes that this method takes`,
+        hasDetails: false,
+      });
+    },
+  );
+});
+
+describe("the limits", () => {
+  it("are what each method needs", () => {
+    const binary = METHODS.map((method) => messageLimitsOf(method, LIMITS).binaryBytes);
+    const small = METHODS.filter((_, index) => binary[index] === 16 * KIB);
+    expect(small).toHaveLength(METHODS.length - 3);
+    expect(messageLimitsOf(runTurn, LIMITS)).toEqual({
+      binaryBytes: 11 * MIB,
+      jsonBytes: 12 * MIB + Math.ceil((8 * MIB * 4) / 3) + MIB,
+      textBytes: 2 * MIB + 16 * KIB,
+    });
+    expect(messageLimitsOf(steerTurn, LIMITS).binaryBytes).toBe(80 * KIB);
+    expect(messageLimitsOf(resolveApproval, LIMITS).jsonBytes).toBe(6 * MIB + 16 * KIB);
+  });
+
+  it("refuse by the length that is announced, before the message has come", async () => {
+    const way = RAW_WAYS.find(({ protocol }) => protocol === "grpc")!;
+    const body = enveloped(Buffer.alloc(0), 0);
+    body.writeUInt32BE(2 ** 32 - 1, 1);
+    const answer = await rawCall(session, getSession, way, Buffer.alloc(0), { body });
+    expect(answer.code).toBe("ResourceExhausted");
+  });
+});
+
+describe.each(RAW_WAYS.map((way) => [nameOf(way), way] as const))(
+  "over %s a message",
+  (_name, way) => {
+    const turnId = "00000000-0000-4000-8000-000000000000";
+    const named = Buffer.concat([Buffer.from([0x0a, turnId.length]), Buffer.from(turnId)]);
+    const withFields = (count: number) =>
+      way.isJson
+        ? Buffer.from(
+            `{"turnId":"${turnId}"${Array.from({ length: count - 1 }, (_, i) => `,"x${i}":0`).join("")}}`,
+          )
+        : Buffer.concat([named, Buffer.alloc((count - 1) * 2, Buffer.from([0x78, 0x01]))]);
+    const nested = (depth: number) =>
+      way.isJson
+        ? Buffer.from(`{"turnId":"${turnId}","x":${"[".repeat(depth - 1)}${"]".repeat(depth - 1)}}`)
+        : Buffer.concat([
+            named,
+            Buffer.alloc(depth - 1, Buffer.from([0x7b])),
+            Buffer.alloc(depth - 1, Buffer.from([0x7c])),
+          ]);
+    const { getTurn } = BreakglassService.method;
+
+    it("may have fields of a newer client, which are not kept, but not without end", async () => {
+      // In JSON the object counts too.
+      const most = way.isJson ? 999 : 1000;
+      expect((await call(getTurn, way, withFields(most))).code).toBe("NotFound");
+      expect(await call(getTurn, way, withFields(1001))).toEqual({
+        code: "InvalidArgument",
+        message: "the message must have at most 1000 fields and items",
+        hasDetails: true,
+      });
+    });
+
+    it("may be deep, but not without end", async () => {
+      expect((await call(getTurn, way, nested(32))).code).toBe("NotFound");
+      expect(await call(getTurn, way, nested(33))).toEqual({
+        code: "InvalidArgument",
+        message: "the message must be at most 32 levels deep",
+        hasDetails: true,
+      });
+    });
+  },
+);
+
+it("every field of every request is of a kind whose elements are counted", () => {
+  const kinds = new Set<string>();
+  const visit = (desc: DescMethod["input"]) => {
+    for (const field of desc.fields) {
+      const isScalarList = field.fieldKind === "list" && field.message === undefined;
+      if (isScalarList || field.fieldKind === "map") kinds.add(String(field));
+      if (field.message !== undefined) visit(field.message);
+    }
+  };
+  for (const { input } of METHODS) visit(input);
+  expect([...kinds]).toEqual([]);
+});

@@ -1,0 +1,137 @@
+import { writeFile } from "node:fs/promises";
+import type { ClientHttp2Session } from "node:http2";
+import { join } from "node:path";
+import { create, type DescMethod, toBinary, toJsonString } from "@bufbuild/protobuf";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import {
+  BreakglassService,
+  RunTurnRequestSchema,
+} from "../../gen/breakglass/v1/breakglass_service_pb.ts";
+import { longestHold, recordingHolds } from "../support/loop-holds.ts";
+import { BINARY_SHAPES, JSON_SHAPES } from "../support/message-shapes.ts";
+import {
+  compressed,
+  nameOf,
+  openRaw,
+  RAW_WAYS,
+  type RawAnswer,
+  type RawWay,
+  rawCall,
+} from "../support/raw-calls.ts";
+import { type ServeProcess, startServeProcess } from "../support/serve-process.ts";
+import { createTestEnvironment, type TestEnvironment } from "../support/test-environment.ts";
+import { tokenLine } from "../support/test-server.ts";
+
+const MIB = 1024 * 1024;
+/** Ten times what is promised: the attacks took 10,000 ms and more. */
+const MAX_HOLD_MS = 500;
+const { runTurn, getSession, resolveApproval } = BreakglassService.method;
+
+let environment: TestEnvironment;
+let server: ServeProcess;
+let session: ClientHttp2Session;
+let holds: string;
+beforeAll(async () => {
+  environment = await createTestEnvironment();
+  holds = join(environment.root, "holds");
+  const tokensFile = join(environment.root, "tokens");
+  await writeFile(tokensFile, tokenLine("secret", "ops"));
+  const variables = { ...environment.variables, BREAKGLASS_TOKENS_FILE: tokensFile };
+  server = await startServeProcess({ ...variables, ...recordingHolds(holds) });
+  session = openRaw(server.url);
+  await longestHold(server.pid, holds);
+});
+afterAll(async () => {
+  session.destroy();
+  await server[Symbol.asyncDispose]();
+  await environment[Symbol.asyncDispose]();
+});
+
+/** Calls, and sees that nobody waited for it. */
+async function call(
+  method: DescMethod,
+  way: RawWay,
+  message: Uint8Array,
+  authorization = "Bearer secret",
+): Promise<RawAnswer> {
+  const headers = { authorization };
+  const answer = await rawCall(session, method, way, compressed(message, way), { headers });
+  expect((await longestHold(server.pid, holds)).cpuMs).toBeLessThan(MAX_HOLD_MS);
+  // It goes into a header.
+  expect(answer.message.length).toBeLessThan(4000);
+  return answer;
+}
+
+const GZIPPED = RAW_WAYS.filter(({ encoding }) => encoding === "gzip");
+/** All of them by one protocol; what is the same in the others needs one that shows it. */
+const shapesOf = ({ protocol, isJson }: RawWay) =>
+  (isJson ? JSON_SHAPES : BINARY_SHAPES).slice(0, protocol === "grpc" ? undefined : 1);
+
+describe.each(GZIPPED.map((way) => [nameOf(way), way] as const))("over %s", (_name, way) => {
+  const shapes = shapesOf(way);
+  it.each(shapes.map((shape) => [shape.name, shape] as const))(
+    "nobody waits for a message of %s",
+    async (_shape, { make }) => {
+      // Just below the limit, where all of it is looked at; and as it was, above it.
+      const most = way.isJson ? 23 * MIB : 10.9 * MIB;
+      for (const [method, bytes] of [
+        [runTurn, most],
+        [getSession, 13 * MIB],
+        [getSession, 15 * 1024],
+      ] as const) {
+        const { code } = await call(method, way, make(method.input, Math.floor(bytes)));
+        expect(["InvalidArgument", "ResourceExhausted"]).toContain(code);
+      }
+    },
+  );
+
+  it("nobody waits for the largest prompt and attachments that there may be, which are run", async () => {
+    const prompt = `say hello\n${"é".repeat(MIB - 10)}`;
+    const attachments = [
+      { name: "a", mediaType: "text/plain", data: new Uint8Array(4 * MIB) },
+      { name: "b", mediaType: "text/plain", data: new Uint8Array(4 * MIB).fill(7) },
+    ];
+    const request = create(RunTurnRequestSchema, { prompt, attachments });
+    const message = way.isJson
+      ? Buffer.from(toJsonString(RunTurnRequestSchema, request))
+      : toBinary(RunTurnRequestSchema, request);
+    expect((await call(runTurn, way, message)).code).toBe("OK");
+  });
+
+  it("nobody waits for a stranger, of whom nothing is read", async () => {
+    for (const { make } of shapes) {
+      const message = make(runTurn.input, 10 * MIB);
+      expect((await call(runTurn, way, message, "Bearer wrong")).code).toBe("Unauthenticated");
+    }
+  });
+});
+
+describe("nobody waits for", () => {
+  const [way] = GZIPPED.filter(({ protocol, isJson }) => protocol === "grpc" && isJson);
+  const ids = `"turnId":"${crypto.randomUUID()}","approvalId":"${crypto.randomUUID()}"`;
+  const allow = (input: string) =>
+    Buffer.from(`{${ids},"allow":{"inputJson":${JSON.stringify(input)}}}`);
+  const members = Array.from({ length: 80_000 }, (_, index) => `"${index.toString(36)}":0`);
+
+  it.each([
+    ["objects of many keys", `{${members.join()}}`, "NotFound"],
+    ["many objects", `{"a":[${"{},".repeat(300_000)}{}]}`, "NotFound"],
+    ["deep lists", `{"a":${"[".repeat(500_000)}${"]".repeat(500_000)}}`, "NotFound"],
+    ["lists without end", `{"a":${"[".repeat(1_000_000)}`, "InvalidArgument"],
+  ])("the input of an approval with %s", async (_what, input, code) => {
+    expect((await call(resolveApproval, way!, allow(input))).code).toBe(code);
+  });
+
+  it("names of files that a million accents are put on, nor for an answer that names them all", async () => {
+    const accents = "\u0301\u0316".repeat(250_000);
+    const attachments = Array.from({ length: 20 }, (_, index) => ({
+      name: index < 2 ? `a${accents}` : "../..",
+      mediaType: "image/none",
+    }));
+    const request = create(RunTurnRequestSchema, { prompt: "x", attachments });
+    const binary = RAW_WAYS.find(({ protocol }) => protocol === "grpc")!;
+    const answer = await call(runTurn, binary, toBinary(RunTurnRequestSchema, request));
+    expect(answer.code).toBe("InvalidArgument");
+    expect(answer.message.split("; ")).toHaveLength(20);
+  });
+});
