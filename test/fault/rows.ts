@@ -7,6 +7,7 @@ import { fuzz } from "./fuzz.ts";
 import { halfOpen } from "./half-open.ts";
 import { hostileAgents } from "./hostile-agents.ts";
 import { idleStreams } from "./idle-streams.ts";
+import { messageShapes } from "./message-shapes.ts";
 import { readersStalled } from "./readers-stalled.ts";
 import type { FaultRow } from "./row.ts";
 import { sameRequest } from "./same-request.ts";
@@ -29,5 +30,6 @@ export const ROWS: readonly FaultRow[] = [
   writeBlocked,
   halfOpen,
   idleStreams,
+  messageShapes,
   fuzz,
 ];
