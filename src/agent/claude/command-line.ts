@@ -110,7 +110,8 @@ export function userMessage(
   files: readonly string[] = [],
 ): string {
   const content = promptContent(prompt, images, files);
-  return `${JSON.stringify({ type: "user", uuid, message: { role: "user", content } })}\n`;
+  const id = JSON.stringify(uuid);
+  return `{"type":"user","uuid":${id},"message":{"role":"user","content":${content}}}\n`;
 }
 
 /** What the CLI can be asked to do beside taking messages. */
