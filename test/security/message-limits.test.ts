@@ -84,6 +84,27 @@ describe("the limits", () => {
     expect(messageLimitsOf(resolveApproval, LIMITS).jsonBytes).toBe(6 * MIB + 16 * KIB);
   });
 
+  it("are told over HTTP/1.1 too, where the rest of a message is still being sent", async () => {
+    const url = `${server.url}/breakglass.v1.BreakglassService/GetSession`;
+    const headers = { "content-type": "application/json" };
+    for (const body of ["x".repeat(64 * KIB), "x".repeat(4 * MIB)]) {
+      const answer = await fetch(url, { method: "POST", headers, body });
+      expect(answer.status).toBe(429);
+      expect(await answer.json()).toMatchObject({ code: "resource_exhausted" });
+    }
+  });
+
+  it("leave a page token room, which may be as deep as it is long", async () => {
+    const way = RAW_WAYS.find(({ protocol, isJson }) => protocol === "connect" && isJson)!;
+    const token = Buffer.from("[".repeat(11_000)).toString("base64url");
+    const message = Buffer.from(JSON.stringify({ pageToken: token }));
+    const answer = await rawCall(session, BreakglassService.method.listSessions, way, message);
+    expect(answer).toMatchObject({
+      code: "InvalidArgument",
+      message: "page_token must be empty or the next_page_token of an answer to the same request",
+    });
+  });
+
   it("refuse by the length that is announced, before the message has come", async () => {
     const way = RAW_WAYS.find(({ protocol }) => protocol === "grpc")!;
     const body = enveloped(Buffer.alloc(0), 0);
