@@ -97,7 +97,7 @@ describe("page tokens", () => {
       () => client.listTurns({ sessionId: other, pageToken: turnsToken }),
       () => client.listSessions({ pageToken: "made up" }),
       () => client.listSessions({ pageToken: `${sessionsToken}x` }),
-      () => client.listSessions({ pageToken: "x".repeat(100_000) }),
+      () => client.listSessions({ pageToken: "x".repeat(10_000) }),
     ];
     for (const call of calls) {
       expect(await refusalOf(call())).toMatchObject({
