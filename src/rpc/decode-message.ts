@@ -22,7 +22,7 @@ export interface ReceivedMessage {
   /** Undefined: it is not compressed. */
   readonly encoding: (typeof ENCODINGS)[number] | undefined;
   readonly isJson: boolean;
-  /** What it may have, decompressed. */
+  /** What it may have, decompressed; it was held against that as it came. */
   readonly maxBytes: number;
   /** What its strings may have together. */
   readonly textBytes: number;
@@ -41,7 +41,6 @@ const DECOMPRESS = { gzip: gunzipSync, br: brotliDecompressSync };
  */
 export function decodeMessage(desc: DescMessage, received: ReceivedMessage): Message {
   const bytes = decompressed(received);
-  if (bytes.length > received.maxBytes) throw new MessageTooLarge(received.maxBytes);
   return received.isJson
     ? decodeJson(desc, bytes, received.textBytes)
     : decodeBinary(desc, bytes, received.textBytes);

@@ -108,8 +108,7 @@ function universalRequest(request: HttpRequest, reader: Reader): Asked {
     method,
     url: new URL(url, base).toString(),
     header: headersOf(request),
-    // Left early it would take the connection with it, and the answer.
-    body: request.iterator({ destroyOnReturn: false }),
+    body: request,
     signal: reader.signal,
     contextValues: contextValuesOf(request, reader),
   };
