@@ -1,14 +1,13 @@
 import { createServer as createHttp1Server } from "node:http";
 import { createServer as createHttp2Server, createSecureServer } from "node:http2";
-import { createServer as createNetServer, type Server, type Socket } from "node:net";
+import { createServer as createNetServer, type Server } from "node:net";
 import { Server as TlsServer } from "node:tls";
 import type { ListenAddress } from "../config.ts";
 import { Connections } from "./connections.ts";
+import { readHttpVersion } from "./first-bytes.ts";
 import { Heartbeats } from "./heartbeats.ts";
 import type { RequestListener } from "./http.ts";
 
-/** What HTTP/2's connection preface begins with (RFC 9113, 3.4), and no HTTP/1.1 request does. */
-const HTTP2_PREFACE = Buffer.from("PRI ");
 /** A connection that says nothing is closed. */
 const FIRST_BYTES_MS = 10_000;
 /** Node takes thousands by default; one client's flood must leave the others their share. */
@@ -87,9 +86,11 @@ function cleartextServer(onRequest: RequestListener, connections: Connections): 
   const server = createNetServer((socket) => {
     connections.add(socket);
     socket.on("error", () => socket.destroy());
-    void readFirstBytes(socket).then((first) => {
-      if (first === undefined) return;
-      const isHttp2 = first.equals(HTTP2_PREFACE);
+    const timer = setTimeout(() => socket.destroy(), FIRST_BYTES_MS);
+    void readHttpVersion(socket).then((version) => {
+      clearTimeout(timer);
+      if (version === undefined) return;
+      const isHttp2 = version === "HTTP/2";
       if (isHttp2) connections.addMultiplexed(socket);
       (isHttp2 ? http2 : http1).emit("connection", socket);
     });
@@ -120,35 +121,6 @@ const http2Options = {
   streamResetRate: 33,
   maxSessionInvalidFrames: 100,
 };
-
-/** As many first bytes as tell the version, put back in front of the rest; undefined where they never came. */
-function readFirstBytes(socket: Socket): Promise<Buffer | undefined> {
-  return new Promise((resolve) => {
-    const finish = (first: Buffer | undefined) => {
-      clearTimeout(timer);
-      socket.off("readable", look);
-      socket.off("close", end);
-      socket.off("end", end);
-      resolve(first);
-    };
-    const end = () => finish(undefined);
-    const look = () => {
-      const bytes: Buffer | null = socket.read();
-      if (bytes === null) return;
-      socket.unshift(bytes);
-      const first = bytes.subarray(0, HTTP2_PREFACE.length);
-      if (
-        first.length === HTTP2_PREFACE.length ||
-        !HTTP2_PREFACE.subarray(0, first.length).equals(first)
-      )
-        finish(first);
-    };
-    const timer = setTimeout(() => socket.destroy(), FIRST_BYTES_MS);
-    socket.on("readable", look);
-    socket.once("close", end);
-    socket.once("end", end);
-  });
-}
 
 function bind(server: Server, { host, port }: ListenAddress): Promise<void> {
   return new Promise((resolve, reject) => {

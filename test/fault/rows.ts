@@ -8,6 +8,7 @@ import { halfOpen } from "./half-open.ts";
 import { hostileAgents } from "./hostile-agents.ts";
 import { idleStreams } from "./idle-streams.ts";
 import { messageShapes } from "./message-shapes.ts";
+import { oneByte } from "./one-byte.ts";
 import { readersStalled } from "./readers-stalled.ts";
 import type { FaultRow } from "./row.ts";
 import { sameRequest } from "./same-request.ts";
@@ -31,5 +32,6 @@ export const ROWS: readonly FaultRow[] = [
   halfOpen,
   idleStreams,
   messageShapes,
+  oneByte,
   fuzz,
 ];
