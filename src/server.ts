@@ -202,7 +202,7 @@ async function listenFor(
   const { listen: address, maxPromptBytes, maxAttachmentBytes } = config;
   const { readerStallMs, maxStalledBytes } = config;
   try {
-    return await listen(address, files.certificate?.current, config, (port) => {
+    return await listen(address, files.certificate?.current, config, log, (port) => {
       const hosts = [...ownHosts(address.host, port), ...config.allowedHosts];
       const origins = new Origins(schemeOf(config), hosts, config.allowedOrigins);
       const limits = { maxPromptBytes, maxAttachmentBytes, readerStallMs, maxStalledBytes };

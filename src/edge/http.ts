@@ -10,5 +10,13 @@ export type HttpResponse = (ServerResponse | Http2ServerResponse) & {
   writeHead(status: number, headers?: Record<string, string>): HttpResponse;
 };
 
-/** Answers HTTP requests of either version. */
-export type RequestListener = (request: HttpRequest, response: HttpResponse) => void;
+/**
+ * Answers HTTP requests of either version.
+ *
+ * @param admitted - To be called once it is known that the request may be made: its connection is no stranger's then.
+ */
+export type RequestListener = (
+  request: HttpRequest,
+  response: HttpResponse,
+  admitted: () => void,
+) => void;

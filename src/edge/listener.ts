@@ -1,15 +1,18 @@
 import { createServer as createHttp1Server } from "node:http";
-import { createServer as createHttp2Server, createSecureServer } from "node:http2";
-import { createServer as createNetServer, type Server } from "node:net";
-import { Server as TlsServer } from "node:tls";
+import { createServer as createHttp2Server } from "node:http2";
+import { createServer as createNetServer, type Server, type Socket } from "node:net";
+import { createServer as createTlsServer, Server as TlsServer } from "node:tls";
 import type { ListenAddress } from "../config.ts";
+import type { Log } from "../log.ts";
 import { Connections } from "./connections.ts";
-import { readHttpVersion } from "./first-bytes.ts";
+import { type HttpVersion, readHttpVersion } from "./first-bytes.ts";
 import { Heartbeats } from "./heartbeats.ts";
-import type { RequestListener } from "./http.ts";
+import type { HttpRequest, HttpResponse, RequestListener } from "./http.ts";
 
-/** A connection that says nothing is closed. */
-const FIRST_BYTES_MS = 10_000;
+/** Headers that have begun must end within it; before that there is the time that a connection has for its first request. */
+const HEADERS_MS = 10_000;
+/** How often Node looks for those that have not. */
+const HEADERS_LOOK_MS = 1000;
 /** Node takes thousands by default; one client's flood must leave the others their share. */
 const MAX_STREAMS_PER_CONNECTION = 256;
 /** As many as come back at once after a cut; Linux takes 4096 where it is not told otherwise, Node would ask for 511. */
@@ -17,10 +20,16 @@ const BACKLOG = 4096;
 
 /** Bounds of a listener's connections. */
 export interface ConnectionLimits {
-  /** Beyond them new ones are closed at once. */
+  /** Beyond them new ones are closed at once; see `ConnectionPlaces` for who has how many. */
   readonly maxConnections: number;
   /** How long a peer may be silent before it is asked, and how long it may take to answer, in milliseconds. */
   readonly pingMs: number;
+}
+
+/** A certificate and its key, in PEM. */
+export interface Certificate {
+  readonly cert: Buffer;
+  readonly key: Buffer;
 }
 
 /** A port that accepts connections. */
@@ -35,6 +44,9 @@ export interface Listener {
   destroy(): void;
 }
 
+/** Serves a connection in that version of HTTP. */
+type Speak = (socket: Socket, version: HttpVersion) => void;
+
 /**
  * Listens for HTTP/1.1 and HTTP/2 on one port, with TLS where there is a certificate.
  *
@@ -43,23 +55,26 @@ export interface Listener {
  */
 export async function listen(
   address: ListenAddress,
-  tls: { readonly cert: Buffer; readonly key: Buffer } | undefined,
+  certificate: Certificate | undefined,
   { maxConnections, pingMs }: ConnectionLimits,
+  log: Log,
   listenerFor: (port: number) => RequestListener,
 ): Promise<Listener> {
   let answer: RequestListener | undefined;
   const heartbeats = new Heartbeats(pingMs);
-  const connections = new Connections(heartbeats);
-  const onRequest: RequestListener = (request, response) => {
-    connections.addRequest(request, response);
-    answer?.(request, response);
-  };
-  const server =
-    tls === undefined
-      ? cleartextServer(onRequest, connections)
-      : tlsServer(tls, onRequest, connections);
-  server.maxConnections = maxConnections;
-  server.once("close", () => heartbeats.stop());
+  const connections = new Connections(maxConnections, heartbeats, log);
+  const { speak, stop } = createSpeakers(connections, (...args) => answer?.(...args));
+  const receive =
+    certificate === undefined ? clearReceiver(speak) : tlsReceiver(certificate, connections, speak);
+  const server = createNetServer({ noDelay: true }, (socket) => {
+    socket.on("error", () => socket.destroy());
+    if (connections.accept(socket)) receive(socket);
+  });
+  server.once("close", () => {
+    heartbeats.stop();
+    connections.stop();
+    stop();
+  });
   await bind(server, address);
   const { port } = server.address() as { port: number };
   answer = listenerFor(port);
@@ -77,42 +92,57 @@ export async function listen(
   };
 }
 
-function cleartextServer(onRequest: RequestListener, connections: Connections): Server {
-  const http1 = createHttp1Server(onRequest);
-  // It never listens itself, but only this makes it keep its time-outs.
+/** Takes connections in clear text. */
+function clearReceiver(speak: Speak): (socket: Socket) => void {
+  return (socket) => {
+    void readHttpVersion(socket).then((version) => version && speak(socket, version));
+  };
+}
+
+/** Takes connections that begin with the handshake of TLS. It has no time of its own: that of the first request is in force. */
+function tlsReceiver(
+  certificate: Certificate,
+  connections: Connections,
+  speak: Speak,
+): (socket: Socket) => void {
+  const tls = createTlsServer({ ...certificate, ALPNProtocols: ["h2", "http/1.1"] }, (socket) => {
+    if (connections.secure(socket))
+      speak(socket, socket.alpnProtocol === "h2" ? "HTTP/2" : "HTTP/1.1");
+  });
+  return (socket) => tls.emit("connection", socket);
+}
+
+/** Node's servers for either version. They never listen themselves. */
+function createSpeakers(
+  connections: Connections,
+  answer: RequestListener,
+): { speak: Speak; stop: () => void } {
+  const onRequest = (request: HttpRequest, response: HttpResponse) => {
+    const connection = connections.of(request);
+    if (connection === undefined) return; // It is closed by now.
+    const admitted = () => connections.admit(connection);
+    connections.addRequest(connection, response);
+    answer(request, response, admitted);
+  };
+  const http1 = createHttp1Server(http1Options, onRequest);
+  // Only this makes it keep its time-outs.
   http1.emit("listening");
   const http2 = createHttp2Server(http2Options, onRequest);
   http2.on("session", (session) => connections.addSession(session));
-  const server = createNetServer((socket) => {
-    connections.add(socket);
-    socket.on("error", () => socket.destroy());
-    const timer = setTimeout(() => socket.destroy(), FIRST_BYTES_MS);
-    void readHttpVersion(socket).then((version) => {
-      clearTimeout(timer);
-      if (version === undefined) return;
-      const isHttp2 = version === "HTTP/2";
-      if (isHttp2) connections.addMultiplexed(socket);
-      (isHttp2 ? http2 : http1).emit("connection", socket);
-    });
-  });
-  server.once("close", () => http1.close());
-  return server;
+  return {
+    speak: (socket, version) => {
+      (version === "HTTP/2" ? http2 : http1).emit("connection", socket);
+    },
+    stop: () => http1.close(),
+  };
 }
 
-function tlsServer(
-  tls: { readonly cert: Buffer; readonly key: Buffer },
-  onRequest: RequestListener,
-  connections: Connections,
-): Server {
-  const options = { ...http2Options, ...tls, allowHTTP1: true, handshakeTimeout: FIRST_BYTES_MS };
-  const server = createSecureServer(options, onRequest);
-  server.on("session", (session) => connections.addSession(session));
-  server.on("secureConnection", (socket) => {
-    connections.add(socket);
-    if (socket.alpnProtocol === "h2") connections.addMultiplexed(socket);
-  });
-  return server;
-}
+const http1Options = {
+  headersTimeout: HEADERS_MS,
+  // What comes after the headers has its own time: see `RequestBodies`.
+  requestTimeout: 0,
+  connectionsCheckingInterval: HEADERS_LOOK_MS,
+};
 
 const http2Options = {
   settings: { maxConcurrentStreams: MAX_STREAMS_PER_CONNECTION },

@@ -11,6 +11,7 @@ const LOCAL_PRINCIPAL = "local";
 const principalKey = createContextKey<string | undefined>(undefined);
 const originKey = createContextKey<RequestOrigin | undefined>(undefined);
 const authorizationKey = createContextKey<string | null>(null);
+const admittedKey = createContextKey<() => void>(() => {});
 const readerKey = createContextKey<Reader | undefined>(undefined);
 
 /** Who calls, as `admit` established it. */
@@ -27,12 +28,17 @@ export function readerOf(context: HandlerContext): Reader {
   return reader;
 }
 
-/** What is to be known of a request and the framework does not keep. */
-export function contextValuesOf(request: HttpRequest, reader: Reader) {
+/**
+ * What is to be known of a request and the framework does not keep.
+ *
+ * @param admitted - Is called where it is admitted.
+ */
+export function contextValuesOf(request: HttpRequest, reader: Reader, admitted: () => void) {
   return createContextValues()
     .set(originKey, originOf(request))
     .set(authorizationKey, authorizationOf(request))
-    .set(readerKey, reader);
+    .set(readerKey, reader)
+    .set(admittedKey, admitted);
 }
 
 /** The one Authorization header. Of two nobody can say which a proxy has looked at: null, as for none. */
@@ -70,4 +76,5 @@ export function admit(context: HandlerContext, origins: Origins, tokens: Tokens 
     );
   }
   context.values.set(principalKey, principal);
+  context.values.get(admittedKey)();
 }

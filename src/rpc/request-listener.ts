@@ -33,7 +33,7 @@ export interface RequestListenerOptions extends ReaderLimits, RequestLimits {
 export function requestListener(options: RequestListenerOptions): RequestListener {
   const { origins } = options;
   const rpc = rpcListener(options);
-  return (request, response) => {
+  return (request, response, admitted) => {
     const origin = originOf(request);
     // A URL is made of it, and what that throws nobody catches.
     if (origin.host === undefined || !URL.canParse(request.url ?? "", `http://${origin.host}`)) {
@@ -45,7 +45,7 @@ export function requestListener(options: RequestListenerOptions): RequestListene
     const headers = origins.corsHeaders(origin, preflight);
     for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
     if (!preflight) {
-      rpc(request, response);
+      rpc(request, response, admitted);
       return;
     }
     response.writeHead(origins.refusalOf(origin) === undefined ? 204 : 403);
@@ -60,7 +60,7 @@ function rpcListener(options: RequestListenerOptions): RequestListener {
   const handlersByPath = new Map(handlers.map((handler) => [handler.requestPath, handler]));
   const readers = new Readers(options, options.closing, log);
   const messages = new RequestMessages(options, log);
-  return (request, response) => {
+  return (request, response, admitted) => {
     // A late write's error; that the connection is gone is heard of from its end.
     response.on("error", () => {});
     const handle = handlersByPath.get(request.url?.split("?", 1)[0] ?? "");
@@ -70,7 +70,7 @@ function rpcListener(options: RequestListenerOptions): RequestListener {
       return;
     }
     const reader = readers.add(request, response);
-    const asked = universalRequest(request, reader);
+    const asked = universalRequest(request, reader, admitted);
     handle({ ...asked, body: messages.read(handle.method, asked) })
       .then((answer) => respond(answer, request, response, reader))
       .catch((error: unknown) => {
@@ -99,7 +99,7 @@ function createRouter(options: RequestListenerOptions) {
 
 type Asked = UniversalServerRequest & Pick<RequestToRead, "body" | "contextValues">;
 
-function universalRequest(request: HttpRequest, reader: Reader): Asked {
+function universalRequest(request: HttpRequest, reader: Reader, admitted: () => void): Asked {
   const { method = "", httpVersion, url = "" } = request;
   const isEncrypted = "encrypted" in request.socket;
   const base = `${isEncrypted ? "https" : "http"}://${originOf(request).host}`;
@@ -110,6 +110,6 @@ function universalRequest(request: HttpRequest, reader: Reader): Asked {
     header: headersOf(request),
     body: request,
     signal: reader.signal,
-    contextValues: contextValuesOf(request, reader),
+    contextValues: contextValuesOf(request, reader, admitted),
   };
 }
