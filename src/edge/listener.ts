@@ -8,6 +8,7 @@ import { Connections } from "./connections.ts";
 import { type HttpVersion, readHttpVersion } from "./first-bytes.ts";
 import { Heartbeats } from "./heartbeats.ts";
 import type { HttpRequest, HttpResponse, RequestListener } from "./http.ts";
+import { RequestQueues } from "./request-queues.ts";
 
 /** Headers that have begun must end within it; before that there is the time that a connection has for its first request. */
 const HEADERS_MS = 10_000;
@@ -117,12 +118,14 @@ function createSpeakers(
   connections: Connections,
   answer: RequestListener,
 ): { speak: Speak; stop: () => void } {
+  const queues = new RequestQueues(answer);
   const onRequest = (request: HttpRequest, response: HttpResponse) => {
     const connection = connections.of(request);
     if (connection === undefined) return; // It is closed by now.
     const admitted = () => connections.admit(connection);
-    connections.addRequest(connection, response);
-    answer(request, response, admitted);
+    const isTaken = "stream" in request || queues.add(request, response, admitted);
+    if (isTaken) connections.addRequest(connection, response);
+    if ("stream" in request) answer(request, response, admitted);
   };
   const http1 = createHttp1Server(http1Options, onRequest);
   // Only this makes it keep its time-outs.

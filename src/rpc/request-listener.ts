@@ -12,7 +12,7 @@ import type { Origins } from "./origins.ts";
 import { headersOf } from "./request-headers.ts";
 import { ACCEPTED_COMPRESSION, RequestMessages, type RequestToRead } from "./request-messages.ts";
 import type { RequestLimits } from "./request-rules.ts";
-import { respond } from "./respond.ts";
+import { respond, respondEmpty } from "./respond.ts";
 import { statusOf } from "./status.ts";
 import type { Tokens } from "./tokens.ts";
 
@@ -34,11 +34,12 @@ export function requestListener(options: RequestListenerOptions): RequestListene
   const { origins } = options;
   const rpc = rpcListener(options);
   return (request, response, admitted) => {
+    // A late write's error; that the connection is gone is heard of from its end.
+    response.on("error", () => {});
     const origin = originOf(request);
     // A URL is made of it, and what that throws nobody catches.
     if (origin.host === undefined || !URL.canParse(request.url ?? "", `http://${origin.host}`)) {
-      response.writeHead(400);
-      response.end();
+      void respondEmpty(400, request, response);
       return;
     }
     const preflight = request.method === "OPTIONS";
@@ -48,8 +49,8 @@ export function requestListener(options: RequestListenerOptions): RequestListene
       rpc(request, response, admitted);
       return;
     }
-    response.writeHead(origins.refusalOf(origin) === undefined ? 204 : 403);
-    response.end();
+    const status = origins.refusalOf(origin) === undefined ? 204 : 403;
+    void respondEmpty(status, request, response);
   };
 }
 
@@ -61,12 +62,9 @@ function rpcListener(options: RequestListenerOptions): RequestListener {
   const readers = new Readers(options, options.closing, log);
   const messages = new RequestMessages(options, log);
   return (request, response, admitted) => {
-    // A late write's error; that the connection is gone is heard of from its end.
-    response.on("error", () => {});
     const handle = handlersByPath.get(request.url?.split("?", 1)[0] ?? "");
     if (handle === undefined) {
-      response.writeHead(404);
-      response.end();
+      void respondEmpty(404, request, response);
       return;
     }
     const reader = readers.add(request, response);

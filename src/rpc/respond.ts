@@ -1,8 +1,8 @@
-import { constants, type ServerHttp2Stream } from "node:http2";
 import type { UniversalServerResponse } from "@connectrpc/connect/protocol";
 import { BodyWriter } from "../edge/body-writer.ts";
 import type { HttpRequest, HttpResponse } from "../edge/http.ts";
 import type { Reader } from "../edge/reader.ts";
+import { leaveUnread } from "../edge/unread-request.ts";
 
 /**
  * Writes a response of the framework's. Resolves when the connection was given all of it, or is gone.
@@ -18,6 +18,7 @@ export async function respond(
 ): Promise<void> {
   const source = body?.[Symbol.asyncIterator]();
   const first = await source?.next();
+  await leaveUnread(request, response);
   response.writeHead(status, plain(header));
   if (source !== undefined && first !== undefined) {
     const writer = new BodyWriter(response, source, first);
@@ -25,7 +26,6 @@ export async function respond(
     await writer.written;
   }
   response.addTrailers(plain(trailer));
-  if ("stream" in request) endUnread(request.stream);
   response.end();
 }
 
@@ -33,12 +33,13 @@ function plain(headers: Headers | undefined): Record<string, string> {
   return Object.fromEntries(headers ?? []);
 }
 
-/** A request that was answered without being read to its end is over (RFC 9113, 8.1); else its client would go on. */
-function endUnread(stream: ServerHttp2Stream): void {
-  // Trailers are sent when the stream wants them, which is after it has finished: earlier they would be lost.
-  stream.once("wantTrailers", () => {
-    setImmediate(() => {
-      if (!stream.readableEnded && !stream.destroyed) stream.close(constants.NGHTTP2_NO_ERROR);
-    });
-  });
+/** Answers with a status alone. */
+export async function respondEmpty(
+  status: number,
+  request: HttpRequest,
+  response: HttpResponse,
+): Promise<void> {
+  await leaveUnread(request, response);
+  response.writeHead(status);
+  response.end();
 }
