@@ -33,6 +33,12 @@ export function messageLimitsOf(
   }
 }
 
+/** The size of the largest message that any method takes. */
+export function largestMessageBytes(requests: RequestLimits): number {
+  const all = BreakglassService.methods.map((method) => messageLimitsOf(method, requests));
+  return Math.max(...all.flatMap(({ binaryBytes, jsonBytes }) => [binaryBytes, jsonBytes]));
+}
+
 /** @param rest - What the message may have beside its long text and its bytes. */
 function limits(text: number, bytes = 0, rest = SMALL_BYTES): MessageLimits {
   return {

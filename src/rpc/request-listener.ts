@@ -4,10 +4,12 @@ import { BreakglassService } from "../../gen/breakglass/v1/breakglass_service_pb
 import type { HttpRequest, RequestListener } from "../edge/http.ts";
 import type { Reader } from "../edge/reader.ts";
 import { type ReaderLimits, Readers } from "../edge/readers.ts";
+import { bodyLimits, RequestBodies } from "../edge/request-body.ts";
 import type { Log } from "../log.ts";
 import type { Turns } from "../turns/turns.ts";
 import { admit, contextValuesOf, originOf } from "./admission.ts";
 import { breakglassService } from "./breakglass-service.ts";
+import { largestMessageBytes } from "./message-limits.ts";
 import type { Origins } from "./origins.ts";
 import { headersOf } from "./request-headers.ts";
 import { ACCEPTED_COMPRESSION, RequestMessages, type RequestToRead } from "./request-messages.ts";
@@ -54,13 +56,14 @@ export function requestListener(options: RequestListenerOptions): RequestListene
   };
 }
 
-/** Does what connect-node's adapter does, but for the writing: see `respond`. */
+/** Does what connect-node's adapter does, but for reading (`RequestBodies`) and writing (`respond`). */
 function rpcListener(options: RequestListenerOptions): RequestListener {
   const { log } = options;
   const { handlers } = createRouter(options);
   const handlersByPath = new Map(handlers.map((handler) => [handler.requestPath, handler]));
   const readers = new Readers(options, options.closing, log);
   const messages = new RequestMessages(options, log);
+  const bodies = new RequestBodies(bodyLimits(largestMessageBytes(options)));
   return (request, response, admitted) => {
     const handle = handlersByPath.get(request.url?.split("?", 1)[0] ?? "");
     if (handle === undefined) {
@@ -68,8 +71,11 @@ function rpcListener(options: RequestListenerOptions): RequestListener {
       return;
     }
     const reader = readers.add(request, response);
-    const asked = universalRequest(request, reader, admitted);
+    const body = bodies.of(request);
+    const asked = universalRequest(request, reader, withStatus(body, log), admitted);
     handle({ ...asked, body: messages.read(handle.method, asked) })
+      // What was read has become an answer, or the first message of one.
+      .finally(() => body.release())
       .then((answer) => respond(answer, request, response, reader))
       .catch((error: unknown) => {
         if (!reader.signal.aborted) log.error("a request failed by a defect", { error });
@@ -97,7 +103,12 @@ function createRouter(options: RequestListenerOptions) {
 
 type Asked = UniversalServerRequest & Pick<RequestToRead, "body" | "contextValues">;
 
-function universalRequest(request: HttpRequest, reader: Reader, admitted: () => void): Asked {
+function universalRequest(
+  request: HttpRequest,
+  reader: Reader,
+  body: AsyncIterable<Uint8Array>,
+  admitted: () => void,
+): Asked {
   const { method = "", httpVersion, url = "" } = request;
   const isEncrypted = "encrypted" in request.socket;
   const base = `${isEncrypted ? "https" : "http"}://${originOf(request).host}`;
@@ -106,8 +117,17 @@ function universalRequest(request: HttpRequest, reader: Reader, admitted: () => 
     method,
     url: new URL(url, base).toString(),
     header: headersOf(request),
-    body: request,
+    body,
     signal: reader.signal,
     contextValues: contextValuesOf(request, reader, admitted),
   };
+}
+
+/** What reading a body throws, as the framework tells a client. */
+async function* withStatus(body: AsyncIterable<Uint8Array>, log: Log) {
+  try {
+    yield* body;
+  } catch (error) {
+    throw statusOf(error, log);
+  }
 }

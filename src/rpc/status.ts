@@ -6,6 +6,7 @@ import {
   ErrorInfoSchema,
   RetryInfoSchema,
 } from "../../gen/google/rpc/error_details_pb.ts";
+import { ClientGone } from "../edge/stream-ending.ts";
 import { Refusal, type RefusalReason } from "../errors.ts";
 import type { Log } from "../log.ts";
 
@@ -24,6 +25,8 @@ const CODES: Readonly<Record<RefusalReason, Code>> = {
   BYPASS_FORBIDDEN: Code.PermissionDenied,
   TOO_MANY_TURNS: Code.ResourceExhausted,
   TOO_MANY_SUBSCRIPTIONS: Code.ResourceExhausted,
+  TOO_MANY_REQUESTS: Code.ResourceExhausted,
+  BODY_TIMEOUT: Code.DeadlineExceeded,
   SESSION_FULL: Code.ResourceExhausted,
   REQUEST_ID_REUSED: Code.AlreadyExists,
   NOT_FOUND: Code.NotFound,
@@ -47,6 +50,7 @@ export function statusOf(error: unknown, log: Log): ConnectError {
     return new ConnectError(message, CODES[reason], undefined, detailsOf(error));
   }
   if (error instanceof ConnectError) return error;
+  if (error instanceof ClientGone) return new ConnectError(error.message, Code.Canceled);
   log.error("a request failed by a defect", { error });
   return new ConnectError("internal error", Code.Internal);
 }

@@ -14,6 +14,7 @@ import type { FaultRow } from "./row.ts";
 import { sameRequest } from "./same-request.ts";
 import { serverKill } from "./server-kill.ts";
 import { sigtermUnderLoad } from "./sigterm-under-load.ts";
+import { unfinishedBodies } from "./unfinished-bodies.ts";
 import { writeBlocked } from "./write-blocked.ts";
 
 /** Every row of the failure matrix that is brought about here, in the order in which they are run. */
@@ -33,5 +34,6 @@ export const ROWS: readonly FaultRow[] = [
   idleStreams,
   messageShapes,
   oneByte,
+  unfinishedBodies,
   fuzz,
 ];
