@@ -33,9 +33,14 @@ export function readerOf(context: HandlerContext): Reader {
  *
  * @param admitted - Is called where it is admitted.
  */
-export function contextValuesOf(request: HttpRequest, reader: Reader, admitted: () => void) {
+export function contextValuesOf(
+  request: HttpRequest,
+  origin: RequestOrigin,
+  reader: Reader,
+  admitted: () => void,
+) {
   return createContextValues()
-    .set(originKey, originOf(request))
+    .set(originKey, origin)
     .set(authorizationKey, authorizationOf(request))
     .set(readerKey, reader)
     .set(admittedKey, admitted);
@@ -49,11 +54,10 @@ function authorizationOf({ rawHeaders }: HttpRequest): string | null {
   return values.length === 1 ? values[0]! : null;
 }
 
-/** Where a request comes from. */
-export function originOf(request: HttpRequest): RequestOrigin {
-  const authority = "authority" in request ? request.authority : request.headers.host;
+/** Where a request for a host comes from. */
+export function originOf(request: HttpRequest, host: string): RequestOrigin {
   const { origin } = request.headers;
-  return { host: authority, origin: typeof origin === "string" ? origin : null };
+  return { host, origin: typeof origin === "string" ? origin : null };
 }
 
 /**

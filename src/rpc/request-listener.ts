@@ -1,16 +1,17 @@
 import { createConnectRouter } from "@connectrpc/connect";
 import type { UniversalServerRequest } from "@connectrpc/connect/protocol";
 import { BreakglassService } from "../../gen/breakglass/v1/breakglass_service_pb.ts";
-import type { HttpRequest, RequestListener } from "../edge/http.ts";
+import type { HttpRequest, HttpResponse, RequestListener } from "../edge/http.ts";
 import type { Reader } from "../edge/reader.ts";
 import { type ReaderLimits, Readers } from "../edge/readers.ts";
 import { bodyLimits, RequestBodies } from "../edge/request-body.ts";
+import { type RequestTarget, targetOf } from "../edge/request-target.ts";
 import type { Log } from "../log.ts";
 import type { Turns } from "../turns/turns.ts";
 import { admit, contextValuesOf, originOf } from "./admission.ts";
 import { breakglassService } from "./breakglass-service.ts";
 import { largestMessageBytes } from "./message-limits.ts";
-import type { Origins } from "./origins.ts";
+import type { Origins, RequestOrigin } from "./origins.ts";
 import { headersOf } from "./request-headers.ts";
 import { ACCEPTED_COMPRESSION, RequestMessages, type RequestToRead } from "./request-messages.ts";
 import type { RequestLimits } from "./request-rules.ts";
@@ -38,41 +39,49 @@ export function requestListener(options: RequestListenerOptions): RequestListene
   return (request, response, admitted) => {
     // A late write's error; that the connection is gone is heard of from its end.
     response.on("error", () => {});
-    const origin = originOf(request);
-    // A URL is made of it, and what that throws nobody catches.
-    if (origin.host === undefined || !URL.canParse(request.url ?? "", `http://${origin.host}`)) {
+    const target = targetOf(request);
+    if (target === undefined) {
       void respondEmpty(400, request, response);
       return;
     }
+    const origin = originOf(request, target.host);
     const preflight = request.method === "OPTIONS";
     const headers = origins.corsHeaders(origin, preflight);
     for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
-    if (!preflight) {
-      rpc(request, response, admitted);
-      return;
-    }
-    const status = origins.refusalOf(origin) === undefined ? 204 : 403;
-    void respondEmpty(status, request, response);
+    if (preflight) {
+      const status = origins.refusalOf(origin) === undefined ? 204 : 403;
+      void respondEmpty(status, request, response);
+    } else rpc({ request, response, target, origin, admitted });
   };
 }
 
+/** A request whose target is known. */
+interface Call {
+  readonly request: HttpRequest;
+  readonly response: HttpResponse;
+  readonly target: RequestTarget;
+  readonly origin: RequestOrigin;
+  readonly admitted: () => void;
+}
+
 /** Does what connect-node's adapter does, but for reading (`RequestBodies`) and writing (`respond`). */
-function rpcListener(options: RequestListenerOptions): RequestListener {
+function rpcListener(options: RequestListenerOptions): (call: Call) => void {
   const { log } = options;
   const { handlers } = createRouter(options);
   const handlersByPath = new Map(handlers.map((handler) => [handler.requestPath, handler]));
   const readers = new Readers(options, options.closing, log);
   const messages = new RequestMessages(options, log);
   const bodies = new RequestBodies(bodyLimits(largestMessageBytes(options)));
-  return (request, response, admitted) => {
-    const handle = handlersByPath.get(request.url?.split("?", 1)[0] ?? "");
+  return (call) => {
+    const { request, response, target } = call;
+    const handle = handlersByPath.get(target.path.split("?", 1)[0] ?? "");
     if (handle === undefined) {
       void respondEmpty(404, request, response);
       return;
     }
     const reader = readers.add(request, response);
     const body = bodies.of(request);
-    const asked = universalRequest(request, reader, withStatus(body, log), admitted);
+    const asked = universalRequest(call, reader, withStatus(body, log));
     handle({ ...asked, body: messages.read(handle.method, asked) })
       // What was read has become an answer, or the first message of one.
       .finally(() => body.release())
@@ -104,22 +113,20 @@ function createRouter(options: RequestListenerOptions) {
 type Asked = UniversalServerRequest & Pick<RequestToRead, "body" | "contextValues">;
 
 function universalRequest(
-  request: HttpRequest,
+  { request, target, origin, admitted }: Call,
   reader: Reader,
   body: AsyncIterable<Uint8Array>,
-  admitted: () => void,
 ): Asked {
-  const { method = "", httpVersion, url = "" } = request;
-  const isEncrypted = "encrypted" in request.socket;
-  const base = `${isEncrypted ? "https" : "http"}://${originOf(request).host}`;
+  const { method = "", httpVersion } = request;
+  const base = `${"encrypted" in request.socket ? "https" : "http"}://${target.host}`;
   return {
     httpVersion,
     method,
-    url: new URL(url, base).toString(),
+    url: new URL(target.path, base).toString(),
     header: headersOf(request),
     body,
     signal: reader.signal,
-    contextValues: contextValuesOf(request, reader, admitted),
+    contextValues: contextValuesOf(request, origin, reader, admitted),
   };
 }
 
