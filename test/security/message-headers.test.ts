@@ -2,6 +2,7 @@ import type { ClientHttp2Session } from "node:http2";
 import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { BreakglassService } from "../../gen/breakglass/v1/breakglass_service_pb.ts";
+import { createGate } from "../support/gate.ts";
 import { openRaw, RAW_PROTOCOLS, RAW_WAYS, type RawWay, rawCall } from "../support/raw-calls.ts";
 import { startTestServer, type TestServer } from "../support/test-server.ts";
 
@@ -39,10 +40,12 @@ describe.each(RAW_PROTOCOLS)("the headers of %s", (protocol) => {
   });
 
   it("may have a deadline that passes", async () => {
-    const wait = json({ prompt: "sleep 60000" });
+    const gate = createGate(server.root);
+    const wait = json({ prompt: gate.step });
     const headers = { [timeoutHeader]: protocol === "connect" ? "300" : "300m" };
     const answer = await rawCall(session, runTurn, wayOf(protocol, true), wait, { headers });
     expect(answer.code).toBe("DeadlineExceeded");
+    gate.open();
   });
 
   it("are told in few words where they are wrong, however long they are", async () => {
