@@ -9,7 +9,7 @@ import { startWatchedServer, type WatchedServer } from "./watched-server.ts";
 const CLIENTS = 30;
 const ENDINGS: readonly Ending[] = ["none", "FIN", "RST"];
 /** Whoever else asks is answered within it. */
-const BAR_MS = 500;
+const BAR_MS = 1000;
 /** Connections without a request are ended after ten seconds. */
 const RELEASED_WITHIN_MS = 30_000;
 const TRIAL_MS = 120_000;
