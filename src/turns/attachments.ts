@@ -1,10 +1,11 @@
 import { createHash } from "node:crypto";
 import { constants } from "node:fs";
-import { type FileHandle, mkdir, open, rm } from "node:fs/promises";
+import { mkdir, open, rmdir, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import { setImmediate as othersServed } from "node:timers/promises";
 import type { AgentImage } from "../agent/agent.ts";
 import { explainExhaustion } from "../exhaustion.ts";
+import { OpenDirectory } from "../files/open-directory.ts";
 import type { AttachmentRecord } from "../store/store.ts";
 
 /** A file that goes with a prompt; its name is one, and no path. */
@@ -24,26 +25,46 @@ export interface PlacedAttachments {
 /** What is hashed at once: about a millisecond. */
 const HASHED_BYTES = 1024 * 1024;
 
-const { O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_RDONLY, O_WRONLY } = constants;
+const { O_CREAT, O_EXCL, O_NOFOLLOW, O_WRONLY } = constants;
 
 /**
  * Puts files into the workspace, in a folder of the turn's own: there no name means anything to the agent's program
  * (`CLAUDE.md`, `.mcp.json`), and nothing is there yet. Images stay in memory.
  *
- * The agent can write to the workspace and may put links into the way: none is followed.
+ * The agent can write to the workspace and may put links into the way, its own or the workspace's: none is followed.
  *
+ * @param signal - Has it end early, where the turn does.
  * @throws Error where a file cannot be written, which says why in words for the operator; nothing is left of them then.
  */
 export async function placeAttachments(
   workspace: string,
   turnId: string,
   attachments: readonly Attachment[],
+  signal?: AbortSignal,
 ): Promise<PlacedAttachments> {
   const images = attachments.filter(isImage);
   const files = attachments.filter((attachment) => !isImage(attachment));
-  const folder = `attachments-${turnId}`;
-  if (files.length > 0) await writeFiles(join(workspace, folder), files);
+  const folder = folderOf(turnId);
+  if (files.length > 0) await inWords(() => writeFiles(workspace, folder, files, signal));
   return { images, files: files.map(({ name }) => join(folder, name)) };
+}
+
+/** Takes the files of a turn back that is not run after all. Never rejects; what is no longer as it was placed stays. */
+export async function takeBackAttachments(
+  workspace: string,
+  turnId: string,
+  attachments: readonly Attachment[],
+): Promise<void> {
+  const files = attachments.filter((attachment) => !isImage(attachment));
+  if (files.length === 0) return;
+  try {
+    await using directory = await OpenDirectory.open(workspace);
+    await using folder = await directory.openDirectory(folderOf(turnId));
+    await removeFiles(folder, files);
+    await rmdir(directory.place(folderOf(turnId)));
+  } catch {
+    // It is not there, or is no longer empty.
+  }
 }
 
 /** What attachments are compared by; empty where there are none. Others are served in between. */
@@ -69,19 +90,46 @@ function isImage({ mediaType }: Attachment): boolean {
   return mediaType.startsWith("image/");
 }
 
-async function writeFiles(path: string, files: readonly Attachment[]): Promise<void> {
+function folderOf(turnId: string): string {
+  return `attachments-${turnId}`;
+}
+
+async function writeFiles(
+  workspace: string,
+  name: string,
+  files: readonly Attachment[],
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  await using directory = await OpenDirectory.open(workspace);
+  // Fails where anything is there already, a link too.
+  await mkdir(directory.place(name), { mode: 0o700 });
   try {
-    // Fails where anything is there already, a link too.
-    await mkdir(path, { mode: 0o700 });
+    await using folder = await directory.openDirectory(name);
+    try {
+      for (const { name, data } of files) {
+        signal?.throwIfAborted();
+        await writeNew(folder.place(name), data);
+      }
+      signal?.throwIfAborted();
+    } catch (error) {
+      await removeFiles(folder, files);
+      throw error;
+    }
   } catch (error) {
-    throw new Error(wordsOf(error), { cause: error });
+    // Where something stands in the way, what failed before is the one to tell of.
+    await rmdir(directory.place(name)).catch(() => {});
+    throw error;
   }
+}
+
+async function removeFiles(folder: OpenDirectory, files: readonly Attachment[]): Promise<void> {
+  for (const { name } of files) await unlink(folder.place(name)).catch(() => {});
+}
+
+async function inWords(work: () => Promise<void>): Promise<void> {
   try {
-    await using folder = await open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
-    for (const { name, data } of files) await writeNew(placeIn(folder, path, name), data);
+    await work();
   } catch (error) {
-    // Where that fails too, the first failure is the one to tell of.
-    await rm(path, { recursive: true, force: true }).catch(() => {});
     throw new Error(wordsOf(error), { cause: error });
   }
 }
@@ -90,6 +138,7 @@ const CAUSES: Readonly<Record<string, string>> = {
   EACCES: "the server may not write there",
   EDQUOT: "the disk quota is used up",
   EEXIST: "something is in their place already",
+  ELOOP: "a link is in their place",
   ENOENT: "the workspace is not there",
   ENOSPC: "the disk is full",
   ENOTDIR: "something that is no directory is in their place",
@@ -105,12 +154,6 @@ function wordsOf(error: unknown): string {
   if (exhaustion !== undefined) return exhaustion;
   const cause = CAUSES[code];
   return cause === undefined ? code : `${cause} (${code})`;
-}
-
-/** By the open folder, where the system has names for open files: what replaces it by then is not written to. */
-function placeIn(folder: FileHandle, path: string, name: string): string {
-  const open = `/proc/self/fd/${folder.fd}`;
-  return join(process.platform === "linux" ? open : path, name);
 }
 
 async function writeNew(path: string, data: Uint8Array): Promise<void> {

@@ -23,7 +23,7 @@ import type { Log } from "../log.ts";
 import type { SessionRecord, SteerRequest, Store, TurnRecord } from "../store/store.ts";
 import { isLive } from "../turn-state.ts";
 import { Approvals, decisionOf, EXPIRED_ANSWER, turnEnded } from "./approvals.ts";
-import { type Attachment, placeAttachments } from "./attachments.ts";
+import { type Attachment, placeAttachments, takeBackAttachments } from "./attachments.ts";
 import { boundEvent } from "./bounded-event.ts";
 import { type EncodedEvent, encodeEvents } from "./encoded-event.ts";
 import { type Listener, Listeners, type LiveTurn, type StopListening } from "./live-turn.ts";
@@ -276,18 +276,22 @@ export class RunningTurn implements LiveTurn {
   async #start({ ready, attachments }: Extract<TurnBeginning, { ready: unknown }>): Promise<void> {
     const { workspace } = this.#session;
     await Promise.race([ready, onAbort(this.#aborted.signal)]);
+    if (this.#end !== undefined) return;
     // A mistake here (a file in its place, no permission) is for the agent to find and to explain.
     await mkdir(workspace, { mode: 0o700 }).catch(() => {});
     const sent = await this.#placeAttachments(workspace, attachments);
-    if (this.#end !== undefined || sent === undefined) return;
-    if (this.#state === TurnState.QUEUED && !(await this.#leaveQueue())) return;
+    if (sent === undefined) return;
+    const isToRun =
+      this.#end === undefined && (this.#state !== TurnState.QUEUED || (await this.#leaveQueue()));
+    if (!isToRun) return takeBackAttachments(workspace, this.turnId, attachments);
     // At once, so that whoever stops the turn finds it.
     this.#run = this.#surroundings.agent.start(this.#agentTurn(workspace, sent));
   }
 
   async #placeAttachments(workspace: string, attachments: readonly Attachment[]) {
     try {
-      return await placeAttachments(workspace, this.turnId, attachments);
+      const { signal } = this.#aborted;
+      return await placeAttachments(workspace, this.turnId, attachments, signal);
     } catch (error) {
       const message = `The files that came with the prompt cannot be put into the workspace: ${(error as Error).message}. Nothing was run.`;
       void this.stop({ reason: ErrorReason.AGENT_START_FAILED, message });

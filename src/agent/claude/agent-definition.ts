@@ -2,6 +2,7 @@ import type { Dirent } from "node:fs";
 import { constants, open, opendir } from "node:fs/promises";
 import { join } from "node:path";
 import { throwExhaustion } from "../../exhaustion.ts";
+import { OpenDirectory } from "../../files/open-directory.ts";
 import { type AgentDefinition, definedName, parseDefinition } from "./definition-file.ts";
 import { DefinitionRefusal } from "./definition-refusal.ts";
 
@@ -39,7 +40,7 @@ export interface AgentsArgument {
  * defines that name, and where it reads none of the two places, the part of the definition that cannot run or allow anything.
  *
  * A definition in the workspace wins over one in the CLI's configuration, and that over the shipped one. `--agents` would
- * win over all of them on the CLI's command line: hence the look. It holds one descriptor at a time.
+ * win over all of them on the CLI's command line: hence the look.
  *
  * @param isHidden - The CLI reads no definitions.
  * @throws DefinitionRefusal, only where `isHidden`; Error where there is no descriptor left to look with.
@@ -51,9 +52,10 @@ export async function agentsArgument(
   isHidden: boolean,
 ): Promise<AgentsArgument> {
   if (agent !== SHIPPED_AGENT && !isHidden) return {};
-  const folders = [join(workspace, ".claude", "agents"), join(configDirectory, "agents")];
+  const folders = [join(workspace, ".claude", "agents"), join(configDirectory, "agents")] as const;
   const file =
-    (await findDefinition(folders[0]!, agent)) ?? (await findDefinition(folders[1]!, agent));
+    (await findDefinition(agentsOf(workspace), folders[0], agent)) ??
+    (await findDefinition(OpenDirectory.at(folders[1]), folders[1], agent));
   if (file === undefined) {
     return agent === SHIPPED_AGENT ? { agents: jsonOf(agent, SHIPPED_DEFINITION) } : {};
   }
@@ -88,24 +90,49 @@ interface DefinitionFile {
   readonly text: string;
 }
 
-async function findDefinition(folder: string, agent: string): Promise<DefinitionFile | undefined> {
-  for (const path of await definitionPaths(folder, 0)) {
-    const text = await readDefinition(path).catch(noText);
-    if (definedName(text) === agent) return { path, text };
-  }
-  return undefined;
+/** The agent can write there: no link is followed. */
+async function agentsOf(workspace: string): Promise<OpenDirectory> {
+  await using directory = await OpenDirectory.open(workspace);
+  await using settings = await directory.openDirectory(".claude");
+  return await settings.openDirectory("agents");
 }
 
-/** Agents can write here: the search is bounded in depth and number. */
-async function definitionPaths(folder: string, depth: number): Promise<string[]> {
-  const paths: string[] = [];
-  for (const entry of await listFolder(folder)) {
-    if (paths.length >= MAX_DEFINITIONS) break;
-    const path = join(folder, entry.name);
-    if (entry.isFile()) paths.push(path);
-    else if (depth < MAX_DEPTH) paths.push(...(await definitionPaths(path, depth + 1)));
+/** A folder of definitions, and what it is called in words. */
+interface DefinitionFolder {
+  readonly directory: OpenDirectory;
+  readonly path: string;
+  readonly depth: number;
+}
+
+async function findDefinition(
+  opening: Promise<OpenDirectory>,
+  path: string,
+  agent: string,
+): Promise<DefinitionFile | undefined> {
+  await using directory = await opening.catch(nothing);
+  if (directory === undefined) return undefined;
+  return await searchFolder({ directory, path, depth: 0 }, agent, { left: MAX_DEFINITIONS });
+}
+
+/** Agents can write here: the search is bounded in depth and number. It holds a descriptor for each folder on the way. */
+async function searchFolder(
+  { directory, path, depth }: DefinitionFolder,
+  agent: string,
+  search: { left: number },
+): Promise<DefinitionFile | undefined> {
+  for (const entry of await listFolder(directory.place())) {
+    if (search.left-- <= 0) return undefined;
+    const place = { path: join(path, entry.name), depth: depth + 1 };
+    if (entry.isFile()) {
+      const text = await readDefinition(directory.place(entry.name)).catch(nothing);
+      if (text !== undefined && definedName(text) === agent) return { path: place.path, text };
+    } else if (depth < MAX_DEPTH) {
+      await using inner = await directory.openDirectory(entry.name).catch(nothing);
+      const found = inner && (await searchFolder({ ...place, directory: inner }, agent, search));
+      if (found !== undefined) return found;
+    }
   }
-  return paths.slice(0, MAX_DEFINITIONS);
+  return undefined;
 }
 
 /** The definitions and folders in a folder, bounded in number; it is closed before they are looked into. */
@@ -123,9 +150,9 @@ async function listFolder(folder: string): Promise<Dirent[]> {
   return entries;
 }
 
-function noText(error: unknown): string {
+/** What cannot be opened is not there, but where there was no descriptor to open it with. */
+function nothing(error: unknown): undefined {
   throwExhaustion(error);
-  return "";
 }
 
 /** Agents can write here: a pipe in a file's place must not be waited for, nor an endless one be read. */

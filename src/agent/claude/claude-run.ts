@@ -1,7 +1,6 @@
-import { lstat } from "node:fs/promises";
 import { ErrorReason, NoticeReason } from "../../../gen/breakglass/v1/event_pb.ts";
 import { Refusal } from "../../errors.ts";
-import { explainExhaustion, throwExhaustion } from "../../exhaustion.ts";
+import { explainExhaustion } from "../../exhaustion.ts";
 import type { AgentRun, AgentTurn, ApprovalAnswer, EventKind, Spending } from "../agent.ts";
 import { Handover } from "../handover.ts";
 import type { ClaudeRunOptions } from "./claude-agent.ts";
@@ -19,6 +18,7 @@ import { isAborted } from "./result.ts";
 import { SentMessages } from "./sent-messages.ts";
 import { ToolQuestions } from "./tool-questions.ts";
 import { ClaudeTranslation, type ResultRole } from "./translation.ts";
+import { WorkspaceError } from "./workspace.ts";
 
 /** A warm CLI begins a turn within some 10 ms; one that prints nothing for so long hangs. */
 const TAKE_MS = 10_000;
@@ -231,9 +231,7 @@ export class ClaudeRun implements AgentRun, TurnReader {
       const warm = await this.#surroundings.conversations.take(turn);
       if (warm !== undefined && (await this.#attempt(warm, turn, true)) !== "untaken") return;
       if (warm !== undefined) await this.#replace(warm);
-      const refused = await this.#refuseWorkspace(turn);
-      if (refused === undefined) await this.#startFresh(turn);
-      else this.#fail(refused);
+      await this.#startFresh(turn);
     } catch (error) {
       const refused = this.#explainRefused(error as Error);
       if (refused === undefined) this.#batches.end(error as Error);
@@ -248,7 +246,8 @@ export class ClaudeRun implements AgentRun, TurnReader {
       return { case: "error", value: errorEvent(ErrorReason.STORAGE, error.message) };
     if (error instanceof DefinitionRefusal)
       return { case: "error", value: errorEvent(ErrorReason.AGENT_START_FAILED, error.message) };
-    if (explainExhaustion(error) === undefined) return undefined;
+    const isStart = error instanceof WorkspaceError || explainExhaustion(error) !== undefined;
+    if (!isStart) return undefined;
     return {
       case: "error",
       value: explainStartError(error, this.#surroundings.options.command),
@@ -429,15 +428,5 @@ export class ClaudeRun implements AgentRun, TurnReader {
     const facts = { stderrTail, understood, initialized, agent: this.#agent };
     const value = explainExit({ ...exit, ...facts, printed: this.#printed });
     return { case: "error", value: { ...value, ...this.spending } };
-  }
-
-  /** The workspace is a directory that the agent could write to: it is looked at anew before each use. */
-  async #refuseWorkspace({ workspace }: AgentTurn): Promise<EventKind | undefined> {
-    const entry = await lstat(workspace).catch((error: NodeJS.ErrnoException) => error);
-    if (!(entry instanceof Error) && entry.isDirectory()) return undefined;
-    throwExhaustion(entry);
-    const why = entry instanceof Error ? entry.message : `${workspace} is not a directory`;
-    const error = Object.assign(new Error(why), { code: "ENOTDIR" });
-    return { case: "error", value: explainStartError(error, this.#surroundings.options.command) };
   }
 }

@@ -25,6 +25,7 @@ import { type Interlude, isOutOfTurn } from "./interlude.ts";
 import { decodeLine, type Message, parseMessage } from "./line.ts";
 import * as messages from "./messages.ts";
 import type { PermissionRules } from "./permission-rules.ts";
+import { openWorkspace } from "./workspace.ts";
 
 /** A CLI that closed its stdout will print nothing more: it gets this long to exit. */
 const EXIT_AFTER_OUTPUT_MS = 5000;
@@ -100,8 +101,8 @@ export class Conversation {
    * Starts a process, once it is recorded that there is to be one.
    *
    * @param sessionId - Whose it is. Empty: it waits for a session.
-   * @throws DefinitionRefusal where the agent's definition cannot be used; what the registry throws; Error where there is no
-   * descriptor left to look for definitions with.
+   * @throws WorkspaceError; DefinitionRefusal where the agent's definition cannot be used; what the registry throws; Error
+   * where there is no descriptor left to look with.
    */
   static async open(
     place: ConversationPlace,
@@ -114,6 +115,7 @@ export class Conversation {
   ): Promise<Conversation> {
     const processId = randomUUID();
     const { workspace, agent, agentSessionId } = place;
+    await using workspaceDirectory = await openWorkspace(workspace);
     const directory = configDirectory(options.environment);
     const untrusting = isUntrusting(mode, options);
     const definition = await agentsArgument(agent, workspace, directory, untrusting);
@@ -124,7 +126,15 @@ export class Conversation {
     await options.registry.recordProcess({ processId, sessionId, workspace });
     const { rules } = options;
     const args = claudeArguments(place, opening, mode, options, definition.agents);
-    const started = { processId, sessionId, opening, mode, rules, args };
+    const started = {
+      processId,
+      sessionId,
+      opening,
+      mode,
+      rules,
+      args,
+      cwd: workspaceDirectory.place(),
+    };
     return new Conversation(place, started, keeper, interlude, options);
   }
 
@@ -137,6 +147,7 @@ export class Conversation {
       mode: PermissionMode;
       rules: PermissionRules;
       args: string[];
+      cwd: string;
     },
     keeper: ConversationKeeper,
     interlude: Interlude,
@@ -158,7 +169,7 @@ export class Conversation {
     const whole = agentEnvironment(environment, passedNames, this.processId);
     const env = isUntrusting(this.mode, options) ? untrustingEnvironment(whole) : whole;
     this.#cgroup = processes.createCgroup(this.processId);
-    const { workspace: cwd } = place;
+    const { cwd } = started;
     const surroundings = { cwd, env, cgroup: this.#cgroup, umask };
     this.#cli = new ClaudeProcess(executable.find(), started.args, surroundings);
     void this.#read();
