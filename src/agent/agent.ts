@@ -21,7 +21,7 @@ export interface AgentImage {
 /** Everything that an agent needs to know of a turn to run it. */
 export interface AgentTurn {
   readonly turnId: string;
-  /** The session: an agent may keep a process for it from one turn to the next. */
+  /** The session, by an id that no other has: an agent may keep a process for it from one turn to the next. */
   readonly sessionId: string;
   /** The directory that the agent works in. It exists. */
   readonly workspace: string;
@@ -104,8 +104,12 @@ export interface Agent {
   endProcesses(processId: string): Promise<void>;
   /** Kills what can be killed of all processes at once, for a server that ends without waiting. */
   killNow(): void;
-  /** Removes what the agent itself keeps of a conversation. */
-  forget(agentSessionId: string): Promise<void>;
+  /**
+   * Removes what the agent itself keeps of a session's conversations, which were held in its workspace.
+   *
+   * @throws Error that says what is left.
+   */
+  forget(agentSessionIds: readonly string[], workspace: string): Promise<void>;
 }
 
 /** How a tool call was decided. */

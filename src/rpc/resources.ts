@@ -6,7 +6,7 @@ import type { SessionRecord, TurnRecord } from "../store/store.ts";
 
 /** A turn as callers see it. */
 export function turnOf(record: TurnRecord): Turn {
-  const { createTime, endTime, usage, attachments, ...same } = record;
+  const { createTime, endTime, usage, attachments, sessionKey, ...same } = record;
   return create(TurnSchema, {
     ...same,
     ...(usage === undefined ? {} : { usage }),
@@ -18,8 +18,8 @@ export function turnOf(record: TurnRecord): Turn {
 
 /** A session as callers see it: where it works on this machine is not their concern. */
 export function sessionOf(record: SessionRecord): Session {
-  const { createTime, lastActiveTime, workspace, agentSessionId, changeCount, usage, ...same } =
-    record;
+  const { createTime, lastActiveTime, usage, ...rest } = record;
+  const { sessionKey, workspace, agentSessionId, changeCount, ...same } = rest;
   return create(SessionSchema, {
     ...same,
     ...(usage === undefined ? {} : { usage }),

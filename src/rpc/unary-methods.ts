@@ -89,8 +89,8 @@ export function unaryMethods(turns: Turns, log: Log) {
 
     async deleteSession(message: { sessionId: string }, context: HandlerContext) {
       const { sessionId } = validate(sessionRules, message);
-      await turns.deleteSession(sessionId, principalOf(context));
-      return {};
+      const isGone = await turns.deleteSession(sessionId, principalOf(context));
+      return { removalPending: !isGone };
     },
   });
 }

@@ -26,7 +26,10 @@ export interface AttachmentRecord {
 
 /** A session as it is kept. Times are milliseconds since the epoch. */
 export interface SessionRecord extends SpendingRecord {
+  /** As its principal knows it: two principals may each have a session of the same id. */
   readonly sessionId: string;
+  /** What tells it from all other sessions, of other principals and those that are being removed. Never shown. */
+  readonly sessionKey: string;
   readonly principal: string;
   readonly agent: string;
   readonly model: string;
@@ -41,7 +44,7 @@ export interface SessionRecord extends SpendingRecord {
   readonly changeCount: number;
   /** Where the session's agent works. */
   readonly workspace: string;
-  /** The agent's own id of the conversation. */
+  /** The agent's own id of the conversation, which no other session has or had. */
   readonly agentSessionId: string;
 }
 
@@ -49,6 +52,8 @@ export interface SessionRecord extends SpendingRecord {
 export interface TurnRecord extends SpendingRecord {
   readonly turnId: string;
   readonly sessionId: string;
+  /** The session's, as in `SessionRecord`. */
+  readonly sessionKey: string;
   readonly state: TurnState;
   readonly errorReason: ErrorReason;
   readonly prompt: string;
@@ -96,7 +101,7 @@ export interface TurnStart {
   readonly time: number;
   /** A session that has so many turns on record takes no other. */
   readonly maxSessionTurns: number;
-  /** What the session becomes if this turn opens it. */
+  /** What the session becomes if this turn opens it. Of an agent's own turn, the id is the key of the session that is there. */
   readonly newSession: Pick<
     SessionRecord,
     "sessionId" | "agent" | "model" | "workspace" | "agentSessionId"
@@ -122,7 +127,7 @@ export interface EventBatch {
   /** Serialized `TurnEvent`s in order, each behind its length. */
   readonly events: readonly Uint8Array[];
   readonly time: number;
-  /** The agent's id of the conversation, where it changed. */
+  /** The agent's id of the conversation, where it changed: from now on the session's, unless it is another session's. */
   readonly agentSessionId?: string;
   /** The turn's state from now on, where it changes and the turn does not end: RUNNING or AWAITING_APPROVAL. */
   readonly state?: TurnState;
@@ -150,6 +155,7 @@ export interface SteerRequest {
 export interface LeftTurn {
   readonly turnId: string;
   readonly sessionId: string;
+  readonly sessionKey: string;
   readonly lastSequence: number;
   /** It had not begun: nothing of it was run. */
   readonly wasQueued: boolean;
@@ -158,7 +164,7 @@ export interface LeftTurn {
 /** An agent's process that may still live. */
 export interface LeftProcess {
   readonly processId: string;
-  /** Empty: it waited for a session that was to be opened. */
+  /** The key of its session. Empty: it waited for a session that was to be opened. */
   readonly sessionId: string;
   /** The workspace that it works in. */
   readonly workspace: string;
@@ -174,9 +180,13 @@ export interface SessionChange {
 }
 
 /** A session that is no longer on record, while what it left outside the store may still be there. */
-export type RemovedSession = Pick<SessionRecord, "sessionId" | "workspace" | "agentSessionId">;
+export interface RemovedSession
+  extends Pick<SessionRecord, "sessionId" | "sessionKey" | "workspace"> {
+  /** Every id of a conversation that was ever the session's own. */
+  readonly agentSessionIds: readonly string[];
+}
 
-/** What a call of `removeEndedTurns` removed. */
+/** What a call of `removeEndedTurns` took off the record. */
 export interface RemovedTurns {
   /** How many turns. */
   readonly turns: number;
@@ -222,6 +232,11 @@ export interface Store {
   /** Appends events to a turn that has not ended. */
   append(batch: EventBatch): Promise<void>;
   /**
+   * Makes a conversation a session's own, for as long as anything of the session is left; answers false, having done
+   * nothing, where it is another session's.
+   */
+  claimConversation(sessionKey: string, agentSessionId: string): Promise<boolean>;
+  /**
    * The sequence of the event that an earlier request for the same turn with the same message became; undefined where there
    * was none. REQUEST_ID_REUSED where it was for something else; NOT_FOUND where its turn was deleted.
    */
@@ -230,7 +245,10 @@ export interface Store {
   recordProcess(process: LeftProcess): Promise<void>;
   /** Records that nothing is left of a process and what it started. Idempotent. */
   recordProcessGone(processId: string): Promise<void>;
-  /** The events after a sequence, as they were appended: as many as fit into about `maxBytes`, at least one if any. */
+  /**
+   * The events after a sequence, as they were appended: as many as fit into about `maxBytes`, at least one if any. None of a
+   * turn that is off the record.
+   */
   readEvents(turnId: string, afterSequence: number, maxBytes: number): Promise<Uint8Array[]>;
   /**
    * NOT_FOUND where the turn does not exist or is another principal's.
@@ -256,27 +274,35 @@ export interface Store {
   /**
    * A session's changes after a cursor, at most about `limit`, in order. NOT_FOUND as `getSession`; OUT_OF_RANGE where the
    * session has had no such change.
+   *
+   * @param sessionKey - Only of that session: NOT_FOUND where another one has been opened under the id.
    */
   listChanges(
     sessionId: string,
     principal: string,
     afterCursor: number,
     limit: number,
+    sessionKey?: string,
   ): Promise<SessionChange[]>;
   /**
-   * Removes a session with its turns and answers what it was. Its requests are refused for 24 h more. It is one of
-   * `listRemovals` until `recordRemoved`. NOT_FOUND as `getSession`; TURN_IN_PROGRESS.
+   * Takes a session and its turns off the record: from now on nothing finds them, and another session may be opened under
+   * the id. Its requests are refused for 24 h more. It is one of `listRemovals` until `recordRemoved`; what it has in the
+   * store leaves with `removeSome`. NOT_FOUND as `getSession`; TURN_IN_PROGRESS.
    */
-  deleteSession(sessionId: string, principal: string, time: number): Promise<SessionRecord>;
+  deleteSession(sessionId: string, principal: string, time: number): Promise<RemovedSession>;
   /**
-   * Removes turns that ended before a time, the oldest first: at most `limit` of them, and fewer where they have many
-   * events, so that other turns do not wait long for it. Where it removed none, none is left. Sessions go with their last
-   * turn, as in `deleteSession`.
+   * Takes turns that ended before a time off the record, the oldest first, at most `limit` of them. Where it took none, none
+   * is left. Sessions go with their last turn, as in `deleteSession`.
    */
   removeEndedTurns(before: number, limit: number, time: number): Promise<RemovedTurns>;
+  /**
+   * Removes a piece of what is off the record and still in the store: so little that other turns do not wait long for it
+   * (some milliseconds). Answers whether there is more.
+   */
+  removeSome(): Promise<boolean>;
   /** Sessions that were removed, until their workspace and what the agent kept of them is recorded as removed too. */
   listRemovals(): Promise<RemovedSession[]>;
-  /** Records that nothing is left of the removed session that had this workspace. Idempotent. */
+  /** Records that no file is left of the removed session that had this workspace. Idempotent. */
   recordRemoved(workspace: string): Promise<void>;
   /** The turns without a terminal event that a server before this one left behind. */
   listLeftTurns(): Promise<LeftTurn[]>;

@@ -11,6 +11,7 @@ import { endRecordOf, errorEvent } from "./turn-end.ts";
 export class LeftTurn implements LiveTurn {
   readonly turnId: string;
   readonly sessionId: string;
+  readonly sessionKey: string;
   readonly textDeltas = undefined;
   /** Resolves when the terminal event is on disk. Never rejects. */
   readonly ended: Promise<void>;
@@ -27,10 +28,11 @@ export class LeftTurn implements LiveTurn {
 
   /** Begins to record the end. */
   constructor(left: LeftTurnRecord, store: Store, log: Log) {
-    const { turnId, sessionId, lastSequence, wasQueued } = left;
+    const { turnId, sessionId, sessionKey, lastSequence, wasQueued } = left;
     this.#wasQueued = wasQueued;
     this.turnId = turnId;
     this.sessionId = sessionId;
+    this.sessionKey = sessionKey;
     this.#lastSequence = lastSequence;
     this.#store = store;
     this.#log = log;

@@ -1,25 +1,30 @@
-import { rm } from "node:fs/promises";
 import { setTimeout as delay } from "node:timers/promises";
-import { explainExhaustion } from "../exhaustion.ts";
+import type { LeftFiles } from "../files/remove-tree.ts";
+import { TreeRemovals } from "../files/tree-removals.ts";
 import type { RemovedSession } from "../store/store.ts";
 import type { TurnSurroundings } from "./running-turn.ts";
 import type { SessionGates } from "./session-gates.ts";
 
-/** Before what lacked file descriptors is tried again, doubling. */
-const AGAIN_MS = { first: 1000, longest: 60_000 };
+/** Before what could not be removed is tried again, doubling: for want of a file descriptor, or for good. */
+const AGAIN_MS = { first: 1000, longest: 3600_000 };
 
 /**
- * Removes what sessions that are no longer on record have left outside the store: the workspace, and what the agent kept.
+ * Removes what is off the record: what is still in the store, and what sessions have left outside it, the workspace and
+ * what the agent kept.
  *
- * What could not be removed stays on the store's list, for the next start to try again; for want of file descriptors it is
- * tried again by this one.
+ * 1. What could not be removed is in the log, and stays on the store's list for other tries, at last hourly, and at the next start.
+ * 2. Nothing of a session that is on record is touched: not one that was opened again under the same id either.
  */
 export class Removals {
   readonly #surroundings: Pick<TurnSurroundings, "store" | "agent" | "log">;
   readonly #gates: SessionGates;
   readonly #closing: AbortSignal;
+  readonly #trees = new TreeRemovals();
+  #emptying: Promise<boolean> | undefined;
+  /** More may have come off the record than the removal that is going on has seen. */
+  #hasMore = false;
 
-  /** @param closing - From when it aborts nothing is tried again. */
+  /** @param closing - Ends it: the next start goes on. */
   constructor(
     surroundings: Pick<TurnSurroundings, "store" | "agent" | "log">,
     gates: SessionGates,
@@ -30,50 +35,92 @@ export class Removals {
     this.#closing = closing;
   }
 
-  /** Resolves when it was tried; what failed is in the log. Never rejects. */
-  async remove(session: RemovedSession): Promise<void> {
-    const { agent, log } = this.#surroundings;
-    const { sessionId, workspace } = session;
-    // The last turn's processes may still be ending, and write.
-    await this.#gates.ready(sessionId);
-    await agent.close(sessionId);
-    try {
-      await this.#removeFiles(session);
-    } catch (error) {
-      log.error("a removed session left files behind", { workspace, error });
-      if (explainExhaustion(error) !== undefined) void this.#removeLater(session);
-    }
+  /**
+   * Removes a session's files, and all that is off the record from the store. Answers whether nothing is left. Never rejects.
+   *
+   * @param againMs - When files that are left are tried again.
+   */
+  async remove(session: RemovedSession, againMs = AGAIN_MS.first): Promise<boolean> {
+    const [filesGone, rowsGone] = await Promise.all([
+      this.#removeFiles(session),
+      this.removeRows(),
+    ]);
+    if (!filesGone) void this.#tryAgain(session, againMs);
+    return filesGone && rowsGone;
   }
 
-  async #removeFiles({ workspace, agentSessionId }: RemovedSession): Promise<void> {
-    const { store, agent } = this.#surroundings;
-    await agent.forget(agentSessionId);
-    // Never follows a link: where the agent put one in the workspace's place, the link goes.
-    await rm(workspace, { recursive: true, force: true });
-    await store.recordRemoved(workspace);
+  /** Removes a workspace that no session has. Never rejects; what is left is in the log. */
+  async removeWorkspace(workspace: string): Promise<boolean> {
+    const left = await this.#trees.remove(workspace);
+    if (left.count > 0) this.#tell(workspace, left);
+    return left.count === 0;
   }
 
-  /** Never rejects. */
-  async #removeLater(session: RemovedSession): Promise<void> {
-    const signal = this.#closing;
-    for (let wait = AGAIN_MS.first; ; wait = Math.min(2 * wait, AGAIN_MS.longest)) {
-      await delay(wait, undefined, { signal, ref: false }).catch(() => {});
-      if (signal.aborted) return;
-      try {
-        return await this.#removeFiles(session);
-      } catch {
-        // It was told of once, and stays on the list.
-      }
-    }
+  /**
+   * Removes what is off the record from the store, piece by piece, so that what others ask of the store comes between.
+   * Answers whether all is gone. Never rejects.
+   */
+  removeRows(): Promise<boolean> {
+    this.#hasMore = true;
+    this.#emptying ??= this.#removePieces();
+    return this.#emptying;
   }
 
   /** Finishes what a server before this one began. Resolves when all was tried. Never rejects. */
   async recover(): Promise<void> {
     const { store, log } = this.#surroundings;
     try {
-      for (const session of await store.listRemovals()) await this.remove(session);
+      const rows = this.removeRows();
+      await Promise.all((await store.listRemovals()).map((session) => this.remove(session)));
+      await rows;
     } catch (error) {
       log.error("the sessions to be removed cannot be listed", { error });
     }
+  }
+
+  async #removePieces(): Promise<boolean> {
+    const { store, log } = this.#surroundings;
+    try {
+      while (this.#hasMore && !this.#closing.aborted) {
+        this.#hasMore = false;
+        if (await store.removeSome()) this.#hasMore = true;
+      }
+      return !this.#closing.aborted;
+    } catch (error) {
+      if (!this.#closing.aborted) log.error("what was removed is still in the store", { error });
+      return false;
+    } finally {
+      // At once: who comes now begins another.
+      this.#emptying = undefined;
+    }
+  }
+
+  async #removeFiles({ sessionKey, workspace, agentSessionIds }: RemovedSession): Promise<boolean> {
+    const { store, agent, log } = this.#surroundings;
+    // The last turn's processes may still be ending, and write.
+    await this.#gates.ready(sessionKey);
+    await agent.close(sessionKey);
+    try {
+      await agent.forget(agentSessionIds, workspace);
+      if (!(await this.removeWorkspace(workspace))) return false;
+      await store.recordRemoved(workspace);
+      return true;
+    } catch (error) {
+      if (!this.#closing.aborted) {
+        log.error("a removed session left files behind", { workspace, error });
+      }
+      return false;
+    }
+  }
+
+  async #tryAgain(session: RemovedSession, afterMs: number): Promise<void> {
+    await delay(afterMs, undefined, { signal: this.#closing, ref: false }).catch(() => {});
+    if (this.#closing.aborted) return;
+    await this.remove(session, Math.min(2 * afterMs, AGAIN_MS.longest));
+  }
+
+  #tell(workspace: string, { files, count }: LeftFiles): void {
+    const { log } = this.#surroundings;
+    log.error("a removed session left files behind", { workspace, left: files, count });
   }
 }

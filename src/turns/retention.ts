@@ -2,23 +2,32 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Log } from "../log.ts";
 import type { RemovedSession, Store } from "../store/store.ts";
 
-/** So many turns at most leave the store in one commit. */
+/** So many turns at most come off the record in one commit. */
 const TURNS_AT_ONCE = 100;
+/** So long it waits for what they left to be gone before it goes on. */
+const PATIENCE_MS = 60_000;
 /** How often it is looked for what has become old enough: a tenth of the age, within these. */
 const LOOK_MS = { least: 1000, most: 3600_000 };
+
+/** What is to be done about what has come off the record. */
+export interface Leavings {
+  /** Removes what a session left. Never rejects. */
+  remove(session: RemovedSession): Promise<unknown>;
+  /** Removes what turns left in the store. Never rejects. */
+  removeRows(): Promise<unknown>;
+}
 
 /**
  * Removes ended turns at a certain age, and sessions with their last turn.
  *
  * @param ageMs - From a turn's end. 0: everything is kept, and nothing is done.
- * @param remove - Removes what a session left outside the store.
  * @param signal - Ends it.
  * @returns Resolves when it has ended. Never rejects.
  */
 export async function retain(
   store: Store,
   ageMs: number,
-  remove: (session: RemovedSession) => Promise<void>,
+  leavings: Leavings,
   log: Log,
   signal: AbortSignal,
 ): Promise<void> {
@@ -26,7 +35,7 @@ export async function retain(
   const every = Math.min(Math.max(ageMs / 10, LOOK_MS.least), LOOK_MS.most);
   while (!signal.aborted) {
     try {
-      await removeOlder(store, ageMs, remove, log, signal);
+      await removeOlder(store, ageMs, leavings, log, signal);
     } catch (error) {
       if (!signal.aborted) log.error("old turns cannot be removed", { error });
     }
@@ -37,7 +46,7 @@ export async function retain(
 async function removeOlder(
   store: Store,
   ageMs: number,
-  remove: (session: RemovedSession) => Promise<void>,
+  leavings: Leavings,
   log: Log,
   signal: AbortSignal,
 ): Promise<void> {
@@ -45,7 +54,12 @@ async function removeOlder(
     const now = Date.now();
     const { turns, sessions } = await store.removeEndedTurns(now - ageMs, TURNS_AT_ONCE, now);
     if (turns > 0) log.info("old turns were removed", { turns, sessions: sessions.length });
-    for (const session of sessions) await remove(session);
+    const removed = [leavings.removeRows(), ...sessions.map((session) => leavings.remove(session))];
+    // One that takes long does not hold the others up.
+    const patience = new AbortController();
+    const late = delay(PATIENCE_MS, undefined, { signal: patience.signal, ref: false });
+    await Promise.race([Promise.all(removed), late.catch(() => {})]);
+    patience.abort();
     if (turns === 0) return;
   }
 }

@@ -89,6 +89,7 @@ const UNCOMMITTED_BYTES = 1024 * 1024;
 export class RunningTurn implements LiveTurn {
   readonly turnId: string;
   readonly sessionId: string;
+  readonly sessionKey: string;
   readonly textDeltas = new TextDeltas();
   /** Resolves when the terminal event is on disk. Never rejects. */
   readonly ended: Promise<void>;
@@ -136,6 +137,7 @@ export class RunningTurn implements LiveTurn {
   ) {
     this.turnId = record.turnId;
     this.sessionId = record.sessionId;
+    this.sessionKey = record.sessionKey;
     this.#turn = record;
     this.#session = session;
     this.#limits = limits;
@@ -313,7 +315,7 @@ export class RunningTurn implements LiveTurn {
   }
 
   #agentTurn(workspace: string, sent: Pick<AgentTurn, "images" | "files">): AgentTurn {
-    const { turnId, sessionId } = this;
+    const { turnId, sessionKey: sessionId } = this;
     const { prompt, model, agent, permissionMode } = this.#turn;
     const agentSessionId = this.#agentSessionId;
     const ids = { turnId, sessionId, agentSessionId };

@@ -3,16 +3,16 @@ export class SessionGates {
   readonly #closed = new Map<string, Promise<void>>();
 
   /** Resolves when the session is ready. */
-  ready(sessionId: string): Promise<void> {
-    return this.#closed.get(sessionId) ?? Promise.resolve();
+  ready(sessionKey: string): Promise<void> {
+    return this.#closed.get(sessionKey) ?? Promise.resolve();
   }
 
   /** Makes the session wait for one more thing. */
-  close(sessionId: string, until: Promise<void>): void {
-    const both = Promise.all([this.ready(sessionId), until]).then(() => {
-      if (this.#closed.get(sessionId) === both) this.#closed.delete(sessionId);
+  close(sessionKey: string, until: Promise<void>): void {
+    const both = Promise.all([this.ready(sessionKey), until]).then(() => {
+      if (this.#closed.get(sessionKey) === both) this.#closed.delete(sessionKey);
     });
-    this.#closed.set(sessionId, both);
+    this.#closed.set(sessionKey, both);
   }
 
   /** Resolves when every session that waits now is ready. */

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
-import type { SessionChange, Store } from "../store/store.ts";
+import type { SessionChange, SessionRecord, Store } from "../store/store.ts";
 
 /** What a watcher of a session is told. */
 export interface SessionNews {
@@ -20,20 +20,20 @@ export class SessionBell {
   readonly #listeners = new Map<string, Set<() => void>>();
 
   /** Calls `listener` after each change, until the returned function is called. */
-  listen(sessionId: string, listener: () => void): () => void {
-    const listeners = this.#listeners.get(sessionId) ?? new Set();
-    this.#listeners.set(sessionId, listeners.add(listener));
+  listen(sessionKey: string, listener: () => void): () => void {
+    const listeners = this.#listeners.get(sessionKey) ?? new Set();
+    this.#listeners.set(sessionKey, listeners.add(listener));
     return () => {
       listeners.delete(listener);
-      if (listeners.size === 0 && this.#listeners.get(sessionId) === listeners) {
-        this.#listeners.delete(sessionId);
+      if (listeners.size === 0 && this.#listeners.get(sessionKey) === listeners) {
+        this.#listeners.delete(sessionKey);
       }
     };
   }
 
   /** A turn of the session was recorded or ended, or the session was deleted. */
-  ring(sessionId: string): void {
-    for (const listener of this.#listeners.get(sessionId) ?? []) listener();
+  ring(sessionKey: string): void {
+    for (const listener of this.#listeners.get(sessionKey) ?? []) listener();
   }
 }
 
@@ -46,18 +46,17 @@ export class SessionBell {
 export async function* watchSession(
   store: Store,
   bell: SessionBell,
-  sessionId: string,
-  principal: string,
+  { sessionId, sessionKey, principal }: SessionRecord,
   afterCursor: number,
   signal: AbortSignal,
 ): AsyncGenerator<SessionNews> {
   let rung = Promise.withResolvers<void>();
-  const stop = bell.listen(sessionId, () => rung.resolve());
+  const stop = bell.listen(sessionKey, () => rung.resolve());
   signal.addEventListener("abort", stop);
   try {
     let cursor = afterCursor;
     for (let isFirst = true; !signal.aborted; ) {
-      const changes = await store.listChanges(sessionId, principal, cursor, PAGE);
+      const changes = await store.listChanges(sessionId, principal, cursor, PAGE, sessionKey);
       for (const change of changes) {
         cursor = change.cursor;
         const isLast: boolean = isFirst && changes.length < PAGE && change === changes.at(-1);

@@ -1,4 +1,4 @@
-import { mkdir, rm } from "node:fs/promises";
+import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { ErrorReason } from "../../gen/breakglass/v1/event_pb.ts";
@@ -7,7 +7,6 @@ import { Refusal } from "../errors.ts";
 import type {
   LeftProcess,
   Page,
-  RemovedSession,
   SessionPlace,
   SessionRecord,
   StartedTurn,
@@ -60,6 +59,8 @@ type Phase = "open" | "draining" | "stopping";
 type UnendedTurn = RunningTurn | LeftTurn;
 
 const DRAINING = { reason: "DRAINING", message: "the server is shutting down" } as const;
+/** How long a deletion is waited for; it goes on behind the answer. */
+const DELETION_MS = 10_000;
 const SHUTDOWN: TurnEnd = {
   reason: ErrorReason.SERVER_SHUTDOWN,
   message: "the server was shut down",
@@ -234,7 +235,8 @@ export class Turns {
   /**
    * Tells each change of a session from after a cursor on. Counts as a reader until `signal` aborts or it is left.
    *
-   * @throws Refusal NOT_FOUND, also where the session is deleted meanwhile; OUT_OF_RANGE; TOO_MANY_SUBSCRIPTIONS.
+   * @throws Refusal NOT_FOUND, also where the session is deleted meanwhile, and opened again under its id; OUT_OF_RANGE;
+   * TOO_MANY_SUBSCRIPTIONS.
    */
   async *watch(
     sessionId: string,
@@ -242,10 +244,11 @@ export class Turns {
     principal: string,
     signal: AbortSignal,
   ): AsyncGenerator<SessionNews> {
-    const released = this.#subscriptions.add(sessionId, signal);
+    const { store } = this.#options;
+    const session = await store.getSession(sessionId, principal);
+    const released = this.#subscriptions.add(session.sessionKey, signal);
     try {
-      const { store } = this.#options;
-      yield* watchSession(store, this.#bell, sessionId, principal, afterCursor, signal);
+      yield* watchSession(store, this.#bell, session, afterCursor, signal);
     } finally {
       released();
     }
@@ -276,12 +279,19 @@ export class Turns {
     return this.#options.store.listSessions(principal, pageSize, after);
   }
 
-  /** Removes a session, its turns, its workspace and what the agent kept of it. */
-  async deleteSession(sessionId: string, principal: string): Promise<void> {
+  /**
+   * Removes a session, its turns, its workspace and what the agent kept of it. From the beginning on nothing finds it.
+   * Answers within 10 s or so whether nothing is left of it: else the removal goes on, or the log says what is in its way.
+   */
+  async deleteSession(sessionId: string, principal: string): Promise<boolean> {
     const { store } = this.#options;
     const removed = await store.deleteSession(sessionId, principal, Date.now());
-    this.#bell.ring(sessionId);
-    await this.#removals.remove(removed);
+    this.#bell.ring(removed.sessionKey);
+    const over = new AbortController();
+    const late = delay(DELETION_MS, false, { signal: over.signal, ref: false });
+    const gone = await Promise.race([this.#removals.remove(removed), late.catch(() => false)]);
+    over.abort();
+    return gone;
   }
 
   /**
@@ -298,7 +308,8 @@ export class Turns {
     for (const process of await store.listLeftProcesses()) {
       this.#gates.close(process.sessionId, this.#endProcess(process));
     }
-    void this.#removals.recover().then(() => this.#retain());
+    void this.#removals.recover();
+    void this.#retain();
     await Promise.all(left.map((turn) => turn.tried));
     agent.prepare(async () => {
       const workspace = join(sessionsDir, newId());
@@ -312,7 +323,7 @@ export class Turns {
     const { store, agent } = this.#options;
     await agent.endProcesses(processId);
     // It waited for a session that was never opened.
-    if (sessionId === "") await rm(workspace, { recursive: true, force: true }).catch(() => {});
+    if (sessionId === "") await this.#removals.removeWorkspace(workspace);
     await store.recordProcessGone(processId).catch(() => {});
   }
 
@@ -354,8 +365,7 @@ export class Turns {
 
   #retain(): Promise<void> {
     const { store, retentionMs, log } = this.#options;
-    const remove = (session: RemovedSession) => this.#removals.remove(session);
-    return retain(store, retentionMs, remove, log, this.#closing.signal);
+    return retain(store, retentionMs, this.#removals, log, this.#closing.signal);
   }
 
   async #create(start: TurnStart): Promise<StartedTurn> {
@@ -363,7 +373,7 @@ export class Turns {
     this.#starting.add(created);
     try {
       const started = await created;
-      if (!started.joined) this.#bell.ring(started.turn.sessionId);
+      if (!started.joined) this.#bell.ring(started.turn.sessionKey);
       return started;
     } finally {
       this.#starting.delete(created);
@@ -387,7 +397,7 @@ export class Turns {
     // Where it waits, then for the agent's own turn, which may have ended by now.
     const own = isLive(turn.state) ? this.#unended.get(session.runningTurnId) : undefined;
     const before = own?.turnId === turn.turnId ? undefined : own;
-    const ready = Promise.all([this.#gates.ready(turn.sessionId), before?.ended]);
+    const ready = Promise.all([this.#gates.ready(turn.sessionKey), before?.ended]);
     const running = this.#begin(turn, session, timeoutMs, { ready, attachments });
     if (before instanceof RunningTurn) void makeWay(before, running);
   }
@@ -436,7 +446,7 @@ export class Turns {
     const surroundings = { ...this.#options, tails: this.#tails };
     const running = new RunningTurn(turn, session, bounded, surroundings, beginning);
     this.#hold(running);
-    this.#gates.close(turn.sessionId, running.released);
+    this.#gates.close(turn.sessionKey, running.released);
     // It was being recorded when the others were stopped.
     if (this.#phase === "stopping") void running.stop(SHUTDOWN);
     return running;
@@ -446,7 +456,7 @@ export class Turns {
     this.#unended.set(turn.turnId, turn);
     void turn.ended.then(() => {
       this.#unended.delete(turn.turnId);
-      this.#bell.ring(turn.sessionId);
+      this.#bell.ring(turn.sessionKey);
     });
   }
 

@@ -1,11 +1,24 @@
 import { execFile, spawnSync } from "node:child_process";
+import { randomUUID } from "node:crypto";
 import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { promisify } from "node:util";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type LeftFiles, removeTree } from "../../src/files/remove-tree.ts";
+import { SqliteStore } from "../../src/store/sqlite/sqlite-store.ts";
+import { EventReader } from "../support/event-reader.ts";
+import { collect } from "../support/events.ts";
+import { script } from "../support/gate.ts";
+import { eventually } from "../support/processes.ts";
+import { connect } from "../support/protocols.ts";
+import { refusalOf } from "../support/refusals.ts";
+import { startServeProcess } from "../support/serve-process.ts";
+import { createTestEnvironment } from "../support/test-environment.ts";
+import { startTestServer, type TestServer } from "../support/test-server.ts";
+import { SUCCEEDED, turnStart } from "../support/turn-start.ts";
 
 const run = promisify(execFile);
 const sh = (command: string, cwd: string) => run("sh", ["-c", command], { cwd });
@@ -116,3 +129,167 @@ describe("a tree of files", () => {
     expect(step.value.count).toBeGreaterThan(0);
   });
 });
+
+/** Where a server keeps sessions' workspaces. */
+const workspaces = ({ root: all }: TestServer) => join(all, "data", "sessions");
+
+describe("a deleted session", () => {
+  it("whose workspace is deeper than a path can name is gone", async () => {
+    await using server = await startTestServer();
+    using connection = connect(server.url);
+    const { client } = connection;
+    const [first] = await collect(client.runTurn({ prompt: `bash ${DEEP}` }));
+    const { sessionId } = first!;
+    const { removalPending } = await client.deleteSession({ sessionId });
+    if (removalPending) {
+      await eventually(
+        () => readdir(workspaces(server)),
+        ({ length }) => length === 0,
+        30_000,
+      );
+    }
+    expect(await readdir(workspaces(server))).toEqual([]);
+    expect(server.log.join()).not.toContain("left files behind");
+  });
+
+  it("that leaves files says so, and they are removed when the server starts again", async (context) => {
+    await using server = await startTestServer();
+    using connection = connect(server.url);
+    const { client } = connection;
+    const prompt = "bash mkdir kept && touch kept/file gone && chattr +i kept && echo made";
+    const events = await collect(client.runTurn({ prompt }));
+    const kept = await sh("ls -d */kept", workspaces(server)).then(({ stdout }) => stdout.trim());
+    const path = join(workspaces(server), kept);
+    try {
+      const isImmutable = spawnSync("touch", [join(path, "more")]).status !== 0;
+      if (!isImmutable) context.skip("files cannot be made immutable here");
+      const { sessionId, turnId } = events[0]!;
+      expect(await client.deleteSession({ sessionId })).toMatchObject({ removalPending: true });
+      for (const call of [client.getSession({ sessionId }), client.getTurn({ turnId })]) {
+        expect(await refusalOf(call)).toMatchObject({ code: "NotFound" });
+      }
+      expect(await readdir(join(path, ".."))).toEqual(["kept"]);
+      expect(server.log.filter((line) => line.includes(join(path, "file")))).toHaveLength(1);
+    } finally {
+      spawnSync("chattr", ["-i", path]);
+    }
+    await server.restart();
+    const left = await eventually(
+      () => readdir(workspaces(server)),
+      ({ length }) => length === 0,
+    );
+    expect(left).toEqual([]);
+  });
+});
+
+/** A store with one ended turn of so many events, and a running one. */
+async function openFilled(events: number) {
+  const store = await SqliteStore.open(join(root, "breakglass.db"));
+  const [large, other] = [turnStart(), turnStart()];
+  await store.createTurn(large);
+  await store.createTurn(other);
+  const AT_ONCE = 5000;
+  for (let first = 1; first <= events; first += AT_ONCE) {
+    const batch = Array.from({ length: AT_ONCE }, () => new Uint8Array(100));
+    const end = first + AT_ONCE > events ? { end: SUCCEEDED } : {};
+    const place = { turnId: large.turnId, firstSequence: first, time: 1 };
+    await store.append({ ...place, events: batch, ...end });
+  }
+  let sequence = 1;
+  const append = () =>
+    store.append({
+      ...{ turnId: other.turnId, firstSequence: sequence++, time: 1 },
+      events: [new Uint8Array(100)],
+    });
+  return { store, large, other, append };
+}
+
+describe("many events that are removed", () => {
+  it.each([
+    [
+      "with their session",
+      (store: SqliteStore, sessionId: string) => store.deleteSession(sessionId, "alice", 5),
+    ],
+    ["by their age", (store: SqliteStore) => store.removeEndedTurns(100, 100, 5)],
+  ])("%s let other turns' events come between", async (_how, remove) => {
+    const { store, large, append } = await openFilled(100_000);
+    let isOver = false;
+    const removed = (async () => {
+      await remove(store, large.newSession.sessionId);
+      while (await store.removeSome());
+      isOver = true;
+    })();
+    let between = 0;
+    for (; !isOver; between++) await append();
+    await removed;
+    // In one piece it was two.
+    expect(between).toBeGreaterThan(20);
+    await store.close();
+    const database = new DatabaseSync(join(root, "breakglass.db"));
+    const left = database.prepare("SELECT count(*) AS count FROM events").get();
+    expect(left?.count).toBe(between);
+    expect(database.prepare("PRAGMA integrity_check").get()?.integrity_check).toBe("ok");
+    database.close();
+  });
+
+  it("end a reader's stream, without a gap", async () => {
+    await using server = await startTestServer();
+    using connection = connect(server.url);
+    const { client } = connection;
+    const [first] = await collect(client.runTurn({ prompt: script("many 50000") }));
+    const { sessionId, turnId } = first!;
+    await using reader = new EventReader(client.attachTurn({ turnId }));
+    await reader.until("text");
+    await client.deleteSession({ sessionId });
+    expect(await refusalOf(client.attachTurn({ turnId }))).toMatchObject({ code: "NotFound" });
+    expect(await refusalOf(reader.rest())).toMatchObject({ code: "NotFound" });
+    const sequences = reader.seen.flatMap(({ sequence }) => (sequence > 0 ? [sequence] : []));
+    expect(sequences).toEqual(Array.from(sequences, (_, index) => index + 1));
+    expect(sequences.length).toBeLessThan(50_000);
+  });
+
+  it("leave with the next start where the server died meanwhile, and a session opened since stays", async () => {
+    await using environment = await createTestEnvironment();
+    const data = join(environment.root, "data");
+    await mkdir(data);
+    const sessionId = randomUUID();
+    const store = await SqliteStore.open(join(data, "breakglass.db"));
+    const mine = { principal: "local", sentSessionId: sessionId };
+    const turns = [turnStart(mine), turnStart(mine)] as const;
+    for (const [turn, events] of [
+      [turns[0], 5000],
+      [turns[1], 10],
+    ] as const) {
+      await store.createTurn(turn);
+      const batch = Array.from({ length: events }, () => new Uint8Array(100));
+      const place = { turnId: turn.turnId, firstSequence: 1, time: 1 };
+      await store.append({ ...place, events: batch, end: SUCCEEDED });
+      if (turn === turns[0]) await store.deleteSession(sessionId, "local", 5);
+    }
+    expect(await store.removeSome()).toBe(true);
+    await store.close();
+
+    const settings = { ...environment.variables, BREAKGLASS_RETENTION_SECONDS: "0" };
+    // While it is served nobody else can look into the database.
+    const left = await eventually(
+      async () => {
+        await using serve = await startServeProcess(settings);
+        using connection = connect(serve.url);
+        const listed = await connection.client.listTurns({ sessionId });
+        expect(listed.turns.map(({ turnId }) => turnId)).toEqual([turns[1].turnId]);
+        await serve.end("SIGTERM");
+        return countIn(join(data, "breakglass.db"));
+      },
+      (count) => count === 10,
+      30_000,
+    );
+    expect(left).toBe(10);
+  });
+});
+
+function countIn(path: string): unknown {
+  const database = new DatabaseSync(path);
+  const row = database.prepare("SELECT count(*) AS count FROM events").get();
+  database.close();
+  return row?.count;
+}

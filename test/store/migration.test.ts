@@ -27,7 +27,7 @@ async function older(version: number) {
   };
 }
 
-describe.each([1, 2])("a store of schema version %i", (version) => {
+describe.each([1, 2, 3])("a store of schema version %i", (version) => {
   it("is brought forward with every turn and event as it was, to the byte", async () => {
     await using kept = await older(version);
     const store = await SqliteStore.open(kept.path);
@@ -41,7 +41,7 @@ describe.each([1, 2])("a store of schema version %i", (version) => {
       kept.events.map((event) => Buffer.from(event)),
     );
     // Version 1 kept no list of them.
-    expect(await store.listRemovals()).toHaveLength(version - 1);
+    expect(await store.listRemovals()).toHaveLength(version === 1 ? 0 : 1);
     const left = await store.listLeftTurns();
     expect(left).toHaveLength(1);
     const sessionId = left[0]!.sessionId;
@@ -56,9 +56,10 @@ describe.each([1, 2])("a store of schema version %i", (version) => {
       ],
     ]);
     expect(changes[0]?.turn).toMatchObject({ origin: 1, permissionMode: 1, attachments: [] });
-    // The processes of Alice's first turn were known to be gone.
+    // Up to version 2 each of Alice's turns but the first had one that was not known to be gone.
     const processes = await store.listLeftProcesses();
-    expect(processes.filter((process) => process.sessionId === sessionId)).toHaveLength(2);
+    const own = processes.filter((process) => process.sessionId === left[0]!.sessionKey);
+    expect(own).toHaveLength(version === 3 ? 1 : 2);
     expect(processes.every(({ workspace }) => workspace !== "")).toBe(true);
     await store.close();
     const database = new DatabaseSync(kept.path);
@@ -104,6 +105,59 @@ describe.each([1, 2])("a store of schema version %i", (version) => {
     await store.close();
   });
 });
+
+describe("a store of schema version 3", () => {
+  it("leaves a conversation that two sessions have to the first of them, and gives the other its own", async () => {
+    await using kept = await older(3);
+    const database = new DatabaseSync(kept.path);
+    const sessions = database.prepare("SELECT * FROM sessions ORDER BY create_time").all();
+    const [alice, bob] = sessions.map((row) => ({
+      sessionId: String(row.session_id),
+      principal: String(row.principal),
+    }));
+    const taken = String(sessions[0]!.agent_session_id);
+    database.exec(`UPDATE sessions SET agent_session_id = '${taken}'`);
+    database.exec(`UPDATE removals SET agent_session_id = '${taken}'`);
+    database.close();
+    const store = await SqliteStore.open(kept.path);
+    const first = await store.getSession(alice!.sessionId, alice!.principal);
+    expect(first.agentSessionId).toBe(taken);
+    const second = await store.getSession(bob!.sessionId, bob!.principal);
+    expect(second.agentSessionId).toMatch(UUID);
+    expect(second.agentSessionId).not.toBe(taken);
+    // What is being removed does not take it along.
+    expect((await store.listRemovals()).map((removed) => removed.agentSessionIds)).toEqual([[]]);
+    expect(await store.claimConversation(first.sessionKey, taken)).toBe(true);
+    expect(await store.claimConversation(second.sessionKey, second.agentSessionId)).toBe(true);
+    await store.close();
+  });
+
+  it("goes on with the removal of sessions whose id was opened again", async () => {
+    await using kept = await older(3);
+    const database = new DatabaseSync(kept.path);
+    const row = database.prepare("SELECT session_id, principal FROM sessions").get();
+    const sessionId = String(row?.session_id);
+    const insert = database.prepare("INSERT INTO removals VALUES (?, ?, ?)");
+    for (const name of ["a", "b"]) insert.run(`/workspaces/${name}`, sessionId, `agent ${name}`);
+    for (const name of ["c", "d"]) insert.run(`/workspaces/${name}`, "another", `agent ${name}`);
+    const process = database.prepare("INSERT INTO processes VALUES (?, ?, ?)");
+    process.run("left", sessionId, "/workspaces/a");
+    database.close();
+    const store = await SqliteStore.open(kept.path);
+    const removals = await store.listRemovals();
+    expect(new Set(removals.map(({ sessionKey }) => sessionKey)).size).toBe(5);
+    const { sessionKey } = await store.getSession(sessionId, String(row?.principal));
+    expect(removals.map((removed) => removed.sessionKey)).not.toContain(sessionKey);
+    const left = (await store.listLeftProcesses()).find(({ processId }) => processId === "left");
+    const own = removals.find(({ workspace }) => workspace === "/workspaces/a");
+    expect(left?.sessionId).toBe(own?.sessionKey);
+    for (const { workspace } of removals) await store.recordRemoved(workspace);
+    expect(await store.listRemovals()).toEqual([]);
+    await store.close();
+  });
+});
+
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 
 describe("a store of schema version 1", () => {
   it("stays as it is where a step fails, and comes forward when it can", async () => {

@@ -28,6 +28,7 @@ export function describeStore(open: () => Promise<StoreUnderTest>): void {
     expect(turn).toEqual({
       turnId: start.turnId,
       sessionId: start.newSession.sessionId,
+      sessionKey: session.sessionKey,
       state: TurnState.RUNNING,
       errorReason: ErrorReason.UNSPECIFIED,
       prompt: start.prompt,
@@ -47,6 +48,7 @@ export function describeStore(open: () => Promise<StoreUnderTest>): void {
     });
     expect(session).toEqual({
       ...start.newSession,
+      sessionKey: expect.any(String),
       principal: PRINCIPAL,
       createTime: 1000,
       lastActiveTime: 1000,
@@ -185,8 +187,8 @@ export function describeStore(open: () => Promise<StoreUnderTest>): void {
       () => store.getTurn(turnId, "bob"),
       () => store.getSession(sessionId, "bob"),
       () => store.listTurns(sessionId, "bob", 10, undefined),
+      () => store.listChanges(sessionId, "bob", 0, 10),
       () => store.deleteSession(sessionId, "bob", 1),
-      () => store.createTurn({ ...turnStart({ session: sessionId }), principal: "bob" }),
     ];
     for (const ask of asked) await expect(ask()).rejects.toMatchObject({ reason: "NOT_FOUND" });
     expect(await store.listSessions("bob", 10, undefined)).toEqual({ items: [], next: undefined });
@@ -208,6 +210,120 @@ export function describeStore(open: () => Promise<StoreUnderTest>): void {
     expect(await store.readEvents(turn.turnId, 0, 1000)).toEqual([]);
   });
 
+  it("keeps sessions apart that two principals have under one id", async () => {
+    await using opened = await open();
+    const { store } = opened;
+    const sessionId = randomUUID();
+    const starts = [PRINCIPAL, "bob"].map((principal) => ({
+      ...turnStart({ session: sessionId, requestId: randomUUID() }),
+      principal,
+    }));
+    const [alice, bob] = await Promise.all(starts.map((start) => store.createTurn(start)));
+    for (const { turn, session } of [alice!, bob!]) {
+      expect([turn.sessionId, session.sessionId]).toEqual([sessionId, sessionId]);
+      expect(turn.sessionKey).toBe(session.sessionKey);
+    }
+    expect(alice!.session.sessionKey).not.toBe(bob!.session.sessionKey);
+    expect(await store.getSession(sessionId, "bob")).toEqual(bob!.session);
+    const listed = await store.listTurns(sessionId, "bob", 10, undefined);
+    expect(listed.items).toEqual([bob!.turn]);
+    for (const start of starts) {
+      expect((await store.createTurn(start)).turn.principal).toBe(start.principal);
+      await store.append(endOf(start.turnId));
+    }
+    await store.deleteSession(sessionId, "bob", 5);
+    expect((await store.getSession(sessionId, PRINCIPAL)).turnCount).toBe(1);
+    expect(await store.getTurn(alice!.turn.turnId, PRINCIPAL)).toMatchObject({ sessionId });
+  });
+
+  it("has a session opened again under an id be another one, which the removal does not touch", async () => {
+    await using opened = await open();
+    const { store } = opened;
+    const { newSession, turnId } = await ended(store);
+    const { sessionId } = newSession;
+    const before = await store.getSession(sessionId, PRINCIPAL);
+    await store.deleteSession(sessionId, PRINCIPAL, 5);
+    const again = turnStart({ session: sessionId });
+    const { session } = await store.createTurn(again);
+    expect(session.sessionKey).not.toBe(before.sessionKey);
+    expect(session).toMatchObject({ turnCount: 1, changeCount: 1 });
+    const changes = (key: string) => store.listChanges(sessionId, PRINCIPAL, 0, 10, key);
+    await expect(changes(before.sessionKey)).rejects.toMatchObject(GONE);
+    expect(await changes(session.sessionKey)).toHaveLength(1);
+    await store.append({ ...endOf(again.turnId), events: bytes("kept") });
+    await removeAll(store);
+    await store.recordRemoved(newSession.workspace);
+    expect(texts(await store.readEvents(again.turnId, 0, 1000))).toEqual(["kept"]);
+    expect(await store.readEvents(turnId, 0, 1000)).toEqual([]);
+    const [own] = (await store.listTurns(sessionId, PRINCIPAL, 10, undefined)).items;
+    expect(own?.turnId).toBe(again.turnId);
+  });
+
+  it("keeps each conversation one session's, until nothing is left of that", async () => {
+    await using opened = await open();
+    const { store } = opened;
+    const [one, other] = [await ended(store), await ended(store)];
+    const { sessionKey } = await store.getSession(one.newSession.sessionId, PRINCIPAL);
+    const stranger = await store.getSession(other.newSession.sessionId, PRINCIPAL);
+    const next = randomUUID();
+    expect(await store.claimConversation(sessionKey, next)).toBe(true);
+    expect(await store.claimConversation(sessionKey, next)).toBe(true);
+    for (const taken of [next, one.newSession.agentSessionId]) {
+      expect(await store.claimConversation(stranger.sessionKey, taken)).toBe(false);
+    }
+    // Whoever asks for one without having claimed it does not get it either.
+    const turn = turnStart({ session: other.newSession.sessionId });
+    await store.createTurn(turn);
+    const batch = { turnId: turn.turnId, firstSequence: 1, events: bytes("x"), time: 1 };
+    await store.append({ ...batch, agentSessionId: next });
+    const kept = await store.getSession(other.newSession.sessionId, PRINCIPAL);
+    expect(kept.agentSessionId).toBe(other.newSession.agentSessionId);
+    await store.append({ ...batch, firstSequence: 2, agentSessionId: randomUUID(), end: ENDED });
+
+    const removed = await store.deleteSession(one.newSession.sessionId, PRINCIPAL, 5);
+    const own = [next, one.newSession.agentSessionId].toSorted();
+    expect(removed.agentSessionIds.toSorted()).toEqual(own);
+    const reopened = await opened.reopen();
+    expect((await reopened.listRemovals())[0]?.agentSessionIds.toSorted()).toEqual(own);
+    expect(await reopened.claimConversation(stranger.sessionKey, next)).toBe(false);
+    await removeAll(reopened);
+    await reopened.recordRemoved(removed.workspace);
+    expect(await reopened.claimConversation(stranger.sessionKey, next)).toBe(true);
+  });
+
+  it("removes what is off the record piece by piece, and goes on where it was", async () => {
+    await using opened = await open();
+    let { store } = opened;
+    const start = turnStart({ requestId: randomUUID() });
+    const { turnId, requestId } = start;
+    await store.createTurn(start);
+    const steer = { principal: PRINCIPAL, requestId: randomUUID(), message: "look there" };
+    await store.append({ turnId, firstSequence: 1, events: bytes("s"), time: 1, steer });
+    const events = Array.from({ length: 10_000 }, () => new Uint8Array(10));
+    await store.append({ ...endOf(turnId), firstSequence: 2, events });
+    const { sessionId } = start.newSession;
+    await store.deleteSession(sessionId, PRINCIPAL, 9);
+    const day = 24 * 3600 * 1000;
+    for (let more = true, pieces = 1; more; pieces++) {
+      more = await store.removeSome();
+      expect(pieces).toBeLessThan(100);
+      if (pieces === 2) expect(more).toBe(true);
+      if (pieces === 2) store = await opened.reopen();
+      expect(await store.readEvents(turnId, 0, 1000)).toEqual([]);
+      await expect(store.getTurn(turnId, PRINCIPAL)).rejects.toMatchObject(GONE);
+      await expect(store.createTurn(start)).rejects.toMatchObject(GONE);
+      const late = turnStart({ requestId, time: 9 + day });
+      await expect(store.createTurn(late)).rejects.toMatchObject(GONE);
+      await expect(store.findSteer(turnId, steer)).rejects.toMatchObject(GONE);
+      expect((await store.listRemovals()).map((removed) => removed.sessionId)).toEqual([sessionId]);
+    }
+    expect(await store.removeSome()).toBe(false);
+    await store.recordRemoved(start.newSession.workspace);
+    expect(await store.listRemovals()).toEqual([]);
+    const afterwards = turnStart({ requestId, time: 9 + day + 1 });
+    expect((await store.createTurn(afterwards)).joined).toBe(false);
+  });
+
   it("knows what a server before left behind", async () => {
     await using opened = await open();
     const { store } = opened;
@@ -216,7 +332,8 @@ export function describeStore(open: () => Promise<StoreUnderTest>): void {
     await store.append({ turnId: running.turnId, firstSequence: 1, events: bytes("a"), time: 1 });
     await store.append(endOf(ended.turnId));
     const { sessionId, workspace } = running.newSession;
-    const lives = { processId: "lives", sessionId, workspace };
+    const { sessionKey } = await store.getSession(sessionId, PRINCIPAL);
+    const lives = { processId: "lives", sessionId: sessionKey, workspace };
     const waits = { processId: "waits", sessionId: "", workspace: "/elsewhere" };
     for (const process of [lives, waits, { ...lives, processId: "ends" }]) {
       await store.recordProcess(process);
@@ -225,7 +342,7 @@ export function describeStore(open: () => Promise<StoreUnderTest>): void {
     await store.recordProcessGone("ends");
     const reopened = await opened.reopen();
     expect(await reopened.listLeftTurns()).toEqual([
-      { turnId: running.turnId, sessionId, lastSequence: 1, wasQueued: false },
+      { turnId: running.turnId, sessionId, sessionKey, lastSequence: 1, wasQueued: false },
     ]);
     expect(await reopened.listLeftProcesses()).toEqual([lives, waits]);
   });
@@ -234,10 +351,12 @@ export function describeStore(open: () => Promise<StoreUnderTest>): void {
     await using opened = await open();
     const { store } = opened;
     const start = turnStart();
-    const { sessionId, workspace } = start.newSession;
+    const { workspace } = start.newSession;
     await store.recordProcess({ processId: "waits", sessionId: "", workspace });
-    await store.createTurn(start);
-    expect(await store.listLeftProcesses()).toEqual([{ processId: "waits", sessionId, workspace }]);
+    const { sessionKey } = (await store.createTurn(start)).session;
+    expect(await store.listLeftProcesses()).toEqual([
+      { processId: "waits", sessionId: sessionKey, workspace },
+    ]);
   });
 
   it("lets one caller's turn wait for the agent's own, and nothing else", async () => {
@@ -499,6 +618,7 @@ export function describeStore(open: () => Promise<StoreUnderTest>): void {
     await store.createTurn(first);
     await store.append({ ...endOf(first.turnId), time: 10 });
     const { sessionId, workspace, agentSessionId } = first.newSession;
+    const { sessionKey } = await store.getSession(sessionId, PRINCIPAL);
     const second = turnStart({ session: sessionId });
     await store.createTurn(second);
     await store.append({ ...endOf(second.turnId), time: 20 });
@@ -511,7 +631,7 @@ export function describeStore(open: () => Promise<StoreUnderTest>): void {
     expect(await store.readEvents(first.turnId, 0, 1000)).toEqual([]);
     expect((await store.getSession(sessionId, PRINCIPAL)).turnCount).toBe(1);
 
-    const removed = { sessionId, workspace, agentSessionId };
+    const removed = { sessionId, sessionKey, workspace, agentSessionIds: [agentSessionId] };
     const last = await store.removeEndedTurns(100, 10, 100);
     expect(last).toEqual({ turns: 1, sessions: [removed] });
     await expect(store.getSession(sessionId, PRINCIPAL)).rejects.toMatchObject(GONE);
@@ -526,7 +646,7 @@ export function describeStore(open: () => Promise<StoreUnderTest>): void {
     expect(await reopened.listRemovals()).toEqual([]);
   });
 
-  it("removes turns with many events one by one, until none is left", async () => {
+  it("takes turns with many events off the record at once, and removes them in pieces", async () => {
     await using opened = await open();
     const { store } = opened;
     const events = Array.from({ length: 1500 }, () => new Uint8Array(1));
@@ -535,11 +655,10 @@ export function describeStore(open: () => Promise<StoreUnderTest>): void {
       await store.createTurn(start);
       await store.append({ ...endOf(start.turnId), events, time });
     }
-    const removed: number[] = [];
-    do removed.push((await store.removeEndedTurns(100, 10, 100)).turns);
-    while (removed.at(-1) !== 0);
-    expect(removed).toEqual([1, 1, 1, 0]);
+    expect((await store.removeEndedTurns(100, 10, 100)).turns).toBe(3);
+    expect((await store.removeEndedTurns(100, 10, 100)).turns).toBe(0);
     expect((await store.listSessions(PRINCIPAL, 10, undefined)).items).toEqual([]);
+    expect(await removeAll(store)).toBeGreaterThan(2);
   });
 
   it("lists a deleted session as one to be removed", async () => {
@@ -568,6 +687,11 @@ async function ended(store: Store): Promise<TurnStart> {
   await store.createTurn(start);
   await store.append(endOf(start.turnId));
   return start;
+}
+
+/** Answers in how many pieces. */
+async function removeAll(store: Store): Promise<number> {
+  for (let pieces = 1; ; pieces++) if (!(await store.removeSome())) return pieces;
 }
 
 const GONE = { reason: "NOT_FOUND" };

@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import type { PermissionMode } from "../../../gen/breakglass/v1/turn_pb.ts";
+import { TreeRemovals } from "../../files/tree-removals.ts";
 import type { Log } from "../../log.ts";
 import type { Agent, AgentRun, AgentTurn, OwnWork, ProcessRegistry, SparePlace } from "../agent.ts";
 import { removeCgroup } from "../process/cgroup.ts";
@@ -7,7 +8,7 @@ import { STOP_RUNGS, type StopRungs, stopFamily } from "../process/stop-ladder.t
 import { TurnProcesses } from "../process/turn-processes.ts";
 import { ClaudeRun } from "./claude-run.ts";
 import type { ToolLimits } from "./command-line.ts";
-import { configDirectory, removeConversation } from "./config-directory.ts";
+import { configDirectory, removeConversations } from "./config-directory.ts";
 import { Conversations } from "./conversations.ts";
 import { Executable } from "./executable.ts";
 import type { PermissionRules } from "./permission-rules.ts";
@@ -48,6 +49,7 @@ export interface ClaudeRunOptions extends ClaudeOptions {
   readonly executable: Executable;
   /** What the next process is started with. */
   rules: PermissionRules;
+  readonly trees: TreeRemovals;
 }
 
 /** The Claude Code CLI as an agent: processes that take turn after turn, and remember through their own files. */
@@ -58,7 +60,9 @@ export class ClaudeAgent implements Agent {
   constructor(options: ClaudeOptions) {
     const { command, environment, log, cgroups } = options;
     const executable = new Executable(command, environment, log);
-    this.#options = { ...options, executable, processes: new TurnProcesses(log, cgroups) };
+    const processes = new TurnProcesses(log, cgroups);
+    const trees = new TreeRemovals();
+    this.#options = { ...options, executable, processes, trees };
     this.#conversations = new Conversations(this.#options);
   }
 
@@ -109,8 +113,9 @@ export class ClaudeAgent implements Agent {
     this.#conversations.killNow();
   }
 
-  async forget(agentSessionId: string): Promise<void> {
-    await this.#conversations.closeSpare(agentSessionId);
-    await removeConversation(configDirectory(this.#options.environment), agentSessionId);
+  async forget(agentSessionIds: readonly string[], workspace: string): Promise<void> {
+    const { environment, trees } = this.#options;
+    await Promise.all(agentSessionIds.map((id) => this.#conversations.closeSpare(id)));
+    await removeConversations(configDirectory(environment), agentSessionIds, workspace, trees);
   }
 }

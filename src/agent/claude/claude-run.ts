@@ -6,7 +6,7 @@ import { Handover } from "../handover.ts";
 import type { ClaudeRunOptions } from "./claude-agent.ts";
 import type { ProcessExit } from "./claude-process.ts";
 import { type Opening, userMessage } from "./command-line.ts";
-import { configDirectory, hasConversation } from "./config-directory.ts";
+import { configDirectory, conversationOrigin } from "./config-directory.ts";
 import type { Conversation, TurnReader } from "./conversation.ts";
 import type { Conversations, Fate } from "./conversations.ts";
 import { DefinitionRefusal } from "./definition-refusal.ts";
@@ -265,8 +265,10 @@ export class ClaudeRun implements AgentRun, TurnReader {
   /** What the CLI says of its own conversations counts for more than what its disk looked like. */
   async #startFresh(turn: AgentTurn): Promise<void> {
     const { options } = this.#surroundings;
-    const known = await hasConversation(configDirectory(options.environment), turn.agentSessionId);
-    const openings: Opening[] = known ? ["resume", "new"] : ["new", "resume"];
+    const directory = configDirectory(options.environment);
+    const { agentSessionId, workspace } = turn;
+    const origin = await conversationOrigin(directory, agentSessionId, workspace);
+    const openings: Opening[] = origin !== undefined ? ["resume", "new"] : ["new", "resume"];
     this.#correctable = true;
     if ((await this.#open(turn, openings[0]!)) !== "other opening") return;
     await this.#conversation?.close();

@@ -1,9 +1,19 @@
-import { access, readdir, rm } from "node:fs/promises";
+import { constants } from "node:fs";
+import { access, open, readdir, realpath, rm, rmdir } from "node:fs/promises";
 import { homedir } from "node:os";
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { throwExhaustion } from "../../exhaustion.ts";
+import type { TreeRemovals } from "../../files/tree-removals.ts";
+import { isUuid } from "./ids.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Before its first prompt a conversation says where it was begun; behind it, where the prompt is large. */
+const MAX_READ_BYTES = 32 * 1024 * 1024;
+const CHUNK_BYTES = 256 * 1024;
+/** The longest directory that is looked for across two chunks. */
+const MAX_CWD_BYTES = 16 * 1024;
+const CWD_KEY = '"cwd":"';
 
 /** Where the CLI keeps its settings and conversations. */
 export function configDirectory(environment: Environment): string {
@@ -11,14 +21,32 @@ export function configDirectory(environment: Environment): string {
 }
 
 /**
- * Whether the CLI has a conversation on disk: with it only `--resume` works, without it only `--session-id`.
+ * Whose a conversation on disk is, as far as it says where it was begun: the workspace's own, somebody else's, or not told.
+ * Undefined: there is none.
+ */
+export type ConversationOrigin = "own" | "foreign" | "untold" | undefined;
+
+/** A conversation's file, in a project's folder. */
+interface ConversationFile {
+  readonly path: string;
+  readonly origin: Exclude<ConversationOrigin, undefined>;
+}
+
+/**
+ * Whether the CLI has a conversation on disk, and whose: with it only `--resume` works, without it only `--session-id`.
  *
  * Looks through all projects, because how a path becomes a project's name has changed between versions.
  *
  * @throws Error where there is no descriptor left to look with.
  */
-export async function hasConversation(directory: string, agentSessionId: string): Promise<boolean> {
-  return (await conversationPaths(directory, agentSessionId)).length > 0;
+export async function conversationOrigin(
+  directory: string,
+  agentSessionId: string,
+  workspace: string,
+): Promise<ConversationOrigin> {
+  const files = await conversationFiles(directory, agentSessionId, workspace);
+  const origins = files.map(({ origin }) => origin);
+  return (["own", "untold", "foreign"] as const).find((origin) => origins.includes(origin));
 }
 
 /**
@@ -33,29 +61,111 @@ export async function removeLeftCommands(directory: string, agentSessionId: stri
 }
 
 /**
- * Removes the CLI's record of a conversation, wherever it keeps it.
+ * Removes the CLI's record of a session's own conversations, and leaves alone what was begun elsewhere.
  *
- * @throws Error where it cannot be removed, or be looked for.
+ * @throws Error that says what is left.
  */
-export async function removeConversation(directory: string, agentSessionId: string): Promise<void> {
-  for (const path of await conversationPaths(directory, agentSessionId)) {
-    await rm(path, { force: true });
-    // Subagents' transcripts and large tool results lie in a folder of the same name.
-    await rm(path.replace(/\.jsonl$/, ""), { force: true, recursive: true });
+export async function removeConversations(
+  directory: string,
+  agentSessionIds: readonly string[],
+  workspace: string,
+  trees: TreeRemovals,
+): Promise<void> {
+  const paths: string[] = [];
+  for (const id of agentSessionIds) {
+    const files = await conversationFiles(directory, id, workspace);
+    for (const { path } of files.filter(({ origin }) => origin !== "foreign")) {
+      // Subagents' transcripts and large tool results lie in a folder of the same name.
+      paths.push(path, path.replace(/\.jsonl$/, ""));
+    }
+    if (isUuid(id)) paths.push(join(directory, "session-env", id));
+  }
+  const left = await Promise.all(paths.map((path) => trees.remove(path)));
+  const [first] = left.flatMap(({ files }) => files);
+  if (first !== undefined) {
+    throw new Error(`the agent's record cannot be removed: ${first.path}: ${first.reason}`);
+  }
+  for (const name of new Set((await placesOf(workspace)).map(projectName))) {
+    // Where others keep something in it, it stays.
+    await rmdir(join(directory, "projects", name)).catch(() => {});
   }
 }
 
-async function conversationPaths(directory: string, agentSessionId: string): Promise<string[]> {
+async function conversationFiles(
+  directory: string,
+  agentSessionId: string,
+  workspace: string,
+): Promise<ConversationFile[]> {
+  if (!isUuid(agentSessionId)) return [];
   const projects = join(directory, "projects");
   const names = await readdir(projects).catch(noNames);
-  const paths = names.map((name) => join(projects, name, `${agentSessionId}.jsonl`));
-  const found = await Promise.all(paths.map(exists));
-  return paths.filter((_, index) => found[index]);
+  const places = await placesOf(workspace);
+  const look = async (name: string): Promise<ConversationFile[]> => {
+    const path = join(projects, name, `${agentSessionId}.jsonl`);
+    if (!(await exists(path))) return [];
+    return [{ path, origin: await originOf(path, name, places) }];
+  };
+  return (await Promise.all(names.map(look))).flat();
+}
+
+/** The directory that a conversation says it was begun in decides, and where it says nothing the project's folder. */
+async function originOf(
+  path: string,
+  project: string,
+  places: readonly string[],
+): Promise<ConversationFile["origin"]> {
+  const begun = await firstDirectory(path).catch(nothing);
+  if (begun !== undefined) return places.includes(begun) ? "own" : "foreign";
+  return places.map(projectName).includes(project) ? "own" : "untold";
+}
+
+/** A workspace as it is named, and as the CLI names it; not where a link in its own place leads. */
+async function placesOf(workspace: string): Promise<string[]> {
+  const parent = await realpath(dirname(workspace)).catch(() => dirname(workspace));
+  return [workspace, join(parent, basename(workspace))];
+}
+
+/** The name of a project's folder (2.1.197 and 2.1.330). */
+function projectName(path: string): string {
+  return path.replace(/[^a-zA-Z0-9]/g, "-");
+}
+
+/** The first `cwd` in a conversation's lines: within what was said, its quotes would be escaped. */
+async function firstDirectory(path: string): Promise<string | undefined> {
+  const { O_NOFOLLOW, O_NONBLOCK, O_RDONLY } = constants;
+  // Agents can write here: a pipe in its place must not be waited for.
+  await using file = await open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+  if (!(await file.stat()).isFile()) return undefined;
+  const buffer = Buffer.alloc(MAX_CWD_BYTES + CHUNK_BYTES);
+  let kept = 0;
+  for (let position = 0; position < MAX_READ_BYTES; ) {
+    const { bytesRead } = await file.read(buffer, kept, CHUNK_BYTES, position);
+    if (bytesRead === 0) return undefined;
+    position += bytesRead;
+    const text = buffer.subarray(0, kept + bytesRead);
+    const found = directoryIn(text);
+    if (found !== undefined) return found;
+    kept = Math.min(text.length, MAX_CWD_BYTES);
+    buffer.copyWithin(0, text.length - kept, text.length);
+  }
+  return undefined;
+}
+
+function directoryIn(text: Buffer): string | undefined {
+  const start = text.indexOf(CWD_KEY);
+  if (start === -1) return undefined;
+  const value = text.toString("utf8", start + CWD_KEY.length - 1, start + MAX_CWD_BYTES);
+  const literal = /^"(?:[^"\\]|\\.)*"/.exec(value)?.[0];
+  return literal === undefined ? undefined : (JSON.parse(literal) as string);
 }
 
 function noNames(error: unknown): string[] {
   throwExhaustion(error);
   return [];
+}
+
+function nothing(error: unknown): undefined {
+  throwExhaustion(error);
 }
 
 async function exists(path: string): Promise<boolean> {

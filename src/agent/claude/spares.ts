@@ -1,5 +1,4 @@
 import { randomUUID } from "node:crypto";
-import { rm } from "node:fs/promises";
 import { setTimeout as delay } from "node:timers/promises";
 import type { PermissionMode } from "../../../gen/breakglass/v1/turn_pb.ts";
 import type { SparePlace } from "../agent.ts";
@@ -133,7 +132,7 @@ export class Spares {
       if (isUp && conversation.rules !== this.#options.rules) {
         // They have changed meanwhile.
         await conversation.close();
-        await removeWorkspace(workspace);
+        await this.#removeWorkspace(workspace);
         return this.#tryOne();
       }
       if (isUp && conversation.isIdle && !this.#closing.signal.aborted) {
@@ -143,10 +142,10 @@ export class Spares {
       }
       await conversation.close();
     } catch (error) {
-      await removeWorkspace(workspace);
+      await this.#removeWorkspace(workspace);
       throw error;
     }
-    await removeWorkspace(workspace);
+    await this.#removeWorkspace(workspace);
     return false;
   }
 
@@ -155,11 +154,14 @@ export class Spares {
     if (sessionId !== "" || !this.#ready.delete(place.agentSessionId)) return;
     // A session may be on its way into it, and begins in an empty workspace then.
     if (this.#reserved.delete(place.agentSessionId)) return;
-    void removeWorkspace(place.workspace);
+    void this.#removeWorkspace(place.workspace);
     if (!this.#closing.signal.aborted) this.#startOne(RETRY_MS.first);
   }
-}
 
-async function removeWorkspace(workspace: string): Promise<void> {
-  await rm(workspace, { recursive: true, force: true }).catch(() => {});
+  async #removeWorkspace(workspace: string): Promise<void> {
+    const { trees, log } = this.#options;
+    const { files, count } = await trees.remove(workspace);
+    if (count > 0)
+      log.warn("a workspace that nobody had cannot be removed", { left: files, count });
+  }
 }

@@ -34,10 +34,12 @@ const WRITES: ReadonlySet<Method> = new Set([
   "createTurn",
   "beginTurn",
   "append",
+  "claimConversation",
   "recordProcess",
   "recordProcessGone",
   "deleteSession",
   "removeEndedTurns",
+  "removeSome",
   "recordRemoved",
 ]);
 

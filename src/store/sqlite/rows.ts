@@ -13,6 +13,7 @@ const WHOLE_PROMPT_BYTES = 2_900_000;
 export function sessionOf(row: Row): SessionRecord {
   return {
     sessionId: String(row.session_id),
+    sessionKey: String(row.session_key),
     principal: String(row.principal),
     agent: String(row.agent),
     model: String(row.model),
@@ -28,7 +29,7 @@ export function sessionOf(row: Row): SessionRecord {
   };
 }
 
-/** A turn from its row, with its prompt cut to a number of bytes. */
+/** A turn from its row and its session's id, with its prompt cut to a number of bytes. */
 export function turnOf(row: Row, promptBytes: number = WHOLE_PROMPT_BYTES): TurnRecord {
   const whole = String(row.prompt);
   const prompt = cutText(whole, promptBytes);
@@ -36,6 +37,7 @@ export function turnOf(row: Row, promptBytes: number = WHOLE_PROMPT_BYTES): Turn
   return {
     turnId: String(row.turn_id),
     sessionId: String(row.session_id),
+    sessionKey: String(row.session_key),
     state: row.state as TurnState,
     errorReason: row.error_reason as ErrorReason,
     prompt,

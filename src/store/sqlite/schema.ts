@@ -119,6 +119,56 @@ const STEPS: readonly string[] = [
   -- The event that a request became, where it was a message for a running turn.
   ALTER TABLE requests ADD COLUMN sequence INTEGER;
   `,
+  `
+  -- A session has a key of its own; its id is one only among its principal's sessions.
+  ALTER TABLE sessions RENAME COLUMN session_id TO session_key;
+  ALTER TABLE turns RENAME COLUMN session_id TO session_key;
+  ALTER TABLE processes RENAME COLUMN session_id TO session_key;
+  ALTER TABLE sessions ADD COLUMN session_id TEXT NOT NULL DEFAULT '';
+  UPDATE sessions SET session_id = session_key;
+
+  -- NULL: on record. What is off the record is found by nobody, and removed piece by piece.
+  ALTER TABLE sessions ADD COLUMN remove_time INTEGER;
+  ALTER TABLE turns ADD COLUMN remove_time INTEGER;
+  -- Of a removed session: 1 when its workspace and the agent's own record are known to be gone.
+  ALTER TABLE sessions ADD COLUMN files_removed INTEGER NOT NULL DEFAULT 0;
+
+  INSERT INTO sessions (session_key, session_id, principal, agent, model, workspace, agent_session_id, create_time,
+      last_active_time, remove_time)
+    SELECT
+      -- The id may have been opened again, or more than once.
+      iif(session_id IN (SELECT session_key FROM sessions)
+          OR EXISTS (SELECT 1 FROM removals AS other
+            WHERE other.session_id = removals.session_id AND other.workspace < removals.workspace),
+        workspace, session_id),
+      session_id, '', '', '', workspace, agent_session_id, 0, 0, 0
+    FROM removals;
+  DROP TABLE removals;
+  UPDATE processes SET session_key = sessions.session_key FROM sessions WHERE sessions.workspace = processes.workspace;
+
+  DROP INDEX sessions_by_activity;
+  CREATE INDEX sessions_by_activity ON sessions (principal, last_active_time, session_id) WHERE remove_time IS NULL;
+  CREATE UNIQUE INDEX sessions_by_id ON sessions (principal, session_id) WHERE remove_time IS NULL;
+  CREATE INDEX sessions_removed ON sessions (workspace) WHERE remove_time IS NOT NULL;
+  CREATE INDEX turns_removed ON turns (turn_key) WHERE remove_time IS NOT NULL;
+  DROP INDEX requests_by_session;
+
+  -- Every id that the agent had for a session's conversations: each is one session's, until nothing is left of that.
+  CREATE TABLE conversations (
+    agent_session_id TEXT PRIMARY KEY,
+    session_key TEXT NOT NULL REFERENCES sessions (session_key)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX conversations_by_session ON conversations (session_key);
+  -- Where two sessions have the same, the first one's it was.
+  INSERT OR IGNORE INTO conversations (agent_session_id, session_key)
+    SELECT agent_session_id, session_key FROM sessions ORDER BY remove_time IS NOT NULL, create_time;
+  UPDATE sessions SET agent_session_id = lower(hex(randomblob(4)) || '-' || hex(randomblob(2)) || '-4' ||
+      substr(hex(randomblob(2)), 2) || '-8' || substr(hex(randomblob(2)), 2) || '-' || hex(randomblob(6)))
+    WHERE remove_time IS NULL AND session_key != (SELECT session_key FROM conversations
+      WHERE conversations.agent_session_id = sessions.agent_session_id);
+  INSERT OR IGNORE INTO conversations (agent_session_id, session_key)
+    SELECT agent_session_id, session_key FROM sessions WHERE remove_time IS NULL;
+  `,
 ];
 
 /** The version of the schema, kept in the database's `user_version`. */

@@ -62,6 +62,10 @@ export class SqliteStore implements Store {
     return this.#call("append", [batch, events], bytes);
   }
 
+  claimConversation(sessionKey: string, agentSessionId: string): Result<"claimConversation"> {
+    return this.#call("claimConversation", [sessionKey, agentSessionId]);
+  }
+
   beginTurn(turnId: string): Result<"beginTurn"> {
     return this.#call("beginTurn", [turnId]);
   }
@@ -112,8 +116,9 @@ export class SqliteStore implements Store {
     principal: string,
     afterCursor: number,
     limit: number,
+    sessionKey?: string,
   ): Result<"listChanges"> {
-    return this.#call("listChanges", [sessionId, principal, afterCursor, limit]);
+    return this.#call("listChanges", [sessionId, principal, afterCursor, limit, sessionKey]);
   }
 
   deleteSession(sessionId: string, principal: string, time: number): Result<"deleteSession"> {
@@ -122,6 +127,10 @@ export class SqliteStore implements Store {
 
   removeEndedTurns(before: number, limit: number, time: number): Result<"removeEndedTurns"> {
     return this.#call("removeEndedTurns", [before, limit, time]);
+  }
+
+  removeSome(): Result<"removeSome"> {
+    return this.#call("removeSome", []);
   }
 
   listRemovals(): Result<"listRemovals"> {
