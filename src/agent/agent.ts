@@ -105,6 +105,11 @@ export interface Agent {
   /** Kills what can be killed of all processes at once, for a server that ends without waiting. */
   killNow(): void;
   /**
+   * Whether a conversation that the agent may have is one of its own sessions' in that workspace: not begun elsewhere, by
+   * somebody else or by another session. Whether another session has it on record is not looked at.
+   */
+  isOwnConversation(agentSessionId: string, sessionId: string, workspace: string): Promise<boolean>;
+  /**
    * Removes what the agent itself keeps of a session's conversations, which were held in its workspace.
    *
    * @throws Error that says what is left.

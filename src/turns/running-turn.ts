@@ -27,6 +27,7 @@ import { type Attachment, placeAttachments, takeBackAttachments } from "./attach
 import { boundEvent } from "./bounded-event.ts";
 import { type EncodedEvent, encodeEvents } from "./encoded-event.ts";
 import { type Listener, Listeners, type LiveTurn, type StopListening } from "./live-turn.ts";
+import { OwnConversations } from "./own-conversations.ts";
 import { retryStorage } from "./retry-storage.ts";
 import { Silence } from "./silence.ts";
 import { Tail, type TailShares } from "./tail.ts";
@@ -106,6 +107,7 @@ export class RunningTurn implements LiveTurn {
   readonly #listeners = new Listeners();
   readonly #approvals = new Approvals((approvalId) => void this.#expire(approvalId));
   readonly #silence: Silence;
+  readonly #conversations: OwnConversations;
   #beginning: TurnBeginning | undefined;
   /** What the server's end of the turn makes of approvals that wait. */
   #withdrawn: EventKind[] | undefined;
@@ -124,6 +126,7 @@ export class RunningTurn implements LiveTurn {
   #logBytes = 0;
   #uncommittedBytes = 0;
   #committed: Promise<void> = Promise.resolve();
+  /** As it is on record. */
   #agentSessionId: string;
   readonly #released = Promise.withResolvers<void>();
 
@@ -143,6 +146,7 @@ export class RunningTurn implements LiveTurn {
     this.#limits = limits;
     this.#surroundings = surroundings;
     this.#agentSessionId = session.agentSessionId;
+    this.#conversations = new OwnConversations(session, surroundings);
     this.#beginning = beginning;
     this.#state = record.state;
     this.#nextState = record.state;
@@ -247,6 +251,7 @@ export class RunningTurn implements LiveTurn {
       void this.stop({ reason: ErrorReason.AGENT_PROTOCOL, message });
     }
     if (this.#end !== "agent") await this.#run?.stop();
+    if (this.#end !== "agent") await this.#lookInto([]);
     this.#clearTimers();
     await this.#committed;
     void this.#reportReleased();
@@ -269,8 +274,24 @@ export class RunningTurn implements LiveTurn {
       this.#heard();
       // After another cause the agent is read on only for its usage, and so that it can exit.
       if (this.#end !== undefined || batch.length === 0) continue;
+      if (this.#conversations.isUnknown(batch, run.agentSessionId)) {
+        await this.#lookInto(batch);
+        // Another cause may have come first.
+        if (this.#end !== undefined) continue;
+      }
       this.#take(batch);
       if (this.#uncommittedBytes > UNCOMMITTED_BYTES) await this.#committed;
+    }
+  }
+
+  /** Has a batch name no conversation that is not the session's own. */
+  async #lookInto(batch: EventKind[]): Promise<void> {
+    const given = this.#run?.agentSessionId ?? this.#conversations.current;
+    if (!this.#conversations.isUnknown(batch, given)) return;
+    try {
+      await this.#conversations.lookInto(batch, given);
+    } catch (error) {
+      this.#lose(error as Error);
     }
   }
 
@@ -432,7 +453,7 @@ export class RunningTurn implements LiveTurn {
   ): Promise<void> {
     const first = this.#nextSequence;
     this.#nextSequence += events.length;
-    const agentSessionId = this.#run?.agentSessionId ?? this.#agentSessionId;
+    const agentSessionId = this.#conversations.current;
     const end = terminal && endRecordOf(terminal);
     const state = end?.state ?? this.#awaitedState;
     const isChange = end === undefined && state !== this.#nextState;

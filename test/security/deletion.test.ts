@@ -8,7 +8,10 @@ import { DatabaseSync } from "node:sqlite";
 import { promisify } from "node:util";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type LeftFiles, removeTree } from "../../src/files/remove-tree.ts";
+import { createLog } from "../../src/log.ts";
 import { SqliteStore } from "../../src/store/sqlite/sqlite-store.ts";
+import { Removals } from "../../src/turns/removals.ts";
+import { SessionGates } from "../../src/turns/session-gates.ts";
 import { EventReader } from "../support/event-reader.ts";
 import { collect } from "../support/events.ts";
 import { script } from "../support/gate.ts";
@@ -19,6 +22,7 @@ import { startServeProcess } from "../support/serve-process.ts";
 import { createTestEnvironment } from "../support/test-environment.ts";
 import { startTestServer, type TestServer } from "../support/test-server.ts";
 import { SUCCEEDED, turnStart } from "../support/turn-start.ts";
+import { DrivenAgent } from "../turns/driven-agent.ts";
 
 const run = promisify(execFile);
 const sh = (command: string, cwd: string) => run("sh", ["-c", command], { cwd });
@@ -230,6 +234,40 @@ describe("many events that are removed", () => {
     expect(left?.count).toBe(between);
     expect(database.prepare("PRAGMA integrity_check").get()?.integrity_check).toBe("ok");
     database.close();
+  });
+
+  it("leave too where they come off the record while the removal of others ends", async () => {
+    const { store, large, other, append } = await openFilled(5000);
+    await append();
+    const end = { turnId: other.turnId, firstSequence: 2, events: [new Uint8Array(1)], time: 1 };
+    await store.append({ ...end, end: SUCCEEDED });
+    await store.deleteSession(large.newSession.sessionId, "alice", 5);
+    let [answered, release] = [() => {}, () => {}];
+    const isAnswered = new Promise<void>((resolve) => (answered = resolve));
+    const isReleased = new Promise<void>((resolve) => (release = resolve));
+    // The store says that nothing is left, and that is not heard before more has come.
+    const held = new Proxy(store, {
+      get: (real, name: keyof SqliteStore) => {
+        if (name !== "removeSome") return real[name].bind(real);
+        return async () => {
+          const more = await real.removeSome();
+          if (!more) answered();
+          if (!more) await isReleased;
+          return more;
+        };
+      },
+    });
+    const surroundings = { store: held, agent: new DrivenAgent(), log: createLog(() => {}) };
+    const { signal } = new AbortController();
+    const removals = new Removals(surroundings, new SessionGates(), signal);
+    const first = removals.removeRows();
+    await isAnswered;
+    await store.deleteSession(other.newSession.sessionId, "alice", 5);
+    const second = removals.removeRows();
+    release();
+    expect(await Promise.all([first, second])).toEqual([true, true]);
+    await store.close();
+    expect(countIn(join(root, "breakglass.db"))).toBe(0);
   });
 
   it("end a reader's stream, without a gap", async () => {

@@ -33,6 +33,10 @@ export class DrivenAgent implements Agent {
 
   killNow(): void {}
 
+  async isOwnConversation(): Promise<boolean> {
+    return true;
+  }
+
   async forget(): Promise<void> {}
 }
 

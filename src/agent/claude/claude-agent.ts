@@ -8,9 +8,10 @@ import { STOP_RUNGS, type StopRungs, stopFamily } from "../process/stop-ladder.t
 import { TurnProcesses } from "../process/turn-processes.ts";
 import { ClaudeRun } from "./claude-run.ts";
 import type { ToolLimits } from "./command-line.ts";
-import { configDirectory, removeConversations } from "./config-directory.ts";
+import { configDirectory, conversationOrigin, removeConversations } from "./config-directory.ts";
 import { Conversations } from "./conversations.ts";
 import { Executable } from "./executable.ts";
+import { isUuid } from "./ids.ts";
 import type { PermissionRules } from "./permission-rules.ts";
 import type { SparePlan } from "./spares.ts";
 
@@ -111,6 +112,19 @@ export class ClaudeAgent implements Agent {
 
   killNow(): void {
     this.#conversations.killNow();
+  }
+
+  async isOwnConversation(
+    agentSessionId: string,
+    sessionId: string,
+    workspace: string,
+  ): Promise<boolean> {
+    if (!isUuid(agentSessionId)) return false;
+    // One that waits for a session has no file yet, and is on nobody's record.
+    if (this.#conversations.isAnothers(agentSessionId, sessionId)) return false;
+    const directory = configDirectory(this.#options.environment);
+    const origin = await conversationOrigin(directory, agentSessionId, workspace);
+    return origin === undefined || origin === "own";
   }
 
   async forget(agentSessionIds: readonly string[], workspace: string): Promise<void> {

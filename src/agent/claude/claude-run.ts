@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { ErrorReason, NoticeReason } from "../../../gen/breakglass/v1/event_pb.ts";
 import { Refusal } from "../../errors.ts";
 import { explainExhaustion } from "../../exhaustion.ts";
@@ -46,7 +47,7 @@ export class ClaudeRun implements AgentRun, TurnReader {
   readonly events: AsyncIterable<EventKind[]> = this.#batches;
   readonly released: Promise<void>;
   readonly #agent: string;
-  readonly #agentSessionId: string;
+  #agentSessionId: string;
   readonly #surroundings: ClaudeRunSurroundings;
   readonly #reportReleased: (until: void | Promise<void>) => void;
   #conversation: Conversation | undefined;
@@ -264,16 +265,33 @@ export class ClaudeRun implements AgentRun, TurnReader {
 
   /** What the CLI says of its own conversations counts for more than what its disk looked like. */
   async #startFresh(turn: AgentTurn): Promise<void> {
-    const { options } = this.#surroundings;
-    const directory = configDirectory(options.environment);
-    const { agentSessionId, workspace } = turn;
-    const origin = await conversationOrigin(directory, agentSessionId, workspace);
-    const openings: Opening[] = origin !== undefined ? ["resume", "new"] : ["new", "resume"];
     this.#correctable = true;
-    if ((await this.#open(turn, openings[0]!)) !== "other opening") return;
+    const first = await this.#place(turn);
+    if ((await this.#open(first.turn, first.opening)) !== "other opening") return;
     await this.#conversation?.close();
     this.#correctable = false;
-    await this.#open(turn, openings[1]!);
+    const second = await this.#place(turn, first.opening === "new" ? "resume" : "new");
+    await this.#open(second.turn, second.opening);
+  }
+
+  /**
+   * The turn, and how its conversation is taken up. One that the CLI has on disk from somebody else is not: the agent would
+   * remember what is not this session's. Then it is another, empty one.
+   *
+   * @param known - What the CLI says it takes. Undefined: it has not been asked.
+   */
+  async #place(turn: AgentTurn, known?: Opening): Promise<{ turn: AgentTurn; opening: Opening }> {
+    const directory = configDirectory(this.#surroundings.options.environment);
+    const { agentSessionId, workspace } = turn;
+    const origin = await conversationOrigin(directory, agentSessionId, workspace);
+    if (origin !== "foreign") {
+      return { turn, opening: known ?? (origin === undefined ? "new" : "resume") };
+    }
+    this.#agentSessionId = randomUUID();
+    const text =
+      "The record that the agent has of the session's conversation was begun in another directory: it is not this session's, and the agent began an empty conversation";
+    this.#carried.unshift(noticeEvent(NoticeReason.CONVERSATION_RESET, text));
+    return { turn: { ...turn, agentSessionId: this.#agentSessionId }, opening: "new" };
   }
 
   async #open(turn: AgentTurn, opening: Opening): Promise<Outcome> {

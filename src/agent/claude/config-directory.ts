@@ -1,7 +1,7 @@
 import { constants } from "node:fs";
-import { access, open, readdir, realpath, rm, rmdir } from "node:fs/promises";
+import { access, open, readdir, realpath, rm } from "node:fs/promises";
 import { homedir } from "node:os";
-import { basename, dirname, join } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import { throwExhaustion } from "../../exhaustion.ts";
 import type { TreeRemovals } from "../../files/tree-removals.ts";
 import { isUuid } from "./ids.ts";
@@ -85,10 +85,6 @@ export async function removeConversations(
   if (first !== undefined) {
     throw new Error(`the agent's record cannot be removed: ${first.path}: ${first.reason}`);
   }
-  for (const name of new Set((await placesOf(workspace)).map(projectName))) {
-    // Where others keep something in it, it stays.
-    await rmdir(join(directory, "projects", name)).catch(() => {});
-  }
 }
 
 async function conversationFiles(
@@ -115,7 +111,11 @@ async function originOf(
   places: readonly string[],
 ): Promise<ConversationFile["origin"]> {
   const begun = await firstDirectory(path).catch(nothing);
-  if (begun !== undefined) return places.includes(begun) ? "own" : "foreign";
+  if (begun !== undefined) {
+    // A reset begins where the agent's commands have gone to by then.
+    const isWithin = places.some((place) => `${resolve(begun)}/`.startsWith(`${place}/`));
+    return isWithin ? "own" : "foreign";
+  }
   return places.map(projectName).includes(project) ? "own" : "untold";
 }
 

@@ -106,6 +106,13 @@ export class Conversations implements ConversationKeeper {
     this.#left.delete(sessionId);
   }
 
+  /** Whether a process of another session, or one that waits for a session, was started for a conversation. */
+  isAnothers(agentSessionId: string, sessionId: string): boolean {
+    return [...this.#all].some(
+      (each) => each.place.agentSessionId === agentSessionId && each.sessionId !== sessionId,
+    );
+  }
+
   /** Ends the process that waits with a conversation, if one does. */
   closeSpare(agentSessionId: string): Promise<void> {
     return this.#spares.end(agentSessionId);

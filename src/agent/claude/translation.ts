@@ -10,6 +10,7 @@ import { SHIPPED_AGENT } from "./agent-definition.ts";
 import { appendBlocks, appendToolResults } from "./content.ts";
 import { CostCount } from "./cost-count.ts";
 import { errorEvent, label, noticeEvent, sessionEvent } from "./events.ts";
+import { isUuid } from "./ids.ts";
 import { decodeLine, type Message, parseMessage } from "./line.ts";
 import { malformedLine, malformedPart, overlongLine } from "./malformed.ts";
 import * as messages from "./messages.ts";
@@ -227,7 +228,7 @@ export class ClaudeTranslation {
     this.#initialized = true;
     into.push(
       sessionEvent({
-        agentSessionId: label(sign.session_id),
+        agentSessionId: isUuid(sign.session_id ?? "") ? sign.session_id! : "",
         model: label(sign.model),
         agent: this.#context.agent,
         agentVersion: label(sign.claude_code_version),
@@ -238,7 +239,7 @@ export class ClaudeTranslation {
 
   /** Only a UUID becomes an argument of the CLI or a part of a path. */
   #takeSessionId(id: string): void {
-    if (UUID.test(id)) this.#agentSessionId = id;
+    if (isUuid(id)) this.#agentSessionId = id;
   }
 
   #status(message: Message, into: EventKind[]): void {
@@ -298,8 +299,6 @@ export class ClaudeTranslation {
     return { ...errorEvent(ErrorReason.CANCELED, text), ...this.spending };
   }
 }
-
-const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
 /** A list of names; empty where something in it is none. */
 function namesIn(list: readonly unknown[]): readonly string[] {

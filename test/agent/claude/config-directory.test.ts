@@ -49,6 +49,13 @@ describe("a conversation on disk", () => {
     expect(await origin()).toBe("own");
   });
 
+  it("is the session's own where it was begun in a directory of the workspace", async () => {
+    await keep("anything", { cwd: join(workspace, "deep", "down") });
+    expect(await origin()).toBe("own");
+    await keep("anything", { cwd: `${workspace}-of-another` });
+    expect(await origin()).toBe("foreign");
+  });
+
   it("is another's where it was begun elsewhere, in the workspace's folder too", async () => {
     await keep(projectOf(workspace), { cwd: "/elsewhere" }, { cwd: workspace });
     expect(await origin()).toBe("foreign");
@@ -100,7 +107,7 @@ describe("the removal of a session's conversations", () => {
     const other = await keep("another", { cwd: "/elsewhere" });
     await mkdir(join(config, "session-env", id), { recursive: true });
     await removeConversations(config, [id, randomUUID(), ".."], workspace, new TreeRemovals());
-    expect(await readdir(join(config, "projects"))).toEqual(["another"]);
+    expect(await readdir(join(own, ".."))).toEqual([]);
     expect(await readdir(join(other, ".."))).toEqual([`${id}.jsonl`]);
     expect(await readdir(join(config, "session-env"))).toEqual([]);
   });
