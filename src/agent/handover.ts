@@ -9,13 +9,20 @@ type Result<T> = IteratorResult<T, undefined>;
 export class Handover<T> implements AsyncIterableIterator<T> {
   readonly #things: T[] = [];
   readonly #asked: () => void;
+  readonly #done: (thing: T) => void;
+  /** What was handed over last, which whoever took it may still be at. */
+  #lent: { readonly thing: T } | undefined;
   #waiting: ((result: Result<T> | Promise<never>) => void) | undefined;
   #ended = false;
   #failure: Error | undefined;
 
-  /** @param asked - Called when more is asked for than was given. */
-  constructor(asked: () => void) {
+  /**
+   * @param asked - Called when more is asked for than was given.
+   * @param done - Called with each thing once whoever took it comes back, or it is taken back.
+   */
+  constructor(asked: () => void, done: (thing: T) => void = () => {}) {
     this.#asked = asked;
+    this.#done = done;
   }
 
   /** Whether something waits to be taken. */
@@ -28,7 +35,7 @@ export class Handover<T> implements AsyncIterableIterator<T> {
     const waiting = this.#waiting;
     this.#waiting = undefined;
     if (waiting === undefined) this.#things.push(thing);
-    else waiting({ value: thing, done: false });
+    else waiting(this.#lend(thing));
   }
 
   /** Nothing more comes; where there is a failure, whoever asks on is told of it. */
@@ -42,17 +49,26 @@ export class Handover<T> implements AsyncIterableIterator<T> {
 
   /** Takes back what nobody has asked for. */
   takeBack(): T[] {
-    return this.#things.splice(0);
+    const things = this.#things.splice(0);
+    for (const thing of things) this.#done(thing);
+    return things;
   }
 
   next(): Promise<Result<T>> {
+    if (this.#lent !== undefined) this.#done(this.#lent.thing);
+    this.#lent = undefined;
     const thing = this.#things.shift();
-    if (thing !== undefined) return Promise.resolve({ value: thing, done: false });
+    if (thing !== undefined) return Promise.resolve(this.#lend(thing));
     return new Promise((resolve) => {
       if (this.#ended) return resolve(this.#last());
       this.#waiting = resolve;
       this.#asked();
     });
+  }
+
+  #lend(thing: T): Result<T> {
+    this.#lent = { thing };
+    return { value: thing, done: false };
   }
 
   #last(): Result<T> | Promise<never> {

@@ -1,33 +1,47 @@
+import { MemoryBudget } from "./memory-budget.ts";
+
 const NEWLINE = 0x0a;
 const NOTHING = new Uint8Array(0);
 /** What a line that goes on in the next chunk usually needs; as much is kept for the next one. */
 const USUAL_BYTES = 64 * 1024;
+/** By so much a longer line's memory grows. */
+const STEP_BYTES = 256 * 1024;
+
+/** Why a line was dropped: it was longer than any may be, or there was no memory for it. */
+export type SkipCause = "limit" | "memory";
 
 /** What becomes of the bytes. */
 export interface LineSink {
   /** A whole line, without its newline. Valid only during the call: its memory is the chunk's or used again. */
   line(bytes: Uint8Array): void;
-  /** A line was longer than the limit and is dropped; `bytes` is its length without the newline. */
-  skipped(bytes: number): void;
+  /** A line is dropped; `bytes` is its length without the newline. */
+  skipped(bytes: number, cause: SkipCause): void;
 }
 
 /**
  * Cuts a stream of bytes into lines, holding at most `maxBytes` of a line that has not ended, however small the chunks
- * are that it comes in, and half as much again while it makes room.
+ * are that it comes in, and no more than 64 KiB that its budget does not grant.
  *
  * Works on bytes, so a UTF-8 sequence that is split between chunks comes out whole.
  */
 export class ByteLines {
   readonly #maxBytes: number;
   readonly #sink: LineSink;
+  readonly #memory: MemoryBudget;
   /** The beginning of the line: one piece of memory, since each chunk by itself costs some 200 bytes (measured). */
   #held: Uint8Array = NOTHING;
-  /** The line's length so far, also where it is too long to be held. */
+  /** Where a long line is held: it grows in its place, and shrunk it is the system's again at once. */
+  #long: ArrayBuffer | undefined;
+  /** The line's length so far, also where it is not held. */
   #length = 0;
+  /** Why the line is not held. */
+  #dropped: SkipCause | undefined;
 
-  constructor(maxBytes: number, sink: LineSink) {
+  /** @param memory - What is held is taken from it. */
+  constructor(maxBytes: number, sink: LineSink, memory = new MemoryBudget(Number.MAX_VALUE)) {
     this.#maxBytes = maxBytes;
     this.#sink = sink;
+    this.#memory = memory;
   }
 
   /** Takes the next bytes. Keeps none of the chunk's memory. */
@@ -43,38 +57,74 @@ export class ByteLines {
   /** Ends the stream: what came after the last newline is a line too. */
   end(): void {
     if (this.#length > 0) this.#end(NOTHING);
+    this.#release();
+  }
+
+  /** Gives up the line that is being read, where it is a long one: it is skipped. */
+  drop(): void {
+    if (this.#held.length > USUAL_BYTES) this.#drop("memory");
   }
 
   #end(last: Uint8Array): void {
-    if (this.#length === 0) this.#give(last, last.length);
+    if (this.#length === 0 && last.length <= this.#maxBytes) this.#sink.line(last);
     else {
       this.#hold(last);
       const length = this.#length;
+      const dropped = this.#dropped;
       this.#length = 0;
-      this.#give(this.#held, length);
+      this.#dropped = undefined;
+      if (dropped === undefined) this.#sink.line(this.#held.subarray(0, length));
+      else this.#sink.skipped(length, dropped);
     }
-    if (this.#held.length > USUAL_BYTES) this.#held = NOTHING;
-  }
-
-  #give(bytes: Uint8Array, length: number): void {
-    if (length > this.#maxBytes) this.#sink.skipped(length);
-    else this.#sink.line(bytes.subarray(0, length));
+    if (this.#held.length > USUAL_BYTES) this.#release();
   }
 
   #hold(part: Uint8Array): void {
     const length = this.#length + part.length;
-    if (length > this.#maxBytes) this.#held = NOTHING;
-    else {
-      if (length > this.#held.length) this.#grow(length);
-      this.#held.set(part, this.#length);
+    if (this.#dropped === undefined) {
+      if (length > this.#maxBytes) this.#drop("limit");
+      else if (length > this.#held.length && !this.#grow(length)) this.#drop("memory");
+      else this.#held.set(part, this.#length);
     }
     this.#length = length;
   }
 
-  #grow(least: number): void {
-    const size = Math.min(this.#maxBytes, Math.max(least, 2 * this.#held.length, 1024));
-    const grown = new Uint8Array(size);
-    grown.set(this.#held.subarray(0, this.#length));
-    this.#held = grown;
+  /** Answers whether there is room for so many bytes now; for a usual line there always is. */
+  #grow(least: number): boolean {
+    const size = sizeFor(least, this.#held.length, this.#maxBytes);
+    const more = size - this.#held.length;
+    if (size <= USUAL_BYTES) this.#memory.charge(more);
+    else if (!this.#memory.take(more)) return false;
+    if (size <= USUAL_BYTES) this.#move(new Uint8Array(size));
+    else if (this.#long === undefined || this.#long.byteLength === 0) {
+      this.#long ??= new ArrayBuffer(0, { maxByteLength: this.#maxBytes });
+      this.#long.resize(size);
+      this.#move(new Uint8Array(this.#long));
+    } else this.#long.resize(size);
+    return true;
   }
+
+  #move(to: Uint8Array): void {
+    to.set(this.#held.subarray(0, this.#length));
+    this.#held = to;
+  }
+
+  #drop(cause: SkipCause): void {
+    this.#dropped = cause;
+    this.#release();
+  }
+
+  #release(): void {
+    this.#memory.giveBack(this.#held.length);
+    this.#held = NOTHING;
+    this.#long?.resize(0);
+  }
+}
+
+function sizeFor(least: number, held: number, maxBytes: number): number {
+  const size =
+    least <= USUAL_BYTES
+      ? Math.min(USUAL_BYTES, Math.max(least, 2 * held, 1024))
+      : Math.ceil(least / STEP_BYTES) * STEP_BYTES;
+  return Math.min(maxBytes, size);
 }

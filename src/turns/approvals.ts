@@ -16,6 +16,9 @@ import { decodeEvent } from "./encoded-event.ts";
 type RequestKind = Extract<EventKind, { case: "approvalRequest" }>;
 type ResolutionKind = Extract<EventKind, { case: "approvalResolution" }>;
 
+/** How one was decided, and by whom. */
+type Decided = Pick<ResolutionKind["value"], "decision" | "principal">;
+
 /** What an agent is told whose question nobody answered. */
 export const EXPIRED_ANSWER: ApprovalAnswer = {
   allow: false,
@@ -29,7 +32,8 @@ export const EXPIRED_ANSWER: ApprovalAnswer = {
  */
 export class Approvals {
   readonly #waiting = new Map<string, NodeJS.Timeout>();
-  readonly #decided = new Map<string, ResolutionKind["value"]>();
+  /** Without what was written with the decision: a turn can have thousands. */
+  readonly #decided = new Map<string, Decided>();
   readonly #expire: (approvalId: string) => void;
 
   /** @param expire - Called when nobody has decided one in time. */
@@ -91,7 +95,7 @@ export class Approvals {
   #settle(value: ResolutionKind["value"]): void {
     clearTimeout(this.#waiting.get(value.approvalId));
     this.#waiting.delete(value.approvalId);
-    this.#decided.set(value.approvalId, value);
+    this.#decided.set(value.approvalId, { decision: value.decision, principal: value.principal });
   }
 }
 
@@ -149,7 +153,7 @@ function approvalNotFound(): Refusal {
   return new Refusal("APPROVAL_NOT_FOUND", "the turn has asked for no such approval");
 }
 
-function alreadyDecided({ decision, principal }: ResolutionKind["value"]): Refusal {
+function alreadyDecided({ decision, principal }: Decided): Refusal {
   if (decision === ApprovalDecision.EXPIRED) {
     return new Refusal("APPROVAL_EXPIRED", "the approval expired, and the tool call was denied");
   }

@@ -280,6 +280,8 @@ export class RunningTurn implements LiveTurn {
         if (this.#end !== undefined) continue;
       }
       this.#take(batch);
+      // On its way to the disk it need not be there twice.
+      batch.length = 0;
       if (this.#uncommittedBytes > UNCOMMITTED_BYTES) await this.#committed;
     }
   }

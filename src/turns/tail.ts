@@ -3,6 +3,8 @@ import type { EncodedEvent } from "./encoded-event.ts";
 /** What all running turns together may keep, and the most that one of them may. */
 const ALL_BYTES = 8 * 1024 * 1024;
 const TURN_BYTES = 1024 * 1024;
+/** The newest batch is kept whatever the share, up to this: as much as a pipe gives at a time. */
+const BATCH_BYTES = 128 * 1024;
 /** What an event costs in memory beside its bytes, about. */
 const EVENT_OVERHEAD_BYTES = 250;
 
@@ -43,9 +45,13 @@ export class Tail {
     const bytes = events.reduce((sum, event) => sum + event.length + EVENT_OVERHEAD_BYTES, 0);
     this.#batches.push({ first, events, bytes });
     this.#bytes += bytes;
-    while (this.#bytes > this.#shares.bytes && this.#batches.length > 1) {
+    while (this.#bytes > this.#shares.bytes && !this.#isLeast()) {
       this.#bytes -= this.#batches.shift()!.bytes;
     }
+  }
+
+  #isLeast(): boolean {
+    return this.#batches.length <= 1 && this.#bytes <= BATCH_BYTES;
   }
 
   /** Forgets what every reader has. */

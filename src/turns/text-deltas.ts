@@ -1,5 +1,6 @@
 import type { EventKind } from "../agent/agent.ts";
 import { isTerminal } from "../agent/agent.ts";
+import { ownText } from "../stream/own-text.ts";
 import type { StopListening } from "./live-turn.ts";
 
 /** A piece of text as readers get it. */
@@ -10,6 +11,9 @@ const MAX_LENGTH = 256 * 1024;
 
 /** A text that grows is copied whole for each reader of its end: so much of it at most, and not all of a block. */
 const CHUNK_LENGTH = 4096;
+
+/** So often at most may other events come between the pieces of a block; more than a model was seen to do. */
+const MAX_STRETCHES = 1000;
 
 /** Text that may be shown to readers who have the turn's events up to a sequence. */
 interface Stretch {
@@ -24,7 +28,7 @@ interface Stretch {
  * 1. Only the newest block is kept. It is void with the agent's own `text`, with a piece of another message, with an
  *    empty piece and with the turn's end.
  * 2. A reader is shown a piece only once it has every event that came before it.
- * 3. Where a block grows past 256 Ki characters, readers get no more of it, and new ones get none.
+ * 3. Where a block grows past 256 Ki characters, or past 1,000 events that come between its pieces, readers get no more of it, and new ones get none.
  */
 export class TextDeltas {
   readonly #listeners = new Set<() => void>();
@@ -99,7 +103,7 @@ export class TextDeltas {
     }
     this.#messageId = messageId;
     if (text === "" || this.#isTooLong) return;
-    if (this.#length + text.length > MAX_LENGTH) {
+    if (this.#length + text.length > MAX_LENGTH || this.#stretches.length >= MAX_STRETCHES) {
       this.#drop();
       this.#isTooLong = true;
       return;
@@ -114,7 +118,11 @@ export class TextDeltas {
   #append(text: string): void {
     const last = this.#chunks.at(-1);
     if (last !== undefined && last.text.length < CHUNK_LENGTH) last.text += text;
-    else this.#chunks.push({ start: this.#length, text });
+    else {
+      // Put together of single characters it would take thirty times its length.
+      if (last !== undefined) last.text = ownText(last.text);
+      this.#chunks.push({ start: this.#length, text });
+    }
     this.#length += text.length;
   }
 

@@ -75,6 +75,63 @@ my %step = (
         line(qq({"type":"assistant","message":{"id":"msg_1","content":[{"type":"tool_use","id":"toolu_deep","name":"Deep","input":$nested}]}}));
     },
     result => sub { result() },
+    # PATH MILLISECONDS: what time it is, as a text, each so many milliseconds until the file exists.
+    clock => sub {
+        my ($path, $pause) = split ' ', $_[0];
+        until (-e $path) { say_text(sprintf '%.3f', time * 1000); rest($pause / 1000) }
+    },
+    pause => sub { rest($_[0] / 1000) },
+    # PATH: leaves a file.
+    sign => sub { append($_[0], '') },
+    # SORT COUNT: so many lines of a sort that a server might keep something of.
+    hoard => sub {
+        my ($sort, $count) = split ' ', $_[0];
+        my $print = $main::hoard{$sort} or die "no sort is called $sort\n";
+        $print->($_) for 1 .. $count;
+    },
+);
+
+# Each sort of line by its name; it is given the line's number.
+our %hoard = (
+    toolResult => sub { line(qq({"type":"user","message":{"content":[{"type":"tool_result","tool_use_id":"toolu_$_[0]","content":") . fill(20) . qq("}]},"parent_tool_use_id":"toolu_background"})) },
+    taskId => sub { line(qq({"type":"system","subtype":"task_started","description":"d","task_id":"$_[0]) . fill(16) . '"}') },
+    approval => sub { ask("r$_[0]", 'Bash', '{"command":"' . fill(25) . '"}') },
+    smallApproval => sub { ask("r$_[0]", 'Bash', '{"command":"' . 'x' x 2_000_000 . '"}') },
+    approvalName => sub { ask("r$_[0]", "Bash$_[0]" . fill(16), '{}') },
+    approvalId => sub { ask("r$_[0]" . fill(16), 'Bash', '{}') },
+    withdrawal => sub {
+        ask("r$_[0]", 'Bash', '{}');
+        line(qq({"type":"control_cancel_request","request_id":"r$_[0]"}));
+    },
+    request => sub { line(qq({"type":"control_request","request_id":"r$_[0]","request":{"subtype":"nosuch"}})) },
+    largeRequest => sub { line(qq({"type":"control_request","request_id":"r$_[0]","request":{"subtype":"nosuch) . fill(16) . '"}}') },
+    endless => sub { put(*STDOUT, 'x' x 65536) },
+    overlong => sub { line(fill(40)) },
+    malformed => sub { line('{' . fill(20)) },
+    toolId => sub { line(assistant(qq({"type":"tool_use","id":"toolu_$_[0]) . fill(16) . '","name":"Bash","input":{}}')) },
+    tool => sub { line(assistant(qq({"type":"tool_use","id":"toolu_$_[0]","name":"Bash","input":{}}))) },
+    messageId => sub {
+        my $id = "msg_$_[0]" . fill(16);
+        line(qq({"type":"stream_event","event":{"type":"message_start","message":{"id":"$id"}}}));
+        line(assistant('{"type":"text","text":"x"}', $id));
+    },
+    denials => sub {
+        my $denial = '{"tool_name":"Bash","tool_use_id":"t","tool_input":{"command":"' . fill(20) . '"}}';
+        line(qq({"type":"result","subtype":"success","result":"x","origin":{"kind":"task-notification"},"permission_denials":[$denial]}));
+    },
+    blocks => sub { line(assistant(join ',', (qq({"type":"text","text":") . fill(2) . '"}') x 14)) },
+    values => sub { line('{"type":"user","x":[' . '[],' x 10_000_000 . '1]}') },
+    numbers => sub { line(assistant('{"type":"tool_use","id":"t","name":"Bash","input":{"n":[' . '1.0,' x 900_000 . '1]}}')) },
+    small => sub { say_text("small $_[0]") },
+    init => sub { line(qq({"type":"system","subtype":"init","session_id":"$session","model":") . fill(8) . '","claude_code_version":"' . fill(8) . '","tools":["' . fill(8) . '"]}') },
+    echo => sub { line('{"type":"user","isReplay":true,"uuid":"' . fill(20) . '","message":{"content":[]}}') },
+    notice => sub { line(qq({"type":"system","subtype":"informational","content":") . fill(20) . '"}') },
+    delta => sub {
+        line(qq({"type":"stream_event","event":{"type":"message_start","message":{"id":"msg_d"}}})) if $_[0] == 1;
+        line(qq({"type":"stream_event","event":{"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}}})) if $_[0] == 1;
+        line(qq({"type":"stream_event","event":{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"x"}}}));
+        line(qq({"type":"system","subtype":"informational","content":"n"})) if $_[0] % 4 == 0;
+    },
 );
 
 mkdir $_ for "$ENV{HOME}/.claude", "$ENV{HOME}/.claude/projects", $projects;
@@ -91,6 +148,20 @@ sub say_text {
     my ($text) = @_;
     line(qq({"type":"assistant","message":{"id":"msg_1","role":"assistant","model":"scripted-model","content":[{"type":"text","text":"$text"}],"stop_reason":null,"usage":{"input_tokens":10,"output_tokens":5}},"parent_tool_use_id":null,"session_id":"$session"}));
 }
+
+sub assistant {
+    my ($blocks, $id) = @_;
+    $id //= 'msg_1';
+    return qq({"type":"assistant","message":{"id":"$id","role":"assistant","model":"scripted-model","content":[$blocks],"stop_reason":null,"usage":{"input_tokens":10,"output_tokens":5}},"parent_tool_use_id":null,"session_id":"$session"});
+}
+
+sub ask {
+    my ($id, $name, $input) = @_;
+    line(qq({"type":"control_request","request_id":"$id","request":{"subtype":"can_use_tool","tool_name":"$name","input":$input,"tool_use_id":"t"}}));
+}
+
+# So many MB.
+sub fill { return 'x' x ($_[0] * 1_000_000) }
 
 sub result {
     line(qq({"type":"result","subtype":"success","is_error":false,"result":"done","session_id":"$session","duration_ms":12,"num_turns":1,"stop_reason":"end_turn","total_cost_usd":0.25,"usage":{"input_tokens":20,"output_tokens":10}}));

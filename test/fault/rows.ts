@@ -6,6 +6,7 @@ import { fsyncOrder } from "./fsync-order.ts";
 import { fuzz } from "./fuzz.ts";
 import { halfOpen } from "./half-open.ts";
 import { hostileAgents } from "./hostile-agents.ts";
+import { hostileMemory } from "./hostile-memory.ts";
 import { idleStreams } from "./idle-streams.ts";
 import { messageShapes } from "./message-shapes.ts";
 import { oneByte } from "./one-byte.ts";
@@ -22,6 +23,7 @@ export const ROWS: readonly FaultRow[] = [
   serverKill,
   agentKill,
   hostileAgents,
+  hostileMemory,
   diskFull,
   descriptorsUsedUp,
   sigtermUnderLoad,

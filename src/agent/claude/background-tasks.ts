@@ -1,3 +1,4 @@
+import { MAX_ID_LENGTH } from "./agent-memory.ts";
 import { traitsOf } from "./cli-versions.ts";
 import type { Message } from "./line.ts";
 import * as messages from "./messages.ts";
@@ -42,6 +43,7 @@ export class BackgroundTasks {
   #start(message: Message, turnId: string): void {
     const { task_id, is_backgrounded } = messages.task.safeParse(message).data ?? {};
     if (task_id === undefined || is_backgrounded === false) return;
+    if (task_id.length > MAX_ID_LENGTH) return;
     if (this.#running.size < MAX_TASKS) this.#running.set(task_id, turnId);
   }
 

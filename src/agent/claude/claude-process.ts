@@ -84,10 +84,15 @@ export class ClaudeProcess {
     return this.#stderr.text;
   }
 
-  /** Writes lines to its stdin. What it no longer reads is lost, and its exit says so. */
-  write(lines: string): void {
+  /**
+   * Writes lines to its stdin. What it no longer reads is lost, and its exit says so.
+   *
+   * @param done - Called once the lines are in the pipe, or lost.
+   */
+  write(lines: string, done: () => void = () => {}): void {
     const stdin = this.#child?.stdin;
-    if (stdin?.writable) stdin.write(lines);
+    if (stdin?.writable) stdin.write(lines, done);
+    else done();
   }
 
   /** Ends its stdin: after what it is doing there is nothing more to come. */

@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { ErrorReason, NoticeReason } from "../../../gen/breakglass/v1/event_pb.ts";
 import { Refusal } from "../../errors.ts";
 import { explainExhaustion } from "../../exhaustion.ts";
+import type { MemoryBudget } from "../../stream/memory-budget.ts";
 import type { AgentRun, AgentTurn, ApprovalAnswer, EventKind, Spending } from "../agent.ts";
 import { Handover } from "../handover.ts";
 import type { ClaudeRunOptions } from "./claude-agent.ts";
@@ -13,7 +14,9 @@ import type { Conversations, Fate } from "./conversations.ts";
 import { DefinitionRefusal } from "./definition-refusal.ts";
 import { errorEvent, noticeEvent } from "./events.ts";
 import { explainExit, explainStartError, isSessionInUse } from "./failures.ts";
+import { weightOf } from "./interlude.ts";
 import type { Message } from "./line.ts";
+import type { RefusalCause } from "./malformed.ts";
 import type { ResultMessage } from "./messages.ts";
 import { isAborted } from "./result.ts";
 import { SentMessages } from "./sent-messages.ts";
@@ -25,6 +28,11 @@ import { WorkspaceError } from "./workspace.ts";
 const TAKE_MS = 10_000;
 /** An idle one gives a message back within a few milliseconds. */
 const WITHDRAW_MS = 1000;
+
+/** So many calls of tools are followed at a time; a model makes a handful. */
+const MAX_OPEN_TOOLS = 1000;
+/** Above that nothing more is read until the turn has dealt with what it has, disk included. */
+const LARGE_BATCH_BYTES = 1024 * 1024;
 
 /** What became of giving the turn to a process. Untaken: it printed nothing of the turn, and has done nothing. */
 type Outcome = "ended" | "untaken" | "other opening";
@@ -43,7 +51,14 @@ export interface ClaudeRunSurroundings {
  * 3. After it nothing of the conversation is touched any more, but by `stop`.
  */
 export class ClaudeRun implements AgentRun, TurnReader {
-  readonly #batches = new Handover<EventKind[]>(() => this.#conversation?.resume());
+  readonly #batches = new Handover<EventKind[]>(
+    () => this.#conversation?.resume(),
+    (batch) => this.#giveBack(batch),
+  );
+  /** What the batches that were given, and not yet dealt with, count in the process's memory. */
+  readonly #given = new Map<EventKind[], { memory: MemoryBudget; bytes: number }>();
+  /** What the next one will. */
+  #batchBytes = 0;
   readonly events: AsyncIterable<EventKind[]> = this.#batches;
   readonly released: Promise<void>;
   readonly #agent: string;
@@ -106,7 +121,9 @@ export class ClaudeRun implements AgentRun, TurnReader {
 
   /** Begins to take what its conversation prints, under a turn's id. */
   begin(turnId: string): void {
-    this.#carried.push(...this.#conversation!.begin(this, turnId));
+    const carried = this.#conversation!.begin(this, turnId);
+    this.#carried.push(...carried);
+    this.#charge(weightOf(...carried));
   }
 
   get agentSessionId(): string {
@@ -150,6 +167,8 @@ export class ClaudeRun implements AgentRun, TurnReader {
   /** Gives back what was not read: it becomes part of the conversation's next turn. Idempotent. */
   decline(): void {
     const unread = [...this.#batches.takeBack().flat(), ...this.#batch.splice(0)];
+    this.#forgetBytes();
+    this.#questions?.refuseAll();
     this.#batches.end();
     this.#ended = true;
     this.#conversation?.release(this, unread);
@@ -157,7 +176,7 @@ export class ClaudeRun implements AgentRun, TurnReader {
   }
 
   message(message: Message, line: string): void {
-    this.#note();
+    this.#note(line.length);
     if (message.subtype === "init") this.#begin();
     const first = this.#batch.length;
     this.#translation!.take(message, line, this.#batch);
@@ -167,29 +186,36 @@ export class ClaudeRun implements AgentRun, TurnReader {
   }
 
   malformed(line: string): void {
-    this.#note();
+    this.#note(0);
     this.#translation!.malformed(line, this.#batch);
   }
 
-  overlong(bytes: number): void {
-    this.#note();
+  refused(bytes: number, cause: RefusalCause): void {
+    this.#note(0);
     // It may have been the echo of a message of that length.
     this.#sent.takeOldest();
-    this.#translation!.skipped(bytes, this.#batch);
+    this.#translation!.skipped(bytes, cause, this.#batch);
+  }
+
+  distrusted(why: string): void {
+    this.#note(0);
+    const text = `The agent ${why}, and is ended`;
+    if (!this.#translation!.ended) this.#batch.push(noticeEvent(NoticeReason.AGENT_WARNING, text));
   }
 
   taken(uuid: string): void {
-    this.#note();
+    this.#note(0);
     if (this.#sent.take(uuid)) this.#begin();
   }
 
   asked(message: Message, line: string): void {
-    this.#note();
-    this.#questions!.ask(message, line, this.#batch);
+    this.#note(line.length);
+    // What has ended asks nobody.
+    if (!this.#translation!.ended) this.#questions!.ask(message, line, this.#batch);
   }
 
   withdrawn(requestId: string): void {
-    this.#note();
+    this.#note(0);
     this.#questions!.withdraw(requestId, this.#batch);
   }
 
@@ -206,14 +232,45 @@ export class ClaudeRun implements AgentRun, TurnReader {
   flush(): void {
     if (this.#lines === 0) return;
     this.#lines = 0;
-    if (this.#translation!.conversationUnknown) return;
+    if (this.#translation!.conversationUnknown) {
+      this.#forgetBytes();
+      return;
+    }
     const batch = this.#withCarried(this.#batch);
     this.#batch = [];
     if (this.#translation!.ended) this.#finish(batch);
     else {
-      this.#batches.give(batch);
-      if (this.#batches.isFull && !this.#stopped) this.#conversation!.pause();
+      this.#give(batch);
+      if (this.#mustWait && !this.#stopped) this.#conversation!.pause();
     }
+  }
+
+  /** The turn has something to take, or is still at what it took last, and that is large. */
+  get #mustWait(): boolean {
+    const bytes = this.#given.values().reduce((sum, each) => sum + each.bytes, 0);
+    return this.#batches.isFull || bytes > LARGE_BATCH_BYTES;
+  }
+
+  #give(batch: EventKind[]): void {
+    this.#given.set(batch, { memory: this.#conversation!.memory.lines, bytes: this.#batchBytes });
+    this.#batchBytes = 0;
+    this.#batches.give(batch);
+  }
+
+  #giveBack(batch: EventKind[]): void {
+    const given = this.#given.get(batch);
+    given?.memory.giveBack(given.bytes);
+    this.#given.delete(batch);
+  }
+
+  #forgetBytes(): void {
+    this.#conversation?.memory.lines.giveBack(this.#batchBytes);
+    this.#batchBytes = 0;
+  }
+
+  #charge(bytes: number): void {
+    this.#batchBytes += bytes;
+    this.#conversation!.memory.lines.charge(bytes);
   }
 
   ended(exit: ProcessExit): void {
@@ -330,6 +387,9 @@ export class ClaudeRun implements AgentRun, TurnReader {
   }
 
   #attach(conversation: Conversation): void {
+    const asked: EventKind[] = [];
+    this.#questions?.close(asked);
+    this.#forgetBytes();
     this.#conversation = conversation;
     this.#questions = new ToolQuestions(conversation);
     this.#translation = new ClaudeTranslation({
@@ -338,7 +398,8 @@ export class ClaudeRun implements AgentRun, TurnReader {
       costs: conversation.costs,
       roleOf: (result) => this.#roleOf(result),
     });
-    this.#batch = [];
+    // Nobody waits any more for what another process asked.
+    this.#batch = asked;
     this.#lines = 0;
     this.#printed = false;
     this.#broken = false;
@@ -369,8 +430,10 @@ export class ClaudeRun implements AgentRun, TurnReader {
     this.#carried.unshift(noticeEvent(NoticeReason.AGENT_REPLACED, text));
   }
 
-  #note(): void {
+  /** @param bytes - What the events of it hold, about: as much as the line. */
+  #note(bytes: number): void {
     this.#lines++;
+    this.#charge(bytes);
     this.#printed = true;
   }
 
@@ -399,8 +462,10 @@ export class ClaudeRun implements AgentRun, TurnReader {
   }
 
   #followTool(event: EventKind): void {
-    if (event.case === "tool") this.#openTools.add(event.value.toolId);
-    else if (event.case === "toolResult") this.#openTools.delete(event.value.toolId);
+    if (event.case === "tool" && this.#openTools.size < MAX_OPEN_TOOLS) {
+      this.#openTools.add(event.value.toolId);
+    }
+    if (event.case === "toolResult") this.#openTools.delete(event.value.toolId);
   }
 
   /** Puts what came between the turns behind the `session` event; before it only notices may come. */
@@ -418,7 +483,8 @@ export class ClaudeRun implements AgentRun, TurnReader {
   #finish(last: EventKind[]): void {
     if (this.#ended) return;
     this.#ended = true;
-    this.#batches.give(last);
+    this.#questions!.close([]);
+    this.#give(last);
     this.#batches.end();
     const conversation = this.#conversation!;
     conversation.release(this);

@@ -6,6 +6,7 @@ import type { EventKind } from "../agent.ts";
 import { killCgroup, removeCgroup } from "../process/cgroup.ts";
 import { ended, STOP_RUNGS, stopFamily } from "../process/stop-ladder.ts";
 import { agentsArgument } from "./agent-definition.ts";
+import type { ProcessMemory } from "./agent-memory.ts";
 import { BackgroundTasks } from "./background-tasks.ts";
 import type { ClaudeRunOptions } from "./claude-agent.ts";
 import { ClaudeProcess, type ProcessExit } from "./claude-process.ts";
@@ -22,7 +23,9 @@ import { CostCount } from "./cost-count.ts";
 import { agentEnvironment, untrustingEnvironment } from "./environment.ts";
 import { noticeEvent } from "./events.ts";
 import { type Interlude, isOutOfTurn } from "./interlude.ts";
-import { decodeLine, type Message, parseMessage } from "./line.ts";
+import { decodeLine, isIntricate, type Message, parseMessage } from "./line.ts";
+import { LONG_BYTES, type LongLineReader, type LongLines } from "./long-lines.ts";
+import type { RefusalCause } from "./malformed.ts";
 import * as messages from "./messages.ts";
 import type { PermissionRules } from "./permission-rules.ts";
 import { openWorkspace } from "./workspace.ts";
@@ -39,7 +42,8 @@ export type ControlAnswer = Readonly<Record<string, unknown>>;
 export interface TurnReader {
   message(message: Message, line: string): void;
   malformed(line: string): void;
-  overlong(bytes: number): void;
+  /** A line was not read. */
+  refused(bytes: number, cause: RefusalCause): void;
   /** One of our messages was taken up. */
   taken(uuid: string): void;
   /** The CLI asks: a `control_request`. */
@@ -48,17 +52,27 @@ export interface TurnReader {
   withdrawn(requestId: string): void;
   /** It gave a result, or spoke, without having begun a turn. */
   strayed(message: Message, line: string): void;
+  /** The process is ended for what it does; `why` goes on from "the agent". */
+  distrusted(why: string): void;
   /** All that came in one piece was given. */
   flush(): void;
   /** The process has ended; nothing more comes. */
   ended(exit: ProcessExit): void;
 }
 
+/** What a process has for what it prints. */
+export interface ConversationMemory {
+  /** All that is kept on its behalf counts in it. Whoever opens the conversation closes it. */
+  readonly memory: ProcessMemory;
+  readonly interlude: Interlude;
+  readonly longLines: LongLines;
+}
+
 /** Looks after a conversation while no turn does. Must not throw. */
 export interface ConversationKeeper {
   /** It begins work of its own. Whoever takes it up calls `begin` at once; otherwise it is part of the next turn. */
   ownWork(conversation: Conversation): void;
-  /** Its state is in doubt; `why` goes on from "an idle agent". */
+  /** Its state is in doubt; `why` goes on from "an agent". */
   doubted(conversation: Conversation, why: string): void;
 }
 
@@ -69,7 +83,7 @@ export interface ConversationKeeper {
  * 2. It prints no faster than its turn takes it; between turns it is not held up.
  * 3. Whatever way it ends, it is closed once, and `gone` resolves when nothing that it started is left.
  */
-export class Conversation {
+export class Conversation implements LongLineReader {
   readonly place: ConversationPlace;
   readonly opening: Opening;
   /** What its process was started with. */
@@ -77,6 +91,8 @@ export class Conversation {
   readonly processId: string;
   /** Resolves when no process is left and that is recorded. Never rejects. */
   readonly gone: Promise<void>;
+  /** All that is kept on the process's behalf counts in it. */
+  readonly memory: ProcessMemory;
   readonly tasks = new BackgroundTasks();
   readonly costs = new CostCount();
   readonly #options: ClaudeRunOptions;
@@ -89,7 +105,11 @@ export class Conversation {
   /** What its tools may do. */
   readonly mode: PermissionMode;
   #sessionId: string;
+  readonly #longLines: LongLines;
   #reader: TurnReader | undefined;
+  #isPaused = false;
+  /** How long what it prints has held the server's thread since it last had no long line. */
+  #tookMs = 0;
   #turnId = "";
   #turnsBegun = 0;
   #heardTime = performance.now();
@@ -110,7 +130,7 @@ export class Conversation {
     opening: Opening,
     mode: PermissionMode,
     keeper: ConversationKeeper,
-    interlude: Interlude,
+    kept: ConversationMemory,
     options: ClaudeRunOptions,
   ): Promise<Conversation> {
     const processId = randomUUID();
@@ -120,7 +140,7 @@ export class Conversation {
     const untrusting = isUntrusting(mode, options);
     const definition = await agentsArgument(agent, workspace, directory, untrusting);
     if (definition.warning !== undefined) {
-      interlude.keep([noticeEvent(NoticeReason.AGENT_WARNING, definition.warning)]);
+      kept.interlude.keep([noticeEvent(NoticeReason.AGENT_WARNING, definition.warning)]);
     }
     if (untrusting) await removeLeftCommands(directory, agentSessionId);
     await options.registry.recordProcess({ processId, sessionId, workspace });
@@ -135,7 +155,7 @@ export class Conversation {
       args,
       cwd: workspaceDirectory.place(),
     };
-    return new Conversation(place, started, keeper, interlude, options);
+    return new Conversation(place, started, keeper, kept, options);
   }
 
   private constructor(
@@ -150,7 +170,7 @@ export class Conversation {
       cwd: string;
     },
     keeper: ConversationKeeper,
-    interlude: Interlude,
+    { interlude, memory, longLines }: ConversationMemory,
     options: ClaudeRunOptions,
   ) {
     const { executable, environment, passedNames, processes, umask } = options;
@@ -162,6 +182,8 @@ export class Conversation {
     this.mode = started.mode;
     this.#keeper = keeper;
     this.#interlude = interlude;
+    this.memory = memory;
+    this.#longLines = longLines;
     this.#options = options;
     const gone = Promise.withResolvers<void>();
     this.gone = gone.promise;
@@ -241,7 +263,7 @@ export class Conversation {
     this.#interlude.keep(left);
     if (this.#reader !== reader) return;
     this.#reader = undefined;
-    this.#cli.resume();
+    this.resume();
   }
 
   /** Writes lines to the process. What it no longer reads is lost, and its end says so. */
@@ -249,12 +271,34 @@ export class Conversation {
     this.#cli.write(lines);
   }
 
+  /** Answers what the process asked. One that asks on without reading the answers is ended. */
+  reply(line: string): void {
+    const { replies } = this.memory;
+    const bytes = Buffer.byteLength(line);
+    if (replies.take(bytes)) this.#cli.write(line, () => replies.giveBack(bytes));
+    else this.#distrust("asked without reading the answers");
+  }
+
+  /** Stops reading until `resume`. */
   pause(): void {
+    this.#isPaused = true;
     this.#cli.pause();
   }
 
+  /** Reads on. */
   resume(): void {
-    this.#cli.resume();
+    this.#isPaused = false;
+    this.#goOn();
+  }
+
+  /** Its turn has to deal with what it has first. */
+  get isPaused(): boolean {
+    return this.#isPaused;
+  }
+
+  /** It may print on with its long line, where it has one. */
+  readOn(): void {
+    if (!this.#isPaused) this.#cli.resume();
   }
 
   /** Asks the process for something. Resolves with what it says; undefined where it refuses, or says nothing in time. */
@@ -291,21 +335,37 @@ export class Conversation {
   }
 
   async #read(): Promise<void> {
-    const framing = new ByteLines(this.#options.maxLineBytes, {
-      line: (bytes) => this.#line(bytes),
-      skipped: (bytes) =>
-        this.#reader ? this.#reader.overlong(bytes) : this.#interlude.overlong(bytes),
-    });
+    const sink = {
+      line: (bytes: Uint8Array) => this.#line(bytes),
+      skipped: (bytes: number, cause: RefusalCause) => this.#refuse(bytes, cause),
+    };
+    const framing = new ByteLines(this.#options.maxLineBytes, sink, this.memory.lines);
+    this.memory.lines.giveWay = () => framing.drop();
     await this.#cli.read((chunk) => {
+      const began = performance.now();
       framing.push(chunk);
       this.#reader?.flush();
+      this.#tookMs += performance.now() - began;
+      this.#goOn();
     });
+    this.#longLines.leave(this);
     framing.end();
     this.#reader?.flush();
     const exit = await this.#exit();
     for (const settle of this.#controls.values()) settle(undefined);
     this.#reader?.ended(exit);
     void this.close();
+  }
+
+  /** Reads on, unless it has to wait: for its turn, or because another one prints a long line. */
+  #goOn(): void {
+    const isLong = this.memory.lines.taken > LONG_BYTES && this.#closing === undefined;
+    if (!isLong) {
+      this.#longLines.leave(this, this.#tookMs);
+      this.#tookMs = 0;
+    }
+    if (this.#isPaused || (isLong && !this.#longLines.enter(this))) this.#cli.pause();
+    else this.#cli.resume();
   }
 
   /** The exit of a process that prints nothing more, which is made to exit where it does not by itself. */
@@ -321,12 +381,22 @@ export class Conversation {
 
   #line(bytes: Uint8Array): void {
     this.#heardTime = performance.now();
+    if (isIntricate(bytes)) {
+      this.#refuse(bytes.length, "values");
+      return;
+    }
     const line = decodeLine(bytes);
     if (line.trim() === "") return;
     const message = parseMessage(line);
     if (message !== undefined) this.#message(message, line);
     else if (this.#reader !== undefined) this.#reader.malformed(line);
-    else this.#interlude.malformed(line);
+    else this.#pass(() => this.#interlude.malformed(line));
+  }
+
+  #refuse(bytes: number, cause: RefusalCause): void {
+    this.#heardTime = performance.now();
+    if (this.#reader !== undefined) this.#reader.refused(bytes, cause);
+    else this.#pass(() => this.#interlude.refused(bytes, cause));
   }
 
   #message(message: Message, line: string): void {
@@ -364,12 +434,20 @@ export class Conversation {
     if (message.type === "result") this.#inTurn = false;
     if (strayed) this.#stray(message, line);
     else if (this.#reader !== undefined) this.#reader.message(message, line);
-    else this.#pass(message, line);
+    else this.#pass(() => this.#interlude.message(message, line));
   }
 
-  #pass(message: Message, line: string): void {
-    this.#interlude.message(message, line);
-    if (this.#interlude.isFull) this.#keeper.doubted(this, "printed without end");
+  /** Leaves something to the next turn. What it still does once it is to end is nobody's. */
+  #pass(leave: () => void): void {
+    if (this.#closing !== undefined) return;
+    leave();
+    if (this.#interlude.isFull) this.#distrust("printed without end");
+  }
+
+  #distrust(why: string): void {
+    if (this.#closing !== undefined) return;
+    this.#reader?.distrusted(why);
+    this.#keeper.doubted(this, why);
   }
 
   #comeUp(message: Message): void {
@@ -417,7 +495,7 @@ export class Conversation {
     const leader = this.#cli.exit;
     if (lingerMs > 0) {
       this.#cli.endInput();
-      this.#cli.resume();
+      this.resume();
       const hurry = new Promise<boolean>((resolve) => {
         this.#hurry = () => resolve(false);
       });

@@ -1,17 +1,17 @@
 import type { PermissionMode } from "../../../gen/breakglass/v1/turn_pb.ts";
-import type { AgentTurn, EventKind, OwnWork, SparePlace } from "../agent.ts";
+import type { AgentTurn, OwnWork, SparePlace } from "../agent.ts";
+import { AgentMemory } from "./agent-memory.ts";
 import type { ClaudeRunOptions } from "./claude-agent.ts";
 import { ClaudeRun } from "./claude-run.ts";
 import type { ConversationPlace, Opening } from "./command-line.ts";
 import { Conversation, type ConversationKeeper } from "./conversation.ts";
 import { Interlude } from "./interlude.ts";
+import { LeftEvents } from "./left-events.ts";
+import { LongLines } from "./long-lines.ts";
 import { Spares } from "./spares.ts";
 
 /** After its result a CLI with nothing left to do needs 20 to 50 ms to exit; what its background needs is not known. */
 const LINGER_MS = 5000;
-
-/** So many sessions at most are told later what their process left. */
-const MAX_LEFT = 1000;
 
 /**
  * What becomes of a process behind its turn: it is kept for the next one, finishes what it does and exits, or is ended.
@@ -31,8 +31,9 @@ export class Conversations implements ConversationKeeper {
   /** In the order in which they were last used. */
   readonly #bySession = new Map<string, Conversation>();
   readonly #all = new Set<Conversation>();
-  /** What sessions whose process has ended have not been told of. */
-  readonly #left = new Map<string, EventKind[]>();
+  readonly #memory: AgentMemory;
+  readonly #left: LeftEvents;
+  readonly #longLines = new LongLines();
   /** Work of its own that each has begun since it last took a turn, oldest first; some may not have been taken up. */
   readonly #ownWork = new Map<Conversation, Set<ClaudeRun>>();
   readonly #idleTimers = new Map<Conversation, NodeJS.Timeout>();
@@ -42,6 +43,8 @@ export class Conversations implements ConversationKeeper {
 
   constructor(options: ClaudeRunOptions) {
     this.#options = options;
+    this.#memory = new AgentMemory(options.maxLineBytes);
+    this.#left = new LeftEvents(this.#memory.left);
     const open = (place: ConversationPlace) => this.#open(place, "", "new", options.spares.mode);
     this.#spares = new Spares(options, open);
   }
@@ -103,7 +106,7 @@ export class Conversations implements ConversationKeeper {
   /** Ends the process of a session that is to be no more. */
   async close(sessionId: string): Promise<void> {
     await this.#bySession.get(sessionId)?.close();
-    this.#left.delete(sessionId);
+    this.#left.take(sessionId);
   }
 
   /** Whether a process of another session, or one that waits for a session, was started for a conversation. */
@@ -134,6 +137,7 @@ export class Conversations implements ConversationKeeper {
     const run = ClaudeRun.ofOwnWork(conversation, { conversations: this, options: this.#options });
     const works = this.#ownWork.get(conversation) ?? new Set();
     this.#ownWork.set(conversation, works.add(run));
+    void run.released.then(() => works.delete(run));
     this.#stopTimer(conversation);
     const { model, agent } = conversation.place;
     const work: OwnWork = {
@@ -156,7 +160,7 @@ export class Conversations implements ConversationKeeper {
 
   doubted(conversation: Conversation, why: string): void {
     const { sessionId, processId } = conversation;
-    this.#options.log.warn(`an idle agent ${why} and is ended`, { sessionId, processId });
+    this.#options.log.warn(`an agent ${why} and is ended`, { sessionId, processId });
     void conversation.close();
   }
 
@@ -168,18 +172,21 @@ export class Conversations implements ConversationKeeper {
   ): Promise<Conversation> {
     const { workspace, agentSessionId, model, agent } = place;
     const own = { workspace, agentSessionId, model, agent };
-    const interlude = new Interlude(agent);
-    interlude.keep(this.#left.get(sessionId) ?? []);
-    this.#left.delete(sessionId);
+    const memory = this.#memory.process();
+    const interlude = new Interlude(agent, memory.interlude);
+    interlude.keep(this.#left.take(sessionId));
     const conversation = await Conversation.open(
       own,
       sessionId,
       opening,
       mode,
       this,
-      interlude,
+      { interlude, memory, longLines: this.#longLines },
       this.#options,
-    );
+    ).catch((error: unknown) => {
+      memory.close();
+      throw error;
+    });
     this.#all.add(conversation);
     if (sessionId !== "") this.#touch(conversation);
     void conversation.gone.then(() => this.#forget(conversation));
@@ -201,9 +208,8 @@ export class Conversations implements ConversationKeeper {
     const { sessionId } = conversation;
     const left = conversation.takeLeft();
     if (this.#bySession.get(sessionId) === conversation) this.#bySession.delete(sessionId);
-    if (sessionId !== "" && left.length > 0 && this.#left.size < MAX_LEFT) {
-      this.#left.set(sessionId, left);
-    }
+    conversation.memory.close();
+    if (sessionId !== "") this.#left.keep(sessionId, left);
   }
 
   #touch(conversation: Conversation): void {

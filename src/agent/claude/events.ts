@@ -5,6 +5,7 @@ import type {
   NoticeEvent,
   NoticeReason,
 } from "../../../gen/breakglass/v1/event_pb.ts";
+import { ownText } from "../../stream/own-text.ts";
 import type { EventKind } from "../agent.ts";
 
 /*
@@ -32,7 +33,9 @@ export interface JsonText {
 
 /** A text that may come from anywhere, made fit for a short field: an id or a name. */
 export function label(text: string | null | undefined): string {
-  return (text ?? "").slice(0, MAX_LABEL_LENGTH).toWellFormed();
+  if (!text) return "";
+  if (text.length <= MAX_LABEL_LENGTH) return text.toWellFormed();
+  return ownText(text.slice(0, MAX_LABEL_LENGTH));
 }
 
 /** Prose, a block of it. */
@@ -139,7 +142,7 @@ export function approvalRequestEvent(
     toolId: label(toolId),
     name: label(name),
     inputJson: input.json,
-    description: (description ?? "").slice(0, MAX_DESCRIPTION_LENGTH).toWellFormed(),
+    description: ownText((description ?? "").slice(0, MAX_DESCRIPTION_LENGTH)),
     truncated: input.truncated,
     totalBytes: input.totalBytes,
   } as const;

@@ -1,7 +1,9 @@
 import type { z } from "zod";
 import { NoticeReason } from "../../../gen/breakglass/v1/event_pb.ts";
+import type { SkipCause } from "../../stream/byte-lines.ts";
 import type { EventKind } from "../agent.ts";
 import { noticeEvent } from "./events.ts";
+import { MAX_VALUES } from "./line.ts";
 
 const BEGINNING_LENGTH = 200;
 
@@ -30,9 +32,17 @@ export function excessBlocks(count: number): EventKind {
   return notice(`a message of ${count} blocks`, rest);
 }
 
-/** The notice of a line that was too long to be read. */
-export function overlongLine(bytes: number): EventKind {
-  return notice(`a line of ${bytes} bytes, more than the server takes (BREAKGLASS_MAX_LINE_BYTES)`);
+/** Why a line is not taken, of whatever kind it may be. */
+export type RefusalCause = SkipCause | "values";
+
+/** The notice of a line that was not read. */
+export function refusedLine(bytes: number, cause: RefusalCause): EventKind {
+  const why = {
+    limit: "more than the server takes (BREAKGLASS_MAX_LINE_BYTES)",
+    values: `with more than ${MAX_VALUES} values`,
+    memory: "for which the server had no memory left beside what it holds of other agents",
+  }[cause];
+  return notice(`a line of ${bytes} bytes, ${why}`);
 }
 
 function notice(what: string, consequence = "it was skipped"): EventKind {

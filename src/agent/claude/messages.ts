@@ -216,11 +216,15 @@ export const toolRequest = z.object({
   request_id: z.string(),
   request: z.object({
     tool_name: z.string(),
-    input: z.record(z.string(), z.unknown()),
+    // As it was parsed: a copy would be without the keys that the copier does not take, such as `__proto__`.
+    input: z.custom<object>(
+      (value) => typeof value === "object" && value !== null && !Array.isArray(value),
+    ),
     description: maybeText,
     tool_use_id: maybeText,
   }),
 });
+export type ToolRequest = z.output<typeof toolRequest>["request"];
 
 /** `control_cancel_request`: the CLI no longer waits for our answer. */
 export const controlCancel = z.object({ request_id: z.string() });

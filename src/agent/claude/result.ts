@@ -38,9 +38,22 @@ export function resultEvent(message: ResultMessage, line: string, costUsd: numbe
   };
 }
 
-/** A result that follows others of the same turn: what they spent, and what was denied to them, is the turn's. */
-export function addResults(earlier: readonly ResultEvent[], last: ResultEvent): ResultEvent {
-  const all = [...earlier, last];
+/** What such denials may hold that are kept until the turn's last result, in characters, and how many they may be. */
+const KEPT_DENIALS = { length: 64 * 1024, count: 1000 };
+
+/** What is kept of a result that more is to come behind: its words were streamed as text. */
+export function earlierResult(result: ResultEvent): ResultEvent {
+  let length = 0;
+  const permissionDenials = result.permissionDenials.slice(0, KEPT_DENIALS.count).map((denial) => {
+    length += denial.inputJson.length;
+    return length > KEPT_DENIALS.length ? { ...denial, inputJson: "" } : denial;
+  });
+  return { ...result, result: "", structuredOutputJson: "", permissionDenials };
+}
+
+/** A result that follows another of the same turn: what that spent, and what was denied to it, is the turn's. */
+export function addResults(earlier: ResultEvent, last: ResultEvent): ResultEvent {
+  const all = [earlier, last];
   const durations = all.flatMap(({ duration }) => duration ?? []);
   const usages = all.flatMap(({ usage }) => usage ?? []);
   return {

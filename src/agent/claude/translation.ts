@@ -11,12 +11,12 @@ import { appendBlocks, appendToolResults } from "./content.ts";
 import { CostCount } from "./cost-count.ts";
 import { errorEvent, label, noticeEvent, sessionEvent } from "./events.ts";
 import { isUuid } from "./ids.ts";
-import { decodeLine, type Message, parseMessage } from "./line.ts";
-import { malformedLine, malformedPart, overlongLine } from "./malformed.ts";
+import { decodeLine, isIntricate, type Message, parseMessage } from "./line.ts";
+import { malformedLine, malformedPart, type RefusalCause, refusedLine } from "./malformed.ts";
 import * as messages from "./messages.ts";
 import { type NoticeKind, RATE_LIMIT, SYSTEM_NOTICES } from "./notices.ts";
 import { PartialMessages } from "./partial-messages.ts";
-import { addResults, isConversationUnknown, resultEvent } from "./result.ts";
+import { addResults, earlierResult, isConversationUnknown, resultEvent } from "./result.ts";
 import { agentUnknown } from "./stderr-causes.ts";
 import { isRefusal, SYNTHETIC_MODEL, syntheticNotice } from "./synthetic.ts";
 import { TokenCount } from "./token-count.ts";
@@ -48,8 +48,8 @@ export class ClaudeTranslation {
   readonly #tokens = new TokenCount();
   readonly #partial = new PartialMessages();
   readonly #costs: CostCount;
-  /** Those that were not the turn's end. */
-  readonly #earlier: ResultEvent[] = [];
+  /** Those that were not the turn's end, as one. */
+  #earlier: ResultEvent | undefined;
   #result: ResultEvent | undefined;
   #conversationUnknown = false;
   #agentUnknown = false;
@@ -98,21 +98,25 @@ export class ClaudeTranslation {
 
   /** Usage and cost as far as they are known: the results', or else the sum over the model's messages. */
   get spending(): Spending {
-    const last = this.#result ?? this.#earlier.at(-1);
-    if (last === undefined) {
+    const known = this.#result ?? this.#earlier;
+    if (known === undefined) {
       const { usage } = this.#tokens;
       return { ...(usage && { usage }), totalCostUsd: 0 };
     }
-    const { usage, totalCostUsd } = this.#result ?? addResults(this.#earlier.slice(0, -1), last);
+    const { totalCostUsd } = known;
     // An interrupted turn's result says 0 of everything.
-    const told = usage?.inputTokens || usage?.outputTokens ? usage : undefined;
-    const known = told ?? this.#tokens.usage ?? usage;
-    return { ...(known && { usage: known }), totalCostUsd };
+    const told = known.usage?.inputTokens || known.usage?.outputTokens ? known.usage : undefined;
+    const usage = told ?? this.#tokens.usage ?? known.usage;
+    return { ...(usage && { usage }), totalCostUsd };
   }
 
   /** Appends the events that one line, without its newline, means. Never throws. After the result: nothing. */
   translate(bytes: Uint8Array, into: EventKind[]): void {
     if (this.ended) return;
+    if (isIntricate(bytes)) {
+      this.skipped(bytes.length, "values", into);
+      return;
+    }
     const line = decodeLine(bytes);
     if (line.trim() === "") return;
     const message = parseMessage(line);
@@ -134,11 +138,11 @@ export class ClaudeTranslation {
     into.push(malformedLine(line));
   }
 
-  /** Appends the notice of a line that was too long to be handed over. */
-  skipped(bytes: number, into: EventKind[]): void {
+  /** Appends the notice of a line that was not handed over. */
+  skipped(bytes: number, cause: RefusalCause, into: EventKind[]): void {
     if (this.ended) return;
     this.#partial.lose(into);
-    into.push(overlongLine(bytes));
+    into.push(refusedLine(bytes, cause));
   }
 
   #append(message: Message, line: string, into: EventKind[]): void {
@@ -284,12 +288,12 @@ export class ClaudeTranslation {
       this.#context.resumed && !this.#initialized && isConversationUnknown(parsed);
     if (this.#conversationUnknown) return;
     const role = this.#context.roleOf?.(parsed) ?? "end";
+    const all = this.#earlier === undefined ? event : addResults(this.#earlier, event);
     if (role === "more") {
-      // Its words were streamed as text.
-      this.#earlier.push({ ...event, result: "" });
+      this.#earlier = earlierResult(all);
       return;
     }
-    this.#result = addResults(this.#earlier, event);
+    this.#result = all;
     if (role === "end") into.push({ case: "result", value: this.#result });
     else into.push({ case: "error", value: this.#interruption() });
   }
