@@ -33,6 +33,7 @@ import { Silence } from "./silence.ts";
 import { Tail, type TailShares } from "./tail.ts";
 import { TextDeltas } from "./text-deltas.ts";
 import { endRecordOf, errorEvent, type TurnEnd } from "./turn-end.ts";
+import { isSeenWhole, unseenAnswer, unseenNotice } from "./unseen-approval.ts";
 
 /** Bounds of one turn. */
 export interface TurnLimits {
@@ -86,6 +87,7 @@ const UNCOMMITTED_BYTES = 1024 * 1024;
  * 3. The first cause of an end wins; exactly one terminal event is appended, and nothing after it.
  * 4. A cause that is not the agent's own is recorded only once no process of the turn is left.
  * 5. An approval is on disk before the agent hears of it.
+ * 6. Only what is shown whole can be approved.
  */
 export class RunningTurn implements LiveTurn {
   readonly turnId: string;
@@ -365,13 +367,23 @@ export class RunningTurn implements LiveTurn {
   #durable(given: readonly EventKind[]): EventKind[] {
     const expireTime = this.#expireTime();
     const durable: EventKind[] = [];
-    for (const kind of given) {
+    for (const each of given) {
+      const kind = this.#askable(each);
       const isDurable = kind.case !== "textDelta" && this.#approvals.note(kind, expireTime);
       if (isDurable) durable.push(kind);
       this.textDeltas.take(kind, this.#nextSequence - 1 + durable.length);
     }
     this.textDeltas.tell();
     return durable;
+  }
+
+  /** What nobody could see whole nobody is asked about: it is denied, and the event says so. */
+  #askable(kind: EventKind): EventKind {
+    if (kind.case !== "approvalRequest") return kind;
+    boundEvent(kind, this.#limits.maxEventBytes);
+    if (isSeenWhole(kind.value)) return kind;
+    this.#run?.answer(kind.value.approvalId, unseenAnswer(kind.value));
+    return unseenNotice(kind.value);
   }
 
   #stopAtLimit(): void {
