@@ -512,7 +512,8 @@ export type ApprovalRequestEvent = Message<"breakglass.v1.ApprovalRequestEvent">
   expireTime?: Timestamp | undefined;
 
   /**
-   * `input_json` was left out, because the event would have been larger than the server stores.
+   * `input_json` was left out. Only in events of servers that asked about what could not be shown whole; such a call is
+   * denied by itself now, with a `notice` PERMISSION_DENIED in the place of this event.
    *
    * @generated from field: bool truncated = 7;
    */

@@ -1,0 +1,183 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { NoticeReason } from "../../../gen/breakglass/v1/event_pb.ts";
+import { PermissionMode } from "../../../gen/breakglass/v1/turn_pb.ts";
+import type { EventKind } from "../../../src/agent/agent.ts";
+import { AgentMemory } from "../../../src/agent/claude/agent-memory.ts";
+import { BackgroundTasks } from "../../../src/agent/claude/background-tasks.ts";
+import { textEvent } from "../../../src/agent/claude/events.ts";
+import { Interlude } from "../../../src/agent/claude/interlude.ts";
+import { LeftEvents } from "../../../src/agent/claude/left-events.ts";
+import { isIntricate, MAX_VALUES, type Message } from "../../../src/agent/claude/line.ts";
+import { LongLines } from "../../../src/agent/claude/long-lines.ts";
+import { ToolQuestions } from "../../../src/agent/claude/tool-questions.ts";
+
+const MIB = 1024 * 1024;
+
+const aText = (bytes: number) =>
+  textEvent("x".repeat(bytes), { messageId: "msg_1", parentToolId: "toolu_1" });
+const lost = (events: readonly EventKind[]) =>
+  events.flatMap(({ case: kind, value }) => (kind === "notice" ? [value.message] : []));
+
+describe("what a process prints between turns", () => {
+  it("is kept up to 4 MiB of events, and the next turn is told how many were not", () => {
+    const memory = new AgentMemory(32 * MIB);
+    const { interlude: share } = memory.process();
+    const interlude = new Interlude("breakglass", share);
+    interlude.keep([aText(MIB), aText(20 * MIB), aText(2 * MIB), aText(2 * MIB)]);
+    expect(interlude.isFull).toBe(true);
+    expect(share.taken).toBeLessThan(4 * MIB);
+    const events = interlude.take();
+    expect(events.map(({ case: kind }) => kind)).toEqual(["text", "text", "notice"]);
+    expect(lost(events)[0]).toMatch(/lost: 2$/);
+    expect([share.taken, interlude.isFull, interlude.take()]).toEqual([0, false, []]);
+  });
+
+  it("is no more than 32 MiB of all processes together, and is given back with each", () => {
+    const memory = new AgentMemory(32 * MIB);
+    const processes = Array.from({ length: 40 }, () => memory.process());
+    for (const { interlude } of processes) {
+      new Interlude("breakglass", interlude).keep([aText(3 * MIB)]);
+    }
+    expect(memory.taken).toBeGreaterThan(24 * MIB);
+    expect(memory.taken).toBeLessThanOrEqual(32 * MIB);
+    for (const each of processes) each.close();
+    expect(memory.taken).toBe(0);
+  });
+
+  it("is none that waits for an answer: no other turn could give it", () => {
+    const interlude = new Interlude("breakglass", new AgentMemory(MIB).process().interlude);
+    const value = { approvalId: "a" } as Extract<EventKind, { case: "approvalRequest" }>["value"];
+    interlude.keep([{ case: "approvalRequest", value }]);
+    expect(interlude.take()).toEqual([]);
+  });
+});
+
+describe("what sessions were not told whose process has ended", () => {
+  it("is 16 MiB of all of them, and of the others how much it was", () => {
+    const memory = new AgentMemory(32 * MIB);
+    const left = new LeftEvents(memory.left);
+    for (let n = 0; n < 10; n++) left.keep(`session-${n}`, [aText(3 * MIB)]);
+    expect(memory.taken).toBeLessThanOrEqual(16 * MIB);
+    expect(left.take("session-0").map(({ case: kind }) => kind)).toEqual(["text"]);
+    expect(lost(left.take("session-9"))[0]).toMatch(/lost: 1$/);
+    expect(left.take("session-9")).toEqual([]);
+  });
+});
+
+describe("a task in the background", () => {
+  it("is not remembered by what is longer than an id", () => {
+    const tasks = new BackgroundTasks();
+    const started = { type: "system", subtype: "task_started" };
+    for (const task_id of ["b1", "x".repeat(201)])
+      tasks.note({ ...started, task_id } as Message, "t");
+    expect(tasks.size).toBe(1);
+  });
+});
+
+describe("a line of very many values", () => {
+  it.each([
+    ["many arrays", `[${"[],".repeat(MAX_VALUES)}1]`, true],
+    ["a long text of brackets", `["${"[],{".repeat(MAX_VALUES)}"]`, false],
+    ["a long text of quotes", `["${String.raw`\",[`.repeat(MAX_VALUES)}"]`, false],
+    ["as many as are taken", `[${"1,".repeat(MAX_VALUES - 1)}1]`, false],
+  ])("is known by its bytes: %s", (_what, line, expected) => {
+    expect(isIntricate(Buffer.from(line))).toBe(expected);
+  });
+});
+
+describe("tool calls that wait for an approval", () => {
+  function questioner() {
+    const written: string[] = [];
+    const memory = new AgentMemory(32 * MIB).process();
+    const write = (line: string) => void written.push(line);
+    const conversation = { mode: PermissionMode.ASK, write, reply: write, memory };
+    return { written, memory, questions: new ToolQuestions(conversation) };
+  }
+
+  function ask(questions: ToolQuestions, request_id: string, command: string) {
+    const request = { subtype: "can_use_tool", tool_name: "Bash", input: { command } };
+    const message = { type: "control_request", request_id, request };
+    const events: EventKind[] = [];
+    questions.ask(message, JSON.stringify(message), events);
+    return events;
+  }
+
+  it("hold at most 8 MiB for a process; what is more is denied, and said to be", () => {
+    const { questions, written, memory } = questioner();
+    const asked = [1, 2, 3].map((n) => ask(questions, `r${n}`, "x".repeat(3 * MIB)));
+    expect(asked.map(([event]) => event?.case)).toEqual([
+      ...["approvalRequest", "approvalRequest", "notice"],
+    ]);
+    expect(asked[2]).toMatchObject([{ value: { reason: NoticeReason.PERMISSION_DENIED } }]);
+    expect(written).toHaveLength(1);
+    expect(memory.questions.taken).toBeLessThan(8 * MIB);
+    questions.close([]);
+    expect(memory.questions.taken).toBe(0);
+  });
+
+  it("are denied where their turn is given up before it was recorded", () => {
+    const { questions, written } = questioner();
+    ask(questions, "r1", "ls");
+    questions.refuseAll();
+    expect(JSON.parse(written[0]!).response).toMatchObject({
+      request_id: "r1",
+      response: { behavior: "deny" },
+    });
+    expect(questions.isEmpty).toBe(true);
+  });
+
+  it("are not asked about under what is no id", () => {
+    const { questions, written } = questioner();
+    expect(ask(questions, "r".repeat(201), "ls")).toEqual([]);
+    expect(written).toEqual([]);
+  });
+});
+
+describe("long lines", () => {
+  beforeEach(() => void vi.useFakeTimers());
+  afterEach(() => void vi.useRealTimers());
+
+  function readers(lines: LongLines, count: number) {
+    const order: number[] = [];
+    const all = Array.from({ length: count }, (_, n) => ({
+      isPaused: false,
+      readOn: () => void order.push(n),
+    }));
+    return { order, all, entered: all.map((reader) => lines.enter(reader)) };
+  }
+
+  it("are read one at a time, in their order, with a rest of four times as long behind each", () => {
+    const lines = new LongLines();
+    const { all, order, entered } = readers(lines, 3);
+    expect(entered).toEqual([true, false, false]);
+    lines.leave(all[0]!, 100);
+    vi.advanceTimersByTime(399);
+    expect(order).toEqual([]);
+    vi.advanceTimersByTime(1);
+    expect(order).toEqual([1]);
+    lines.leave(all[1]!, 0);
+    vi.advanceTimersByTime(0);
+    expect(order).toEqual([1, 2]);
+  });
+
+  it("that do not end have others read after two seconds, unless they have and their turn is at them", () => {
+    const lines = new LongLines();
+    const { all, order } = readers(lines, 2);
+    all[0]!.isPaused = true;
+    vi.advanceTimersByTime(10_000);
+    expect(order).toEqual([]);
+    all[0]!.isPaused = false;
+    vi.advanceTimersByTime(2001);
+    expect(order).toEqual([1]);
+    expect(lines.enter(all[0]!)).toBe(false);
+  });
+
+  it("of a process that has gone hold nobody up", () => {
+    const lines = new LongLines();
+    const { all, order } = readers(lines, 3);
+    lines.leave(all[1]!);
+    lines.leave(all[0]!);
+    vi.advanceTimersByTime(0);
+    expect(order).toEqual([2]);
+  });
+});
