@@ -103,7 +103,7 @@ our %hoard = (
         ask("r$_[0]", 'Bash', '{}');
         line(qq({"type":"control_cancel_request","request_id":"r$_[0]"}));
     },
-    request => sub { line(qq({"type":"control_request","request_id":"r$_[0]","request":{"subtype":"nosuch"}})) },
+    request => sub { line(qq({"type":"control_request","request_id":"r$_[0]) . 'x' x 180 . '","request":{"subtype":"nosuch"}}') },
     largeRequest => sub { line(qq({"type":"control_request","request_id":"r$_[0]","request":{"subtype":"nosuch) . fill(16) . '"}}') },
     endless => sub { put(*STDOUT, 'x' x 65536) },
     overlong => sub { line(fill(40)) },

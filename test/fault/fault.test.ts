@@ -9,8 +9,8 @@ const PROGRAM = fileURLToPath(new URL("fault.ts", import.meta.url));
 /** Few: that each row runs and holds is shown here; how well it holds is what many trials are for. */
 const TRIALS = 2;
 const LONGEST_MS = 300_000;
-/** Rows that wait for minutes until something is taken for gone, in however few trials: tests of src/rpc show the same. */
-const LONG = new Set(["readers-stalled", "write-blocked", "half-open"]);
+/** Rows that take minutes in however few trials: tests of src/edge, and of what is hostile, show the same. */
+const LONG = new Set(["readers-stalled", "write-blocked", "half-open", "hostile-memory"]);
 const SHORT = ROWS.filter(({ name }) => !LONG.has(name));
 
 /** Runs the very command that `npm run fault` is. */

@@ -13,7 +13,7 @@ const LONG_MS = 120_000;
 describe("agents that print what a server might keep", () => {
   it.each([
     "large results of tools, idle",
-    "ids of tasks, idle",
+    "ids of tasks",
     "inputs of approvals",
     "requests, answers unread",
     "a line that does not end",
