@@ -13,8 +13,8 @@ export const NEEDED = {
   store: 2,
   /** What SQLite sets aside of a large change, so that it can be taken back. */
   storeTemporary: 2,
-  /** The event loops of two threads, the store's and the one that looks at processes: epoll, io_uring, wake-ups. */
-  threads: 2 * 5,
+  /** The event loops of four threads (the store's, those for processes, messages and removals): epoll, io_uring, wake-ups. */
+  threads: 4 * 5,
   listening: 1,
   /** Of one spawn at a time, which holds up the loop: the child's ends of its pipes, and the pipe that tells of exec. */
   spawning: 3 + 2,
@@ -24,8 +24,11 @@ export const NEEDED = {
   removing: 4,
   /** What each running turn holds: the pipes of its process. */
   turn: 3,
-  /** What a turn that begins holds besides: the folder of its attachments and one of them. */
-  turnBeginning: 2,
+  /**
+   * What a turn that begins holds besides: its workspace, the folders on the way to a definition of its agent and that, which
+   * is more than the folder of its attachments and one of them.
+   */
+  turnBeginning: 1 + 6 + 1,
   /** The process of the session's turn before, which may still be ending. */
   turnBefore: 3,
   /** What a process that waits for a turn holds: its pipes. */

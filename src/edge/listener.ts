@@ -1,7 +1,8 @@
 import { createServer as createHttp1Server } from "node:http";
 import { createServer as createHttp2Server } from "node:http2";
 import { createServer as createNetServer, type Server, type Socket } from "node:net";
-import { createServer as createTlsServer, Server as TlsServer } from "node:tls";
+import { createServer as createTlsServer, type Server as TlsServer } from "node:tls";
+import type { Certificate } from "../certificate.ts";
 import type { ListenAddress } from "../config.ts";
 import type { Log } from "../log.ts";
 import { Connections } from "./connections.ts";
@@ -27,12 +28,6 @@ export interface ConnectionLimits {
   readonly pingMs: number;
 }
 
-/** A certificate and its key, in PEM. */
-export interface Certificate {
-  readonly cert: Buffer;
-  readonly key: Buffer;
-}
-
 /** A port that accepts connections. */
 export interface Listener {
   /** The port, also where any free one was asked for. */
@@ -40,7 +35,7 @@ export interface Listener {
   /** Accepts no more connections and lets the requests under way end; resolves when the last has. */
   close(): Promise<void>;
   /** Shows connections from now on another certificate. Only where it listened with one. */
-  setCertificate(tls: { readonly cert: Buffer; readonly key: Buffer }): void;
+  setCertificate(next: Certificate): void;
   /** Ends every connection now. */
   destroy(): void;
 }
@@ -65,8 +60,8 @@ export async function listen(
   const heartbeats = new Heartbeats(pingMs);
   const connections = new Connections(maxConnections, heartbeats, log);
   const { speak, stop } = createSpeakers(connections, (...args) => answer?.(...args));
-  const receive =
-    certificate === undefined ? clearReceiver(speak) : tlsReceiver(certificate, connections, speak);
+  const tls = certificate && createHandshaker(certificate, connections, speak);
+  const receive = tls ? (socket: Socket) => tls.emit("connection", socket) : clearReceiver(speak);
   const server = createNetServer({ noDelay: true }, (socket) => {
     socket.on("error", () => socket.destroy());
     if (connections.accept(socket)) receive(socket);
@@ -86,9 +81,7 @@ export async function listen(
       connections.close();
       await closed;
     },
-    setCertificate: (tls) => {
-      if (server instanceof TlsServer) server.setSecureContext(tls);
-    },
+    setCertificate: (next) => tls?.setSecureContext(next),
     destroy: () => connections.destroy(),
   };
 }
@@ -101,16 +94,15 @@ function clearReceiver(speak: Speak): (socket: Socket) => void {
 }
 
 /** Takes connections that begin with the handshake of TLS. It has no time of its own: that of the first request is in force. */
-function tlsReceiver(
+function createHandshaker(
   certificate: Certificate,
   connections: Connections,
   speak: Speak,
-): (socket: Socket) => void {
-  const tls = createTlsServer({ ...certificate, ALPNProtocols: ["h2", "http/1.1"] }, (socket) => {
+): TlsServer {
+  return createTlsServer({ ...certificate, ALPNProtocols: ["h2", "http/1.1"] }, (socket) => {
     if (connections.secure(socket))
       speak(socket, socket.alpnProtocol === "h2" ? "HTTP/2" : "HTTP/1.1");
   });
-  return (socket) => tls.emit("connection", socket);
 }
 
 /** Node's servers for either version. They never listen themselves. */

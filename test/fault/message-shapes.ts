@@ -64,7 +64,7 @@ async function run(trials: number): Promise<RowOutcome> {
   await using ground = await createGround({ BREAKGLASS_AGENT_COMMAND: SCRIPTED_AGENT });
   const holds = join(ground.root, "holds");
   const tokensFile = join(ground.root, "tokens");
-  await writeFile(tokensFile, tokenLine("secret", "ops"));
+  await writeFile(tokensFile, tokenLine("secret", "ops"), { mode: 0o600 });
   const settings = { BREAKGLASS_TOKENS_FILE: tokensFile, ...recordingHolds(holds) };
   const variables = { ...ground.variables, ...settings };
   await using server = await startFaultServer({ ...ground, variables });

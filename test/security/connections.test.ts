@@ -22,7 +22,7 @@ async function startServer(settings: Readonly<Record<string, string>> = {}, isTl
   await using cleanup = new AsyncDisposableStack();
   const environment = cleanup.use(await createTestEnvironment());
   const tokens = join(environment.root, "tokens");
-  await writeFile(tokens, tokenLine("secret", "alice"));
+  await writeFile(tokens, tokenLine("secret", "alice"), { mode: 0o600 });
   const tls = isTls ? makeCertificate(environment.root) : {};
   const all = { BREAKGLASS_TOKENS_FILE: tokens, ...tls, ...settings };
   const server = cleanup.use(await startTestServer(all));

@@ -140,7 +140,7 @@ describe.each([160, 400])("connections up to a limit of %i descriptors and beyon
     const token = "operator-token";
     await using environment = await createTestEnvironment();
     const tokens = join(environment.root, "tokens");
-    await writeFile(tokens, tokenLine(token, "alice"));
+    await writeFile(tokens, tokenLine(token, "alice"), { mode: 0o600 });
     await using limited = await startLimited(limit, {
       BREAKGLASS_TOKENS_FILE: tokens,
       BREAKGLASS_MAX_CONCURRENT_TURNS: String(TURNS),

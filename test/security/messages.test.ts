@@ -35,7 +35,7 @@ beforeAll(async () => {
   environment = await createTestEnvironment();
   holds = join(environment.root, "holds");
   const tokensFile = join(environment.root, "tokens");
-  await writeFile(tokensFile, tokenLine("secret", "ops"));
+  await writeFile(tokensFile, tokenLine("secret", "ops"), { mode: 0o600 });
   const variables = { ...environment.variables, BREAKGLASS_TOKENS_FILE: tokensFile };
   server = await startServeProcess({ ...variables, ...recordingHolds(holds) });
   session = openRaw(server.url);

@@ -24,7 +24,9 @@ async function startSharedServer(): Promise<SharedServer> {
   const folder = await mkdtemp(join(tmpdir(), "breakglass-tokens-"));
   cleanup.defer(() => rm(folder, { recursive: true }));
   const tokens = join(folder, "tokens");
-  await writeFile(tokens, ["alice", "bob"].map((name) => tokenLine(name, name)).join(""));
+  await writeFile(tokens, ["alice", "bob"].map((name) => tokenLine(name, name)).join(""), {
+    mode: 0o600,
+  });
   const settings = { BREAKGLASS_TOKENS_FILE: tokens, BREAKGLASS_MAX_WARM_PROCESSES: "8" };
   const server = cleanup.use(await startTestServer(settings));
   const client = (token: string) =>

@@ -35,7 +35,7 @@ describe("a request of HTTP/1.1 that is answered before its body was read", () =
   beforeAll(async () => {
     environment = await createTestEnvironment();
     const tokens = join(environment.root, "tokens");
-    await writeFile(tokens, tokenLine("secret", "alice"));
+    await writeFile(tokens, tokenLine("secret", "alice"), { mode: 0o600 });
     server = await startTestServer({
       BREAKGLASS_TOKENS_FILE: tokens,
       BREAKGLASS_MAX_ATTACHMENT_BYTES: "0",
