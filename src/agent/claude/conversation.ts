@@ -323,6 +323,8 @@ export class Conversation implements LongLineReader {
   close(lingerMs = 0): Promise<void> {
     if (lingerMs === 0) this.#hurry();
     this.#closing ??= this.#end(lingerMs).then(() => this.#recordGone());
+    // Whatever it waited for: only who is read to the end is seen to end.
+    this.resume();
     return this.gone;
   }
 
