@@ -77,7 +77,8 @@ function outliveOutputs(): void {
  * its turns run goes on as if nothing were. A promise's rejection that nothing handles comes here too.
  */
 function endOnDefect(server: Server, log: Log): void {
-  process.on("uncaughtException", (error, origin) => {
+  // Before what the other commands do, which is to print it.
+  process.prependListener("uncaughtException", (error, origin) => {
     log.error("the server ends by a defect", { origin, error });
     try {
       server.stopNow();

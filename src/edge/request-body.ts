@@ -33,11 +33,16 @@ export interface RequestBody extends AsyncIterable<Uint8Array> {
   release(): void;
 }
 
-/** Bounds for a server whose largest message has so many bytes: it has time on a slow line, and there is room for it. */
-export function bodyLimits(maxMessageBytes: number): BodyLimits {
+/**
+ * Bounds for a server whose messages are so large: there is time on a slow line, and room for them.
+ *
+ * @param usualBytes - The largest message as most clients write it.
+ * @param mostBytes - The largest that there can be.
+ */
+export function bodyLimits(usualBytes: number, mostBytes: number): BodyLimits {
   return {
-    withinMs: Math.max(LEAST_MS, (maxMessageBytes / SLOWEST_BYTES_PER_SECOND) * 1000),
-    budgetBytes: Math.max(BUDGET_BYTES, BUDGET_BODIES * maxMessageBytes),
+    withinMs: Math.max(LEAST_MS, (usualBytes / SLOWEST_BYTES_PER_SECOND) * 1000),
+    budgetBytes: Math.max(BUDGET_BYTES, BUDGET_BODIES * mostBytes),
   };
 }
 

@@ -33,10 +33,9 @@ export function messageLimitsOf(
   }
 }
 
-/** The size of the largest message that any method takes. */
-export function largestMessageBytes(requests: RequestLimits): number {
-  const all = BreakglassService.methods.map((method) => messageLimitsOf(method, requests));
-  return Math.max(...all.flatMap(({ binaryBytes, jsonBytes }) => [binaryBytes, jsonBytes]));
+/** The limits of the method that takes the largest messages. */
+export function largestMessageLimits(requests: RequestLimits): MessageLimits {
+  return messageLimitsOf(BreakglassService.method.runTurn, requests);
 }
 
 /** @param rest - What the message may have beside its long text and its bytes. */

@@ -10,7 +10,7 @@ import type { Log } from "../log.ts";
 import type { Turns } from "../turns/turns.ts";
 import { admit, contextValuesOf, originOf } from "./admission.ts";
 import { breakglassService } from "./breakglass-service.ts";
-import { largestMessageBytes } from "./message-limits.ts";
+import { largestMessageLimits } from "./message-limits.ts";
 import type { Origins, RequestOrigin } from "./origins.ts";
 import { headersOf } from "./request-headers.ts";
 import { ACCEPTED_COMPRESSION, RequestMessages, type RequestToRead } from "./request-messages.ts";
@@ -71,7 +71,8 @@ function rpcListener(options: RequestListenerOptions): (call: Call) => void {
   const handlersByPath = new Map(handlers.map((handler) => [handler.requestPath, handler]));
   const readers = new Readers(options, options.closing, log);
   const messages = new RequestMessages(options, log);
-  const bodies = new RequestBodies(bodyLimits(largestMessageBytes(options)));
+  const { binaryBytes, jsonBytes } = largestMessageLimits(options);
+  const bodies = new RequestBodies(bodyLimits(binaryBytes, jsonBytes));
   return (call) => {
     const { request, response, target } = call;
     const handle = handlersByPath.get(target.path.split("?", 1)[0] ?? "");

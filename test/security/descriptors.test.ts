@@ -85,10 +85,10 @@ async function running(client: BreakglassClient, prompt: string): Promise<EventR
 
 describe("the limit of file descriptors", () => {
   it("bounds the connections, and one line says what was asked for, what is in force and what to raise", async () => {
-    await using limited = await startLimited(300);
+    await using limited = await startLimited(400);
     const line = limited.log().find(({ message }) => String(message).startsWith("connections are"));
-    expect(line).toMatchObject({ level: "warn", asked: 16384, limit: 300 });
-    expect(Number(line!.connections) + Number(line!.reserved)).toBe(300);
+    expect(line).toMatchObject({ level: "warn", asked: 16384, limit: 400 });
+    expect(Number(line!.connections) + Number(line!.reserved)).toBe(400);
     expect(line!.raise).toMatch(
       new RegExp(`${16384 + Number(line!.reserved)}.*LimitNOFILE.*ulimit`),
     );
@@ -133,7 +133,7 @@ describe("the limit of file descriptors", () => {
 });
 
 // More than one size: what is left for connections differs, what turns need does not.
-describe.each([160, 400])("connections up to a limit of %i descriptors and beyond", (limit) => {
+describe.each([220, 400])("connections up to a limit of %i descriptors and beyond", (limit) => {
   it("take nothing from turns: all are served, and it ends in peace", {
     timeout: 120_000,
   }, async () => {
@@ -315,6 +315,7 @@ async function runWithoutDescriptors(file: string, code: string) {
     import { closeSync, existsSync, mkdirSync, openSync, readdirSync } from "node:fs";
     import * as module from ${JSON.stringify(module.href)};
     const root = ${JSON.stringify(environment.root)};
+    const ID = "01990000-0000-4000-8000-000000000001";
     const held = [];
     try { for (;;) held.push(openSync("/dev/null")); } catch {}
     ${code}`;
@@ -330,9 +331,17 @@ describe("what cannot be opened for want of descriptors", () => {
     ["a cgroup's state", "../process/cgroup.ts", "isPopulated('/sys')"],
     ["a cgroup's processes", "../process/cgroup.ts", "cgroupProcesses('/sys')"],
     ["the cgroups of turns", "../process/cgroup.ts", "findCgroups()"],
-    ["an agent definition", "agent-definition.ts", "shippedAgents('breakglass', root, root)"],
-    ["a conversation", "config-directory.ts", "hasConversation(root, 'conversation')"],
-    ["a conversation to be removed", "config-directory.ts", "removeConversation(root, 'one')"],
+    [
+      "an agent definition",
+      "agent-definition.ts",
+      "agentsArgument('breakglass', root, root, false)",
+    ],
+    ["a conversation", "config-directory.ts", "conversationOrigin(root, ID, root)"],
+    [
+      "a conversation to be removed",
+      "config-directory.ts",
+      "removeConversations(root, [ID], root, undefined)",
+    ],
   ])("is not taken for missing: %s", async (_what, file, call) => {
     const { stdout } = await runWithoutDescriptors(
       file,
