@@ -112,6 +112,8 @@ export class Conversation implements LongLineReader {
   #tookMs = 0;
   #turnId = "";
   #turnsBegun = 0;
+  /** Set once nothing more comes of its process. */
+  #exited: ProcessExit | undefined;
   #heardTime = performance.now();
   #inTurn = false;
   #closing: Promise<void> | undefined;
@@ -251,10 +253,15 @@ export class Conversation implements LongLineReader {
     this.#sessionId = sessionId;
   }
 
-  /** Begins to give what it prints to a turn; answers what came since the turn before. It must be idle. */
+  /**
+   * Begins to give what it prints to a turn; answers what came since the turn before. It must be idle; where its process has
+   * ended by now, as one that could not be started has, the turn is told so soon.
+   */
   begin(reader: TurnReader, turnId: string): EventKind[] {
     this.#reader = reader;
     this.#turnId = turnId;
+    const exit = this.#exited;
+    if (exit !== undefined) queueMicrotask(() => this.#reader === reader && reader.ended(exit));
     return this.#interlude.take();
   }
 
@@ -354,6 +361,7 @@ export class Conversation implements LongLineReader {
     framing.end();
     this.#reader?.flush();
     const exit = await this.#exit();
+    this.#exited = exit;
     for (const settle of this.#controls.values()) settle(undefined);
     this.#reader?.ended(exit);
     void this.close();
