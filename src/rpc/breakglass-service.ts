@@ -2,7 +2,7 @@ import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import type { BreakglassService } from "../../gen/breakglass/v1/breakglass_service_pb.ts";
 import type { Log } from "../log.ts";
 import type { Turns } from "../turns/turns.ts";
-import { messageOf } from "./request-messages.ts";
+import { takeMessage } from "./request-messages.ts";
 import { type RequestLimits, runTurnRules } from "./request-rules.ts";
 import { streamingMethods } from "./streaming-methods.ts";
 import { unaryMethods } from "./unary-methods.ts";
@@ -25,7 +25,7 @@ export function breakglassService(
 function withReadMessages<M extends Record<string, Method>>(methods: M): M {
   const wrapped = Object.entries(methods).map(([name, method]) => [
     name,
-    (_standIn: never, context: HandlerContext) => method(messageOf(context) as never, context),
+    (_standIn: never, context: HandlerContext) => method(takeMessage(context) as never, context),
   ]);
   return Object.fromEntries(wrapped) as M;
 }

@@ -25,10 +25,11 @@ const INLINE_BYTES = 64 * 1024;
 
 const messageKey = createContextKey<Message | undefined>(undefined);
 
-/** The message of a request, as it was read. */
-export function messageOf(context: HandlerContext): Message {
+/** The message of a request, as it was read; once, for a stream would keep its attachments until it ends. */
+export function takeMessage(context: HandlerContext): Message {
   const message = context.values.get(messageKey);
   if (message === undefined) throw new Error("a request reached its handler without its message");
+  context.values.delete(messageKey);
   return message;
 }
 

@@ -25,16 +25,20 @@ import { streamEnded, watchEnded } from "./stream-ending.ts";
 
 /** The methods that stream: each ends with a status where the server, and not what it streams, ends it. */
 export function streamingMethods(turns: Turns, runRules: RunTurnRules, log: Log) {
-  /** The framework makes headers, the first checkpoint and the status of each stream; see `responseSink` for the rest. */
+  /**
+   * The framework makes headers, the first checkpoint and the status of each stream; see `responseSink` for the rest.
+   *
+   * @param subscribing - No function that would keep the request's message, attachments and all, until the stream ends.
+   */
   async function* streamTurn<N extends string>(
     typeName: N,
-    subscribed: () => Promise<{ turnId: string; from: ReadFrom }>,
+    subscribing: Promise<{ turnId: string; from: ReadFrom }>,
     context: HandlerContext,
   ) {
     const { signal } = context;
     const reader = readerOf(context);
     try {
-      const { turnId, from } = await subscribed();
+      const { turnId, from } = await subscribing;
       const principal = principalOf(context);
       const { subscription, released } = await turns.subscribe(turnId, from, principal, signal);
       try {
@@ -60,7 +64,7 @@ export function streamingMethods(turns: Turns, runRules: RunTurnRules, log: Log)
         const turn = await turns.run({ ...request, timeoutMs: timeout }, principalOf(context));
         return { turnId: turn.turnId, from: { afterSequence: 0, textDeltas } };
       };
-      return streamTurn("breakglass.v1.RunTurnResponse", run, context);
+      return streamTurn("breakglass.v1.RunTurnResponse", heldBack(run()), context);
     },
 
     attachTurn(message: AttachTurnRequest, context: HandlerContext) {
@@ -68,7 +72,7 @@ export function streamingMethods(turns: Turns, runRules: RunTurnRules, log: Log)
         const { turnId, ...from } = validate(attachTurnRules, message);
         return { turnId, from };
       };
-      return streamTurn("breakglass.v1.AttachTurnResponse", attach, context);
+      return streamTurn("breakglass.v1.AttachTurnResponse", heldBack(attach()), context);
     },
 
     /** Of low volume: it goes through the framework, message by message. */
@@ -88,6 +92,12 @@ export function streamingMethods(turns: Turns, runRules: RunTurnRules, log: Log)
       }
     },
   };
+}
+
+/** The same promise: who is to await it may come later than its failure, or never. */
+function heldBack<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(() => {});
+  return promise;
 }
 
 function newsOf({

@@ -262,11 +262,7 @@ export class RunningTurn implements LiveTurn {
 
   /** Has the agent run the turn and appends what it does, until it has given its terminal event or is stopped. */
   async #follow(): Promise<void> {
-    const beginning = this.#beginning!;
-    if ("run" in beginning) this.#run = beginning.run;
-    else await this.#start(beginning);
-    // What came with the prompt is large, and placed by now.
-    this.#beginning = undefined;
+    await this.#begin();
     const run = this.#run;
     if (run === undefined) return;
     for (const message of this.#steers.splice(0)) run.steer(message);
@@ -286,6 +282,14 @@ export class RunningTurn implements LiveTurn {
       batch.length = 0;
       if (this.#uncommittedBytes > UNCOMMITTED_BYTES) await this.#committed;
     }
+  }
+
+  /** Apart from what lasts as long as the turn: what came with the prompt is large, and is let go of once it is placed. */
+  async #begin(): Promise<void> {
+    const beginning = this.#beginning!;
+    this.#beginning = undefined;
+    if ("run" in beginning) this.#run = beginning.run;
+    else await this.#start(beginning);
   }
 
   /** Has a batch name no conversation that is not the session's own. */
