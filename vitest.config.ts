@@ -5,8 +5,8 @@ export default defineConfig({
     // Real processes, browsers and the real CLI: generous, so that a slow machine fails nothing.
     testTimeout: 60_000,
     hookTimeout: 60_000,
-    // Two cores: more workers would only make each other's processes late.
-    maxWorkers: 2,
+    // On two cores: they wait more than they work, but more would only make each other's processes late.
+    maxWorkers: 3,
     projects: [
       {
         extends: true,

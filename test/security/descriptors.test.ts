@@ -133,48 +133,51 @@ describe("the limit of file descriptors", () => {
 });
 
 // More than one size: what is left for connections differs, what turns need does not.
-describe.each([220, 400])("connections up to a limit of %i descriptors and beyond", (limit) => {
-  it("take nothing from turns: all are served, and it ends in peace", {
-    timeout: 120_000,
-  }, async () => {
-    const token = "operator-token";
-    await using environment = await createTestEnvironment();
-    const tokens = join(environment.root, "tokens");
-    await writeFile(tokens, tokenLine(token, "alice"), { mode: 0o600 });
-    await using limited = await startLimited(limit, {
-      BREAKGLASS_TOKENS_FILE: tokens,
-      BREAKGLASS_MAX_CONCURRENT_TURNS: String(TURNS),
+describe.concurrent.each([220, 400])(
+  "connections up to a limit of %i descriptors and beyond",
+  (limit) => {
+    it("take nothing from turns: all are served, and it ends in peace", {
+      timeout: 120_000,
+    }, async () => {
+      const token = "operator-token";
+      await using environment = await createTestEnvironment();
+      const tokens = join(environment.root, "tokens");
+      await writeFile(tokens, tokenLine(token, "alice"), { mode: 0o600 });
+      await using limited = await startLimited(limit, {
+        BREAKGLASS_TOKENS_FILE: tokens,
+        BREAKGLASS_MAX_CONCURRENT_TURNS: String(TURNS),
+      });
+      const { server } = limited;
+      const headers = { authorization: `Bearer ${token}` };
+      using connection = connect(server.url, headers);
+      const { client } = connection;
+      await using first = await running(client, STUBBORN);
+      using _flood = await fill(server.url, limit, headers);
+      const starts = Array.from({ length: TURNS - 1 }, () => running(client, STUBBORN));
+      const [second, third] = await Promise.all(starts);
+      expect(openDescriptors(server.pid)).toBeLessThan(limit);
+      await client.cancelTurn(idsOf(first));
+      const attachments = [1, 2, 3].map((n) => ({
+        name: `${n}.log`,
+        mediaType: "text/plain",
+        data: Buffer.from("log"),
+      }));
+      const sent = await collect(client.runTurn({ prompt: "received", attachments }));
+      expect(valuesOf(sent, "result")).toHaveLength(1);
+      const heeding = await running(client, script("say ready", "wait /nowhere"));
+      const interrupted = await client.interruptTurn(idsOf(heeding));
+      expect(interrupted.turn?.state).toBe(TurnState.CANCELED);
+      const canceled = await client.cancelTurn(idsOf(second!));
+      expect(canceled.turn?.state).toBe(TurnState.CANCELED);
+      await client.deleteSession(idsOf(second!));
+      await new EventReader(client.attachTurn(idsOf(third!))).until("text");
+      expect(await server.end("SIGTERM")).toBe(0);
+      expect(limited.processes()).toEqual([]);
+      const wrong = limited.log().filter(({ level }) => level === "error");
+      expect(wrong).toEqual([]);
     });
-    const { server } = limited;
-    const headers = { authorization: `Bearer ${token}` };
-    using connection = connect(server.url, headers);
-    const { client } = connection;
-    await using first = await running(client, STUBBORN);
-    using _flood = await fill(server.url, limit, headers);
-    const starts = Array.from({ length: TURNS - 1 }, () => running(client, STUBBORN));
-    const [second, third] = await Promise.all(starts);
-    expect(openDescriptors(server.pid)).toBeLessThan(limit);
-    await client.cancelTurn(idsOf(first));
-    const attachments = [1, 2, 3].map((n) => ({
-      name: `${n}.log`,
-      mediaType: "text/plain",
-      data: Buffer.from("log"),
-    }));
-    const sent = await collect(client.runTurn({ prompt: "received", attachments }));
-    expect(valuesOf(sent, "result")).toHaveLength(1);
-    const heeding = await running(client, script("say ready", "wait /nowhere"));
-    const interrupted = await client.interruptTurn(idsOf(heeding));
-    expect(interrupted.turn?.state).toBe(TurnState.CANCELED);
-    const canceled = await client.cancelTurn(idsOf(second!));
-    expect(canceled.turn?.state).toBe(TurnState.CANCELED);
-    await client.deleteSession(idsOf(second!));
-    await new EventReader(client.attachTurn(idsOf(third!))).until("text");
-    expect(await server.end("SIGTERM")).toBe(0);
-    expect(limited.processes()).toEqual([]);
-    const wrong = limited.log().filter(({ level }) => level === "error");
-    expect(wrong).toEqual([]);
-  });
-});
+  },
+);
 
 /** Fills a server with connections, some of them authenticated, until no more than it keeps are left. */
 async function fill(
@@ -203,7 +206,7 @@ async function killedBlindly({ processes }: LimitedServer, { seen }: EventReader
   expect(left.length).toBeGreaterThan(0);
 }
 
-describe("a server whose file descriptors are used up behind its reserve", () => {
+describe.concurrent("a server whose file descriptors are used up behind its reserve", () => {
   it("refuses in words, stops nothing half, and recovers whole", { timeout: 120_000 }, async () => {
     await using limited = await startLimited("as it is", { BREAKGLASS_DRAIN_SECONDS: "1" });
     const { server, root } = limited;
@@ -276,7 +279,7 @@ describe("a server whose file descriptors are used up behind its reserve", () =>
   }, 120_000);
 });
 
-describe("a server at its user's limit of processes", () => {
+describe.concurrent("a server at its user's limit of processes", () => {
   it("refuses a turn in words, and ends those that run all the same", async () => {
     await using environment = await createTestEnvironment();
     const { root, variables } = environment;
