@@ -22,7 +22,7 @@ const GROWTH_MB = 300;
 /** How often another agent says what time it is. */
 const CLOCK_MS = 20;
 const QUIET_MS = 2000;
-/** What they have not printed then they are not let print. */
+/** How long they are let print where nothing else is said. */
 const HOARDING_MS = 30_000;
 
 /** What an agent prints, and how often; the largest come to 1 GB where it is let. */
@@ -104,8 +104,16 @@ export interface SortHarm {
   readonly root: string;
 }
 
-/** Has agents do one sort of thing on a server of their own, beside a turn that is timed. */
-export async function measureSort(name: string, agents: number): Promise<SortHarm> {
+/**
+ * Has agents do one sort of thing on a server of their own, beside a turn that is timed.
+ *
+ * @param forMs - What they have not printed then they are not let print.
+ */
+export async function measureSort(
+  name: string,
+  agents: number,
+  forMs = HOARDING_MS,
+): Promise<SortHarm> {
   const sort = SORTS[name]!;
   await using ground = await createGround({
     BREAKGLASS_MAX_CONCURRENT_TURNS: String(2 * AGENTS),
@@ -124,7 +132,7 @@ export async function measureSort(name: string, agents: number): Promise<SortHar
   forgetPeakMemory(server.pid);
   const before = peakMemoryMb(server.pid);
   gate.open();
-  await Promise.race([Promise.all(runs.map(({ done }) => done)), delay(HOARDING_MS)]);
+  await Promise.race([Promise.all(runs.map(({ done }) => done)), delay(forMs)]);
   const growthMb = peakMemoryMb(server.pid) - before;
   const busyMs = quantile(clock.take(), 0.99);
   await Promise.all(runs.map(({ end }) => end()));

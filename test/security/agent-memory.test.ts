@@ -5,29 +5,19 @@ import { measureSort } from "../fault/hostile-memory.ts";
 import { valuesOf } from "../support/events.ts";
 import { script } from "../support/gate.ts";
 
-/** As many as a server takes by default; each sort took more than a GB before it was bounded. */
-const AGENTS = 16;
-const MOST_MB = 450;
-const LONG_MS = 120_000;
+/** With so few each sort took 400 MB and more within a few seconds, before it was bounded. */
+const AGENTS = 4;
+const FOR_MS = 5000;
+const MOST_MB = 250;
 
 describe("agents that print what a server might keep", () => {
-  it.each([
-    "large results of tools, idle",
-    "ids of tasks",
-    "inputs of approvals",
-    "requests, answers unread",
-    "a line that does not end",
-    "messages of large blocks",
-    "denials in results",
-    "lines of many values",
-  ])(
+  it.concurrent.each(["ids of tasks", "inputs of approvals", "requests, answers unread"])(
     "cannot make it grow without bound, nor end another turn: %s",
     async (sort) => {
-      const { growthMb, faults } = await measureSort(sort, AGENTS);
+      const { growthMb, faults } = await measureSort(sort, AGENTS, FOR_MS);
       expect(faults).toEqual([]);
       expect(growthMb).toBeLessThan(MOST_MB);
     },
-    LONG_MS,
   );
 });
 
@@ -36,7 +26,7 @@ describe("an agent that asks without reading the answers", () => {
     await using live = await startLiveServer();
     const request = `{"type":"control_request","request_id":"${"r".repeat(150)}","request":{"subtype":"nosuch"}}`;
     const events = await live.run({
-      prompt: script("say first", `repeat 50000 ${request}`, "hang"),
+      prompt: script("deaf", "say first", `repeat 50000 ${request}`, "hang"),
     });
     expect(valuesOf(events, "notice").map(({ message }) => message)).toContainEqual(
       "The agent asked without reading the answers, and is ended",

@@ -19,7 +19,7 @@ async function ending(silence: Silence, scheme: "http" | "https", args: readonly
   return { ...ended, url, tookMs: performance.now() - (await server.connectedAt) };
 }
 
-describe("a call to a server that accepts and says nothing", () => {
+describe.concurrent("a call to a server that accepts and says nothing", () => {
   it.each([
     [["sessions"], ["turns", "x"], ["steer", "x", "y"]],
     [
@@ -55,7 +55,7 @@ describe("a call to a server that accepts and says nothing", () => {
   );
 });
 
-describe("a call to a server that", () => {
+describe.concurrent("a call to a server that", () => {
   it.each<[Silence, "http" | "https", string]>([
     ["accepts and says nothing", "https", "UNAVAILABLE: there was no TLS connection within 7 s"],
     ["sends its SETTINGS and nothing more", "http", `${DEAD} within 7 s`],
@@ -82,7 +82,7 @@ describe("a call to a server that", () => {
   });
 });
 
-describe("a call that may take long, to a server that answers pings and no request", () => {
+describe.concurrent("a call that may take long, to a server that answers pings and no request", () => {
   it.each([
     ["cancel", "CancelTurn"],
     ["interrupt", "InterruptTurn"],
