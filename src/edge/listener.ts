@@ -1,5 +1,9 @@
 import { createServer as createHttp1Server } from "node:http";
-import { createServer as createHttp2Server } from "node:http2";
+import {
+  createServer as createHttp2Server,
+  type Http2ServerRequest,
+  type Http2ServerResponse,
+} from "node:http2";
 import { createServer as createNetServer, type Server, type Socket } from "node:net";
 import { createServer as createTlsServer, type Server as TlsServer } from "node:tls";
 import type { Certificate } from "../certificate.ts";
@@ -124,6 +128,11 @@ function createSpeakers(
   http1.emit("listening");
   const http2 = createHttp2Server(http2Options, onRequest);
   http2.on("session", (session) => connections.addSession(session));
+  http2.on("checkContinue", (request: Http2ServerRequest, response: Http2ServerResponse) => {
+    // Node would continue a stream that was reset meanwhile as well, which throws, and that nobody catches.
+    if (!request.stream.closed) response.writeContinue();
+    onRequest(request, response);
+  });
   return {
     speak: (socket, version) => {
       (version === "HTTP/2" ? http2 : http1).emit("connection", socket);
