@@ -15,7 +15,7 @@ const admittedKey = createContextKey<() => void>(() => {});
 const readerKey = createContextKey<Reader | undefined>(undefined);
 
 /** Who calls, as `admit` established it. */
-export function principalOf(context: HandlerContext): string {
+export function principalOf(context: Pick<HandlerContext, "values">): string {
   const principal = context.values.get(principalKey);
   if (principal === undefined) throw new Error("a request reached its handler without admission");
   return principal;

@@ -9,9 +9,10 @@ import {
 import type { Compression } from "@connectrpc/connect/protocol";
 import { compressionBrotli, compressionGzip } from "@connectrpc/connect-node";
 import type { Log } from "../log.ts";
+import { principalOf } from "./admission.ts";
 import { decodeMessage, ENCODINGS, type ReceivedMessage } from "./decode-message.ts";
 import type { MethodName } from "./decoding-job.ts";
-import { DecodingThread } from "./decoding-thread.ts";
+import { DecodingThread, type Reading } from "./decoding-thread.ts";
 import { type Body, type MessageBytes, readEnvelope, readWhole } from "./message-body.ts";
 import { MessageTooLarge } from "./message-bounds.ts";
 import { messageLimitsOf } from "./message-limits.ts";
@@ -39,6 +40,8 @@ export interface RequestToRead {
   readonly header: Headers;
   readonly body: Body;
   readonly contextValues: ContextValues;
+  /** Aborts when nobody waits for its answer any more. */
+  readonly signal: AbortSignal;
 }
 
 /** The framework compresses its answers; what it is given to read is not compressed any more. */
@@ -81,7 +84,11 @@ export class RequestMessages {
     if (bytes === undefined) return;
     const encoding = encodingOf(bytes, request.header, format);
     const how = { encoding, isJson, maxBytes, textBytes: limits.textBytes };
-    const message = await this.#decode(method, bytes.received, how).catch(refuse);
+    const reading = {
+      principal: principalOf({ values: request.contextValues }),
+      signal: request.signal,
+    };
+    const message = await this.#decode(method, bytes.received, how, reading).catch(refuse);
     request.contextValues.set(messageKey, message);
     yield standIn(format);
   }
@@ -90,12 +97,13 @@ export class RequestMessages {
     method: DescMethod,
     received: ReceivedBytes,
     how: Omit<ReceivedMessage, "bytes">,
+    reading: Reading,
   ): Promise<Message> {
     const segments = received.segments();
     const most = how.encoding === undefined ? received.length : how.maxBytes;
     try {
       return most > INLINE_BYTES
-        ? await this.#thread.decode(method.localName as MethodName, segments, how)
+        ? await this.#thread.decode(method.localName as MethodName, segments, how, reading)
         : decodeMessage(method.input, { ...how, bytes: joined(segments) });
     } catch (error) {
       throw error instanceof MessageTooLarge ? error : statusOf(error, this.#log);
