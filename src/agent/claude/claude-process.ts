@@ -10,6 +10,8 @@ const STDERR_TAIL_BYTES = 8 * 1024;
 const CLOSE_AFTER_EXIT_MS = 500;
 /** The most that a pipe can hold of what a process wrote before it exited. */
 const PIPE_BYTES = 1024 * 1024;
+/** A pipe that was read empty so many times has nothing left of what it wrote. */
+const EMPTIED_TIMES = 3;
 
 /** How a shell says that it cannot become a program (POSIX, 2.8.2). */
 const LAUNCH_ERRORS: ReadonlyMap<number, string> = new Map([
@@ -167,12 +169,15 @@ async function cutOnceQuiet({ stdout, stderr }: ChildProcess, closed: AbortSigna
   const pipe = stdout as Socket | null;
   if (pipe === null) return;
   const limit = pipe.bytesRead + PIPE_BYTES;
+  let emptied = 0;
   for (let before = -1; before !== pipe.bytesRead || pipe.readableLength > 0; ) {
-    if (pipe.bytesRead > limit) break;
+    // A grandchild may print now and then for as long as it lives.
+    if (pipe.bytesRead > limit || emptied >= EMPTIED_TIMES) break;
     before = pipe.bytesRead;
     await delay(CLOSE_AFTER_EXIT_MS);
     await nextLoop();
     if (closed.aborted) return;
+    if (!pipe.isPaused() && pipe.readableLength === 0) emptied++;
   }
   pipe.destroy();
   stderr?.destroy();
