@@ -125,6 +125,8 @@ export class Spares {
     try {
       const agentSessionId = randomUUID();
       const conversation = await this.#open({ workspace, agentSessionId, model, agent });
+      // Whoever closes did not find it yet, and would wait for its answer.
+      if (this.#closing.signal.aborted) void conversation.close();
       const answer = await conversation.control({ subtype: "initialize" }, INITIALIZE_MS);
       const isUp = answer !== undefined;
       // Has it load some of what its first turn needs: 30 to 80 ms of that turn (measured on both versions).
