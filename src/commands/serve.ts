@@ -13,7 +13,7 @@ const OWN_UMASK = 0o077;
 
 /**
  * Serves until a signal ends it, then drains. One line on stdout tells the address once connections are accepted; the log
- * goes to stderr. A second SIGTERM, SIGINT or SIGQUIT kills what the turns run and ends the process at once; the next start
+ * goes to stderr. A second SIGTERM, SIGINT or SIGQUIT, a second later at the earliest, kills what the turns run and ends the process at once; the next start
  * records their ends; so does a defect that nothing caught, with a status of its own. SIGHUP has it read tokens, rules and
  * certificate again; see `heedSignals` for the others.
  *
