@@ -10,6 +10,7 @@ import { StreamEnding } from "../edge/stream-ending.ts";
 import type { Log } from "../log.ts";
 import type { SessionNews } from "../turns/session-watch.ts";
 import type { ReadFrom } from "../turns/subscription.ts";
+import type { ReaderPlace } from "../turns/subscription-counts.ts";
 import type { Turns } from "../turns/turns.ts";
 import { principalOf, readerOf } from "./admission.ts";
 import { responseSink } from "./event-response.ts";
@@ -23,24 +24,38 @@ import { turnOf } from "./resources.ts";
 import { statusOf } from "./status.ts";
 import { streamEnded, watchEnded } from "./stream-ending.ts";
 
+/** Which turn a stream is of, once that is known. */
+interface AskedTurn {
+  readonly turnId: string;
+  readonly from: ReadFrom;
+  /** The reader's, where it was given one before. */
+  readonly place?: ReaderPlace;
+}
+
 /** The methods that stream: each ends with a status where the server, and not what it streams, ends it. */
 export function streamingMethods(turns: Turns, runRules: RunTurnRules, log: Log) {
   /**
    * The framework makes headers, the first checkpoint and the status of each stream; see `responseSink` for the rest.
    *
-   * @param subscribing - No function that would keep the request's message, attachments and all, until the stream ends.
+   * @param asked - No function that would keep the request's message, attachments and all, until the stream ends.
    */
   async function* streamTurn<N extends string>(
     typeName: N,
-    subscribing: Promise<{ turnId: string; from: ReadFrom }>,
+    asked: Promise<AskedTurn>,
     context: HandlerContext,
   ) {
     const { signal } = context;
     const reader = readerOf(context);
     try {
-      const { turnId, from } = await subscribing;
+      const { turnId, from, place } = await asked;
       const principal = principalOf(context);
-      const { subscription, released } = await turns.subscribe(turnId, from, principal, signal);
+      const { subscription, released } = await turns.subscribe(
+        turnId,
+        from,
+        principal,
+        signal,
+        place,
+      );
       try {
         reader.handlerBytes = () => subscription.heldBytes;
         yield { $typeName: typeName, event: subscription.checkpoint };
@@ -61,8 +76,15 @@ export function streamingMethods(turns: Turns, runRules: RunTurnRules, log: Log)
     runTurn(message: RunTurnRequest, context: HandlerContext) {
       const run = async () => {
         const { timeout, textDeltas, ...request } = validate(runRules, message);
-        const turn = await turns.run({ ...request, timeoutMs: timeout }, principalOf(context));
-        return { turnId: turn.turnId, from: { afterSequence: 0, textDeltas } };
+        // First: a caller who is refused must be able to rely on that nothing was started.
+        const place = turns.holdReader(context.signal);
+        try {
+          const turn = await turns.run({ ...request, timeoutMs: timeout }, principalOf(context));
+          return { turnId: turn.turnId, from: { afterSequence: 0, textDeltas }, place };
+        } catch (error) {
+          place.release();
+          throw error;
+        }
       };
       return streamTurn("breakglass.v1.RunTurnResponse", heldBack(run()), context);
     },

@@ -24,35 +24,72 @@ export class SubscriptionCounts {
   }
 
   /**
-   * Counts a reader until `signal` aborts or the returned function is called, whichever is first: a generator's own end
+   * Counts a reader of a turn until `signal` aborts or its place is released, whichever is first: a generator's own end
    * does not come where a client vanishes while a write is blocked (measured over HTTP/2).
+   *
+   * @param place - What it was given before its turn was known; released where this throws.
+   * @throws Refusal TOO_MANY_SUBSCRIPTIONS.
+   */
+  add(turnId: string, signal: AbortSignal, place: ReaderPlace = this.hold(signal)): ReaderPlace {
+    const ofTurn = this.#ofTurn.get(turnId) ?? 0;
+    const { maxTurnSubscriptions } = this.#limits;
+    if (ofTurn >= maxTurnSubscriptions) {
+      place.release();
+      throw tooMany(maxTurnSubscriptions, "a turn's limit");
+    }
+    if (place.take(turnId)) this.#ofTurn.set(turnId, ofTurn + 1);
+    return place;
+  }
+
+  /**
+   * Gives a reader its place before its turn is known, and before anything is started for it.
    *
    * @throws Refusal TOO_MANY_SUBSCRIPTIONS.
    */
-  add(turnId: string, signal: AbortSignal): () => void {
-    const ofTurn = this.#ofTurn.get(turnId) ?? 0;
-    const { maxSubscriptions, maxTurnSubscriptions } = this.#limits;
+  hold(signal: AbortSignal): ReaderPlace {
+    const { maxSubscriptions } = this.#limits;
     if (this.#all >= maxSubscriptions) throw tooMany(maxSubscriptions, "the server's limit");
-    if (ofTurn >= maxTurnSubscriptions) throw tooMany(maxTurnSubscriptions, "a turn's limit");
-    this.#ofTurn.set(turnId, ofTurn + 1);
     this.#all++;
-    let counted = true;
-    const release = () => {
-      if (counted) this.#remove(turnId);
-      counted = false;
-      signal.removeEventListener("abort", release);
-    };
-    signal.addEventListener("abort", release);
-    if (signal.aborted) release();
-    return release;
+    return new ReaderPlace(signal, (turnId) => this.#remove(turnId));
   }
 
-  #remove(turnId: string): void {
+  #remove(turnId: string | undefined): void {
     this.#all--;
+    if (turnId === undefined) return;
     const left = (this.#ofTurn.get(turnId) ?? 1) - 1;
     if (left === 0) this.#ofTurn.delete(turnId);
     else this.#ofTurn.set(turnId, left);
   }
+}
+
+/** One reader among those that are counted, until its signal aborts or it is released. */
+export class ReaderPlace {
+  readonly #signal: AbortSignal;
+  readonly #free: (turnId: string | undefined) => void;
+  #turnId: string | undefined;
+  #isCounted = true;
+
+  /** @param free - Called once, with the turn that the place was taken at, if any. */
+  constructor(signal: AbortSignal, free: (turnId: string | undefined) => void) {
+    this.#signal = signal;
+    this.#free = free;
+    signal.addEventListener("abort", this.release);
+    if (signal.aborted) this.release();
+  }
+
+  /** Takes it at a turn; answers whether it still counts. */
+  take(turnId: string): boolean {
+    if (this.#isCounted) this.#turnId = turnId;
+    return this.#isCounted;
+  }
+
+  /** Idempotent. */
+  readonly release = (): void => {
+    this.#signal.removeEventListener("abort", this.release);
+    if (!this.#isCounted) return;
+    this.#isCounted = false;
+    this.#free(this.#turnId);
+  };
 }
 
 function tooMany(limit: number, whose: string): Refusal {

@@ -31,7 +31,11 @@ import {
 import { SessionGates } from "./session-gates.ts";
 import { SessionBell, type SessionNews, watchSession } from "./session-watch.ts";
 import { type ReadFrom, Subscription } from "./subscription.ts";
-import { SubscriptionCounts, type SubscriptionLimits } from "./subscription-counts.ts";
+import {
+  type ReaderPlace,
+  SubscriptionCounts,
+  type SubscriptionLimits,
+} from "./subscription-counts.ts";
 import { TailShares } from "./tail.ts";
 import type { TurnEnd } from "./turn-end.ts";
 import type { ApprovalResolution, RunRequest, SteerTurn } from "./turn-requests.ts";
@@ -130,8 +134,18 @@ export class Turns {
   }
 
   /**
+   * Gives the reader of a turn that is yet to be started its place: who started it is not refused to read it.
+   *
+   * @throws Refusal TOO_MANY_SUBSCRIPTIONS.
+   */
+  holdReader(signal: AbortSignal): ReaderPlace {
+    return this.#subscriptions.hold(signal);
+  }
+
+  /**
    * Prepares to read a turn. The reader counts until `signal` aborts or `released` is called, whichever is first.
    *
+   * @param place - What `holdReader` gave it; released where this throws.
    * @throws Refusal NOT_FOUND, OUT_OF_RANGE or TOO_MANY_SUBSCRIPTIONS.
    */
   async subscribe(
@@ -139,17 +153,23 @@ export class Turns {
     from: ReadFrom,
     principal: string,
     signal: AbortSignal,
+    place?: ReaderPlace,
   ): Promise<{ subscription: Subscription; released: () => void }> {
-    const turn = await this.#find(turnId, principal, this.#isApprover(principal));
-    const last = turn.live?.lastSequence ?? turn.record.lastSequence;
-    if (from.afterSequence > last) {
-      throw new Refusal("OUT_OF_RANGE", `after_sequence is past the turn's last event, ${last}`, {
-        metadata: { last_sequence: String(last) },
-      });
+    try {
+      const turn = await this.#find(turnId, principal, this.#isApprover(principal));
+      const last = turn.live?.lastSequence ?? turn.record.lastSequence;
+      if (from.afterSequence > last) {
+        throw new Refusal("OUT_OF_RANGE", `after_sequence is past the turn's last event, ${last}`, {
+          metadata: { last_sequence: String(last) },
+        });
+      }
+      const { release: released } = this.#subscriptions.add(turnId, signal, place);
+      const { store } = this.#options;
+      return { subscription: new Subscription(turn, store, from, signal), released };
+    } catch (error) {
+      place?.release();
+      throw error;
     }
-    const released = this.#subscriptions.add(turnId, signal);
-    const { store } = this.#options;
-    return { subscription: new Subscription(turn, store, from, signal), released };
   }
 
   /**
@@ -246,7 +266,7 @@ export class Turns {
   ): AsyncGenerator<SessionNews> {
     const { store } = this.#options;
     const session = await store.getSession(sessionId, principal);
-    const released = this.#subscriptions.add(session.sessionKey, signal);
+    const { release: released } = this.#subscriptions.add(session.sessionKey, signal);
     try {
       yield* watchSession(store, this.#bell, session, afterCursor, signal);
     } finally {
