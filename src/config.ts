@@ -287,6 +287,8 @@ export type ServeConfig = ReturnType<typeof readServeConfig>;
  */
 export function readServeConfig(environment: Environment = process.env) {
   const dataDir = read(environment, "BREAKGLASS_DATA_DIR") ?? defaultDataDir(environment);
+  // The CLI keeps its conversations there, which each turn looks for.
+  if (!environment.CLAUDE_CONFIG_DIR) homeOf(environment);
   const cert = read(environment, "BREAKGLASS_TLS_CERT");
   const key = read(environment, "BREAKGLASS_TLS_KEY");
   if ((cert === undefined) !== (key === undefined)) {
@@ -373,6 +375,18 @@ export function readSearchPath(environment: Environment = process.env): string {
 function defaultDataDir(environment: Environment): string {
   // The XDG specification: a relative path is invalid and to be ignored.
   const state = environment.XDG_STATE_HOME;
-  const home = environment.HOME || homedir();
-  return join(state && isAbsolute(state) ? state : join(home, ".local", "state"), "breakglass");
+  const parent = state && isAbsolute(state) ? state : join(homeOf(environment), ".local", "state");
+  return join(parent, "breakglass");
+}
+
+/** @throws ConfigError where there is none, as for a user of a container who is nothing but a number. */
+function homeOf(environment: Environment): string {
+  if (environment.HOME) return environment.HOME;
+  try {
+    return homedir();
+  } catch {
+    throw new ConfigError(
+      "HOME is not set, and the server's user has no home directory: set it to a directory of that user's",
+    );
+  }
 }

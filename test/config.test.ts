@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { describe, expect, it } from "vitest";
 import { ConfigError, readClientConfig, readServeConfig, VARIABLES } from "../src/config.ts";
 
@@ -26,6 +27,28 @@ describe("readServeConfig", () => {
     const { environment: _, ...unset } = readServeConfig({ HOME: "/home/op" });
     expect(readServeConfig({ HOME: "/home/op", ...empty })).toMatchObject(unset);
   });
+
+  it.skipIf(process.getuid?.() !== 0)(
+    "says what a user that is nothing but a number, without a home, has to set",
+    () => {
+      const config = new URL("../src/config.ts", import.meta.url).href;
+      const script = `const { readServeConfig } = await import(${JSON.stringify(config)});
+        process.setgroups([]); process.setgid(54321); process.setuid(54321);
+        try { console.log(readServeConfig().dataDir) } catch (error) { console.log(String(error)) }`;
+      const reads = (env: Record<string, string>) =>
+        execFileSync(process.execPath, ["--input-type=module", "-e", script], {
+          env,
+          encoding: "utf8",
+        }).trim();
+      const refused =
+        "ConfigError: HOME is not set, and the server's user has no home directory: set it to a directory of that user's";
+      expect(reads({})).toBe(refused);
+      // Each of its turns would look for it.
+      expect(reads({ BREAKGLASS_DATA_DIR: "/data" })).toBe(refused);
+      expect(reads({ BREAKGLASS_DATA_DIR: "/data", CLAUDE_CONFIG_DIR: "/cli" })).toBe("/data");
+      expect(reads({ BREAKGLASS_DATA_DIR: "/data", HOME: "/data" })).toBe("/data");
+    },
+  );
 
   it.each([
     ["127.0.0.1:0", { host: "127.0.0.1", port: 0 }],
