@@ -49,9 +49,11 @@ export class Approvals {
   /**
    * Takes note of an event of the agent's: a request, which gets its expiry, or its withdrawal. Answers false for one that
    * says nothing new: what it withdraws has been decided.
+   *
+   * @param expireMs - How long a request waits from now on.
    */
-  note(kind: EventKind, expireTime: number): boolean {
-    if (kind.case === "approvalRequest") this.#ask(kind, expireTime);
+  note(kind: EventKind, expireMs: number): boolean {
+    if (kind.case === "approvalRequest") this.#ask(kind, expireMs);
     if (kind.case !== "approvalResolution") return true;
     const waits = this.#waiting.has(kind.value.approvalId);
     if (waits) this.#settle(kind.value);
@@ -85,10 +87,10 @@ export class Approvals {
     return [...this.#waiting.keys()].map((approvalId) => this.decide(approvalId, decision));
   }
 
-  #ask({ value }: RequestKind, expireTime: number): void {
-    value.expireTime = timestampFromMs(expireTime);
+  #ask({ value }: RequestKind, expireMs: number): void {
+    value.expireTime = timestampFromMs(Date.now() + expireMs);
     const { approvalId } = value;
-    const timer = setTimeout(() => this.#expire(approvalId), expireTime - Date.now());
+    const timer = setTimeout(() => this.#expire(approvalId), expireMs);
     this.#waiting.set(approvalId, timer);
   }
 

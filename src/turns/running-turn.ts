@@ -102,6 +102,8 @@ export class RunningTurn implements LiveTurn {
   readonly #turn: TurnRecord;
   readonly #session: SessionRecord;
   readonly #limits: TurnLimits;
+  /** When its time is up, on the clock that is never set. */
+  readonly #endsAt: number;
   readonly #surroundings: TurnSurroundings;
   readonly #tail: Tail;
   readonly #timers: { turn?: NodeJS.Timeout; idle?: NodeJS.Timeout } = {};
@@ -154,6 +156,7 @@ export class RunningTurn implements LiveTurn {
     this.#nextState = record.state;
     this.released = this.#released.promise;
     this.#silence = new Silence(limits.silenceMs, (lastedMs) => this.#tellSilence(lastedMs));
+    this.#endsAt = performance.now() + limits.timeoutMs;
     this.#timers.turn = setTimeout(() => this.#timeOut(), limits.timeoutMs);
     this.#tail = new Tail(surroundings.tails);
     this.ended = this.#live().finally(surroundings.tails.add());
@@ -369,11 +372,11 @@ export class RunningTurn implements LiveTurn {
 
   /** What of a batch goes on record. The text that the agent is writing is only shown. */
   #durable(given: readonly EventKind[]): EventKind[] {
-    const expireTime = this.#expireTime();
+    const expireMs = this.#expireMs();
     const durable: EventKind[] = [];
     for (const each of given) {
       const kind = this.#askable(each);
-      const isDurable = kind.case !== "textDelta" && this.#approvals.note(kind, expireTime);
+      const isDurable = kind.case !== "textDelta" && this.#approvals.note(kind, expireMs);
       if (isDurable) durable.push(kind);
       this.textDeltas.take(kind, this.#nextSequence - 1 + durable.length);
     }
@@ -395,10 +398,9 @@ export class RunningTurn implements LiveTurn {
     void this.stop({ reason: ErrorReason.OUTPUT_LIMIT, message });
   }
 
-  /** Not past the turn's own end. */
-  #expireTime(): number {
-    const { approvalMs, timeoutMs } = this.#limits;
-    return Math.min(Date.now() + approvalMs, this.#turn.createTime + timeoutMs);
+  /** How long an approval is waited for that is asked for now: not past the turn's own end, whatever the clock is set to. */
+  #expireMs(): number {
+    return Math.min(this.#limits.approvalMs, this.#endsAt - performance.now());
   }
 
   /** Appends an event that is not the agent's, and waits until it is on disk. */

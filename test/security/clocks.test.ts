@@ -1,0 +1,38 @@
+import { timestampMs } from "@bufbuild/protobuf/wkt";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { PermissionMode } from "../../gen/breakglass/v1/turn_pb.ts";
+import { EventReader } from "../support/event-reader.ts";
+import { valuesOf } from "../support/events.ts";
+import { createGate, script } from "../support/gate.ts";
+import { connect } from "../support/protocols.ts";
+import { startTestServer } from "../support/test-server.ts";
+
+const HOUR_MS = 3600_000;
+
+/** A machine whose clock is set while it runs. */
+beforeEach(() => void vi.useFakeTimers({ toFake: ["Date"], now: Date.now() }));
+afterEach(() => void vi.useRealTimers());
+
+describe("a clock that is set", () => {
+  it.each([[HOUR_MS], [-HOUR_MS]])("by %d ms leaves an approval its time", async (byMs) => {
+    await using server = await startTestServer();
+    using connection = connect(server.url);
+    const { client } = connection;
+    const gate = createGate(server.root);
+    const prompt = script(gate.step, 'ask Bash {"command":"ls"}', "say done");
+    await using reader = new EventReader(
+      client.runTurn({ prompt, permissionMode: PermissionMode.ASK }),
+    );
+    await reader.until("session");
+    vi.setSystemTime(Date.now() + byMs);
+    gate.open();
+    const { turnId } = await reader.until("approvalRequest");
+    const [asked] = valuesOf(reader.seen, "approvalRequest");
+    expect(timestampMs(asked!.expireTime!) - Date.now()).toBeGreaterThan(500_000);
+    expect(timestampMs(asked!.expireTime!) - Date.now()).toBeLessThanOrEqual(600_000);
+    const { approvalId } = asked!;
+    // One that had expired is refused.
+    await client.resolveApproval({ turnId, approvalId, decision: { case: "allow", value: {} } });
+    await reader.until("result");
+  });
+});
