@@ -209,11 +209,16 @@ export class SqliteDatabase {
   }
 
   readEvents(turnId: string, afterSequence: number, maxBytes: number): PackedEvents {
-    const sql = `SELECT event FROM events WHERE turn_key = (SELECT turn_key ${TURN_ON_RECORD})
+    const sql = `SELECT sequence, event FROM events WHERE turn_key = (SELECT turn_key ${TURN_ON_RECORD})
       AND sequence > ? ORDER BY sequence`;
     const events: Uint8Array[] = [];
     let bytes = 0;
     for (const row of this.#statements.prepare(sql).iterate(turnId, afterSequence)) {
+      const expected = afterSequence + events.length + 1;
+      if (row.sequence !== expected) {
+        if (events.length > 0) break;
+        throw eventMissing(expected, Number(row.sequence));
+      }
       const event = row.event as Uint8Array;
       events.push(event);
       bytes += event.length;
@@ -505,6 +510,13 @@ function turnInProgress(turnId: string): Refusal {
   return new Refusal("TURN_IN_PROGRESS", `turn ${turnId} is running in the session`, {
     metadata: { turn_id: turnId },
   });
+}
+
+/** A store that was rescued from damage may lack rows: nobody is to take what follows for what is missing. */
+function eventMissing(sequence: number, next: number): Refusal {
+  const missing = next - 1 === sequence ? `event ${sequence}` : `events ${sequence} to ${next - 1}`;
+  const message = `the store was damaged and lacks ${missing} of the turn: attach after ${next - 1} for what follows`;
+  return new Refusal("STORAGE", message, { retryAfterMs: 5000 });
 }
 
 function requestIdReused(what: string): Refusal {
