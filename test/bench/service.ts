@@ -46,7 +46,8 @@ export async function startService(
 /** The arguments of `node` in `npm start`. */
 export async function startArguments(): Promise<string[]> {
   const manifest = JSON.parse(await readFile(join(repository, "package.json"), "utf8"));
-  const [program, ...args] = String(manifest.scripts.start).split(" ");
-  if (program !== "node") throw new Error("npm start is no longer a node command");
+  const [exec, program, ...args] = String(manifest.scripts.start).split(" ");
+  if (exec !== "exec" || program !== "node")
+    throw new Error("npm start is no longer a node command");
   return args;
 }

@@ -122,7 +122,8 @@ async function hurry(
   exited: Promise<number | null>,
   tally: Tally,
 ): Promise<string[]> {
-  await delay(between(50, 1000));
+  // Sooner it would be taken for the first one.
+  await delay(between(1050, 1900));
   const asked = performance.now();
   process.kill(server.pid, "SIGTERM");
   await exited;
