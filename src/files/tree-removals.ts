@@ -18,8 +18,13 @@ export class TreeRemovals {
     return new Promise((resolve) => {
       const id = this.#nextId++;
       this.#pending.set(id, resolve);
-      this.#worker ??= this.#start();
-      this.#worker.postMessage({ id, path } satisfies RemovalCall);
+      try {
+        this.#worker ??= this.#start();
+        this.#worker.postMessage({ id, path } satisfies RemovalCall);
+      } catch (error) {
+        // No thread is to be had, as when an agent has forked up to the limit of processes.
+        this.#settle(id, leftFor((error as Error).message, path));
+      }
     });
   }
 
@@ -49,12 +54,13 @@ export class TreeRemovals {
   #lose(worker: Worker, why: string): void {
     if (this.#worker !== worker) return;
     this.#worker = undefined;
-    const reason = `the removal failed: ${why}`;
-    for (const resolve of this.#pending.values()) {
-      resolve({ files: [{ path: "", reason }], count: 1 });
-    }
+    for (const resolve of this.#pending.values()) resolve(leftFor(why));
     this.#pending.clear();
   }
+}
+
+function leftFor(why: string, path = ""): LeftFiles {
+  return { files: [{ path, reason: `the removal failed: ${why}` }], count: 1 };
 }
 
 /** The worker runs as this file does: as TypeScript in the repository, compiled in the package. */

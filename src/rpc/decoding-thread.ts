@@ -1,10 +1,12 @@
 import { Worker } from "node:worker_threads";
 import type { Message } from "@bufbuild/protobuf";
+import { BreakglassService } from "../../gen/breakglass/v1/breakglass_service_pb.ts";
 import { ClientGone } from "../edge/stream-ending.ts";
 import { Refusal } from "../errors.ts";
-import type { ReceivedMessage } from "./decode-message.ts";
+import { decodeMessage, type ReceivedMessage } from "./decode-message.ts";
 import type { DecodingAnswer, DecodingJob, MethodName } from "./decoding-job.ts";
 import { MessageTooLarge } from "./message-bounds.ts";
+import { joined } from "./received-bytes.ts";
 
 /** How long the thread is kept with nothing to do; starting one takes some 50 ms, none of them here. */
 const IDLE_MS = 30_000;
@@ -27,7 +29,7 @@ interface Waiting {
 /**
  * Reads messages in a thread of its own, one after the other: however long one takes, nobody else's requests wait for it, and
  * no more than one is in memory twice. The thread is started by the first message, ends when there was none for a while, and
- * keeps no process alive.
+ * keeps no process alive. Where no thread is to be had messages are read in this one: slower for everyone, but none is lost.
  *
  * 1. Principals take turns, however many messages one has sent.
  * 2. What nobody is waiting for any more is not read.
@@ -96,6 +98,11 @@ export class DecodingThread {
     clearTimeout(this.#idle);
     this.#worker ??= this.#start();
     const { job } = waiting;
+    if (this.#worker === undefined) {
+      const { input } = BreakglassService.method[job.method];
+      waiting.resolve(decodeMessage(input, { ...job, bytes: joined(job.segments) }));
+      return;
+    }
     const memory = job.segments.map((segment) => segment.buffer as ArrayBuffer);
     this.#worker.postMessage(job, memory);
     this.#running = waiting;
@@ -107,8 +114,14 @@ export class DecodingThread {
     if (own?.size === 0) this.#waiting.delete(principal);
   }
 
-  #start(): Worker {
-    const worker = new Worker(new URL(workerFile, import.meta.url));
+  /** Undefined: there is none to be had, as when an agent has forked up to the limit of processes. */
+  #start(): Worker | undefined {
+    let worker: Worker;
+    try {
+      worker = new Worker(new URL(workerFile, import.meta.url));
+    } catch {
+      return undefined;
+    }
     worker.unref();
     worker.on("message", (answer: DecodingAnswer) => this.#settle(answer));
     // Out of memory, which no message within its limits makes it.
