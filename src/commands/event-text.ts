@@ -129,7 +129,8 @@ function excerpt(text: string, margin: Printable): Printable {
 
 function cutLine(line: string): Printable {
   const text = line.endsWith("\r") ? line.slice(0, -1) : line;
-  const shown = terminalText(text.slice(0, LINE_CHARACTERS));
+  // Not in the middle of a character.
+  const shown = terminalText(text.slice(0, LINE_CHARACTERS).replace(/[\ud800-\udbff]$/, ""));
   return text.length > LINE_CHARACTERS ? print`${shown}… (${text.length} characters)` : shown;
 }
 

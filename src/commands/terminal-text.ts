@@ -23,6 +23,19 @@ const UNSEEN = new RegExp(
   ].join("|"),
   "gu",
 );
+/**
+ * Where one of them is a part of how a text is spelled, and stays: between the signs of one picture, behind a digit that
+ * becomes a key, between letters of Persian, and behind the sign of India's scripts that takes a vowel away.
+ */
+const SPELLING = new RegExp(
+  [
+    "(?<=\\p{Extended_Pictographic}[\\ufe0f\\u{1f3fb}-\\u{1f3ff}]?)\\u200d(?=\\p{Extended_Pictographic})",
+    "(?<=[0-9#*])\\ufe0f(?=\\u20e3)",
+    "(?<=\\p{Script=Arabic})\\u200c(?=\\p{Script=Arabic})",
+    "(?<=[\\u094d\\u09cd\\u0a4d\\u0acd\\u0b4d\\u0bcd\\u0c4d\\u0ccd\\u0d4d\\u0dca])[\\u200c\\u200d](?=\\p{L})",
+  ].join("|"),
+  "uy",
+);
 /** What looks like a space, and is none to whoever reads the text as a program. */
 const ODD_SPACES = /(?! )\p{Space_Separator}|\u2800/gu;
 
@@ -31,12 +44,17 @@ const ODD_SPACES = /(?! )\p{Space_Separator}|\u2800/gu;
  * Newlines and tabs stay as they are; a carriage return before a newline is dropped.
  */
 export function terminalText(text: string): Printable {
-  return text.replaceAll("\r\n", "\n").replace(UNSEEN, escaped) as Printable;
+  return withNewlines(text).replace(UNSEEN, (character, at: number, whole: string) =>
+    isSpelling(whole, at) ? character : escaped(character),
+  ) as Printable;
 }
 
-/** As {@link terminalText}; spaces that are not the common one are shown by their number too. For what is to be judged. */
+/**
+ * As {@link terminalText}; spaces that are not the common one, and what is a part of the spelling, are shown by their
+ * numbers too. For what is to be judged.
+ */
 export function exactText(text: string): Printable {
-  return terminalText(text).replace(ODD_SPACES, escaped) as Printable;
+  return withNewlines(text).replace(UNSEEN, escaped).replace(ODD_SPACES, escaped) as Printable;
 }
 
 /** As {@link terminalText}, each line but the first behind a margin, so that none passes for a line of the command's own. */
@@ -102,6 +120,15 @@ export function shellWord(text: string): Printable {
     .replace(/^-/, escaped)
     .replaceAll("'", "'\\''");
   return `'${shown}'` as Printable;
+}
+
+function withNewlines(text: string): string {
+  return text.replaceAll("\r\n", "\n");
+}
+
+function isSpelling(text: string, at: number): boolean {
+  SPELLING.lastIndex = at;
+  return SPELLING.test(text);
 }
 
 function escaped(character: string): string {

@@ -16,7 +16,7 @@ export class WrittenText {
   #written = "";
   /** The end of them: how a character is shown can depend on the one before it. */
   #tail = "";
-  /** A carriage return, or half a character, that is not on the screen: what it is depends on what follows. */
+  /** What comes last and is not on the screen, because what it is depends on what follows. */
   #held = "";
   /** The cursor is behind a piece, and not at the beginning of a line. */
   #isInLine = false;
@@ -105,13 +105,18 @@ export class WrittenText {
   }
 }
 
-/** A character, its half included. */
-const TAIL_UNITS = 2;
+/** Two characters of two units: a picture and its color of skin. */
+const TAIL_UNITS = 4;
 
 type TextOf = Extract<TurnEvent["kind"], { case: "text" }>["value"];
 
-/** Parts what can be shown from a carriage return, or half of a character, at the end: what that is depends on what follows. */
+const UNDECIDED = /(?:\r|(?:\u200c|\u200d|\ufe0f)?[\ud800-\udbff]|\u200c|\u200d|\ufe0f)$/;
+
+/**
+ * Parts what can be shown from what comes last and depends on what follows: a carriage return, half of a character, and a
+ * joiner or a selector, which may be a part of the spelling.
+ */
 function decided(text: string): [shown: string, held: string] {
-  const held = /[\r\ud800-\udbff]$/.exec(text)?.[0] ?? "";
+  const held = UNDECIDED.exec(text)?.[0] ?? "";
   return [text.slice(0, text.length - held.length), held];
 }
