@@ -63,9 +63,10 @@ export async function startServer(
   refuseNoApprover(config);
   const maxConnections = capConnections(config, log);
   const store = await openStore(config, log);
+  let turns: Turns | undefined;
   try {
     const agent = createAgent(config, files.rules.current, store, log, agentUmask);
-    const turns = createTurns(config, store, agent, log);
+    turns = createTurns(config, store, agent, log);
     await turns.recover();
     const closing = new AbortController();
     const listener = await listenFor(
@@ -83,6 +84,8 @@ export async function startServer(
     const url = `${schemeOf(config)}://${bracketed(address.host)}:${listener.port}`;
     return running(config.drainMs, url, turns, listener, closing, store, reload);
   } catch (error) {
+    // It may be removing what is off the record, and have agents that wait for sessions.
+    await turns?.drain(0);
     await store.close();
     throw error;
   }

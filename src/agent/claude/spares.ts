@@ -108,7 +108,7 @@ export class Spares {
     if (afterMs > 0) await delay(afterMs, undefined, { signal, ref: false }).catch(() => {});
     for (let wait = RETRY_MS.first; !signal.aborted; wait = Math.min(2 * wait, RETRY_MS.longest)) {
       try {
-        if (await this.#tryOne()) return;
+        if ((await this.#tryOne()) || signal.aborted) return;
         this.#options.log.warn("an agent that was to wait for a session did not come up");
       } catch (error) {
         this.#options.log.warn("an agent that was to wait for a session cannot be started", {
