@@ -5,6 +5,7 @@ import {
   ErrorInfoSchema,
   RetryInfoSchema,
 } from "../../gen/google/rpc/error_details_pb.ts";
+import { isAnswer } from "./call-failure.ts";
 import { SilenceError } from "./stream-call.ts";
 import { StreamCutError } from "./turn-events.ts";
 import { SequenceGapError } from "./turn-place.ts";
@@ -19,9 +20,9 @@ export function refusalLines(error: unknown): string[] | undefined {
   if (!(error instanceof ConnectError)) return undefined;
   const info = error.findDetails(ErrorInfoSchema)[0];
   const reason = info === undefined ? "" : ` ${info.reason}`;
-  const message = error.rawMessage || "no message";
+  const message = `${codeName(error.code)}${reason}: ${error.rawMessage || "no message"}`;
   const hint = isNoHttp2(error) ? ": what answers there does not speak HTTP/2" : "";
-  const lines = [`${codeName(error.code)}${reason}: ${message}${hint}`];
+  const lines = [connectionFailure(error) ?? `${message}${hint}`];
   for (const [key, value] of Object.entries(info?.metadata ?? {})) lines.push(`${key}: ${value}`);
   for (const { fieldViolations } of error.findDetails(BadRequestSchema)) {
     for (const { field, description } of fieldViolations) lines.push(`${field}: ${description}`);
@@ -30,6 +31,26 @@ export function refusalLines(error: unknown): string[] | undefined {
     if (retryDelay !== undefined) lines.push(`try again in ${durationMs(retryDelay) / 1000} s`);
   }
   return lines;
+}
+
+/**
+ * Whether the connection was closed in the middle of a call: the libraries tell that in the words for one that was canceled.
+ */
+export function isClosedConnection(error: unknown): boolean {
+  if (!(error instanceof ConnectError) || isAnswer(error)) return false;
+  return error.rawMessage.startsWith("http/2 stream closed with error code CANCEL");
+}
+
+/** What the libraries have no words for. Undefined: they say what it is. */
+function connectionFailure(error: ConnectError): string | undefined {
+  if (isClosedConnection(error))
+    return "UNAVAILABLE: the connection was closed before the call was over";
+  const isNoTls = /SSL routines.*(wrong version number|packet length too long)/.test(
+    error.rawMessage,
+  );
+  return isNoTls
+    ? "UNAVAILABLE: what answers there does not speak TLS; without it a URL begins with http:"
+    : undefined;
 }
 
 /** Node's own words for bytes that are no frames: a proxy's HTML, HTTP/1.1, TLS where none was asked for. */

@@ -110,7 +110,7 @@ function expiryText(event: TurnEvent, { expireTime }: ApprovalRequestEvent): Pri
   const areTimes = createTime !== undefined && isTime(createTime) && isTime(expireTime);
   const seconds = !areTimes ? 0 : (timestampMs(expireTime) - timestampMs(createTime)) / 1000;
   const after = seconds > 0 ? print`, ${Math.round(seconds)} s after it was asked` : print``;
-  return print`Denied at ${timeText(expireTime)}${after}.`;
+  return print`Will be denied at ${timeText(expireTime)}${after}.`;
 }
 
 function decisionText(

@@ -1,6 +1,6 @@
 import { type BreakglassClient, createBreakglassClient } from "../client/breakglass-client.ts";
 import { openGrpcConnection } from "../client/grpc-connection.ts";
-import { refusalLines } from "../client/refusal-text.ts";
+import { isClosedConnection, refusalLines } from "../client/refusal-text.ts";
 import { readClientConfig, readColorWanted } from "../config.ts";
 import { ExitStatus } from "./exit-status.ts";
 import { EndlessListError } from "./list-pages.ts";
@@ -58,6 +58,9 @@ function tellFailure(error: unknown, url: string, terminal: Terminal): boolean {
     .map((line) => oneLine(line, FAILURE_CHARACTERS));
   terminal.tell(print`breakglass: ${oneLine(url, FAILURE_CHARACTERS)}: ${first}`);
   for (const line of more) terminal.tell(print`  ${line}`);
+  if (isClosedConnection(error) && url.startsWith("http:")) {
+    terminal.tell(print`  The URL of a server with TLS begins with https:`);
+  }
   const left = lines.length - FAILURE_LINES;
   if (left > 0) terminal.tell(print`  … ${left} more lines`);
   return true;

@@ -126,7 +126,7 @@ describe("eventText", () => {
         "? Bash waits for an approval: Make room",
         `  | ${inputJson.replace("\u202e", "\\u{202e}")}`,
         "  ! It has characters that do not show, or look like a space: here as \\u{NUMBER}.",
-        "  Denied at 2026-01-02T03:14:05Z, 600 s after it was asked. Answer with one of:",
+        "  Will be denied at 2026-01-02T03:14:05Z, 600 s after it was asked. Answer with one of:",
         "  breakglass approve --url http://x:1 T A",
         "  breakglass deny --url http://x:1 T A --message TEXT",
         "",

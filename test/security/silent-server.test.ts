@@ -4,6 +4,9 @@ import { RunTurnRequestSchema } from "../../gen/breakglass/v1/breakglass_service
 import { runCommand, startCommand } from "../commands/run-command.ts";
 import { TURN_ID } from "../commands/service-double.ts";
 import { eventually } from "../support/processes.ts";
+import { createTestEnvironment } from "../support/test-environment.ts";
+import { startTestServer } from "../support/test-server.ts";
+import { makeCertificate } from "./certificate.ts";
 import { type SILENCES, startSilentServer } from "./silent-servers.ts";
 
 type Silence = keyof typeof SILENCES;
@@ -79,6 +82,29 @@ describe.concurrent("a call to a server that", () => {
     expect(stderr).toBe(`breakglass: ${url}: ${message}\n`);
     expect(status).toBe(3);
     expect(tookMs).toBeLessThan(SOON_MS);
+  });
+});
+
+describe("a URL with the wrong scheme", () => {
+  it("is told of where the server has TLS", async () => {
+    await using environment = await createTestEnvironment();
+    await using server = await startTestServer(makeCertificate(environment.root));
+    const url = server.url.replace("https:", "http:");
+    const { status, stderr } = await runCommand(["sessions", "--url", url]);
+    expect(stderr).toBe(
+      `breakglass: ${url}: UNAVAILABLE: the connection was closed before the call was over\n  The URL of a server with TLS begins with https:\n`,
+    );
+    expect(status).toBe(3);
+  });
+
+  it("is told of where the server has none", async () => {
+    await using server = await startTestServer();
+    const url = server.url.replace("http:", "https:");
+    const { status, stderr } = await runCommand(["sessions", "--url", url]);
+    expect(stderr).toBe(
+      `breakglass: ${url}: UNAVAILABLE: what answers there does not speak TLS; without it a URL begins with http:\n`,
+    );
+    expect(status).toBe(3);
   });
 });
 
