@@ -1,5 +1,5 @@
 import { boundedValue } from "./bounded-value.ts";
-import { INVISIBLE_CHARACTERS } from "./stream/invisible-characters.ts";
+import { INVISIBLE_CHARACTERS, jsonEscaped } from "./stream/invisible-characters.ts";
 
 /**
  * One line an occurrence, for the operator of the server. What an agent or a client wrote can neither reach a terminal as
@@ -47,9 +47,5 @@ function boundedFields(fields: LogFields): Record<string, unknown> {
 
 /** JSON leaves most of them as they are; escaped they mean the same to whoever parses the line. */
 function visible(json: string): string {
-  return json.replace(INVISIBLE_CHARACTERS, (character) =>
-    Array.from(character.split(""), (unit) => {
-      return `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`;
-    }).join(""),
-  );
+  return json.replace(INVISIBLE_CHARACTERS, jsonEscaped);
 }

@@ -1,4 +1,4 @@
-import { INVISIBLE_CHARACTERS } from "../stream/invisible-characters.ts";
+import { INVISIBLE_CHARACTERS, jsonEscaped } from "../stream/invisible-characters.ts";
 
 declare const isPrintable: unique symbol;
 
@@ -133,11 +133,4 @@ function isSpelling(text: string, at: number): boolean {
 
 function escaped(character: string): string {
   return `\\u{${character.codePointAt(0)?.toString(16)}}`;
-}
-
-function jsonEscaped(character: string): string {
-  return character
-    .split("")
-    .map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`)
-    .join("");
 }
