@@ -13,8 +13,8 @@ export const NO_RULES: PermissionRules = { allow: [], deny: [] };
 /** A tool's name, perhaps with what its input has to be like. */
 const LINE = /^(allow|deny)\s+([A-Za-z_][\w.:*-]*(?:\(.+\))?)$/;
 
-/** Linux takes arguments below 128 KiB, and no process would start with a longer one. */
-const MAX_ARGUMENT_BYTES = 127 * 1024;
+/** What stands around them makes at most 1 KiB more of an argument, which Linux takes below 128 KiB. */
+const MAX_RULES_BYTES = 127 * 1024;
 
 /**
  * Reads a file with a line each: `allow RULE` or `deny RULE`. Empty lines and lines that begin with # say nothing.
@@ -37,9 +37,9 @@ export function readRules(path: string): PermissionRules {
     rules[kind as "allow" | "deny"].push(rule);
   }
   const bytes = Buffer.byteLength(JSON.stringify(rules));
-  if (bytes > MAX_ARGUMENT_BYTES) {
+  if (bytes > MAX_RULES_BYTES) {
     throw new ConfigError(
-      `BREAKGLASS_RULES_FILE is ${JSON.stringify(path)}, whose rules take ${bytes} bytes as an argument of the CLI, which holds ${MAX_ARGUMENT_BYTES}`,
+      `BREAKGLASS_RULES_FILE is ${JSON.stringify(path)}, whose rules take ${bytes} bytes as an argument of the CLI, which holds ${MAX_RULES_BYTES}`,
     );
   }
   return rules;
