@@ -184,6 +184,8 @@ export class Conversations implements ConversationKeeper {
       { interlude, memory, longLines: this.#longLines },
       this.#options,
     ).catch((error: unknown) => {
+      // It is told with the session's next process.
+      if (sessionId !== "") this.#left.keep(sessionId, interlude.take());
       memory.close();
       throw error;
     });

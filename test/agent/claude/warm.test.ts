@@ -1,4 +1,4 @@
-import { existsSync } from "node:fs";
+import { existsSync, renameSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { ErrorReason, NoticeReason } from "../../../gen/breakglass/v1/event_pb.ts";
@@ -46,6 +46,22 @@ describe("a session's process", () => {
       ),
     ).toBe(0);
     expect((await run(warm, nextTurn(turn, "say two"))).pid).not.toBe(pid);
+  });
+
+  it("that ended with tasks is told of by the first that can be started after it", async () => {
+    await using warm = await createWarmAgent();
+    const turn = warm.newTurn(script("background 60000 say own", "say one"));
+    const { pid } = await run(warm, turn);
+    process.kill(pid!, "SIGKILL");
+    const isGone = (size: number) => size === 0;
+    expect(await eventually(() => warm.recorded.size, isGone)).toBe(0);
+    const aside = `${turn.workspace}-aside`;
+    renameSync(turn.workspace, aside);
+    const refused = await finish(warm.agent.start(nextTurn(turn, "say two")));
+    expect(valuesIn(refused, "error")).toMatchObject([{ reason: ErrorReason.AGENT_START_FAILED }]);
+    renameSync(aside, turn.workspace);
+    const { events } = await run(warm, nextTurn(turn, "say three"));
+    expect(noticesOf(events)).toContain(NoticeReason.TASK_ENDED);
   });
 
   it("goes where there are too many, the least recently used first", async () => {
