@@ -1,7 +1,6 @@
 import { Worker } from "node:worker_threads";
 import type { Message } from "@bufbuild/protobuf";
 import { BreakglassService } from "../../gen/breakglass/v1/breakglass_service_pb.ts";
-import { ClientGone } from "../edge/stream-ending.ts";
 import { Refusal } from "../errors.ts";
 import { decodeMessage, type ReceivedMessage } from "./decode-message.ts";
 import type { DecodingAnswer, DecodingJob, MethodName } from "./decoding-job.ts";
@@ -11,33 +10,19 @@ import { joined } from "./received-bytes.ts";
 /** How long the thread is kept with nothing to do; starting one takes some 50 ms, none of them here. */
 const IDLE_MS = 30_000;
 
-/** Who is waiting for a message. */
-export interface Reading {
-  readonly principal: string;
-  /** Where it aborts with `ClientGone` nobody is. */
-  readonly signal: AbortSignal;
-}
-
-interface Waiting {
-  readonly job: DecodingJob;
+interface Pending {
+  readonly maxBytes: number;
   resolve(message: Message): void;
   reject(error: unknown): void;
-  /** The thread has it now: it is no longer given up. */
-  begin(): void;
 }
 
 /**
  * Reads messages in a thread of its own, one after the other: however long one takes, nobody else's requests wait for it, and
  * no more than one is in memory twice. The thread is started by the first message, ends when there was none for a while, and
  * keeps no process alive. Where no thread is to be had messages are read in this one: slower for everyone, but none is lost.
- *
- * 1. Principals take turns, however many messages one has sent.
- * 2. What nobody is waiting for any more is not read.
  */
 export class DecodingThread {
-  /** By principal, whose turn it is first. None is empty. */
-  readonly #waiting = new Map<string, Set<Waiting>>();
-  #running: Waiting | undefined;
+  readonly #pending = new Map<number, Pending>();
   #worker: Worker | undefined;
   #idle: NodeJS.Timeout | undefined;
   #nextId = 1;
@@ -45,73 +30,28 @@ export class DecodingThread {
   /**
    * Reads a message as `decodeMessage` does. The memory of its segments is given away.
    *
-   * @throws What `decodeMessage` throws; `ClientGone`; Error where the thread ended under it.
+   * @throws What `decodeMessage` throws; Error where the thread ended under it.
    */
-  decode(
+  async decode(
     method: MethodName,
     segments: Uint8Array<ArrayBuffer>[],
     received: Omit<ReceivedMessage, "bytes">,
-    { principal, signal }: Reading,
   ): Promise<Message> {
-    const job: DecodingJob = { id: this.#nextId++, method, segments, ...received };
-    return new Promise((resolve, reject) => {
-      const giveUp = () => {
-        if (!(signal.reason instanceof ClientGone)) return;
-        this.#remove(principal, waiting);
-        reject(signal.reason);
-      };
-      const begin = () => signal.removeEventListener("abort", giveUp);
-      const waiting: Waiting = { job, resolve, reject, begin };
-      const own = this.#waiting.get(principal) ?? new Set();
-      this.#waiting.set(principal, own.add(waiting));
-      signal.addEventListener("abort", giveUp);
-      if (signal.aborted) giveUp();
-      this.#next();
-    });
-  }
-
-  /** Has the thread read the next message, where it reads none. */
-  #next(): void {
-    while (this.#running === undefined) {
-      const waiting = this.#takeNext();
-      if (waiting === undefined) return;
-      try {
-        this.#begin(waiting);
-      } catch (error) {
-        waiting.reject(error);
-      }
-    }
-  }
-
-  #takeNext(): Waiting | undefined {
-    const [principal, own] = this.#waiting.entries().next().value ?? [];
-    const [waiting] = own ?? [];
-    if (principal === undefined || own === undefined || waiting === undefined) return undefined;
-    this.#remove(principal, waiting);
-    // Behind the others'.
-    if (this.#waiting.delete(principal)) this.#waiting.set(principal, own);
-    return waiting;
-  }
-
-  #begin(waiting: Waiting): void {
-    waiting.begin();
     clearTimeout(this.#idle);
     this.#worker ??= this.#start();
-    const { job } = waiting;
     if (this.#worker === undefined) {
-      const { input } = BreakglassService.method[job.method];
-      waiting.resolve(decodeMessage(input, { ...job, bytes: joined(job.segments) }));
-      return;
+      const { input } = BreakglassService.method[method];
+      return decodeMessage(input, { ...received, bytes: joined(segments) });
     }
-    const memory = job.segments.map((segment) => segment.buffer as ArrayBuffer);
-    this.#worker.postMessage(job, memory);
-    this.#running = waiting;
-  }
-
-  #remove(principal: string, waiting: Waiting): void {
-    const own = this.#waiting.get(principal);
-    own?.delete(waiting);
-    if (own?.size === 0) this.#waiting.delete(principal);
+    const id = this.#nextId++;
+    const job: DecodingJob = { id, method, segments, ...received };
+    this.#worker.postMessage(
+      job,
+      segments.map((segment) => segment.buffer),
+    );
+    return new Promise((resolve, reject) => {
+      this.#pending.set(id, { maxBytes: received.maxBytes, resolve, reject });
+    });
   }
 
   /** Undefined: there is none to be had, as when an agent has forked up to the limit of processes. */
@@ -131,20 +71,19 @@ export class DecodingThread {
   }
 
   #settle(answer: DecodingAnswer): void {
-    const running = this.#running;
-    if (running?.job.id !== answer.id) return;
-    this.#running = undefined;
-    this.#next();
-    if (this.#running === undefined) {
+    const pending = this.#pending.get(answer.id);
+    this.#pending.delete(answer.id);
+    if (this.#pending.size === 0) {
       this.#idle = setTimeout(() => this.#end(), IDLE_MS).unref();
     }
-    if ("message" in answer) running.resolve(answer.message);
-    else if ("tooLarge" in answer) running.reject(new MessageTooLarge(running.job.maxBytes));
+    if (pending === undefined) return;
+    if ("message" in answer) pending.resolve(answer.message);
+    else if ("tooLarge" in answer) pending.reject(new MessageTooLarge(pending.maxBytes));
     else if ("refusal" in answer) {
       const { message, violations } = answer.refusal;
       const details = violations === undefined ? {} : { violations };
-      running.reject(new Refusal("INVALID_ARGUMENT", message, details));
-    } else running.reject(answer.defect);
+      pending.reject(new Refusal("INVALID_ARGUMENT", message, details));
+    } else pending.reject(answer.defect);
   }
 
   #end(): void {
@@ -157,10 +96,8 @@ export class DecodingThread {
   #lose(worker: Worker, error: unknown): void {
     if (this.#worker !== worker) return;
     this.#worker = undefined;
-    const running = this.#running;
-    this.#running = undefined;
-    running?.reject(error);
-    this.#next();
+    for (const { reject } of this.#pending.values()) reject(error);
+    this.#pending.clear();
   }
 }
 

@@ -12,7 +12,8 @@ import type { Log } from "../log.ts";
 import { principalOf } from "./admission.ts";
 import { decodeMessage, ENCODINGS, type ReceivedMessage } from "./decode-message.ts";
 import type { MethodName } from "./decoding-job.ts";
-import { DecodingThread, type Reading } from "./decoding-thread.ts";
+import { DecodingThread } from "./decoding-thread.ts";
+import { InTurn, type Waiter } from "./in-turn.ts";
 import { type Body, type MessageBytes, readEnvelope, readWhole } from "./message-body.ts";
 import { MessageTooLarge } from "./message-bounds.ts";
 import { messageLimitsOf } from "./message-limits.ts";
@@ -56,11 +57,12 @@ export const ACCEPTED_COMPRESSION: readonly Compression[] = [
  *
  * 1. A message is held against its method's limit before it is read, and against it again when it is decompressed.
  * 2. Its elements, its depth and its text are bounded before anything is built.
- * 3. What could take long is read in another thread.
+ * 3. What could take long is read in another thread, of each principal in turn.
  */
 export class RequestMessages {
   readonly #limits: RequestLimits;
   readonly #thread = new DecodingThread();
+  readonly #turns = new InTurn();
   readonly #log: Log;
 
   constructor(limits: RequestLimits, log: Log) {
@@ -84,11 +86,11 @@ export class RequestMessages {
     if (bytes === undefined) return;
     const encoding = encodingOf(bytes, request.header, format);
     const how = { encoding, isJson, maxBytes, textBytes: limits.textBytes };
-    const reading = {
+    const waiter = {
       principal: principalOf({ values: request.contextValues }),
       signal: request.signal,
     };
-    const message = await this.#decode(method, bytes.received, how, reading).catch(refuse);
+    const message = await this.#decode(method, bytes.received, how, waiter).catch(refuse);
     request.contextValues.set(messageKey, message);
     yield standIn(format);
   }
@@ -97,13 +99,15 @@ export class RequestMessages {
     method: DescMethod,
     received: ReceivedBytes,
     how: Omit<ReceivedMessage, "bytes">,
-    reading: Reading,
+    waiter: Waiter,
   ): Promise<Message> {
     const segments = received.segments();
     const most = how.encoding === undefined ? received.length : how.maxBytes;
     try {
       return most > INLINE_BYTES
-        ? await this.#thread.decode(method.localName as MethodName, segments, how, reading)
+        ? await this.#turns.run(waiter, () =>
+            this.#thread.decode(method.localName as MethodName, segments, how),
+          )
         : decodeMessage(method.input, { ...how, bytes: joined(segments) });
     } catch (error) {
       throw error instanceof MessageTooLarge ? error : statusOf(error, this.#log);

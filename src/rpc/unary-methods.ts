@@ -7,6 +7,7 @@ import type {
 import type { Log } from "../log.ts";
 import type { Turns } from "../turns/turns.ts";
 import { principalOf } from "./admission.ts";
+import { InTurn } from "./in-turn.ts";
 import { PageTokens, pageSizeOf } from "./page-token.ts";
 import {
   listSessionsRules,
@@ -28,6 +29,8 @@ const sessionTokens = new PageTokens(
 
 /** The methods that answer once. */
 export function unaryMethods(turns: Turns, log: Log) {
+  // The store does one thing at a time, and a page of long prompts takes it 100 ms.
+  const lists = new InTurn();
   return withStatus(log, {
     async cancelTurn(message: { turnId: string }, context: HandlerContext) {
       const { turnId } = validate(turnRules, message);
@@ -63,7 +66,10 @@ export function unaryMethods(turns: Turns, log: Log) {
       const { sessionId, pageSize, pageToken } = validate(listTurnsRules, message);
       const after = turnTokens.decode(sessionId, pageToken);
       const size = pageSizeOf(pageSize);
-      const page = await turns.listTurns(sessionId, principalOf(context), size, after);
+      const principal = principalOf(context);
+      const page = await lists.run({ principal, signal: context.signal }, () =>
+        turns.listTurns(sessionId, principal, size, after),
+      );
       const nextPageToken = turnTokens.encode(sessionId, page.next);
       return { turns: page.items.map(turnOf), nextPageToken };
     },

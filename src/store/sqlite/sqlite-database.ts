@@ -27,10 +27,10 @@ import { prepare } from "./schema.ts";
 import { Statements, type Value } from "./statements.ts";
 
 const LISTED_PROMPT_BYTES = 4096;
-/** A turn, without reading a long prompt and without its session's id. */
+/** A turn, without a long prompt and without its session's id. Counting a prompt's characters would read all of it once more. */
 const LISTED_COLUMNS = `turn_key, turn_id, session_key, state, error_reason, principal, model, agent, last_sequence,
   create_time, end_time, substr(prompt, 1, ${LISTED_PROMPT_BYTES}) AS prompt,
-  length(prompt) > ${LISTED_PROMPT_BYTES} AS prompt_cut, origin, cause_turn_id, permission_mode, permission_denial_count,
+  octet_length(prompt) > ${LISTED_PROMPT_BYTES} AS prompt_cut, origin, cause_turn_id, permission_mode, permission_denial_count,
   attachments, ${SPENDING_COLUMNS.join(", ")}`;
 /** Below the 3 MiB of a response, with room for what is not the prompt. */
 const LIST_BYTES = 2_500_000;

@@ -1,0 +1,94 @@
+import { randomUUID } from "node:crypto";
+import { writeFile } from "node:fs/promises";
+import { connect as connectHttp2 } from "node:http2";
+import { join } from "node:path";
+import { gzipSync } from "node:zlib";
+import { expect, it } from "vitest";
+import { createTestEnvironment } from "../support/test-environment.ts";
+import { startTestServer, tokenLine } from "../support/test-server.ts";
+import { enveloped, pathOf } from "./raw-requests.ts";
+
+const MANY = 100;
+/** What of the many may be answered before the one that came last: some are under way, and some on their way. */
+const FEW = 20;
+const JSON_CALL = { "content-type": "application/json" };
+
+/** A server that knows two principals, and what asks it over a connection of either's own. */
+async function startServer() {
+  await using cleanup = new AsyncDisposableStack();
+  const { root } = cleanup.use(await createTestEnvironment());
+  const tokens = join(root, "tokens");
+  const lines = ["alice", "bob"].map((name) => tokenLine(name, name)).join("");
+  await writeFile(tokens, lines, { mode: 0o600 });
+  const server = cleanup.use(await startTestServer({ BREAKGLASS_TOKENS_FILE: tokens }));
+  const connectAs = (name: string) => {
+    const session = connectHttp2(server.url);
+    cleanup.defer(() => session.destroy());
+    return (method: string, body: Uint8Array, headers: Readonly<Record<string, string>>) =>
+      new Promise<string>((resolve, reject) => {
+        const authorization = `Bearer ${name}`;
+        const line = { ":method": "POST", ":path": pathOf(method) };
+        const asked = session.request({ ...line, authorization, ...headers });
+        const chunks: Buffer[] = [];
+        asked.on("data", (chunk: Buffer) => chunks.push(chunk));
+        asked.once("end", () => resolve(Buffer.concat(chunks).toString())).once("error", reject);
+        asked.end(body);
+      });
+  };
+  const [alice, bob] = [connectAs("alice"), connectAs("bob")];
+  const owned = cleanup.move();
+  return { alice, bob, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+}
+
+type Ask = (n: number) => Promise<string>;
+
+/** How many of a principal's many requests are answered when another's is, which came after them. */
+async function answeredBefore(ask: Ask, other: Ask) {
+  let answered = 0;
+  const all = Array.from({ length: MANY }, (_, n) => ask(n).then(() => answered++));
+  // They have come when the first was answered.
+  await Promise.race(all);
+  const answer = await other(0);
+  const before = answered;
+  await Promise.all(all);
+  return { before, answer };
+}
+
+it("a principal's many lists of long prompts keep nobody else waiting", async () => {
+  await using server = await startServer();
+  const sessionId = randomUUID();
+  const streamed = { "content-type": "application/connect+json" };
+  for (let turn = 0; turn < 8; turn++) {
+    const request = { sessionId, prompt: `say a\n${"#".repeat(2_000_000)}` };
+    await server.alice("RunTurn", enveloped(Buffer.from(JSON.stringify(request))), streamed);
+  }
+  const list = Buffer.from(JSON.stringify({ sessionId }));
+  const { before, answer } = await answeredBefore(
+    () => server.alice("ListTurns", list, JSON_CALL),
+    () => server.bob("ListSessions", Buffer.from("{}"), JSON_CALL),
+  );
+  expect(answer).toBe("{}");
+  expect(before).toBeLessThan(FEW);
+});
+
+it("a principal's many messages that are large once they are unpacked keep nobody else waiting", async () => {
+  await using server = await startServer();
+  const headers = {
+    "content-type": "application/connect+json",
+    "connect-content-encoding": "gzip",
+  };
+  // Refused once it was read.
+  const request = (length: number) => `{"prompt":"${"\\u0041".repeat(length)}","sessionId":"none"}`;
+  const packed = (length: number) => {
+    const message = enveloped(gzipSync(request(length)));
+    message[0] = 1;
+    return message;
+  };
+  const [large, small] = [packed(1_500_000), packed(1)];
+  const { before, answer } = await answeredBefore(
+    () => server.alice("RunTurn", large, headers),
+    () => server.bob("RunTurn", small, headers),
+  );
+  expect(answer).toContain("session_id");
+  expect(before).toBeLessThan(FEW);
+});
