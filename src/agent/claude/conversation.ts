@@ -35,6 +35,9 @@ const EXIT_AFTER_OUTPUT_MS = 5000;
 /** An idle CLI answers within a few milliseconds. */
 const CONTROL_MS = 5000;
 
+/** So often may it begin to work by itself between two prompts: as often as tasks are followed that may end. */
+const MAX_OWN_WORK = 1000;
+
 /** What the CLI says to a request that it fulfils. */
 export type ControlAnswer = Readonly<Record<string, unknown>>;
 
@@ -114,6 +117,8 @@ export class Conversation implements LongLineReader {
   #turnsBegun = 0;
   /** Set once nothing more comes of its process. */
   #exited: ProcessExit | undefined;
+  /** How often it began to work by itself since it was last given a prompt. */
+  #ownWork = 0;
   #heardTime = performance.now();
   #inTurn = false;
   #closing: Promise<void> | undefined;
@@ -262,6 +267,7 @@ export class Conversation implements LongLineReader {
     this.#turnId = turnId;
     const exit = this.#exited;
     if (exit !== undefined) queueMicrotask(() => this.#reader === reader && reader.ended(exit));
+    if (!this.#inTurn) this.#ownWork = 0;
     return this.#interlude.take();
   }
 
@@ -466,7 +472,17 @@ export class Conversation implements LongLineReader {
     this.tasks.version = messages.init.safeParse(message).data?.claude_code_version ?? "";
     if (this.#reader !== undefined) return;
     if (this.#sessionId === "") this.#keeper.doubted(this, "began to work for nobody");
+    else if (++this.#ownWork > MAX_OWN_WORK) this.#stopOwnWork();
     else this.#keeper.ownWork(this);
+  }
+
+  /** Each piece is a turn: they would use up all that the session may have, and the disk. */
+  #stopOwnWork(): void {
+    const why = `began to work by itself more than ${MAX_OWN_WORK} times without a prompt`;
+    this.#interlude.keep([
+      noticeEvent(NoticeReason.AGENT_WARNING, `The agent ${why}, and was ended`),
+    ]);
+    this.#distrust(why);
   }
 
   #stray(message: Message, line: string): void {
