@@ -76,8 +76,10 @@ export async function startServer(
       closing.signal,
       log,
     );
+    tellStrangers(config, files, log);
     const reload = () => {
       for (const file of Object.values(files)) file?.readAgain(log);
+      tellStrangers(config, files, log);
       agent.setRules(files.rules.current);
       if (files.certificate !== undefined) listener.setCertificate(files.certificate.current);
     };
@@ -127,6 +129,14 @@ function refuseNoApprover({ approvers, selfApproval, tokensFile }: ServeConfig):
       'BREAKGLASS_SELF_APPROVAL is "forbidden", but nobody else may approve: name principals in BREAKGLASS_APPROVERS',
     );
   }
+}
+
+/** A slip of the pen in a name would have every approval expire without a word. */
+function tellStrangers({ approvers }: ServeConfig, { tokens }: ReadFiles, log: Log): void {
+  const strangers = approvers.filter((approver) => tokens?.current.knows(approver) !== true);
+  if (strangers.length === 0) return;
+  const why = "BREAKGLASS_TOKENS_FILE has no token of theirs";
+  log.warn("BREAKGLASS_APPROVERS names principals who can answer nothing", { strangers, why });
 }
 
 function createTurns(config: ServeConfig, store: SqliteStore, agent: ClaudeAgent, log: Log): Turns {

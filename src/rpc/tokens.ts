@@ -41,6 +41,11 @@ export class Tokens {
     refuseDuplicates(this.#known, path);
   }
 
+  /** Whether there is a token of theirs. */
+  knows(principal: string): boolean {
+    return this.#known.some((known) => known.principal === principal);
+  }
+
   /**
    * Whose token an `Authorization` header carries; undefined for none or a wrong one. Takes the same time for every token.
    */
