@@ -20,6 +20,9 @@ export interface Leavings {
 /**
  * Removes ended turns at a certain age, and sessions with their last turn.
  *
+ * A clock that is set forward meanwhile ages nothing until the next start: a machine that comes up in 1970 and finds its time
+ * server during a repair would lose that at once.
+ *
  * @param ageMs - From a turn's end. 0: everything is kept, and nothing is done.
  * @param signal - Ends it.
  * @returns Resolves when it has ended. Never rejects.
@@ -32,10 +35,11 @@ export async function retain(
   signal: AbortSignal,
 ): Promise<void> {
   if (ageMs === 0) return;
+  const clock = steadyClock();
   const every = Math.min(Math.max(ageMs / 10, LOOK_MS.least), LOOK_MS.most);
   while (!signal.aborted) {
     try {
-      await removeOlder(store, ageMs, leavings, log, signal);
+      await removeOlder(store, clock, ageMs, leavings, log, signal);
     } catch (error) {
       if (!signal.aborted) log.error("old turns cannot be removed", { error });
     }
@@ -43,16 +47,23 @@ export async function retain(
   }
 }
 
+/** Tells the time, and never one that is further on than what has passed since now allows. */
+function steadyClock(): () => number {
+  const begun = Date.now() - performance.now();
+  return () => Math.min(Date.now(), begun + performance.now());
+}
+
 async function removeOlder(
   store: Store,
+  clock: () => number,
   ageMs: number,
   leavings: Leavings,
   log: Log,
   signal: AbortSignal,
 ): Promise<void> {
   while (!signal.aborted) {
-    const now = Date.now();
-    const { turns, sessions } = await store.removeEndedTurns(now - ageMs, TURNS_AT_ONCE, now);
+    const before = clock() - ageMs;
+    const { turns, sessions } = await store.removeEndedTurns(before, TURNS_AT_ONCE, Date.now());
     if (turns > 0) log.info("old turns were removed", { turns, sessions: sessions.length });
     const removed = [leavings.removeRows(), ...sessions.map((session) => leavings.remove(session))];
     // One that takes long does not hold the others up.

@@ -1,9 +1,13 @@
 import { timestampMs } from "@bufbuild/protobuf/wkt";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { PermissionMode } from "../../gen/breakglass/v1/turn_pb.ts";
+import { createLog } from "../../src/log.ts";
+import type { Store } from "../../src/store/store.ts";
+import { retain } from "../../src/turns/retention.ts";
 import { EventReader } from "../support/event-reader.ts";
 import { valuesOf } from "../support/events.ts";
 import { createGate, script } from "../support/gate.ts";
+import { eventually } from "../support/processes.ts";
 import { connect } from "../support/protocols.ts";
 import { startTestServer } from "../support/test-server.ts";
 
@@ -34,5 +38,34 @@ describe("a clock that is set", () => {
     // One that had expired is refused.
     await client.resolveApproval({ turnId, approvalId, decision: { case: "allow", value: {} } });
     await reader.until("result");
+  });
+
+  it("forward ages no turn, and back keeps them as long", async () => {
+    const ageMs = 10_000;
+    const begun = Date.now();
+    const over = new AbortController();
+    const removals: number[] = [];
+    const store = {
+      async removeEndedTurns(before: number) {
+        removals.push(before);
+        return { turns: 0, sessions: [] };
+      },
+    };
+    const nothing = { remove: async () => true, removeRows: async () => true };
+    const log = createLog(() => {});
+    const retained = retain(store as unknown as Store, ageMs, nothing, log, over.signal);
+    const looks = () =>
+      eventually(
+        () => removals.splice(0),
+        (found) => found.length > 0,
+      );
+    const aged = (now: number) => [expect.closeTo(now - ageMs, -4)];
+    expect(await looks()).toEqual(aged(begun));
+    vi.setSystemTime(begun + 24 * HOUR_MS);
+    expect(await looks()).toEqual(aged(begun));
+    vi.setSystemTime(begun - 24 * HOUR_MS);
+    expect(await looks()).toEqual(aged(begun - 24 * HOUR_MS));
+    over.abort();
+    await retained;
   });
 });
