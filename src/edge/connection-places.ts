@@ -36,11 +36,6 @@ export class ConnectionPlaces {
     this.#close = close;
   }
 
-  /** How many are taken. */
-  get taken(): number {
-    return this.#taken.size;
-  }
-
   /** Those without an admitted request, the first that came first. */
   get strangers(): Iterable<Connection> {
     return this.#strangers;
