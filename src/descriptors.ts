@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { ConfigError, type ServeConfig } from "./config.ts";
 import { throwExhaustion } from "./exhaustion.ts";
+import { OPEN_AT_ONCE, TREES_AT_ONCE } from "./files/remove-tree.ts";
 import type { Log } from "./log.ts";
 
 /**
@@ -13,15 +14,15 @@ export const NEEDED = {
   store: 2,
   /** What SQLite sets aside of a large change, so that it can be taken back. */
   storeTemporary: 2,
-  /** The event loops of four threads (the store's, those for processes, messages and removals): epoll, io_uring, wake-ups. */
-  threads: 4 * 5,
+  /** The event loops of five threads (the store's, for processes, for messages, two for removals): epoll, io_uring, wake-ups. */
+  threads: 5 * 5,
   listening: 1,
   /** Of one spawn at a time, which holds up the loop: the child's ends of its pipes, and the pipe that tells of exec. */
   spawning: 3 + 2,
   /** Of one look at a time in each thread: a folder or a file of /proc or of a cgroup. */
   looking: 2,
-  /** Folders that are removed or searched: as many at a time as there are threads for files. */
-  removing: 4,
+  /** The trees that are removed in one thread at a time, and folders that are searched. */
+  removing: TREES_AT_ONCE * OPEN_AT_ONCE + 4,
   /** What each running turn holds: the pipes of its process. */
   turn: 3,
   /**

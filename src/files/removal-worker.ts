@@ -1,6 +1,6 @@
 import { setImmediate as nextLoop } from "node:timers/promises";
 import { parentPort } from "node:worker_threads";
-import { type LeftFiles, removeTree } from "./remove-tree.ts";
+import { type LeftFiles, removeTree, TREES_AT_ONCE } from "./remove-tree.ts";
 
 /** What is to be removed, on its way to the thread. */
 export interface RemovalCall {
@@ -14,7 +14,7 @@ export interface RemovalAnswer {
   readonly left: LeftFiles;
 }
 
-/** The thread that removes trees, several by turns: a large one holds up neither the others nor the server's thread pool. */
+/** The thread that removes trees, a few by turns: a large one holds up neither another nor the server's thread pool. */
 const port = parentPort!;
 const removals = new Map<number, ReturnType<typeof removeTree>>();
 let isRunning = false;
@@ -27,7 +27,8 @@ port.on("message", ({ id, path }: RemovalCall) => {
 async function run(): Promise<void> {
   isRunning = true;
   while (removals.size > 0) {
-    for (const [id, removal] of removals) step(id, removal);
+    // The first ones: what has not begun holds no descriptor.
+    for (const [id, removal] of removals.entries().take(TREES_AT_ONCE)) step(id, removal);
     await nextLoop();
   }
   isRunning = false;

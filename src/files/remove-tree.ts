@@ -32,10 +32,14 @@ export interface LeftFiles {
 
 /** So many are told by their paths. */
 const MAX_TOLD = 5;
-/** Directories below are moved up first: no path gets too long, and no more than twice as many are open at once. */
-const MAX_DEPTH = 16;
+/** Directories below are moved up first: no path gets too long, and no more are open at once than `OPEN_AT_ONCE`. */
+const MAX_DEPTH = 4;
+/** The descriptors of one removal: two for each level from the top to the deepest, its holder's, and what is moved up. */
+export const OPEN_AT_ONCE: number = 2 * (MAX_DEPTH + 1) + 3;
 /** A directory that others still fill is emptied so many times. */
 const MAX_PASSES = 8;
+/** So many trees are removed by turns, whatever the number that wait. */
+export const TREES_AT_ONCE = 4;
 
 /** How long others may wait, and how long it takes at most, in milliseconds. */
 export interface RemovalTimes {

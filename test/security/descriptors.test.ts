@@ -85,10 +85,10 @@ async function running(client: BreakglassClient, prompt: string): Promise<EventR
 
 describe("the limit of file descriptors", () => {
   it("bounds the connections, and one line says what was asked for, what is in force and what to raise", async () => {
-    await using limited = await startLimited(400);
+    await using limited = await startLimited(450);
     const line = limited.log().find(({ message }) => String(message).startsWith("connections are"));
-    expect(line).toMatchObject({ level: "warn", asked: 16384, limit: 400 });
-    expect(Number(line!.connections) + Number(line!.reserved)).toBe(400);
+    expect(line).toMatchObject({ level: "warn", asked: 16384, limit: 450 });
+    expect(Number(line!.connections) + Number(line!.reserved)).toBe(450);
     expect(line!.raise).toMatch(
       new RegExp(`${16384 + Number(line!.reserved)}.*LimitNOFILE.*ulimit`),
     );
@@ -133,7 +133,7 @@ describe("the limit of file descriptors", () => {
 });
 
 // More than one size: what is left for connections differs, what turns need does not.
-describe.concurrent.each([220, 400])(
+describe.concurrent.each([290, 500])(
   "connections up to a limit of %i descriptors and beyond",
   (limit) => {
     it("take nothing from turns: all are served, and it ends in peace", {
@@ -393,6 +393,39 @@ describe("a process that cannot be started for want of descriptors", () => {
     );
     expect(stdout).toBe("undefined false EMFILE\n");
   });
+});
+
+describe("workspaces that are removed all at once", () => {
+  it("hold no more descriptors than are kept for them, however many and however deep", async () => {
+    await using environment = await createTestEnvironment();
+    const module = new URL("../../src/files/tree-removals.ts", import.meta.url);
+    const program = `
+      import { linkSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
+      const { TreeRemovals } = await import(${JSON.stringify(module.href)});
+      const names = Array.from({ length: 12 }, (_, n) => ${JSON.stringify(environment.root)} + "/w" + n);
+      for (const name of names) {
+        const deepest = name + "/d".repeat(15);
+        mkdirSync(deepest, { recursive: true });
+        writeFileSync(deepest + "/first", "");
+        for (let n = 0; n < 1500; n++) linkSync(deepest + "/first", deepest + "/" + n);
+      }
+      const trees = new TreeRemovals();
+      await trees.remove(names[0]);
+      const open = () => readdirSync("/proc/self/fd").length;
+      const before = open();
+      let most = 0;
+      setInterval(() => { most = Math.max(most, open()); }, 1);
+      const left = await Promise.all(names.map((name) => trees.remove(name)));
+      console.log(most - before, left.reduce((sum, { count }) => sum + count, 0));
+      process.exit();`;
+    const file = join(environment.root, "program.ts");
+    await writeFile(file, program);
+    const { stdout } = spawnSync(process.execPath, [file], { encoding: "utf8" });
+    const [held, left] = stdout.trim().split(" ").map(Number);
+    expect(left).toBe(0);
+    expect(held).toBeGreaterThan(0);
+    expect(held).toBeLessThanOrEqual(NEEDED.removing);
+  }, 60_000);
 });
 
 describe("a defect that nothing caught", () => {
