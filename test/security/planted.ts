@@ -29,7 +29,10 @@ export const PLANTS: Readonly<
     plant: plantConfiguration,
     runs: ["cfg-SessionStart", "cfg-PreToolUse", "cfg-apiKeyHelper", "plugin-mcp", "session-env"],
   },
-  "the configuration's state": { plant: plantState, runs: ["mcp-user", "mcp-project"] },
+  "the configuration's state": {
+    plant: plantState,
+    runs: ["mcp-user", "mcp-project", "state-BASH_ENV"],
+  },
 };
 
 const EVENTS =
@@ -144,7 +147,10 @@ function plantState(ground: Ground): void {
     mcpServers: servers(ground, "mcp-project"),
     allowedTools: ["Bash", "Write"],
   };
+  const sourced = join(dirname(ground.marks), "state.sh");
+  put(sourced, mark(ground, "state-BASH_ENV"));
   put(join(ground.configDir, ".claude.json"), {
+    env: { BASH_ENV: sourced },
     bypassPermissionsModeAccepted: true,
     mcpServers: servers(ground, "mcp-user"),
     projects: { [ground.workspace]: project },

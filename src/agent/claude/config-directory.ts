@@ -1,9 +1,11 @@
+import { randomUUID } from "node:crypto";
 import { constants } from "node:fs";
-import { access, open, readdir, realpath, rm } from "node:fs/promises";
+import { access, open, readdir, realpath, rename, rm, writeFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { basename, dirname, join, resolve } from "node:path";
 import { throwExhaustion } from "../../exhaustion.ts";
 import type { TreeRemovals } from "../../files/tree-removals.ts";
+import { DefinitionRefusal } from "./definition-refusal.ts";
 import { isUuid } from "./ids.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -11,6 +13,8 @@ type Environment = Readonly<Record<string, string | undefined>>;
 /** Before its first prompt a conversation says where it was begun; behind it, where the prompt is large. */
 const MAX_READ_BYTES = 32 * 1024 * 1024;
 const CHUNK_BYTES = 256 * 1024;
+/** The CLI's own state is some kilobytes. */
+const MAX_STATE_BYTES = 16 * 1024 * 1024;
 /** The longest directory that is looked for across two chunks. */
 const MAX_CWD_BYTES = 16 * 1024;
 const CWD_KEY = '"cwd":"';
@@ -58,6 +62,55 @@ export async function conversationOrigin(
 export async function removeLeftCommands(directory: string, agentSessionId: string): Promise<void> {
   const left = ["remote-settings.json", join("session-env", agentSessionId)];
   for (const name of left) await rm(join(directory, name), { force: true, recursive: true });
+}
+
+/**
+ * Removes the variables that the CLI's own state would set for it and for each of its commands, before it starts: `BASH_ENV`
+ * among them is a file that every shell sources. No setting keeps the CLI from it (measured on 2.1.330).
+ *
+ * @throws Error where the state is too large to be looked into, or cannot be written.
+ */
+export async function removeStateVariables(environment: Environment): Promise<void> {
+  const home = environment.CLAUDE_CONFIG_DIR || environment.HOME || homedir();
+  const places = [join(home, ".claude.json"), join(configDirectory(environment), ".config.json")];
+  for (const place of places) {
+    const path = await realpath(place).catch(() => undefined);
+    if (path !== undefined) await removeVariables(path);
+  }
+}
+
+async function removeVariables(path: string): Promise<void> {
+  const state = parseState(await readState(path));
+  if (state === undefined || !Object.hasOwn(state, "env")) return;
+  delete state.env;
+  const whole = `${path}.${randomUUID()}`;
+  await writeFile(whole, JSON.stringify(state, undefined, 2), { flag: "wx", mode: 0o600 });
+  await rename(whole, path);
+}
+
+/** Empty where it is no file. Agents can write here: a pipe in its place must not be waited for. */
+async function readState(path: string): Promise<string> {
+  await using file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  const stats = await file.stat();
+  if (!stats.isFile()) return "";
+  if (stats.size > MAX_STATE_BYTES) {
+    throw new DefinitionRefusal(
+      `${path} has more than ${MAX_STATE_BYTES} bytes, and is not looked into. Remove what is not the CLI's own from it.`,
+    );
+  }
+  return await file.readFile("utf8");
+}
+
+/** Undefined where it is none: the CLI does not take it either. */
+function parseState(text: string): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(text.replace(/^\ufeff/, ""));
+    return typeof value === "object" && value !== null
+      ? (value as Record<string, unknown>)
+      : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /**

@@ -18,7 +18,7 @@ import {
   isUntrusting,
   type Opening,
 } from "./command-line.ts";
-import { configDirectory, removeLeftCommands } from "./config-directory.ts";
+import { configDirectory, removeLeftCommands, removeStateVariables } from "./config-directory.ts";
 import { CostCount } from "./cost-count.ts";
 import { agentEnvironment, untrustingEnvironment } from "./environment.ts";
 import { noticeEvent } from "./events.ts";
@@ -149,7 +149,10 @@ export class Conversation implements LongLineReader {
     if (definition.warning !== undefined) {
       kept.interlude.keep([noticeEvent(NoticeReason.AGENT_WARNING, definition.warning)]);
     }
-    if (untrusting) await removeLeftCommands(directory, agentSessionId);
+    if (untrusting) {
+      await removeLeftCommands(directory, agentSessionId);
+      await removeStateVariables(options.environment);
+    }
     await options.registry.recordProcess({ processId, sessionId, workspace });
     const { rules } = options;
     const args = claudeArguments(place, opening, mode, options, definition.agents);
