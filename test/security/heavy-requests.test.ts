@@ -9,8 +9,8 @@ import { startTestServer, tokenLine } from "../support/test-server.ts";
 import { enveloped, pathOf } from "./raw-requests.ts";
 
 const MANY = 50;
-/** What of the many may be answered before the one that came last: some are under way, and some on their way. */
-const FEW = 15;
+/** So often another is answered meanwhile at least; measured 26 and 44. Where it waits for all that came before it: 3 and 11. */
+const OFTEN = 16;
 const JSON_CALL = { "content-type": "application/json" };
 
 /** A server that knows two principals, and what asks it over a connection of either's own. */
@@ -42,18 +42,20 @@ async function startServer() {
   return { alice, bob, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }
 
-type Ask = (n: number) => Promise<string>;
+type Ask = () => Promise<string>;
 
-/** How many of a principal's many requests are answered when another's is, which came after them. */
-async function answeredBefore(ask: Ask, other: Ask) {
-  let answered = 0;
-  const all = Array.from({ length: MANY }, (_, n) => ask(n).then(() => answered++));
-  // They have come when the first was answered.
-  await Promise.race(all);
-  const answer = await other(0);
-  const before = answered;
-  await Promise.all(all);
-  return { before, answer };
+/** How often another principal is answered, one request after the other, until a principal's many requests are. */
+async function answersMeanwhile(ask: Ask, other: Ask): Promise<string[]> {
+  // Its connection is there, and so are the threads.
+  await other();
+  let isOver = false;
+  const all = Promise.all(Array.from({ length: MANY }, ask)).then(() => {
+    isOver = true;
+  });
+  const answers: string[] = [];
+  while (!isOver) answers.push(await other());
+  await all;
+  return answers;
 }
 
 it("a principal's many lists of long prompts keep nobody else waiting", async () => {
@@ -65,12 +67,12 @@ it("a principal's many lists of long prompts keep nobody else waiting", async ()
     await server.alice("RunTurn", enveloped(Buffer.from(JSON.stringify(request))), streamed);
   }
   const list = Buffer.from(JSON.stringify({ sessionId }));
-  const { before, answer } = await answeredBefore(
+  const answers = await answersMeanwhile(
     () => server.alice("ListTurns", list, JSON_CALL),
     () => server.bob("ListSessions", Buffer.from("{}"), JSON_CALL),
   );
-  expect(answer).toBe("{}");
-  expect(before).toBeLessThan(FEW);
+  expect(new Set(answers)).toEqual(new Set(["{}"]));
+  expect(answers.length).toBeGreaterThan(OFTEN);
 });
 
 it("a principal's many messages that are large once they are unpacked keep nobody else waiting", async () => {
@@ -87,10 +89,10 @@ it("a principal's many messages that are large once they are unpacked keep nobod
     return message;
   };
   const [large, small] = [packed(1_000_000), packed(1)];
-  const { before, answer } = await answeredBefore(
+  const answers = await answersMeanwhile(
     () => server.alice("RunTurn", large, headers),
     () => server.bob("RunTurn", small, headers),
   );
-  expect(answer).toContain("session_id");
-  expect(before).toBeLessThan(FEW);
+  for (const answer of answers) expect(answer).toContain("session_id");
+  expect(answers.length).toBeGreaterThan(OFTEN);
 });
