@@ -13,6 +13,8 @@ const PIPE_BYTES = 1024 * 1024;
 /** A pipe that was read empty so many times has nothing left of what it wrote. */
 const EMPTIED_TIMES = 3;
 
+const NOTHING = Buffer.alloc(0);
+
 /** How a shell says that it cannot become a program (POSIX, 2.8.2). */
 const LAUNCH_ERRORS: ReadonlyMap<number, string> = new Map([
   [126, "EACCES"],
@@ -40,6 +42,11 @@ export class ClaudeProcess {
   /** At the limit of file descriptors it is without streams, and tells so by an `error` event. */
   readonly #child: ChildProcess | undefined;
   readonly #stderr = new ByteTail(STDERR_TAIL_BYTES);
+  /** Of what it printed, what is to be given once more. */
+  #untaken: Buffer = NOTHING;
+  #giveUntaken: () => void = () => {};
+  #next: NodeJS.Immediate | undefined;
+  #isPaused = false;
   /** How it ended; never rejects. */
   readonly exit: Promise<ProcessExit>;
 
@@ -109,29 +116,53 @@ export class ClaudeProcess {
   }
 
   /**
-   * Hands what it prints to `take`, chunk by chunk. Resolves when nothing more comes. To be called once.
+   * Hands what it prints to `take`, which answers what it has not taken and gets it again behind everybody else's turn.
+   * Resolves when nothing more comes. To be called once.
    */
-  read(take: (chunk: Buffer) => void): Promise<void> {
+  read(take: (chunk: Buffer) => Buffer): Promise<void> {
     const stdout = this.#child?.stdout;
     if (!stdout) return Promise.resolve();
     return new Promise((resolve) => {
+      let hasEnded = false;
+      const give = (chunk: Buffer) => {
+        this.#untaken = NOTHING;
+        this.#untaken = take(chunk);
+        if (this.#untaken.length > 0) this.#goOn();
+        else if (hasEnded) resolve();
+        else if (!this.#isPaused) stdout.resume();
+      };
+      this.#giveUntaken = () => {
+        if (!this.#isPaused) give(this.#untaken);
+      };
       const finish = () => {
-        stdout.off("data", take).off("end", finish).off("close", finish);
-        resolve();
+        hasEnded = true;
+        stdout.off("data", give).off("end", finish).off("close", finish);
+        if (this.#untaken.length === 0) resolve();
       };
       // Cut, after the process had ended, it closes without an end: `exit` tells how.
-      stdout.on("data", take).on("end", finish).on("close", finish);
+      stdout.on("data", give).on("end", finish).on("close", finish);
     });
   }
 
   /** Stops reading for now: it prints no faster than it is read. */
   pause(): void {
+    this.#isPaused = true;
     this.#child?.stdout?.pause();
   }
 
   /** Reads on. */
   resume(): void {
-    this.#child?.stdout?.resume();
+    this.#isPaused = false;
+    if (this.#untaken.length > 0) this.#goOn();
+    else this.#child?.stdout?.resume();
+  }
+
+  /** Gives what was not taken once more, before anything else is read. */
+  #goOn(): void {
+    this.#child?.stdout?.pause();
+    if (this.#isPaused) return;
+    clearImmediate(this.#next);
+    this.#next = setImmediate(this.#giveUntaken);
   }
 
   /** The launcher could not become the program: as if spawn had failed, which it does where there is no launcher. */

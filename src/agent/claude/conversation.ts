@@ -35,6 +35,9 @@ const EXIT_AFTER_OUTPUT_MS = 5000;
 /** An idle CLI answers within a few milliseconds. */
 const CONTROL_MS = 5000;
 
+/** How long what a process prints is looked at before others have their turn, and how much of it between two looks at the clock. */
+const SLICE_MS = 10;
+const PIECE_BYTES = 4096;
 /** So often may it begin to work by itself between two prompts: as often as tasks are followed that may end. */
 const MAX_OWN_WORK = 1000;
 
@@ -361,10 +364,15 @@ export class Conversation implements LongLineReader {
     this.memory.lines.giveWay = () => framing.drop();
     await this.#cli.read((chunk) => {
       const began = performance.now();
-      framing.push(chunk);
+      let rest = chunk;
+      do {
+        framing.push(rest.subarray(0, PIECE_BYTES));
+        rest = rest.subarray(PIECE_BYTES);
+      } while (rest.length > 0 && performance.now() - began < SLICE_MS);
       this.#reader?.flush();
       this.#tookMs += performance.now() - began;
       this.#goOn();
+      return rest;
     });
     this.#longLines.leave(this);
     framing.end();

@@ -25,7 +25,7 @@ it("a process's last lines are read where the loop learns of its exit before it 
   const read = cli.read((chunk) => {
     printed += chunk;
     first.resolve();
-    return true;
+    return Buffer.alloc(0);
   });
   await first.promise;
 
