@@ -159,7 +159,7 @@ describe("a signal that asks a server for nothing", () => {
   });
 });
 
-describe.concurrent("a signal that ends a server", () => {
+describe("a signal that ends a server", () => {
   it.each(["SIGTERM", "SIGINT", "SIGQUIT", "SIGXCPU", "SIGPWR"] as const)(
     "has it drain, and leaves no agent: %s",
     async (signal) => {
