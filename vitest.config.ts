@@ -10,8 +10,14 @@ export default defineConfig({
     projects: [
       {
         extends: true,
-        test: { name: "service", include: ["test/**/*.test.ts"], exclude: ["test/fault/**"] },
+        test: {
+          name: "service",
+          include: ["test/**/*.test.ts"],
+          exclude: ["test/e2e/**", "test/fault/**"],
+        },
       },
+      // The service with the real CLI: each of its processes takes half a second of both cores.
+      { extends: true, test: { name: "e2e", include: ["test/e2e/**/*.test.ts"] } },
       // Each row of the fault suite once: it waits for minutes.
       { extends: true, test: { name: "fault", include: ["test/fault/**/*.test.ts"] } },
     ],
