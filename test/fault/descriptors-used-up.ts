@@ -17,7 +17,7 @@ import { GONE_AFTER_RESULT_MS, killAll, LADDER_MS, survivors } from "./survivors
 import { faultsWithin, Tally } from "./trials.ts";
 
 /** Leaves the default of 16 turns some forty connections. */
-const LIMIT = 256;
+const LIMIT = 512;
 const TURNS = 4;
 const TRIAL_MS = 60_000;
 const CANCELED_MS = 1000;

@@ -114,7 +114,9 @@ async function faultsOfStart(ground: Ground, disk: SmallDisk): Promise<string[]>
     // The limit of a file's size holds for the log too, of which nothing is left then.
     if (disk.prefix.length > 0) return [];
     const told = readFileSync(join(ground.root, "log"), "utf8");
-    return /^[^\n]*BREAKGLASS_DATA_DIR is [^\n]*\n$/.test(told) ? [] : [`a start tells ${told}`];
+    // Behind what the log says of the start.
+    const isOneLine = /^(\{[^\n]*\n)*[^\n{]*BREAKGLASS_DATA_DIR is [^\n]*\n$/.test(told);
+    return isOneLine ? [] : [`a start tells ${told}`];
   }
 }
 
