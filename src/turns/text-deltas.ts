@@ -176,9 +176,6 @@ export class TextDeltaReader {
       this.#block = deltas.block;
       this.#offset = 0;
       this.#shownId = otherThan(this.#shownId, deltas.messageId);
-    } else if (this.#offset === 0 && this.#shownId !== deltas.messageId) {
-      // It was only told that what it had was void, before it was known which message comes instead.
-      this.#shownId = otherThan(this.#shownId, deltas.messageId);
     }
     this.#offset += text.length;
     return textDeltaEvent(text, this.#shownId ?? deltas.messageId);
