@@ -1,5 +1,6 @@
 import { traitsOf } from "./cli-versions.ts";
-import type { ResultMessage } from "./messages.ts";
+import { MAX_ENTRIES } from "./malformed.ts";
+import { modelUsage, type ResultMessage } from "./messages.ts";
 import { toFinite } from "./numbers.ts";
 
 /** Finer than any price: takes off what the difference of two sums leaves behind. */
@@ -21,8 +22,21 @@ export class CostCount {
     const before = this.#toldBefore;
     this.#toldBefore = total;
     const since = this.#sinceResult ? result.model_usage_since_last_result : undefined;
-    if (since) return Object.values(since).reduce((sum, { costUSD }) => sum + costUSD, 0);
+    const known = since ? costOf(Object.values(since)) : undefined;
+    if (known !== undefined) return known;
     const isFurther = before > 0 && total >= before;
     return isFurther ? Math.round((total - before) * PRECISION) / PRECISION : total;
   }
+}
+
+/** What the models cost together. Undefined where one does not say, or where there are more than any agent uses. */
+function costOf(models: readonly unknown[]): number | undefined {
+  if (models.length > MAX_ENTRIES) return undefined;
+  let sum = 0;
+  for (const model of models) {
+    const { data } = modelUsage.safeParse(model);
+    if (data === undefined) return undefined;
+    sum += data.costUSD;
+  }
+  return sum;
 }

@@ -8,10 +8,10 @@ import { MAX_VALUES } from "./line.ts";
 const BEGINNING_LENGTH = 200;
 
 /**
- * So many entries of a list in a line are looked at; the CLI is not known to print a tenth of that. A line of 32 MiB holds
+ * So many entries of a list in a line are looked at; the CLI is not known to print half of that. A line of 32 MiB holds
  * millions of the smallest ones, each of them some microseconds of the server's thread and hundreds of bytes.
  */
-export const MAX_ENTRIES = 10_000;
+export const MAX_ENTRIES = 1000;
 
 /** The notice of a line that is not what the CLI prints. */
 export function malformedLine(line: string): EventKind {

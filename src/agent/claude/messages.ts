@@ -18,6 +18,11 @@ export const usage = z.object({
 });
 export type UsageCount = z.output<typeof usage>;
 
+/** As it was parsed: to copy an object of hundreds of thousands of names takes seconds, and loses `__proto__`. */
+const anyObject = z.custom<Readonly<Record<string, unknown>>>(
+  (value) => typeof value === "object" && value !== null && !Array.isArray(value),
+);
+
 /** `system/init`: the agent came up. Again at each turn that a process takes. */
 export const init = z.object({
   session_id: z.string(),
@@ -95,13 +100,13 @@ export const result = z.object({
   terminal_reason: maybeText,
   // Whose work it ends, where it is not a prompt's: `task-notification`.
   origin: z.object({ kind: z.string() }).nullish().catch(undefined),
-  // By model; 2.1.330. `total_cost_usd` is what the whole conversation has cost.
-  model_usage_since_last_result: z
-    .record(z.string(), z.object({ costUSD: z.number().min(0) }))
-    .nullish()
-    .catch(undefined),
+  // By model, each a `modelUsage`; 2.1.330. `total_cost_usd` is what the whole conversation has cost.
+  model_usage_since_last_result: anyObject.nullish().catch(undefined),
 });
 export type ResultMessage = z.output<typeof result>;
+
+/** An entry of a result's `model_usage_since_last_result`. */
+export const modelUsage = z.object({ costUSD: z.number().min(0) });
 
 /** An entry of a result's `permission_denials`. */
 export const permissionDenial = z.object({
@@ -201,7 +206,7 @@ export const controlResponse = z.object({
     subtype: z.string(),
     request_id: z.string(),
     error: maybeText,
-    response: z.record(z.string(), z.unknown()).nullish().catch(undefined),
+    response: anyObject.nullish().catch(undefined),
   }),
 });
 
@@ -216,10 +221,7 @@ export const toolRequest = z.object({
   request_id: z.string(),
   request: z.object({
     tool_name: z.string(),
-    // As it was parsed: a copy would be without the keys that the copier does not take, such as `__proto__`.
-    input: z.custom<object>(
-      (value) => typeof value === "object" && value !== null && !Array.isArray(value),
-    ),
+    input: anyObject,
     description: maybeText,
     tool_use_id: maybeText,
   }),

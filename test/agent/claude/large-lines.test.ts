@@ -3,7 +3,7 @@ import { NoticeReason } from "../../../gen/breakglass/v1/event_pb.ts";
 import { casesOf, INIT, reasonsOf, toolLine, translate, valuesOf } from "./lines.ts";
 
 /** So many entries of a list are looked at. */
-const MOST = 10_000;
+const MOST = 1000;
 
 function blocks(type: string, count: number, block: string): string {
   return `{"type":"${type}","message":{"content":[${Array(count).fill(block).join()}]}}`;
@@ -12,7 +12,7 @@ function blocks(type: string, count: number, block: string): string {
 describe("a line with very many parts", () => {
   it("has every tool's numbers as they were written, at the cost of one look at the line", () => {
     const block = '{"type":"tool_use","id":"t","name":"n","input":{"x":1.0}}';
-    // A look for each of them took eight minutes.
+    // A look for each of ten times as many took eight minutes.
     const tools = valuesOf(translate(blocks("assistant", MOST, block)).events, "tool");
     expect(tools).toHaveLength(MOST);
     expect(new Set(tools.map((tool) => tool.inputJson))).toEqual(new Set(['{"x":1.0}']));
@@ -26,25 +26,33 @@ describe("a line with very many parts", () => {
     ["assistant", '{"type":"text"}', "notice"],
     ["user", '{"type":"tool_result","tool_use_id":"t"}', "toolResult"],
     ["user", '{"type":"tool_result"}', "notice"],
-  ])("becomes at most 10,000 events and a notice: %s, %s", (type, block, kind) => {
-    const { events } = translate(blocks(type, 100_000, block));
+  ])("becomes at most 1000 events and a notice: %s, %s", (type, block, kind) => {
+    const { events } = translate(blocks(type, 5000, block));
     expect(events).toHaveLength(1 + MOST + 1);
     expect(casesOf(events).slice(0, 2)).toEqual(["session", kind]);
     expect(reasonsOf(events).at(-1)).toBe(NoticeReason.MALFORMED_OUTPUT);
     expect(valuesOf(events, "notice").at(-1)?.message).toBe(
-      "The agent printed a message of 100000 blocks; those after the first 10000 were skipped",
+      "The agent printed a message of 5000 blocks; those after the first 1000 were skipped",
     );
   });
 
   it("has a tool's answer of very many parts cut, and says so", () => {
-    const parts = Array(100_000).fill('{"type":"text","text":"x"}').join();
+    const parts = Array(5000).fill('{"type":"text","text":"x"}').join();
     const block = `{"type":"tool_result","tool_use_id":"t","content":[${parts}]}`;
     const [result] = valuesOf(translate(blocks("user", 1, block)).events, "toolResult");
-    expect(result?.content).toBe(`${"x\n".repeat(MOST)}[90000 more parts]`);
+    expect(result?.content).toBe(`${"x\n".repeat(MOST)}[4000 more parts]`);
+  });
+
+  it("has the numbers of a long list as they were written, up to 20,000 that need care", () => {
+    const input = (count: number) => `{"n":[${Array(count).fill("1.0").join()}],"s":"1.0"}`;
+    const [tool] = valuesOf(translate(toolLine(input(20_000))).events, "tool");
+    expect(tool).toMatchObject({ inputJson: input(20_000), truncated: false });
+    const [more] = valuesOf(translate(toolLine(input(20_001))).events, "tool");
+    expect(more).toMatchObject({ inputJson: "", truncated: true });
   });
 
   it("comes up whatever the list of agents is", () => {
-    const agents = Array(400_000).fill(1);
+    const agents = Array(40_000).fill(1);
     expect(casesOf(translate({ ...INIT, agents }).events)).toEqual(["session"]);
   });
 
