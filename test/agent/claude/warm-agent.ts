@@ -110,6 +110,7 @@ function playedIn(root: string, agentSessionId: string) {
   if (!existsSync(directory)) return [];
   const name = readdirSync(directory).find((file) => file === `${agentSessionId}.jsonl`);
   if (name === undefined) return [];
-  const lines = readFileSync(join(directory, name), "utf8").trimEnd().split("\n");
+  // The CLI may just have created it.
+  const lines = readFileSync(join(directory, name), "utf8").split("\n").filter(Boolean);
   return lines.map((line) => JSON.parse(line) as { prompt: string; pid: number });
 }
