@@ -3,6 +3,7 @@ import { NoticeReason } from "../../../gen/breakglass/v1/event_pb.ts";
 import type { PermissionMode } from "../../../gen/breakglass/v1/turn_pb.ts";
 import { ByteLines } from "../../stream/byte-lines.ts";
 import type { EventKind } from "../agent.ts";
+import { LONG_BYTES, type OutputReader, type OutputScheduler } from "../output-scheduler.ts";
 import { killCgroup, removeCgroup } from "../process/cgroup.ts";
 import { ended, STOP_RUNGS, stopFamily } from "../process/stop-ladder.ts";
 import { agentsArgument } from "./agent-definition.ts";
@@ -24,7 +25,6 @@ import { agentEnvironment, untrustingEnvironment } from "./environment.ts";
 import { noticeEvent } from "./events.ts";
 import { type Interlude, isOutOfTurn } from "./interlude.ts";
 import { decodeLine, isIntricate, type Message, parseMessage } from "./line.ts";
-import { LONG_BYTES, type LongLineReader, type LongLines } from "./long-lines.ts";
 import type { RefusalCause } from "./malformed.ts";
 import * as messages from "./messages.ts";
 import type { PermissionRules } from "./permission-rules.ts";
@@ -35,9 +35,10 @@ const EXIT_AFTER_OUTPUT_MS = 5000;
 /** An idle CLI answers within a few milliseconds. */
 const CONTROL_MS = 5000;
 
-/** How long what a process prints is looked at before others have their turn, and how much of it between two looks at the clock. */
-const SLICE_MS = 10;
+/** How much of what a process prints is looked at between two looks at the clock. */
 const PIECE_BYTES = 4096;
+/** So many bytes may take a while to look at: only then is it worth its 2 µs to ask for the thread's own time. */
+const LARGE_BYTES = 16 * 1024;
 /** So often may it begin to work by itself between two prompts: as often as tasks are followed that may end. */
 const MAX_OWN_WORK = 1000;
 
@@ -71,7 +72,7 @@ export interface ConversationMemory {
   /** All that is kept on its behalf counts in it. Whoever opens the conversation closes it. */
   readonly memory: ProcessMemory;
   readonly interlude: Interlude;
-  readonly longLines: LongLines;
+  readonly scheduler: OutputScheduler;
 }
 
 /** Looks after a conversation while no turn does. Must not throw. */
@@ -89,7 +90,7 @@ export interface ConversationKeeper {
  * 2. It prints no faster than its turn takes it; between turns it is not held up.
  * 3. Whatever way it ends, it is closed once, and `gone` resolves when nothing that it started is left.
  */
-export class Conversation implements LongLineReader {
+export class Conversation implements OutputReader {
   readonly place: ConversationPlace;
   readonly opening: Opening;
   /** What its process was started with. */
@@ -111,11 +112,11 @@ export class Conversation implements LongLineReader {
   /** What its tools may do. */
   readonly mode: PermissionMode;
   #sessionId: string;
-  readonly #longLines: LongLines;
+  readonly #scheduler: OutputScheduler;
   #reader: TurnReader | undefined;
   #isPaused = false;
-  /** How long what it prints has held the server's thread since it last had no long line. */
-  #tookMs = 0;
+  /** Others are read first. */
+  #isHeld = false;
   #turnId = "";
   #turnsBegun = 0;
   /** Set once nothing more comes of its process. */
@@ -183,7 +184,7 @@ export class Conversation implements LongLineReader {
       cwd: string;
     },
     keeper: ConversationKeeper,
-    { interlude, memory, longLines }: ConversationMemory,
+    { interlude, memory, scheduler }: ConversationMemory,
     options: ClaudeRunOptions,
   ) {
     const { executable, environment, passedNames, processes, umask } = options;
@@ -196,7 +197,7 @@ export class Conversation implements LongLineReader {
     this.#keeper = keeper;
     this.#interlude = interlude;
     this.memory = memory;
-    this.#longLines = longLines;
+    this.#scheduler = scheduler;
     this.#options = options;
     const gone = Promise.withResolvers<void>();
     this.gone = gone.promise;
@@ -307,7 +308,7 @@ export class Conversation implements LongLineReader {
   /** Reads on. */
   resume(): void {
     this.#isPaused = false;
-    this.#goOn();
+    this.#readOnAfter(0);
   }
 
   /** Its turn has to deal with what it has first. */
@@ -315,8 +316,8 @@ export class Conversation implements LongLineReader {
     return this.#isPaused;
   }
 
-  /** It may print on with its long line, where it has one. */
   readOn(): void {
+    this.#isHeld = false;
     if (!this.#isPaused) this.#cli.resume();
   }
 
@@ -363,18 +364,18 @@ export class Conversation implements LongLineReader {
     const framing = new ByteLines(this.#options.maxLineBytes, sink, this.memory.lines);
     this.memory.lines.giveWay = () => framing.drop();
     await this.#cli.read((chunk) => {
-      const began = performance.now();
+      const took = stopwatch(chunk.length + this.memory.lines.taken);
+      const until = performance.now() + this.#scheduler.sliceMs(this);
       let rest = chunk;
       do {
         framing.push(rest.subarray(0, PIECE_BYTES));
         rest = rest.subarray(PIECE_BYTES);
-      } while (rest.length > 0 && performance.now() - began < SLICE_MS);
+      } while (rest.length > 0 && performance.now() < until);
       this.#reader?.flush();
-      this.#tookMs += performance.now() - began;
-      this.#goOn();
+      this.#readOnAfter(took());
       return rest;
     });
-    this.#longLines.leave(this);
+    this.#scheduler.forget(this);
     framing.end();
     this.#reader?.flush();
     const exit = await this.#exit();
@@ -384,14 +385,13 @@ export class Conversation implements LongLineReader {
     void this.close();
   }
 
-  /** Reads on, unless it has to wait: for its turn, or because another one prints a long line. */
-  #goOn(): void {
-    const isLong = this.memory.lines.taken > LONG_BYTES && this.#closing === undefined;
-    if (!isLong) {
-      this.#longLines.leave(this, this.#tookMs);
-      this.#tookMs = 0;
-    }
-    if (this.#isPaused || (isLong && !this.#longLines.enter(this))) this.#cli.pause();
+  /** Reads on, unless its turn has to deal with what it has, or others come first. One that is to end is read to its end. */
+  #readOnAfter(tookMs: number): void {
+    const isClosing = this.#closing !== undefined;
+    if (isClosing) this.#scheduler.forget(this);
+    const hasLongLine = this.memory.lines.taken > LONG_BYTES;
+    this.#isHeld = !isClosing && !this.#scheduler.looked(this, tookMs, hasLongLine);
+    if (this.#isPaused || this.#isHeld) this.#cli.pause();
     else this.#cli.resume();
   }
 
@@ -548,6 +548,17 @@ export class Conversation implements LongLineReader {
     await this.#options.registry.recordProcessGone(this.processId).catch(() => {});
     this.#reportGone();
   }
+}
+
+/** Begins to measure, in milliseconds, how long it takes to look at so many bytes; what other processes take of it is not in it. */
+function stopwatch(bytes: number): () => number {
+  const start = performance.now();
+  if (bytes < LARGE_BYTES) return () => performance.now() - start;
+  const cpu = process.threadCpuUsage();
+  return () => {
+    const { user, system } = process.threadCpuUsage(cpu);
+    return (user + system) / 1000;
+  };
 }
 
 /** Nobody being left is what was wanted. */

@@ -1,5 +1,6 @@
 import type { PermissionMode } from "../../../gen/breakglass/v1/turn_pb.ts";
 import type { AgentTurn, OwnWork, SparePlace } from "../agent.ts";
+import { OutputScheduler } from "../output-scheduler.ts";
 import { AgentMemory } from "./agent-memory.ts";
 import type { ClaudeRunOptions } from "./claude-agent.ts";
 import { ClaudeRun } from "./claude-run.ts";
@@ -7,7 +8,6 @@ import type { ConversationPlace, Opening } from "./command-line.ts";
 import { Conversation, type ConversationKeeper } from "./conversation.ts";
 import { Interlude } from "./interlude.ts";
 import { LeftEvents } from "./left-events.ts";
-import { LongLines } from "./long-lines.ts";
 import { Spares } from "./spares.ts";
 
 /** After its result a CLI with nothing left to do needs 20 to 50 ms to exit; what its background needs is not known. */
@@ -33,7 +33,7 @@ export class Conversations implements ConversationKeeper {
   readonly #all = new Set<Conversation>();
   readonly #memory: AgentMemory;
   readonly #left: LeftEvents;
-  readonly #longLines = new LongLines();
+  readonly #scheduler = new OutputScheduler();
   /** Work of its own that each has begun since it last took a turn, oldest first; some may not have been taken up. */
   readonly #ownWork = new Map<Conversation, Set<ClaudeRun>>();
   readonly #idleTimers = new Map<Conversation, NodeJS.Timeout>();
@@ -181,7 +181,7 @@ export class Conversations implements ConversationKeeper {
       opening,
       mode,
       this,
-      { interlude, memory, longLines: this.#longLines },
+      { interlude, memory, scheduler: this.#scheduler },
       this.#options,
     ).catch((error: unknown) => {
       // It is told with the session's next process.

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { describe, expect, it } from "vitest";
 import { NoticeReason } from "../../../gen/breakglass/v1/event_pb.ts";
 import { PermissionMode } from "../../../gen/breakglass/v1/turn_pb.ts";
 import type { EventKind } from "../../../src/agent/agent.ts";
@@ -8,7 +8,6 @@ import { textEvent } from "../../../src/agent/claude/events.ts";
 import { Interlude } from "../../../src/agent/claude/interlude.ts";
 import { LeftEvents } from "../../../src/agent/claude/left-events.ts";
 import { isIntricate, MAX_VALUES, type Message } from "../../../src/agent/claude/line.ts";
-import { LongLines } from "../../../src/agent/claude/long-lines.ts";
 import { ToolQuestions } from "../../../src/agent/claude/tool-questions.ts";
 
 const MIB = 1024 * 1024;
@@ -130,54 +129,5 @@ describe("tool calls that wait for an approval", () => {
     const { questions, written } = questioner();
     expect(ask(questions, "r".repeat(201), "ls")).toEqual([]);
     expect(written).toEqual([]);
-  });
-});
-
-describe("long lines", () => {
-  beforeEach(() => void vi.useFakeTimers());
-  afterEach(() => void vi.useRealTimers());
-
-  function readers(lines: LongLines, count: number) {
-    const order: number[] = [];
-    const all = Array.from({ length: count }, (_, n) => ({
-      isPaused: false,
-      readOn: () => void order.push(n),
-    }));
-    return { order, all, entered: all.map((reader) => lines.enter(reader)) };
-  }
-
-  it("are read one at a time, in their order, with a rest of four times as long behind each", () => {
-    const lines = new LongLines();
-    const { all, order, entered } = readers(lines, 3);
-    expect(entered).toEqual([true, false, false]);
-    lines.leave(all[0]!, 100);
-    vi.advanceTimersByTime(399);
-    expect(order).toEqual([]);
-    vi.advanceTimersByTime(1);
-    expect(order).toEqual([1]);
-    lines.leave(all[1]!, 0);
-    vi.advanceTimersByTime(0);
-    expect(order).toEqual([1, 2]);
-  });
-
-  it("that do not end have others read after two seconds, unless they have and their turn is at them", () => {
-    const lines = new LongLines();
-    const { all, order } = readers(lines, 2);
-    all[0]!.isPaused = true;
-    vi.advanceTimersByTime(10_000);
-    expect(order).toEqual([]);
-    all[0]!.isPaused = false;
-    vi.advanceTimersByTime(2001);
-    expect(order).toEqual([1]);
-    expect(lines.enter(all[0]!)).toBe(false);
-  });
-
-  it("of a process that has gone hold nobody up", () => {
-    const lines = new LongLines();
-    const { all, order } = readers(lines, 3);
-    lines.leave(all[1]!);
-    lines.leave(all[0]!);
-    vi.advanceTimersByTime(0);
-    expect(order).toEqual([2]);
   });
 });

@@ -1,0 +1,153 @@
+/** From then on a line, with what was made of the ones before it, is a long one. Most have less than a tenth of it. */
+export const LONG_BYTES = 1024 * 1024;
+
+/** So long at a time what one process prints is looked at: where nobody is in a hurry, and where somebody may be. */
+const SLICE_MS = { alone: 10, beside: 2 };
+/** Who has held the server's thread for so long, beyond its share of the time since, is a heavy one. */
+const BURST_MS = 10;
+const SHARE = 0.05;
+/** A light one that printed within this time may print again at any moment. */
+const BESIDE_MS = 1000;
+
+/** Who has a long line may read so long on, while others wait; who has none loses its turn where it prints nothing. */
+const TURN_MS = { long: 2000, other: 50 };
+/**
+ * Behind each turn the server's thread is everybody else's for so many times as long as it took. What took much longer
+ * than any slice, as one long line may, delays others by all of it: so few of them are let through that one of the others'
+ * events in two hundred is late.
+ */
+const REST = { factor: 4, holdMs: 20, factorOfHold: 199, mostMs: 20_000 };
+
+/** A process whose output is looked at. */
+export interface OutputReader {
+  /** Its turn is at what it has printed: nothing that it does or leaves takes longer. */
+  readonly isPaused: boolean;
+  /** It may be read on. Must not throw. */
+  readOn(): void;
+}
+
+/**
+ * When which process's output is looked at: all of them on the one thread that everything else needs, too.
+ *
+ * 1. Who prints little is never held up.
+ * 2. Those who print much, or a long line, are read one after the other while anybody prints little, in the order in which
+ *    they asked; behind each the thread rests from them. So however many they are and whatever they print, the others'
+ *    events are as good as on time.
+ * 3. A long line is read of one process at a time: the memory that it takes on its way from the pipe to the disk is needed
+ *    once.
+ */
+export class OutputScheduler {
+  readonly #used = new WeakMap<OutputReader, { ms: number; time: number }>();
+  /** Who printed little, and when last; the latest is the last. */
+  readonly #light = new Map<OutputReader, number>();
+  readonly #waiting = new Set<OutputReader>();
+  /** Whose turn it is, how long it has held the thread, and how long it may take. */
+  #current: { readonly reader: OutputReader; tookMs: number; forMs: number } | undefined;
+  /** The end of somebody's turn, or of the rest behind it. */
+  #timer: NodeJS.Timeout | undefined;
+
+  /** How long a process's output may be looked at before others have their turn. */
+  sliceMs(reader: OutputReader): number {
+    return this.#isHeavy(reader) && this.#isBeside ? SLICE_MS.beside : SLICE_MS.alone;
+  }
+
+  /**
+   * Counts what looking at a process's output took, of the thread's own time where that is known. Answers whether it may be read on; where it may not, `readOn` is
+   * called once it may.
+   *
+   * @param hasLongLine - It has printed a long line, or a part of one, that its turn has not dealt with.
+   */
+  looked(reader: OutputReader, tookMs: number, hasLongLine: boolean): boolean {
+    this.#count(reader, tookMs);
+    if (hasLongLine) return this.#enter(reader);
+    const isHeavy = this.#isHeavy(reader);
+    if (isHeavy) this.#light.delete(reader);
+    else if (tookMs > 0) this.#noteLight(reader);
+    if (isHeavy && this.#isBeside) return this.#wait(reader, tookMs);
+    this.#leave(reader);
+    return true;
+  }
+
+  /** Nothing more comes of a process. Idempotent. */
+  forget(reader: OutputReader): void {
+    this.#light.delete(reader);
+    this.#leave(reader);
+  }
+
+  /** Whether something may be printed at any moment that is not to wait. */
+  get #isBeside(): boolean {
+    const since = performance.now() - BESIDE_MS;
+    for (const [reader, time] of this.#light) {
+      if (time > since) return true;
+      this.#light.delete(reader);
+    }
+    return false;
+  }
+
+  #noteLight(reader: OutputReader): void {
+    this.#light.delete(reader);
+    this.#light.set(reader, performance.now());
+  }
+
+  #isHeavy(reader: OutputReader): boolean {
+    return this.#count(reader, 0) > BURST_MS;
+  }
+
+  #count(reader: OutputReader, tookMs: number): number {
+    const now = performance.now();
+    const { ms, time } = this.#used.get(reader) ?? { ms: 0, time: now };
+    const used = Math.max(0, ms - (now - time) * SHARE) + tookMs;
+    this.#used.set(reader, { ms: used, time: now });
+    if (this.#current?.reader === reader) this.#current.tookMs += tookMs;
+    return used;
+  }
+
+  #enter(reader: OutputReader): boolean {
+    if (this.#current?.reader === reader) this.#current.forMs = TURN_MS.long;
+    else if (this.#timer === undefined) this.#begin(reader, TURN_MS.long);
+    else this.#waiting.add(reader);
+    return this.#current?.reader === reader;
+  }
+
+  #wait(reader: OutputReader, tookMs: number): boolean {
+    if (this.#current?.reader === reader) this.#rest(this.#current.tookMs);
+    // What it was looked at without having waited counts as its turn.
+    else if (this.#timer === undefined) this.#rest(tookMs);
+    this.#waiting.add(reader);
+    return false;
+  }
+
+  #leave(reader: OutputReader): void {
+    this.#waiting.delete(reader);
+    if (this.#current?.reader === reader) this.#rest(this.#current.tookMs);
+  }
+
+  #begin(reader: OutputReader, forMs: number): void {
+    this.#waiting.delete(reader);
+    this.#current = { reader, tookMs: 0, forMs };
+    this.#timer = setTimeout(() => this.#timeOut(forMs), forMs).unref();
+  }
+
+  #timeOut(hadMs: number): void {
+    const { reader, tookMs, forMs } = this.#current!;
+    const moreMs = reader.isPaused ? forMs : forMs - hadMs;
+    if (moreMs <= 0) this.#rest(tookMs);
+    else this.#timer = setTimeout(() => this.#timeOut(forMs), moreMs).unref();
+  }
+
+  #rest(tookMs: number): void {
+    clearTimeout(this.#timer);
+    this.#current = undefined;
+    const isHold = tookMs > REST.holdMs && this.#isBeside;
+    const restMs = tookMs * (isHold ? REST.factorOfHold : REST.factor);
+    this.#timer = setTimeout(() => this.#next(), Math.min(restMs, REST.mostMs)).unref();
+  }
+
+  #next(): void {
+    this.#timer = undefined;
+    const [next] = this.#waiting;
+    if (next === undefined) return;
+    this.#begin(next, TURN_MS.other);
+    next.readOn();
+  }
+}
