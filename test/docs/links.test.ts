@@ -1,7 +1,7 @@
-import { existsSync } from "node:fs";
+import { existsSync, globSync } from "node:fs";
 import { join, normalize } from "node:path";
 import { describe, expect, it } from "vitest";
-import { anchors, links, type Page, pages, REPOSITORY } from "./pages.ts";
+import { anchors, links, namedFiles, type Page, pages, REPOSITORY } from "./pages.ts";
 
 const all = pages();
 const byPath = new Map(all.map((page) => [page.path, page]));
@@ -23,6 +23,12 @@ describe("the documentation", () => {
       return anchor !== "" && (linked === undefined || !anchors(linked).includes(anchor));
     });
     expect(broken).toEqual([]);
+  });
+
+  it.each(all)("names in $path only files that are there", (page) => {
+    const files = globSync("{src,test,gen}/**/*.ts", { cwd: REPOSITORY }).map((path) => `/${path}`);
+    const isThere = (name: string) => files.some((path) => path.endsWith(`/${name}`));
+    expect(namedFiles(page).filter((name) => !isThere(name))).toEqual([]);
   });
 
   it("can be read from the README on", () => {

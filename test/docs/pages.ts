@@ -40,6 +40,11 @@ export function links({ text }: Page): string[] {
   return [...prose(text).matchAll(/\]\(([^)\s]+)\)/g)].map(([, target = ""]) => target);
 }
 
+/** The files of code that the page names, whole or by the end of their paths. */
+export function namedFiles({ text }: Page): string[] {
+  return [...withoutBlocks(text).matchAll(/`([\w./-]+\.ts)`/g)].map(([, file = ""]) => file);
+}
+
 /** The names by which the page's headings can be linked to, as GitHub makes them. */
 export function anchors({ text }: Page): string[] {
   return [...withoutBlocks(text).matchAll(/^#{1,6} (.+)$/gm)].map(([, heading = ""]) =>
