@@ -3,7 +3,12 @@ import { NoticeReason } from "../../../gen/breakglass/v1/event_pb.ts";
 import type { PermissionMode } from "../../../gen/breakglass/v1/turn_pb.ts";
 import { ByteLines } from "../../stream/byte-lines.ts";
 import type { EventKind } from "../agent.ts";
-import { LONG_BYTES, type OutputReader, type OutputScheduler } from "../output-scheduler.ts";
+import {
+  costOf,
+  LONG_BYTES,
+  type OutputReader,
+  type OutputScheduler,
+} from "../output-scheduler.ts";
 import { killCgroup, removeCgroup } from "../process/cgroup.ts";
 import { ended, STOP_RUNGS, stopFamily } from "../process/stop-ladder.ts";
 import { agentsArgument } from "./agent-definition.ts";
@@ -39,6 +44,8 @@ const CONTROL_MS = 5000;
 const PIECE_BYTES = 4096;
 /** So many bytes may take a while to look at: only then is it worth its 2 µs to ask for the thread's own time. */
 const LARGE_BYTES = 16 * 1024;
+/** Fewer take no longer than that: what is more was somebody else's. */
+const SMALL_MS = { least: 0.2, perByte: 0.00005 };
 /** So often may it begin to work by itself between two prompts: as often as tasks are followed that may end. */
 const MAX_OWN_WORK = 1000;
 
@@ -115,6 +122,8 @@ export class Conversation implements OutputReader {
   readonly #scheduler: OutputScheduler;
   #reader: TurnReader | undefined;
   #isPaused = false;
+  /** How many it has printed. */
+  #lines = 0;
   /** Others are read first. */
   #isHeld = false;
   #turnId = "";
@@ -364,15 +373,17 @@ export class Conversation implements OutputReader {
     const framing = new ByteLines(this.#options.maxLineBytes, sink, this.memory.lines);
     this.memory.lines.giveWay = () => framing.drop();
     await this.#cli.read((chunk) => {
-      const took = stopwatch(chunk.length + this.memory.lines.taken);
-      const until = performance.now() + this.#scheduler.sliceMs(this);
+      const looked = stopwatch(chunk.length + this.memory.lines.taken);
+      const before = this.#lines;
+      const cost = () => costOf(looked(), this.#lines - before, chunk.length - rest.length);
+      const most = this.#scheduler.sliceMs(this);
       let rest = chunk;
       do {
         framing.push(rest.subarray(0, PIECE_BYTES));
         rest = rest.subarray(PIECE_BYTES);
-      } while (rest.length > 0 && performance.now() < until);
+      } while (rest.length > 0 && cost() < most);
       this.#reader?.flush();
-      this.#readOnAfter(took());
+      this.#readOnAfter(cost());
       return rest;
     });
     this.#scheduler.forget(this);
@@ -386,11 +397,11 @@ export class Conversation implements OutputReader {
   }
 
   /** Reads on, unless its turn has to deal with what it has, or others come first. One that is to end is read to its end. */
-  #readOnAfter(tookMs: number): void {
+  #readOnAfter(costMs: number): void {
     const isClosing = this.#closing !== undefined;
     if (isClosing) this.#scheduler.forget(this);
     const hasLongLine = this.memory.lines.taken > LONG_BYTES;
-    this.#isHeld = !isClosing && !this.#scheduler.looked(this, tookMs, hasLongLine);
+    this.#isHeld = !isClosing && !this.#scheduler.looked(this, costMs, hasLongLine);
     if (this.#isPaused || this.#isHeld) this.#cli.pause();
     else this.#cli.resume();
   }
@@ -407,6 +418,7 @@ export class Conversation implements OutputReader {
   }
 
   #line(bytes: Uint8Array): void {
+    this.#lines++;
     this.#heardTime = performance.now();
     if (isIntricate(bytes)) {
       this.#refuse(bytes.length, "values");
@@ -553,7 +565,10 @@ export class Conversation implements OutputReader {
 /** Begins to measure, in milliseconds, how long it takes to look at so many bytes; what other processes take of it is not in it. */
 function stopwatch(bytes: number): () => number {
   const start = performance.now();
-  if (bytes < LARGE_BYTES) return () => performance.now() - start;
+  if (bytes < LARGE_BYTES) {
+    const mostMs = SMALL_MS.least + SMALL_MS.perByte * bytes;
+    return () => Math.min(performance.now() - start, mostMs);
+  }
   const cpu = process.threadCpuUsage();
   return () => {
     const { user, system } = process.threadCpuUsage(cpu);
