@@ -4,7 +4,7 @@ import { ExitStatus } from "./commands/exit-status.ts";
 import { openTerminal } from "./commands/terminal.ts";
 import { oneLine, print, terminalText } from "./commands/terminal-text.ts";
 import { UsageError } from "./commands/usage-error.ts";
-import { ConfigError } from "./config.ts";
+import { ConfigError } from "./config/config-error.ts";
 
 // Where the flag above is not given, Node would open a debugger's port to whoever sends it.
 process.on("SIGUSR1", () => {});
@@ -167,7 +167,8 @@ function statusOf(error: unknown): ExitStatus {
     return error.exitCode === 0 ? ExitStatus.ok : ExitStatus.usage;
   }
   const message = error instanceof Error ? error.message : String(error);
-  terminal.tell(print`breakglass: ${oneLine(message, ERROR_CHARACTERS)}`);
+  const lines = error instanceof ConfigError ? error.problems : [message];
+  for (const line of lines) terminal.tell(print`breakglass: ${oneLine(line, ERROR_CHARACTERS)}`);
   return error instanceof ConfigError || error instanceof UsageError
     ? ExitStatus.usage
     : ExitStatus.failed;

@@ -1,5 +1,5 @@
 import { setFlagsFromString } from "node:v8";
-import { readServeConfig } from "../config.ts";
+import { readServeConfig } from "../config/serve-config.ts";
 import { createLog, type Log } from "../log.ts";
 import { type Server, startServer } from "../server.ts";
 import { ExitStatus } from "./exit-status.ts";

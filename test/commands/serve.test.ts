@@ -33,6 +33,15 @@ describe("serve", () => {
     expect(ended).toMatchObject({ status: 2, stdout: "" });
     expect(ended.stderr).toMatch(/^breakglass: BREAKGLASS_LISTEN is "nowhere", but takes .*\n$/);
   });
+
+  it("tells several problems in a line each", async () => {
+    const environment = { BREAKGLASS_LISTEN: "nowhere", BREAKGLASS_MODEL: "a b" };
+    const { status, stderr } = await runCommand(["serve"], { environment });
+    expect(status).toBe(2);
+    expect(stderr).toMatch(
+      /^breakglass: BREAKGLASS_LISTEN is .*\nbreakglass: BREAKGLASS_MODEL is .*\n$/,
+    );
+  });
 });
 
 function firstLine({ process }: ReturnType<typeof startCommand>): Promise<string> {
