@@ -1,6 +1,9 @@
 /** Environment variables by name. */
 export type Environment = Readonly<Record<string, string | undefined>>;
 
+/** What every variable of the service's own begins with. */
+export const OWN_PREFIX = "BREAKGLASS_";
+
 /** The variable that marks every process of a turn: set by the server, and by nobody else. */
 export const PROCESS_ID_VARIABLE = "BREAKGLASS_PROCESS_ID";
 

@@ -4,6 +4,7 @@ import { ConfigError } from "./config-error.ts";
 import type { Environment } from "./environment.ts";
 import { readSettings } from "./setting.ts";
 import { SERVE_SETTINGS } from "./settings/sections.ts";
+import { unknownVariables } from "./unknown-variables.ts";
 
 /** What `serve` needs to know; nothing in it is read again later. A name that ends in `Ms` is in milliseconds. */
 export type ServeConfig = ReturnType<typeof readServeConfig>;
@@ -11,10 +12,10 @@ export type ServeConfig = ReturnType<typeof readServeConfig>;
 /**
  * Reads the server's settings.
  *
- * @throws ConfigError for all that cannot be used.
+ * @throws ConfigError for all that cannot be used and all variables that are not known.
  */
 export function readServeConfig(environment: Environment = process.env) {
-  const problems: string[] = [];
+  const problems = unknownVariables(environment);
   const { tlsCert, tlsKey, ...values } = readSettings(SERVE_SETTINGS, environment, problems);
   problems.push(...halfOfTls(environment));
   const home = findHome(environment);

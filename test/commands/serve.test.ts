@@ -34,6 +34,23 @@ describe("serve", () => {
     expect(ended.stderr).toMatch(/^breakglass: BREAKGLASS_LISTEN is "nowhere", but takes .*\n$/);
   });
 
+  it("exits 2 where a variable is not known, and names the one that was meant", async () => {
+    const environment = {
+      BREAKGLASS_LISTEN: "127.0.0.1:0",
+      BREAKGLASS_DATA_DIR: dataDir,
+      BREAKGLASS_PERMISION_MODE: "ask",
+    };
+    const server = startCommand(["serve"], { environment });
+    // One that starts is to fail the test at once, not to serve until it times out.
+    server.process.stdout?.on("data", () => server.process.kill());
+    expect(await server.ended).toEqual({
+      status: 2,
+      stdout: "",
+      stderr:
+        "breakglass: BREAKGLASS_PERMISION_MODE is not a setting: did you mean BREAKGLASS_PERMISSION_MODE?\n",
+    });
+  });
+
   it("tells several problems in a line each", async () => {
     const environment = { BREAKGLASS_LISTEN: "nowhere", BREAKGLASS_MODEL: "a b" };
     const { status, stderr } = await runCommand(["serve"], { environment });

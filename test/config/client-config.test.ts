@@ -39,6 +39,12 @@ describe("readClientConfig", () => {
     );
   });
 
+  it("refuses a variable that is not known: it may have been meant to name the server", () => {
+    expect(() => readClientConfig(undefined, { BREAKGLASS_ULR: "https://ops.example" })).toThrow(
+      /^BREAKGLASS_ULR is not a setting: did you mean BREAKGLASS_URL\?$/,
+    );
+  });
+
   it("does not mind what serve reads, and does not read it", () => {
     expect(() => readClientConfig(undefined, { BREAKGLASS_MAX_CONNECTIONS: "0" })).not.toThrow();
   });

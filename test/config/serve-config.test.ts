@@ -123,11 +123,13 @@ describe("readServeConfig", () => {
       readServeConfig({
         BREAKGLASS_LISTEN: "nowhere",
         BREAKGLASS_TLS_KEY: "/key.pem",
+        BREAKGLASS_PERMISION_MODE: "ask",
         BREAKGLASS_MAX_CONNECTIONS: "0",
       });
     expect(read).toThrow(
       expect.objectContaining({
         problems: [
+          "BREAKGLASS_PERMISION_MODE is not a setting: did you mean BREAKGLASS_PERMISSION_MODE?",
           'BREAKGLASS_LISTEN is "nowhere", but takes HOST:PORT, such as 127.0.0.1:7433',
           'BREAKGLASS_MAX_CONNECTIONS is "0", but takes a whole number from 1 to 1000000',
           "BREAKGLASS_TLS_CERT is not set, but TLS takes both BREAKGLASS_TLS_CERT and BREAKGLASS_TLS_KEY",

@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { readClientConfig } from "../../src/config/client-config.ts";
 import { ConfigError } from "../../src/config/config-error.ts";
+import { readServeConfig } from "../../src/config/serve-config.ts";
 import type { Setting } from "../../src/config/setting.ts";
 import { readSettings } from "../../src/config/setting.ts";
 import { COMMAND_SETTINGS } from "../../src/config/settings/commands.ts";
@@ -115,13 +116,22 @@ describe("a secret", () => {
     expect(secrets.map(({ variable }) => variable)).toEqual(["BREAKGLASS_TOKEN"]);
   });
 
-  it("is never printed where it is refused", () => {
+  it("is never printed: neither where it is refused nor under a name that is not known", () => {
     const refused = fc.stringMatching(/^[a-z]{8,20} [a-z]{8,20}$/);
-    const names = secrets.map(({ variable }) => variable);
+    const names = secrets.flatMap(({ variable }) => [
+      variable,
+      `${variable}X`,
+      variable.toLowerCase(),
+    ]);
     fc.assert(
       fc.property(fc.constantFrom(...names), refused, (name, text) => {
-        const message = messageOf(() => readClientConfig(undefined, { [name]: text }));
-        for (const part of text.split(" ")) expect(message).not.toContain(part);
+        for (const read of [
+          () => readClientConfig(undefined, { [name]: text }),
+          () => readServeConfig({ HOME: "/h", [name]: text, BREAKGLASS_LISTEN: "nowhere" }),
+        ]) {
+          const message = messageOf(read);
+          for (const part of text.split(" ")) expect(message).not.toContain(part);
+        }
       }),
     );
   });
