@@ -2,6 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { SERVE_SETTINGS } from "../../src/config/settings/sections.ts";
 import { runCommand, startCommand } from "./run-command.ts";
 
 let dataDir: string;
@@ -58,6 +59,19 @@ describe("serve", () => {
     expect(stderr).toMatch(
       /^breakglass: BREAKGLASS_LISTEN is .*\nbreakglass: BREAKGLASS_MODEL is .*\n$/,
     );
+  });
+
+  it("lists the settings in its help, and the commands theirs", async () => {
+    const variablesOf = async (command: string) => {
+      const { stdout } = await runCommand([command, "--help"]);
+      return stdout.match(/^ {2}BREAKGLASS_\w+$/gm)?.map((line) => line.trim());
+    };
+    expect((await variablesOf("serve"))?.sort()).toEqual(
+      Object.values(SERVE_SETTINGS)
+        .map(({ variable }) => variable)
+        .sort(),
+    );
+    expect(await variablesOf("run")).toEqual(["BREAKGLASS_URL", "BREAKGLASS_TOKEN"]);
   });
 });
 
