@@ -13,8 +13,8 @@ import { claudeArguments, userMessage } from "../../src/agent/claude/command-lin
 import { agentEnvironment } from "../../src/agent/claude/environment.ts";
 import { parseMessage } from "../../src/agent/claude/line.ts";
 import { NO_RULES } from "../../src/agent/claude/permission-rules.ts";
-import { PROCESS_ID_VARIABLE } from "../../src/agent/process/process-looks.ts";
 import { listProcesses, readEnvironmentVariable } from "../../src/agent/process/process-table.ts";
+import { PROCESS_ID_VARIABLE } from "../../src/config/environment.ts";
 import { bash, type Script, say, tool } from "../../src/drill/script.ts";
 import { startScriptedModel } from "../../src/drill/scripted-model.ts";
 import { ByteLines } from "../../src/stream/byte-lines.ts";

@@ -1,8 +1,6 @@
 import { delimiter } from "node:path";
-import { PROCESS_ID_VARIABLE } from "../process/process-looks.ts";
+import { type Environment, PROCESS_ID_VARIABLE } from "../../config/environment.ts";
 import { searchedFolders } from "./executable.ts";
-
-type Environment = Readonly<Record<string, string | undefined>>;
 
 /** What the CLI and the tools that it runs need of the server's environment, and nothing that could be a secret of the
  * server's own. The CLI's credentials are the exception: without them there is no agent. */

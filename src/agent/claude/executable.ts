@@ -1,10 +1,9 @@
 import { accessSync, constants, statSync } from "node:fs";
 import { createRequire } from "node:module";
 import { delimiter, dirname, isAbsolute, join } from "node:path";
+import type { Environment } from "../../config/environment.ts";
 import { foreignOwner, modeWeakness, replaceable, type Weakness } from "../../file-trust.ts";
 import type { Log } from "../../log.ts";
-
-type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
  * The CLI's executable: what the operator set, else `claude` on PATH, else the one that was installed with the package.

@@ -13,9 +13,9 @@ import {
   launch,
   removeCgroup,
 } from "../../../src/agent/process/cgroup.ts";
-import { PROCESS_ID_VARIABLE } from "../../../src/agent/process/process-looks.ts";
 import { stopFamily } from "../../../src/agent/process/stop-ladder.ts";
 import { TurnProcesses } from "../../../src/agent/process/turn-processes.ts";
+import { PROCESS_ID_VARIABLE } from "../../../src/config/environment.ts";
 import { createLog } from "../../../src/log.ts";
 import { eventually } from "../../support/processes.ts";
 

@@ -3,13 +3,13 @@ import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { afterEach, describe, expect, it } from "vitest";
 import type { ProcessFamily } from "../../../src/agent/process/process-family.ts";
-import { PROCESS_ID_VARIABLE } from "../../../src/agent/process/process-looks.ts";
 import {
   listProcesses,
   readEnvironmentVariable,
 } from "../../../src/agent/process/process-table.ts";
 import { stopFamily } from "../../../src/agent/process/stop-ladder.ts";
 import { TurnProcesses } from "../../../src/agent/process/turn-processes.ts";
+import { PROCESS_ID_VARIABLE } from "../../../src/config/environment.ts";
 import { createLog } from "../../../src/log.ts";
 import { eventually } from "../../support/processes.ts";
 
