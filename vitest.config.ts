@@ -1,4 +1,5 @@
 import { defineConfig } from "vitest/config";
+import { COMPILE_CACHE } from "./test/support/compile-cache.ts";
 
 export default defineConfig({
   test: {
@@ -7,6 +8,8 @@ export default defineConfig({
     hookTimeout: 60_000,
     // On two cores: they wait more than they work, but more would only make each other's processes late.
     maxWorkers: 3,
+    // For the programs that tests start in their own environment.
+    env: COMPILE_CACHE,
     projects: [
       {
         extends: true,
