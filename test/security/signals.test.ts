@@ -1,4 +1,4 @@
-import { execFileSync, spawn } from "node:child_process";
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import {
   closeSync,
@@ -76,6 +76,11 @@ async function startServe(
       await exited;
     },
   };
+}
+
+/** Ends a process where the test ends before it. */
+function endedAtLast(child: ChildProcess): Disposable {
+  return { [Symbol.dispose]: () => void child.kill("SIGKILL") };
 }
 
 const agentsOf = ({ variables }: TestEnvironment) =>
@@ -204,6 +209,7 @@ describe.concurrent("a signal that ends a server", () => {
       env: environment.variables,
       stdio: ["ignore", "pipe", "pipe"],
     });
+    using _ended = endedAtLast(child);
     // The log's first line is from the middle of the start.
     await once(child.stderr, "data");
     child.kill("SIGHUP");
@@ -407,6 +413,7 @@ describe.concurrent("a server whose outputs go away", () => {
         stdio: ["ignore", "pipe", "ignore"],
       },
     );
+    using _ended = endedAtLast(child);
     const exited = once(child, "exit");
     const [line] = await Promise.race([once(child.stdout, "data"), exited]);
     using connection = connect(/http:\/\/\S+/.exec(String(line))![0]);
@@ -444,6 +451,7 @@ describe.concurrent("a server whose outputs go away", () => {
       env: variables,
       stdio: ["ignore", "pipe", "pipe"],
     });
+    using _ended = endedAtLast(child);
     const exited = once(child, "exit");
     child.stdout.destroy();
     child.stderr.destroy();
@@ -451,6 +459,7 @@ describe.concurrent("a server whose outputs go away", () => {
     const answer = await eventually(
       () => connection.client.listSessions({}).catch(() => undefined),
       (found) => found !== undefined,
+      40_000,
     );
     expect(answer).toMatchObject({ sessions: [] });
     child.kill("SIGTERM");
