@@ -16,7 +16,7 @@ const TURN_MS = { long: 2000, other: 50 };
  * than any slice, as one long line may, delays others by all of it: so few of them are let through that one of the others'
  * events in two hundred is late.
  */
-const REST = { factor: 4, holdMs: 20, factorOfHold: 199, mostMs: 20_000 };
+const REST = { factor: 4, holdMs: 20, factorOfHold: 199, mostMs: 60_000 };
 
 /** What a line, and a byte of it, costs the server's threads behind being looked at, until it is on the disk and with its readers (measured). */
 const LATER_MS = { perLine: 0.02, perByte: 5 / (1024 * 1024) };

@@ -24,6 +24,8 @@ const CLOCK_MS = 20;
 const QUIET_MS = 2000;
 /** How long they are let print where nothing else is said. */
 const HOARDING_MS = 30_000;
+/** How often it is looked whether all of them are gone. */
+const GONE_LOOK_MS = 5000;
 
 /** What an agent prints, and how often; the largest come to 1 GB where it is let. */
 interface Sort {
@@ -168,8 +170,10 @@ function hoard(
     await recording.accepted();
     while (!existsSync(sign)) {
       await delay(50);
-      const isGone = recording.hasEnd && processesWith(MARKER, variables[MARKER]!).length <= 1;
-      if (isGone) return;
+      if (!recording.hasEnd) continue;
+      // To look through all processes takes this one's loop, which the other turn's events are timed on.
+      await delay(GONE_LOOK_MS);
+      if (processesWith(MARKER, variables[MARKER]!).length <= 1) return;
     }
   };
   const isIdle = sort.idle !== undefined;

@@ -122,7 +122,7 @@ export class Conversation implements OutputReader {
   readonly #scheduler: OutputScheduler;
   #reader: TurnReader | undefined;
   #isPaused = false;
-  /** How many it has printed. */
+  /** How many it has printed, and was answered. */
   #lines = 0;
   /** Others are read first. */
   #isHeld = false;
@@ -302,6 +302,8 @@ export class Conversation implements OutputReader {
 
   /** Answers what the process asked. One that asks on without reading the answers is ended. */
   reply(line: string): void {
+    // It costs as much as what it answers.
+    this.#lines++;
     const { replies } = this.memory;
     const bytes = Buffer.byteLength(line);
     if (replies.take(bytes)) this.#cli.write(line, () => replies.giveBack(bytes));
