@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { PermissionMode } from "../../gen/breakglass/v1/turn_pb.ts";
 import { SCHEMA_VERSION } from "../../src/store/sqlite/schema.ts";
-import { SqliteStore } from "../../src/store/sqlite/sqlite-store.ts";
+import { openSqliteStore } from "../../src/store/sqlite/sqlite-store.ts";
 import { turnStart } from "../support/turn-start.ts";
 
 /** A store as a server of an older schema left it; see `stores/keep-store.ts`. */
@@ -30,7 +30,7 @@ async function older(version: number) {
 describe.each([1, 2, 3])("a store of schema version %i", (version) => {
   it("is brought forward with every turn and event as it was, to the byte", async () => {
     await using kept = await older(version);
-    const store = await SqliteStore.open(kept.path);
+    const store = await openSqliteStore(kept.path);
     const found: Uint8Array[] = [];
     for (const { turnId, principal } of kept.turns) {
       expect((await store.getTurn(turnId, principal)).turnId).toBe(turnId);
@@ -70,7 +70,7 @@ describe.each([1, 2, 3])("a store of schema version %i", (version) => {
 
   it("has its requests joined by retries of them, and by nothing else", async () => {
     await using kept = await older(version);
-    const store = await SqliteStore.open(kept.path);
+    const store = await openSqliteStore(kept.path);
     const retry = turnStart({
       principal: "alice",
       prompt: "What is wrong with the gateway?",
@@ -94,7 +94,7 @@ describe.each([1, 2, 3])("a store of schema version %i", (version) => {
 
   it("takes what is new in the schema", async () => {
     await using kept = await older(version);
-    const store = await SqliteStore.open(kept.path);
+    const store = await openSqliteStore(kept.path);
     const { sessions } = await store.removeEndedTurns(Date.UTC(2100, 0), 100, Date.UTC(2026, 11));
     // Alice's session has a running turn.
     expect(sessions).toHaveLength(1);
@@ -119,7 +119,7 @@ describe("a store of schema version 3", () => {
     database.exec(`UPDATE sessions SET agent_session_id = '${taken}'`);
     database.exec(`UPDATE removals SET agent_session_id = '${taken}'`);
     database.close();
-    const store = await SqliteStore.open(kept.path);
+    const store = await openSqliteStore(kept.path);
     const first = await store.getSession(alice!.sessionId, alice!.principal);
     expect(first.agentSessionId).toBe(taken);
     const second = await store.getSession(bob!.sessionId, bob!.principal);
@@ -143,7 +143,7 @@ describe("a store of schema version 3", () => {
     const process = database.prepare("INSERT INTO processes VALUES (?, ?, ?)");
     process.run("left", sessionId, "/workspaces/a");
     database.close();
-    const store = await SqliteStore.open(kept.path);
+    const store = await openSqliteStore(kept.path);
     const removals = await store.listRemovals();
     expect(new Set(removals.map(({ sessionKey }) => sessionKey)).size).toBe(5);
     const { sessionKey } = await store.getSession(sessionId, String(row?.principal));
@@ -166,12 +166,12 @@ describe("a store of schema version 1", () => {
     // In the way of the step's table.
     database.exec("CREATE TABLE removals (something TEXT)");
     database.close();
-    await expect(SqliteStore.open(kept.path)).rejects.toThrow(/removals already exists/);
+    await expect(openSqliteStore(kept.path)).rejects.toThrow(/removals already exists/);
     const again = new DatabaseSync(kept.path);
     expect(again.prepare("PRAGMA user_version").get()?.user_version).toBe(1);
     again.exec("DROP TABLE removals");
     again.close();
-    const store = await SqliteStore.open(kept.path);
+    const store = await openSqliteStore(kept.path);
     expect(await store.listRemovals()).toEqual([]);
     await store.close();
   });
