@@ -130,6 +130,25 @@ export function describeStore(open: () => Promise<StoreUnderTest>): void {
     expect((await store.listSessions(PRINCIPAL, 10, undefined)).items).toHaveLength(1);
   });
 
+  it("keeps nothing of a turn that it refuses", async () => {
+    await using opened = await open();
+    const { store } = opened;
+    const refused = turnStart({ requestId: randomUUID(), maxSessionTurns: 0 });
+    const good = turnStart();
+    const waits = { processId: "waits", sessionId: "", workspace: refused.newSession.workspace };
+    const settled = await Promise.allSettled([
+      store.recordProcess(waits),
+      store.createTurn(refused),
+      store.createTurn(good),
+    ]);
+    expect(settled.map(({ status }) => status)).toEqual(["fulfilled", "rejected", "fulfilled"]);
+    const { items } = await store.listSessions(PRINCIPAL, 10, undefined);
+    expect(items.map(({ sessionId }) => sessionId)).toEqual([good.newSession.sessionId]);
+    expect(await store.listLeftProcesses()).toEqual([waits]);
+    const again = { ...refused, maxSessionTurns: 1, prompt: "something else" };
+    expect((await store.createTurn(again)).joined).toBe(false);
+  });
+
   it("lets one turn run in a session, of those that are asked for at once", async () => {
     await using opened = await open();
     const { store } = opened;

@@ -10,12 +10,16 @@ export function methodOf(database: SqliteDatabase, { method }: Call): Method {
   return database.methods[method] as Method;
 }
 
-/** Performs writes in one transaction; where that fails, each in its own, so that none fails for another's sake. */
+/**
+ * Performs writes in one transaction. One that is refused or fails leaves nothing of itself in it, and does not keep the
+ * others from being committed.
+ */
 export function commit(database: SqliteDatabase, writes: readonly Call[]): Answer[] {
   if (writes.length === 0) return [];
   try {
     return database.transaction(() => writes.map((call) => write(database, call)));
   } catch (error) {
+    // The transaction is lost, with what went well in it: each by itself, so that none fails for another's sake.
     if (writes.length > 1) return writes.flatMap((call) => commit(database, [call]));
     return writes.map(({ id }) => ({ id, failure: failureOf(error) }));
   }
@@ -32,9 +36,9 @@ export function read(database: SqliteDatabase, call: Call): Answer {
 
 function write(database: SqliteDatabase, call: Call): Answer {
   try {
-    return perform(database, call);
+    return database.savepoint(() => perform(database, call));
   } catch (error) {
-    if (!(error instanceof Refusal)) throw error;
+    if (!database.isTransaction) throw error;
     return { id: call.id, failure: failureOf(error) };
   }
 }

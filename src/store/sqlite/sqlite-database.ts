@@ -18,6 +18,11 @@ export class SqliteDatabase {
     this.methods = createMethods(createTables(this.#statements), () => this.#database.close());
   }
 
+  /** Whether one is open. SQLite ends it by itself where, say, the disk is full. */
+  get isTransaction(): boolean {
+    return this.#database.isTransaction;
+  }
+
   /** Runs `work` and commits, or rolls back and throws what it threw. */
   transaction<T>(work: () => T): T {
     this.#statements.run("BEGIN IMMEDIATE");
@@ -26,8 +31,23 @@ export class SqliteDatabase {
       this.#statements.run("COMMIT");
       return answer;
     } catch (error) {
-      // SQLite rolls back by itself where the disk is full.
-      if (this.#database.isTransaction) this.#statements.run("ROLLBACK");
+      if (this.isTransaction) this.#statements.run("ROLLBACK");
+      throw error;
+    }
+  }
+
+  /** Runs a part of a transaction; where that throws, nothing of it is left in the transaction, if that is still open. */
+  savepoint<T>(work: () => T): T {
+    this.#statements.run("SAVEPOINT part");
+    try {
+      const answer = work();
+      this.#statements.run("RELEASE part");
+      return answer;
+    } catch (error) {
+      if (this.isTransaction) {
+        this.#statements.run("ROLLBACK TO part");
+        this.#statements.run("RELEASE part");
+      }
       throw error;
     }
   }
