@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { describe, expect, it } from "vitest";
 import { openSqliteStore } from "../../src/store/sqlite/sqlite-store.ts";
+import { SUCCEEDED, turnStart } from "../support/turn-start.ts";
 import { describeStore, type StoreUnderTest } from "./store-contract.ts";
 
 async function open(): Promise<StoreUnderTest & { readonly path: string }> {
@@ -29,6 +30,30 @@ async function open(): Promise<StoreUnderTest & { readonly path: string }> {
 
 describe("the store in an SQLite file", () => {
   describeStore(open);
+
+  it("removes a turn in smaller pieces where its events lie between others'", async () => {
+    await using opened = await open();
+    const { store } = opened;
+    const [scattered, other] = [turnStart(), turnStart()];
+    for (const start of [scattered, other]) await store.createTurn(start);
+    const none = new Uint8Array(1);
+    const appended = Array.from({ length: 600 }, (_, n) => [
+      store.append({ turnId: scattered.turnId, firstSequence: n + 1, events: [none], time: 1 }),
+      store.append({
+        ...{ turnId: other.turnId, firstSequence: 20 * n + 1, time: 1 },
+        events: Array.from({ length: 20 }, () => none),
+      }),
+    ]);
+    await Promise.all(appended.flat());
+    const { turnId } = scattered;
+    const end = { turnId, firstSequence: 601, events: [none], time: 2, end: SUCCEEDED };
+    await store.append(end);
+    await store.removeEndedTurns(100, 1, 100);
+    let pieces = 1;
+    while (await store.removeSome()) pieces++;
+    expect(pieces).toBeGreaterThan(5);
+    expect(await store.readEvents(other.turnId, 0, 1_000_000)).toHaveLength(12_000);
+  });
 
   it("is the only one on its file", async () => {
     await using opened = await open();

@@ -149,6 +149,33 @@ export function describeStore(open: () => Promise<StoreUnderTest>): void {
     expect((await store.createTurn(again)).joined).toBe(false);
   });
 
+  it("tells the last event of a turn that runs, wherever it tells of the turn", async () => {
+    await using opened = await open();
+    const { store } = opened;
+    const requestId = randomUUID();
+    const start = turnStart({ requestId });
+    const { turnId } = start;
+    const { sessionId } = (await store.createTurn(start)).session;
+    const append = (firstSequence: number, ...events: string[]) =>
+      store.append({ turnId, firstSequence, events: bytes(...events), time: 1 });
+    const expectEverywhere = async (from: Store, lastSequence: number) => {
+      const told = [
+        await from.getTurn(turnId, PRINCIPAL),
+        (await from.createTurn(start)).turn,
+        ...(await from.listTurns(sessionId, PRINCIPAL, 10, undefined)).items,
+        ...(await from.listChanges(sessionId, PRINCIPAL, 0, 10)).map(({ turn }) => turn),
+        ...(await from.listLeftTurns()),
+      ];
+      expect(told.map((turn) => turn.lastSequence)).toEqual(Array(5).fill(lastSequence));
+    };
+    await expectEverywhere(store, 0);
+    await append(1, "a");
+    await expectEverywhere(store, 1);
+    await append(2, "b", "c");
+    await expectEverywhere(store, 3);
+    await expectEverywhere(await opened.reopen(), 3);
+  });
+
   it("lets one turn run in a session, of those that are asked for at once", async () => {
     await using opened = await open();
     const { store } = opened;

@@ -13,13 +13,19 @@ export function append(tables: Tables, batch: EventBatch): void {
     throw storageFailed("a batch does not follow the turn's last event");
   }
   events.append(turnKey, firstSequence, batch.events);
-  turns.setLastSequence(turnKey, firstSequence - 1 + batch.events.length);
   if (agentSessionId !== undefined && conversations.claim(sessionKey, agentSessionId)) {
     sessions.setConversation(sessionKey, agentSessionId);
   }
   if (state !== undefined) turns.setState(turnKey, state);
   if (steer !== undefined) requests.insertSteer(steer, turnId, firstSequence);
   if (end === undefined) return;
-  turns.end(turnKey, end, sessions.nextChange(sessionKey), time);
+  const lastSequence = firstSequence - 1 + batch.events.length;
+  turns.end(turnKey, lastSequence, end, sessions.nextChange(sessionKey), time);
   sessions.endTurn(sessionKey, turnId, end, time);
+}
+
+/** Whether a batch is one event and nothing else: one statement, which leaves nothing of itself where it fails. */
+export function isOneInsert({ events, agentSessionId, state, steer, end }: EventBatch): boolean {
+  const isMore = agentSessionId ?? state ?? steer ?? end;
+  return events.length === 1 && isMore === undefined;
 }

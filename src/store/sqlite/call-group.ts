@@ -36,6 +36,8 @@ export function read(database: SqliteDatabase, call: Call): Answer {
 
 function write(database: SqliteDatabase, call: Call): Answer {
   try {
+    // SQLite undoes a statement that fails by itself: a savepoint, 4 µs, would add nothing.
+    if (methodOf(database, call).isOneStatement?.(...call.args)) return perform(database, call);
     return database.savepoint(() => perform(database, call));
   } catch (error) {
     if (!database.isTransaction) throw error;

@@ -1,9 +1,17 @@
 import { Refusal } from "../../errors.ts";
 import type { Statements } from "./statements.ts";
 
-/** What a row costs to remove beside its bytes. */
+/** What a row costs to remove beside its bytes, behind one that was removed too. */
 const ROW_BYTES = 256;
-/** The events of all turns, clustered by turn. */
+/** The most that it costs where other turns' rows are between them: a page of its own (measured: 24 µs against 5). */
+const PAGE_BYTES = 4096;
+
+/**
+ * The events of all turns, in the order in which they came.
+ *
+ * A thousand turns append one event each to the same last page, and to an index of some bytes a row; clustered by turn each
+ * of them had a page of its own to write (measured: 43 µs an event against 13, and seven times the bytes in the log).
+ */
 export class EventsTable {
   readonly #statements: Statements;
 
@@ -45,17 +53,18 @@ export class EventsTable {
   /** Removes a turn's first events, for about `most` bytes, at least one if any. Answers what it cost: `most` where some are left. */
   removeFirst(turnKey: number, most: number): number {
     // The length of a large event is known without reading it.
-    const sql = `SELECT sequence, octet_length(event) AS bytes FROM events WHERE turn_key = ? ORDER BY sequence`;
+    const sql = `SELECT rowid, sequence, octet_length(event) AS bytes FROM events WHERE turn_key = ? ORDER BY sequence`;
     let cost = 0;
-    let last = 0;
-    for (const { sequence, bytes } of this.#statements.iterate(sql, turnKey)) {
+    let last = { rowid: 0, sequence: 0 };
+    for (const row of this.#statements.iterate(sql, turnKey)) {
       if (cost >= most) break;
-      last = Number(sequence);
-      cost += ROW_BYTES + Number(bytes);
+      const [rowid, sequence] = [Number(row.rowid), Number(row.sequence)];
+      cost += Number(row.bytes) + Math.min((rowid - last.rowid) * ROW_BYTES, PAGE_BYTES);
+      last = { rowid, sequence };
     }
     if (cost === 0) return 0;
     const remove = "DELETE FROM events WHERE turn_key = ? AND sequence <= ?";
-    this.#statements.run(remove, turnKey, last);
+    this.#statements.run(remove, turnKey, last.sequence);
     const isLeft = "SELECT 1 FROM events WHERE turn_key = ? LIMIT 1";
     return this.#statements.get(isLeft, turnKey) === undefined ? cost : Math.max(cost, most);
   }

@@ -1,6 +1,6 @@
 import { notFound, Refusal, storageFailed } from "../../errors.ts";
 import type { Store } from "../store.ts";
-import { append } from "./append.ts";
+import { append, isOneInsert } from "./append.ts";
 import { Removal } from "./removal.ts";
 import { startTurn } from "./start-turn.ts";
 import type { Tables } from "./tables.ts";
@@ -15,6 +15,8 @@ export interface Method<Args extends readonly unknown[] = readonly unknown[], Re
   perform(...args: Args): Result;
   /** About how many bytes a call writes, where that may be many. */
   bytes?(...args: Args): number;
+  /** Whether all that a call writes is one statement. Left out: it may be several. */
+  isOneStatement?(...args: Args): boolean;
 }
 
 /** Each method of the store: one that is missing, or takes or answers something else, does not compile. */
@@ -39,6 +41,7 @@ export function createMethods(tables: Tables, close: () => void): Methods {
     append: {
       ...write((batch) => append(tables, batch)),
       bytes: (batch) => batch.events.reduce((sum, event) => sum + event.length, 0),
+      isOneStatement: isOneInsert,
     },
     claimConversation: write((...args) => conversations.claim(...args)),
     findSteer: read((...args) => requests.findSteer(...args)),

@@ -20,8 +20,11 @@ const WHOLE_PROMPT_BYTES = 2_900_000;
 const LISTED_PROMPT_BYTES = 4096;
 /** Below the 3 MiB of a response, with room for what is not the prompt. */
 const LIST_BYTES = 2_500_000;
+/** Recorded when the turn ends: until then it is its newest event's, so that an append need not write the turn's row too. */
+const LAST_SEQUENCE = `iif(turns.end_time IS NULL,
+  coalesce((SELECT max(sequence) FROM events WHERE events.turn_key = turns.turn_key), 0), turns.end_sequence) AS last_sequence`;
 /** A turn, without a long prompt and without its session's id. Counting a prompt's characters would read all of it once more. */
-const LISTED_COLUMNS = `turn_key, turn_id, session_key, state, error_reason, principal, model, agent, last_sequence,
+const LISTED_COLUMNS = `turn_key, turn_id, session_key, state, error_reason, principal, model, agent, ${LAST_SEQUENCE},
   create_time, end_time, substr(prompt, 1, ${LISTED_PROMPT_BYTES}) AS prompt,
   octet_length(prompt) > ${LISTED_PROMPT_BYTES} AS prompt_cut, origin, cause_turn_id, permission_mode, permission_denial_count,
   attachments, ${SPENDING_COLUMNS.join(", ")}`;
@@ -69,7 +72,7 @@ export class TurnsTable {
 
   /** As `Store.getTurn`. */
   get(turnId: string, principal: string, asApprover = false): TurnRecord {
-    const sql = `SELECT turns.*, sessions.session_id ${TURN_ON_RECORD}`;
+    const sql = `SELECT turns.*, sessions.session_id, ${LAST_SEQUENCE} ${TURN_ON_RECORD}`;
     const row = this.#statements.get(sql, turnId);
     const isVisible =
       row?.principal === principal || (asApprover && row?.permission_mode === PermissionMode.ASK);
@@ -85,7 +88,7 @@ export class TurnsTable {
 
   /** @throws Refusal NOT_FOUND */
   getAppended(turnId: string): AppendedTurn {
-    const sql = `SELECT turn_key, session_key, state, last_sequence FROM turns WHERE turn_id = ?`;
+    const sql = `SELECT turn_key, session_key, state, ${LAST_SEQUENCE} FROM turns WHERE turn_id = ?`;
     const row = this.#statements.get(sql, turnId);
     if (row === undefined) throw notFound("turn");
     return {
@@ -108,22 +111,17 @@ export class TurnsTable {
     return row && String(row.session_key);
   }
 
-  setLastSequence(turnKey: number, lastSequence: number): void {
-    const sql = "UPDATE turns SET last_sequence = ? WHERE turn_key = ?";
-    this.#statements.run(sql, lastSequence, turnKey);
-  }
-
   setState(turnKey: number, state: TurnState): void {
     this.#statements.run("UPDATE turns SET state = ? WHERE turn_key = ?", state, turnKey);
   }
 
-  end(turnKey: number, end: TurnEndRecord, change: number, time: number): void {
+  end(turnKey: number, lastSequence: number, end: TurnEndRecord, change: number, time: number) {
     const spent = SPENDING_COLUMNS.map((column) => `${column} = ?`).join(", ");
-    const sql = `UPDATE turns SET state = ?, error_reason = ?, end_time = ?, end_change = ?,
+    const sql = `UPDATE turns SET state = ?, error_reason = ?, end_sequence = ?, end_time = ?, end_change = ?,
       permission_denial_count = ?, ${spent} WHERE turn_key = ?`;
     this.#statements.run(
       sql,
-      ...[end.state, end.errorReason, time, change],
+      ...[end.state, end.errorReason, lastSequence, time, change],
       ...[end.permissionDenialCount, ...spendingValues(end), turnKey],
     );
   }
@@ -174,7 +172,7 @@ export class TurnsTable {
 
   /** As `Store.listLeftTurns`. */
   listLeft(): LeftTurn[] {
-    const sql = `SELECT turn_id, session_key, sessions.session_id, last_sequence, state
+    const sql = `SELECT turn_id, session_key, sessions.session_id, ${LAST_SEQUENCE}, state
       FROM turns JOIN sessions USING (session_key) WHERE end_time IS NULL ORDER BY turn_key`;
     return this.#statements.all(sql).map((row) => ({
       turnId: String(row.turn_id),
