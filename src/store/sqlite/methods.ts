@@ -1,5 +1,5 @@
 import { notFound, Refusal, storageFailed } from "../../errors.ts";
-import type { Store } from "../store.ts";
+import type { SessionChange, Store } from "../store.ts";
 import { append, isOneInsert } from "./append.ts";
 import { Removal } from "./removal.ts";
 import { startTurn } from "./start-turn.ts";
@@ -26,18 +26,14 @@ export type Methods = {
 
 /** The methods of the store on the tables of a connection. */
 export function createMethods(tables: Tables, close: () => void): Methods {
-  const { sessions, turns, events, requests, conversations, processes } = tables;
+  const { sessions, turns, requests, conversations, processes } = tables;
   const removal = new Removal(tables);
   return {
     createTurn: {
       ...write((start) => startTurn(tables, start)),
       bytes: ({ prompt }) => prompt.length,
     },
-    beginTurn: write((turnId) => {
-      const sessionKey = turns.begin(turnId);
-      if (sessionKey === undefined) throw storageFailed("the turn is not one that waits");
-      sessions.beginQueued(sessionKey);
-    }),
+    beginTurn: write((turnId) => beginTurn(tables, turnId)),
     append: {
       ...write((batch) => append(tables, batch)),
       bytes: (batch) => batch.events.reduce((sum, event) => sum + event.length, 0),
@@ -47,22 +43,14 @@ export function createMethods(tables: Tables, close: () => void): Methods {
     findSteer: read((...args) => requests.findSteer(...args)),
     recordProcess: write((process) => processes.record(process)),
     recordProcessGone: write((processId) => processes.recordGone(processId)),
-    readEvents: read((turnId, afterSequence, maxBytes) => {
-      const turnKey = turns.findKey(turnId);
-      return turnKey === undefined ? [] : events.read(turnKey, afterSequence, maxBytes);
-    }),
+    readEvents: read((...args) => readEvents(tables, ...args)),
     getTurn: read((...args) => turns.get(...args)),
     listTurns: read((sessionId, principal, ...page) =>
       turns.list(sessions.get(sessionId, principal), ...page),
     ),
     getSession: read((...args) => sessions.get(...args)),
     listSessions: read((...args) => sessions.list(...args)),
-    listChanges: read((sessionId, principal, afterCursor, limit, ofKey) => {
-      const session = sessions.get(sessionId, principal);
-      if (ofKey !== undefined && ofKey !== session.sessionKey) throw notFound("session");
-      if (afterCursor > session.changeCount) throw pastLastChange(session.changeCount);
-      return turns.listChanges(session, afterCursor, limit);
-    }),
+    listChanges: read((...args) => listChanges(tables, ...args)),
     deleteSession: write((...args) => removal.deleteSession(...args)),
     removeEndedTurns: write((...args) => removal.removeEndedTurns(...args)),
     removeSome: write(() => removal.removeSome()),
@@ -80,6 +68,30 @@ function read<Args extends readonly unknown[], Result>(perform: (...args: Args) 
 
 function write<Args extends readonly unknown[], Result>(perform: (...args: Args) => Result) {
   return { kind: "write", perform } as const;
+}
+
+function beginTurn({ sessions, turns }: Tables, turnId: string): void {
+  const sessionKey = turns.begin(turnId);
+  if (sessionKey === undefined) throw storageFailed("the turn is not one that waits");
+  sessions.beginQueued(sessionKey);
+}
+
+function readEvents(
+  { turns, events }: Tables,
+  ...[turnId, afterSequence, maxBytes]: Parameters<Store["readEvents"]>
+): Uint8Array[] {
+  const turnKey = turns.findKey(turnId);
+  return turnKey === undefined ? [] : events.read(turnKey, afterSequence, maxBytes);
+}
+
+function listChanges(
+  { sessions, turns }: Tables,
+  ...[sessionId, principal, afterCursor, limit, ofKey]: Parameters<Store["listChanges"]>
+): SessionChange[] {
+  const session = sessions.get(sessionId, principal);
+  if (ofKey !== undefined && ofKey !== session.sessionKey) throw notFound("session");
+  if (afterCursor > session.changeCount) throw pastLastChange(session.changeCount);
+  return turns.listChanges(session, afterCursor, limit);
 }
 
 function pastLastChange(changeCount: number): Refusal {
