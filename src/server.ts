@@ -14,7 +14,8 @@ import { bracketed, isLoopback, Origins, ownHosts } from "./rpc/origins.ts";
 import { requestListener } from "./rpc/request-listener.ts";
 import { Tokens } from "./rpc/tokens.ts";
 import { SettingSource } from "./setting-source.ts";
-import { SqliteStore } from "./store/sqlite/sqlite-store.ts";
+import { openSqliteStore } from "./store/sqlite/sqlite-store.ts";
+import type { Store } from "./store/store.ts";
 import { Turns } from "./turns/turns.ts";
 
 /** A server that accepts connections. */
@@ -140,7 +141,7 @@ function tellStrangers({ approvers }: ServeConfig, { tokens }: ReadFiles, log: L
   log.warn("BREAKGLASS_APPROVERS names principals who can answer nothing", { strangers, why });
 }
 
-function createTurns(config: ServeConfig, store: SqliteStore, agent: ClaudeAgent, log: Log): Turns {
+function createTurns(config: ServeConfig, store: Store, agent: ClaudeAgent, log: Log): Turns {
   return new Turns({
     store,
     agent,
@@ -169,7 +170,7 @@ function createTurns(config: ServeConfig, store: SqliteStore, agent: ClaudeAgent
 function createAgent(
   config: ServeConfig,
   rules: PermissionRules,
-  registry: SqliteStore,
+  registry: Store,
   log: Log,
   umask: number | undefined,
 ): ClaudeAgent {
@@ -192,13 +193,13 @@ function createAgent(
   });
 }
 
-async function openStore(config: ServeConfig, log: Log): Promise<SqliteStore> {
+async function openStore(config: ServeConfig, log: Log): Promise<Store> {
   prepareDirectory("BREAKGLASS_DATA_DIR", config.dataDir, log);
   prepareDirectory("BREAKGLASS_SESSIONS_DIR", config.sessionsDir, log);
   const path = join(config.dataDir, "breakglass.db");
   try {
     keepStorePrivate(path, log);
-    return await SqliteStore.open(path);
+    return await openSqliteStore(path);
   } catch (error) {
     throw new ConfigError(
       `BREAKGLASS_DATA_DIR is ${JSON.stringify(config.dataDir)}: ${(error as Error).message}`,
@@ -238,7 +239,7 @@ function running(
   turns: Turns,
   listener: Listener,
   closing: AbortController,
-  store: SqliteStore,
+  store: Store,
   reload: () => void,
 ): Server {
   const closed = Promise.withResolvers<void>();

@@ -7,7 +7,8 @@ import { setTimeout as delay } from "node:timers/promises";
 import { create } from "@bufbuild/protobuf";
 import { TextEventSchema } from "../../gen/breakglass/v1/event_pb.ts";
 import type { EventKind } from "../../src/agent/agent.ts";
-import { SqliteStore } from "../../src/store/sqlite/sqlite-store.ts";
+import { openSqliteStore } from "../../src/store/sqlite/sqlite-store.ts";
+import type { Store } from "../../src/store/store.ts";
 import { encodeEvents } from "../../src/turns/encoded-event.ts";
 import { newTurnId } from "../../src/turns/identifiers.ts";
 import { turnStart } from "../support/turn-start.ts";
@@ -74,7 +75,7 @@ type Write = (turns: readonly WritingTurn[], isOver: () => boolean) => Promise<v
 
 async function load(turnCount: number, write: Write): Promise<Load> {
   const folder = await mkdtemp(join(tmpdir(), "breakglass-store-load-"));
-  const store = await SqliteStore.open(join(folder, "breakglass.db"));
+  const store = await openSqliteStore(join(folder, "breakglass.db"));
   try {
     const turns = await Promise.all(Array.from({ length: turnCount }, () => startTurn(store)));
     const meter = new Meter();
@@ -170,12 +171,12 @@ class Meter {
 
 class WritingTurn {
   meter: Meter | undefined;
-  readonly #store: SqliteStore;
+  readonly #store: Store;
   readonly #ids: { readonly turnId: string; readonly sessionId: string };
   readonly #kinds: EventKind[];
   #next = 1;
 
-  constructor(store: SqliteStore, ids: { turnId: string; sessionId: string }) {
+  constructor(store: Store, ids: { turnId: string; sessionId: string }) {
     this.#store = store;
     this.#ids = ids;
     const value = create(TextEventSchema, { text: EVENT_TEXT, messageId: "msg_1" });
@@ -192,7 +193,7 @@ class WritingTurn {
   }
 }
 
-async function startTurn(store: SqliteStore): Promise<WritingTurn> {
+async function startTurn(store: Store): Promise<WritingTurn> {
   const ids = { turnId: newTurnId(), sessionId: randomUUID() };
   const start = turnStart({ turnId: ids.turnId, sentSessionId: ids.sessionId, time: Date.now() });
   await store.createTurn({ ...start, maxSessionTurns: 10_000 });

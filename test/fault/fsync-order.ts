@@ -1,15 +1,14 @@
-import { spawnSync } from "node:child_process";
 import { createReadStream } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { connect } from "../support/protocols.ts";
+import { readSyncOrder, traceOptions, whyNotTraced } from "../support/sync-order.ts";
 import { startFaultServer } from "./fault-server.ts";
 import { createGround, type Ground } from "./ground.ts";
 import { between } from "./random.ts";
 import { Recording } from "./recording.ts";
 import type { FaultRow, RowOutcome } from "./row.ts";
 import { countedRequest } from "./started-turn.ts";
-import { readSyncOrder } from "./sync-order.ts";
 
 /** A trace gets large: 2 MB a trial. */
 const MOST_TRIALS = 50;
@@ -31,18 +30,10 @@ export const fsyncOrder: FaultRow = {
   },
 };
 
-function whyNotTraced(): string | undefined {
-  const { error, status, stderr } = spawnSync("strace", ["-f", "-o", "/dev/null", "true"]);
-  if (error !== undefined) return "strace is not installed";
-  return status === 0 ? undefined : `strace may not trace: ${String(stderr).split("\n")[0]}`;
-}
-
 async function trace(ground: Ground, trials: number): Promise<RowOutcome> {
   const path = join(ground.root, "trace");
-  const calls = "trace=fdatasync,fsync,write,writev,pwrite64,pwritev,pwritev2,sendmsg,sendto";
   // The tracer is the grandchild: the process that is waited for and killed is the server.
-  const options = ["-D", "-f", "-yy", "-q", "-s", "1000000", "-e", calls, "-o", path];
-  await using server = await startFaultServer(ground, ["strace", ...options]);
+  await using server = await startFaultServer(ground, ["strace", "-D", ...traceOptions(path)]);
   using connection = connect(server.url);
   const tokens: string[] = [];
   for (let trial = 0; trial < trials; trial++) {

@@ -9,7 +9,8 @@ import { promisify } from "node:util";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type LeftFiles, removeTree } from "../../src/files/remove-tree.ts";
 import { createLog } from "../../src/log.ts";
-import { SqliteStore } from "../../src/store/sqlite/sqlite-store.ts";
+import { openSqliteStore } from "../../src/store/sqlite/sqlite-store.ts";
+import type { Store } from "../../src/store/store.ts";
 import { Removals } from "../../src/turns/removals.ts";
 import { SessionGates } from "../../src/turns/session-gates.ts";
 import { EventReader } from "../support/event-reader.ts";
@@ -188,7 +189,7 @@ describe("a deleted session", () => {
 
 /** A store with one ended turn of so many events, and a running one. */
 async function openFilled(events: number) {
-  const store = await SqliteStore.open(join(root, "breakglass.db"));
+  const store = await openSqliteStore(join(root, "breakglass.db"));
   const [large, other] = [turnStart(), turnStart()];
   await store.createTurn(large);
   await store.createTurn(other);
@@ -212,9 +213,9 @@ describe("many events that are removed", () => {
   it.each([
     [
       "with their session",
-      (store: SqliteStore, sessionId: string) => store.deleteSession(sessionId, "alice", 5),
+      (store: Store, sessionId: string) => store.deleteSession(sessionId, "alice", 5),
     ],
-    ["by their age", (store: SqliteStore) => store.removeEndedTurns(100, 100, 5)],
+    ["by their age", (store: Store) => store.removeEndedTurns(100, 100, 5)],
   ])("%s let other turns' events come between", async (_how, remove) => {
     const { store, large, append } = await openFilled(40_000);
     let isOver = false;
@@ -247,7 +248,7 @@ describe("many events that are removed", () => {
     const isReleased = new Promise<void>((resolve) => (release = resolve));
     // The store says that nothing is left, and that is not heard before more has come.
     const held = new Proxy(store, {
-      get: (real, name: keyof SqliteStore) => {
+      get: (real, name: keyof Store) => {
         if (name !== "removeSome") return real[name].bind(real);
         return async () => {
           const more = await real.removeSome();
@@ -291,7 +292,7 @@ describe("many events that are removed", () => {
     const data = join(environment.root, "data");
     await mkdir(data);
     const sessionId = randomUUID();
-    const store = await SqliteStore.open(join(data, "breakglass.db"));
+    const store = await openSqliteStore(join(data, "breakglass.db"));
     const mine = { principal: "local", sentSessionId: sessionId };
     const turns = [turnStart(mine), turnStart(mine)] as const;
     for (const [turn, events] of [

@@ -1,13 +1,19 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, statSync } from "node:fs";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { setImmediate as turnOfTheLoop } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { PermissionMode } from "../../gen/breakglass/v1/turn_pb.ts";
 import { SCHEMA_VERSION } from "../../src/store/sqlite/schema.ts";
-import { SqliteStore } from "../../src/store/sqlite/sqlite-store.ts";
-import { turnStart } from "../support/turn-start.ts";
+import { openSqliteStore } from "../../src/store/sqlite/sqlite-store.ts";
+import { SUCCEEDED, turnStart } from "../support/turn-start.ts";
+
+const APPENDING = fileURLToPath(new URL("appending.ts", import.meta.url));
 
 /** A store as a server of an older schema left it; see `stores/keep-store.ts`. */
 async function older(version: number) {
@@ -16,8 +22,17 @@ async function older(version: number) {
   const dump = new URL(`stores/version-${version}.sql`, import.meta.url);
   const database = new DatabaseSync(path);
   database.exec(await readFile(fileURLToPath(dump), "utf8"));
-  const events = database.prepare("SELECT event FROM events ORDER BY turn_key, sequence").all();
-  const turns = database.prepare("SELECT turn_id, principal FROM turns ORDER BY turn_key").all();
+  // From version 4 on what is off the record is still there.
+  const onRecord =
+    version < 4 ? "" : "JOIN sessions USING (session_key) WHERE sessions.remove_time IS NULL";
+  const events = database
+    .prepare(
+      `SELECT event FROM events JOIN turns USING (turn_key) ${onRecord} ORDER BY turn_key, sequence`,
+    )
+    .all();
+  const turns = database
+    .prepare(`SELECT turn_id, turns.principal FROM turns ${onRecord} ORDER BY turn_key`)
+    .all();
   database.close();
   return {
     path,
@@ -27,14 +42,18 @@ async function older(version: number) {
   };
 }
 
-describe.each([1, 2, 3])("a store of schema version %i", (version) => {
+describe.each([1, 2, 3, 4])("a store of schema version %i", (version) => {
   it("is brought forward with every turn and event as it was, to the byte", async () => {
     await using kept = await older(version);
-    const store = await SqliteStore.open(kept.path);
+    const store = await openSqliteStore(kept.path);
     const found: Uint8Array[] = [];
     for (const { turnId, principal } of kept.turns) {
-      expect((await store.getTurn(turnId, principal)).turnId).toBe(turnId);
-      found.push(...(await store.readEvents(turnId, 0, 1_000_000)));
+      const events = await store.readEvents(turnId, 0, 1_000_000);
+      expect(await store.getTurn(turnId, principal)).toMatchObject({
+        turnId,
+        lastSequence: events.length,
+      });
+      found.push(...events);
     }
     expect(kept.events.length).toBeGreaterThan(5);
     expect(found.map((event) => Buffer.from(event))).toEqual(
@@ -59,7 +78,7 @@ describe.each([1, 2, 3])("a store of schema version %i", (version) => {
     // Up to version 2 each of Alice's turns but the first had one that was not known to be gone.
     const processes = await store.listLeftProcesses();
     const own = processes.filter((process) => process.sessionId === left[0]!.sessionKey);
-    expect(own).toHaveLength(version === 3 ? 1 : 2);
+    expect(own).toHaveLength(version < 3 ? 2 : 1);
     expect(processes.every(({ workspace }) => workspace !== "")).toBe(true);
     await store.close();
     const database = new DatabaseSync(kept.path);
@@ -70,7 +89,7 @@ describe.each([1, 2, 3])("a store of schema version %i", (version) => {
 
   it("has its requests joined by retries of them, and by nothing else", async () => {
     await using kept = await older(version);
-    const store = await SqliteStore.open(kept.path);
+    const store = await openSqliteStore(kept.path);
     const retry = turnStart({
       principal: "alice",
       prompt: "What is wrong with the gateway?",
@@ -94,7 +113,7 @@ describe.each([1, 2, 3])("a store of schema version %i", (version) => {
 
   it("takes what is new in the schema", async () => {
     await using kept = await older(version);
-    const store = await SqliteStore.open(kept.path);
+    const store = await openSqliteStore(kept.path);
     const { sessions } = await store.removeEndedTurns(Date.UTC(2100, 0), 100, Date.UTC(2026, 11));
     // Alice's session has a running turn.
     expect(sessions).toHaveLength(1);
@@ -119,7 +138,7 @@ describe("a store of schema version 3", () => {
     database.exec(`UPDATE sessions SET agent_session_id = '${taken}'`);
     database.exec(`UPDATE removals SET agent_session_id = '${taken}'`);
     database.close();
-    const store = await SqliteStore.open(kept.path);
+    const store = await openSqliteStore(kept.path);
     const first = await store.getSession(alice!.sessionId, alice!.principal);
     expect(first.agentSessionId).toBe(taken);
     const second = await store.getSession(bob!.sessionId, bob!.principal);
@@ -143,7 +162,7 @@ describe("a store of schema version 3", () => {
     const process = database.prepare("INSERT INTO processes VALUES (?, ?, ?)");
     process.run("left", sessionId, "/workspaces/a");
     database.close();
-    const store = await SqliteStore.open(kept.path);
+    const store = await openSqliteStore(kept.path);
     const removals = await store.listRemovals();
     expect(new Set(removals.map(({ sessionKey }) => sessionKey)).size).toBe(5);
     const { sessionKey } = await store.getSession(sessionId, String(row?.principal));
@@ -159,6 +178,66 @@ describe("a store of schema version 3", () => {
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 
+describe("a store of schema version 4", () => {
+  it("goes on with the removal of what is off the record, and with the turn that was running", async () => {
+    await using kept = await older(4);
+    const store = await openSqliteStore(kept.path);
+    while (await store.removeSome());
+    const [left] = await store.listLeftTurns();
+    const { turnId, lastSequence } = left!;
+    const next = { turnId, firstSequence: lastSequence + 1, time: 1 };
+    await store.append({ ...next, events: [new Uint8Array(1)], end: SUCCEEDED });
+    await store.close();
+    const database = new DatabaseSync(kept.path);
+    const { count } = database.prepare("SELECT count(*) AS count FROM events").get()!;
+    expect(count).toBe(kept.events.length + 1);
+    database.close();
+  });
+
+  it("that is large is as it was where its server is killed on the way, and comes forward after it", async () => {
+    await using kept = await older(4);
+    const { turnId, principal } = kept.turns[0]!;
+    const lastSequence = enlarge(kept.path, turnId);
+    const child = spawn(process.execPath, [APPENDING, kept.path]);
+    const ended = once(child, "exit");
+    // It has begun to write, and has far more to write.
+    const wal = `${kept.path}-wal`;
+    while (!existsSync(wal) || statSync(wal).size < 1_000_000) await turnOfTheLoop();
+    child.kill("SIGKILL");
+    expect(await ended).toEqual([null, "SIGKILL"]);
+    const database = new DatabaseSync(kept.path);
+    expect(database.prepare("PRAGMA user_version").get()?.user_version).toBe(4);
+    database.close();
+    const store = await openSqliteStore(kept.path);
+    expect((await store.getTurn(turnId, principal)).lastSequence).toBe(lastSequence);
+    let read = 0;
+    for (let more = true; more; ) {
+      const { length } = await store.readEvents(turnId, read, 1_000_000);
+      read += length;
+      more = length > 0;
+    }
+    expect(read).toBe(lastSequence);
+    await store.close();
+  });
+});
+
+/** Gives a turn that has ended 200,000 events more, 60 MB. Answers its last sequence. */
+function enlarge(path: string, turnId: string): number {
+  const database = new DatabaseSync(path);
+  database
+    .prepare(`WITH turn AS (SELECT turn_key, last_sequence FROM turns WHERE turn_id = ?),
+      more (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM more WHERE n < 200000)
+      INSERT INTO events (turn_key, sequence, event) SELECT turn_key, last_sequence + n, randomblob(300) FROM turn, more`)
+    .run(turnId);
+  const row = database
+    .prepare(
+      "UPDATE turns SET last_sequence = last_sequence + 200000 WHERE turn_id = ? RETURNING last_sequence",
+    )
+    .get(turnId);
+  database.close();
+  return Number(row?.last_sequence);
+}
+
 describe("a store of schema version 1", () => {
   it("stays as it is where a step fails, and comes forward when it can", async () => {
     await using kept = await older(1);
@@ -166,12 +245,12 @@ describe("a store of schema version 1", () => {
     // In the way of the step's table.
     database.exec("CREATE TABLE removals (something TEXT)");
     database.close();
-    await expect(SqliteStore.open(kept.path)).rejects.toThrow(/removals already exists/);
+    await expect(openSqliteStore(kept.path)).rejects.toThrow(/removals already exists/);
     const again = new DatabaseSync(kept.path);
     expect(again.prepare("PRAGMA user_version").get()?.user_version).toBe(1);
     again.exec("DROP TABLE removals");
     again.close();
-    const store = await SqliteStore.open(kept.path);
+    const store = await openSqliteStore(kept.path);
     expect(await store.listRemovals()).toEqual([]);
     await store.close();
   });

@@ -130,6 +130,52 @@ export function describeStore(open: () => Promise<StoreUnderTest>): void {
     expect((await store.listSessions(PRINCIPAL, 10, undefined)).items).toHaveLength(1);
   });
 
+  it("keeps nothing of a turn that it refuses", async () => {
+    await using opened = await open();
+    const { store } = opened;
+    const refused = turnStart({ requestId: randomUUID(), maxSessionTurns: 0 });
+    const good = turnStart();
+    const waits = { processId: "waits", sessionId: "", workspace: refused.newSession.workspace };
+    const settled = await Promise.allSettled([
+      store.recordProcess(waits),
+      store.createTurn(refused),
+      store.createTurn(good),
+    ]);
+    expect(settled.map(({ status }) => status)).toEqual(["fulfilled", "rejected", "fulfilled"]);
+    const { items } = await store.listSessions(PRINCIPAL, 10, undefined);
+    expect(items.map(({ sessionId }) => sessionId)).toEqual([good.newSession.sessionId]);
+    expect(await store.listLeftProcesses()).toEqual([waits]);
+    const again = { ...refused, maxSessionTurns: 1, prompt: "something else" };
+    expect((await store.createTurn(again)).joined).toBe(false);
+  });
+
+  it("tells the last event of a turn that runs, wherever it tells of the turn", async () => {
+    await using opened = await open();
+    const { store } = opened;
+    const requestId = randomUUID();
+    const start = turnStart({ requestId });
+    const { turnId } = start;
+    const { sessionId } = (await store.createTurn(start)).session;
+    const append = (firstSequence: number, ...events: string[]) =>
+      store.append({ turnId, firstSequence, events: bytes(...events), time: 1 });
+    const expectEverywhere = async (from: Store, lastSequence: number) => {
+      const told = [
+        await from.getTurn(turnId, PRINCIPAL),
+        (await from.createTurn(start)).turn,
+        ...(await from.listTurns(sessionId, PRINCIPAL, 10, undefined)).items,
+        ...(await from.listChanges(sessionId, PRINCIPAL, 0, 10)).map(({ turn }) => turn),
+        ...(await from.listLeftTurns()),
+      ];
+      expect(told.map((turn) => turn.lastSequence)).toEqual(Array(5).fill(lastSequence));
+    };
+    await expectEverywhere(store, 0);
+    await append(1, "a");
+    await expectEverywhere(store, 1);
+    await append(2, "b", "c");
+    await expectEverywhere(store, 3);
+    await expectEverywhere(await opened.reopen(), 3);
+  });
+
   it("lets one turn run in a session, of those that are asked for at once", async () => {
     await using opened = await open();
     const { store } = opened;

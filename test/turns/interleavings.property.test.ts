@@ -5,7 +5,8 @@ import { DatabaseSync } from "node:sqlite";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { createLog } from "../../src/log.ts";
-import { SqliteStore } from "../../src/store/sqlite/sqlite-store.ts";
+import { openSqliteStore } from "../../src/store/sqlite/sqlite-store.ts";
+import type { Store } from "../../src/store/store.ts";
 import type { EncodedEvent } from "../../src/turns/encoded-event.ts";
 import { Turns } from "../../src/turns/turns.ts";
 import { anySteps, readingSteps } from "../support/arbitrary-steps.ts";
@@ -16,7 +17,7 @@ import { TurnUnderTest, type Workings } from "./turn-under-test.ts";
 /** A directory with a store in it, and the turns of one server after the other on it. */
 class Place implements AsyncDisposable {
   readonly #root: string;
-  #store: SqliteStore | undefined;
+  #store: Store | undefined;
 
   private constructor(root: string) {
     this.#root = root;
@@ -28,7 +29,7 @@ class Place implements AsyncDisposable {
 
   /** Opens the store, and takes over what is there. */
   async open(): Promise<Workings> {
-    this.#store = await SqliteStore.open(this.#path);
+    this.#store = await openSqliteStore(this.#path);
     const store = new HeldStore(this.#store);
     const agent = new DrivenAgent();
     const turns = new Turns({

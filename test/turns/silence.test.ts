@@ -5,7 +5,7 @@ import { describe, expect, it } from "vitest";
 import { NoticeReason } from "../../gen/breakglass/v1/event_pb.ts";
 import { PermissionMode } from "../../gen/breakglass/v1/turn_pb.ts";
 import { createLog } from "../../src/log.ts";
-import { SqliteStore } from "../../src/store/sqlite/sqlite-store.ts";
+import { openSqliteStore } from "../../src/store/sqlite/sqlite-store.ts";
 import { decodeEvent } from "../../src/turns/encoded-event.ts";
 import { Silence } from "../../src/turns/silence.ts";
 import { Turns } from "../../src/turns/turns.ts";
@@ -20,7 +20,7 @@ async function startTurns() {
   await using cleanup = new AsyncDisposableStack();
   const root = await mkdtemp(join(tmpdir(), "breakglass-silence-"));
   cleanup.defer(() => rm(root, { recursive: true }));
-  const store = await SqliteStore.open(join(root, "breakglass.db"));
+  const store = await openSqliteStore(join(root, "breakglass.db"));
   cleanup.defer(() => store.close());
   const agent = new DrivenAgent();
   const turns = new Turns({

@@ -1,3 +1,4 @@
+import type { EventBatch } from "../store.ts";
 import type { Call } from "./messages.ts";
 import { memoryOf, type PackedEvents, packEvents, unpackEvents } from "./packed-events.ts";
 
@@ -15,10 +16,10 @@ export interface CallBatch {
 export function packCalls(calls: readonly Call[]): { batch: CallBatch; moved: ArrayBuffer[] } {
   const all: Uint8Array[] = [];
   const packedCalls = calls.map((call) => {
-    const events = appendedBy(call);
-    if (events === undefined) return call;
-    for (const event of events) all.push(event);
-    return { ...call, args: [call.args[0], events.length] };
+    if (call.method !== "append") return call;
+    const batch = call.args[0] as EventBatch;
+    for (const event of batch.events) all.push(event);
+    return { ...call, args: [{ ...batch, events: batch.events.length }] };
   });
   const packed = packEvents(all);
   return { batch: { calls: packedCalls, packed }, moved: memoryOf(packed) };
@@ -29,14 +30,10 @@ export function unpackCalls({ calls, packed }: CallBatch): Call[] {
   const all = unpackEvents(packed);
   let next = 0;
   return calls.map((call) => {
-    const [batch, count] = call.args;
-    if (call.method !== "append" || typeof count !== "number") return call;
-    const events = all.slice(next, next + count);
-    next += count;
-    return { ...call, args: [batch, events] };
+    if (call.method !== "append") return call;
+    const batch = call.args[0] as Omit<EventBatch, "events"> & { events: number };
+    const events = all.slice(next, next + batch.events);
+    next += batch.events;
+    return { ...call, args: [{ ...batch, events }] };
   });
-}
-
-function appendedBy({ method, args }: Call): readonly Uint8Array[] | undefined {
-  return method === "append" ? (args[1] as readonly Uint8Array[]) : undefined;
 }

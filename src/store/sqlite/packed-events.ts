@@ -26,11 +26,6 @@ export function unpackEvents({ bytes, ends }: PackedEvents): Uint8Array[] {
   return Array.from(ends, (end, index) => bytes.subarray(index === 0 ? 0 : ends[index - 1], end));
 }
 
-/** Whether something is packed events, among all that can be answered between threads. */
-export function isPackedEvents(value: unknown): value is PackedEvents {
-  return typeof value === "object" && value !== null && "bytes" in value && "ends" in value;
-}
-
 /** The memory of packed events, to be moved with the message that holds them. */
 export function memoryOf({ bytes, ends }: PackedEvents): ArrayBuffer[] {
   return [bytes.buffer, ends.buffer];

@@ -169,6 +169,22 @@ const STEPS: readonly string[] = [
   INSERT OR IGNORE INTO conversations (agent_session_id, session_key)
     SELECT agent_session_id, session_key FROM sessions WHERE remove_time IS NULL;
   `,
+  `
+  -- In the order in which they come, and found by an index: see EventsTable.
+  ALTER TABLE events RENAME TO events_by_turn;
+  CREATE TABLE events (
+    turn_key INTEGER NOT NULL REFERENCES turns (turn_key),
+    sequence INTEGER NOT NULL,
+    event BLOB NOT NULL,
+    UNIQUE (turn_key, sequence)
+  ) STRICT;
+  INSERT INTO events (turn_key, sequence, event)
+    SELECT turn_key, sequence, event FROM events_by_turn ORDER BY turn_key, sequence;
+  DROP TABLE events_by_turn;
+
+  -- Written when the turn ends. Until then the newest event tells it.
+  ALTER TABLE turns RENAME COLUMN last_sequence TO end_sequence;
+  `,
 ];
 
 /** The version of the schema, kept in the database's `user_version`. */
@@ -193,13 +209,15 @@ export function prepare(database: DatabaseSync): void {
   database.exec("PRAGMA journal_mode = WAL");
   database.exec("PRAGMA synchronous = FULL");
   database.exec("PRAGMA foreign_keys = ON");
-  // 16 MiB: with a thousand turns writing each commit touches as many pages, and checkpoints cost a fifth of it.
+  // 16 MiB, so that a page that is written often is copied seldom (measured: 0.8 µs an event, and 1.5 with a quarter of it).
   database.exec("PRAGMA wal_autocheckpoint = 4000");
   for (const [index, step] of STEPS.entries()) {
     // Each step in a transaction of its own: whatever interrupts them, the database is of one version or the next.
     if (index >= version)
       database.exec(`BEGIN; ${step} PRAGMA user_version = ${index + 1}; COMMIT`);
   }
+  // What a step wrote stays as large in the log.
+  if (version < SCHEMA_VERSION) database.exec("PRAGMA wal_checkpoint(TRUNCATE)");
 }
 
 /** Nothing is added to another program's database, whatever brought it here. */

@@ -1,7 +1,10 @@
-import type { DatabaseSync, StatementSync } from "node:sqlite";
+import type { DatabaseSync, SQLOutputValue, StatementSync } from "node:sqlite";
 
 /** What can be bound to a statement. */
 export type Value = string | number | null | Uint8Array;
+
+/** A row as SQLite answers it, by the names of its columns. */
+export type Row = Record<string, SQLOutputValue>;
 
 /** The statements of one connection, each prepared once. */
 export class Statements {
@@ -13,13 +16,18 @@ export class Statements {
   }
 
   /** The first row; undefined where there is none. */
-  get(sql: string, ...values: Value[]) {
+  get(sql: string, ...values: Value[]): Row | undefined {
     return this.prepare(sql).get(...values);
   }
 
   /** All rows. */
-  all(sql: string, ...values: Value[]) {
+  all(sql: string, ...values: Value[]): Row[] {
     return this.prepare(sql).all(...values);
+  }
+
+  /** The rows one by one, for who may not want all of them. */
+  iterate(sql: string, ...values: Value[]): Iterable<Row> {
+    return this.prepare(sql).iterate(...values);
   }
 
   /** Answers how many rows it changed. */

@@ -1,9 +1,9 @@
 import { parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
-import { Refusal } from "../../errors.ts";
 import { type CallBatch, unpackCalls } from "./call-batch.ts";
-import type { Answer, Call, Failure, ReadyMessage } from "./messages.ts";
-import { isWrite } from "./messages.ts";
-import { isPackedEvents, memoryOf } from "./packed-events.ts";
+import { commit, methodOf, read } from "./call-group.ts";
+import type { Answer, Call, ReadyMessage } from "./messages.ts";
+import type { MethodName } from "./methods.ts";
+import { memoryOf } from "./packed-events.ts";
 import { SqliteDatabase } from "./sqlite-database.ts";
 import { explainSqliteError } from "./sqlite-failure.ts";
 
@@ -17,25 +17,25 @@ const port = parentPort!;
 /** Bounds how long a commit can get: about 10 ms of inserts. */
 const GROUP_BYTES = 1024 * 1024;
 
-let database: SqliteDatabase;
 try {
-  database = new SqliteDatabase(workerData.path as string);
-  port.postMessage({ ready: true } satisfies ReadyMessage);
+  const database = new SqliteDatabase(workerData.path as string);
+  const methods = Object.keys(database.methods) as MethodName[];
+  port.postMessage({ ready: true, methods } satisfies ReadyMessage);
   port.on("message", (first: CallBatch) => {
-    for (const group of groupsOf(first)) serve(group);
+    for (const group of groupsOf(database, first)) serve(database, group);
   });
 } catch (error) {
   port.postMessage({ ready: false, message: explainSqliteError(error) } satisfies ReadyMessage);
 }
 
 /** All that has arrived, in groups that are committed together. */
-function* groupsOf(first: CallBatch): Generator<Call[]> {
+function* groupsOf(database: SqliteDatabase, first: CallBatch): Generator<Call[]> {
   let group: Call[] = [];
   let bytes = 0;
   for (let batch: CallBatch | undefined = first; batch !== undefined; batch = nextBatch()) {
     for (const call of unpackCalls(batch)) {
       group.push(call);
-      bytes += call.bytes;
+      bytes += methodOf(database, call).bytes?.(...call.args) ?? 0;
       if (bytes < GROUP_BYTES) continue;
       yield group;
       group = [];
@@ -49,50 +49,16 @@ function nextBatch(): CallBatch | undefined {
   return receiveMessageOnPort(port)?.message as CallBatch | undefined;
 }
 
-function serve(group: Call[]): void {
+function serve(database: SqliteDatabase, group: readonly Call[]): void {
+  const isWrite = (call: Call) => methodOf(database, call).kind === "write";
   // Before anything is read: no turn waits for its readers.
-  answer(commit(group.filter((call) => isWrite(call.method))));
-  answer(group.filter((call) => !isWrite(call.method)).map(perform));
+  answer(commit(database, group.filter(isWrite)));
+  answer(group.filter((call) => !isWrite(call)).map((call) => read(database, call)));
   if (group.some((call) => call.method === "close")) port.close();
 }
 
-function answer(answers: Answer[]): void {
-  if (answers.length > 0) port.postMessage(answers, answers.flatMap(movedMemory));
-}
-
-function movedMemory(answer: Answer): ArrayBuffer[] {
-  return "value" in answer && isPackedEvents(answer.value) ? memoryOf(answer.value) : [];
-}
-
-/** Performs writes in one transaction; where that fails, each in its own, so that none fails for another's sake. */
-function commit(writes: Call[]): Answer[] {
-  if (writes.length === 0) return [];
-  try {
-    return database.transaction(() => writes.map(perform));
-  } catch (error) {
-    if (writes.length > 1) return writes.flatMap((call) => commit([call]));
-    return writes.map((call) => ({ id: call.id, failure: storage(error) }));
-  }
-}
-
-function perform(call: Call): Answer {
-  try {
-    const method = database[call.method] as (...args: readonly unknown[]) => unknown;
-    return { id: call.id, value: method.apply(database, [...call.args]) };
-  } catch (error) {
-    if (error instanceof Refusal) {
-      const { reason, message, details } = error;
-      return { id: call.id, failure: { reason, message, details } };
-    }
-    if (isWrite(call.method)) throw error; // Rolls the transaction back.
-    return { id: call.id, failure: storage(error) };
-  }
-}
-
-function storage(error: unknown): Failure {
-  return {
-    reason: "STORAGE",
-    message: `the store failed: ${explainSqliteError(error)}`,
-    details: { retryAfterMs: 5000 },
-  };
+function answer(answers: readonly Answer[]): void {
+  if (answers.length === 0) return;
+  const moved = answers.flatMap((one) => ("events" in one ? memoryOf(one.events) : []));
+  port.postMessage(answers, moved);
 }

@@ -12,7 +12,7 @@ import { join } from "node:path";
 import { DatabaseSync, type SQLOutputValue } from "node:sqlite";
 import { ErrorReason, TurnState } from "../../../gen/breakglass/v1/event_pb.ts";
 import type { EventKind } from "../../../src/agent/agent.ts";
-import { SqliteStore } from "../../../src/store/sqlite/sqlite-store.ts";
+import { openSqliteStore } from "../../../src/store/sqlite/sqlite-store.ts";
 import type { EventBatch, Store, TurnStart } from "../../../src/store/store.ts";
 import { encodeEvents } from "../../../src/turns/encoded-event.ts";
 import { errorEvent } from "../../../src/turns/turn-end.ts";
@@ -41,7 +41,7 @@ const FAILED = {
 const folder = mkdtempSync(join(tmpdir(), "breakglass-keep-"));
 const path = join(folder, "breakglass.db");
 try {
-  const store = await SqliteStore.open(path);
+  const store = await openSqliteStore(path);
   await fill(store);
   await store.close();
   process.stdout.write(dump(path));

@@ -1,4 +1,6 @@
-/** What a trace tells of texts on their way from the store's log to a socket. */
+import { spawnSync } from "node:child_process";
+
+/** What a trace tells of texts on their way from the store's log to who is told that they are on disk. */
 export interface SyncOrder {
   /** The texts that were sent. */
   readonly sent: ReadonlySet<string>;
@@ -11,6 +13,19 @@ const RESUMED = /^(\d+)\s+<\.\.\. (\w+) resumed>(.*)$/;
 const UNFINISHED = "<unfinished ...>";
 const WRITES = new Set(["write", "writev", "pwrite64", "pwritev", "pwritev2", "sendmsg", "sendto"]);
 const SYNCS = new Set(["fsync", "fdatasync"]);
+
+/** What to trace for `readSyncOrder`, into a file. */
+export function traceOptions(path: string): string[] {
+  const calls = "trace=fdatasync,fsync,write,writev,pwrite64,pwritev,pwritev2,sendmsg,sendto";
+  return ["-f", "-yy", "-q", "-s", "1000000", "-e", calls, "-o", path];
+}
+
+/** Why nothing can be traced here; undefined where it can. */
+export function whyNotTraced(): string | undefined {
+  const { error, status, stderr } = spawnSync("strace", ["-f", "-o", "/dev/null", "true"]);
+  if (error !== undefined) return "strace is not installed";
+  return status === 0 ? undefined : `strace may not trace: ${String(stderr).split("\n")[0]}`;
+}
 
 /** A system call that has begun. */
 interface Begun {
@@ -28,10 +43,13 @@ interface Begun {
  *
  * A thread that is traced stands still until strace has told of its call, so what one call brings about in another
  * thread is told after it.
+ *
+ * @param isTold - Whether what is written to a file descriptor is told; left out: what goes to a TCP socket.
  */
 export function readSyncOrder(
   lines: Iterable<string>,
   textsIn: (data: string) => string[],
+  isTold = (target: string) => target.includes("<TCP"),
 ): SyncOrder {
   const begun = new Map<string, Begun>();
   const written = new Set<string>();
@@ -41,7 +59,7 @@ export function readSyncOrder(
 
   const begin = (name: string, target: string, data: string): Begun => {
     const texts = WRITES.has(name) ? textsIn(data) : [];
-    if (target.includes("<TCP")) {
+    if (isTold(target)) {
       for (const text of texts) {
         if (!synced.has(text)) early.add(text);
         sent.add(text);

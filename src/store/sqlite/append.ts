@@ -1,0 +1,31 @@
+import { storageFailed } from "../../errors.ts";
+import { isLive } from "../../turn-state.ts";
+import type { EventBatch } from "../store.ts";
+import type { Tables } from "./tables.ts";
+
+/** As `Store.append`. */
+export function append(tables: Tables, batch: EventBatch): void {
+  const { sessions, turns, events, requests, conversations } = tables;
+  const { turnId, firstSequence, agentSessionId, state, steer, end, time } = batch;
+  const { turnKey, sessionKey, ...turn } = turns.getAppended(turnId);
+  // A batch behind one that failed must fail too: it would leave a gap.
+  if (turn.lastSequence !== firstSequence - 1 || !isLive(turn.state)) {
+    throw storageFailed("a batch does not follow the turn's last event");
+  }
+  events.append(turnKey, firstSequence, batch.events);
+  if (agentSessionId !== undefined && conversations.claim(sessionKey, agentSessionId)) {
+    sessions.setConversation(sessionKey, agentSessionId);
+  }
+  if (state !== undefined) turns.setState(turnKey, state);
+  if (steer !== undefined) requests.insertSteer(steer, turnId, firstSequence);
+  if (end === undefined) return;
+  const lastSequence = firstSequence - 1 + batch.events.length;
+  turns.end(turnKey, lastSequence, end, sessions.nextChange(sessionKey), time);
+  sessions.endTurn(sessionKey, turnId, end, time);
+}
+
+/** Whether a batch is one event and nothing else: one statement, which leaves nothing of itself where it fails. */
+export function isOneInsert({ events, agentSessionId, state, steer, end }: EventBatch): boolean {
+  const isMore = agentSessionId ?? state ?? steer ?? end;
+  return events.length === 1 && isMore === undefined;
+}

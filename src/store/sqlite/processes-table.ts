@@ -1,0 +1,35 @@
+import type { LeftProcess } from "../store.ts";
+import type { Statements } from "./statements.ts";
+
+/** Agents' processes that may live. They outlive turns and, for a while, sessions. */
+export class ProcessesTable {
+  readonly #statements: Statements;
+
+  constructor(statements: Statements) {
+    this.#statements = statements;
+  }
+
+  record({ processId, sessionId, workspace }: LeftProcess): void {
+    const sql =
+      "INSERT OR REPLACE INTO processes (process_id, session_key, workspace) VALUES (?, ?, ?)";
+    this.#statements.run(sql, processId, sessionId, workspace);
+  }
+
+  recordGone(processId: string): void {
+    this.#statements.run("DELETE FROM processes WHERE process_id = ?", processId);
+  }
+
+  /** Makes the process that waits in a workspace the session's. */
+  takeOver(workspace: string, sessionKey: string): void {
+    const sql = "UPDATE processes SET session_key = ? WHERE workspace = ?";
+    this.#statements.run(sql, sessionKey, workspace);
+  }
+
+  list(): LeftProcess[] {
+    return this.#statements.all("SELECT * FROM processes").map((row) => ({
+      processId: String(row.process_id),
+      sessionId: String(row.session_key),
+      workspace: String(row.workspace),
+    }));
+  }
+}

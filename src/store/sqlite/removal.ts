@@ -1,0 +1,99 @@
+import type { RemovedSession, RemovedTurns, SessionRecord } from "../store.ts";
+import { turnInProgress } from "./start-turn.ts";
+import type { Tables } from "./tables.ts";
+
+/** What one piece may cost: other turns' events wait for it (measured: 2 ms, and 7 for an event of 1 MB). */
+const PIECE_BYTES = 256 * 1024;
+/** What a row costs beside its bytes. */
+const ROW_BYTES = 256;
+const MOST_REQUESTS = PIECE_BYTES / ROW_BYTES / 2;
+
+/**
+ * Takes sessions and turns off the record, and removes what is off it piece by piece.
+ *
+ * 1. A turn's row goes behind its events and its requests' marks, a session's behind its turns: whatever interrupts it, the
+ *    next piece goes on.
+ * 2. What is on record is not touched.
+ */
+export class Removal {
+  readonly #tables: Tables;
+
+  constructor(tables: Tables) {
+    this.#tables = tables;
+  }
+
+  /** As `Store.deleteSession`. */
+  deleteSession(sessionId: string, principal: string, time: number): RemovedSession {
+    const { sessions, requests } = this.#tables;
+    const session = sessions.get(sessionId, principal);
+    const unended = session.queuedTurnId || session.runningTurnId;
+    if (unended !== "") throw turnInProgress(unended);
+    requests.forget(time);
+    return this.#takeOff(session, time);
+  }
+
+  /** As `Store.removeEndedTurns`. */
+  removeEndedTurns(before: number, limit: number, time: number): RemovedTurns {
+    const { sessions, turns, requests } = this.#tables;
+    const sessionKeys = turns.takeOffEnded(before, limit, time);
+    for (const sessionKey of sessionKeys) sessions.dropTurn(sessionKey);
+    const removed: RemovedSession[] = [];
+    for (const sessionKey of new Set(sessionKeys)) {
+      const empty = sessions.findEmpty(sessionKey);
+      if (empty !== undefined) removed.push(this.#takeOff(empty, time));
+    }
+    requests.forget(time);
+    return { turns: sessionKeys.length, sessions: removed };
+  }
+
+  /** As `Store.removeSome`. */
+  removeSome(): boolean {
+    const { turns, events } = this.#tables;
+    let left = PIECE_BYTES;
+    for (let turn = turns.findRemoved(); turn !== undefined; turn = turns.findRemoved()) {
+      left -= events.removeFirst(turn.turnKey, left);
+      if (left <= 0) return true;
+      left -= this.#refuseRequests(turn.turnId, turn.removeTime);
+      if (left <= 0) return true;
+      turns.remove(turn.turnKey);
+      this.#removeIfOver(turn.sessionKey);
+      left -= ROW_BYTES + turn.promptBytes;
+      if (left <= 0) return true;
+    }
+    return false;
+  }
+
+  /** As `Store.listRemovals`. */
+  list(): RemovedSession[] {
+    return this.#tables.sessions.listTakenOff().map((session) => this.#removedOf(session));
+  }
+
+  /** As `Store.recordRemoved`. */
+  recordFilesRemoved(workspace: string): void {
+    const sessionKey = this.#tables.sessions.recordFilesRemoved(workspace);
+    if (sessionKey !== undefined) this.#removeIfOver(sessionKey);
+  }
+
+  #takeOff(session: SessionRecord, time: number): RemovedSession {
+    this.#tables.sessions.takeOff(session.sessionKey, time);
+    return this.#removedOf(session);
+  }
+
+  #removedOf({ sessionId, sessionKey, workspace }: SessionRecord): RemovedSession {
+    const agentSessionIds = this.#tables.conversations.listOf(sessionKey);
+    return { sessionId, sessionKey, workspace, agentSessionIds };
+  }
+
+  /** Answers what it cost: a whole piece where some are left. */
+  #refuseRequests(turnId: string, removeTime: number): number {
+    const refused = this.#tables.requests.refuseOf(turnId, removeTime, MOST_REQUESTS);
+    return refused < MOST_REQUESTS ? refused * ROW_BYTES : PIECE_BYTES;
+  }
+
+  #removeIfOver(sessionKey: string): void {
+    const { sessions, conversations } = this.#tables;
+    if (!sessions.isOver(sessionKey)) return;
+    conversations.removeOf(sessionKey);
+    sessions.remove(sessionKey);
+  }
+}

@@ -1,0 +1,178 @@
+import { randomUUID } from "node:crypto";
+import { TurnState } from "../../../gen/breakglass/v1/event_pb.ts";
+import { notFound } from "../../errors.ts";
+import type { Page, SessionPlace, SessionRecord, SpendingRecord, TurnStart } from "../store.ts";
+import { MOST_TOKENS, SPENDING_COLUMNS, spendingOf, spendingValues } from "./spending.ts";
+import type { Row, Statements, Value } from "./statements.ts";
+
+/**
+ * The sessions that are on record, and those that are off it (`remove_time`) of which something is left.
+ *
+ * What a list is ordered by, the counts and the sums are kept in the row: no list reads turns.
+ */
+export class SessionsTable {
+  readonly #statements: Statements;
+
+  constructor(statements: Statements) {
+    this.#statements = statements;
+  }
+
+  /** @throws Refusal NOT_FOUND where the session does not exist or is another principal's. */
+  get(sessionId: string, principal: string): SessionRecord {
+    const session = this.find(sessionId, principal);
+    if (session === undefined) throw notFound("session");
+    return session;
+  }
+
+  find(sessionId: string, principal: string): SessionRecord | undefined {
+    const sql =
+      "SELECT * FROM sessions WHERE principal = ? AND session_id = ? AND remove_time IS NULL";
+    return this.#first(sql, principal, sessionId);
+  }
+
+  /** @throws Refusal NOT_FOUND where the session is gone. */
+  getByKey(sessionKey: string): SessionRecord {
+    const sql = "SELECT * FROM sessions WHERE session_key = ? AND remove_time IS NULL";
+    const session = this.#first(sql, sessionKey);
+    if (session === undefined) throw notFound("session");
+    return session;
+  }
+
+  /** As `Store.listSessions`. */
+  list(
+    principal: string,
+    pageSize: number,
+    after: SessionPlace | undefined,
+  ): Page<SessionRecord, SessionPlace> {
+    const sql = `SELECT * FROM sessions
+      WHERE principal = ? AND (last_active_time, session_id) < (?, ?) AND remove_time IS NULL
+      ORDER BY last_active_time DESC, session_id DESC LIMIT ?`;
+    const from = after ?? { lastActiveTime: Number.MAX_SAFE_INTEGER, sessionId: "" };
+    const found = this.#statements
+      .all(sql, principal, from.lastActiveTime, from.sessionId, pageSize + 1)
+      .map(sessionOf);
+    const items = found.slice(0, pageSize);
+    return { items, next: found.length > pageSize ? items.at(-1) : undefined };
+  }
+
+  /** Inserts the session that a turn opens. */
+  open({ principal, time, newSession }: TurnStart): SessionRecord {
+    const { sessionId, agent, model, workspace, agentSessionId } = newSession;
+    // Another principal's may have the id, or one that is being removed.
+    const isTaken = "SELECT 1 FROM sessions WHERE session_key = ?";
+    const isFree = this.#statements.get(isTaken, sessionId) === undefined;
+    const sql = `INSERT INTO sessions (session_key, session_id, principal, agent, model, workspace, agent_session_id,
+      create_time, last_active_time) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`;
+    const sessionKey = isFree ? sessionId : randomUUID();
+    const opened = [agent, model, workspace, agentSessionId, time, time];
+    this.#statements.run(sql, sessionKey, sessionId, principal, ...opened);
+    return this.getByKey(sessionKey);
+  }
+
+  /** Counts a change of the session, and answers its cursor. */
+  nextChange(sessionKey: string): number {
+    const sql =
+      "UPDATE sessions SET change_count = change_count + 1 WHERE session_key = ? RETURNING change_count";
+    return Number(this.#statements.get(sql, sessionKey)?.change_count);
+  }
+
+  addTurn(sessionKey: string, turnId: string, state: TurnState, time: number): void {
+    const place = state === TurnState.QUEUED ? "queued_turn_id" : "running_turn_id";
+    const sql = `UPDATE sessions SET ${place} = ?, last_active_time = ?, turn_count = turn_count + 1
+      WHERE session_key = ?`;
+    this.#statements.run(sql, turnId, time, sessionKey);
+  }
+
+  /** Has the turn run that waited. */
+  beginQueued(sessionKey: string): void {
+    const sql =
+      "UPDATE sessions SET running_turn_id = queued_turn_id, queued_turn_id = '' WHERE session_key = ?";
+    this.#statements.run(sql, sessionKey);
+  }
+
+  endTurn(sessionKey: string, turnId: string, spending: SpendingRecord, time: number): void {
+    const sums = SPENDING_COLUMNS.map((column, index) => {
+      const sum = `coalesce(${column}, 0) + ?${index + 1}`;
+      const kept = column === "total_cost_usd" ? sum : `min(${sum}, ${MOST_TOKENS})`;
+      // What is unknown adds nothing, and makes nothing known.
+      return `${column} = iif(?${index + 1} IS NULL, ${column}, ${kept})`;
+    });
+    const sql = `UPDATE sessions SET ${sums.join(", ")}, last_active_time = ?6,
+      running_turn_id = iif(running_turn_id = ?7, '', running_turn_id),
+      queued_turn_id = iif(queued_turn_id = ?7, '', queued_turn_id) WHERE session_key = ?8`;
+    this.#statements.run(sql, ...spendingValues(spending), time, turnId, sessionKey);
+  }
+
+  setConversation(sessionKey: string, agentSessionId: string): void {
+    const sql = "UPDATE sessions SET agent_session_id = ? WHERE session_key = ?";
+    this.#statements.run(sql, agentSessionId, sessionKey);
+  }
+
+  /** Counts a turn that is off the record. */
+  dropTurn(sessionKey: string): void {
+    const sql = "UPDATE sessions SET turn_count = turn_count - 1 WHERE session_key = ?";
+    this.#statements.run(sql, sessionKey);
+  }
+
+  /** The session if it has no turn on record. */
+  findEmpty(sessionKey: string): SessionRecord | undefined {
+    const sql =
+      "SELECT * FROM sessions WHERE session_key = ? AND turn_count = 0 AND remove_time IS NULL";
+    return this.#first(sql, sessionKey);
+  }
+
+  /** Takes a session off the record. */
+  takeOff(sessionKey: string, time: number): void {
+    const sql = "UPDATE sessions SET remove_time = ? WHERE session_key = ?";
+    this.#statements.run(sql, time, sessionKey);
+  }
+
+  /** The sessions off the record whose files may still be there. */
+  listTakenOff(): SessionRecord[] {
+    const sql = "SELECT * FROM sessions WHERE remove_time IS NOT NULL AND files_removed = 0";
+    return this.#statements.all(sql).map(sessionOf);
+  }
+
+  /** Records that no file is left of the session off the record that had this workspace. Answers its key, if there is one. */
+  recordFilesRemoved(workspace: string): string | undefined {
+    const sql = `UPDATE sessions SET files_removed = 1 WHERE workspace = ? AND remove_time IS NOT NULL
+      RETURNING session_key`;
+    const row = this.#statements.get(sql, workspace);
+    return row && String(row.session_key);
+  }
+
+  /** Whether a session is off the record and neither a file nor a turn of it is left. */
+  isOver(sessionKey: string): boolean {
+    const sql = `SELECT 1 FROM sessions WHERE session_key = ?1 AND remove_time IS NOT NULL AND files_removed = 1
+      AND NOT EXISTS (SELECT 1 FROM turns WHERE turns.session_key = ?1)`;
+    return this.#statements.get(sql, sessionKey) !== undefined;
+  }
+
+  remove(sessionKey: string): void {
+    this.#statements.run("DELETE FROM sessions WHERE session_key = ?", sessionKey);
+  }
+
+  #first(sql: string, ...values: Value[]): SessionRecord | undefined {
+    const row = this.#statements.get(sql, ...values);
+    return row && sessionOf(row);
+  }
+}
+
+function sessionOf(row: Row): SessionRecord {
+  return {
+    sessionId: String(row.session_id),
+    sessionKey: String(row.session_key),
+    principal: String(row.principal),
+    agent: String(row.agent),
+    model: String(row.model),
+    createTime: Number(row.create_time),
+    lastActiveTime: Number(row.last_active_time),
+    runningTurnId: String(row.running_turn_id),
+    queuedTurnId: String(row.queued_turn_id),
+    turnCount: Number(row.turn_count),
+    changeCount: Number(row.change_count),
+    workspace: String(row.workspace),
+    agentSessionId: String(row.agent_session_id),
+    ...spendingOf(row),
+  };
+}

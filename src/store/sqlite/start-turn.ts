@@ -1,0 +1,67 @@
+import { TurnState } from "../../../gen/breakglass/v1/event_pb.ts";
+import { TurnOrigin } from "../../../gen/breakglass/v1/turn_pb.ts";
+import { Refusal } from "../../errors.ts";
+import type { SessionRecord, StartedTurn, TurnStart } from "../store.ts";
+import type { Tables } from "./tables.ts";
+import type { TurnsTable } from "./turns-table.ts";
+
+/** As `Store.createTurn`. */
+export function startTurn(tables: Tables, start: TurnStart): StartedTurn {
+  const { sessions, turns, requests } = tables;
+  const joined = requests.findStart(start);
+  if (joined !== undefined) {
+    const turn = turns.get(joined, start.principal);
+    return { turn, session: sessions.get(turn.sessionId, start.principal), joined: true };
+  }
+  if (start.refusal !== undefined) {
+    throw new Refusal(start.refusal.reason, start.refusal.message, { retryAfterMs: 1000 });
+  }
+  const session = openSession(tables, start);
+  const { sessionId, sessionKey, principal, turnCount } = session;
+  if (start.origin !== TurnOrigin.AGENT && turnCount >= start.maxSessionTurns) {
+    const message = `the session has ${turnCount} turns on record, its limit: begin another, or delete it`;
+    throw new Refusal("SESSION_FULL", message);
+  }
+  const state = stateOf(turns, start, session);
+  turns.insert(start, session, state, sessions.nextChange(sessionKey));
+  sessions.addTurn(sessionKey, start.turnId, state, start.time);
+  requests.insertStart(start, sessionId);
+  return {
+    turn: turns.get(start.turnId, principal),
+    session: sessions.get(sessionId, principal),
+    joined: false,
+  };
+}
+
+/** Refuses what needs a session in which no turn runs or waits. */
+export function turnInProgress(turnId: string): Refusal {
+  return new Refusal("TURN_IN_PROGRESS", `turn ${turnId} is running in the session`, {
+    metadata: { turn_id: turnId },
+  });
+}
+
+function openSession(tables: Tables, start: TurnStart): SessionRecord {
+  const { sessions, conversations, processes } = tables;
+  const { sessionId, workspace, agentSessionId } = start.newSession;
+  if (start.origin === TurnOrigin.AGENT) return sessions.getByKey(sessionId);
+  const known = sessions.find(sessionId, start.principal);
+  if (known !== undefined) return known;
+  const session = sessions.open(start);
+  conversations.add(session.sessionKey, agentSessionId);
+  // The process that waits there is the session's from now on.
+  processes.takeOver(workspace, session.sessionKey);
+  return session;
+}
+
+/** A caller's turn waits for one of the agent's own. Everything else that runs or waits is in the way. */
+function stateOf(
+  turns: TurnsTable,
+  { origin }: TurnStart,
+  { queuedTurnId, runningTurnId }: SessionRecord,
+): TurnState {
+  if (queuedTurnId !== "") throw turnInProgress(queuedTurnId);
+  if (runningTurnId === "") return TurnState.RUNNING;
+  const waits = origin === TurnOrigin.CALLER && turns.originOf(runningTurnId) === TurnOrigin.AGENT;
+  if (!waits) throw turnInProgress(runningTurnId);
+  return TurnState.QUEUED;
+}

@@ -1,0 +1,248 @@
+import { type ErrorReason, TurnState } from "../../../gen/breakglass/v1/event_pb.ts";
+import { PermissionMode, type TurnOrigin } from "../../../gen/breakglass/v1/turn_pb.ts";
+import { notFound } from "../../errors.ts";
+import { cutText } from "../../stream/cut-text.ts";
+import type {
+  AttachmentRecord,
+  LeftTurn,
+  Page,
+  SessionChange,
+  SessionRecord,
+  TurnEndRecord,
+  TurnRecord,
+  TurnStart,
+} from "../store.ts";
+import { SPENDING_COLUMNS, spendingOf, spendingValues } from "./spending.ts";
+import type { Row, Statements } from "./statements.ts";
+
+/** GetTurn's answer must fit into a response: a longer prompt is cut. */
+const WHOLE_PROMPT_BYTES = 2_900_000;
+const LISTED_PROMPT_BYTES = 4096;
+/** Below the 3 MiB of a response, with room for what is not the prompt. */
+const LIST_BYTES = 2_500_000;
+/** Recorded when the turn ends: until then it is its newest event's, so that an append need not write the turn's row too. */
+const LAST_SEQUENCE = `iif(turns.end_time IS NULL,
+  coalesce((SELECT max(sequence) FROM events WHERE events.turn_key = turns.turn_key), 0), turns.end_sequence) AS last_sequence`;
+/** A turn, without a long prompt and without its session's id. Counting a prompt's characters would read all of it once more. */
+const LISTED_COLUMNS = `turn_key, turn_id, session_key, state, error_reason, principal, model, agent, ${LAST_SEQUENCE},
+  create_time, end_time, substr(prompt, 1, ${LISTED_PROMPT_BYTES}) AS prompt,
+  octet_length(prompt) > ${LISTED_PROMPT_BYTES} AS prompt_cut, origin, cause_turn_id, permission_mode, permission_denial_count,
+  attachments, ${SPENDING_COLUMNS.join(", ")}`;
+/** A turn that is on record, and its session's id. */
+const TURN_ON_RECORD = `FROM turns JOIN sessions USING (session_key)
+  WHERE turn_id = ? AND turns.remove_time IS NULL AND sessions.remove_time IS NULL`;
+
+/** What appending to a turn needs to know of it. */
+export interface AppendedTurn {
+  readonly turnKey: number;
+  readonly sessionKey: string;
+  readonly state: TurnState;
+  readonly lastSequence: number;
+}
+
+/** A turn that is off the record, by itself or with its session. */
+export interface RemovedTurn {
+  readonly turnKey: number;
+  readonly turnId: string;
+  readonly sessionKey: string;
+  readonly removeTime: number;
+  readonly promptBytes: number;
+}
+
+/** The turns that are on record, and those that are off it (`remove_time`, their own or their session's) and still there. */
+export class TurnsTable {
+  readonly #statements: Statements;
+
+  constructor(statements: Statements) {
+    this.#statements = statements;
+  }
+
+  insert(start: TurnStart, session: SessionRecord, state: TurnState, change: number): void {
+    const sql = `INSERT INTO turns (turn_id, session_key, state, prompt, principal, model, agent, create_time, origin,
+      cause_turn_id, permission_mode, attachments, start_change) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
+    this.#statements.run(
+      sql,
+      ...[start.turnId, session.sessionKey, state, start.prompt],
+      ...[start.principal || session.principal, start.model || session.model],
+      ...[start.agent || session.agent, start.time],
+      ...[start.origin, start.causeTurnId, start.permissionMode],
+      ...[JSON.stringify(start.attachments), change],
+    );
+  }
+
+  /** As `Store.getTurn`. */
+  get(turnId: string, principal: string, asApprover = false): TurnRecord {
+    const sql = `SELECT turns.*, sessions.session_id, ${LAST_SEQUENCE} ${TURN_ON_RECORD}`;
+    const row = this.#statements.get(sql, turnId);
+    const isVisible =
+      row?.principal === principal || (asApprover && row?.permission_mode === PermissionMode.ASK);
+    if (row === undefined || !isVisible) throw notFound("turn");
+    return turnOf(row, WHOLE_PROMPT_BYTES);
+  }
+
+  /** The key of a turn that is on record. */
+  findKey(turnId: string): number | undefined {
+    const row = this.#statements.get(`SELECT turn_key ${TURN_ON_RECORD}`, turnId);
+    return row && Number(row.turn_key);
+  }
+
+  /** @throws Refusal NOT_FOUND */
+  getAppended(turnId: string): AppendedTurn {
+    const sql = `SELECT turn_key, session_key, state, ${LAST_SEQUENCE} FROM turns WHERE turn_id = ?`;
+    const row = this.#statements.get(sql, turnId);
+    if (row === undefined) throw notFound("turn");
+    return {
+      turnKey: Number(row.turn_key),
+      sessionKey: String(row.session_key),
+      state: row.state as TurnState,
+      lastSequence: Number(row.last_sequence),
+    };
+  }
+
+  originOf(turnId: string): TurnOrigin | undefined {
+    const row = this.#statements.get("SELECT origin FROM turns WHERE turn_id = ?", turnId);
+    return row?.origin as TurnOrigin | undefined;
+  }
+
+  /** Has a turn run that waits. Answers the key of its session; undefined where it does not wait. */
+  begin(turnId: string): string | undefined {
+    const sql = "UPDATE turns SET state = ? WHERE turn_id = ? AND state = ? RETURNING session_key";
+    const row = this.#statements.get(sql, TurnState.RUNNING, turnId, TurnState.QUEUED);
+    return row && String(row.session_key);
+  }
+
+  setState(turnKey: number, state: TurnState): void {
+    this.#statements.run("UPDATE turns SET state = ? WHERE turn_key = ?", state, turnKey);
+  }
+
+  end(turnKey: number, lastSequence: number, end: TurnEndRecord, change: number, time: number) {
+    const spent = SPENDING_COLUMNS.map((column) => `${column} = ?`).join(", ");
+    const sql = `UPDATE turns SET state = ?, error_reason = ?, end_sequence = ?, end_time = ?, end_change = ?,
+      permission_denial_count = ?, ${spent} WHERE turn_key = ?`;
+    this.#statements.run(
+      sql,
+      ...[end.state, end.errorReason, lastSequence, time, change],
+      ...[end.permissionDenialCount, ...spendingValues(end), turnKey],
+    );
+  }
+
+  /** As `Store.listTurns`. */
+  list(
+    { sessionId, sessionKey }: SessionRecord,
+    pageSize: number,
+    after: number | undefined,
+  ): Page<TurnRecord, number> {
+    const sql = `SELECT ${LISTED_COLUMNS} FROM turns
+      WHERE session_key = ? AND turn_key < ? AND remove_time IS NULL ORDER BY turn_key DESC`;
+    const before = after ?? Number.MAX_SAFE_INTEGER;
+    const items: TurnRecord[] = [];
+    let bytes = 0;
+    let last: number | undefined;
+    for (const row of this.#statements.iterate(sql, sessionKey, before)) {
+      if (items.length >= pageSize || bytes > LIST_BYTES) return { items, next: last };
+      const turn = turnOf({ ...row, session_id: sessionId }, LISTED_PROMPT_BYTES);
+      items.push(turn);
+      bytes += listedBytes(turn);
+      last = Number(row.turn_key);
+    }
+    return { items, next: undefined };
+  }
+
+  /** The session's changes after a cursor, in order. */
+  listChanges(
+    { sessionId, sessionKey }: SessionRecord,
+    afterCursor: number,
+    limit: number,
+  ): SessionChange[] {
+    const from = (kind: "start" | "end") => `SELECT * FROM (
+      SELECT '${kind}ed' AS kind, ${kind}_change AS cursor, ${LISTED_COLUMNS} FROM turns
+      WHERE session_key = ?1 AND ${kind}_change > ?2 AND remove_time IS NULL ORDER BY ${kind}_change LIMIT ?3)`;
+    const sql = `${from("start")} UNION ALL ${from("end")} ORDER BY cursor LIMIT ?3`;
+    const changes: SessionChange[] = [];
+    let bytes = 0;
+    for (const row of this.#statements.iterate(sql, sessionKey, afterCursor, limit)) {
+      const turn = turnOf({ ...row, session_id: sessionId }, LISTED_PROMPT_BYTES);
+      const kind = row.kind === "ended" ? "ended" : "started";
+      changes.push({ cursor: Number(row.cursor), kind, turn });
+      bytes += listedBytes(turn);
+      if (bytes > LIST_BYTES) break;
+    }
+    return changes;
+  }
+
+  /** As `Store.listLeftTurns`. */
+  listLeft(): LeftTurn[] {
+    const sql = `SELECT turn_id, session_key, sessions.session_id, ${LAST_SEQUENCE}, state
+      FROM turns JOIN sessions USING (session_key) WHERE end_time IS NULL ORDER BY turn_key`;
+    return this.#statements.all(sql).map((row) => ({
+      turnId: String(row.turn_id),
+      sessionId: String(row.session_id),
+      sessionKey: String(row.session_key),
+      lastSequence: Number(row.last_sequence),
+      wasQueued: row.state === TurnState.QUEUED,
+    }));
+  }
+
+  /** Takes turns that ended before a time off the record, the oldest first. Answers the key of the session of each. */
+  takeOffEnded(before: number, limit: number, time: number): string[] {
+    const sql = `UPDATE turns SET remove_time = ? WHERE turn_key IN (SELECT turn_key FROM turns
+      WHERE end_time < ? AND remove_time IS NULL ORDER BY end_time LIMIT ?) RETURNING session_key`;
+    return this.#statements.all(sql, time, before, limit).map((row) => String(row.session_key));
+  }
+
+  /** One of those that are off the record. */
+  findRemoved(): RemovedTurn | undefined {
+    const columns =
+      "turn_key, turn_id, turns.session_key, octet_length(prompt) AS prompt_bytes, turns.remove_time";
+    const alone = `SELECT ${columns} FROM turns WHERE remove_time IS NOT NULL LIMIT 1`;
+    const withSession = `SELECT ${columns}, sessions.remove_time AS session_remove_time
+      FROM sessions CROSS JOIN turns USING (session_key) WHERE sessions.remove_time IS NOT NULL LIMIT 1`;
+    const row = this.#statements.get(alone) ?? this.#statements.get(withSession);
+    if (row === undefined) return undefined;
+    return {
+      turnKey: Number(row.turn_key),
+      turnId: String(row.turn_id),
+      sessionKey: String(row.session_key),
+      removeTime: Number(row.remove_time ?? row.session_remove_time),
+      promptBytes: Number(row.prompt_bytes),
+    };
+  }
+
+  remove(turnKey: number): void {
+    this.#statements.run("DELETE FROM turns WHERE turn_key = ?", turnKey);
+  }
+}
+
+/** A turn from its row and its session's id, with its prompt cut to a number of bytes. */
+function turnOf(row: Row, promptBytes: number): TurnRecord {
+  const whole = String(row.prompt);
+  const prompt = cutText(whole, promptBytes);
+  const endTime = row.end_time;
+  return {
+    turnId: String(row.turn_id),
+    sessionId: String(row.session_id),
+    sessionKey: String(row.session_key),
+    state: row.state as TurnState,
+    errorReason: row.error_reason as ErrorReason,
+    prompt,
+    promptTruncated: prompt.length < whole.length || Boolean(row.prompt_cut),
+    principal: String(row.principal),
+    model: String(row.model),
+    agent: String(row.agent),
+    lastSequence: Number(row.last_sequence),
+    createTime: Number(row.create_time),
+    endTime: endTime === null ? undefined : Number(endTime),
+    origin: row.origin as TurnOrigin,
+    causeTurnId: String(row.cause_turn_id),
+    permissionMode: row.permission_mode as PermissionMode,
+    permissionDenialCount: Number(row.permission_denial_count),
+    attachments: JSON.parse(String(row.attachments)) as AttachmentRecord[],
+    ...spendingOf(row),
+  };
+}
+
+/** About what a turn takes in a response, at most. */
+function listedBytes({ prompt, attachments }: TurnRecord): number {
+  const files = attachments.length === 0 ? 0 : Buffer.byteLength(JSON.stringify(attachments));
+  return Buffer.byteLength(prompt) + files + 1024;
+}
