@@ -3,7 +3,7 @@ import { BinaryWriter, sizeDelimitedPeek, WireType } from "@bufbuild/protobuf/wi
 import { TimestampSchema, timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { type TurnEvent, TurnEventSchema } from "../../gen/breakglass/v1/event_pb.ts";
 import type { EventKind } from "../agent/agent.ts";
-import { writeMessage } from "./flat-message.ts";
+import { writeMessage } from "./message-writer.ts";
 
 /**
  * A `TurnEvent` behind its length (protobuf's delimited format), serialized once when it is recorded: the log, the cache
