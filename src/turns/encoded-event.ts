@@ -67,6 +67,11 @@ function writeEvent(
   writer.join().join();
 }
 
+/** What events take together. */
+export function byteLength(events: readonly EncodedEvent[]): number {
+  return events.reduce((sum, event) => sum + event.length, 0);
+}
+
 /** Reads a serialized event. */
 export function decodeEvent(event: EncodedEvent): TurnEvent {
   const { offset } = measure(event);

@@ -1,7 +1,5 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import { setTimeout as delay } from "node:timers/promises";
-import { ErrorReason } from "../../gen/breakglass/v1/event_pb.ts";
 import type { OwnWork } from "../agent/agent.ts";
 import { Refusal } from "../errors.ts";
 import type {
@@ -13,21 +11,18 @@ import type {
   TurnRecord,
   TurnStart,
 } from "../store/store.ts";
+import { byDeadline } from "../stream/deadline.ts";
 import { isLive } from "../turn-state.ts";
 import { refusalOfLateAnswer, turnEnded } from "./approvals.ts";
 import { attachmentsDigest } from "./attachments.ts";
 import { newId, newTurnId } from "./identifiers.ts";
 import { LeftTurn } from "./left-turn.ts";
 import { untilFailed } from "./live-turn.ts";
-import { makeWay } from "./make-way.ts";
+import { RecentEventsBudget } from "./recent-events.ts";
 import { Removals } from "./removals.ts";
 import { retain } from "./retention.ts";
-import {
-  RunningTurn,
-  type TurnBeginning,
-  type TurnLimits,
-  type TurnSurroundings,
-} from "./running-turn.ts";
+import type { TurnBeginning } from "./run-beginning.ts";
+import { RunningTurn } from "./running-turn.ts";
 import { SessionGates } from "./session-gates.ts";
 import { SessionBell, type SessionNews, watchSession } from "./session-watch.ts";
 import { type ReadFrom, Subscription } from "./subscription.ts";
@@ -36,14 +31,14 @@ import {
   SubscriptionCounts,
   type SubscriptionLimits,
 } from "./subscription-counts.ts";
-import { TailShares } from "./tail.ts";
-import type { TurnEnd } from "./turn-end.ts";
 import type { ApprovalResolution, RunRequest, SteerTurn } from "./turn-requests.ts";
 import { callerStart, modeOf, ownStart, type StartPolicy } from "./turn-start.ts";
+import type { TurnLimits, TurnSurroundings } from "./turn-surroundings.ts";
+import { yieldToPrompt } from "./yield-to-prompt.ts";
 
 /** What turns are run within. */
 export interface TurnsOptions
-  extends Omit<TurnSurroundings, "tails">,
+  extends Omit<TurnSurroundings, "recentEvents">,
     SubscriptionLimits,
     StartPolicy {
   readonly limits: TurnLimits;
@@ -65,10 +60,6 @@ type UnendedTurn = RunningTurn | LeftTurn;
 const DRAINING = { reason: "DRAINING", message: "the server is shutting down" } as const;
 /** How long a deletion is waited for; it goes on behind the answer. */
 const DELETION_MS = 10_000;
-const SHUTDOWN: TurnEnd = {
-  reason: ErrorReason.SERVER_SHUTDOWN,
-  message: "the server was shut down",
-};
 
 /**
  * All sessions and turns: what runs, and what is on record.
@@ -82,7 +73,7 @@ export class Turns {
   readonly #unended = new Map<string, UnendedTurn>();
   readonly #gates = new SessionGates();
   readonly #subscriptions: SubscriptionCounts;
-  readonly #tails = new TailShares();
+  readonly #recentEvents = new RecentEventsBudget();
   readonly #removals: Removals;
   readonly #closing = new AbortController();
   readonly #bell = new SessionBell();
@@ -91,14 +82,14 @@ export class Turns {
   /** Messages that are being recorded, by principal and request. */
   readonly #steering = new Map<string, Promise<{ sequence: number; turn: TurnRecord }>>();
   /** The agent's own work that is being recorded, by session: one piece after the other. */
-  readonly #takingUp = new Map<string, Promise<void>>();
+  readonly #startingOwnWork = new Map<string, Promise<void>>();
   #phase: Phase = "open";
 
   constructor(options: TurnsOptions) {
     this.#options = options;
     this.#subscriptions = new SubscriptionCounts(options);
     this.#removals = new Removals(options, this.#gates, this.#closing.signal);
-    options.agent.onOwnWork((work) => this.#takeOwnWork(work));
+    options.agent.onOwnWork((work) => this.#startOwnWork(work));
   }
 
   /** How many readers there are now. */
@@ -157,7 +148,7 @@ export class Turns {
   ): Promise<{ subscription: Subscription; released: () => void }> {
     try {
       const turn = await this.#find(turnId, principal, this.#isApprover(principal));
-      const last = turn.live?.lastSequence ?? turn.record.lastSequence;
+      const last = turn.live?.log.lastSequence ?? turn.record.lastSequence;
       if (from.afterSequence > last) {
         throw new Refusal("OUT_OF_RANGE", `after_sequence is past the turn's last event, ${last}`, {
           metadata: { last_sequence: String(last) },
@@ -180,9 +171,7 @@ export class Turns {
   async cancel(turnId: string, principal: string): Promise<TurnRecord> {
     const { live } = await this.#find(turnId, principal);
     if (live !== undefined) {
-      const ended = live.stop({ reason: ErrorReason.CANCELED, message: "canceled by CancelTurn" });
-      await Promise.race([ended, untilFailed(live)]);
-      if (isLive(live.state) && live.failure !== undefined) throw live.failure;
+      await endOnRecord(live, live.end({ case: "cancel" }));
     }
     return this.getTurn(turnId, principal);
   }
@@ -195,8 +184,7 @@ export class Turns {
   async interrupt(turnId: string, principal: string): Promise<TurnRecord> {
     const { live } = await this.#find(turnId, principal);
     if (live !== undefined) {
-      await Promise.race([live.interrupt(), untilFailed(live)]);
-      if (isLive(live.state) && live.failure !== undefined) throw live.failure;
+      await endOnRecord(live, live.interrupt());
     }
     return this.getTurn(turnId, principal);
   }
@@ -307,11 +295,7 @@ export class Turns {
     const { store } = this.#options;
     const removed = await store.deleteSession(sessionId, principal, Date.now());
     this.#bell.ring(removed.sessionKey);
-    const over = new AbortController();
-    const late = delay(DELETION_MS, false, { signal: over.signal, ref: false });
-    const gone = await Promise.race([this.#removals.remove(removed), late.catch(() => false)]);
-    over.abort();
-    return gone;
+    return byDeadline(this.#removals.remove(removed), DELETION_MS, false, false);
   }
 
   /**
@@ -322,8 +306,8 @@ export class Turns {
    * @throws Refusal STORAGE where the store cannot even be read.
    */
   async recover(): Promise<void> {
-    const { store, agent, log, sessionsDir } = this.#options;
-    const left = (await store.listLeftTurns()).map((turn) => new LeftTurn(turn, store, log));
+    const { store, agent, sessionsDir } = this.#options;
+    const left = (await store.listLeftTurns()).map((turn) => new LeftTurn(turn, this.#options));
     for (const turn of left) this.#hold(turn);
     for (const process of await store.listLeftProcesses()) {
       this.#gates.close(process.sessionId, this.#endProcess(process));
@@ -356,12 +340,9 @@ export class Turns {
     this.#closing.abort();
     const { agent } = this.#options;
     void agent.closeIdle();
-    const grace = new AbortController();
-    const over = delay(graceMs, undefined, { signal: grace.signal }).catch(() => {});
-    await Promise.race([over, this.#allEnded()]);
-    grace.abort();
+    await byDeadline(this.#allEnded(), graceMs, undefined);
     this.#phase = "stopping";
-    for (const turn of this.#unended.values()) void turn.stop(SHUTDOWN);
+    for (const turn of this.#unended.values()) void turn.end({ case: "shutdown" });
     await this.#allEnded();
     await Promise.all([this.#gates.allReady(), agent.closeIdle()]);
   }
@@ -419,18 +400,18 @@ export class Turns {
     const before = own?.turnId === turn.turnId ? undefined : own;
     const ready = Promise.all([this.#gates.ready(turn.sessionKey), before?.ended]);
     const running = this.#begin(turn, session, timeoutMs, { ready, attachments });
-    if (before instanceof RunningTurn) void makeWay(before, running);
+    if (before instanceof RunningTurn) void yieldToPrompt(before, running);
   }
 
   /** The agent has begun to work by itself: that becomes a turn of its session. Answers with its id. */
-  #takeOwnWork(work: OwnWork): string {
+  #startOwnWork(work: OwnWork): string {
     const turnId = newTurnId();
     const { sessionId } = work;
-    const before = this.#takingUp.get(sessionId) ?? Promise.resolve();
-    const taken = before.then(() => this.#runOwnWork(turnId, work));
-    this.#takingUp.set(sessionId, taken);
-    void taken.then(() => {
-      if (this.#takingUp.get(sessionId) === taken) this.#takingUp.delete(sessionId);
+    const before = this.#startingOwnWork.get(sessionId) ?? Promise.resolve();
+    const started = before.then(() => this.#runOwnWork(turnId, work));
+    this.#startingOwnWork.set(sessionId, started);
+    void started.then(() => {
+      if (this.#startingOwnWork.get(sessionId) === started) this.#startingOwnWork.delete(sessionId);
     });
     return turnId;
   }
@@ -463,12 +444,12 @@ export class Turns {
   ): RunningTurn {
     const { limits } = this.#options;
     const bounded = { ...limits, timeoutMs: Math.min(timeoutMs ?? Infinity, limits.timeoutMs) };
-    const surroundings = { ...this.#options, tails: this.#tails };
+    const surroundings = { ...this.#options, recentEvents: this.#recentEvents };
     const running = new RunningTurn(turn, session, bounded, surroundings, beginning);
     this.#hold(running);
     this.#gates.close(turn.sessionKey, running.released);
     // It was being recorded when the others were stopped.
-    if (this.#phase === "stopping") void running.stop(SHUTDOWN);
+    if (this.#phase === "stopping") void running.end({ case: "shutdown" });
     return running;
   }
 
@@ -490,4 +471,15 @@ export class Turns {
     const now = await store.getTurn(turnId, principal, asApprover);
     return { record: now, live: this.#unended.get(turnId) };
   }
+}
+
+/**
+ * Resolves with a turn's end.
+ *
+ * @throws Refusal STORAGE where that cannot be recorded yet; what `ending` does.
+ */
+async function endOnRecord(turn: UnendedTurn, ending: Promise<void>): Promise<void> {
+  const { log } = turn;
+  await Promise.race([ending, untilFailed(turn)]);
+  if (isLive(log.state) && log.failure !== undefined) throw log.failure;
 }
