@@ -9,9 +9,9 @@ import type {
   SessionRecord,
   StartedTurn,
   TurnRecord,
-  TurnStart,
 } from "../store/store.ts";
 import { byDeadline } from "../stream/deadline.ts";
+import { KeyedQueue } from "../stream/keyed-queue.ts";
 import { isLive } from "../turn-state.ts";
 import { refusalOfLateAnswer, turnEnded } from "./approvals.ts";
 import { attachmentsDigest } from "./attachments.ts";
@@ -34,6 +34,7 @@ import {
 import type { ApprovalResolution, RunRequest, SteerTurn } from "./turn-requests.ts";
 import { callerStart, modeOf, ownStart, type StartPolicy } from "./turn-start.ts";
 import type { TurnLimits, TurnSurroundings } from "./turn-surroundings.ts";
+import { type UnendedTurn, UnendedTurns } from "./unended-turns.ts";
 import { yieldToPrompt } from "./yield-to-prompt.ts";
 
 /** What turns are run within. */
@@ -51,13 +52,6 @@ export interface TurnsOptions
   readonly selfApproval: "allowed" | "forbidden";
 }
 
-/** `draining` lets running turns go on for a while; `stopping` ends them. Neither takes new ones. */
-type Phase = "open" | "draining" | "stopping";
-
-/** A turn without a terminal event on disk: one that runs, or one that a server before left. */
-type UnendedTurn = RunningTurn | LeftTurn;
-
-const DRAINING = { reason: "DRAINING", message: "the server is shutting down" } as const;
 /** How long a deletion is waited for; it goes on behind the answer. */
 const DELETION_MS = 10_000;
 
@@ -65,28 +59,28 @@ const DELETION_MS = 10_000;
  * All sessions and turns: what runs, and what is on record.
  *
  * 1. A turn is on record before anything is spawned for it.
- * 2. `#unended` holds every turn that has no terminal event on disk.
- * 3. No agent is started in a session before it has let go of the session's turn before.
+ * 2. No agent is started in a session before it has let go of the session's turn before.
  */
 export class Turns {
   readonly #options: TurnsOptions;
-  readonly #unended = new Map<string, UnendedTurn>();
+  readonly #unended: UnendedTurns;
   readonly #gates = new SessionGates();
   readonly #subscriptions: SubscriptionCounts;
   readonly #recentEvents = new RecentEventsBudget();
   readonly #removals: Removals;
   readonly #closing = new AbortController();
   readonly #bell = new SessionBell();
-  /** Turns that are being recorded. */
-  readonly #starting = new Set<Promise<unknown>>();
   /** Messages that are being recorded, by principal and request. */
-  readonly #steering = new Map<string, Promise<{ sequence: number; turn: TurnRecord }>>();
+  readonly #steering = new KeyedQueue();
   /** The agent's own work that is being recorded, by session: one piece after the other. */
-  readonly #startingOwnWork = new Map<string, Promise<void>>();
-  #phase: Phase = "open";
+  readonly #ownWork = new KeyedQueue();
 
   constructor(options: TurnsOptions) {
     this.#options = options;
+    const { store, maxConcurrentTurns } = options;
+    this.#unended = new UnendedTurns(store, maxConcurrentTurns, (session) =>
+      this.#bell.ring(session),
+    );
     this.#subscriptions = new SubscriptionCounts(options);
     this.#removals = new Removals(options, this.#gates, this.#closing.signal);
     options.agent.onOwnWork((work) => this.#startOwnWork(work));
@@ -112,11 +106,11 @@ export class Turns {
     );
     let session: SessionRecord | undefined;
     try {
-      const created = await this.#create(
-        callerStart(request, principal, this.#options, spare, digest, this.#refusal()),
+      const created = await this.#unended.create(
+        callerStart(request, principal, this.#options, spare, digest, this.#unended.refusal()),
+        (started) => this.#beginAsked(started, request),
       );
       session = created.session;
-      if (!created.joined) this.#beginAsked(created, request);
       return created.turn;
     } finally {
       // A session that was opened in its place keeps it for its first turn.
@@ -196,19 +190,9 @@ export class Turns {
    */
   steer(request: SteerTurn, principal: string): Promise<{ sequence: number; turn: TurnRecord }> {
     if (request.requestId === "") return this.#steer(request, principal);
-    const key = JSON.stringify([principal, request.requestId]);
-    const before = this.#steering.get(key) ?? Promise.resolve();
     // The same request at the same moment finds what the first became.
-    const steered = before.then(
-      () => this.#steer(request, principal),
-      () => this.#steer(request, principal),
-    );
-    this.#steering.set(key, steered);
-    const forget = () => {
-      if (this.#steering.get(key) === steered) this.#steering.delete(key);
-    };
-    steered.then(forget, forget);
-    return steered;
+    const key = JSON.stringify([principal, request.requestId]);
+    return this.#steering.run(key, () => this.#steer(request, principal));
   }
 
   async #steer({ turnId, message, requestId }: SteerTurn, principal: string) {
@@ -308,7 +292,7 @@ export class Turns {
   async recover(): Promise<void> {
     const { store, agent, sessionsDir } = this.#options;
     const left = (await store.listLeftTurns()).map((turn) => new LeftTurn(turn, this.#options));
-    for (const turn of left) this.#hold(turn);
+    for (const turn of left) this.#unended.hold(turn);
     for (const process of await store.listLeftProcesses()) {
       this.#gates.close(process.sessionId, this.#endProcess(process));
     }
@@ -336,14 +320,10 @@ export class Turns {
    * process of any turn is left. Idempotent; a later call can only shorten the grace.
    */
   async drain(graceMs: number): Promise<void> {
-    if (this.#phase === "open") this.#phase = "draining";
     this.#closing.abort();
     const { agent } = this.#options;
     void agent.closeIdle();
-    await byDeadline(this.#allEnded(), graceMs, undefined);
-    this.#phase = "stopping";
-    for (const turn of this.#unended.values()) void turn.end({ case: "shutdown" });
-    await this.#allEnded();
+    await this.#unended.drain(graceMs);
     await Promise.all([this.#gates.allReady(), agent.closeIdle()]);
   }
 
@@ -352,48 +332,16 @@ export class Turns {
     this.#options.agent.killNow();
   }
 
-  /** Resolves when no turn is recorded any more and each has ended, but for those whose end the store does not take. */
-  async #allEnded(): Promise<void> {
-    const failed = new Set<UnendedTurn>();
-    for (;;) {
-      await Promise.allSettled(this.#starting);
-      const waiting = [...this.#unended.values()].filter((turn) => !failed.has(turn));
-      if (waiting.length === 0) return;
-      const unrecorded = (turn: UnendedTurn) => untilFailed(turn).then(() => void failed.add(turn));
-      await Promise.all(waiting.map((turn) => Promise.race([turn.ended, unrecorded(turn)])));
-    }
-  }
-
   #retain(): Promise<void> {
     const { store, retentionMs, log } = this.#options;
     return retain(store, retentionMs, this.#removals, log, this.#closing.signal);
-  }
-
-  async #create(start: TurnStart): Promise<StartedTurn> {
-    const created = this.#options.store.createTurn(start);
-    this.#starting.add(created);
-    try {
-      const started = await created;
-      if (!started.joined) this.#bell.ring(started.turn.sessionKey);
-      return started;
-    } finally {
-      this.#starting.delete(created);
-    }
   }
 
   #isApprover(principal: string): boolean {
     return this.#options.approvers.includes(principal);
   }
 
-  #refusal(): TurnStart["refusal"] {
-    if (this.#phase !== "open") return DRAINING;
-    const { maxConcurrentTurns } = this.#options;
-    if (this.#unended.size + this.#starting.size < maxConcurrentTurns) return undefined;
-    const message = `${maxConcurrentTurns} turns are running, the server's limit`;
-    return { reason: "TOO_MANY_TURNS", message };
-  }
-
-  #beginAsked({ turn, session }: StartedTurn, request: RunRequest): void {
+  #beginAsked({ turn, session }: StartedTurn, request: RunRequest): RunningTurn {
     const { timeoutMs, attachments } = request;
     // Where it waits, then for the agent's own turn, which may have ended by now.
     const own = isLive(turn.state) ? this.#unended.get(session.runningTurnId) : undefined;
@@ -401,18 +349,13 @@ export class Turns {
     const ready = Promise.all([this.#gates.ready(turn.sessionKey), before?.ended]);
     const running = this.#begin(turn, session, timeoutMs, { ready, attachments });
     if (before instanceof RunningTurn) void yieldToPrompt(before, running);
+    return running;
   }
 
   /** The agent has begun to work by itself: that becomes a turn of its session. Answers with its id. */
   #startOwnWork(work: OwnWork): string {
     const turnId = newTurnId();
-    const { sessionId } = work;
-    const before = this.#startingOwnWork.get(sessionId) ?? Promise.resolve();
-    const started = before.then(() => this.#runOwnWork(turnId, work));
-    this.#startingOwnWork.set(sessionId, started);
-    void started.then(() => {
-      if (this.#startingOwnWork.get(sessionId) === started) this.#startingOwnWork.delete(sessionId);
-    });
+    void this.#ownWork.run(work.sessionId, () => this.#runOwnWork(turnId, work));
     return turnId;
   }
 
@@ -422,10 +365,10 @@ export class Turns {
     try {
       // The turn before may have ended in the same breath: only once that is on disk there is room for another.
       await this.#unended.get(work.lastTurnId)?.ended;
-      const { turn, session } = await this.#create(
-        ownStart(turnId, work, this.#phase === "open" ? undefined : DRAINING),
+      await this.#unended.create(
+        ownStart(turnId, work, this.#unended.refusalOfOwn()),
+        ({ turn, session }) => this.#begin(turn, session, undefined, { run }),
       );
-      this.#begin(turn, session, undefined, { run });
     } catch (error) {
       // A prompt came first, the session is going, or the server: the work is part of what comes next, if anything does.
       work.decline();
@@ -446,19 +389,8 @@ export class Turns {
     const bounded = { ...limits, timeoutMs: Math.min(timeoutMs ?? Infinity, limits.timeoutMs) };
     const surroundings = { ...this.#options, recentEvents: this.#recentEvents };
     const running = new RunningTurn(turn, session, bounded, surroundings, beginning);
-    this.#hold(running);
     this.#gates.close(turn.sessionKey, running.released);
-    // It was being recorded when the others were stopped.
-    if (this.#phase === "stopping") void running.end({ case: "shutdown" });
     return running;
-  }
-
-  #hold(turn: UnendedTurn): void {
-    this.#unended.set(turn.turnId, turn);
-    void turn.ended.then(() => {
-      this.#unended.delete(turn.turnId);
-      this.#bell.ring(turn.sessionKey);
-    });
   }
 
   /** A turn on record, and as it runs; never one that is neither running nor ended. */
