@@ -17,8 +17,8 @@ describe("the end that the agent gives a turn, where the store takes it only lat
     );
     await driven.fillDisk();
     run.give([text(), request("a"), result()]);
-    run.leave();
     await expect(driven.turns.cancel(turnId, PRINCIPAL)).rejects.toMatchObject(STORAGE);
+    run.leave();
     await driven.clearDisk();
     expect(await driven.ended(turnId)).toMatchObject({ state: TurnState.SUCCEEDED });
     const log = await driven.readLog(turnId);
