@@ -58,6 +58,15 @@ export class OwnConversations {
     if (given !== this.#current && (await this.#check(given, batch))) this.#current = given;
   }
 
+  /** Has a batch that cannot be looked into name the session's present conversation only. */
+  disown(batch: readonly EventKind[]): void {
+    for (const kind of batch) {
+      if (kind.case === "session" && foreignId(kind, this.#current)) {
+        kind.value.agentSessionId = this.#current;
+      }
+    }
+  }
+
   async #check(id: string, batch: EventKind[]): Promise<boolean> {
     if (this.#own.has(id)) return true;
     if (this.#refused.has(id) || this.#refused.size >= MAX_REFUSED) return false;

@@ -1,4 +1,5 @@
 import type { AgentRun, EventKind, TerminalKind } from "../agent/agent.ts";
+import { Refusal } from "../errors.ts";
 import type { SessionRecord, SteerRequest } from "../store/store.ts";
 import type { Approvals } from "./approvals.ts";
 import { boundEvent } from "./bounded-event.ts";
@@ -62,9 +63,16 @@ export class TurnRecorder {
     await looked.catch((error) => this.#log.fail(error));
   }
 
-  /** As `lookInto`, however long the store takes. */
+  /** As `lookInto`, for the end of a turn: however long the store takes, and where it cannot be looked into at all. */
   async waitToLookInto(batch: EventKind[], run: AgentRun): Promise<void> {
-    const look = () => this.#conversations.lookInto(batch, run.agentSessionId);
+    const look = async () => {
+      try {
+        await this.#conversations.lookInto(batch, run.agentSessionId);
+      } catch (error) {
+        if (error instanceof Refusal) throw error;
+        this.#conversations.disown(batch);
+      }
+    };
     await retryStorage(look, (error) => this.#log.fail(error));
   }
 

@@ -40,9 +40,12 @@ export class DrivenAgent implements Agent {
 
   killNow(): void {}
 
-  async isOwnConversation(): Promise<boolean> {
-    return true;
+  isOwnConversation(): Promise<boolean> {
+    return this.lookIntoConversation();
   }
+
+  /** What it finds of a conversation that it says it holds. */
+  lookIntoConversation: () => Promise<boolean> = async () => true;
 
   async forget(): Promise<void> {}
 }

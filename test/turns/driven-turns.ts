@@ -8,6 +8,7 @@ import { create } from "@bufbuild/protobuf";
 import {
   ApprovalRequestEventSchema,
   ResultEventSchema,
+  SessionEventSchema,
   TextEventSchema,
   type TurnEvent,
 } from "../../gen/breakglass/v1/event_pb.ts";
@@ -39,7 +40,7 @@ export interface DrivenTurns extends AsyncDisposable {
     request?: Partial<RunRequest>,
     principal?: string,
   ): Promise<{ turnId: string; run: DrivenRun }>;
-  /** From now on the database takes no event. */
+  /** From now on the database takes no event and no conversation. */
   fillDisk(): Promise<void>;
   clearDisk(): Promise<void>;
   /** The events that are on disk. */
@@ -83,6 +84,7 @@ export async function startDrivenTurns(settings: Settings = {}): Promise<DrivenT
       eventually(
         () => real.getTurn(turnId, PRINCIPAL, true),
         ({ state }) => !isLive(state),
+        30_000,
       ),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
@@ -94,15 +96,17 @@ export const REQUEST: RunRequest = {
   ...{ permissionMode: PermissionMode.ASK, attachments: [] },
 };
 
-/** While this is on record the database takes no event: as a full disk, to the store's code and to SQLite. */
+/** While this is on record the database takes no event and no conversation: as a full disk, to the store and to SQLite. */
 const FULL = { processId: "the disk is full", sessionId: "", workspace: "" };
 
 async function openStore(path: string): Promise<SqliteStore> {
   await (await SqliteStore.open(path)).close();
   using database = new DatabaseSync(path);
-  database.exec(`CREATE TRIGGER full BEFORE INSERT ON events
-    WHEN EXISTS (SELECT 1 FROM processes WHERE process_id = '${FULL.processId}')
-    BEGIN SELECT RAISE(ABORT, 'the disk is full'); END`);
+  for (const table of ["events", "conversations"]) {
+    database.exec(`CREATE TRIGGER full_${table} BEFORE INSERT ON ${table}
+      WHEN EXISTS (SELECT 1 FROM processes WHERE process_id = '${FULL.processId}')
+      BEGIN SELECT RAISE(ABORT, 'the disk is full'); END`);
+  }
   database.close();
   return SqliteStore.open(path);
 }
@@ -144,6 +148,11 @@ export function text(bytes = 10): EventKind {
 /** The agent's own end. */
 export function result(): EventKind {
   return { case: "result", value: create(ResultEventSchema, { result: "done" }) };
+}
+
+/** The agent says which conversation it holds. */
+export function session(agentSessionId: string): EventKind {
+  return { case: "session", value: create(SessionEventSchema, { agentSessionId }) };
 }
 
 /** A tool call that waits for an answer. */

@@ -1,8 +1,17 @@
+import { randomUUID } from "node:crypto";
 import { describe, expect, it } from "vitest";
 import { ErrorReason, TurnState } from "../../gen/breakglass/v1/event_pb.ts";
 import { cases, valuesOf } from "../support/events.ts";
 import { eventually } from "../support/processes.ts";
-import { PRINCIPAL, pass, request, result, startDrivenTurns, text } from "./driven-turns.ts";
+import {
+  PRINCIPAL,
+  pass,
+  request,
+  result,
+  session,
+  startDrivenTurns,
+  text,
+} from "./driven-turns.ts";
 
 const STORAGE = { reason: "STORAGE" };
 
@@ -70,6 +79,7 @@ describe("the first cause of an end", () => {
     const canceled = driven.turns.cancel(turnId, PRINCIPAL);
     await driven.turns.getTurn(turnId, PRINCIPAL); // Behind what the cancel asked for.
     await pass();
+    expect(await driven.readLog(turnId)).toEqual([]);
     processes.resolve();
     expect(await canceled).toMatchObject({ errorReason: ErrorReason.IDLE_TIMEOUT });
     expect(await driven.readLog(turnId)).toHaveLength(1);
@@ -111,6 +121,45 @@ describe("a batch that is more than a turn's log holds", () => {
     const log = await driven.readLog(turnId);
     expect(cases(log)).toEqual(["approvalRequest", "approvalResolution", "error"]);
     expect(valuesOf(log, "approvalResolution")).toMatchObject([{ approvalId: "recorded" }]);
+  });
+});
+
+describe("an end that comes with a conversation that is new", () => {
+  it("waits for the store, and nothing else ends the turn meanwhile", async () => {
+    await using driven = await startDrivenTurns();
+    const { turnId, run } = await driven.begin();
+    await driven.fillDisk();
+    run.agentSessionId = randomUUID();
+    run.give([session(run.agentSessionId), result()]);
+    run.leave();
+    await expect(driven.turns.cancel(turnId, PRINCIPAL)).rejects.toMatchObject(STORAGE);
+    await driven.clearDisk();
+    const { state, sessionId } = await driven.ended(turnId);
+    expect(state).toBe(TurnState.SUCCEEDED);
+    const { agentSessionId } = await driven.turns.getSession(sessionId, PRINCIPAL);
+    expect(agentSessionId).toBe(run.agentSessionId);
+  });
+
+  it.each([
+    ["its own", [session(randomUUID()), result()], TurnState.SUCCEEDED],
+    ["a cancel", [text()], TurnState.CANCELED],
+  ])("goes on without it where nobody can look into that: %s", async (_, batch, expected) => {
+    await using driven = await startDrivenTurns();
+    const { turnId, run } = await driven.begin();
+    const { sessionId } = await driven.turns.getTurn(turnId, PRINCIPAL);
+    const { agentSessionId } = await driven.turns.getSession(sessionId, PRINCIPAL);
+    driven.agent.lookIntoConversation = () => Promise.reject(new Error("EACCES"));
+    run.give(batch);
+    await pass();
+    run.agentSessionId = randomUUID();
+    if (expected === TurnState.SUCCEEDED) run.leave();
+    await driven.turns.cancel(turnId, PRINCIPAL);
+    expect(await driven.ended(turnId)).toMatchObject({ state: expected });
+    const log = await driven.readLog(turnId);
+    for (const event of valuesOf(log, "session")) expect(event).toMatchObject({ agentSessionId });
+    expect((await driven.turns.getSession(sessionId, PRINCIPAL)).agentSessionId).toBe(
+      agentSessionId,
+    );
   });
 });
 
