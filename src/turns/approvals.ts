@@ -31,7 +31,8 @@ export const EXPIRED_ANSWER: ApprovalAnswer = {
  * The first decision counts; each is made at once, in memory, so that of two at the same moment exactly one is the first.
  */
 export class Approvals {
-  readonly #waiting = new Map<string, NodeJS.Timeout>();
+  /** With what denies them when their time is up. */
+  readonly #waiting = new Map<string, NodeJS.Timeout | undefined>();
   /** Without what was written with the decision: a turn can have thousands. */
   readonly #decided = new Map<string, Decided>();
   readonly #expire: (approvalId: string) => void;
@@ -58,6 +59,19 @@ export class Approvals {
     const waits = this.#waiting.has(kind.value.approvalId);
     if (waits) this.#settle(kind.value);
     return waits;
+  }
+
+  /**
+   * Takes back what the newest events said, in the order in which they were noted or decided: they do not go on record. For
+   * a turn that is ending: what waits again waits for its end.
+   */
+  undo(kinds: readonly TurnEvent["kind"][]): void {
+    for (const kind of kinds.toReversed()) {
+      if (kind.case === "approvalRequest") this.#forget(kind.value.approvalId);
+      if (kind.case !== "approvalResolution") continue;
+      this.#decided.delete(kind.value.approvalId);
+      this.#waiting.set(kind.value.approvalId, undefined);
+    }
   }
 
   /**
@@ -88,15 +102,19 @@ export class Approvals {
   }
 
   #ask({ value }: RequestKind, expireMs: number): void {
-    value.expireTime = timestampFromMs(Date.now() + expireMs);
+    value.expireTime = timestampFromMs(Math.floor(Date.now() + expireMs));
     const { approvalId } = value;
     const timer = setTimeout(() => this.#expire(approvalId), expireMs);
     this.#waiting.set(approvalId, timer);
   }
 
+  #forget(approvalId: string): void {
+    clearTimeout(this.#waiting.get(approvalId));
+    this.#waiting.delete(approvalId);
+  }
+
   #settle(value: ResolutionKind["value"]): void {
-    clearTimeout(this.#waiting.get(value.approvalId));
-    this.#waiting.delete(value.approvalId);
+    this.#forget(value.approvalId);
     this.#decided.set(value.approvalId, { decision: value.decision, principal: value.principal });
   }
 }

@@ -3,7 +3,7 @@ import { BinaryWriter, sizeDelimitedPeek, WireType } from "@bufbuild/protobuf/wi
 import { TimestampSchema, timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { type TurnEvent, TurnEventSchema } from "../../gen/breakglass/v1/event_pb.ts";
 import type { EventKind } from "../agent/agent.ts";
-import { writeMessage } from "./flat-message.ts";
+import { writeMessage } from "./message-writer.ts";
 
 /**
  * A `TurnEvent` behind its length (protobuf's delimited format), serialized once when it is recorded: the log, the cache
@@ -65,6 +65,11 @@ function writeEvent(
   writer.tag(field.number, WireType.LengthDelimited).fork();
   writeMessage(writer, field.message, kind.value);
   writer.join().join();
+}
+
+/** What events take together. */
+export function byteLength(events: readonly EncodedEvent[]): number {
+  return events.reduce((sum, event) => sum + event.length, 0);
 }
 
 /** Reads a serialized event. */

@@ -2,7 +2,7 @@ import { create } from "@bufbuild/protobuf";
 import { NoticeEventSchema, NoticeReason } from "../../gen/breakglass/v1/event_pb.ts";
 import type { EventKind } from "../agent/agent.ts";
 import type { SessionRecord } from "../store/store.ts";
-import type { TurnSurroundings } from "./running-turn.ts";
+import type { TurnSurroundings } from "./turn-surroundings.ts";
 
 /** So many ids that are not the session's are looked into and told of in one turn. */
 const MAX_REFUSED = 10;
@@ -56,6 +56,15 @@ export class OwnConversations {
       }
     }
     if (given !== this.#current && (await this.#check(given, batch))) this.#current = given;
+  }
+
+  /** Has a batch that cannot be looked into name the session's present conversation only. */
+  disown(batch: readonly EventKind[]): void {
+    for (const kind of batch) {
+      if (kind.case === "session" && foreignId(kind, this.#current)) {
+        kind.value.agentSessionId = this.#current;
+      }
+    }
   }
 
   async #check(id: string, batch: EventKind[]): Promise<boolean> {

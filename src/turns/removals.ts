@@ -2,8 +2,8 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { LeftFiles } from "../files/remove-tree.ts";
 import { TreeRemovals } from "../files/tree-removals.ts";
 import type { RemovedSession } from "../store/store.ts";
-import type { TurnSurroundings } from "./running-turn.ts";
 import type { SessionGates } from "./session-gates.ts";
+import type { TurnSurroundings } from "./turn-surroundings.ts";
 
 /** Before what could not be removed is tried again, doubling: for want of a file descriptor, or for good. */
 const AGAIN_MS = { first: 1000, longest: 3600_000 };

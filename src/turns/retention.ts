@@ -1,6 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Log } from "../log.ts";
 import type { RemovedSession, Store } from "../store/store.ts";
+import { byDeadline } from "../stream/deadline.ts";
 
 /** So many turns at most come off the record in one commit. */
 const TURNS_AT_ONCE = 100;
@@ -67,10 +68,7 @@ async function removeOlder(
     if (turns > 0) log.info("old turns were removed", { turns, sessions: sessions.length });
     const removed = [leavings.removeRows(), ...sessions.map((session) => leavings.remove(session))];
     // One that takes long does not hold the others up.
-    const patience = new AbortController();
-    const late = delay(PATIENCE_MS, undefined, { signal: patience.signal, ref: false });
-    await Promise.race([Promise.all(removed), late.catch(() => {})]);
-    patience.abort();
+    await byDeadline(Promise.all(removed), PATIENCE_MS, undefined, false);
     if (turns === 0) return;
   }
 }

@@ -1,3 +1,7 @@
+import { create } from "@bufbuild/protobuf";
+import { NoticeEventSchema, NoticeReason } from "../../gen/breakglass/v1/event_pb.ts";
+import type { EventKind } from "../agent/agent.ts";
+
 /** Tells of a silence after a while, and again each time that it has lasted twice as long. */
 export class Silence {
   readonly #firstMs: number;
@@ -32,4 +36,11 @@ export class Silence {
     this.#toldAfterMs = lasted;
     this.#tell(lasted);
   };
+}
+
+/** Says that the model is silent. */
+export function silenceNotice(lastedMs: number, idleTimeoutMs: number): EventKind {
+  const message = `The model has sent nothing for ${lastedMs / 1000} s. The turn ends where the agent prints nothing for ${idleTimeoutMs / 1000} s.`;
+  const value = create(NoticeEventSchema, { reason: NoticeReason.AGENT_SILENT, message });
+  return { case: "notice", value };
 }

@@ -118,7 +118,7 @@ export class Subscription {
       this.#signal.addEventListener("abort", this.close);
       sink.onRoom(this.#pump);
       if (this.#live !== undefined) {
-        this.#stopListening.push(this.#live.listen(this.#pump));
+        this.#stopListening.push(this.#live.log.listen(this.#pump));
         if (this.#pieces) this.#stopListening.push(this.#pieces.listen(this.#pump));
         this.#timer = setTimeout(this.#breakSilence, CHECKPOINT_MS);
       }
@@ -133,11 +133,11 @@ export class Subscription {
   };
 
   get #lastSequence(): number {
-    return this.#live?.lastSequence ?? this.#record.lastSequence;
+    return this.#live?.log.lastSequence ?? this.#record.lastSequence;
   }
 
   get #state(): TurnState {
-    return this.#live?.state ?? this.#record.state;
+    return this.#live?.log.state ?? this.#record.state;
   }
 
   /** Gives what there is and what fits. Answers whether nothing of the turn's events is left to be given. */
@@ -158,7 +158,7 @@ export class Subscription {
     // Not past what was the end at the start before the reader has heard that it is there.
     const last = this.#isCaughtUp ? this.#lastSequence : this.#endAtStart;
     if (this.#cursor < last) {
-      const events = this.#held.length > 0 ? this.#held : this.#live?.after(this.#cursor);
+      const events = this.#held.length > 0 ? this.#held : this.#live?.log.after(this.#cursor);
       if (events === undefined) void this.#readStore();
       else this.#give(events, last, sink);
       return true;
@@ -170,7 +170,7 @@ export class Subscription {
       return true;
     }
     if (isLast) this.#end();
-    else if (this.#live?.failure !== undefined) this.#end(this.#live.failure);
+    else if (this.#live?.log.failure !== undefined) this.#end(this.#live.log.failure);
     else if (this.#pieces !== undefined) {
       const piece = this.#pieces.next(this.#cursor);
       if (piece !== undefined) {

@@ -1,7 +1,5 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import { setTimeout as delay } from "node:timers/promises";
-import { ErrorReason } from "../../gen/breakglass/v1/event_pb.ts";
 import type { OwnWork } from "../agent/agent.ts";
 import { Refusal } from "../errors.ts";
 import type {
@@ -11,23 +9,20 @@ import type {
   SessionRecord,
   StartedTurn,
   TurnRecord,
-  TurnStart,
 } from "../store/store.ts";
+import { byDeadline } from "../stream/deadline.ts";
+import { KeyedQueue } from "../stream/keyed-queue.ts";
 import { isLive } from "../turn-state.ts";
 import { refusalOfLateAnswer, turnEnded } from "./approvals.ts";
 import { attachmentsDigest } from "./attachments.ts";
 import { newId, newTurnId } from "./identifiers.ts";
 import { LeftTurn } from "./left-turn.ts";
 import { untilFailed } from "./live-turn.ts";
-import { makeWay } from "./make-way.ts";
+import { RecentEventsBudget } from "./recent-events.ts";
 import { Removals } from "./removals.ts";
 import { retain } from "./retention.ts";
-import {
-  RunningTurn,
-  type TurnBeginning,
-  type TurnLimits,
-  type TurnSurroundings,
-} from "./running-turn.ts";
+import type { TurnBeginning } from "./run-beginning.ts";
+import { RunningTurn } from "./running-turn.ts";
 import { SessionGates } from "./session-gates.ts";
 import { SessionBell, type SessionNews, watchSession } from "./session-watch.ts";
 import { SharedReads } from "./shared-reads.ts";
@@ -37,14 +32,15 @@ import {
   SubscriptionCounts,
   type SubscriptionLimits,
 } from "./subscription-counts.ts";
-import { TailShares } from "./tail.ts";
-import type { TurnEnd } from "./turn-end.ts";
 import type { ApprovalResolution, RunRequest, SteerTurn } from "./turn-requests.ts";
 import { callerStart, modeOf, ownStart, type StartPolicy } from "./turn-start.ts";
+import type { TurnLimits, TurnSurroundings } from "./turn-surroundings.ts";
+import { type UnendedTurn, UnendedTurns } from "./unended-turns.ts";
+import { yieldToPrompt } from "./yield-to-prompt.ts";
 
 /** What turns are run within. */
 export interface TurnsOptions
-  extends Omit<TurnSurroundings, "tails">,
+  extends Omit<TurnSurroundings, "recentEvents">,
     SubscriptionLimits,
     StartPolicy {
   readonly limits: TurnLimits;
@@ -57,51 +53,40 @@ export interface TurnsOptions
   readonly selfApproval: "allowed" | "forbidden";
 }
 
-/** `draining` lets running turns go on for a while; `stopping` ends them. Neither takes new ones. */
-type Phase = "open" | "draining" | "stopping";
-
-/** A turn without a terminal event on disk: one that runs, or one that a server before left. */
-type UnendedTurn = RunningTurn | LeftTurn;
-
-const DRAINING = { reason: "DRAINING", message: "the server is shutting down" } as const;
 /** How long a deletion is waited for; it goes on behind the answer. */
 const DELETION_MS = 10_000;
-const SHUTDOWN: TurnEnd = {
-  reason: ErrorReason.SERVER_SHUTDOWN,
-  message: "the server was shut down",
-};
 
 /**
  * All sessions and turns: what runs, and what is on record.
  *
  * 1. A turn is on record before anything is spawned for it.
- * 2. `#unended` holds every turn that has no terminal event on disk.
- * 3. No agent is started in a session before it has let go of the session's turn before.
+ * 2. No agent is started in a session before it has let go of the session's turn before.
  */
 export class Turns {
   readonly #options: TurnsOptions;
-  readonly #unended = new Map<string, UnendedTurn>();
+  readonly #unended: UnendedTurns;
   readonly #gates = new SessionGates();
   readonly #subscriptions: SubscriptionCounts;
-  readonly #tails = new TailShares();
+  readonly #recentEvents = new RecentEventsBudget();
   readonly #removals: Removals;
   readonly #closing = new AbortController();
   readonly #bell = new SessionBell();
-  /** Turns that are being recorded. */
-  readonly #starting = new Set<Promise<unknown>>();
   /** Messages that are being recorded, by principal and request. */
-  readonly #steering = new Map<string, Promise<{ sequence: number; turn: TurnRecord }>>();
+  readonly #steering = new KeyedQueue();
   /** The agent's own work that is being recorded, by session: one piece after the other. */
-  readonly #takingUp = new Map<string, Promise<void>>();
+  readonly #ownWork = new KeyedQueue();
   readonly #reads: SharedReads;
-  #phase: Phase = "open";
 
   constructor(options: TurnsOptions) {
     this.#options = options;
+    const { store, maxConcurrentTurns } = options;
+    this.#unended = new UnendedTurns(store, maxConcurrentTurns, (session) =>
+      this.#bell.ring(session),
+    );
     this.#subscriptions = new SubscriptionCounts(options);
-    this.#reads = new SharedReads(options.store);
+    this.#reads = new SharedReads(store);
     this.#removals = new Removals(options, this.#gates, this.#closing.signal);
-    options.agent.onOwnWork((work) => this.#takeOwnWork(work));
+    options.agent.onOwnWork((work) => this.#startOwnWork(work));
   }
 
   /** How many readers there are now. */
@@ -124,11 +109,11 @@ export class Turns {
     );
     let session: SessionRecord | undefined;
     try {
-      const created = await this.#create(
-        callerStart(request, principal, this.#options, spare, digest, this.#refusal()),
+      const created = await this.#unended.create(
+        callerStart(request, principal, this.#options, spare, digest, this.#unended.refusal()),
+        (started) => this.#beginAsked(started, request),
       );
       session = created.session;
-      if (!created.joined) this.#beginAsked(created, request);
       return created.turn;
     } finally {
       // A session that was opened in its place keeps it for its first turn.
@@ -160,7 +145,7 @@ export class Turns {
   ): Promise<{ subscription: Subscription; released: () => void }> {
     try {
       const turn = await this.#find(turnId, principal, this.#isApprover(principal));
-      const last = turn.live?.lastSequence ?? turn.record.lastSequence;
+      const last = turn.live?.log.lastSequence ?? turn.record.lastSequence;
       if (from.afterSequence > last) {
         throw new Refusal("OUT_OF_RANGE", `after_sequence is past the turn's last event, ${last}`, {
           metadata: { last_sequence: String(last) },
@@ -182,9 +167,7 @@ export class Turns {
   async cancel(turnId: string, principal: string): Promise<TurnRecord> {
     const { live } = await this.#find(turnId, principal);
     if (live !== undefined) {
-      const ended = live.stop({ reason: ErrorReason.CANCELED, message: "canceled by CancelTurn" });
-      await Promise.race([ended, untilFailed(live)]);
-      if (isLive(live.state) && live.failure !== undefined) throw live.failure;
+      await endOnRecord(live, live.end({ case: "cancel" }));
     }
     return this.getTurn(turnId, principal);
   }
@@ -197,8 +180,7 @@ export class Turns {
   async interrupt(turnId: string, principal: string): Promise<TurnRecord> {
     const { live } = await this.#find(turnId, principal);
     if (live !== undefined) {
-      await Promise.race([live.interrupt(), untilFailed(live)]);
-      if (isLive(live.state) && live.failure !== undefined) throw live.failure;
+      await endOnRecord(live, live.interrupt());
     }
     return this.getTurn(turnId, principal);
   }
@@ -210,19 +192,9 @@ export class Turns {
    */
   steer(request: SteerTurn, principal: string): Promise<{ sequence: number; turn: TurnRecord }> {
     if (request.requestId === "") return this.#steer(request, principal);
-    const key = JSON.stringify([principal, request.requestId]);
-    const before = this.#steering.get(key) ?? Promise.resolve();
     // The same request at the same moment finds what the first became.
-    const steered = before.then(
-      () => this.#steer(request, principal),
-      () => this.#steer(request, principal),
-    );
-    this.#steering.set(key, steered);
-    const forget = () => {
-      if (this.#steering.get(key) === steered) this.#steering.delete(key);
-    };
-    steered.then(forget, forget);
-    return steered;
+    const key = JSON.stringify([principal, request.requestId]);
+    return this.#steering.run(key, () => this.#steer(request, principal));
   }
 
   async #steer({ turnId, message, requestId }: SteerTurn, principal: string) {
@@ -309,11 +281,7 @@ export class Turns {
     const { store } = this.#options;
     const removed = await store.deleteSession(sessionId, principal, Date.now());
     this.#bell.ring(removed.sessionKey);
-    const over = new AbortController();
-    const late = delay(DELETION_MS, false, { signal: over.signal, ref: false });
-    const gone = await Promise.race([this.#removals.remove(removed), late.catch(() => false)]);
-    over.abort();
-    return gone;
+    return byDeadline(this.#removals.remove(removed), DELETION_MS, false, false);
   }
 
   /**
@@ -324,9 +292,9 @@ export class Turns {
    * @throws Refusal STORAGE where the store cannot even be read.
    */
   async recover(): Promise<void> {
-    const { store, agent, log, sessionsDir } = this.#options;
-    const left = (await store.listLeftTurns()).map((turn) => new LeftTurn(turn, store, log));
-    for (const turn of left) this.#hold(turn);
+    const { store, agent, sessionsDir } = this.#options;
+    const left = (await store.listLeftTurns()).map((turn) => new LeftTurn(turn, this.#options));
+    for (const turn of left) this.#unended.hold(turn);
     for (const process of await store.listLeftProcesses()) {
       this.#gates.close(process.sessionId, this.#endProcess(process));
     }
@@ -354,17 +322,10 @@ export class Turns {
    * process of any turn is left. Idempotent; a later call can only shorten the grace.
    */
   async drain(graceMs: number): Promise<void> {
-    if (this.#phase === "open") this.#phase = "draining";
     this.#closing.abort();
     const { agent } = this.#options;
     void agent.closeIdle();
-    const grace = new AbortController();
-    const over = delay(graceMs, undefined, { signal: grace.signal }).catch(() => {});
-    await Promise.race([over, this.#allEnded()]);
-    grace.abort();
-    this.#phase = "stopping";
-    for (const turn of this.#unended.values()) void turn.stop(SHUTDOWN);
-    await this.#allEnded();
+    await this.#unended.drain(graceMs);
     await Promise.all([this.#gates.allReady(), agent.closeIdle()]);
   }
 
@@ -373,67 +334,30 @@ export class Turns {
     this.#options.agent.killNow();
   }
 
-  /** Resolves when no turn is recorded any more and each has ended, but for those whose end the store does not take. */
-  async #allEnded(): Promise<void> {
-    const failed = new Set<UnendedTurn>();
-    for (;;) {
-      await Promise.allSettled(this.#starting);
-      const waiting = [...this.#unended.values()].filter((turn) => !failed.has(turn));
-      if (waiting.length === 0) return;
-      const unrecorded = (turn: UnendedTurn) => untilFailed(turn).then(() => void failed.add(turn));
-      await Promise.all(waiting.map((turn) => Promise.race([turn.ended, unrecorded(turn)])));
-    }
-  }
-
   #retain(): Promise<void> {
     const { store, retentionMs, log } = this.#options;
     return retain(store, retentionMs, this.#removals, log, this.#closing.signal);
-  }
-
-  async #create(start: TurnStart): Promise<StartedTurn> {
-    const created = this.#options.store.createTurn(start);
-    this.#starting.add(created);
-    try {
-      const started = await created;
-      if (!started.joined) this.#bell.ring(started.turn.sessionKey);
-      return started;
-    } finally {
-      this.#starting.delete(created);
-    }
   }
 
   #isApprover(principal: string): boolean {
     return this.#options.approvers.includes(principal);
   }
 
-  #refusal(): TurnStart["refusal"] {
-    if (this.#phase !== "open") return DRAINING;
-    const { maxConcurrentTurns } = this.#options;
-    if (this.#unended.size + this.#starting.size < maxConcurrentTurns) return undefined;
-    const message = `${maxConcurrentTurns} turns are running, the server's limit`;
-    return { reason: "TOO_MANY_TURNS", message };
-  }
-
-  #beginAsked({ turn, session }: StartedTurn, request: RunRequest): void {
+  #beginAsked({ turn, session }: StartedTurn, request: RunRequest): RunningTurn {
     const { timeoutMs, attachments } = request;
     // Where it waits, then for the agent's own turn, which may have ended by now.
     const own = isLive(turn.state) ? this.#unended.get(session.runningTurnId) : undefined;
     const before = own?.turnId === turn.turnId ? undefined : own;
     const ready = Promise.all([this.#gates.ready(turn.sessionKey), before?.ended]);
     const running = this.#begin(turn, session, timeoutMs, { ready, attachments });
-    if (before instanceof RunningTurn) void makeWay(before, running);
+    if (before instanceof RunningTurn) void yieldToPrompt(before, running);
+    return running;
   }
 
   /** The agent has begun to work by itself: that becomes a turn of its session. Answers with its id. */
-  #takeOwnWork(work: OwnWork): string {
+  #startOwnWork(work: OwnWork): string {
     const turnId = newTurnId();
-    const { sessionId } = work;
-    const before = this.#takingUp.get(sessionId) ?? Promise.resolve();
-    const taken = before.then(() => this.#runOwnWork(turnId, work));
-    this.#takingUp.set(sessionId, taken);
-    void taken.then(() => {
-      if (this.#takingUp.get(sessionId) === taken) this.#takingUp.delete(sessionId);
-    });
+    void this.#ownWork.run(work.sessionId, () => this.#runOwnWork(turnId, work));
     return turnId;
   }
 
@@ -443,10 +367,10 @@ export class Turns {
     try {
       // The turn before may have ended in the same breath: only once that is on disk there is room for another.
       await this.#unended.get(work.lastTurnId)?.ended;
-      const { turn, session } = await this.#create(
-        ownStart(turnId, work, this.#phase === "open" ? undefined : DRAINING),
+      await this.#unended.create(
+        ownStart(turnId, work, this.#unended.refusalOfOwn()),
+        ({ turn, session }) => this.#begin(turn, session, undefined, { run }),
       );
-      this.#begin(turn, session, undefined, { run });
     } catch (error) {
       // A prompt came first, the session is going, or the server: the work is part of what comes next, if anything does.
       work.decline();
@@ -465,21 +389,10 @@ export class Turns {
   ): RunningTurn {
     const { limits } = this.#options;
     const bounded = { ...limits, timeoutMs: Math.min(timeoutMs ?? Infinity, limits.timeoutMs) };
-    const surroundings = { ...this.#options, tails: this.#tails };
+    const surroundings = { ...this.#options, recentEvents: this.#recentEvents };
     const running = new RunningTurn(turn, session, bounded, surroundings, beginning);
-    this.#hold(running);
     this.#gates.close(turn.sessionKey, running.released);
-    // It was being recorded when the others were stopped.
-    if (this.#phase === "stopping") void running.stop(SHUTDOWN);
     return running;
-  }
-
-  #hold(turn: UnendedTurn): void {
-    this.#unended.set(turn.turnId, turn);
-    void turn.ended.then(() => {
-      this.#unended.delete(turn.turnId);
-      this.#bell.ring(turn.sessionKey);
-    });
   }
 
   /** A turn on record, and as it runs; never one that is neither running nor ended. */
@@ -492,4 +405,15 @@ export class Turns {
     const now = await store.getTurn(turnId, principal, asApprover);
     return { record: now, live: this.#unended.get(turnId) };
   }
+}
+
+/**
+ * Resolves with a turn's end.
+ *
+ * @throws Refusal STORAGE where that cannot be recorded yet; what `ending` does.
+ */
+async function endOnRecord(turn: UnendedTurn, ending: Promise<void>): Promise<void> {
+  const { log } = turn;
+  await Promise.race([ending, untilFailed(turn)]);
+  if (isLive(log.state) && log.failure !== undefined) throw log.failure;
 }

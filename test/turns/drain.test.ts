@@ -3,9 +3,11 @@ import { ErrorReason, TurnState } from "../../gen/breakglass/v1/event_pb.ts";
 import { EventReader } from "../support/event-reader.ts";
 import { collect } from "../support/events.ts";
 import { createGate, script } from "../support/gate.ts";
+import { eventually } from "../support/processes.ts";
 import { connect } from "../support/protocols.ts";
 import { refusalOf } from "../support/refusals.ts";
 import { startTestServer } from "../support/test-server.ts";
+import { PRINCIPAL, pass, REQUEST, startDrivenTurns } from "./driven-turns.ts";
 
 const GENEROUS = { BREAKGLASS_DRAIN_SECONDS: "3600" };
 
@@ -79,5 +81,30 @@ describe("a turn under a server that drains", () => {
     expect(events.at(-1)!.kind.case).toBe("result");
     await reader.rest();
     await drained;
+  });
+});
+
+describe("a turn that is being recorded while the server drains", () => {
+  it("is waited for, and ends LOST without being run", async () => {
+    await using driven = await startDrivenTurns();
+    const { turns, store } = driven;
+    store.isHeld = true;
+    const started = turns.run({ ...REQUEST, prompt: "never run" }, PRINCIPAL);
+    await eventually(
+      () => store.waiting,
+      (calls) => calls.includes("createTurn"),
+    );
+    let isDrained = false;
+    const drained = turns.drain(0).then(() => {
+      isDrained = true;
+    });
+    await pass();
+    expect(isDrained).toBe(false);
+    store.isHeld = false;
+    store.release(1);
+    await drained;
+    const { turnId } = await started;
+    const [end] = await driven.readLog(turnId);
+    expect(end?.kind.value).toMatchObject({ reason: ErrorReason.SERVER_SHUTDOWN });
   });
 });

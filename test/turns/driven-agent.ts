@@ -1,4 +1,11 @@
-import type { Agent, AgentRun, AgentTurn, EventKind, Spending } from "../../src/agent/agent.ts";
+import type {
+  Agent,
+  AgentRun,
+  AgentTurn,
+  ApprovalAnswer,
+  EventKind,
+  Spending,
+} from "../../src/agent/agent.ts";
 
 /** An agent without a program: a test says, step by step, what it does. */
 export class DrivenAgent implements Agent {
@@ -33,9 +40,12 @@ export class DrivenAgent implements Agent {
 
   killNow(): void {}
 
-  async isOwnConversation(): Promise<boolean> {
-    return true;
+  isOwnConversation(): Promise<boolean> {
+    return this.lookIntoConversation();
   }
+
+  /** What it finds of a conversation that it says it holds. */
+  lookIntoConversation: () => Promise<boolean> = async () => true;
 
   async forget(): Promise<void> {}
 }
@@ -53,6 +63,13 @@ export class DrivenRun implements AgentRun {
   readonly released: Promise<void>;
   /** What it says of itself. */
   waitsForModel = false;
+  /** The answers to approvals and the messages that it was handed. */
+  readonly answers: [approvalId: string, answer: ApprovalAnswer][] = [];
+  readonly steered: string[] = [];
+  /** How often it was asked to stop what it does. */
+  interrupts = 0;
+  /** Its processes end when this does. */
+  lastProcess: Promise<void> = Promise.resolve();
   readonly #released = Promise.withResolvers<void>();
   readonly #batches: EventKind[][] = [];
   #end: End | undefined;
@@ -64,6 +81,11 @@ export class DrivenRun implements AgentRun {
     this.started = this.#started.promise;
     this.released = this.#released.promise;
     this.events = this.#read();
+  }
+
+  /** How many batches nobody has asked for yet. */
+  get unread(): number {
+    return this.#batches.length;
   }
 
   /** Whether it takes further steps. */
@@ -89,18 +111,23 @@ export class DrivenRun implements AgentRun {
     this.#wake();
   }
 
-  stop(): Promise<void> {
+  async stop(): Promise<void> {
     this.leave();
-    return this.released;
+    await this.lastProcess;
   }
 
-  interrupt(): void {}
+  interrupt(): void {
+    this.interrupts++;
+  }
 
-  steer(): boolean {
+  steer(message: string): boolean {
+    if (!this.isOver) this.steered.push(message);
     return !this.isOver;
   }
 
-  answer(): void {}
+  answer(approvalId: string, answer: ApprovalAnswer): void {
+    this.answers.push([approvalId, answer]);
+  }
 
   async *#read(): AsyncGenerator<EventKind[]> {
     for (;;) {

@@ -2,7 +2,7 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Store } from "../../src/store/store.ts";
 
 /** The calls that can be held; the others go straight through. */
-type Method = "append" | "readEvents" | "getTurn";
+type Method = "createTurn" | "append" | "readEvents" | "getTurn";
 
 /**
  * A real store whose disk a test can make wait: while it is held, calls stand in a queue and are handed on when the test
@@ -12,7 +12,7 @@ export class HeldStore implements Pick<Store, Method> {
   /** Calls wait for `release`. */
   isHeld = false;
   readonly #store: Store;
-  readonly #queue: (() => void)[] = [];
+  readonly #queue: { readonly method: Method; readonly call: () => void }[] = [];
   /** What was read, on its way back. */
   readonly #answers: (() => void)[] = [];
   readonly #durable = new Map<string, number>();
@@ -25,6 +25,7 @@ export class HeldStore implements Pick<Store, Method> {
   /** The same store to those who use it. */
   get asStore(): Store {
     const held: Partial<Store> = {
+      createTurn: (start) => this.createTurn(start),
       append: (batch) => this.append(batch),
       readEvents: (...args) => this.readEvents(...args),
       getTurn: (...args) => this.getTurn(...args),
@@ -34,14 +35,23 @@ export class HeldStore implements Pick<Store, Method> {
     });
   }
 
+  /** The calls that wait, the oldest first. */
+  get waiting(): readonly Method[] {
+    return this.#queue.map(({ method }) => method);
+  }
+
   /** The last event of a turn that the real store has said, or shown, is on disk. */
   durable(turnId: string): number {
     return this.#durable.get(turnId) ?? 0;
   }
 
+  createTurn(start: Parameters<Store["createTurn"]>[0]): ReturnType<Store["createTurn"]> {
+    return this.#call("createTurn", () => this.#store.createTurn(start));
+  }
+
   append(batch: Parameters<Store["append"]>[0]): Promise<void> {
     const last = batch.firstSequence + batch.events.length - 1;
-    return this.#call(async () => {
+    return this.#call("append", async () => {
       await this.#store.append(batch);
       this.#durable.set(batch.turnId, last);
     });
@@ -49,7 +59,7 @@ export class HeldStore implements Pick<Store, Method> {
 
   readEvents(...args: Parameters<Store["readEvents"]>): Promise<Uint8Array[]> {
     const [turnId, after] = args;
-    return this.#read(async () => {
+    return this.#read("readEvents", async () => {
       const events = await this.#store.readEvents(...args);
       this.#durable.set(turnId, Math.max(this.durable(turnId), after + events.length));
       return events;
@@ -57,12 +67,12 @@ export class HeldStore implements Pick<Store, Method> {
   }
 
   getTurn(...args: Parameters<Store["getTurn"]>): ReturnType<Store["getTurn"]> {
-    return this.#read(() => this.#store.getTurn(...args));
+    return this.#read("getTurn", () => this.#store.getTurn(...args));
   }
 
   /** Hands on the oldest calls that wait. */
   release(count: number): void {
-    for (const call of this.#queue.splice(0, count)) call();
+    for (const { call } of this.#queue.splice(0, count)) call();
   }
 
   /** Lets the answers to what was read arrive. */
@@ -81,8 +91,8 @@ export class HeldStore implements Pick<Store, Method> {
   }
 
   /** What was read may be old by the time that it is answered. */
-  #read<T>(call: () => Promise<T>): Promise<T> {
-    return this.#call(async () => {
+  #read<T>(method: Method, call: () => Promise<T>): Promise<T> {
+    return this.#call(method, async () => {
       const answer = await call();
       if (this.isHeld) await new Promise<void>((resolve) => void this.#answers.push(resolve));
       return answer;
@@ -90,10 +100,11 @@ export class HeldStore implements Pick<Store, Method> {
   }
 
   /** All calls take the same way, so that they are answered in the order in which they were asked for. */
-  #call<T>(call: () => Promise<T>): Promise<T> {
+  #call<T>(method: Method, call: () => Promise<T>): Promise<T> {
     const isBehind = this.#queue.length > 0;
     const answer = new Promise<T>((resolve, reject) => {
-      this.#queue.push(() => void this.#run(call).then(resolve, reject));
+      const run = () => void this.#run(call).then(resolve, reject);
+      this.#queue.push({ method, call: run });
     });
     if (!this.isHeld && !isBehind) this.release(1);
     return answer;

@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process";
 import { describe, expect, it } from "vitest";
 import { ErrorReason, TurnState } from "../../gen/breakglass/v1/event_pb.ts";
 import { EventReader } from "../support/event-reader.ts";
-import { bytesOf, collect, durable } from "../support/events.ts";
+import { bytesOf, cases, collect, durable } from "../support/events.ts";
 import { createGate, script } from "../support/gate.ts";
 import { eventually, processesWith } from "../support/processes.ts";
 import { connect, type TestClient } from "../support/protocols.ts";
@@ -42,12 +42,7 @@ describe("a server whose disk is full", () => {
     using connection = connect(server.url);
     const { client } = connection;
     const { turnId, seen } = await fillUnderTurn(environment, server, client);
-    limitFiles(server, "unlimited");
-    const { turn } = await eventually(
-      () => client.getTurn({ turnId }),
-      (response) => response.turn?.state !== TurnState.RUNNING,
-      20_000,
-    );
+    const turn = await endedWithRoom(server, client, turnId);
     expect(turn).toMatchObject({ state: TurnState.FAILED, errorReason: ErrorReason.STORAGE });
     await expectEnd(client, turnId, seen, ErrorReason.STORAGE);
     const next = await collect(client.runTurn({ prompt: "say on", sessionId: turn!.sessionId }));
@@ -69,7 +64,54 @@ describe("a server whose disk is full", () => {
   );
 });
 
+describe("a turn that ends while the disk is full", () => {
+  it("ends as its agent ended it, with the result, when there is room again", async () => {
+    await using environment = await createTestEnvironment();
+    await using server = await startServeProcess(environment.variables);
+    using connection = connect(server.url);
+    const { client } = connection;
+    const gate = createGate(environment.root);
+    const reader = new EventReader(client.runTurn({ prompt: script("say hi", gate.step) }));
+    const { turnId } = await reader.until("text");
+    limitFiles(server, "1");
+    gate.open();
+    expect(await refusalOf(reader.rest())).toMatchObject(STORAGE);
+    expect(await endedWithRoom(server, client, turnId)).toMatchObject({
+      state: TurnState.SUCCEEDED,
+    });
+    const events = durable(await collect(client.attachTurn({ turnId })));
+    expect(cases(events)).toEqual(["session", "text", "result"]);
+  });
+
+  it("ends canceled where that was accepted", async () => {
+    await using environment = await createTestEnvironment();
+    await using server = await startServeProcess(environment.variables);
+    using connection = connect(server.url);
+    const { client } = connection;
+    const reader = new EventReader(client.runTurn({ prompt: script("say hi", "hang") }));
+    const { turnId } = await reader.until("text");
+    limitFiles(server, "1");
+    expect(await refusalOf(client.cancelTurn({ turnId }))).toMatchObject(STORAGE);
+    expect(await endedWithRoom(server, client, turnId)).toMatchObject({
+      state: TurnState.CANCELED,
+      errorReason: ErrorReason.CANCELED,
+    });
+    await refusalOf(reader.rest());
+  });
+});
+
 type Client = TestClient["client"];
+
+/** Makes room on the disk; answers with a turn as it then ends. */
+async function endedWithRoom(server: ServeProcess, client: Client, turnId: string) {
+  limitFiles(server, "unlimited");
+  const { turn } = await eventually(
+    () => client.getTurn({ turnId }),
+    (response) => response.turn?.state !== TurnState.RUNNING,
+    20_000,
+  );
+  return turn;
+}
 
 /** Runs a turn under which the disk gets full; answers what of it was delivered. */
 async function fillUnderTurn(environment: TestEnvironment, server: ServeProcess, client: Client) {

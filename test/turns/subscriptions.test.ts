@@ -56,3 +56,22 @@ describe("the readers of all turns", () => {
     await Promise.all([server.drain(), ...running.map((reader) => reader.rest())]);
   });
 });
+
+describe("a reader of what follows an event that is not there", () => {
+  it.each([
+    ["runs", "hang"],
+    ["has ended", "say done"],
+  ])("is told the last one there is, of a turn that %s", async (_, step) => {
+    await using server = await startTestServer();
+    using connection = connect(server.url);
+    const { client } = connection;
+    const reader = new EventReader(client.runTurn({ prompt: script("say hi", step) }));
+    const { turnId, sequence } =
+      step === "hang" ? await reader.until("text") : (await reader.rest()).at(-1)!;
+    expect(await refusalOf(client.attachTurn({ turnId, afterSequence: 99 }))).toMatchObject({
+      code: "OutOfRange",
+      reason: "OUT_OF_RANGE",
+      metadata: { last_sequence: String(sequence) },
+    });
+  });
+});

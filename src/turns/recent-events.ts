@@ -8,19 +8,19 @@ const BATCH_BYTES = 128 * 1024;
 /** What an event costs in memory beside its bytes, about. */
 const EVENT_OVERHEAD_BYTES = 250;
 
-/** How many tails share the memory. */
-export class TailShares {
-  #tails = 0;
+/** How many turns' newest events share the memory. */
+export class RecentEventsBudget {
+  #turns = 0;
 
-  /** What each may keep now. */
+  /** What each turn may keep now. */
   get bytes(): number {
-    return Math.min(TURN_BYTES, ALL_BYTES / Math.max(1, this.#tails));
+    return Math.min(TURN_BYTES, ALL_BYTES / Math.max(1, this.#turns));
   }
 
-  /** Counts one more, until the returned function is called. */
+  /** Counts one more turn, until the returned function is called. */
   add(): () => void {
-    this.#tails++;
-    return () => void this.#tails--;
+    this.#turns++;
+    return () => void this.#turns--;
   }
 }
 
@@ -31,13 +31,13 @@ interface Batch {
 }
 
 /** The newest events of a running turn, so that readers who keep up cost no I/O. Bounded in bytes. */
-export class Tail {
-  readonly #shares: TailShares;
+export class RecentEvents {
+  readonly #budget: RecentEventsBudget;
   readonly #batches: Batch[] = [];
   #bytes = 0;
 
-  constructor(shares: TailShares) {
-    this.#shares = shares;
+  constructor(budget: RecentEventsBudget) {
+    this.#budget = budget;
   }
 
   /** Takes events that follow those it has. */
@@ -45,7 +45,7 @@ export class Tail {
     const bytes = events.reduce((sum, event) => sum + event.length + EVENT_OVERHEAD_BYTES, 0);
     this.#batches.push({ first, events, bytes });
     this.#bytes += bytes;
-    while (this.#bytes > this.#shares.bytes && !this.#isLeast()) {
+    while (this.#bytes > this.#budget.bytes && !this.#isLeast()) {
       this.#bytes -= this.#batches.shift()!.bytes;
     }
   }

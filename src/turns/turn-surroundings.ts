@@ -1,0 +1,29 @@
+import type { Agent } from "../agent/agent.ts";
+import type { Log } from "../log.ts";
+import type { Store } from "../store/store.ts";
+import type { RecentEventsBudget } from "./recent-events.ts";
+
+/** Bounds of one turn. */
+export interface TurnLimits {
+  /** From its record to its end, in milliseconds. */
+  readonly timeoutMs: number;
+  /** Between two lines of the agent, in milliseconds. */
+  readonly idleTimeoutMs: number;
+  /** How long an approval is waited for, in milliseconds. */
+  readonly approvalMs: number;
+  /** How long the model may be silent before readers are told, in milliseconds. */
+  readonly silenceMs: number;
+  /** One serialized event. */
+  readonly maxEventBytes: number;
+  /** All serialized events. */
+  readonly maxTurnBytes: number;
+}
+
+/** What a turn is run with. */
+export interface TurnSurroundings {
+  readonly store: Store;
+  readonly agent: Agent;
+  readonly log: Log;
+  /** What its newest events share the memory with. */
+  readonly recentEvents: RecentEventsBudget;
+}

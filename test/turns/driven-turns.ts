@@ -1,0 +1,162 @@
+import { randomUUID } from "node:crypto";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { create } from "@bufbuild/protobuf";
+import {
+  ApprovalRequestEventSchema,
+  ResultEventSchema,
+  SessionEventSchema,
+  TextEventSchema,
+  type TurnEvent,
+} from "../../gen/breakglass/v1/event_pb.ts";
+import { PermissionMode } from "../../gen/breakglass/v1/turn_pb.ts";
+import type { EventKind } from "../../src/agent/agent.ts";
+import { createLog } from "../../src/log.ts";
+import { SqliteStore } from "../../src/store/sqlite/sqlite-store.ts";
+import type { TurnRecord } from "../../src/store/store.ts";
+import { isLive } from "../../src/turn-state.ts";
+import { decodeEvent } from "../../src/turns/encoded-event.ts";
+import type { RunRequest } from "../../src/turns/turn-requests.ts";
+import { Turns, type TurnsOptions } from "../../src/turns/turns.ts";
+import { eventually } from "../support/processes.ts";
+import { DrivenAgent, type DrivenRun } from "./driven-agent.ts";
+import { HeldStore } from "./held-store.ts";
+
+/** Who runs the turns. */
+export const PRINCIPAL = "operator";
+/** Longer than any test. */
+export const HOUR_MS = 3_600_000;
+
+/** Turns on a real store, whose agent does what a test says, step by step. */
+export interface DrivenTurns extends AsyncDisposable {
+  readonly turns: Turns;
+  readonly agent: DrivenAgent;
+  readonly store: HeldStore;
+  /** Starts a turn of the mode ASK in a session of its own; the agent has begun. */
+  begin(
+    request?: Partial<RunRequest>,
+    principal?: string,
+  ): Promise<{ turnId: string; run: DrivenRun }>;
+  /** From now on the database takes no event and no conversation. */
+  fillDisk(): Promise<void>;
+  clearDisk(): Promise<void>;
+  /** The events that are on disk. */
+  readLog(turnId: string): Promise<TurnEvent[]>;
+  /** The turn once its end is on disk. */
+  ended(turnId: string): Promise<TurnRecord>;
+}
+
+type Settings = Partial<Omit<TurnsOptions, "limits">> & {
+  limits?: Partial<TurnsOptions["limits"]>;
+};
+
+/** Starts them, with limits that no turn reaches unless told otherwise. */
+export async function startDrivenTurns(settings: Settings = {}): Promise<DrivenTurns> {
+  await using cleanup = new AsyncDisposableStack();
+  const root = await mkdtemp(join(tmpdir(), "breakglass-driven-"));
+  cleanup.defer(() => rm(root, { recursive: true, force: true }));
+  const real = await openStore(join(root, "breakglass.db"));
+  cleanup.defer(() => real.close());
+  const store = new HeldStore(real);
+  const agent = new DrivenAgent();
+  const turns = new Turns(optionsOf(settings, store, agent, join(root, "sessions")));
+  cleanup.defer(async () => {
+    store.isHeld = false;
+    await Promise.all([turns.drain(0), store.settle()]);
+  });
+  const owned = cleanup.move();
+  return {
+    ...{ turns, agent, store },
+    async begin(request = {}, principal = PRINCIPAL) {
+      const prompt = randomUUID();
+      const { turnId } = await turns.run({ ...REQUEST, prompt, ...request }, principal);
+      const run = agent.runOf(prompt);
+      await run.started;
+      return { turnId, run };
+    },
+    fillDisk: () => real.recordProcess(FULL),
+    clearDisk: () => real.recordProcessGone(FULL.processId),
+    readLog: async (turnId) => (await real.readEvents(turnId, 0, Infinity)).map(decodeEvent),
+    ended: (turnId) =>
+      eventually(
+        () => real.getTurn(turnId, PRINCIPAL, true),
+        ({ state }) => !isLive(state),
+        30_000,
+      ),
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}
+
+/** Asks for a turn of the mode ASK, in a session of its own. */
+export const REQUEST: RunRequest = {
+  ...{ sessionId: "", prompt: "", model: "", agent: "", requestId: "", timeoutMs: undefined },
+  ...{ permissionMode: PermissionMode.ASK, attachments: [] },
+};
+
+/** While this is on record the database takes no event and no conversation: as a full disk, to the store and to SQLite. */
+const FULL = { processId: "the disk is full", sessionId: "", workspace: "" };
+
+async function openStore(path: string): Promise<SqliteStore> {
+  await (await SqliteStore.open(path)).close();
+  using database = new DatabaseSync(path);
+  for (const table of ["events", "conversations"]) {
+    database.exec(`CREATE TRIGGER full_${table} BEFORE INSERT ON ${table}
+      WHEN EXISTS (SELECT 1 FROM processes WHERE process_id = '${FULL.processId}')
+      BEGIN SELECT RAISE(ABORT, 'the disk is full'); END`);
+  }
+  database.close();
+  return SqliteStore.open(path);
+}
+
+function optionsOf(
+  { limits, ...settings }: Settings,
+  store: HeldStore,
+  agent: DrivenAgent,
+  sessionsDir: string,
+): TurnsOptions {
+  return {
+    ...{ store: store.asStore, agent, log: createLog(() => {}), sessionsDir },
+    limits: {
+      ...{
+        timeoutMs: HOUR_MS,
+        idleTimeoutMs: HOUR_MS,
+        approvalMs: HOUR_MS / 2,
+        silenceMs: HOUR_MS,
+      },
+      ...{ maxEventBytes: 1_000_000, maxTurnBytes: 2 ** 30, ...limits },
+    },
+    ...{ maxConcurrentTurns: 100, maxSessionTurns: 100, retentionMs: 0 },
+    ...{ maxSubscriptions: 100, maxTurnSubscriptions: 100 },
+    ...{ defaults: { agent: "a", model: "m" }, permissionMode: "bypass" },
+    ...{ approvers: [], selfApproval: "allowed", ...settings },
+  };
+}
+
+/** Lets everything happen that needs no clock. */
+export async function pass(): Promise<void> {
+  for (let round = 0; round < 10; round++) await nextTurn();
+}
+
+/** What an agent says, of so many bytes. */
+export function text(bytes = 10): EventKind {
+  return { case: "text", value: create(TextEventSchema, { text: "x".repeat(bytes) }) };
+}
+
+/** The agent's own end. */
+export function result(): EventKind {
+  return { case: "result", value: create(ResultEventSchema, { result: "done" }) };
+}
+
+/** The agent says which conversation it holds. */
+export function session(agentSessionId: string): EventKind {
+  return { case: "session", value: create(SessionEventSchema, { agentSessionId }) };
+}
+
+/** A tool call that waits for an answer. */
+export function request(approvalId: string): EventKind {
+  const value = create(ApprovalRequestEventSchema, { approvalId, name: "Bash", inputJson: "{}" });
+  return { case: "approvalRequest", value };
+}

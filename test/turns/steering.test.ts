@@ -1,0 +1,41 @@
+import { randomUUID } from "node:crypto";
+import { describe, expect, it } from "vitest";
+import { ErrorReason } from "../../gen/breakglass/v1/event_pb.ts";
+import { cases } from "../support/events.ts";
+import { PRINCIPAL, startDrivenTurns } from "./driven-turns.ts";
+
+describe("SteerTurn", () => {
+  it("is refused where its event cannot be recorded", async () => {
+    await using driven = await startDrivenTurns();
+    const { turnId } = await driven.begin();
+    await driven.fillDisk();
+    const steer = { turnId, message: "look there", requestId: randomUUID() };
+    const refusal = { reason: "STORAGE" };
+    await expect(driven.turns.steer(steer, PRINCIPAL)).rejects.toMatchObject(refusal);
+    await driven.clearDisk();
+    await driven.ended(turnId);
+    expect(cases(await driven.readLog(turnId))).toEqual(["error"]);
+  });
+
+  it("answers with the sequence of an event that is on disk", async () => {
+    await using driven = await startDrivenTurns();
+    const { turnId, run } = await driven.begin();
+    for (const [index, message] of ["one", "two"].entries()) {
+      const steer = { turnId, message, requestId: "" };
+      const { sequence, turn } = await driven.turns.steer(steer, PRINCIPAL);
+      expect(sequence).toBe(index + 1);
+      expect(turn.lastSequence).toBe(sequence);
+    }
+    expect(run.steered).toEqual(["one", "two"]);
+  });
+
+  it("counts towards the limit of the turn's log", async () => {
+    await using driven = await startDrivenTurns({ limits: { maxTurnBytes: 10_000 } });
+    const { turnId } = await driven.begin();
+    const steer = { turnId, message: "x".repeat(4000), requestId: "" };
+    for (let n = 1; n <= 3; n++) await driven.turns.steer(steer, PRINCIPAL);
+    const refused = driven.turns.steer(steer, PRINCIPAL);
+    await expect(refused).rejects.toMatchObject({ reason: "TURN_ENDED" });
+    expect(await driven.ended(turnId)).toMatchObject({ errorReason: ErrorReason.OUTPUT_LIMIT });
+  });
+});
