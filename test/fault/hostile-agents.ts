@@ -48,7 +48,7 @@ const DEEDS: Readonly<Record<string, readonly string[]>> = {
   "floods stderr": [`floodStderr ${64 * MIB}`],
   "never ends a line": [`floodStdout ${128 * MIB}`],
   "ends a line late": [`floodStdout ${128 * MIB}`, "endLine"],
-  "nests its input too deep": ["deep 100000"],
+  "nests its input too deep": ["deep 20000"],
   "does all of it": [
     ...["deaf", "child", "orphan", "holder", "multiply 16", `floodStderr ${MIB}`],
     ...[`floodStdout ${40 * MIB}`, "endLine", "deep 20000"],

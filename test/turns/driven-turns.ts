@@ -15,8 +15,8 @@ import {
 import { PermissionMode } from "../../gen/breakglass/v1/turn_pb.ts";
 import type { EventKind } from "../../src/agent/agent.ts";
 import { createLog } from "../../src/log.ts";
-import { SqliteStore } from "../../src/store/sqlite/sqlite-store.ts";
-import type { TurnRecord } from "../../src/store/store.ts";
+import { openSqliteStore } from "../../src/store/sqlite/sqlite-store.ts";
+import type { Store, TurnRecord } from "../../src/store/store.ts";
 import { isLive } from "../../src/turn-state.ts";
 import { decodeEvent } from "../../src/turns/encoded-event.ts";
 import type { RunRequest } from "../../src/turns/turn-requests.ts";
@@ -99,8 +99,8 @@ export const REQUEST: RunRequest = {
 /** While this is on record the database takes no event and no conversation: as a full disk, to the store and to SQLite. */
 const FULL = { processId: "the disk is full", sessionId: "", workspace: "" };
 
-async function openStore(path: string): Promise<SqliteStore> {
-  await (await SqliteStore.open(path)).close();
+async function openStore(path: string): Promise<Store> {
+  await (await openSqliteStore(path)).close();
   using database = new DatabaseSync(path);
   for (const table of ["events", "conversations"]) {
     database.exec(`CREATE TRIGGER full_${table} BEFORE INSERT ON ${table}
@@ -108,7 +108,7 @@ async function openStore(path: string): Promise<SqliteStore> {
       BEGIN SELECT RAISE(ABORT, 'the disk is full'); END`);
   }
   database.close();
-  return SqliteStore.open(path);
+  return openSqliteStore(path);
 }
 
 function optionsOf(

@@ -78,9 +78,9 @@ describe("an agent that prints what it should not", () => {
   });
 
   it("has an input nested too deep left out, and goes on", async () => {
-    const events = await run("deep 100000", "say after");
+    const events = await run("deep 20000", "say after");
     expect(valuesOf(events, "tool")[0]).toMatchObject({ inputJson: "", truncated: true });
-    expect(valuesOf(events, "tool")[0]?.totalBytes).toBeGreaterThan(500_000n);
+    expect(valuesOf(events, "tool")[0]?.totalBytes).toBeGreaterThan(100_000n);
     expect(texts(events)).toEqual(["after"]);
   });
 
