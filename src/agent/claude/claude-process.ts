@@ -134,13 +134,19 @@ export class ClaudeProcess {
       this.#giveUntaken = () => {
         if (!this.#isPaused) give(this.#untaken);
       };
+      // When a process has exited Node has its pipes flow, paused or not.
+      const receive = (chunk: Buffer) => {
+        if (!this.#isPaused && this.#untaken.length === 0) return give(chunk);
+        this.#untaken = Buffer.concat([this.#untaken, chunk]);
+        this.#goOn();
+      };
       const finish = () => {
         hasEnded = true;
-        stdout.off("data", give).off("end", finish).off("close", finish);
+        stdout.off("data", receive).off("end", finish).off("close", finish);
         if (this.#untaken.length === 0) resolve();
       };
       // Cut, after the process had ended, it closes without an end: `exit` tells how.
-      stdout.on("data", give).on("end", finish).on("close", finish);
+      stdout.on("data", receive).on("end", finish).on("close", finish);
     });
   }
 

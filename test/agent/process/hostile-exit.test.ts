@@ -50,3 +50,19 @@ it("a process's last lines are read where the loop learns of its exit before it 
   process.kill(Number(grandchild), "SIGKILL");
   expect(lines).toEqual(["the result", ""]);
 });
+
+it("what was not taken of a process's output when it exits is not lost, nor is what comes behind it", async () => {
+  const script = "echo first; read go; echo second";
+  const cli = new ClaudeProcess("sh", ["-c", script], { cwd: "/", env, cgroup: undefined });
+  let refusals = 0;
+  let printed = "";
+  await cli.read((chunk) => {
+    cli.write("go\n");
+    // Long enough for Node to learn of the exit.
+    if (ended(cli.pid)) refusals++;
+    if (refusals < 200) return chunk;
+    printed += chunk;
+    return Buffer.alloc(0);
+  });
+  expect(printed).toBe("first\nsecond\n");
+});
