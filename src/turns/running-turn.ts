@@ -347,10 +347,10 @@ export class RunningTurn implements LiveTurn {
   }
 
   #agentTurn(workspace: string, sent: Pick<AgentTurn, "images" | "files">): AgentTurn {
-    const { turnId, sessionKey: sessionId } = this;
+    const { turnId, sessionKey } = this;
     const { prompt, model, agent, permissionMode } = this.#turn;
     const agentSessionId = this.#agentSessionId;
-    const ids = { turnId, sessionId, agentSessionId };
+    const ids = { turnId, sessionKey, agentSessionId };
     return { ...ids, workspace, prompt, ...sent, model, agent, permissionMode };
   }
 

@@ -326,7 +326,7 @@ export class Turns {
     const left = (await store.listLeftTurns()).map((turn) => new LeftTurn(turn, store, log));
     for (const turn of left) this.#hold(turn);
     for (const process of await store.listLeftProcesses()) {
-      this.#gates.close(process.sessionId, this.#endProcess(process));
+      this.#gates.close(process.sessionKey, this.#endProcess(process));
     }
     void this.#removals.recover();
     void this.#retain();
@@ -339,11 +339,11 @@ export class Turns {
   }
 
   /** Never rejects: what is not recorded is looked for by the next start. */
-  async #endProcess({ processId, sessionId, workspace }: LeftProcess): Promise<void> {
+  async #endProcess({ processId, sessionKey, workspace }: LeftProcess): Promise<void> {
     const { store, agent } = this.#options;
     await agent.endProcesses(processId);
     // It waited for a session that was never opened.
-    if (sessionId === "") await this.#removals.removeWorkspace(workspace);
+    if (sessionKey === "") await this.#removals.removeWorkspace(workspace);
     await store.recordProcessGone(processId).catch(() => {});
   }
 
@@ -425,7 +425,7 @@ export class Turns {
   /** The agent has begun to work by itself: that becomes a turn of its session. Answers with its id. */
   #takeOwnWork(work: OwnWork): string {
     const turnId = newTurnId();
-    const { sessionId } = work;
+    const { sessionKey: sessionId } = work;
     const before = this.#takingUp.get(sessionId) ?? Promise.resolve();
     const taken = before.then(() => this.#runOwnWork(turnId, work));
     this.#takingUp.set(sessionId, taken);
@@ -437,7 +437,7 @@ export class Turns {
 
   async #runOwnWork(turnId: string, work: OwnWork): Promise<void> {
     const { agent, log } = this.#options;
-    const { sessionId, run } = work;
+    const { sessionKey: sessionId, run } = work;
     try {
       // The turn before may have ended in the same breath: only once that is on disk there is room for another.
       await this.#unended.get(work.lastTurnId)?.ended;

@@ -339,7 +339,7 @@ describe("what cannot be opened for want of descriptors", () => {
     ["a mark", "../process/process-table.ts", "readEnvironmentVariable(process.pid, 'HOME')"],
     ["a cgroup's state", "../process/cgroup.ts", "isPopulated('/sys')"],
     ["a cgroup's processes", "../process/cgroup.ts", "cgroupProcesses('/sys')"],
-    ["the cgroups of turns", "../process/cgroup.ts", "findCgroups()"],
+    ["the cgroups of agents", "../process/cgroup.ts", "findCgroups()"],
     [
       "an agent definition",
       "agent-definition.ts",
@@ -391,9 +391,9 @@ describe("what was begun and lacks descriptors to be gone on with", () => {
 describe("a process that cannot be started for want of descriptors", () => {
   it("ends with that error, and throws nothing", async () => {
     const { stdout } = await runWithoutDescriptors(
-      "claude-process.ts",
-      `const cli = new module.ClaudeProcess("true", [], { cwd: "/", env: {}, cgroup: undefined });
-       cli.write("line"); cli.pause(); cli.resume(); cli.interrupt();
+      "../process/piped-process.ts",
+      `const cli = new module.PipedProcess("true", [], { cwd: "/", env: {}, cgroup: undefined });
+       cli.write("line"); cli.pause(); cli.resume(); cli.endInput();
        await cli.read(() => {});
        console.log(cli.pid, cli.isUp, (await cli.exit).startError.code);`,
     );

@@ -333,8 +333,8 @@ export function describeStore(open: () => Promise<StoreUnderTest>): void {
     await store.append(endOf(ended.turnId));
     const { sessionId, workspace } = running.newSession;
     const { sessionKey } = await store.getSession(sessionId, PRINCIPAL);
-    const lives = { processId: "lives", sessionId: sessionKey, workspace };
-    const waits = { processId: "waits", sessionId: "", workspace: "/elsewhere" };
+    const lives = { processId: "lives", sessionKey, workspace };
+    const waits = { processId: "waits", sessionKey: "", workspace: "/elsewhere" };
     for (const process of [lives, waits, { ...lives, processId: "ends" }]) {
       await store.recordProcess(process);
     }
@@ -352,10 +352,10 @@ export function describeStore(open: () => Promise<StoreUnderTest>): void {
     const { store } = opened;
     const start = turnStart();
     const { workspace } = start.newSession;
-    await store.recordProcess({ processId: "waits", sessionId: "", workspace });
+    await store.recordProcess({ processId: "waits", sessionKey: "", workspace });
     const { sessionKey } = (await store.createTurn(start)).session;
     expect(await store.listLeftProcesses()).toEqual([
-      { processId: "waits", sessionId: sessionKey, workspace },
+      { processId: "waits", sessionKey, workspace },
     ]);
   });
 

@@ -8,7 +8,7 @@ import {
   readProcess,
 } from "./process-table.ts";
 
-/** The variable that marks every process of a turn. */
+/** The variable that marks every process that an agent starts. */
 export const PROCESS_ID_VARIABLE = "BREAKGLASS_PROCESS_ID";
 
 /** A process by what names it for good. */

@@ -198,10 +198,10 @@ export class SqliteDatabase {
     return Number(request.sequence);
   }
 
-  recordProcess({ processId, sessionId, workspace }: LeftProcess): void {
+  recordProcess({ processId, sessionKey, workspace }: LeftProcess): void {
     const sql =
       "INSERT OR REPLACE INTO processes (process_id, session_key, workspace) VALUES (?, ?, ?)";
-    this.#run(sql, processId, sessionId, workspace);
+    this.#run(sql, processId, sessionKey, workspace);
   }
 
   recordProcessGone(processId: string): void {
@@ -390,7 +390,7 @@ export class SqliteDatabase {
   listLeftProcesses(): LeftProcess[] {
     return this.#statements.all("SELECT * FROM processes").map((row) => ({
       processId: String(row.process_id),
-      sessionId: String(row.session_key),
+      sessionKey: String(row.session_key),
       workspace: String(row.workspace),
     }));
   }

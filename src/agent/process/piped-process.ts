@@ -2,8 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import type { Socket } from "node:net";
 import { setTimeout as delay, setImmediate as nextLoop } from "node:timers/promises";
 import { ByteTail } from "../../stream/byte-tail.ts";
-import { LAUNCHER, type LaunchPlan, launch } from "../process/cgroup.ts";
-import { controlRequest } from "./command-line.ts";
+import { LAUNCHER, type LaunchPlan, launch } from "./cgroup.ts";
 
 const STDERR_TAIL_BYTES = 8 * 1024;
 /** `exit` was measured 4 s before `close` where a grandchild held stdout; what comes so late is nobody's output. */
@@ -32,13 +31,13 @@ export interface ProcessExit {
 }
 
 /** What a process is started in. */
-export interface ClaudeProcessOptions extends LaunchPlan {
+export interface PipedProcessOptions extends LaunchPlan {
   readonly cwd: string;
-  readonly env: Record<string, string>;
+  readonly env: Readonly<Record<string, string>>;
 }
 
-/** One process of the CLI: its pipes are always drained, its stdin never throws, its end comes exactly once. */
-export class ClaudeProcess {
+/** A process that is spoken with over its pipes: they are always drained, its stdin never throws, its end comes exactly once. */
+export class PipedProcess {
   /** At the limit of file descriptors it is without streams, and tells so by an `error` event. */
   readonly #child: ChildProcess | undefined;
   readonly #stderr = new ByteTail(STDERR_TAIL_BYTES);
@@ -54,7 +53,7 @@ export class ClaudeProcess {
   constructor(
     path: string | undefined,
     args: readonly string[],
-    { cgroup, umask, ...options }: ClaudeProcessOptions,
+    { cgroup, umask, ...options }: PipedProcessOptions,
   ) {
     if (path === undefined) {
       const startError = Object.assign(new Error("it is not on PATH"), { code: "ENOENT" });
@@ -107,12 +106,6 @@ export class ClaudeProcess {
   /** Ends its stdin: after what it is doing there is nothing more to come. */
   endInput(): void {
     this.#child?.stdin?.end();
-  }
-
-  /** Asks it to stop what it does, and to exit. */
-  interrupt(): void {
-    this.write(controlRequest("stop", { subtype: "interrupt" }));
-    this.endInput();
   }
 
   /**
