@@ -1,8 +1,14 @@
 import { create } from "@bufbuild/protobuf";
 import { NoticeEventSchema, NoticeReason } from "../../gen/breakglass/v1/event_pb.ts";
-import type { EventKind } from "../agent/agent.ts";
-import type { SessionRecord } from "../store/store.ts";
-import type { TurnSurroundings } from "./running-turn.ts";
+import type { Agent, EventKind } from "../agent/agent.ts";
+import type { Log } from "../log.ts";
+import type { SessionRecord, Store } from "../store/store.ts";
+
+interface Surroundings {
+  readonly store: Store;
+  readonly agent: Agent;
+  readonly log: Log;
+}
 
 /** So many ids that are not the session's are looked into and told of in one turn. */
 const MAX_REFUSED = 10;
@@ -17,15 +23,12 @@ const MAX_REFUSED = 10;
  */
 export class OwnConversations {
   readonly #session: SessionRecord;
-  readonly #surroundings: Pick<TurnSurroundings, "store" | "agent" | "log">;
+  readonly #surroundings: Surroundings;
   readonly #own: Set<string>;
   readonly #refused = new Set<string>();
   #current: string;
 
-  constructor(
-    session: SessionRecord,
-    surroundings: Pick<TurnSurroundings, "store" | "agent" | "log">,
-  ) {
+  constructor(session: SessionRecord, surroundings: Surroundings) {
     this.#session = session;
     this.#surroundings = surroundings;
     this.#current = session.agentSessionId;
