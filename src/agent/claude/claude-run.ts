@@ -205,10 +205,10 @@ export class ClaudeRun implements UnaskedRun {
     this.#output.attach(conversation);
   }
 
-  /** What was sent and not taken up would be worked on after the interrupt. */
+  /** What was sent and not taken up, as a prompt behind work of its own, would be worked on after the interrupt. */
   #interruptNow(): void {
     const conversation = this.#conversation!;
-    for (const uuid of this.#sent.waiting) {
+    for (const uuid of this.#sent.waitingAll) {
       void conversation.control({ subtype: "cancel_async_message", message_uuid: uuid });
     }
     void conversation.control({ subtype: "interrupt" });

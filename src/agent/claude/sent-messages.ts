@@ -44,7 +44,12 @@ export class SentMessages {
 
   /** Those besides the prompt that were not taken up. */
   get waiting(): string[] {
-    return [...this.#waiting].filter((uuid) => uuid !== this.#promptUuid);
+    return this.waitingAll.filter((uuid) => uuid !== this.#promptUuid);
+  }
+
+  /** Those that were not taken up, oldest first. */
+  get waitingAll(): string[] {
+    return [...this.#waiting];
   }
 
   /** A further message; answers what it is called. */
