@@ -1,5 +1,5 @@
 import { createSecureContext } from "node:tls";
-import { ConfigError } from "./config.ts";
+import { ConfigError } from "./config/config-error.ts";
 import { readSettingFile } from "./setting-file.ts";
 
 /** What the server proves by who it is: PEM of its certificate, with those that lead to its root, and of its key. */

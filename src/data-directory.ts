@@ -10,7 +10,7 @@ import {
   statSync,
 } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import { ConfigError } from "./config.ts";
+import { ConfigError } from "./config/config-error.ts";
 import { foreignOwner, modeText, modeWeakness, replaceable } from "./file-trust.ts";
 import type { Log } from "./log.ts";
 

@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from "node:fs";
-import { ConfigError, type ServeConfig } from "./config.ts";
+import { ConfigError } from "./config/config-error.ts";
+import type { ServeConfig } from "./config/serve-config.ts";
 import { throwExhaustion } from "./exhaustion.ts";
 import { OPEN_AT_ONCE, TREES_AT_ONCE } from "./files/remove-tree.ts";
 import type { Log } from "./log.ts";

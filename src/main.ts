@@ -1,10 +1,12 @@
 #!/usr/bin/env -S node --max-semi-space-size=8 --disable-sigusr1
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { ExitStatus } from "./commands/exit-status.ts";
+import { settingsHelp } from "./commands/settings-help.ts";
 import { openTerminal } from "./commands/terminal.ts";
 import { oneLine, print, terminalText } from "./commands/terminal-text.ts";
 import { UsageError } from "./commands/usage-error.ts";
-import { ConfigError } from "./config.ts";
+import { ConfigError } from "./config/config-error.ts";
+import { COMMAND_SECTION, SERVE_SECTIONS } from "./config/settings/sections.ts";
 
 // Where the flag above is not given, Node would open a debugger's port to whoever sends it.
 process.on("SIGUSR1", () => {});
@@ -22,13 +24,16 @@ async function main(): Promise<ExitStatus> {
     .configureOutput({
       outputError: (message) => terminal.tell(oneLine(message, ERROR_CHARACTERS)),
     })
+    .addHelpText(
+      "after",
+      "\nSettings are BREAKGLASS_… variables: `breakglass serve --help` lists them.",
+    )
     .exitOverride();
 
   program
     .command("serve")
-    .description(
-      "serve until SIGTERM or SIGINT, read files again on SIGHUP; settings are BREAKGLASS_… variables",
-    )
+    .description("serve until SIGTERM or SIGINT, read files again on SIGHUP")
+    .configureHelp(settingsHelp(SERVE_SECTIONS))
     .action(async () => {
       status = await (await import("./commands/serve.ts")).serve();
     });
@@ -138,7 +143,9 @@ async function main(): Promise<ExitStatus> {
 }
 
 function withUrl(command: Command): Command {
-  return command.option("--url <url>", "the server (default: BREAKGLASS_URL)");
+  return command
+    .option("--url <url>", "the server (default: BREAKGLASS_URL)")
+    .configureHelp(settingsHelp([COMMAND_SECTION]));
 }
 
 function positiveSeconds(text: string): number {
@@ -167,7 +174,8 @@ function statusOf(error: unknown): ExitStatus {
     return error.exitCode === 0 ? ExitStatus.ok : ExitStatus.usage;
   }
   const message = error instanceof Error ? error.message : String(error);
-  terminal.tell(print`breakglass: ${oneLine(message, ERROR_CHARACTERS)}`);
+  const lines = error instanceof ConfigError ? error.problems : [message];
+  for (const line of lines) terminal.tell(print`breakglass: ${oneLine(line, ERROR_CHARACTERS)}`);
   return error instanceof ConfigError || error instanceof UsageError
     ? ExitStatus.usage
     : ExitStatus.failed;

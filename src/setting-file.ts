@@ -1,5 +1,5 @@
 import { closeSync, constants, fstatSync, openSync, readSync, type Stats, statSync } from "node:fs";
-import { ConfigError } from "./config.ts";
+import { ConfigError } from "./config/config-error.ts";
 import { foreignOwner, modeWeakness, replaceable, type Weakness } from "./file-trust.ts";
 
 /** A file that a setting names. */

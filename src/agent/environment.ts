@@ -1,7 +1,5 @@
 import { delimiter, isAbsolute } from "node:path";
-
-/** The variables of a process; one that is undefined is unset. */
-export type Environment = Readonly<Record<string, string | undefined>>;
+import type { Environment } from "../config/environment.ts";
 
 /** What an agent and the tools that it runs need of the server's environment, whichever agent it is. */
 const PASSED = new Set([

@@ -1,8 +1,9 @@
 import { accessSync, constants, statSync } from "node:fs";
 import { isAbsolute, join } from "node:path";
+import type { Environment } from "../config/environment.ts";
 import { foreignOwner, modeWeakness, replaceable, type Weakness } from "../file-trust.ts";
 import type { Log } from "../log.ts";
-import { type Environment, searchedFolders } from "./environment.ts";
+import { searchedFolders } from "./environment.ts";
 
 /** Finds a command's file each time that a process is started, and warns once of each that others can change. */
 export class Executable {

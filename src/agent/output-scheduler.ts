@@ -3,9 +3,9 @@ export const LONG_BYTES = 1024 * 1024;
 
 /** So long at a time what one process prints is looked at: where nobody is in a hurry, and where somebody may be. */
 const SLICE_MS = { alone: 10, beside: 2 };
-/** Who has held the server's thread for so long, beyond its share of the time since, is a heavy one. */
-const BURST_MS = 10;
-const SHARE = 0.05;
+/** Who has cost so much, beyond its share of the time since, is a heavy one. A model's words come to a tenth of the share. */
+const BURST_MS = 5;
+const SHARE = 0.02;
 /** A light one that printed within this time may print again at any moment. */
 const BESIDE_MS = 1000;
 
@@ -17,6 +17,14 @@ const TURN_MS = { long: 2000, other: 50 };
  * events in two hundred is late.
  */
 const REST = { factor: 4, holdMs: 20, factorOfHold: 199, mostMs: 20_000 };
+
+/** What a line, and a byte of it, costs the server's threads behind being looked at, until it is on the disk and with its readers (measured). */
+const LATER_MS = { perLine: 0.02, perByte: 5 / (1024 * 1024) };
+
+/** What it costs the server that so much of an agent's output was looked at, all in all, in milliseconds. */
+export function costOf(lookedMs: number, lines: number, bytes: number): number {
+  return lookedMs + lines * LATER_MS.perLine + bytes * LATER_MS.perByte;
+}
 
 /** A process whose output is looked at. */
 export interface OutputReader {
@@ -30,9 +38,9 @@ export interface OutputReader {
  * When which process's output is looked at: all of them on the one thread that everything else needs, too.
  *
  * 1. Who prints little is never held up.
- * 2. Those who print much, or a long line, are read one after the other while anybody prints little, in the order in which
- *    they asked; behind each the thread rests from them. So however many they are and whatever they print, the others'
- *    events are as good as on time.
+ * 2. Those who print much, or a long line, are read one after the other while anybody prints little, who has cost least
+ *    first; behind each the thread rests from them. So however many they are and whatever they print, the others' events
+ *    are as good as on time.
  * 3. A long line is read of one process at a time: the memory that it takes on its way from the pipe to the disk is needed
  *    once.
  */
@@ -41,29 +49,30 @@ export class OutputScheduler {
   /** Who printed little, and when last; the latest is the last. */
   readonly #light = new Map<OutputReader, number>();
   readonly #waiting = new Set<OutputReader>();
-  /** Whose turn it is, how long it has held the thread, and how long it may take. */
-  #current: { readonly reader: OutputReader; tookMs: number; forMs: number } | undefined;
+  /** Whose turn it is, what it has cost, and how long it may take. */
+  #current: { readonly reader: OutputReader; costMs: number; forMs: number } | undefined;
   /** The end of somebody's turn, or of the rest behind it. */
   #timer: NodeJS.Timeout | undefined;
 
-  /** How long a process's output may be looked at before others have their turn. */
+  /** What a process's output may cost before others have their turn, in milliseconds. */
   sliceMs(reader: OutputReader): number {
-    return this.#isHeavy(reader) && this.#isBeside ? SLICE_MS.beside : SLICE_MS.alone;
+    const isAlone = !this.#isBeside || (this.#light.size === 1 && this.#light.has(reader));
+    return isAlone ? SLICE_MS.alone : SLICE_MS.beside;
   }
 
   /**
-   * Counts what looking at a process's output took, of the thread's own time where that is known. Answers whether it may be read on; where it may not, `readOn` is
+   * Counts what a process's output cost (`costOf`). Answers whether it may be read on; where it may not, `readOn` is
    * called once it may.
    *
    * @param hasLongLine - It has printed a long line, or a part of one, that its turn has not dealt with.
    */
-  looked(reader: OutputReader, tookMs: number, hasLongLine: boolean): boolean {
-    this.#count(reader, tookMs);
+  looked(reader: OutputReader, costMs: number, hasLongLine: boolean): boolean {
+    this.#count(reader, costMs);
     if (hasLongLine) return this.#enter(reader);
     const isHeavy = this.#isHeavy(reader);
     if (isHeavy) this.#light.delete(reader);
-    else if (tookMs > 0) this.#noteLight(reader);
-    if (isHeavy && this.#isBeside) return this.#wait(reader, tookMs);
+    else if (costMs > 0) this.#noteLight(reader);
+    if (isHeavy && this.#isBeside) return this.#wait(reader, costMs);
     this.#leave(reader);
     return true;
   }
@@ -93,12 +102,12 @@ export class OutputScheduler {
     return this.#count(reader, 0) > BURST_MS;
   }
 
-  #count(reader: OutputReader, tookMs: number): number {
+  #count(reader: OutputReader, costMs: number): number {
     const now = performance.now();
     const { ms, time } = this.#used.get(reader) ?? { ms: 0, time: now };
-    const used = Math.max(0, ms - (now - time) * SHARE) + tookMs;
+    const used = Math.max(0, ms - (now - time) * SHARE) + costMs;
     this.#used.set(reader, { ms: used, time: now });
-    if (this.#current?.reader === reader) this.#current.tookMs += tookMs;
+    if (this.#current?.reader === reader) this.#current.costMs += costMs;
     return used;
   }
 
@@ -109,43 +118,46 @@ export class OutputScheduler {
     return this.#current?.reader === reader;
   }
 
-  #wait(reader: OutputReader, tookMs: number): boolean {
-    if (this.#current?.reader === reader) this.#rest(this.#current.tookMs);
+  #wait(reader: OutputReader, costMs: number): boolean {
+    if (this.#current?.reader === reader) this.#rest(this.#current.costMs);
     // What it was looked at without having waited counts as its turn.
-    else if (this.#timer === undefined) this.#rest(tookMs);
+    else if (this.#timer === undefined) this.#rest(costMs);
     this.#waiting.add(reader);
     return false;
   }
 
   #leave(reader: OutputReader): void {
     this.#waiting.delete(reader);
-    if (this.#current?.reader === reader) this.#rest(this.#current.tookMs);
+    if (this.#current?.reader === reader) this.#rest(this.#current.costMs);
   }
 
   #begin(reader: OutputReader, forMs: number): void {
     this.#waiting.delete(reader);
-    this.#current = { reader, tookMs: 0, forMs };
+    this.#current = { reader, costMs: 0, forMs };
     this.#timer = setTimeout(() => this.#timeOut(forMs), forMs).unref();
   }
 
   #timeOut(hadMs: number): void {
-    const { reader, tookMs, forMs } = this.#current!;
+    const { reader, costMs, forMs } = this.#current!;
     const moreMs = reader.isPaused ? forMs : forMs - hadMs;
-    if (moreMs <= 0) this.#rest(tookMs);
+    if (moreMs <= 0) this.#rest(costMs);
     else this.#timer = setTimeout(() => this.#timeOut(forMs), moreMs).unref();
   }
 
-  #rest(tookMs: number): void {
+  #rest(costMs: number): void {
     clearTimeout(this.#timer);
     this.#current = undefined;
-    const isHold = tookMs > REST.holdMs && this.#isBeside;
-    const restMs = tookMs * (isHold ? REST.factorOfHold : REST.factor);
+    const isHold = costMs > REST.holdMs && this.#isBeside;
+    const restMs = costMs * (isHold ? REST.factorOfHold : REST.factor);
     this.#timer = setTimeout(() => this.#next(), Math.min(restMs, REST.mostMs)).unref();
   }
 
   #next(): void {
     this.#timer = undefined;
-    const [next] = this.#waiting;
+    let next: OutputReader | undefined;
+    for (const reader of this.#waiting) {
+      if (next === undefined || this.#count(reader, 0) < this.#count(next, 0)) next = reader;
+    }
     if (next === undefined) return;
     this.#begin(next, TURN_MS.other);
     next.readOn();

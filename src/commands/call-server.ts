@@ -1,7 +1,8 @@
 import { type BreakglassClient, createBreakglassClient } from "../client/breakglass-client.ts";
 import { openGrpcConnection } from "../client/grpc-connection.ts";
 import { isClosedConnection, refusalLines } from "../client/refusal-text.ts";
-import { readClientConfig, readColorWanted } from "../config.ts";
+import { readClientConfig } from "../config/client-config.ts";
+import { readColorWanted } from "../config/environment.ts";
 import { ExitStatus } from "./exit-status.ts";
 import { EndlessListError } from "./list-pages.ts";
 import { openTerminal, type Terminal } from "./terminal.ts";

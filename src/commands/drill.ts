@@ -1,5 +1,5 @@
 import { refusalLines } from "../client/refusal-text.ts";
-import { readColorWanted } from "../config.ts";
+import { readColorWanted } from "../config/environment.ts";
 import { type Audience, runDrill } from "../drill/drill.ts";
 import { createLog } from "../log.ts";
 import { eventText } from "./event-text.ts";

@@ -1,5 +1,5 @@
 import { setFlagsFromString } from "node:v8";
-import { readServeConfig } from "../config.ts";
+import { readServeConfig } from "../config/serve-config.ts";
 import { createLog, type Log } from "../log.ts";
 import { type Server, startServer } from "../server.ts";
 import { ExitStatus } from "./exit-status.ts";
@@ -17,7 +17,7 @@ const OWN_UMASK = 0o077;
  * records their ends; so does a defect that nothing caught, with a status of its own. SIGHUP has it read tokens, rules and
  * certificate again; see `heedSignals` for the others.
  *
- * @throws ConfigError for the first setting that cannot be used.
+ * @throws ConfigError for all settings that cannot be used and all variables that are not known.
  */
 export async function serve(): Promise<ExitStatus> {
   // Before anything is opened. The agent repairs what is others': its files keep the mode that the operator meant.

@@ -7,7 +7,7 @@ import {
 import { createServer as createNetServer, type Server, type Socket } from "node:net";
 import { createServer as createTlsServer, type Server as TlsServer } from "node:tls";
 import type { Certificate } from "../certificate.ts";
-import type { ListenAddress } from "../config.ts";
+import type { ListenAddress } from "../config/kinds.ts";
 import type { Log } from "../log.ts";
 import { Connections } from "./connections.ts";
 import { type HttpVersion, readHttpVersion } from "./first-bytes.ts";

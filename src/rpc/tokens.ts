@@ -1,5 +1,5 @@
 import { createHash, timingSafeEqual } from "node:crypto";
-import { ConfigError } from "../config.ts";
+import { ConfigError } from "../config/config-error.ts";
 import { readSettingFile } from "../setting-file.ts";
 
 const LINE = /^sha256:([0-9a-fA-F]{64})\s+(\S+)$/;

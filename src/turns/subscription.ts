@@ -5,10 +5,11 @@ import {
   type TurnState,
 } from "../../gen/breakglass/v1/event_pb.ts";
 import { notFound } from "../errors.ts";
-import type { Store, TurnRecord } from "../store/store.ts";
+import type { TurnRecord } from "../store/store.ts";
 import { isLive } from "../turn-state.ts";
 import { createTransientEvent, type EncodedEvent } from "./encoded-event.ts";
 import type { LiveTurn, StopListening } from "./live-turn.ts";
+import type { EventSource } from "./shared-reads.ts";
 import { TextDeltaReader } from "./text-deltas.ts";
 
 /** What a subscription reads from. */
@@ -61,7 +62,7 @@ export class Subscription {
   readonly checkpoint: TurnEvent;
   readonly #record: TurnRecord;
   readonly #live: LiveTurn | undefined;
-  readonly #store: Store;
+  readonly #source: EventSource;
   readonly #signal: AbortSignal;
   readonly #endAtStart: number;
   readonly #pieces: TextDeltaReader | undefined;
@@ -79,13 +80,13 @@ export class Subscription {
   /** @param signal - Ends it. */
   constructor(
     { record, live }: SubscribedTurn,
-    store: Store,
+    source: EventSource,
     { afterSequence, textDeltas }: ReadFrom,
     signal: AbortSignal,
   ) {
     this.#record = record;
     this.#live = live;
-    this.#store = store;
+    this.#source = source;
     this.#signal = signal;
     this.#cursor = afterSequence;
     this.#endAtStart = this.#lastSequence;
@@ -193,7 +194,7 @@ export class Subscription {
   async #readStore(): Promise<void> {
     this.#isReading = true;
     try {
-      const events = await this.#store.readEvents(this.#record.turnId, this.#cursor, READ_BYTES);
+      const events = await this.#source.readEvents(this.#record.turnId, this.#cursor, READ_BYTES);
       if (events.length === 0) throw notFound("turn"); // Deleted under its reader.
       if (!this.#isOver) this.#held = events;
     } catch (error) {

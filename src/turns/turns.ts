@@ -30,6 +30,7 @@ import {
 } from "./running-turn.ts";
 import { SessionGates } from "./session-gates.ts";
 import { SessionBell, type SessionNews, watchSession } from "./session-watch.ts";
+import { SharedReads } from "./shared-reads.ts";
 import { type ReadFrom, Subscription } from "./subscription.ts";
 import {
   type ReaderPlace,
@@ -92,11 +93,13 @@ export class Turns {
   readonly #steering = new Map<string, Promise<{ sequence: number; turn: TurnRecord }>>();
   /** The agent's own work that is being recorded, by session: one piece after the other. */
   readonly #takingUp = new Map<string, Promise<void>>();
+  readonly #reads: SharedReads;
   #phase: Phase = "open";
 
   constructor(options: TurnsOptions) {
     this.#options = options;
     this.#subscriptions = new SubscriptionCounts(options);
+    this.#reads = new SharedReads(options.store);
     this.#removals = new Removals(options, this.#gates, this.#closing.signal);
     options.agent.onOwnWork((work) => this.#takeOwnWork(work));
   }
@@ -164,8 +167,7 @@ export class Turns {
         });
       }
       const { release: released } = this.#subscriptions.add(turnId, signal, place);
-      const { store } = this.#options;
-      return { subscription: new Subscription(turn, store, from, signal), released };
+      return { subscription: new Subscription(turn, this.#reads, from, signal), released };
     } catch (error) {
       place?.release();
       throw error;

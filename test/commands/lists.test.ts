@@ -75,7 +75,7 @@ describe("the command line", () => {
     [["run", "--timeout", "0", "x"], "number of seconds above 0"],
     [["run", "--sesion", "x", "y"], "unknown option '--sesion'"],
     [["attach", "x", "--after", "-1"], "whole number"],
-    [["sessions", "--url", "nowhere"], 'BREAKGLASS_URL is "nowhere", but takes'],
+    [["sessions", "--url", "nowhere"], '--url is "nowhere", but takes'],
     [["nosuch"], "unknown command 'nosuch'"],
   ])("refuses %j with 2", async (args, message) => {
     const ended = await runCommand(args);

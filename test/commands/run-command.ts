@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
+import { COMPILE_CACHE } from "../support/compile-cache.ts";
 
 const MAIN = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
 
@@ -19,7 +20,7 @@ export interface RunningCommand {
   printed(stream: "stdout" | "stderr", text: string): Promise<void>;
 }
 
-/** Starts the command line in a process of its own, in an environment that holds only what is given. */
+/** Starts the command line in a process of its own, in an environment that holds what is given, and the compile cache. */
 export function startCommand(
   args: readonly string[],
   {
@@ -27,7 +28,10 @@ export function startCommand(
     stdin = "",
   }: { environment?: Record<string, string>; stdin?: string | Uint8Array } = {},
 ): RunningCommand {
-  const child = spawn(process.execPath, [MAIN, ...args], { env: environment, stdio: "pipe" });
+  const child = spawn(process.execPath, [MAIN, ...args], {
+    env: { ...COMPILE_CACHE, ...environment },
+    stdio: "pipe",
+  });
   child.stdin.on("error", () => {});
   child.stdin.end(stdin);
   const ended = Promise.all([

@@ -2,6 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { SERVE_SETTINGS } from "../../src/config/settings/sections.ts";
 import { runCommand, startCommand } from "./run-command.ts";
 
 let dataDir: string;
@@ -32,6 +33,45 @@ describe("serve", () => {
     const ended = await runCommand(["serve"], { environment: { BREAKGLASS_LISTEN: "nowhere" } });
     expect(ended).toMatchObject({ status: 2, stdout: "" });
     expect(ended.stderr).toMatch(/^breakglass: BREAKGLASS_LISTEN is "nowhere", but takes .*\n$/);
+  });
+
+  it("exits 2 where a variable is not known, and names the one that was meant", async () => {
+    const environment = {
+      BREAKGLASS_LISTEN: "127.0.0.1:0",
+      BREAKGLASS_DATA_DIR: dataDir,
+      BREAKGLASS_PERMISION_MODE: "ask",
+    };
+    const server = startCommand(["serve"], { environment });
+    // One that starts is to fail the test at once, not to serve until it times out.
+    server.process.stdout?.on("data", () => server.process.kill());
+    expect(await server.ended).toEqual({
+      status: 2,
+      stdout: "",
+      stderr:
+        "breakglass: BREAKGLASS_PERMISION_MODE is not a setting: did you mean BREAKGLASS_PERMISSION_MODE?\n",
+    });
+  });
+
+  it("tells several problems in a line each", async () => {
+    const environment = { BREAKGLASS_LISTEN: "nowhere", BREAKGLASS_MODEL: "a b" };
+    const { status, stderr } = await runCommand(["serve"], { environment });
+    expect(status).toBe(2);
+    expect(stderr).toMatch(
+      /^breakglass: BREAKGLASS_LISTEN is .*\nbreakglass: BREAKGLASS_MODEL is .*\n$/,
+    );
+  });
+
+  it("lists the settings in its help, and the commands theirs", async () => {
+    const variablesOf = async (command: string) => {
+      const { stdout } = await runCommand([command, "--help"]);
+      return stdout.match(/^ {2}BREAKGLASS_\w+$/gm)?.map((line) => line.trim());
+    };
+    expect((await variablesOf("serve"))?.sort()).toEqual(
+      Object.values(SERVE_SETTINGS)
+        .map(({ variable }) => variable)
+        .sort(),
+    );
+    expect(await variablesOf("run")).toEqual(["BREAKGLASS_URL", "BREAKGLASS_TOKEN"]);
   });
 });
 

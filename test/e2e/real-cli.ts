@@ -11,7 +11,7 @@ import {
 } from "../../src/client/breakglass-client.ts";
 import { openGrpcConnection } from "../../src/client/grpc-connection.ts";
 import { readTurnEvents } from "../../src/client/turn-events.ts";
-import { readServeConfig } from "../../src/config.ts";
+import { readServeConfig } from "../../src/config/serve-config.ts";
 import type { Script } from "../../src/drill/script.ts";
 import {
   type Pace,

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
 import { RunTurnRequestSchema } from "../../gen/breakglass/v1/breakglass_service_pb.ts";
-import { ConfigError } from "../../src/config.ts";
+import { ConfigError } from "../../src/config/config-error.ts";
 import { Refusal } from "../../src/errors.ts";
 import { PageTokens, pageSizeOf } from "../../src/rpc/page-token.ts";
 import {

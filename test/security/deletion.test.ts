@@ -216,7 +216,7 @@ describe("many events that are removed", () => {
     ],
     ["by their age", (store: SqliteStore) => store.removeEndedTurns(100, 100, 5)],
   ])("%s let other turns' events come between", async (_how, remove) => {
-    const { store, large, append } = await openFilled(100_000);
+    const { store, large, append } = await openFilled(40_000);
     let isOver = false;
     const removed = (async () => {
       await remove(store, large.newSession.sessionId);

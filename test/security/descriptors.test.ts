@@ -1,8 +1,9 @@
-import { execFileSync, spawnSync } from "node:child_process";
+import { execFile, execFileSync } from "node:child_process";
 import { chownSync, existsSync, readdirSync, readFileSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import { promisify } from "node:util";
 import { describe, expect, it } from "vitest";
 import { ErrorReason, TurnState } from "../../gen/breakglass/v1/event_pb.ts";
 import type { BreakglassClient } from "../../src/client/breakglass-client.ts";
@@ -17,6 +18,8 @@ import { connect } from "../support/protocols.ts";
 import { type ServeProcess, startServeProcess } from "../support/serve-process.ts";
 import { createTestEnvironment, MARKER } from "../support/test-environment.ts";
 import { tokenLine } from "../support/test-server.ts";
+
+const run = promisify(execFile);
 
 const DEAF = 'trap "" TERM INT HUP; while :; do sleep 1; done';
 /** An agent that heeds nothing, with a child in a session of its own that heeds nothing either. */
@@ -89,7 +92,7 @@ function expectAbout(found: number, expected: number): void {
   expect(found).toBeLessThanOrEqual(expected + 1);
 }
 
-describe("the limit of file descriptors", () => {
+describe.concurrent("the limit of file descriptors", () => {
   it("bounds the connections, and one line says what was asked for, what is in force and what to raise", async () => {
     await using limited = await startLimited(450);
     const line = limited.log().find(({ message }) => String(message).startsWith("connections are"));
@@ -316,57 +319,64 @@ describe.concurrent("a server at its user's limit of processes", () => {
   });
 });
 
-/** Runs a program that has a file of src/agent/claude as `module`, a directory as `root` and no descriptor left. */
-async function runWithoutDescriptors(file: string, code: string) {
+/**
+ * Runs a program that has files of src as one `module`, a directory as `root` and no descriptor left, and answers what it
+ * printed.
+ */
+async function runWithoutDescriptors(files: readonly string[], code: string): Promise<string> {
   await using environment = await createTestEnvironment();
-  const module = new URL(`../../src/agent/claude/${file}`, import.meta.url);
+  const urls = files.map((file) => new URL(`../../src/${file}`, import.meta.url).href);
   const program = `
     import { closeSync, existsSync, mkdirSync, openSync, readdirSync } from "node:fs";
-    import * as module from ${JSON.stringify(module.href)};
+    ${urls.map((url, index) => `import * as module${index} from ${JSON.stringify(url)};`).join("\n")}
+    const module = { ${urls.map((_, index) => `...module${index}`).join()} };
     const root = ${JSON.stringify(environment.root)};
     const ID = "01990000-0000-4000-8000-000000000001";
     const held = [];
     try { for (;;) held.push(openSync("/dev/null")); } catch {}
     ${code}`;
   const node = [process.execPath, "--input-type=module", "-e", program];
-  return spawnSync("sh", ["-c", 'ulimit -n 64; exec "$@"', "sh", ...node], { encoding: "utf8" });
+  const { stdout } = await run("sh", ["-c", 'ulimit -n 64; exec "$@"', "sh", ...node]);
+  return stdout;
 }
 
-describe("what cannot be opened for want of descriptors", () => {
-  it.each([
-    ["a process", "../process/process-table.ts", "readProcess(1)"],
-    ["the newest process", "../process/process-table.ts", "newestProcess()"],
-    ["a mark", "../process/process-table.ts", "readEnvironmentVariable(process.pid, 'HOME')"],
-    ["a cgroup's state", "../process/cgroup.ts", "isPopulated('/sys')"],
-    ["a cgroup's processes", "../process/cgroup.ts", "cgroupProcesses('/sys')"],
-    ["the cgroups of agents", "../process/cgroup.ts", "findCgroups()"],
-    [
-      "an agent definition",
-      "agent-definition.ts",
-      "agentsArgument('breakglass', root, root, false)",
-    ],
-    ["a conversation", "config-directory.ts", "conversationOrigin(root, ID, root)"],
-    [
-      "a conversation to be removed",
-      "config-directory.ts",
-      "removeConversations(root, [ID], root, undefined)",
-    ],
-  ])("is not taken for missing: %s", async (_what, file, call) => {
-    const { stdout } = await runWithoutDescriptors(
-      file,
-      `await (async () => module.${call})().then(String, ({ code }) => code).then(console.log);`,
+describe.concurrent("what cannot be opened for want of descriptors", () => {
+  it("is not taken for missing", async () => {
+    const calls = {
+      "a process": "readProcess(1)",
+      "the newest process": "newestProcess()",
+      "a mark": "readEnvironmentVariable(process.pid, 'HOME')",
+      "a cgroup's state": "isPopulated('/sys')",
+      "a cgroup's processes": "cgroupProcesses('/sys')",
+      "the cgroups of agents": "findCgroups()",
+      "an agent definition": "agentsArgument('breakglass', root, root, false)",
+      "a conversation": "conversationOrigin(root, ID, root)",
+      "a conversation to be removed": "removeConversations(root, [ID], root, undefined)",
+    };
+    const files = [
+      ...["agent/process/process-table.ts", "agent/process/cgroup.ts"],
+      ...["agent/claude/agent-definition.ts", "agent/claude/config-directory.ts"],
+    ];
+    const printed = await runWithoutDescriptors(
+      files,
+      Object.values(calls)
+        .map((call) => `await (async () => module.${call})().then(String, ({ code }) => code)`)
+        .map((code) => `console.log(${code});`)
+        .join("\n"),
     );
-    expect(stdout).toBe("EMFILE\n");
+    const found = printed.trimEnd().split("\n");
+    const named = Object.keys(calls).map((what, index) => [what, found[index]]);
+    expect(named).toEqual(Object.keys(calls).map((what) => [what, "EMFILE"]));
   });
 });
 
-describe("what was begun and lacks descriptors to be gone on with", () => {
+describe.concurrent("what was begun and lacks descriptors to be gone on with", () => {
   it.each([
     ["not even for the folder", 0],
     ["for the folder alone", 1],
   ])("leaves no attachments behind, where there is a descriptor %s", async (_what, free) => {
-    const { stdout } = await runWithoutDescriptors(
-      "../../turns/attachments.ts",
+    const stdout = await runWithoutDescriptors(
+      ["turns/attachments.ts"],
       `for (let n = 0; n < ${free}; n++) closeSync(held.pop());
        const files = ["a", "b"].map((name) => ({ name, mediaType: "text/plain", data: Buffer.from(name) }));
        const placed = module.placeAttachments(root, "turn", files);
@@ -378,8 +388,8 @@ describe("what was begun and lacks descriptors to be gone on with", () => {
   });
 
   it("leaves no cgroup behind", async () => {
-    const { stdout } = await runWithoutDescriptors(
-      "../process/cgroup.ts",
+    const stdout = await runWithoutDescriptors(
+      ["agent/process/cgroup.ts"],
       `mkdirSync(root + "/group");
        await module.removeCgroup(root + "/group");
        console.log(existsSync(root + "/group"));`,
@@ -388,10 +398,10 @@ describe("what was begun and lacks descriptors to be gone on with", () => {
   });
 });
 
-describe("a process that cannot be started for want of descriptors", () => {
+describe.concurrent("a process that cannot be started for want of descriptors", () => {
   it("ends with that error, and throws nothing", async () => {
-    const { stdout } = await runWithoutDescriptors(
-      "../process/piped-process.ts",
+    const stdout = await runWithoutDescriptors(
+      ["agent/process/piped-process.ts"],
       `const cli = new module.PipedProcess("true", [], { cwd: "/", env: {}, cgroup: undefined });
        cli.write("line"); cli.pause(); cli.resume(); cli.endInput();
        await cli.read(() => {});
@@ -401,7 +411,7 @@ describe("a process that cannot be started for want of descriptors", () => {
   });
 });
 
-describe("workspaces that are removed all at once", () => {
+describe.concurrent("workspaces that are removed all at once", () => {
   it("hold no more descriptors than are kept for them, however many and however deep", async () => {
     await using environment = await createTestEnvironment();
     const module = new URL("../../src/files/tree-removals.ts", import.meta.url);
@@ -426,7 +436,7 @@ describe("workspaces that are removed all at once", () => {
       process.exit();`;
     const file = join(environment.root, "program.ts");
     await writeFile(file, program);
-    const { stdout } = spawnSync(process.execPath, [file], { encoding: "utf8" });
+    const { stdout } = await run(process.execPath, [file]);
     const [held, left] = stdout.trim().split(" ").map(Number);
     expect(left).toBe(0);
     expect(held).toBeGreaterThan(0);
@@ -434,7 +444,7 @@ describe("workspaces that are removed all at once", () => {
   }, 60_000);
 });
 
-describe("a defect that nothing caught", () => {
+describe.concurrent("a defect that nothing caught", () => {
   it.each([
     ["an exception", "throw new Error('thrown on purpose')"],
     ["a rejection", "void Promise.reject(new Error('thrown on purpose'))"],

@@ -8,6 +8,7 @@ import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { runCommand } from "../commands/run-command.ts";
 import { startServiceDouble } from "../commands/service-double.ts";
+import { COMPILE_CACHE } from "../support/compile-cache.ts";
 
 const MAIN = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
 const MIB = 1024 * 1024;
@@ -25,7 +26,7 @@ async function runReading(path: string, args: readonly string[]) {
   const stdin = openSync(path, "r");
   try {
     const child = spawn(process.execPath, [MAIN, ...args], {
-      env: {},
+      env: COMPILE_CACHE,
       stdio: [stdin, "pipe", "pipe"],
     });
     const status = new Promise<number | null>((resolve) => child.on("close", resolve));

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { ErrorReason } from "../../gen/breakglass/v1/event_pb.ts";
 import { agentEnvironment } from "../../src/agent/claude/environment.ts";
 import { searchedFolders } from "../../src/agent/environment.ts";
-import { readServeConfig } from "../../src/config.ts";
+import { readServeConfig } from "../../src/config/serve-config.ts";
 import { collect } from "../support/events.ts";
 import { connect } from "../support/protocols.ts";
 import { startServeProcess } from "../support/serve-process.ts";

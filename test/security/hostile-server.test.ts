@@ -45,7 +45,7 @@ function watchMemory({ process: { pid } }: RunningCommand): () => number {
   };
 }
 
-describe("a time that is none", () => {
+describe.concurrent("a time that is none", () => {
   const TIMES: readonly [string, Time | undefined][] = [
     ["missing", undefined],
     ["before 1970", { seconds: -62_135_596_801n }],
@@ -55,52 +55,89 @@ describe("a time that is none", () => {
     ["with nanoseconds of more than a second", { seconds: 1n, nanos: 2_000_000_000 }],
   ];
 
-  it.each(TIMES)("is unknown, and no failure: %s", async (_what, createTime) => {
-    const turn: Turn = {
-      turnId: TURN_ID,
-      state: TurnState.SUCCEEDED,
-      prompt: "repair",
-      ...(createTime && { createTime, endTime: createTime }),
-    };
-    const time = createTime === undefined ? {} : { lastActiveTime: createTime };
-    await using service = await startServiceDouble({
-      listTurns: () => ({ turns: [turn] }),
-      listSessions: () => ({ sessions: [{ sessionId: SESSION_ID, ...time }] }),
-      async *attachTurn() {
-        const request = { approvalId: "A", name: "Bash", inputJson: "{}" };
-        const value = createTime === undefined ? request : { ...request, expireTime: createTime };
-        const { event } = response({ case: "approvalRequest", value }, 1);
-        yield { event: createTime === undefined ? event : { ...event, createTime } };
-        yield succeeded;
+  /** What has a time, of each sort that is none. */
+  const turns = TIMES.map(([what, time]): Turn => {
+    const times = time === undefined ? {} : { createTime: time, endTime: time };
+    return { turnId: TURN_ID, state: TurnState.SUCCEEDED, prompt: what, ...times };
+  });
+  const sessions = TIMES.map(([, time]) => ({ sessionId: SESSION_ID, lastActiveTime: time }));
+  const approvals = TIMES.map(([, time], index) => {
+    const value = { approvalId: `A${index}`, name: "Bash", inputJson: "{}", expireTime: time };
+    const { event } = response({ case: "approvalRequest", value }, index + 1);
+    return { event: { ...event, createTime: time } };
+  });
+  const service: Parameters<typeof startServiceDouble>[0] = {
+    listTurns: () => ({ turns }),
+    listSessions: () => ({ sessions }),
+    async *attachTurn() {
+      yield* approvals;
+      yield response({ case: "result", value: {} }, TIMES.length + 1);
+    },
+  };
+
+  it.each<[string, string[], (stdout: string) => void]>([
+    [
+      "a list of turns",
+      ["turns", SESSION_ID],
+      (stdout) =>
+        expect(stdout).toBe(
+          TIMES.map(([what]) => `${TURN_ID}  unknown  succeeded  ${what}\n`).join(""),
+        ),
+    ],
+    [
+      "a list of sessions",
+      ["sessions"],
+      (stdout) => {
+        const lines = stdout.trimEnd().split("\n");
+        expect(lines).toHaveLength(TIMES.length);
+        for (const line of lines) expect(line).toContain(`${SESSION_ID}  unknown  0 turns`);
       },
-    });
-    const at = ["--url", service.url];
-    const [turns, sessions, turnsJson, attached, attachedJson] = await Promise.all([
-      runCommand(["turns", ...at, SESSION_ID]),
-      runCommand(["sessions", ...at]),
-      runCommand(["turns", "--json", ...at, SESSION_ID]),
-      runCommand(["attach", ...at, TURN_ID]),
-      runCommand(["attach", "--json", ...at, TURN_ID]),
-    ]);
-    expect(turns).toEqual({
-      status: 0,
-      stdout: `${TURN_ID}  unknown  succeeded  repair\n`,
-      stderr: "",
-    });
-    expect(sessions).toMatchObject({ status: 0, stderr: "" });
-    expect(sessions.stdout).toContain(`${SESSION_ID}  unknown  0 turns`);
-    expect(turnsJson).toMatchObject({ status: 0, stderr: "" });
-    expect(JSON.parse(turnsJson.stdout)).toMatchObject({ turnId: TURN_ID, prompt: "repair" });
-    expect(attached.status).toBe(0);
-    expect(attached.stdout).toContain("Answer with one of:");
-    expect(attached.stdout).not.toContain("after it was asked");
-    expect(attachedJson.status).toBe(0);
-    const [first] = attachedJson.stdout.split("\n");
-    expect(JSON.parse(first!)).toMatchObject({ sequence: 1, approvalRequest: { approvalId: "A" } });
+    ],
+    [
+      "a list of turns in JSON",
+      ["turns", "--json", SESSION_ID],
+      (stdout) =>
+        expect(objectsOf(stdout)).toMatchObject(
+          TIMES.map(([prompt]) => ({ turnId: TURN_ID, prompt })),
+        ),
+    ],
+    [
+      "approvals",
+      ["attach", TURN_ID],
+      (stdout) => {
+        expect(stdout.match(/Answer with one of:/g)).toHaveLength(TIMES.length);
+        expect(stdout).not.toContain("after it was asked");
+      },
+    ],
+    [
+      "approvals in JSON",
+      ["attach", "--json", TURN_ID],
+      (stdout) =>
+        expect(objectsOf(stdout).slice(0, -1)).toMatchObject(
+          TIMES.map((_, index) => ({
+            sequence: index + 1,
+            approvalRequest: { approvalId: `A${index}` },
+          })),
+        ),
+    ],
+  ])("is unknown, and no failure, in %s", async (_where, args, expectAll) => {
+    await using double = await startServiceDouble(service);
+    const { status, stdout, stderr } = await runCommand([...args, "--url", double.url]);
+    expectAll(stdout);
+    expect(status).toBe(0);
+    if (args[0] !== "attach") expect(stderr).toBe("");
   });
 });
 
-describe("an answer that lacks what is always set", () => {
+/** What `--json` printed, an object a line. */
+function objectsOf(stdout: string): { [name: string]: { text?: string } | undefined }[] {
+  return stdout
+    .trimEnd()
+    .split("\n")
+    .map((line) => JSON.parse(line));
+}
+
+describe.concurrent("an answer that lacks what is always set", () => {
   it("is an answer whose rest counts: no turn, no state, a state of another version", async () => {
     await using service = await startServiceDouble({
       cancelTurn: ({ turnId }) =>
@@ -135,7 +172,7 @@ describe("an answer that lacks what is always set", () => {
   });
 });
 
-describe("a list that does not end", () => {
+describe.concurrent("a list that does not end", () => {
   it.each([
     ["gives one token for ever", () => "again"],
     [
@@ -185,7 +222,7 @@ describe("a list that does not end", () => {
   });
 });
 
-describe("a stream in disorder", () => {
+describe.concurrent("a stream in disorder", () => {
   it("is read once and in order: events before the checkpoint, twice, backwards, empty, after the end", async () => {
     await using service = await startServiceDouble({
       async *runTurn() {
@@ -238,7 +275,7 @@ describe("a stream in disorder", () => {
   });
 });
 
-describe("a refusal without end", () => {
+describe.concurrent("a refusal without end", () => {
   it("is told in twenty lines", async () => {
     const metadata = Object.fromEntries(
       Array.from({ length: 300 }, (_, n) => [`key ${n}`, "x".repeat(50)]),
@@ -259,7 +296,7 @@ describe("a refusal without end", () => {
   });
 });
 
-describe("what a server sends without end costs no more than it may hold", () => {
+describe.concurrent("what a server sends without end costs no more than it may hold", () => {
   it.each<[keyof typeof BREAKAGES, string[], RegExp]>([
     ["a message that says it has 4 GB", ["sessions"], /RESOURCE_EXHAUSTED: .*4194304/],
     ["a message that says it has 4 GB", ["watch", "x"], /RESOURCE_EXHAUSTED: .*4194304/],
@@ -297,10 +334,7 @@ describe("what a server sends without end costs no more than it may hold", () =>
       "x",
     ]);
     expect(status).toBe(0);
-    const events = stdout
-      .trimEnd()
-      .split("\n")
-      .map((line) => JSON.parse(line));
+    const events = objectsOf(stdout);
     const deltas = events.flatMap(({ textDelta }) => textDelta?.text ?? []);
     expect(deltas.slice(0, -1).join("")).toHaveLength(1024 * 1024);
     expect(deltas.at(-1)).toBe("next");

@@ -1,37 +1,15 @@
-import type { ClientHttp2Session } from "node:http2";
 import { setTimeout as delay } from "node:timers/promises";
 import { create, type DescMethod, toBinary } from "@bufbuild/protobuf";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { BreakglassService } from "../../gen/breakglass/v1/breakglass_service_pb.ts";
-import {
-  compressed,
-  enveloped,
-  nameOf,
-  openRaw,
-  RAW_WAYS,
-  type RawChanges,
-  type RawWay,
-  rawCall,
-} from "../support/raw-calls.ts";
-import { startTestServer, type TestServer } from "../support/test-server.ts";
+import { compressed, enveloped, nameOf, RAW_WAYS, type RawWay } from "../support/raw-calls.ts";
+import { useRawServer } from "./raw-server.ts";
 
 const { getTurn, runTurn, listTurns, attachTurn, steerTurn } = BreakglassService.method;
 const TURN = "00000000-0000-4000-8000-000000000000";
 
-let server: TestServer;
-let session: ClientHttp2Session;
-beforeAll(async () => {
-  server = await startTestServer();
-  session = openRaw(server.url);
-});
-afterAll(async () => {
-  session.destroy();
-  await server[Symbol.asyncDispose]();
-});
-
-function call(method: DescMethod, way: RawWay, message: Uint8Array, changes?: RawChanges) {
-  return rawCall(session, method, way, compressed(message, way), changes);
-}
+const server = useRawServer();
+const { call, send } = server;
 
 const bytes = (...all: (number | string)[]) =>
   Buffer.concat(all.map((part) => Buffer.from(typeof part === "string" ? part : [part])));
@@ -122,14 +100,14 @@ describe.each(RAW_WAYS.map((way) => [nameOf(way), way] as const))("over %s", (_n
       const whole = Buffer.from(compressed(message, way));
       for (const wrong of [whole.subarray(0, -5), Buffer.from("no such thing")]) {
         for (const method of [getTurn, runTurn, steerTurn]) {
-          const answer = await rawCall(session, method, way, wrong);
+          const answer = await send(method, way, wrong);
           expect(answer).toMatchObject({
             code: "InvalidArgument",
             message: `the message cannot be decompressed as ${way.encoding}`,
           });
         }
       }
-      expect((await rawCall(session, getTurn, way, whole)).code).toBe("NotFound");
+      expect((await send(getTurn, way, whole)).code).toBe("NotFound");
     });
   }
 
@@ -145,7 +123,7 @@ describe.each(RAW_WAYS.map((way) => [nameOf(way), way] as const))("over %s", (_n
 
 /** Each piece in a frame of its own, once the one before has been sent. */
 async function callInPieces(way: RawWay, body: Uint8Array, size: number) {
-  const stalled = rawCall(session, getTurn, way, Buffer.alloc(0), {
+  const stalled = send(getTurn, way, Buffer.alloc(0), {
     body: async (stream) => {
       for (let at = 0; at < body.length; at += size) {
         stream.write(body.subarray(at, at + size));
@@ -169,7 +147,7 @@ describe.each([...ENVELOPED, ...STREAMED].map((way) => [nameOf(way), way] as con
       : toBinary(method.input, create(method.input, { turnId: TURN }));
     const whole = enveloped(message, 0);
     const answerTo = (body: Uint8Array, headers = {}) =>
-      rawCall(session, method, way, message, { body, headers });
+      send(method, way, message, { body, headers });
 
     it("is taken also where it says that it is not compressed", async () => {
       expect((await answerTo(whole)).code).toBe("NotFound");

@@ -1,24 +1,14 @@
-import type { ClientHttp2Session } from "node:http2";
 import { gzipSync } from "node:zlib";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { BreakglassService } from "../../gen/breakglass/v1/breakglass_service_pb.ts";
 import { createGate } from "../support/gate.ts";
-import { openRaw, RAW_PROTOCOLS, RAW_WAYS, type RawWay, rawCall } from "../support/raw-calls.ts";
-import { startTestServer, type TestServer } from "../support/test-server.ts";
+import { RAW_PROTOCOLS, RAW_WAYS, type RawWay } from "../support/raw-calls.ts";
+import { useRawServer } from "./raw-server.ts";
 
 const { getTurn, runTurn } = BreakglassService.method;
 const TURN = "00000000-0000-4000-8000-000000000000";
 
-let server: TestServer;
-let session: ClientHttp2Session;
-beforeAll(async () => {
-  server = await startTestServer();
-  session = openRaw(server.url);
-});
-afterAll(async () => {
-  session.destroy();
-  await server[Symbol.asyncDispose]();
-});
+const server = useRawServer();
 
 function wayOf(protocol: RawWay["protocol"], isJson: boolean): RawWay {
   return { protocol, isJson, encoding: "identity" };
@@ -29,7 +19,7 @@ const json = (value: object) => Buffer.from(JSON.stringify(value));
 describe.each(RAW_PROTOCOLS)("the headers of %s", (protocol) => {
   const timeoutHeader = protocol === "connect" ? "connect-timeout-ms" : "grpc-timeout";
   const run = (headers: Record<string, string>, isJson = true) =>
-    rawCall(session, runTurn, wayOf(protocol, isJson), json({ prompt: "say hello" }), { headers });
+    server.send(runTurn, wayOf(protocol, isJson), json({ prompt: "say hello" }), { headers });
 
   it("may have a deadline that no timer reaches: it is none", async () => {
     const far =
@@ -43,7 +33,7 @@ describe.each(RAW_PROTOCOLS)("the headers of %s", (protocol) => {
     const gate = createGate(server.root);
     const wait = json({ prompt: gate.step });
     const headers = { [timeoutHeader]: protocol === "connect" ? "300" : "300m" };
-    const answer = await rawCall(session, runTurn, wayOf(protocol, true), wait, { headers });
+    const answer = await server.send(runTurn, wayOf(protocol, true), wait, { headers });
     expect(answer.code).toBe("DeadlineExceeded");
     gate.open();
   });
@@ -68,7 +58,7 @@ describe.each(RAW_PROTOCOLS)("the headers of %s", (protocol) => {
     const way = wayOf(protocol, false);
     const headers = { authorization: `Bearer ${"t".repeat(10_000)}` };
     const message = Buffer.concat([Buffer.from([0x0a, 36]), Buffer.from(TURN)]);
-    expect((await rawCall(session, getTurn, way, message, { headers })).code).toBe("NotFound");
+    expect((await server.send(getTurn, way, message, { headers })).code).toBe("NotFound");
   });
 
   it.each([true, false])("name the format in any case (in JSON: %s)", async (isJson) => {
@@ -78,7 +68,7 @@ describe.each(RAW_PROTOCOLS)("the headers of %s", (protocol) => {
     const request = { prompt: "say hello" };
     const message = isJson ? json(request) : Buffer.from([0x12, 9, ...Buffer.from("say hello")]);
     const seen: Buffer[] = [];
-    const answer = await rawCall(session, runTurn, way, message, {
+    const answer = await server.send(runTurn, way, message, {
       headers: { "content-type": type },
       received: (chunk) => void seen.push(chunk),
     });
@@ -91,7 +81,7 @@ describe.each(RAW_PROTOCOLS)("the headers of %s", (protocol) => {
 describe("the media type", () => {
   const message = json({ turnId: TURN });
   const call = (type: string, way = wayOf("connect", true)) =>
-    rawCall(session, getTurn, way, message, { headers: { "content-type": type } });
+    server.send(getTurn, way, message, { headers: { "content-type": type } });
 
   it.each([
     "application/JSON",
@@ -115,7 +105,7 @@ describe("the media type", () => {
     const way = RAW_WAYS.find((one) => one.protocol === "connect" && one.encoding === "gzip")!;
     const sent = gzipSync(Buffer.concat([Buffer.from([0x0a, 36]), Buffer.from(TURN)]));
     const headers = { "content-encoding": encoding };
-    expect((await rawCall(session, getTurn, way, sent, { headers })).code).toBe("NotFound");
+    expect((await server.send(getTurn, way, sent, { headers })).code).toBe("NotFound");
   });
 });
 

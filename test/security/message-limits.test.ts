@@ -1,19 +1,9 @@
-import type { ClientHttp2Session } from "node:http2";
 import type { DescMethod } from "@bufbuild/protobuf";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { BreakglassService } from "../../gen/breakglass/v1/breakglass_service_pb.ts";
 import { messageLimitsOf } from "../../src/rpc/message-limits.ts";
-import {
-  compressed,
-  enveloped,
-  nameOf,
-  openRaw,
-  RAW_WAYS,
-  type RawAnswer,
-  type RawWay,
-  rawCall,
-} from "../support/raw-calls.ts";
-import { startTestServer, type TestServer } from "../support/test-server.ts";
+import { enveloped, nameOf, RAW_WAYS } from "../support/raw-calls.ts";
+import { useRawServer } from "./raw-server.ts";
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
@@ -21,21 +11,8 @@ const LIMITS = { maxPromptBytes: 2 * MIB, maxAttachmentBytes: 8 * MIB };
 const METHODS: readonly DescMethod[] = BreakglassService.methods;
 const { runTurn, getSession, steerTurn, resolveApproval } = BreakglassService.method;
 
-let server: TestServer;
-let session: ClientHttp2Session;
-beforeAll(async () => {
-  server = await startTestServer();
-  session = openRaw(server.url);
-});
-afterAll(async () => {
-  session.destroy();
-  await server[Symbol.asyncDispose]();
-});
-
-/** Calls with a message that is not compressed yet. */
-function call(method: DescMethod, way: RawWay, message: Uint8Array): Promise<RawAnswer> {
-  return rawCall(session, method, way, compressed(message, way));
-}
+const server = useRawServer();
+const { call, send } = server;
 
 /** A message of exactly so many bytes that says nothing: white space, or a field that nobody knows. */
 function empty(isJson: boolean, bytes: number): Buffer {
@@ -98,7 +75,7 @@ describe("the limits", () => {
     const way = RAW_WAYS.find(({ protocol, isJson }) => protocol === "connect" && isJson)!;
     const token = Buffer.from("[".repeat(11_000)).toString("base64url");
     const message = Buffer.from(JSON.stringify({ pageToken: token }));
-    const answer = await rawCall(session, BreakglassService.method.listSessions, way, message);
+    const answer = await send(BreakglassService.method.listSessions, way, message);
     expect(answer).toMatchObject({
       code: "InvalidArgument",
       message: "page_token must be empty or the next_page_token of an answer to the same request",
@@ -109,7 +86,7 @@ describe("the limits", () => {
     const way = RAW_WAYS.find(({ protocol }) => protocol === "grpc")!;
     const body = enveloped(Buffer.alloc(0), 0);
     body.writeUInt32BE(2 ** 32 - 1, 1);
-    const answer = await rawCall(session, getSession, way, Buffer.alloc(0), { body });
+    const answer = await send(getSession, way, Buffer.alloc(0), { body });
     expect(answer.code).toBe("ResourceExhausted");
   });
 });

@@ -16,22 +16,27 @@ export function marksOf({ marks }: Pick<Ground, "marks">): string[] {
   return readdirSync(marks).toSorted();
 }
 
-/** What can be planted, by where it lies; `runs` is some of what runs where it is trusted. */
+/** What can be planted, by where it lies; `runs` is some of what runs where it is trusted, also beside those before it. */
 export const PLANTS: Readonly<
   Record<string, { readonly plant: (ground: Ground) => void; readonly runs: readonly string[] }>
 > = {
-  "the workspace": {
-    plant: plantWorkspace,
-    runs: ["mcp-workspace", "settings-SessionStart", "settings-PreToolUse", "local-apiKeyHelper"],
+  "the configuration's state": {
+    plant: plantState,
+    runs: ["mcp-user", "mcp-project", "state-BASH_ENV"],
   },
-  "the workspace's repository": { plant: plantRepository, runs: ["git-fsmonitor", "git-clean"] },
   "the configuration": {
     plant: plantConfiguration,
     runs: ["cfg-SessionStart", "cfg-PreToolUse", "cfg-apiKeyHelper", "plugin-mcp", "session-env"],
   },
-  "the configuration's state": {
-    plant: plantState,
-    runs: ["mcp-user", "mcp-project", "state-BASH_ENV"],
+  "the workspace and its repository": {
+    plant(ground) {
+      plantWorkspace(ground);
+      plantRepository(ground);
+    },
+    runs: [
+      ...["mcp-workspace", "settings-SessionStart", "settings-PreToolUse", "local-apiKeyHelper"],
+      ...["git-fsmonitor", "git-clean"],
+    ],
   },
 };
 

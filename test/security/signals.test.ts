@@ -1,4 +1,4 @@
-import { execFileSync, spawn } from "node:child_process";
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import {
   closeSync,
@@ -15,7 +15,7 @@ import { join } from "node:path";
 import { connect as connectTls } from "node:tls";
 import { fileURLToPath } from "node:url";
 import { Code } from "@connectrpc/connect";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { EventReader } from "../support/event-reader.ts";
 import { collect } from "../support/events.ts";
 import { createGate, script } from "../support/gate.ts";
@@ -36,16 +36,14 @@ const IGNORED =
     " ",
   ) as NodeJS.Signals[];
 
-let environment: TestEnvironment;
-beforeEach(async () => {
-  environment = await createTestEnvironment();
-});
-afterEach(() => environment[Symbol.asyncDispose]());
-
 /** A server in a process of its own, started as an operator might, whose log can be read. */
-async function startServe(settings: Record<string, string> = {}, flags: string[] = []) {
+async function startServe(
+  { variables }: TestEnvironment,
+  settings: Record<string, string> = {},
+  flags: string[] = [],
+) {
   const child = spawn(process.execPath, [...flags, MAIN, "serve"], {
-    env: { ...environment.variables, ...settings },
+    env: { ...variables, ...settings },
     stdio: ["ignore", "pipe", "pipe"],
   });
   let log = "";
@@ -80,10 +78,13 @@ async function startServe(settings: Record<string, string> = {}, flags: string[]
   };
 }
 
-const agents = () =>
-  processesWith(MARKER, environment.variables[MARKER]!).filter((pid) =>
-    commandOf(pid).includes("stream-json"),
-  );
+/** Ends a process where the test ends before it. */
+function endedAtLast(child: ChildProcess): Disposable {
+  return { [Symbol.dispose]: () => void child.kill("SIGKILL") };
+}
+
+const agentsOf = ({ variables }: TestEnvironment) =>
+  processesWith(MARKER, variables[MARKER]!).filter((pid) => commandOf(pid).includes("stream-json"));
 const commandOf = (pid: number) => readFileSync(`/proc/${pid}/cmdline`, "utf8");
 
 /** The ports that a process listens on. */
@@ -104,9 +105,10 @@ function listeningPorts(pid: number): number[] {
     .map(([, local]) => Number.parseInt(local!.split(":")[1]!, 16));
 }
 
-describe("a signal that asks a server for nothing", () => {
+describe.concurrent("a signal that asks a server for nothing", () => {
   it("ends neither it nor a turn: each of those that end a process by default", async () => {
-    await using server = await startServe();
+    await using environment = await createTestEnvironment();
+    await using server = await startServe(environment);
     using connection = connect(server.url);
     const gate = createGate(environment.root);
     await using reader = new EventReader(
@@ -131,7 +133,8 @@ describe("a signal that asks a server for nothing", () => {
   it.each([[[]], [["--disable-sigusr1"]]])(
     "opens no debugger's port, with the flags %j",
     async (flags) => {
-      await using server = await startServe({}, flags);
+      await using environment = await createTestEnvironment();
+      await using server = await startServe(environment, {}, flags);
       const { pid } = server.child;
       const own = Number(new URL(server.url).port);
       expect(listeningPorts(pid!)).toEqual([own]);
@@ -159,11 +162,12 @@ describe("a signal that asks a server for nothing", () => {
   });
 });
 
-describe("a signal that ends a server", () => {
+describe.concurrent("a signal that ends a server", () => {
   it.each(["SIGTERM", "SIGINT", "SIGQUIT", "SIGXCPU", "SIGPWR"] as const)(
     "has it drain, and leaves no agent: %s",
     async (signal) => {
-      await using server = await startServe();
+      await using environment = await createTestEnvironment();
+      await using server = await startServe(environment);
       using connection = connect(server.url);
       await using reader = new EventReader(
         connection.client.runTurn({ prompt: script("ignore", "hang") }),
@@ -172,14 +176,15 @@ describe("a signal that ends a server", () => {
       server.send(signal);
       expect((await reader.until("error")).kind).toMatchObject({ case: "error" });
       expect(await server.exited).toEqual([0, null]);
-      expect(agents()).toEqual([]);
+      expect(agentsOf(environment)).toEqual([]);
     },
   );
 
   it.each(["SIGXCPU", "SIGPWR"] as const)(
     "and that the system repeats leaves the drain its time: %s",
     async (signal) => {
-      await using server = await startServe({ BREAKGLASS_DRAIN_SECONDS: "600" });
+      await using environment = await createTestEnvironment();
+      await using server = await startServe(environment, { BREAKGLASS_DRAIN_SECONDS: "600" });
       using connection = connect(server.url);
       const gate = createGate(environment.root);
       await using reader = new EventReader(
@@ -199,10 +204,12 @@ describe("a signal that ends a server", () => {
   );
 
   it("while it starts has it end in order once it has", async () => {
+    await using environment = await createTestEnvironment();
     const child = spawn(process.execPath, [MAIN, "serve"], {
       env: environment.variables,
       stdio: ["ignore", "pipe", "pipe"],
     });
+    using _ended = endedAtLast(child);
     // The log's first line is from the middle of the start.
     await once(child.stderr, "data");
     child.kill("SIGHUP");
@@ -211,16 +218,17 @@ describe("a signal that ends a server", () => {
   });
 });
 
-describe("SIGHUP", () => {
+describe.concurrent("SIGHUP", () => {
   const AGAIN = /a setting was read again.*TOKENS/;
   const STAYS =
     /cannot be read again: what it was before stays.*TOKENS.*"why":"BREAKGLASS_TOKENS_FILE/;
   const refused = { code: Code.Unauthenticated };
 
   it("has tokens read again: they hold for the next request, on open connections too, and streams go on", async () => {
+    await using environment = await createTestEnvironment();
     const file = join(environment.root, "tokens");
     await writeFile(file, tokenLine("alpha", "alice"), { mode: 0o600 });
-    await using server = await startServe({ BREAKGLASS_TOKENS_FILE: file });
+    await using server = await startServe(environment, { BREAKGLASS_TOKENS_FILE: file });
     using alice = connect(server.url, { authorization: "Bearer alpha" });
     using later = connect(server.url, { authorization: "Bearer beta" });
     await expect(later.client.listSessions({})).rejects.toMatchObject(refused);
@@ -259,14 +267,16 @@ describe("SIGHUP", () => {
   });
 
   it("has rules read again: for the next process, also of a session that has one", async () => {
+    await using environment = await createTestEnvironment();
     const file = join(environment.root, "rules");
     await writeFile(file, "deny Read\n");
-    await using server = await startServe({
+    await using server = await startServe(environment, {
       BREAKGLASS_RULES_FILE: file,
       BREAKGLASS_MAX_WARM_PROCESSES: "4",
     });
     using connection = connect(server.url);
     const gate = createGate(environment.root);
+    const agents = () => agentsOf(environment);
     const { client } = connection;
     await using reader = new EventReader(client.runTurn({ prompt: script(gate.step, "say done") }));
     const { sessionId } = await reader.until("session");
@@ -299,13 +309,15 @@ describe("SIGHUP", () => {
   });
 
   it("has rules read again: for those that wait for a session too", async () => {
+    await using environment = await createTestEnvironment();
     const file = join(environment.root, "rules");
     await writeFile(file, "deny Read\n");
-    await using server = await startServe({
+    await using server = await startServe(environment, {
       BREAKGLASS_RULES_FILE: file,
       BREAKGLASS_MAX_WARM_PROCESSES: "4",
       BREAKGLASS_SPARE_PROCESSES: "1",
     });
+    const agents = () => agentsOf(environment);
     const [spare] = await eventually(agents, (pids) => pids.length === 1);
     expect(commandOf(spare!)).toContain('"deny":["Read"]');
     await writeFile(file, "deny Write\n");
@@ -321,6 +333,7 @@ describe("SIGHUP", () => {
   });
 
   it("has the certificate read again: for the next connection", async () => {
+    await using environment = await createTestEnvironment();
     const { root } = environment;
     const [cert, key] = [join(root, "cert.pem"), join(root, "key.pem")];
     const make = (name: string) => {
@@ -332,7 +345,10 @@ describe("SIGHUP", () => {
       );
     };
     make("first");
-    await using server = await startServe({ BREAKGLASS_TLS_CERT: cert, BREAKGLASS_TLS_KEY: key });
+    await using server = await startServe(environment, {
+      BREAKGLASS_TLS_CERT: cert,
+      BREAKGLASS_TLS_KEY: key,
+    });
     const open = async () => {
       const socket = connectTls({
         port: Number(new URL(server.url).port),
@@ -359,9 +375,10 @@ describe("SIGHUP", () => {
   });
 });
 
-describe("a server whose outputs go away", () => {
+describe.concurrent("a server whose outputs go away", () => {
   it("serves on, and drains", async () => {
-    await using server = await startServe();
+    await using environment = await createTestEnvironment();
+    await using server = await startServe(environment);
     server.child.stdout.destroy();
     server.child.stderr.destroy();
     using connection = connect(server.url);
@@ -376,6 +393,7 @@ describe("a server whose outputs go away", () => {
   });
 
   it("or whose log nobody reads serves on, and tells how much of it was lost", async () => {
+    await using environment = await createTestEnvironment();
     const fifo = join(environment.root, "log");
     execFileSync("mkfifo", [fifo]);
     const log = openSync(fifo, constants.O_RDWR | constants.O_NONBLOCK);
@@ -395,6 +413,7 @@ describe("a server whose outputs go away", () => {
         stdio: ["ignore", "pipe", "ignore"],
       },
     );
+    using _ended = endedAtLast(child);
     const exited = once(child, "exit");
     const [line] = await Promise.race([once(child.stdout, "data"), exited]);
     using connection = connect(/http:\/\/\S+/.exec(String(line))![0]);
@@ -425,12 +444,14 @@ describe("a server whose outputs go away", () => {
   });
 
   it("before it has told its address serves all the same", async () => {
+    await using environment = await createTestEnvironment();
     const port = 20_000 + (process.pid % 20_000);
     const variables = { ...environment.variables, BREAKGLASS_LISTEN: `127.0.0.1:${port}` };
     const child = spawn(process.execPath, [MAIN, "serve"], {
       env: variables,
       stdio: ["ignore", "pipe", "pipe"],
     });
+    using _ended = endedAtLast(child);
     const exited = once(child, "exit");
     child.stdout.destroy();
     child.stderr.destroy();
@@ -438,6 +459,7 @@ describe("a server whose outputs go away", () => {
     const answer = await eventually(
       () => connection.client.listSessions({}).catch(() => undefined),
       (found) => found !== undefined,
+      40_000,
     );
     expect(answer).toMatchObject({ sessions: [] });
     child.kill("SIGTERM");

@@ -149,24 +149,27 @@ const COMMANDS: readonly string[][] = [
   ["turns", "--json", "x"],
 ];
 
-describe("what a server sends", () => {
+/** Hostile text in every answer. */
+const hostile: Service = {
+  runTurn: async function* () {
+    yield* events(HOSTILE);
+  },
+  attachTurn: async function* () {
+    yield* events(HOSTILE);
+  },
+  cancelTurn: () => ({ turn }),
+  interruptTurn: () => ({ turn }),
+  steerTurn: () => ({ sequence: 1, turn }),
+  resolveApproval: () => ({ turn }),
+  listTurns: () => ({ turns: [turn, ownTurn] }),
+  listSessions: () => ({ sessions: [session] }),
+};
+
+describe.concurrent("what a server sends", () => {
   it.each(COMMANDS.map((args) => [args]))(
     "reaches the terminal by no command raw: %j",
     async (args) => {
-      await using service = await startServiceDouble({
-        runTurn: async function* () {
-          yield* events(HOSTILE);
-        },
-        attachTurn: async function* () {
-          yield* events(HOSTILE);
-        },
-        cancelTurn: () => ({ turn }),
-        interruptTurn: () => ({ turn }),
-        steerTurn: () => ({ sequence: 1, turn }),
-        resolveApproval: () => ({ turn }),
-        listTurns: () => ({ turns: [turn, ownTurn] }),
-        listSessions: () => ({ sessions: [session] }),
-      });
+      await using service = await startServiceDouble(hostile);
       const ended = await runCommand([...args, "--url", service.url]);
       expect(ended.stdout).not.toBe("");
       expectSafe(ended);
@@ -223,63 +226,74 @@ describe("what a server sends", () => {
   });
 });
 
-describe("what is to be approved", () => {
-  const shown = async (name: string, inputJson: string, approvalId = "A") => {
-    await using service = await startServiceDouble({
-      attachTurn: async function* () {
-        const request = { ...approval(""), approvalId, name, inputJson };
-        for (const kind of [
-          { case: "approvalRequest" as const, value: request },
-          { case: "result" as const, value: {} },
-        ]) {
-          const sequence = kind.case === "result" ? 2 : 1;
-          yield { event: { turnId: "T", sessionId: "S", sequence, createTime: time, kind } };
-        }
-      },
-    });
-    return (await runCommand(["attach", "T", "--url", service.url])).stdout;
-  };
-
-  it.each(Object.entries(UNSEEN_KINDS))(
-    "shows the difference where its text hides a %s",
-    async (_kind, hidden) => {
-      const plain = await shown("Bash", '{"command":"rm"}');
-      const text = await shown("Bash", `{"command":"${hidden}rm"}`);
-      expect(unseenIn(text)).toEqual([]);
-      expect(text).not.toBe(plain);
-      expect(text).toContain("\\u{");
-      expect(text).toContain("! It has characters that do not show");
+/** What `attach` shows of each of the approvals that one turn asks for. */
+async function shownOf(
+  ...requests: readonly { name?: string; inputJson: string; approvalId?: string }[]
+): Promise<string[]> {
+  await using service = await startServiceDouble({
+    attachTurn: async function* () {
+      const asked = requests.map((request) => ({
+        case: "approvalRequest" as const,
+        value: { ...approval(""), approvalId: "A", name: "Bash", ...request },
+      }));
+      for (const [index, kind] of [...asked, { case: "result" as const, value: {} }].entries()) {
+        const event = { turnId: "T", sessionId: "S", sequence: index + 1, createTime: time, kind };
+        yield { event };
+      }
     },
-  );
+  });
+  const { stdout } = await runCommand(["attach", "T", "--url", service.url]);
+  const shown = stdout.split(/^(?=\? )/m);
+  expect(shown).toHaveLength(requests.length);
+  return shown;
+}
+
+describe("what is to be approved", () => {
+  it("shows the difference where its text hides what does not show", async () => {
+    const kinds = Object.entries(UNSEEN_KINDS);
+    const hiding = kinds.map(([, hidden]) => ({ inputJson: `{"command":"${hidden}rm"}` }));
+    const [plain, ...shown] = await shownOf({ inputJson: '{"command":"rm"}' }, ...hiding);
+    for (const [index, [kind]] of kinds.entries()) {
+      const text = shown[index]!;
+      expect(unseenIn(text), kind).toEqual([]);
+      expect(text, kind).not.toBe(plain);
+      expect(text, kind).toContain("\\u{");
+      expect(text, kind).toContain("! It has characters that do not show");
+    }
+  });
 
   it("shows a space that is none, and letters that only look alike", async () => {
-    const spaced = await shown("Bash", '{"command":"rm\u00a0-rf"}');
+    const [spaced, mixed, plain] = await shownOf(
+      { inputJson: '{"command":"rm\u00a0-rf"}' },
+      { inputJson: '{"command":"systemctl st\u043ep"}' },
+      { inputJson: '{"command":"echo größe größer"}' },
+    );
     expect(spaced).toContain("rm\\u{a0}-rf");
-    const mixed = await shown("Bash", '{"command":"systemctl st\u043ep"}');
     expect(mixed).toContain("! It mixes alphabets that look alike in st\u043ep: U+43e.");
-    expect(await shown("Bash", '{"command":"echo größe größer"}')).not.toContain("!");
+    expect(plain).not.toContain("!");
   });
 
   it("is not moved off the screen by its own lines, nor ends its margin", async () => {
-    const tall = await shown(
-      "Bash",
-      `{"command":"rm -rf /",${"\n".repeat(500)}"description":"ls"}`,
+    const [tall, wide] = await shownOf(
+      { inputJson: `{"command":"rm -rf /",${"\n".repeat(500)}"description":"ls"}` },
+      { inputJson: '{\n"command":\n"ls"}' },
     );
     expect(tall).not.toContain('"ls"');
     expect(tall).toContain("(the input has 501 lines; breakglass attach");
-    const wide = await shown("Bash", '{\n"command":\n"ls"}');
     expect(wide).toContain('  | {\n  | "command":\n  | "ls"}\n');
   });
 
   it("is answered by commands in which a server's ids are words of the shell, and no options", async () => {
-    const text = await shown("Bash", "{}", "A; rm -rf ~ #\n$(id)");
+    const [text, option] = await shownOf(
+      { inputJson: "{}", approvalId: "A; rm -rf ~ #\n$(id)" },
+      { inputJson: "{}", approvalId: "--url=http://evil" },
+    );
     expect(text).toMatch(/breakglass approve --url \S+ T 'A; rm -rf ~ #\\u\{a\}\$\(id\)'\n/);
-    const option = await shown("Bash", "{}", "--url=http://evil");
     expect(option).toMatch(/breakglass approve --url \S+ T '\\u\{2d\}-url=http:\/\/evil'\n/);
   });
 });
 
-describe("what the user's own arguments and files are called", () => {
+describe.concurrent("what the user's own arguments and files are called", () => {
   it.each([
     ["an unknown command", [ARGUMENT]],
     ["an unknown option", ["run", `--${ARGUMENT}`, "x"]],

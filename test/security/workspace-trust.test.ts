@@ -26,6 +26,7 @@ import { type Ground, mark, marksOf, PLANTS, put } from "./planted.ts";
 
 const VERSIONS = { "2.1.197": "claude-code-197", "2.1.330": "@anthropic-ai/claude-code" };
 const { ASK, BYPASS } = PermissionMode;
+type Request = MessageInitShape<typeof RunTurnRequestSchema>;
 
 const SCRIPT: Script = [
   {
@@ -52,13 +53,19 @@ function commandOf(version: keyof typeof VERSIONS): string {
 interface Planted extends AsyncDisposable {
   readonly real: RealCli;
   readonly ground: Ground;
+  /** The session's first turn. */
+  readonly first: readonly TurnEvent[];
+  /** Resolves once no CLI runs: one that ends writes its state once more, over what is planted there. */
+  atRest(): Promise<void>;
   /** Runs a turn of the session to its end, and denies what it asks. */
-  run(request: MessageInitShape<typeof RunTurnRequestSchema>): Promise<TurnEvent[]>;
+  run(request: Request): Promise<TurnEvent[]>;
 }
 
+/** Starts it, and runs the session's first turn, in the mode ASK. */
 async function startPlanted(
   version: keyof typeof VERSIONS,
   settings: Readonly<Record<string, string>> = {},
+  request: Request = { prompt: "hello" },
 ): Promise<Planted> {
   await using cleanup = new AsyncDisposableStack();
   const root = await mkdtemp(join(tmpdir(), "breakglass-planted-"));
@@ -73,9 +80,9 @@ async function startPlanted(
       ...settings,
     }),
   );
-  const events = await real.run({ prompt: "hello", permissionMode: ASK });
-  const agentSessionId = valuesOf(events, "session")[0]!.agentSessionId;
-  const { sessionId } = events[0]!;
+  const first = await runDenied(real, { permissionMode: ASK, ...request });
+  const [{ agentSessionId } = { agentSessionId: "" }] = valuesOf(first, "session");
+  const { sessionId } = first[0]!;
   const workspace = join(root, "sessions", readdirSync(join(root, "sessions"))[0]!);
   const marks = join(root, "marks");
   mkdirSync(marks);
@@ -83,15 +90,16 @@ async function startPlanted(
   return {
     real,
     ground: { workspace, configDir: real.configDir, agentSessionId, marks },
+    first,
+    async atRest() {
+      expect(await eventually(real.agents, ({ length }) => length === 0)).toEqual([]);
+    },
     run: (request) => runDenied(real, { sessionId, ...request }),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
 }
 
-async function runDenied(
-  { client }: RealCli,
-  run: MessageInitShape<typeof RunTurnRequestSchema>,
-): Promise<TurnEvent[]> {
+async function runDenied({ client }: RealCli, run: Request): Promise<TurnEvent[]> {
   const events: TurnEvent[] = [];
   for await (const event of readTurnEvents(client, { run })) {
     events.push(event);
@@ -113,34 +121,28 @@ function askedOf(events: readonly TurnEvent[]): string[] {
 describe.each(Object.keys(VERSIONS) as (keyof typeof VERSIONS)[])(
   "a turn in the mode ASK of %s",
   (version) => {
-    it.each(Object.entries(PLANTS))(
-      "runs nothing unasked that lies in %s",
-      async (_where, { plant }) => {
-        await using planted = await startPlanted(version);
-        plant(planted.ground);
-        const events = await planted.run({ prompt: "repair", permissionMode: ASK });
-        expect(marksOf(planted.ground)).toEqual([]);
-        expect(askedOf(events)).toEqual(["git diff; git status", "touch repaired"]);
-        expect(existsSync(join(planted.ground.workspace, "repaired"))).toBe(false);
-        expect(valuesOf(events, "result")).toMatchObject([{ result: "Done." }]);
-        expect(existsSync(join(planted.ground.configDir, "remote-settings.json"))).toBe(false);
-      },
-    );
+    it("runs nothing unasked that lies in its workspace, its repository or the configuration", async () => {
+      await using planted = await startPlanted(version);
+      await planted.atRest();
+      for (const { plant } of Object.values(PLANTS)) plant(planted.ground);
+      const events = await planted.run({ prompt: "repair", permissionMode: ASK });
+      expect(marksOf(planted.ground)).toEqual([]);
+      expect(askedOf(events)).toEqual(["git diff; git status", "touch repaired"]);
+      expect(existsSync(join(planted.ground.workspace, "repaired"))).toBe(false);
+      expect(valuesOf(events, "result")).toMatchObject([{ result: "Done." }]);
+      expect(existsSync(join(planted.ground.configDir, "remote-settings.json"))).toBe(false);
+    });
 
-    it.each(Object.entries(PLANTS))(
-      "runs what lies in %s where the workspace is trusted",
-      async (_where, { plant, runs }) => {
-        await using planted = await startPlanted(version, {
-          BREAKGLASS_WORKSPACE_TRUST: "trusted",
-        });
-        // The process before may write its state once more while it ends, over what was planted there.
-        for (let tries = 0; tries < 3 && marksOf(planted.ground).length === 0; tries++) {
-          plant(planted.ground);
-          await planted.run({ prompt: "repair", permissionMode: ASK });
-        }
+    it("runs what lies there where the workspace is trusted", async () => {
+      await using planted = await startPlanted(version, { BREAKGLASS_WORKSPACE_TRUST: "trusted" });
+      // One after the other: of some sorts only the one that comes last here runs, and hides those before it.
+      for (const { plant, runs } of Object.values(PLANTS)) {
+        await planted.atRest();
+        plant(planted.ground);
+        await planted.run({ prompt: "repair", permissionMode: ASK });
         expect(marksOf(planted.ground)).toEqual(expect.arrayContaining([...runs]));
-      },
-    );
+      }
+    });
 
     it("asks again, in a process of its own, after one in BYPASS", async () => {
       await using planted = await startPlanted(version, { BREAKGLASS_MAX_WARM_PROCESSES: "8" });
@@ -164,8 +166,9 @@ describe.each(Object.keys(VERSIONS) as (keyof typeof VERSIONS)[])(
     it("holds to the rules of the server, which may allow what is asked about otherwise", async () => {
       const rules = join(await mkdtemp(join(tmpdir(), "breakglass-rules-")), "rules");
       writeFileSync(rules, "allow Bash(date:*)\nallow Bash(git status:*)\ndeny Bash(uname:*)\n");
-      await using planted = await startPlanted(version, { BREAKGLASS_RULES_FILE: rules });
-      const events = await planted.run({ prompt: "rules", permissionMode: ASK });
+      const request = { prompt: "rules" };
+      await using planted = await startPlanted(version, { BREAKGLASS_RULES_FILE: rules }, request);
+      const events = planted.first;
       expect(askedOf(events)).toEqual([]);
       expect(valuesOf(events, "toolResult").map(({ isError }) => isError)).toEqual([
         false,
@@ -178,7 +181,9 @@ describe.each(Object.keys(VERSIONS) as (keyof typeof VERSIONS)[])(
     });
 
     it("has its agent's definition without what runs or allows something", async () => {
-      await using planted = await startPlanted(version);
+      const builtIn = { prompt: "hello", agent: "Explore" };
+      await using planted = await startPlanted(version, {}, builtIn);
+      expect(valuesOf(planted.first, "result")).toMatchObject([{ result: "Hello." }]);
       const { ground } = planted;
       const path = join(ground.configDir, "agents", "mine.md");
       const hook = `[{ hooks: [{ type: command, command: "${mark(ground, "agent-hook")}" }] }]`;
@@ -208,8 +213,6 @@ describe.each(Object.keys(VERSIONS) as (keyof typeof VERSIONS)[])(
       ]);
       const unknown = await planted.run({ ...request, agent: "nobody" });
       expect(valuesOf(unknown, "error")).toMatchObject([{ reason: ErrorReason.AGENT_NOT_FOUND }]);
-      const builtIn = await planted.run({ ...request, agent: "Explore", prompt: "hello" });
-      expect(valuesOf(builtIn, "result")).toMatchObject([{ result: "Hello." }]);
     });
 
     it("cannot be switched to BYPASS by what is written to its process", async () => {

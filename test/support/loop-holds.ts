@@ -2,10 +2,8 @@
  * To be imported into a process before its program: measures for how long its event loop was held, and at SIGUSR2 writes
  * that, for the time since the last SIGUSR2, to the file that `LOOP_HOLDS_FILE` names.
  */
-import { renameSync, writeFileSync } from "node:fs";
-import { readFile, rm } from "node:fs/promises";
-import { setTimeout as delay } from "node:timers/promises";
 import { isMainThread } from "node:worker_threads";
+import { tellAtSignal, toldAtSignal } from "./told-by-signal.ts";
 
 /** The longest that the loop was held by one thing, in milliseconds. */
 export interface LoopHold {
@@ -13,9 +11,6 @@ export interface LoopHold {
   readonly cpuMs: number;
   readonly wallMs: number;
 }
-
-const TOLD_WITHIN_MS = 60_000;
-const POLL_MS = 2;
 
 const file = process.env.LOOP_HOLDS_FILE;
 if (isMainThread && file !== undefined) record(file);
@@ -27,17 +22,7 @@ export function recordingHolds(path: string): Record<string, string> {
 
 /** The longest hold of a process since it was asked last. */
 export async function longestHold(pid: number, path: string): Promise<LoopHold> {
-  process.kill(pid, "SIGUSR2");
-  const deadline = performance.now() + TOLD_WITHIN_MS;
-  for (;;) {
-    const told = await readFile(path, "utf8").catch(() => undefined);
-    if (told !== undefined) {
-      await rm(path);
-      return JSON.parse(told) as LoopHold;
-    }
-    if (performance.now() > deadline) throw new Error("the server does not tell its loop's holds");
-    await delay(POLL_MS);
-  }
+  return (await toldAtSignal(pid, path)) as LoopHold;
 }
 
 function record(path: string): void {
@@ -56,11 +41,10 @@ function record(path: string): void {
     cpu = process.threadCpuUsage();
   };
   setInterval(look, 1).unref();
-  process.on("SIGUSR2", () => {
+  tellAtSignal(path, () => {
     look();
-    // Complete where it is there at all.
-    writeFileSync(`${path}.new`, JSON.stringify(longest));
-    renameSync(`${path}.new`, path);
+    const told = longest;
     longest = { cpuMs: 0, wallMs: 0 };
+    return told;
   });
 }

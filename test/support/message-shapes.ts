@@ -137,12 +137,14 @@ function keys(bytes: number): string {
   return `{${members.join()}}`;
 }
 
+/** Longer than any compression looks back: it finds nothing that comes again. */
+const NOISE = Buffer.alloc(256 * 1024);
+for (let at = 0, state = 1; at < NOISE.length; at++) {
+  state = Math.imul(state, 1103515245) + 12345;
+  NOISE[at] = state >> 16;
+}
+
 /** The same each time. */
 function noise(bytes: number): Buffer {
-  const all = Buffer.alloc(bytes);
-  for (let at = 0, state = 1; at < bytes; at++) {
-    state = (state * 1103515245 + 12345) % 2 ** 31;
-    all[at] = state >> 16;
-  }
-  return all;
+  return Buffer.alloc(bytes, NOISE);
 }

@@ -9,6 +9,9 @@ export function processesWith(name: string, value: string): number[] {
     .map(Number);
 }
 
+/** Between looks, ever longer: to look at all processes can take as long as the first. */
+const PAUSE_MS = { first: 10, longest: 200 };
+
 /** Resolves with what `look` finds once that is so, and with what it last found where it does not become so in time. */
 export async function eventually<T>(
   look: () => T | Promise<T>,
@@ -16,10 +19,10 @@ export async function eventually<T>(
   withinMs = 10_000,
 ): Promise<T> {
   const deadline = performance.now() + withinMs;
-  for (;;) {
+  for (let pauseMs = PAUSE_MS.first; ; pauseMs = Math.min(pauseMs * 1.25, PAUSE_MS.longest)) {
     const found = await look();
     if (isSo(found) || performance.now() > deadline) return found;
-    await delay(20);
+    await delay(pauseMs);
   }
 }
 

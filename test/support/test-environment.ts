@@ -3,6 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { COMPILE_CACHE } from "./compile-cache.ts";
 
 /** The agent that does what its prompt says. */
 export const SCRIPTED_AGENT = fileURLToPath(
@@ -29,11 +30,12 @@ export async function createTestEnvironment(
     // The agents' `#!/usr/bin/env node` must find this Node, which runs TypeScript.
     PATH: [dirname(process.execPath), process.env.PATH].join(delimiter),
     HOME: root,
+    ...COMPILE_CACHE,
     [MARKER]: randomUUID(),
     BREAKGLASS_LISTEN: "127.0.0.1:0",
     BREAKGLASS_DATA_DIR: join(root, "data"),
     BREAKGLASS_AGENT_COMMAND: SCRIPTED_AGENT,
-    BREAKGLASS_AGENT_ENV: MARKER,
+    BREAKGLASS_AGENT_ENV: [MARKER, ...Object.keys(COMPILE_CACHE)].join(),
     // A process for each turn, which ends with it; tests of the processes that are kept set their own.
     BREAKGLASS_MAX_WARM_PROCESSES: "0",
     // Tests of the drain's grace set their own.

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { readServeConfig } from "../../src/config.ts";
+import { readServeConfig } from "../../src/config/serve-config.ts";
 import { createLog } from "../../src/log.ts";
 import { type Server, startServer } from "../../src/server.ts";
 import { processesWith } from "./processes.ts";

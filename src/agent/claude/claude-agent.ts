@@ -1,8 +1,8 @@
 import { isDeepStrictEqual } from "node:util";
+import type { Environment } from "../../config/environment.ts";
 import { TreeRemovals } from "../../files/tree-removals.ts";
 import type { Log } from "../../log.ts";
 import type { Agent, AgentRun, AgentTurn, OwnWork, SpareReservation } from "../agent.ts";
-import type { Environment } from "../environment.ts";
 import { Executable } from "../executable.ts";
 import { OutputScheduler } from "../output-scheduler.ts";
 import type { ProcessSurroundings } from "../process/agent-process.ts";

@@ -3,12 +3,11 @@ import { constants } from "node:fs";
 import { access, open, readdir, realpath, rename, rm, writeFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { basename, dirname, join, resolve } from "node:path";
+import type { Environment } from "../../config/environment.ts";
 import { throwExhaustion } from "../../exhaustion.ts";
 import type { TreeRemovals } from "../../files/tree-removals.ts";
 import { DefinitionRefusal } from "./definition-refusal.ts";
 import { isUuid } from "./ids.ts";
-
-type Environment = Readonly<Record<string, string | undefined>>;
 
 /** Before its first prompt a conversation says where it was begun; behind it, where the prompt is large. */
 const MAX_READ_BYTES = 32 * 1024 * 1024;

@@ -1,4 +1,5 @@
-import { type Environment, passedEnvironment } from "../environment.ts";
+import type { Environment } from "../../config/environment.ts";
+import { passedEnvironment } from "../environment.ts";
 
 /** What the CLI needs beside what every agent does. Its credentials are among it: without them there is no agent. */
 const PASSED = [

@@ -1,6 +1,6 @@
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
-import type { Environment } from "../environment.ts";
+import type { Environment } from "../../config/environment.ts";
 import { findOnPath } from "../executable.ts";
 
 /**

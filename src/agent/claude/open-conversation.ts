@@ -1,7 +1,7 @@
 import { NoticeReason } from "../../../gen/breakglass/v1/event_pb.ts";
 import type { PermissionMode } from "../../../gen/breakglass/v1/turn_pb.ts";
+import type { Environment } from "../../config/environment.ts";
 import type { ProcessMemory } from "../agent-memory.ts";
-import type { Environment } from "../environment.ts";
 import { noticeEvent } from "../events.ts";
 import type { Executable } from "../executable.ts";
 import { AgentProcess, type ProcessSurroundings } from "../process/agent-process.ts";

@@ -1,4 +1,4 @@
-import { ConfigError } from "../../config.ts";
+import { ConfigError } from "../../config/config-error.ts";
 import { readSettingFile } from "../../setting-file.ts";
 
 /** What tools may do or not, before anyone is asked, in the CLI's own rule syntax: `Bash(git status:*)`. */

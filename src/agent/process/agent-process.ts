@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { PROCESS_ID_VARIABLE } from "../../config/environment.ts";
 import type { Log } from "../../log.ts";
 import { byDeadline } from "../../stream/deadline.ts";
 import type { ProcessMemory } from "../agent-memory.ts";
@@ -7,7 +8,6 @@ import { killCgroup, removeCgroup } from "./cgroup.ts";
 import { PacedReader, type PrintedLines } from "./paced-reader.ts";
 import { PipedProcess, type ProcessExit } from "./piped-process.ts";
 import type { ProcessFamilies } from "./process-families.ts";
-import { PROCESS_ID_VARIABLE } from "./process-looks.ts";
 import type { ProcessRecord, ProcessRegistry } from "./process-registry.ts";
 import { ended, STOP_RUNGS, type StopRungs, stopFamily } from "./stop-ladder.ts";
 

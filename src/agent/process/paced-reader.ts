@@ -1,6 +1,11 @@
 import { ByteLines, type SkipCause } from "../../stream/byte-lines.ts";
 import type { MemoryBudget } from "../../stream/memory-budget.ts";
-import { LONG_BYTES, type OutputReader, type OutputScheduler } from "../output-scheduler.ts";
+import {
+  costOf,
+  LONG_BYTES,
+  type OutputReader,
+  type OutputScheduler,
+} from "../output-scheduler.ts";
 import type { PipedProcess } from "./piped-process.ts";
 import { stopwatch } from "./stopwatch.ts";
 
@@ -32,6 +37,8 @@ export class PacedReader implements OutputReader {
   /** Others are read first. */
   #isHeld = false;
   #isEnding = false;
+  /** How many have been printed. */
+  #lines = 0;
   #heardTime = performance.now();
 
   /** @param memory - What is held of a line is taken from it; what is kept of others counts in it too. */
@@ -77,6 +84,7 @@ export class PacedReader implements OutputReader {
   async read(maxLineBytes: number, to: PrintedLines): Promise<void> {
     const lines = {
       line: (bytes: Uint8Array) => {
+        this.#lines++;
         this.#heardTime = performance.now();
         to.line(bytes);
       },
@@ -95,24 +103,26 @@ export class PacedReader implements OutputReader {
 
   /** Gives on what there is time for. Answers what is left. */
   #look(chunk: Buffer, framing: ByteLines, to: PrintedLines): Buffer {
-    const took = stopwatch(chunk.length + this.#memory.taken);
-    const until = performance.now() + this.#scheduler.sliceMs(this);
+    const looked = stopwatch(chunk.length + this.#memory.taken);
+    const before = this.#lines;
+    const cost = () => costOf(looked(), this.#lines - before, chunk.length - rest.length);
+    const most = this.#scheduler.sliceMs(this);
     let rest = chunk;
     do {
       framing.push(rest.subarray(0, PIECE_BYTES));
       rest = rest.subarray(PIECE_BYTES);
-    } while (rest.length > 0 && performance.now() < until);
+    } while (rest.length > 0 && cost() < most);
     to.flush();
-    this.#readOnAfter(took());
+    this.#readOnAfter(cost());
     return rest;
   }
 
-  #readOnAfter(tookMs: number): void {
+  #readOnAfter(costMs: number): void {
     // 3.
     if (this.#isEnding) this.#scheduler.forget(this);
     const hasLongLine = this.#memory.taken > LONG_BYTES;
     // 1.
-    this.#isHeld = !this.#isEnding && !this.#scheduler.looked(this, tookMs, hasLongLine);
+    this.#isHeld = !this.#isEnding && !this.#scheduler.looked(this, costMs, hasLongLine);
     // 2.
     if (this.#isPaused || this.#isHeld) this.#pipes.pause();
     else this.#pipes.resume();

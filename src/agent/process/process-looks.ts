@@ -1,3 +1,4 @@
+import { PROCESS_ID_VARIABLE } from "../../config/environment.ts";
 import { explainExhaustion } from "../../exhaustion.ts";
 import { cgroupProcesses, isPopulated, killCgroup } from "./cgroup.ts";
 import {
@@ -7,9 +8,6 @@ import {
   readEnvironmentVariable,
   readProcess,
 } from "./process-table.ts";
-
-/** The variable that marks every process that an agent starts. */
-export const PROCESS_ID_VARIABLE = "BREAKGLASS_PROCESS_ID";
 
 /** A process by what names it for good. */
 export type KnownProcess = readonly [pid: number, startTime: string];

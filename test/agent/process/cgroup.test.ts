@@ -14,8 +14,8 @@ import {
   removeCgroup,
 } from "../../../src/agent/process/cgroup.ts";
 import { ProcessFamilies } from "../../../src/agent/process/process-families.ts";
-import { PROCESS_ID_VARIABLE } from "../../../src/agent/process/process-looks.ts";
 import { stopFamily } from "../../../src/agent/process/stop-ladder.ts";
+import { PROCESS_ID_VARIABLE } from "../../../src/config/environment.ts";
 import { createLog } from "../../../src/log.ts";
 import { eventually } from "../../support/processes.ts";
 

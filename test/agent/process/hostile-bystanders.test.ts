@@ -2,8 +2,9 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { afterEach, describe, expect, it } from "vitest";
-import { PROCESS_ID_VARIABLE, ProcessLooks } from "../../../src/agent/process/process-looks.ts";
+import { ProcessLooks } from "../../../src/agent/process/process-looks.ts";
 import { readProcess } from "../../../src/agent/process/process-table.ts";
+import { PROCESS_ID_VARIABLE } from "../../../src/config/environment.ts";
 
 const started: { child: ChildProcess; detached: boolean }[] = [];
 

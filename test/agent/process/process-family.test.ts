@@ -4,12 +4,12 @@ import { once } from "node:events";
 import { afterEach, describe, expect, it } from "vitest";
 import { ProcessFamilies } from "../../../src/agent/process/process-families.ts";
 import type { ProcessFamily } from "../../../src/agent/process/process-family.ts";
-import { PROCESS_ID_VARIABLE } from "../../../src/agent/process/process-looks.ts";
 import {
   listProcesses,
   readEnvironmentVariable,
 } from "../../../src/agent/process/process-table.ts";
 import { stopFamily } from "../../../src/agent/process/stop-ladder.ts";
+import { PROCESS_ID_VARIABLE } from "../../../src/config/environment.ts";
 import { createLog } from "../../../src/log.ts";
 import { eventually } from "../../support/processes.ts";
 

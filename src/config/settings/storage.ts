@@ -1,0 +1,37 @@
+import { bytes, path, seconds, whole } from "../kinds.ts";
+import { KIB, MIB } from "../quantity.ts";
+import type { Settings } from "../setting.ts";
+
+/** What is kept, where and for how long. */
+export const STORAGE_SETTINGS = {
+  dataDir: {
+    variable: "BREAKGLASS_DATA_DIR",
+    kind: path("a directory"),
+    unset: "`$XDG_STATE_HOME/breakglass`, else `~/.local/state/breakglass`",
+    does: "The directory of the store. No two servers share one.",
+  },
+  sessionsDir: {
+    variable: "BREAKGLASS_SESSIONS_DIR",
+    kind: path("a directory"),
+    unset: "`sessions` in the data directory",
+    does: "The directory of the sessions' workspaces.",
+  },
+  retentionMs: {
+    variable: "BREAKGLASS_RETENTION_SECONDS",
+    kind: seconds(0, 3_153_600_000),
+    default: "2592000",
+    does: "The age at which ended turns are removed, and sessions and their workspaces with the last turn. 0 keeps everything.",
+  },
+  maxSessionTurns: {
+    variable: "BREAKGLASS_MAX_SESSION_TURNS",
+    kind: whole(1, 1_000_000),
+    default: "10000",
+    does: "How many turns of a session are kept: `SESSION_FULL`.",
+  },
+  maxTurnBytes: {
+    variable: "BREAKGLASS_MAX_TURN_BYTES",
+    kind: bytes(64 * KIB, 2 ** 40),
+    default: String(512 * MIB),
+    does: "How large a turn's log may grow. At the limit the turn ends with `OUTPUT_LIMIT`.",
+  },
+} as const satisfies Settings;
