@@ -15,7 +15,7 @@ const replacements = (events: Parameters<typeof valuesIn>[0]) =>
   valuesIn(events, "notice").filter(({ reason }) => reason === NoticeReason.AGENT_REPLACED);
 
 describe("a prompt that a kept process was given", () => {
-  it("is no other's once that said that it took it up, whatever becomes of it", async () => {
+  it("is no other's once it has said that it took it up, whatever becomes of it", async () => {
     await using warm = await createWarmAgent();
     const turn = warm.newTurn(script("die-taken", "say one"));
     await finish(warm.agent.start(turn));
@@ -31,14 +31,26 @@ describe("a prompt that a kept process was given", () => {
     expect(warm.processes()).toEqual([]);
   });
 
-  it("is played once where that says that it gives it back, and plays it all the same", async () => {
+  it("is its own once it has begun, though it says that it gives it back", async () => {
     await using warm = await createWarmAgent();
     const turn = warm.newTurn(script("lie-next", "say one"));
     await finish(warm.agent.start(turn));
+    const next = nextTurn(turn, script("pause 300", "say two"));
+    const events = await finish(warm.agent.start(next));
+    expect(said(events)).toEqual(["two"]);
+    expect(replacements(events)).toEqual([]);
+    expect(timesPlayed(warm, next)).toBe(1);
+  });
+
+  it("is left to it where that spoke of something else, and does not give it back", async () => {
+    await using warm = await createWarmAgent();
+    const turn = warm.newTurn(script("slow-next", "say one"));
+    await finish(warm.agent.start(turn));
     const next = nextTurn(turn, "say two");
     const events = await finish(warm.agent.start(next));
+    expect(said(events)).toEqual(["two"]);
+    expect(replacements(events)).toEqual([]);
     expect(timesPlayed(warm, next)).toBe(1);
-    expect(said(events).length).toBeLessThanOrEqual(1);
   });
 
   it("waits behind the agent's own work, and is not played where that is interrupted", async () => {
@@ -91,6 +103,28 @@ describe("a turn that is stopped before a process has its prompt", () => {
     expect(timesPlayed(warm, turn)).toBe(0);
     const next = nextTurn(turn, "say two");
     expect(said(await finish(warm.agent.start(next)))).toEqual(["two"]);
+  });
+
+  it("is not written to the process that was being started", async () => {
+    const asked = Promise.withResolvers<void>();
+    const recorded = Promise.withResolvers<void>();
+    const registry = {
+      recordProcess: () => {
+        asked.resolve();
+        return recorded.promise;
+      },
+      recordProcessGone: async () => {},
+    };
+    await using warm = await createWarmAgent({ registry });
+    const turn = warm.newTurn("say one");
+    const run = warm.agent.start(turn);
+    await asked.promise;
+    const stopped = run.stop();
+    recorded.resolve();
+    await stopped;
+    expect(await finish(run)).toEqual([]);
+    expect(timesPlayed(warm, turn)).toBe(0);
+    expect(warm.processes()).toEqual([]);
   });
 
   it("is not given to another process where the kept one took nothing of it", async () => {
