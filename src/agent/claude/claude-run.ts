@@ -208,7 +208,7 @@ export class ClaudeRun implements UnaskedRun {
   /** What was sent and not taken up, as a prompt behind work of its own, would be worked on after the interrupt. */
   #interruptNow(): void {
     const conversation = this.#conversation!;
-    for (const uuid of this.#sent.waitingAll) {
+    for (const uuid of this.#sent.waiting) {
       void conversation.control({ subtype: "cancel_async_message", message_uuid: uuid });
     }
     void conversation.control({ subtype: "interrupt" });
@@ -218,7 +218,7 @@ export class ClaudeRun implements UnaskedRun {
     if (this.#phase === "interrupting" && isAborted(result)) return "interrupted";
     // The prompt came while the agent was at work by itself, and waits behind that.
     if (result.origin && this.#sent.promptWaits) return "more";
-    if (this.#sent.echoes && this.#sent.waiting.length > 0) return "more";
+    if (this.#sent.echoes && this.#sent.steersWaiting.length > 0) return "more";
     this.#isDoubtful ||= isAborted(result);
     return "end";
   }

@@ -43,12 +43,12 @@ export class SentMessages {
   }
 
   /** Those besides the prompt that were not taken up. */
-  get waiting(): string[] {
-    return this.waitingAll.filter((uuid) => uuid !== this.#promptUuid);
+  get steersWaiting(): string[] {
+    return this.waiting.filter((uuid) => uuid !== this.#promptUuid);
   }
 
   /** Those that were not taken up, oldest first. */
-  get waitingAll(): string[] {
+  get waiting(): string[] {
     return [...this.#waiting];
   }
 
