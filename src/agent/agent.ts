@@ -21,8 +21,8 @@ export interface AgentImage {
 /** Everything that an agent needs to know of a turn to run it. */
 export interface AgentTurn {
   readonly turnId: string;
-  /** The session, by an id that no other has: an agent may keep a process for it from one turn to the next. */
-  readonly sessionId: string;
+  /** The session, by a key that no other ever has: an agent may keep a process for it from one turn to the next. */
+  readonly sessionKey: string;
   /** The directory that the agent works in. It exists. */
   readonly workspace: string;
   /** The agent's own id of the conversation, a UUID: to open it under where the agent has none of that id yet. */
@@ -41,25 +41,8 @@ export interface AgentTurn {
   readonly permissionMode: PermissionMode;
 }
 
-/** What a process that is to be started is for, and how to find it again. */
-export interface ProcessRecord {
-  /** The unguessable id that every process of its family carries in its environment. */
-  readonly processId: string;
-  /** The session that it works for. Empty: none yet, it waits to be taken by a new one. */
-  readonly sessionId: string;
-  readonly workspace: string;
-}
-
-/** Where it is recorded which processes may live, so that a server that comes after a crash finds them. */
-export interface ProcessRegistry {
-  /** Resolves once it is on disk; nothing is started before. Rejects where the disk does not take it. */
-  recordProcess(process: ProcessRecord): Promise<void>;
-  /** Records that nothing of it is left. */
-  recordProcessGone(processId: string): Promise<void>;
-}
-
-/** A place in a process that waits, already up, for a session that is to be opened. */
-export interface SparePlace {
+/** A process that waits, already up, is kept for a session that is to be opened. */
+export interface SpareReservation {
   /** The workspace that the process works in, which the session is to have. It exists. */
   readonly workspace: string;
   /** The conversation in it, which the session is to have. */
@@ -70,7 +53,7 @@ export interface SparePlace {
 
 /** Work that an agent began without being asked, as when a task that it left in the background ended. */
 export interface OwnWork {
-  readonly sessionId: string;
+  readonly sessionKey: string;
   /** The turn that left behind what it follows up. Empty: unknown. */
   readonly causeTurnId: string;
   /** The turn that its process took last, which has been given its terminal event. Empty: none. */
@@ -88,16 +71,16 @@ export interface Agent {
   /** Starts a turn. Never throws: what goes wrong is the run's terminal event. At most one at a time in a session. */
   start(turn: AgentTurn): AgentRun;
   /**
-   * Has `take` called whenever the agent begins work of its own; it answers with the id of the turn that the work becomes,
+   * Has `accept` called whenever the agent begins work of its own; it answers with the id of the turn that the work becomes,
    * or is to become. Where nobody listens it is part of the session's next turn.
    */
-  onOwnWork(take: (work: OwnWork) => string): void;
-  /** Keeps a place for a session that is to be opened; undefined where none is ready that fits. */
-  reserve(agent: string, model: string, mode: PermissionMode): SparePlace | undefined;
+  onOwnWork(accept: (work: OwnWork) => string): void;
+  /** Keeps a process for a session that is to be opened; undefined where none is ready that fits. */
+  reserve(agent: string, model: string, mode: PermissionMode): SpareReservation | undefined;
   /** Starts what is to wait for new sessions. Each waits in a workspace of its own, made by `makeWorkspace`. */
   prepare(makeWorkspace: () => Promise<string>): void;
   /** Ends the session's process, if it has one and no turn is running. Resolves when no process is left. Never rejects. */
-  close(sessionId: string): Promise<void>;
+  close(sessionKey: string): Promise<void>;
   /** Ends every process that no turn is using, and keeps none from now on. Resolves when they are gone. Never rejects. */
   closeIdle(): Promise<void>;
   /** Ends every process of a family that a server before this one started; resolves when none is left. */
@@ -108,7 +91,11 @@ export interface Agent {
    * Whether a conversation that the agent may have is one of its own sessions' in that workspace: not begun elsewhere, by
    * somebody else or by another session. Whether another session has it on record is not looked at.
    */
-  isOwnConversation(agentSessionId: string, sessionId: string, workspace: string): Promise<boolean>;
+  isOwnConversation(
+    agentSessionId: string,
+    sessionKey: string,
+    workspace: string,
+  ): Promise<boolean>;
   /**
    * Removes what the agent itself keeps of a session's conversations, which were held in its workspace.
    *

@@ -1,6 +1,6 @@
 import { type TurnEvent, TurnState, TurnStateSchema } from "../../gen/breakglass/v1/event_pb.ts";
 import { enumName } from "../enum-name.ts";
-import { endRecordOf } from "../turns/turn-end.ts";
+import { endStateOf } from "../turn-state.ts";
 import { type Printable, print, terminalText } from "./terminal-text.ts";
 
 /** Where an event says that its turn stands. */
@@ -10,7 +10,7 @@ export function stateAfter({ kind }: TurnEvent): TurnState {
       return kind.value.state;
     case "result":
     case "error":
-      return endRecordOf(kind).state;
+      return endStateOf(kind);
     case "approvalRequest":
       return TurnState.AWAITING_APPROVAL;
     default:

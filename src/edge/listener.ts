@@ -7,7 +7,6 @@ import {
 import { createServer as createNetServer, type Server, type Socket } from "node:net";
 import { createServer as createTlsServer, type Server as TlsServer } from "node:tls";
 import type { Certificate } from "../certificate.ts";
-import type { ListenAddress } from "../config/kinds.ts";
 import type { Log } from "../log.ts";
 import { Connections } from "./connections.ts";
 import { type HttpVersion, readHttpVersion } from "./first-bytes.ts";
@@ -42,6 +41,14 @@ export interface Listener {
   setCertificate(next: Certificate): void;
   /** Ends every connection now. */
   destroy(): void;
+}
+
+/** Where connections come in. */
+export interface ListenAddress {
+  /** A host name or an address, without brackets. */
+  readonly host: string;
+  /** 0: any free port. */
+  readonly port: number;
 }
 
 /** Serves a connection in that version of HTTP. */

@@ -165,7 +165,7 @@ export interface LeftTurn {
 export interface LeftProcess {
   readonly processId: string;
   /** The key of its session. Empty: it waited for a session that was to be opened. */
-  readonly sessionId: string;
+  readonly sessionKey: string;
   /** The workspace that it works in. */
   readonly workspace: string;
 }

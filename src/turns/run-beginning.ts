@@ -32,7 +32,7 @@ export async function beginRun(
   { ready, attachments }: AskedBeginning,
   { turn, session, log, ending, end, run }: WaitingTurn,
 ): Promise<void> {
-  const { turnId, sessionKey: sessionId } = turn;
+  const { turnId, sessionKey } = turn;
   const { workspace, agentSessionId } = session;
   await Promise.race([ready, onAbort(ending)]);
   if (ending.aborted) return;
@@ -48,7 +48,7 @@ export async function beginRun(
   if (wasQueued && !ending.aborted) await log.begin();
   if (ending.aborted) return takeBackAttachments(workspace, turnId, attachments);
   const { prompt, model, agent, permissionMode } = turn;
-  const ids = { turnId, sessionId, agentSessionId };
+  const ids = { turnId, sessionKey, agentSessionId };
   // At once, so that whoever ends the turn finds it.
   run({ ...ids, workspace, prompt, ...placed, model, agent, permissionMode });
 }

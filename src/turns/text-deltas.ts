@@ -1,7 +1,6 @@
 import type { EventKind } from "../agent/agent.ts";
 import { isTerminal } from "../agent/agent.ts";
 import { ownText } from "../stream/own-text.ts";
-import type { StopListening } from "./live-turn.ts";
 
 /** A piece of text as readers get it. */
 export type TextPiece = Extract<EventKind, { case: "textDelta" }>;
@@ -73,7 +72,7 @@ export class TextDeltas {
   }
 
   /** Has `listener` called when there is more text, or none instead of what there was. It must not throw. */
-  listen(listener: () => void): StopListening {
+  listen(listener: () => void): () => void {
     this.#listeners.add(listener);
     return () => void this.#listeners.delete(listener);
   }
@@ -154,7 +153,7 @@ export class TextDeltaReader {
   }
 
   /** Has `listener` called when there may be something new. It must not throw. */
-  listen(listener: () => void): StopListening {
+  listen(listener: () => void): () => void {
     return this.#deltas.listen(listener);
   }
 

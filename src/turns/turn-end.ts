@@ -1,7 +1,8 @@
 import { create } from "@bufbuild/protobuf";
-import { ErrorEventSchema, ErrorReason, TurnState } from "../../gen/breakglass/v1/event_pb.ts";
+import { ErrorEventSchema, ErrorReason } from "../../gen/breakglass/v1/event_pb.ts";
 import type { EventKind, Spending, TerminalKind } from "../agent/agent.ts";
 import type { TurnEndRecord } from "../store/store.ts";
+import { endStateOf } from "../turn-state.ts";
 
 /** Why the server, and not the agent, ends a turn. */
 export interface TurnEnd {
@@ -13,18 +14,12 @@ export interface TurnEnd {
 /** What a terminal event makes of its turn's record. */
 export function endRecordOf(kind: TerminalKind): TurnEndRecord {
   const { usage, totalCostUsd } = kind.value;
-  const spending = { usage, totalCostUsd };
+  const ended = { usage, totalCostUsd, state: endStateOf(kind) };
   if (kind.case === "error") {
-    const { reason: errorReason } = kind.value;
-    return { ...spending, state: errorState(errorReason), errorReason, permissionDenialCount: 0 };
+    return { ...ended, errorReason: kind.value.reason, permissionDenialCount: 0 };
   }
-  const { isError, permissionDenials } = kind.value;
-  return {
-    ...spending,
-    state: isError ? TurnState.FAILED : TurnState.SUCCEEDED,
-    errorReason: ErrorReason.UNSPECIFIED,
-    permissionDenialCount: permissionDenials.length,
-  };
+  const permissionDenialCount = kind.value.permissionDenials.length;
+  return { ...ended, errorReason: ErrorReason.UNSPECIFIED, permissionDenialCount };
 }
 
 /** The terminal event of a turn that the server ended. */
@@ -33,16 +28,4 @@ export function errorEvent(
   spending?: Spending,
 ): Extract<EventKind, { case: "error" }> {
   return { case: "error", value: create(ErrorEventSchema, { ...spending, ...end }) };
-}
-
-function errorState(reason: ErrorReason): TurnState {
-  switch (reason) {
-    case ErrorReason.CANCELED:
-      return TurnState.CANCELED;
-    case ErrorReason.SERVER_RESTARTED:
-    case ErrorReason.SERVER_SHUTDOWN:
-      return TurnState.LOST;
-    default:
-      return TurnState.FAILED;
-  }
 }

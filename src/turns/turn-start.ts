@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { PermissionMode, TurnOrigin } from "../../gen/breakglass/v1/turn_pb.ts";
-import type { OwnWork, SparePlace } from "../agent/agent.ts";
+import type { OwnWork, SpareReservation } from "../agent/agent.ts";
 import { Refusal } from "../errors.ts";
 import type { TurnStart } from "../store/store.ts";
 import { attachmentRecords } from "./attachments.ts";
@@ -33,7 +33,7 @@ export function callerStart(
   request: RunRequest,
   principal: string,
   { defaults, sessionsDir, maxSessionTurns, permissionMode }: StartPolicy,
-  spare: SparePlace | undefined,
+  spare: SpareReservation | undefined,
   digest: string,
   refusal: Refused,
 ): TurnStart {
@@ -67,7 +67,7 @@ export function callerStart(
 
 /** The turn that an agent's own work becomes, to be recorded. */
 export function ownStart(turnId: string, work: OwnWork, refusal: Refused): TurnStart {
-  const { sessionId, causeTurnId, model, agent, permissionMode } = work;
+  const { sessionKey: sessionId, causeTurnId, model, agent, permissionMode } = work;
   // None of it is looked at: the session exists.
   const newSession = { sessionId, agent, model, workspace: "", agentSessionId: "" };
   return {

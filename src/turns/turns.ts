@@ -296,7 +296,7 @@ export class Turns {
     const left = (await store.listLeftTurns()).map((turn) => new LeftTurn(turn, this.#options));
     for (const turn of left) this.#unended.hold(turn);
     for (const process of await store.listLeftProcesses()) {
-      this.#gates.close(process.sessionId, this.#endProcess(process));
+      this.#gates.close(process.sessionKey, this.#endProcess(process));
     }
     void this.#removals.recover();
     void this.#retain();
@@ -309,11 +309,11 @@ export class Turns {
   }
 
   /** Never rejects: what is not recorded is looked for by the next start. */
-  async #endProcess({ processId, sessionId, workspace }: LeftProcess): Promise<void> {
+  async #endProcess({ processId, sessionKey, workspace }: LeftProcess): Promise<void> {
     const { store, agent } = this.#options;
     await agent.endProcesses(processId);
     // It waited for a session that was never opened.
-    if (sessionId === "") await this.#removals.removeWorkspace(workspace);
+    if (sessionKey === "") await this.#removals.removeWorkspace(workspace);
     await store.recordProcessGone(processId).catch(() => {});
   }
 
@@ -357,13 +357,13 @@ export class Turns {
   /** The agent has begun to work by itself: that becomes a turn of its session. Answers with its id. */
   #startOwnWork(work: OwnWork): string {
     const turnId = newTurnId();
-    void this.#ownWork.run(work.sessionId, () => this.#runOwnWork(turnId, work));
+    void this.#ownWork.run(work.sessionKey, () => this.#runOwnWork(turnId, work));
     return turnId;
   }
 
   async #runOwnWork(turnId: string, work: OwnWork): Promise<void> {
     const { agent, log } = this.#options;
-    const { sessionId, run } = work;
+    const { sessionKey: sessionId, run } = work;
     try {
       // The turn before may have ended in the same breath: only once that is on disk there is room for another.
       await this.#unended.get(work.lastTurnId)?.ended;

@@ -15,6 +15,7 @@ import {
 import type { EventKind } from "../../src/agent/agent.ts";
 import { ClaudeTranslation } from "../../src/agent/claude/translation.ts";
 import { ByteLines } from "../../src/stream/byte-lines.ts";
+import { translateLine } from "../support/translated-lines.ts";
 
 const MIB = 1024 * 1024;
 const responses = await readResponses(process.argv[2] ?? "");
@@ -41,7 +42,7 @@ async function readResponses(path: string): Promise<RunTurnResponse[]> {
   const kinds: EventKind[] = [];
   const translation = new ClaudeTranslation({ agent: "breakglass", resumed: false });
   const lines = new ByteLines(MIB, {
-    line: (bytes) => translation.translate(bytes, kinds),
+    line: (bytes) => translateLine(translation, bytes, kinds),
     skipped: () => {},
   });
   for await (const chunk of createReadStream(path)) lines.push(chunk as Buffer);

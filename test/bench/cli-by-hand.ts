@@ -5,10 +5,11 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { PermissionMode } from "../../gen/breakglass/v1/turn_pb.ts";
 import { agentsArgument } from "../../src/agent/claude/agent-definition.ts";
-import { claudeArguments, type Opening, userMessage } from "../../src/agent/claude/command-line.ts";
+import { claudeArguments, type Opening } from "../../src/agent/claude/command-line.ts";
 import { configDirectory } from "../../src/agent/claude/config-directory.ts";
 import { agentEnvironment } from "../../src/agent/claude/environment.ts";
 import { resolveCommand } from "../../src/agent/claude/executable.ts";
+import { userMessage } from "../../src/agent/claude/input-lines.ts";
 import { type Message, parseMessage } from "../../src/agent/claude/line.ts";
 import { NO_RULES } from "../../src/agent/claude/permission-rules.ts";
 import { ByteLines } from "../../src/stream/byte-lines.ts";
@@ -44,7 +45,7 @@ export class CliByHand implements AsyncDisposable {
     const { agents } = await agentsArgument(agent, workspace, configDirectory(environment), false);
     const limits = { trustsWorkspace: false, rules: NO_RULES };
     const args = claudeArguments(place, opening, PermissionMode.BYPASS, limits, agents);
-    const env = agentEnvironment(environment, [], randomUUID());
+    const env = agentEnvironment(environment, []);
     const command = resolveCommand(undefined, environment);
     return new CliByHand(spawn(command, args, { cwd: workspace, env, detached: true }));
   }

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { agentEnvironment } from "../../src/agent/claude/environment.ts";
+import { PROCESS_ID_VARIABLE } from "../../src/config/environment.ts";
 import { ALL_SETTINGS } from "../../src/config/settings/sections.ts";
 import { unknownVariables } from "../../src/config/unknown-variables.ts";
 
@@ -72,7 +72,7 @@ describe("unknownVariables", () => {
     const known = Object.fromEntries(ALL_SETTINGS.map(({ variable }) => [variable, "x"]));
     const others = { BREAKGLASS: "x", BREAKGLASSES_X: "x", MY_BREAKGLASS_TOKEN: "x" };
     expect(unknownVariables({ ...known, ...others, BREAKGLASS_FOO: "" })).toEqual([]);
-    expect(unknownVariables(agentEnvironment({ PATH: "/bin" }, [], "an id"))).toEqual([]);
+    expect(unknownVariables({ [PROCESS_ID_VARIABLE]: "an id" })).toEqual([]);
   });
 
   it.each([

@@ -9,8 +9,9 @@ import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { PermissionMode } from "../../gen/breakglass/v1/turn_pb.ts";
 import { CLI_VERSIONS, traitsOf } from "../../src/agent/claude/cli-versions.ts";
-import { claudeArguments, userMessage } from "../../src/agent/claude/command-line.ts";
+import { claudeArguments } from "../../src/agent/claude/command-line.ts";
 import { agentEnvironment } from "../../src/agent/claude/environment.ts";
+import { userMessage } from "../../src/agent/claude/input-lines.ts";
 import { parseMessage } from "../../src/agent/claude/line.ts";
 import { NO_RULES } from "../../src/agent/claude/permission-rules.ts";
 import { listProcesses, readEnvironmentVariable } from "../../src/agent/process/process-table.ts";
@@ -63,7 +64,7 @@ async function startProgram(version: string): Promise<Program> {
     ...{ ANTHROPIC_BASE_URL: model.url, ANTHROPIC_API_KEY: "made-up", IS_SANDBOX: "1" },
     CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC: "1",
   };
-  const env = agentEnvironment(server, [], processId);
+  const env = { ...agentEnvironment(server, []), [PROCESS_ID_VARIABLE]: processId };
   const args = claudeArguments(place, "new", PermissionMode.BYPASS, limits, undefined);
   const manifest = createRequire(import.meta.url).resolve(`${PACKAGES[version]}/package.json`);
   const cli = spawn(join(dirname(manifest), "bin", "claude.exe"), args, { cwd: home, env });

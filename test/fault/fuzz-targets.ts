@@ -13,6 +13,7 @@ import { readTranscript, transcriptNames } from "../agent/claude/transcript.ts";
 import { isUuid } from "../support/arbitrary-ids.ts";
 import { MUTATION_KINDS, mutateLine, STRANGE_VALUES } from "../support/line-mutations.ts";
 import type { SeededRandom } from "../support/seeded-random.ts";
+import { translateLine } from "../support/translated-lines.ts";
 
 /**
  * Something that takes input from outside: makes one input and has it taken. Returns how many inputs that was.
@@ -58,7 +59,7 @@ export function fuzzTranslation(random: SeededRandom): number {
   const translation = new ClaudeTranslation({ agent: "a", resumed: random.below(2) === 0 });
   const events: EventKind[] = [];
   const count = 1 + random.below(8);
-  for (let i = 0; i < count; i++) translation.translate(anyLine(random), events);
+  for (let i = 0; i < count; i++) translateLine(translation, anyLine(random), events);
   const faults = [...faultsOfOrder(events, translation), ...faultsOfBytes(events)];
   if (faults.length > 0) throw new Error(faults.join("; "));
   return count;

@@ -348,7 +348,7 @@ describe.concurrent("what cannot be opened for want of descriptors", () => {
       "a mark": "readEnvironmentVariable(process.pid, 'HOME')",
       "a cgroup's state": "isPopulated('/sys')",
       "a cgroup's processes": "cgroupProcesses('/sys')",
-      "the cgroups of turns": "findCgroups()",
+      "the cgroups of agents": "findCgroups()",
       "an agent definition": "agentsArgument('breakglass', root, root, false)",
       "a conversation": "conversationOrigin(root, ID, root)",
       "a conversation to be removed": "removeConversations(root, [ID], root, undefined)",
@@ -401,9 +401,9 @@ describe.concurrent("what was begun and lacks descriptors to be gone on with", (
 describe.concurrent("a process that cannot be started for want of descriptors", () => {
   it("ends with that error, and throws nothing", async () => {
     const stdout = await runWithoutDescriptors(
-      ["agent/claude/claude-process.ts"],
-      `const cli = new module.ClaudeProcess("true", [], { cwd: "/", env: {}, cgroup: undefined });
-       cli.write("line"); cli.pause(); cli.resume(); cli.interrupt();
+      ["agent/process/piped-process.ts"],
+      `const cli = new module.PipedProcess("true", [], { cwd: "/", env: {}, cgroup: undefined });
+       cli.write("line"); cli.pause(); cli.resume(); cli.endInput();
        await cli.read(() => {});
        console.log(cli.pid, cli.isUp, (await cli.exit).startError.code);`,
     );

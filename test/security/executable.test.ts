@@ -4,7 +4,7 @@ import { delimiter, dirname, join, relative } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { ErrorReason } from "../../gen/breakglass/v1/event_pb.ts";
 import { agentEnvironment } from "../../src/agent/claude/environment.ts";
-import { searchedFolders } from "../../src/agent/claude/executable.ts";
+import { searchedFolders } from "../../src/agent/environment.ts";
 import { readServeConfig } from "../../src/config/serve-config.ts";
 import { collect } from "../support/events.ts";
 import { connect } from "../support/protocols.ts";
@@ -118,7 +118,7 @@ describe("the agent's program", () => {
 });
 
 describe("the agent's PATH", () => {
-  const pathOf = (path?: string) => agentEnvironment({ PATH: path }, [], "id").PATH;
+  const pathOf = (path?: string) => agentEnvironment({ PATH: path }, []).PATH;
 
   it("has no folder that is the directory of whoever looks", () => {
     expect(pathOf(OPEN_PATH.join(delimiter))).toBe(OPEN_PATH.slice(4).join(delimiter));

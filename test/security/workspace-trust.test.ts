@@ -10,12 +10,9 @@ import { describe, expect, it } from "vitest";
 import type { RunTurnRequestSchema } from "../../gen/breakglass/v1/breakglass_service_pb.ts";
 import { ErrorReason, NoticeReason, type TurnEvent } from "../../gen/breakglass/v1/event_pb.ts";
 import { PermissionMode } from "../../gen/breakglass/v1/turn_pb.ts";
-import {
-  claudeArguments,
-  controlRequest,
-  userMessage,
-} from "../../src/agent/claude/command-line.ts";
+import { claudeArguments } from "../../src/agent/claude/command-line.ts";
 import { agentEnvironment } from "../../src/agent/claude/environment.ts";
+import { controlRequest, userMessage } from "../../src/agent/claude/input-lines.ts";
 import { type Message, parseMessage } from "../../src/agent/claude/line.ts";
 import { NO_RULES } from "../../src/agent/claude/permission-rules.ts";
 import { readTurnEvents } from "../../src/client/turn-events.ts";
@@ -246,7 +243,7 @@ async function writeToProcess(version: keyof typeof VERSIONS, mode: string) {
   };
   const limits = { trustsWorkspace: false, rules: NO_RULES };
   const args = claudeArguments(place, "new", ASK, limits, undefined);
-  const env = agentEnvironment(server, [], randomUUID());
+  const env = agentEnvironment(server, []);
   const cli = spawn(commandOf(version), args, { cwd: home, env });
   cleanup.defer(async () => {
     cli.kill("SIGKILL");

@@ -77,7 +77,7 @@ describe.each([1, 2, 3, 4])("a store of schema version %i", (version) => {
     expect(changes[0]?.turn).toMatchObject({ origin: 1, permissionMode: 1, attachments: [] });
     // Up to version 2 each of Alice's turns but the first had one that was not known to be gone.
     const processes = await store.listLeftProcesses();
-    const own = processes.filter((process) => process.sessionId === left[0]!.sessionKey);
+    const own = processes.filter((process) => process.sessionKey === left[0]!.sessionKey);
     expect(own).toHaveLength(version < 3 ? 2 : 1);
     expect(processes.every(({ workspace }) => workspace !== "")).toBe(true);
     await store.close();
@@ -169,7 +169,7 @@ describe("a store of schema version 3", () => {
     expect(removals.map((removed) => removed.sessionKey)).not.toContain(sessionKey);
     const left = (await store.listLeftProcesses()).find(({ processId }) => processId === "left");
     const own = removals.find(({ workspace }) => workspace === "/workspaces/a");
-    expect(left?.sessionId).toBe(own?.sessionKey);
+    expect(left?.sessionKey).toBe(own?.sessionKey);
     for (const { workspace } of removals) await store.recordRemoved(workspace);
     expect(await store.listRemovals()).toEqual([]);
     await store.close();

@@ -135,7 +135,7 @@ export function describeStore(open: () => Promise<StoreUnderTest>): void {
     const { store } = opened;
     const refused = turnStart({ requestId: randomUUID(), maxSessionTurns: 0 });
     const good = turnStart();
-    const waits = { processId: "waits", sessionId: "", workspace: refused.newSession.workspace };
+    const waits = { processId: "waits", sessionKey: "", workspace: refused.newSession.workspace };
     const settled = await Promise.allSettled([
       store.recordProcess(waits),
       store.createTurn(refused),
@@ -379,8 +379,8 @@ export function describeStore(open: () => Promise<StoreUnderTest>): void {
     await store.append(endOf(ended.turnId));
     const { sessionId, workspace } = running.newSession;
     const { sessionKey } = await store.getSession(sessionId, PRINCIPAL);
-    const lives = { processId: "lives", sessionId: sessionKey, workspace };
-    const waits = { processId: "waits", sessionId: "", workspace: "/elsewhere" };
+    const lives = { processId: "lives", sessionKey, workspace };
+    const waits = { processId: "waits", sessionKey: "", workspace: "/elsewhere" };
     for (const process of [lives, waits, { ...lives, processId: "ends" }]) {
       await store.recordProcess(process);
     }
@@ -398,10 +398,10 @@ export function describeStore(open: () => Promise<StoreUnderTest>): void {
     const { store } = opened;
     const start = turnStart();
     const { workspace } = start.newSession;
-    await store.recordProcess({ processId: "waits", sessionId: "", workspace });
+    await store.recordProcess({ processId: "waits", sessionKey: "", workspace });
     const { sessionKey } = (await store.createTurn(start)).session;
     expect(await store.listLeftProcesses()).toEqual([
-      { processId: "waits", sessionId: sessionKey, workspace },
+      { processId: "waits", sessionKey, workspace },
     ]);
   });
 

@@ -97,7 +97,7 @@ export const REQUEST: RunRequest = {
 };
 
 /** While this is on record the database takes no event and no conversation: as a full disk, to the store and to SQLite. */
-const FULL = { processId: "the disk is full", sessionId: "", workspace: "" };
+const FULL = { processId: "the disk is full", sessionKey: "", workspace: "" };
 
 async function openStore(path: string): Promise<Store> {
   await (await openSqliteStore(path)).close();

@@ -3,7 +3,12 @@ import { constants, open, opendir } from "node:fs/promises";
 import { join } from "node:path";
 import { throwExhaustion } from "../../exhaustion.ts";
 import { OpenDirectory } from "../../files/open-directory.ts";
-import { type AgentDefinition, definedName, parseDefinition } from "./definition-file.ts";
+import {
+  type AgentDefinition,
+  type DefinitionText,
+  parseDefinition,
+  readDefinition,
+} from "./definition-file.ts";
 import { DefinitionRefusal } from "./definition-refusal.ts";
 
 const MAX_DEFINITIONS = 200;
@@ -62,8 +67,8 @@ export async function agentsArgument(
   return isHidden ? handedOver(agent, file) : {};
 }
 
-function handedOver(agent: string, { path, text }: DefinitionFile): AgentsArgument {
-  if (Buffer.byteLength(text) > MAX_DEFINITION_BYTES) {
+function handedOver(agent: string, { path, text, isWhole }: DefinitionFile): AgentsArgument {
+  if (!isWhole) {
     throw new DefinitionRefusal(
       `The agent definition ${path} has more than ${MAX_DEFINITION_BYTES} bytes. Shorten it, or ask for another agent.`,
     );
@@ -86,8 +91,9 @@ function jsonOf(agent: string, definition: AgentDefinition): string {
 
 interface DefinitionFile {
   readonly path: string;
-  /** One byte more than is allowed where it is too large. */
-  readonly text: string;
+  readonly text: DefinitionText;
+  /** Whether all of it was read: it is not too large. */
+  readonly isWhole: boolean;
 }
 
 /** The agent can write there: no link is followed. */
@@ -124,8 +130,10 @@ async function searchFolder(
     if (search.left-- <= 0) return undefined;
     const place = { path: join(path, entry.name), depth: depth + 1 };
     if (entry.isFile()) {
-      const text = await readDefinition(directory.place(entry.name)).catch(nothing);
-      if (text !== undefined && definedName(text) === agent) return { path: place.path, text };
+      const read = await readBounded(directory.place(entry.name)).catch(nothing);
+      const text = readDefinition(read ?? "");
+      const isWhole = Buffer.byteLength(read ?? "") <= MAX_DEFINITION_BYTES;
+      if (text.name === agent) return { path: place.path, text, isWhole };
     } else if (depth < MAX_DEPTH) {
       await using inner = await directory.openDirectory(entry.name).catch(nothing);
       const found = inner && (await searchFolder({ ...place, directory: inner }, agent, search));
@@ -155,8 +163,8 @@ function nothing(error: unknown): undefined {
   throwExhaustion(error);
 }
 
-/** Agents can write here: a pipe in a file's place must not be waited for, nor an endless one be read. */
-async function readDefinition(path: string): Promise<string> {
+/** Agents can write here: a pipe in a file's place must not be waited for, nor more than a byte too many of an endless one be read. */
+async function readBounded(path: string): Promise<string> {
   const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW);
   try {
     if (!(await file.stat()).isFile()) return "";

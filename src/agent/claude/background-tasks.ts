@@ -1,4 +1,4 @@
-import { MAX_ID_LENGTH } from "./agent-memory.ts";
+import { MAX_ID_LENGTH } from "../agent-memory.ts";
 import { traitsOf } from "./cli-versions.ts";
 import type { Message } from "./line.ts";
 import * as messages from "./messages.ts";

@@ -1,36 +1,35 @@
 import { isDeepStrictEqual } from "node:util";
-import type { PermissionMode } from "../../../gen/breakglass/v1/turn_pb.ts";
+import type { Environment } from "../../config/environment.ts";
 import { TreeRemovals } from "../../files/tree-removals.ts";
 import type { Log } from "../../log.ts";
-import type { Agent, AgentRun, AgentTurn, OwnWork, ProcessRegistry, SparePlace } from "../agent.ts";
+import type { Agent, AgentRun, AgentTurn, OwnWork, SpareReservation } from "../agent.ts";
+import { Executable } from "../executable.ts";
+import { OutputScheduler } from "../output-scheduler.ts";
+import type { ProcessSurroundings } from "../process/agent-process.ts";
 import { removeCgroup } from "../process/cgroup.ts";
+import { ProcessFamilies } from "../process/process-families.ts";
+import type { ProcessRegistry } from "../process/process-registry.ts";
 import { STOP_RUNGS, type StopRungs, stopFamily } from "../process/stop-ladder.ts";
-import { TurnProcesses } from "../process/turn-processes.ts";
-import { ClaudeRun } from "./claude-run.ts";
+import type { PoolLimits } from "../process-pool.ts";
+import type { SparePlan } from "../spares.ts";
 import type { ToolLimits } from "./command-line.ts";
 import { configDirectory, conversationOrigin, removeConversations } from "./config-directory.ts";
-import { Conversations } from "./conversations.ts";
-import { Executable } from "./executable.ts";
 import { isUuid } from "./ids.ts";
 import type { PermissionRules } from "./permission-rules.ts";
-import type { SparePlan } from "./spares.ts";
+import { SessionProcesses } from "./session-processes.ts";
 
 /** What the adapter is told of its surroundings. */
-export interface ClaudeOptions extends ToolLimits {
+export interface ClaudeOptions extends ToolLimits, PoolLimits {
   /** The executable: an absolute path, or a name that is looked up on the server's PATH when a process is started. */
   readonly command: string;
   /** The server's environment, of which the agent gets the allow-list's part. */
-  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly environment: Environment;
   /** Further names to pass. */
   readonly passedNames: readonly string[];
   /** The longest line that is read. */
   readonly maxLineBytes: number;
   /** Where it is recorded which processes may live. */
   readonly registry: ProcessRegistry;
-  /** How many processes that no turn is using are kept for their sessions. 0: each ends with its turn. */
-  readonly maxWarmProcesses: number;
-  /** How long one of them is kept, in milliseconds. */
-  readonly warmMs: number;
   /** What waits for new sessions. */
   readonly spares: SparePlan;
   readonly log: Log;
@@ -40,68 +39,74 @@ export interface ClaudeOptions extends ToolLimits {
   readonly umask?: number | undefined;
   /** How long each rung of the stop ladder waits. */
   readonly rungs?: StopRungs;
-  /** How long a CLI that gave its result and is not kept may go on before the ladder, in milliseconds. */
-  readonly lingerMs?: number;
-}
-
-/** What a run is told of its surroundings. */
-export interface ClaudeRunOptions extends ClaudeOptions {
-  readonly processes: TurnProcesses;
-  readonly executable: Executable;
-  /** What the next process is started with. */
-  rules: PermissionRules;
-  readonly trees: TreeRemovals;
 }
 
 /** The Claude Code CLI as an agent: processes that take turn after turn, and remember through their own files. */
 export class ClaudeAgent implements Agent {
-  readonly #options: ClaudeRunOptions;
-  readonly #conversations: Conversations;
+  readonly #surroundings: ProcessSurroundings;
+  /** `rules`: those that processes are started with from now on. */
+  readonly #tools: { rules: PermissionRules; readonly trustsWorkspace: boolean };
+  readonly #trees = new TreeRemovals();
+  /** Where the CLI keeps its conversations. */
+  readonly #directory: string;
+  readonly #sessions: SessionProcesses;
 
   constructor(options: ClaudeOptions) {
-    const { command, environment, log, cgroups } = options;
-    const executable = new Executable(command, environment, log);
-    const processes = new TurnProcesses(log, cgroups);
-    const trees = new TreeRemovals();
-    this.#options = { ...options, executable, processes, trees };
-    this.#conversations = new Conversations(this.#options);
+    const { command, environment, passedNames, log, spares } = options;
+    const { registry, maxLineBytes, umask, rungs = STOP_RUNGS } = options;
+    const families = new ProcessFamilies(log, options.cgroups);
+    const scheduler = new OutputScheduler();
+    this.#surroundings = { registry, families, scheduler, log, maxLineBytes, umask, rungs };
+    this.#tools = { rules: options.rules, trustsWorkspace: options.trustsWorkspace };
+    this.#directory = configDirectory(environment);
+    this.#sessions = new SessionProcesses({
+      processes: this.#surroundings,
+      executable: new Executable(command, environment, log),
+      environment,
+      passedNames,
+      tools: this.#tools,
+      limits: options,
+      spares: { plan: spares, trees: this.#trees },
+      command,
+      directory: this.#directory,
+    });
   }
 
   start(turn: AgentTurn): AgentRun {
-    return ClaudeRun.start(turn, { conversations: this.#conversations, options: this.#options });
+    return this.#sessions.start(turn);
   }
 
-  onOwnWork(take: (work: OwnWork) => string): void {
-    this.#conversations.onOwnWork(take);
+  onOwnWork(accept: (work: OwnWork) => string): void {
+    this.#sessions.onOwnWork(accept);
   }
 
   /** From now on processes are started with these rules, and one that has others takes no further turn of a prompt. */
   setRules(rules: PermissionRules): void {
     // Unchanged ones end no process.
-    if (isDeepStrictEqual(rules, this.#options.rules)) return;
-    this.#options.rules = rules;
-    this.#conversations.renewSpares();
+    if (isDeepStrictEqual(rules, this.#tools.rules)) return;
+    this.#tools.rules = rules;
+    this.#sessions.renewSpares();
   }
 
-  reserve(agent: string, model: string, mode: PermissionMode): SparePlace | undefined {
-    return this.#conversations.reserve(agent, model, mode);
+  reserve(...wanted: Parameters<Agent["reserve"]>): SpareReservation | undefined {
+    return this.#sessions.reserve(...wanted);
   }
 
   prepare(makeWorkspace: () => Promise<string>): void {
-    this.#conversations.prepare(makeWorkspace);
+    this.#sessions.prepare(makeWorkspace);
   }
 
-  close(sessionId: string): Promise<void> {
-    return this.#conversations.close(sessionId);
+  close(sessionKey: string): Promise<void> {
+    return this.#sessions.close(sessionKey);
   }
 
   closeIdle(): Promise<void> {
-    return this.#conversations.closeIdle();
+    return this.#sessions.closeIdle();
   }
 
   async endProcesses(processId: string): Promise<void> {
-    const { processes, rungs = STOP_RUNGS, log } = this.#options;
-    const { family, cgroup } = await processes.leftFamily(processId);
+    const { families, rungs = STOP_RUNGS, log } = this.#surroundings;
+    const { family, cgroup } = await families.leftFamily(processId);
     // Nobody holds their stdin any more, so there is nobody to ask.
     const unasked = { ...rungs, askedMs: 0 };
     if (!(await stopFamily(family, Promise.resolve(), () => {}, unasked))) {
@@ -111,25 +116,23 @@ export class ClaudeAgent implements Agent {
   }
 
   killNow(): void {
-    this.#conversations.killNow();
+    this.#sessions.killNow();
   }
 
   async isOwnConversation(
     agentSessionId: string,
-    sessionId: string,
+    sessionKey: string,
     workspace: string,
   ): Promise<boolean> {
     if (!isUuid(agentSessionId)) return false;
     // One that waits for a session has no file yet, and is on nobody's record.
-    if (this.#conversations.isAnothers(agentSessionId, sessionId)) return false;
-    const directory = configDirectory(this.#options.environment);
-    const origin = await conversationOrigin(directory, agentSessionId, workspace);
+    if (this.#sessions.isAnothers(agentSessionId, sessionKey)) return false;
+    const origin = await conversationOrigin(this.#directory, agentSessionId, workspace);
     return origin === undefined || origin === "own";
   }
 
   async forget(agentSessionIds: readonly string[], workspace: string): Promise<void> {
-    const { environment, trees } = this.#options;
-    await Promise.all(agentSessionIds.map((id) => this.#conversations.closeSpare(id)));
-    await removeConversations(configDirectory(environment), agentSessionIds, workspace, trees);
+    await Promise.all(agentSessionIds.map((id) => this.#sessions.closeSpare(id)));
+    await removeConversations(this.#directory, agentSessionIds, workspace, this.#trees);
   }
 }

@@ -6,7 +6,7 @@ import {
   thinkingEvent,
   toolEvent,
   toolResultEvent,
-} from "./events.ts";
+} from "../events.ts";
 import { ExactJson } from "./exact-json.ts";
 import { excessBlocks, MAX_ENTRIES, malformedPart } from "./malformed.ts";
 import {

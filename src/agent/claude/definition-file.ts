@@ -12,8 +12,19 @@ export interface AgentDefinition {
   readonly disallowedTools?: readonly string[];
 }
 
-/** The front matter, and behind it the prompt. */
-const PARTS = /^---\r?\n([\s\S]*?)\r?\n---[ \t]*(?:\r?\n([\s\S]*))?$/;
+/** A file of the CLI's agent definitions, in its parts. */
+export interface DefinitionText {
+  /** The name that it says it defines. Undefined: it defines none. */
+  readonly name: string | undefined;
+  /** The front matter, and what stands behind the marks at its end. */
+  readonly head: string;
+  readonly rest: string;
+  /** What comes behind it: the prompt. */
+  readonly body: string;
+}
+
+const PARTS = /^---\r?\n([\s\S]*?)\r?\n---([^\r\n]*)(?:\r?\n([\s\S]*))?$/;
+const NAME = /^name:\s*["']?([^"'\r\n]+?)["']?\s*$/m;
 
 /** As it is written in the CLI's files: with commas, or as a list. `*`: all. */
 const tools = z
@@ -31,23 +42,23 @@ const frontMatter = z.object({
 /** Keys that say nothing of what the agent may do, or that the CLI's arguments decide. */
 const SILENT = new Set([...Object.keys(frontMatter.shape), "model", "color"]);
 
-/** The name that a file of the CLI's agent definitions says it defines. Undefined: it defines none. */
-export function definedName(text: string): string | undefined {
-  const head = /^---\r?\n([\s\S]*?)\r?\n---/.exec(text)?.[1] ?? "";
-  return /^name:\s*["']?([^"'\r\n]+?)["']?\s*$/m.exec(head)?.[1];
+/** Takes such a file apart. What it says beside its name is looked into only where it is to be handed over. */
+export function readDefinition(text: string): DefinitionText {
+  const [, head = "", rest = "", body = ""] = PARTS.exec(text) ?? [];
+  return { name: NAME.exec(head)?.[1], head, rest, body };
 }
 
 /**
- * Reads such a file.
+ * Understands such a file.
  *
  * @returns The definition, and `left`: the keys of the front matter that are not taken over.
  * @throws DefinitionRefusal
  */
 export function parseDefinition(
   path: string,
-  text: string,
+  { head, rest, body }: DefinitionText,
 ): { readonly definition: AgentDefinition; readonly left: readonly string[] } {
-  const [, head = "", body = ""] = PARTS.exec(text) ?? [];
+  if (rest.trim() !== "") throw refusal(path, "the front matter does not end with a line of ---");
   const written = parseYaml(path, head);
   const parsed = frontMatter.safeParse(written);
   if (!parsed.success) {

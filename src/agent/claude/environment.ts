@@ -1,14 +1,9 @@
-import { delimiter } from "node:path";
-import { type Environment, PROCESS_ID_VARIABLE } from "../../config/environment.ts";
-import { searchedFolders } from "./executable.ts";
+import type { Environment } from "../../config/environment.ts";
+import { passedEnvironment } from "../environment.ts";
 
-/** What the CLI and the tools that it runs need of the server's environment, and nothing that could be a secret of the
- * server's own. The CLI's credentials are the exception: without them there is no agent. */
-const PASSED = new Set([
-  ..."PATH HOME USER LOGNAME SHELL LANG LANGUAGE TZ TMPDIR TERM IS_SANDBOX".split(" "),
-  ..."HTTP_PROXY HTTPS_PROXY NO_PROXY http_proxy https_proxy no_proxy".split(" "),
-  ..."SSL_CERT_FILE SSL_CERT_DIR NODE_EXTRA_CA_CERTS".split(" "),
-  ..."XDG_CONFIG_HOME XDG_CACHE_HOME XDG_DATA_HOME XDG_RUNTIME_DIR".split(" "),
+/** What the CLI needs beside what every agent does. Its credentials are among it: without them there is no agent. */
+const PASSED = [
+  "IS_SANDBOX",
   ..."ANTHROPIC_API_KEY ANTHROPIC_AUTH_TOKEN ANTHROPIC_BASE_URL ANTHROPIC_CUSTOM_HEADERS".split(
     " ",
   ),
@@ -19,9 +14,7 @@ const PASSED = new Set([
   ..."CLAUDE_CODE_MAX_RETRIES CLAUDE_CODE_MAX_OUTPUT_TOKENS".split(" "),
   ..."CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC API_TIMEOUT_MS".split(" "),
   ..."BASH_DEFAULT_TIMEOUT_MS BASH_MAX_TIMEOUT_MS DISABLE_TELEMETRY".split(" "),
-]);
-
-const PASSED_PREFIX = /^LC_/;
+];
 
 /** Set for every run, whatever the server's environment says. */
 const FIXED = {
@@ -33,25 +26,12 @@ const FIXED = {
   CLAUDE_CODE_EAGER_FLUSH: "1",
 };
 
-/**
- * The agent's whole environment: the allow-list's part of the server's, the names that the operator added, and the
- * process id.
- */
+/** The CLI's environment: the allow-list's part of the server's, the names that the operator added, and what is fixed. */
 export function agentEnvironment(
   server: Environment,
   added: readonly string[],
-  processId: string,
 ): Record<string, string> {
-  const environment: Record<string, string> = {};
-  for (const [name, value] of Object.entries(server)) {
-    const passed = PASSED.has(name) || PASSED_PREFIX.test(name) || added.includes(name);
-    if (passed && value !== undefined) environment[name] = value;
-  }
-  // An entry that is empty or relative would be the workspace's, also to what looks up an interpreter.
-  const path = searchedFolders(environment.PATH).join(delimiter);
-  if (path === "") delete environment.PATH;
-  else environment.PATH = path;
-  return { ...environment, ...FIXED, [PROCESS_ID_VARIABLE]: processId };
+  return { ...passedEnvironment(server, new Set([...PASSED, ...added])), ...FIXED };
 }
 
 /** The environment of an agent that is to run nothing unasked that lies in its workspace. */

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import type { JsonText } from "./events.ts";
+import type { JsonText } from "../events.ts";
 
 /** Deeper values are left out: few parsers take them, and Node 24's `JSON.stringify` overflows the stack on them. */
 const MAX_DEPTH = 2000;

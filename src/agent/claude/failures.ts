@@ -1,6 +1,9 @@
 import { type ErrorEvent, ErrorReason } from "../../../gen/breakglass/v1/event_pb.ts";
+import { Refusal } from "../../errors.ts";
 import { explainExhaustion } from "../../exhaustion.ts";
-import { errorEvent } from "./events.ts";
+import { errorEvent } from "../events.ts";
+import { WorkspaceError } from "../process/workspace.ts";
+import { DefinitionRefusal } from "./definition-refusal.ts";
 import { toInt32 } from "./numbers.ts";
 import { STDERR_CAUSES, type StderrCause } from "./stderr-causes.ts";
 
@@ -55,6 +58,16 @@ export function explainStartError(error: NodeJS.ErrnoException, command: string)
       );
   }
   return errorEvent(ErrorReason.AGENT_START_FAILED, `${command} did not start: ${error.message}`);
+}
+
+/** Why no process could be given a turn, as an `error` event's value. Undefined: by a defect. */
+export function explainUnstarted(error: Error, command: string): ErrorEvent | undefined {
+  if (error instanceof Refusal) return errorEvent(ErrorReason.STORAGE, error.message);
+  if (error instanceof DefinitionRefusal) {
+    return errorEvent(ErrorReason.AGENT_START_FAILED, error.message);
+  }
+  const isStart = error instanceof WorkspaceError || explainExhaustion(error) !== undefined;
+  return isStart ? explainStartError(error, command) : undefined;
 }
 
 /** Whether the CLI refused to begin a conversation because it has one of that id. Measured on 2.1.197 and 2.1.330. */

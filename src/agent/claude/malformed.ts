@@ -2,7 +2,7 @@ import type { z } from "zod";
 import { NoticeReason } from "../../../gen/breakglass/v1/event_pb.ts";
 import type { SkipCause } from "../../stream/byte-lines.ts";
 import type { EventKind } from "../agent.ts";
-import { noticeEvent } from "./events.ts";
+import { noticeEvent } from "../events.ts";
 import { MAX_VALUES } from "./line.ts";
 
 const BEGINNING_LENGTH = 200;

@@ -1,8 +1,8 @@
 import type { z } from "zod";
 import { NoticeReason } from "../../../gen/breakglass/v1/event_pb.ts";
 import type { EventKind } from "../agent.ts";
+import { noticeEvent } from "../events.ts";
 import { withAdvice } from "./advice.ts";
-import { noticeEvent } from "./events.ts";
 import * as messages from "./messages.ts";
 import { toDuration, toInt32, toUint32 } from "./numbers.ts";
 

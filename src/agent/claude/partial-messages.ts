@@ -1,6 +1,6 @@
 import { z } from "zod";
 import type { EventKind } from "../agent.ts";
-import { label, textDeltaEvent } from "./events.ts";
+import { label, textDeltaEvent } from "../events.ts";
 import type { Message } from "./line.ts";
 
 const maybeText = z.string().nullish().catch(undefined);
@@ -38,10 +38,10 @@ export class PartialMessages {
   #half = "";
 
   /** Appends what a line of type `stream_event` gives. Never throws. */
-  take(message: Message, into: EventKind[]): void {
+  add(message: Message, into: EventKind[]): void {
     const { data } = streamEvent.safeParse(message);
     if (data === undefined) this.lose(into);
-    else if (!data.parent_tool_use_id) this.#take(data, into);
+    else if (!data.parent_tool_use_id) this.#addEvent(data, into);
   }
 
   /** A line was lost, which may have been a piece: what was given is void, and the block's rest is not given. */
@@ -50,7 +50,7 @@ export class PartialMessages {
     this.#void(into);
   }
 
-  #take(line: StreamEvent, into: EventKind[]): void {
+  #addEvent(line: StreamEvent, into: EventKind[]): void {
     const { event } = line;
     if (event.type === "message_start") {
       this.lose(into);

@@ -1,6 +1,6 @@
 import { durationMs } from "@bufbuild/protobuf/wkt";
 import type { PermissionDenial, ResultEvent } from "../../../gen/breakglass/v1/event_pb.ts";
-import { label } from "./events.ts";
+import { label } from "../events.ts";
 import { ExactJson } from "./exact-json.ts";
 import { MAX_ENTRIES } from "./malformed.ts";
 import { permissionDenial, type ResultMessage } from "./messages.ts";

@@ -43,8 +43,13 @@ export class SentMessages {
   }
 
   /** Those besides the prompt that were not taken up. */
+  get steersWaiting(): string[] {
+    return this.waiting.filter((uuid) => uuid !== this.#promptUuid);
+  }
+
+  /** Those that were not taken up, oldest first. */
   get waiting(): string[] {
-    return [...this.#waiting].filter((uuid) => uuid !== this.#promptUuid);
+    return [...this.#waiting];
   }
 
   /** A further message; answers what it is called. */
@@ -59,22 +64,21 @@ export class SentMessages {
     if (!this.#promptWritten || this.promptWaits) this.#kept.push(line);
   }
 
-  /** The prompt was written, perhaps to another process than before: the lines that come behind it. */
-  takeKept(): string {
+  /** The prompt was written, perhaps to another process than before. Answers the lines that come behind it. */
+  promptWasWritten(): string {
     this.#promptWritten = true;
     return this.#kept.join("");
   }
 
-  /** A message was taken up. Answers whether it was one of these. */
-  take(uuid: string): boolean {
+  /** A message was taken up. Undefined: some message, probably. Answers whether it was one of these, for certain. */
+  takenUp(uuid: string | undefined): boolean {
+    if (uuid === undefined) {
+      const [oldest] = this.#waiting;
+      if (oldest !== undefined) this.#waiting.delete(oldest);
+      return false;
+    }
     this.#echoes = true;
     if (uuid === this.#promptUuid) this.#kept = [];
     return this.#waiting.delete(uuid);
-  }
-
-  /** Some message was taken up, probably. */
-  takeOldest(): void {
-    const [oldest] = this.#waiting;
-    if (oldest !== undefined) this.#waiting.delete(oldest);
   }
 }

@@ -1,7 +1,7 @@
 import { NoticeReason } from "../../../gen/breakglass/v1/event_pb.ts";
 import type { EventKind } from "../agent.ts";
+import { noticeEvent } from "../events.ts";
 import { withAdvice } from "./advice.ts";
-import { noticeEvent } from "./events.ts";
 import { MAX_ENTRIES } from "./malformed.ts";
 import { type AssistantMessage, textBlock } from "./messages.ts";
 import { toInt32 } from "./numbers.ts";

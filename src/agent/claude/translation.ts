@@ -6,12 +6,12 @@ import {
   type ResultEvent,
 } from "../../../gen/breakglass/v1/event_pb.ts";
 import type { EventKind, Spending } from "../agent.ts";
+import { errorEvent, label, noticeEvent, sessionEvent } from "../events.ts";
 import { SHIPPED_AGENT } from "./agent-definition.ts";
 import { appendBlocks, appendToolResults } from "./content.ts";
 import { CostCount } from "./cost-count.ts";
-import { errorEvent, label, noticeEvent, sessionEvent } from "./events.ts";
 import { isUuid } from "./ids.ts";
-import { decodeLine, isIntricate, type Message, parseMessage } from "./line.ts";
+import type { Message } from "./line.ts";
 import { malformedLine, malformedPart, type RefusalCause, refusedLine } from "./malformed.ts";
 import * as messages from "./messages.ts";
 import { type NoticeKind, RATE_LIMIT, SYSTEM_NOTICES } from "./notices.ts";
@@ -110,25 +110,11 @@ export class ClaudeTranslation {
     return { ...(usage && { usage }), totalCostUsd };
   }
 
-  /** Appends the events that one line, without its newline, means. Never throws. After the result: nothing. */
-  translate(bytes: Uint8Array, into: EventKind[]): void {
-    if (this.ended) return;
-    if (isIntricate(bytes)) {
-      this.skipped(bytes.length, "values", into);
-      return;
-    }
-    const line = decodeLine(bytes);
-    if (line.trim() === "") return;
-    const message = parseMessage(line);
-    if (message === undefined) this.malformed(line, into);
-    else this.take(message, line, into);
-  }
-
   /** Appends the events that a message means; `line` is the one that it came in. Never throws. After the end: nothing. */
-  take(message: Message, line: string, into: EventKind[]): void {
+  append(message: Message, line: string, into: EventKind[]): void {
     if (this.ended) return;
     this.#understood++;
-    this.#append(message, line, into);
+    this.#translate(message, line, into);
   }
 
   /** Appends the notice of a line that is no message. */
@@ -138,14 +124,14 @@ export class ClaudeTranslation {
     into.push(malformedLine(line));
   }
 
-  /** Appends the notice of a line that was not handed over. */
-  skipped(bytes: number, cause: RefusalCause, into: EventKind[]): void {
+  /** Appends the notice of a line that was not read. */
+  refused(bytes: number, cause: RefusalCause, into: EventKind[]): void {
     if (this.ended) return;
     this.#partial.lose(into);
     into.push(refusedLine(bytes, cause));
   }
 
-  #append(message: Message, line: string, into: EventKind[]): void {
+  #translate(message: Message, line: string, into: EventKind[]): void {
     switch (message.type) {
       case "assistant":
         this.#assistant(message, line, into);
@@ -157,7 +143,7 @@ export class ClaudeTranslation {
         this.#system(message, into);
         break;
       case "stream_event":
-        if (this.#initialized) this.#partial.take(message, into);
+        if (this.#initialized) this.#partial.add(message, into);
         break;
       case "result":
         this.#end(message, line, into);
@@ -227,7 +213,7 @@ export class ClaudeTranslation {
 
   /** The agent gave a sign of life. Only the first makes an event; ids are taken from every one. */
   #comeUp(sign: Partial<z.output<typeof messages.init>>, into: EventKind[]): void {
-    if (sign.session_id !== undefined) this.#takeSessionId(sign.session_id);
+    if (sign.session_id !== undefined) this.#noteSessionId(sign.session_id);
     if (this.#initialized) return;
     this.#initialized = true;
     into.push(
@@ -242,7 +228,7 @@ export class ClaudeTranslation {
   }
 
   /** Only a UUID becomes an argument of the CLI or a part of a path. */
-  #takeSessionId(id: string): void {
+  #noteSessionId(id: string): void {
     if (isUuid(id)) this.#agentSessionId = id;
   }
 
@@ -269,7 +255,7 @@ export class ClaudeTranslation {
   #reset(message: Message, into: EventKind[]): void {
     const parsed = read(messages.conversationReset, message, into);
     if (parsed === undefined) return;
-    this.#takeSessionId(parsed.new_conversation_id);
+    this.#noteSessionId(parsed.new_conversation_id);
     const text = "The agent began an empty conversation; it does not remember what came before";
     into.push(noticeEvent(NoticeReason.CONVERSATION_RESET, text));
   }

@@ -8,7 +8,7 @@ import { throwExhaustion } from "../../exhaustion.ts";
 
 /** An empty cgroup that was made so long ago waits for no agent any more. */
 const STALE_MS = 10 * 60_000;
-/** What the cgroup of a turn is called, before the turn's process id. */
+/** What the cgroup of an agent is called, before its process id. */
 const PREFIX = "breakglass-";
 /**
  * Takes the umask, enters the group, then becomes the program, without what a shell adds to the environment. Where it cannot
@@ -18,7 +18,7 @@ const LAUNCH =
   '[ -z "$1" ] || umask "$1"; [ -z "$2" ] || { echo 0 >"$2/cgroup.procs"; } 2>/dev/null; shift 2; unset PWD OLDPWD SHLVL; exec "$@"';
 
 /**
- * Where cgroups of turns are made: below the server's own, in the hierarchy of version 2.
+ * Where cgroups of agents are made: below the server's own, in the hierarchy of version 2.
  *
  * A process cannot shed its cgroup by forking, by a session of its own or by clearing its environment. A PID namespace
  * would hold it as well, but an agent that repairs the machine must see and signal the machine's processes.
@@ -46,12 +46,12 @@ export class CgroupRoot {
     }
   }
 
-  /** The directory of a turn's cgroup. */
+  /** The directory of an agent's cgroup. */
   directoryOf(processId: string): string {
     return join(this.directory, PREFIX + processId);
   }
 
-  /** Makes a turn's cgroup. Throws where that fails. */
+  /** Makes an agent's cgroup. Throws where that fails. */
   create(processId: string): string {
     const directory = this.directoryOf(processId);
     mkdirSync(directory);
@@ -121,7 +121,7 @@ export function launch(
 export const LAUNCHER = "breakglass-launcher";
 
 /**
- * The cgroups of turns, by process id, wherever servers on this machine have made them.
+ * The cgroups of agents, by process id, wherever servers on this machine have made them.
  *
  * @throws Error, as the other readings here, where there is no descriptor left to read with: that proves nothing.
  */
@@ -156,7 +156,7 @@ export function killCgroup(directory: string): void {
   writeFileSync(join(directory, "cgroup.kill"), "1");
 }
 
-/** How long the removal of a turn's cgroups waits, all together, for those that are not empty yet. */
+/** How long the removal of an agent's cgroups waits, all together, for those that are not empty yet. */
 const REMOVAL_MS = 1000;
 
 /**

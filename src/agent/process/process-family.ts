@@ -16,7 +16,7 @@ export interface FamilyOrigin {
 }
 
 /**
- * The processes that one turn started, wherever they moved; see `ProcessLooks` for who belongs. What escapes where there
+ * The processes that one agent started, wherever they moved; see `ProcessLooks` for who belongs. What escapes where there
  * is no cgroup: a process that cleared its environment, began a session of its own and lost its parent, all before
  * anyone looked.
  *

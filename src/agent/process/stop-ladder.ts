@@ -1,4 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
+import { byDeadline } from "../../stream/deadline.ts";
 import type { ProcessFamily } from "./process-family.ts";
 
 /** How long each rung waits before the next, in milliseconds. */
@@ -66,10 +67,11 @@ export async function ended(
 ): Promise<boolean> {
   const deadline = performance.now() + withinMs;
   // A look at the process table takes its time: none is spent while the leader is known to live.
-  const waiting = new AbortController();
-  const timeout = delay(withinMs, false, { signal: waiting.signal }).catch(() => false);
-  const exited = await Promise.race([leaderExit.then(() => true), timeout]);
-  waiting.abort();
+  const exited = await byDeadline(
+    leaderExit.then(() => true),
+    withinMs,
+    false,
+  );
   if (!exited) return false;
   while (await family.lives()) {
     if (performance.now() >= deadline) return false;

@@ -9,10 +9,10 @@ export class ProcessesTable {
     this.#statements = statements;
   }
 
-  record({ processId, sessionId, workspace }: LeftProcess): void {
+  record({ processId, sessionKey, workspace }: LeftProcess): void {
     const sql =
       "INSERT OR REPLACE INTO processes (process_id, session_key, workspace) VALUES (?, ?, ?)";
-    this.#statements.run(sql, processId, sessionId, workspace);
+    this.#statements.run(sql, processId, sessionKey, workspace);
   }
 
   recordGone(processId: string): void {
@@ -28,7 +28,7 @@ export class ProcessesTable {
   list(): LeftProcess[] {
     return this.#statements.all("SELECT * FROM processes").map((row) => ({
       processId: String(row.process_id),
-      sessionId: String(row.session_key),
+      sessionKey: String(row.session_key),
       workspace: String(row.workspace),
     }));
   }

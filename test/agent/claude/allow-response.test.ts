@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { allowResponse } from "../../../src/agent/claude/command-line.ts";
+import { allowResponse } from "../../../src/agent/claude/input-lines.ts";
 
 describe("the line that lets a tool be called", () => {
   const REQUEST = '{"type":"control_request","request":{"subtype":"set_permission_mode"}}';

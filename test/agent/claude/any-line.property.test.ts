@@ -11,6 +11,7 @@ import {
   anyMutatedTurn,
   type PrintedTurn,
 } from "../../support/arbitrary-lines.ts";
+import { translateLine } from "../../support/translated-lines.ts";
 import { ID, INIT, reasonsOf, translate } from "./lines.ts";
 import { faultsOfBytes, faultsOfOrder } from "./stream-rules.ts";
 
@@ -20,7 +21,7 @@ type Line = string | Uint8Array;
 function expectRules(lines: readonly Line[], { agent, resumed }: Omit<PrintedTurn, "lines">): void {
   const translation = new ClaudeTranslation({ agent, resumed });
   const events: EventKind[] = [];
-  for (const line of lines) translation.translate(Buffer.from(line), events);
+  for (const line of lines) translateLine(translation, Buffer.from(line), events);
   expect(faultsOfOrder(events, translation)).toEqual([]);
   const { spending, ended } = translation;
   if (!ended) events.push(errorEvent({ reason: ErrorReason.CANCELED, message: "" }, spending));

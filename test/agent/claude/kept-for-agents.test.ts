@@ -2,13 +2,13 @@ import { describe, expect, it } from "vitest";
 import { NoticeReason } from "../../../gen/breakglass/v1/event_pb.ts";
 import { PermissionMode } from "../../../gen/breakglass/v1/turn_pb.ts";
 import type { EventKind } from "../../../src/agent/agent.ts";
-import { AgentMemory } from "../../../src/agent/claude/agent-memory.ts";
+import { AgentMemory } from "../../../src/agent/agent-memory.ts";
 import { BackgroundTasks } from "../../../src/agent/claude/background-tasks.ts";
-import { textEvent } from "../../../src/agent/claude/events.ts";
-import { Interlude } from "../../../src/agent/claude/interlude.ts";
-import { LeftEvents } from "../../../src/agent/claude/left-events.ts";
 import { isIntricate, MAX_VALUES, type Message } from "../../../src/agent/claude/line.ts";
 import { ToolQuestions } from "../../../src/agent/claude/tool-questions.ts";
+import { textEvent } from "../../../src/agent/events.ts";
+import { IdleEvents } from "../../../src/agent/idle-events.ts";
+import { LeftEvents } from "../../../src/agent/left-events.ts";
 
 const MIB = 1024 * 1024;
 
@@ -20,23 +20,21 @@ const lost = (events: readonly EventKind[]) =>
 describe("what a process prints between turns", () => {
   it("is kept up to 4 MiB of events, and the next turn is told how many were not", () => {
     const memory = new AgentMemory(32 * MIB);
-    const { interlude: share } = memory.process();
-    const interlude = new Interlude("breakglass", share);
-    interlude.keep([aText(MIB), aText(20 * MIB), aText(2 * MIB), aText(2 * MIB)]);
-    expect(interlude.isFull).toBe(true);
+    const { idle: share } = memory.process();
+    const idle = new IdleEvents(share);
+    idle.keep([aText(MIB), aText(20 * MIB), aText(2 * MIB), aText(2 * MIB)]);
+    expect(idle.isFull).toBe(true);
     expect(share.taken).toBeLessThan(4 * MIB);
-    const events = interlude.take();
+    const events = idle.drain();
     expect(events.map(({ case: kind }) => kind)).toEqual(["text", "text", "notice"]);
     expect(lost(events)[0]).toMatch(/lost: 2$/);
-    expect([share.taken, interlude.isFull, interlude.take()]).toEqual([0, false, []]);
+    expect([share.taken, idle.isFull, idle.drain()]).toEqual([0, false, []]);
   });
 
   it("is no more than 32 MiB of all processes together, and is given back with each", () => {
     const memory = new AgentMemory(32 * MIB);
     const processes = Array.from({ length: 40 }, () => memory.process());
-    for (const { interlude } of processes) {
-      new Interlude("breakglass", interlude).keep([aText(3 * MIB)]);
-    }
+    for (const { idle } of processes) new IdleEvents(idle).keep([aText(3 * MIB)]);
     expect(memory.taken).toBeGreaterThan(24 * MIB);
     expect(memory.taken).toBeLessThanOrEqual(32 * MIB);
     for (const each of processes) each.close();
@@ -44,10 +42,10 @@ describe("what a process prints between turns", () => {
   });
 
   it("is none that waits for an answer: no other turn could give it", () => {
-    const interlude = new Interlude("breakglass", new AgentMemory(MIB).process().interlude);
+    const idle = new IdleEvents(new AgentMemory(MIB).process().idle);
     const value = { approvalId: "a" } as Extract<EventKind, { case: "approvalRequest" }>["value"];
-    interlude.keep([{ case: "approvalRequest", value }]);
-    expect(interlude.take()).toEqual([]);
+    idle.keep([{ case: "approvalRequest", value }]);
+    expect(idle.drain()).toEqual([]);
   });
 });
 
@@ -57,9 +55,9 @@ describe("what sessions were not told whose process has ended", () => {
     const left = new LeftEvents(memory.left);
     for (let n = 0; n < 10; n++) left.keep(`session-${n}`, [aText(3 * MIB)]);
     expect(memory.taken).toBeLessThanOrEqual(16 * MIB);
-    expect(left.take("session-0").map(({ case: kind }) => kind)).toEqual(["text"]);
-    expect(lost(left.take("session-9"))[0]).toMatch(/lost: 1$/);
-    expect(left.take("session-9")).toEqual([]);
+    expect(left.drain("session-0").map(({ case: kind }) => kind)).toEqual(["text"]);
+    expect(lost(left.drain("session-9"))[0]).toMatch(/lost: 1$/);
+    expect(left.drain("session-9")).toEqual([]);
   });
 });
 

@@ -1,5 +1,6 @@
 import type { EventKind } from "../../../src/agent/agent.ts";
 import { ClaudeTranslation } from "../../../src/agent/claude/translation.ts";
+import { translateLine } from "../../support/translated-lines.ts";
 
 /** The id of a conversation. */
 export const ID = "9fc530c3-31a1-4c14-8865-28ef3331aca6";
@@ -17,7 +18,7 @@ export function append(translation: ClaudeTranslation, ...lines: readonly (strin
   const events: EventKind[] = [];
   for (const line of lines) {
     const text = typeof line === "string" ? line : JSON.stringify(line);
-    translation.translate(Buffer.from(text), events);
+    translateLine(translation, Buffer.from(text), events);
   }
   return events;
 }

@@ -130,7 +130,7 @@ describe("notices", () => {
     expect(reasonsOf(events)).toEqual(lines.map(() => NoticeReason.MALFORMED_OUTPUT));
     expect(valuesOf(events, "notice")[0]?.message).toContain("2.1.330 (Claude Code)");
     expect(translation.understood).toBe(1);
-    translation.skipped(5e9, "limit", events);
+    translation.refused(5e9, "limit", events);
     expect(valuesOf(events, "notice").at(-1)?.message).toContain("5000000000 bytes");
   });
 });

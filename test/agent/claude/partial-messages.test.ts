@@ -2,6 +2,7 @@ import { describe, expect, it, test } from "vitest";
 import type { EventKind } from "../../../src/agent/agent.ts";
 import { ClaudeTranslation } from "../../../src/agent/claude/translation.ts";
 import { ShownText } from "../../support/shown-text.ts";
+import { translateLine } from "../../support/translated-lines.ts";
 import { append, assistant, INIT, translate } from "./lines.ts";
 import { begin, close, open, piece, streamLine } from "./partial-lines.ts";
 import { readTranscript, transcriptNames } from "./transcript.ts";
@@ -122,7 +123,7 @@ test.each(streamed)(
     const texts: string[] = [];
     for (const line of lines) {
       const events: EventKind[] = [];
-      translation.translate(line, events);
+      translateLine(translation, line, events);
       for (const kind of events) {
         if (kind.case === "text") {
           before.push(shown.text);

@@ -64,7 +64,7 @@ describe("result", () => {
   it("ends the turn: nothing follows the first", () => {
     const lines = [RESULT, { ...RESULT, result: "again" }, assistant("late"), "garbage"];
     const { events, translation } = translate(INIT, ...lines);
-    translation.skipped(1, "limit", events);
+    translation.refused(1, "limit", events);
     expect(casesOf(events)).toEqual(["session", "result"]);
     expect(translation.ended).toBe(true);
   });

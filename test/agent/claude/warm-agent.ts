@@ -54,10 +54,10 @@ export async function createWarmAgent(options: Partial<ClaudeOptions> = {}): Pro
     ownWork,
     recorded,
     newTurn: (prompt, more = {}) => {
-      const sessionId = randomUUID();
-      const workspace = join(root, sessionId);
+      const sessionKey = randomUUID();
+      const workspace = join(root, sessionKey);
       mkdirSync(workspace);
-      return { ...aTurn, turnId: randomUUID(), sessionId, workspace, prompt, ...ids(), ...more };
+      return { ...aTurn, turnId: randomUUID(), sessionKey, workspace, prompt, ...ids(), ...more };
     },
     processes: () => processesWith(MARKER, variables[MARKER]!),
     played: ({ agentSessionId }) => playedIn(root, agentSessionId),

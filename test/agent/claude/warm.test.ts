@@ -140,7 +140,7 @@ describe("a session's process", () => {
     await using warm = await createWarmAgent();
     const turn = warm.newTurn("say one");
     await run(warm, turn);
-    await warm.agent.close(turn.sessionId);
+    await warm.agent.close(turn.sessionKey);
     expect(warm.processes()).toEqual([]);
     expect(warm.recorded.size).toBe(0);
   });
@@ -332,7 +332,7 @@ describe("work that the agent begins by itself", () => {
       () => warm.ownWork,
       ({ length }) => length === 1,
     );
-    expect(works).toMatchObject([{ sessionId: turn.sessionId, causeTurnId: turn.turnId }]);
+    expect(works).toMatchObject([{ sessionKey: turn.sessionKey, causeTurnId: turn.turnId }]);
     const events = await finish(works[0]!.run);
     const kinds = events.map(({ case: kind }) => kind).filter((kind) => kind !== "notice");
     expect(kinds).toEqual(["session", "text", "textDelta", "tool", "toolResult", "result"]);

@@ -13,8 +13,8 @@ import {
   launch,
   removeCgroup,
 } from "../../../src/agent/process/cgroup.ts";
+import { ProcessFamilies } from "../../../src/agent/process/process-families.ts";
 import { stopFamily } from "../../../src/agent/process/stop-ladder.ts";
-import { TurnProcesses } from "../../../src/agent/process/turn-processes.ts";
 import { PROCESS_ID_VARIABLE } from "../../../src/config/environment.ts";
 import { createLog } from "../../../src/log.ts";
 import { eventually } from "../../support/processes.ts";
@@ -22,7 +22,7 @@ import { eventually } from "../../support/processes.ts";
 const RUNGS = { askedMs: 0, terminatedMs: 200, killedMs: 5000 };
 const root = CgroupRoot.find();
 const why = root instanceof CgroupRoot ? "" : ` (not here: ${root})`;
-const processes = new TurnProcesses(createLog(() => {}));
+const processes = new ProcessFamilies(createLog(() => {}));
 
 /** Starts a shell in a cgroup of its own and waits for its first line; resolves with what a turn would know of it. */
 async function start(script: string) {

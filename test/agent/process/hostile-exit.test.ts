@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { expect, it } from "vitest";
-import { ClaudeProcess } from "../../../src/agent/claude/claude-process.ts";
+import { PipedProcess } from "../../../src/agent/process/piped-process.ts";
 import { readProcess } from "../../../src/agent/process/process-table.ts";
 
 /** Above the time after which the pipes of a process that has exited are cut. */
@@ -19,7 +19,7 @@ const ended = (pid: number | undefined) => readProcess(pid!) === undefined;
 it("a process's last lines are read where the loop learns of its exit before it sees them, and is held up", async () => {
   // The grandchild keeps stdout open, so that only the cut ends it.
   const script = "sleep 600 & echo $!; read go; echo the result; exit 3";
-  const cli = new ClaudeProcess("sh", ["-c", script], { cwd: "/", env, cgroup: undefined });
+  const cli = new PipedProcess("sh", ["-c", script], { cwd: "/", env, cgroup: undefined });
   let printed = "";
   const first = Promise.withResolvers<void>();
   const read = cli.read((chunk) => {
@@ -49,4 +49,20 @@ it("a process's last lines are read where the loop learns of its exit before it 
   const [grandchild, ...lines] = printed.split("\n");
   process.kill(Number(grandchild), "SIGKILL");
   expect(lines).toEqual(["the result", ""]);
+});
+
+it("what was not taken of a process's output when it exits is not lost, nor is what comes behind it", async () => {
+  const script = "echo first; read go; echo second";
+  const cli = new PipedProcess("sh", ["-c", script], { cwd: "/", env, cgroup: undefined });
+  let refusals = 0;
+  let printed = "";
+  await cli.read((chunk) => {
+    cli.write("go\n");
+    // Long enough for Node to learn of the exit.
+    if (ended(cli.pid)) refusals++;
+    if (refusals < 200) return chunk;
+    printed += chunk;
+    return Buffer.alloc(0);
+  });
+  expect(printed).toBe("first\nsecond\n");
 });

@@ -118,7 +118,7 @@ function createAgent(program: string, token: string, cgroups: boolean): ClaudeAg
 async function start(agent: ClaudeAgent, token: string, count: number) {
   const run = agent.start({
     turnId: randomUUID(),
-    sessionId: randomUUID(),
+    sessionKey: randomUUID(),
     agentSessionId: randomUUID(),
     workspace: directory,
     prompt: "x",

@@ -2,19 +2,19 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { afterEach, describe, expect, it } from "vitest";
+import { ProcessFamilies } from "../../../src/agent/process/process-families.ts";
 import type { ProcessFamily } from "../../../src/agent/process/process-family.ts";
 import {
   listProcesses,
   readEnvironmentVariable,
 } from "../../../src/agent/process/process-table.ts";
 import { stopFamily } from "../../../src/agent/process/stop-ladder.ts";
-import { TurnProcesses } from "../../../src/agent/process/turn-processes.ts";
 import { PROCESS_ID_VARIABLE } from "../../../src/config/environment.ts";
 import { createLog } from "../../../src/log.ts";
 import { eventually } from "../../support/processes.ts";
 
 const RUNGS = { askedMs: 300, terminatedMs: 300, killedMs: 3000 };
-const processes = new TurnProcesses(
+const processes = new ProcessFamilies(
   createLog(() => {}),
   false,
 );

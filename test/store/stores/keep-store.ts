@@ -61,7 +61,7 @@ async function fill(store: Store): Promise<void> {
   const workspace = `/var/lib/breakglass/sessions/${id("workspace", 1)}`;
   await store.recordProcess({
     processId: id("process", 1),
-    sessionId: id("session", 1),
+    sessionKey: id("session", 1),
     workspace,
   });
   await run(store, "alice", 1, 2, [text("It is the gateway.")], SUCCEEDED, { model: "opus" });

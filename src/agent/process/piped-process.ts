@@ -2,8 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import type { Socket } from "node:net";
 import { setTimeout as delay, setImmediate as nextLoop } from "node:timers/promises";
 import { ByteTail } from "../../stream/byte-tail.ts";
-import { LAUNCHER, type LaunchPlan, launch } from "../process/cgroup.ts";
-import { controlRequest } from "./command-line.ts";
+import { LAUNCHER, type LaunchPlan, launch } from "./cgroup.ts";
 
 const STDERR_TAIL_BYTES = 8 * 1024;
 /** `exit` was measured 4 s before `close` where a grandchild held stdout; what comes so late is nobody's output. */
@@ -32,13 +31,13 @@ export interface ProcessExit {
 }
 
 /** What a process is started in. */
-export interface ClaudeProcessOptions extends LaunchPlan {
+export interface PipedProcessOptions extends LaunchPlan {
   readonly cwd: string;
-  readonly env: Record<string, string>;
+  readonly env: Readonly<Record<string, string>>;
 }
 
-/** One process of the CLI: its pipes are always drained, its stdin never throws, its end comes exactly once. */
-export class ClaudeProcess {
+/** A process that is spoken with over its pipes: they are always drained, its stdin never throws, its end comes exactly once. */
+export class PipedProcess {
   /** At the limit of file descriptors it is without streams, and tells so by an `error` event. */
   readonly #child: ChildProcess | undefined;
   readonly #stderr = new ByteTail(STDERR_TAIL_BYTES);
@@ -54,7 +53,7 @@ export class ClaudeProcess {
   constructor(
     path: string | undefined,
     args: readonly string[],
-    { cgroup, umask, ...options }: ClaudeProcessOptions,
+    { cgroup, umask, ...options }: PipedProcessOptions,
   ) {
     if (path === undefined) {
       const startError = Object.assign(new Error("it is not on PATH"), { code: "ENOENT" });
@@ -109,12 +108,6 @@ export class ClaudeProcess {
     this.#child?.stdin?.end();
   }
 
-  /** Asks it to stop what it does, and to exit. */
-  interrupt(): void {
-    this.write(controlRequest("stop", { subtype: "interrupt" }));
-    this.endInput();
-  }
-
   /**
    * Hands what it prints to `take`, which answers what it has not taken and gets it again behind everybody else's turn.
    * Resolves when nothing more comes. To be called once.
@@ -134,13 +127,19 @@ export class ClaudeProcess {
       this.#giveUntaken = () => {
         if (!this.#isPaused) give(this.#untaken);
       };
+      // When a process has exited Node has its pipes flow, paused or not.
+      const receive = (chunk: Buffer) => {
+        if (!this.#isPaused && this.#untaken.length === 0) return give(chunk);
+        this.#untaken = Buffer.concat([this.#untaken, chunk]);
+        this.#goOn();
+      };
       const finish = () => {
         hasEnded = true;
-        stdout.off("data", give).off("end", finish).off("close", finish);
+        stdout.off("data", receive).off("end", finish).off("close", finish);
         if (this.#untaken.length === 0) resolve();
       };
       // Cut, after the process had ended, it closes without an end: `exit` tells how.
-      stdout.on("data", give).on("end", finish).on("close", finish);
+      stdout.on("data", receive).on("end", finish).on("close", finish);
     });
   }
 

@@ -8,8 +8,8 @@ import { ProcessWatch } from "./process-watch.ts";
 /** Between two tries to look for cgroups, where there is no descriptor left to look with. */
 const BLIND_POLL_MS = 100;
 
-/** How this machine holds together what a turn starts; says in the log which way is in force. */
-export class TurnProcesses {
+/** How this machine holds together what an agent's process starts; says in the log which way is in force. */
+export class ProcessFamilies {
   readonly #root: CgroupRoot | undefined;
   readonly #watch: ProcessWatch;
   readonly #log: Log;
@@ -25,26 +25,26 @@ export class TurnProcesses {
     if (hasProcessTable) this.#watch.prepare();
     const held = this.#root ? "cgroup" : hasProcessTable ? "environment mark" : "process group";
     const why = root instanceof CgroupRoot ? { directory: root.directory } : { noCgroup: root };
-    log.info("what a turn starts is held together", { by: held, ...why });
+    log.info("what an agent starts is held together", { by: held, ...why });
   }
 
-  /** Makes a turn's cgroup; undefined where there is none to be had: its processes are found all the same. */
+  /** Makes a process's cgroup; undefined where there is none to be had: what it starts is found all the same. */
   createCgroup(processId: string): string | undefined {
     try {
       return this.#root?.create(processId);
     } catch (error) {
-      this.#log.warn("a turn gets no cgroup", { error });
+      this.#log.warn("an agent gets no cgroup", { error });
       return undefined;
     }
   }
 
-  /** What a turn that was started here has started. */
+  /** What a process that was started here has started. */
   family(origin: FamilyOrigin): ProcessFamily {
     return new ProcessFamily(origin, this.#watch);
   }
 
   /**
-   * What is left of a turn of a server before this one, and the cgroup that it was in. Resolves once that can be looked
+   * What is left of a process of a server before this one, and the cgroup that it was in. Resolves once that can be looked
    * for.
    */
   async leftFamily(
@@ -60,7 +60,7 @@ export class TurnProcesses {
         this.#left ??= findCgroups();
         return this.#left;
       } catch (error) {
-        if (!isTold) this.#log.error("the cgroups of turns cannot be looked for", { error });
+        if (!isTold) this.#log.error("the cgroups of agents cannot be looked for", { error });
         await delay(BLIND_POLL_MS);
       }
     }

@@ -1,4 +1,4 @@
-import { MemoryBudget } from "../../stream/memory-budget.ts";
+import { MemoryBudget } from "../stream/memory-budget.ts";
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
@@ -14,18 +14,18 @@ const KEPT_BYTES = 32 * MIB;
 const LINES = 2;
 /** A process has so much whatever the others do, so that none of them can cost it a usual line. */
 const RESERVED_BYTES = MIB;
-/** What of a process's lines its turn is still at, beside the line that it prints. */
+/** What of a process's lines a turn is still at, beside the line that it prints. */
 const GIVEN_BYTES = 2 * MIB;
 /** What a process may leave unread of the answers to what it asks. They are some 200 bytes each. */
 const REPLIES_BYTES = MIB;
 /** For inputs that wait for an approval. An input is at most as large as an event; most are below 1 KiB. */
 const QUESTIONS = { bytes: 8 * MIB, reserved: MIB };
 /** What a process prints between turns may hold until the next one; more than background tasks are known to give. */
-const INTERLUDE = { bytes: 4 * MIB, reserved: 256 * KIB };
+const IDLE = { bytes: 4 * MIB, reserved: 256 * KIB };
 /** For what sessions whose process has ended are told with their next turn, all of them together. */
 const LEFT_BYTES = 16 * MIB;
 
-/** An id that is longer is none: the longest that the CLI was seen to give has 36 characters. */
+/** An id that is longer is none: the longest that an agent was seen to give has 36 characters. */
 export const MAX_ID_LENGTH = 200;
 
 /** What is counted on behalf of one process. */
@@ -35,7 +35,7 @@ export interface ProcessMemory {
   /** Answers to what it asked that it has not read. */
   readonly replies: MemoryBudget;
   /** What it printed between turns. */
-  readonly interlude: MemoryBudget;
+  readonly idle: MemoryBudget;
   /** What it asked that waits for an answer. */
   readonly questions: MemoryBudget;
   /** Gives all of it back. Idempotent. */
@@ -70,11 +70,11 @@ export class AgentMemory {
       reserved: RESERVED_BYTES,
     });
     const replies = this.#kept.share({ bytes: REPLIES_BYTES, reserved: REPLIES_BYTES });
-    const interlude = this.#kept.share(INTERLUDE);
+    const idle = this.#kept.share(IDLE);
     const questions = this.#kept.share(QUESTIONS);
-    const shares = [lines, replies, interlude, questions];
+    const shares = [lines, replies, idle, questions];
     return {
-      ...{ lines, replies, interlude, questions },
+      ...{ lines, replies, idle, questions },
       close: () => {
         for (const share of shares) share.close();
       },

@@ -1,0 +1,36 @@
+import { randomUUID } from "node:crypto";
+import { NoticeReason } from "../../../gen/breakglass/v1/event_pb.ts";
+import type { AgentTurn, EventKind } from "../agent.ts";
+import { noticeEvent } from "../events.ts";
+import type { Opening } from "./command-line.ts";
+import { conversationOrigin } from "./config-directory.ts";
+
+/** How a turn is taken up by a fresh process. */
+export interface ChosenOpening {
+  /** The turn, in the conversation that it is held in. */
+  readonly turn: AgentTurn;
+  readonly opening: Opening;
+  /** What the operator is to know of the choice. */
+  readonly notice?: EventKind;
+}
+
+/**
+ * Chooses how a turn's conversation is taken up, by what the CLI has on disk. One that is there from somebody else is not:
+ * the agent would remember what is not this session's. Then it is another, empty one.
+ *
+ * @param known - What the CLI says that it takes. Undefined: it has not been asked.
+ */
+export async function chooseOpening(
+  turn: AgentTurn,
+  directory: string,
+  known?: Opening,
+): Promise<ChosenOpening> {
+  const origin = await conversationOrigin(directory, turn.agentSessionId, turn.workspace);
+  if (origin !== "foreign") {
+    return { turn, opening: known ?? (origin === undefined ? "new" : "resume") };
+  }
+  const text =
+    "The record that the agent has of the session's conversation was begun in another directory: it is not this session's, and the agent began an empty conversation";
+  const notice = noticeEvent(NoticeReason.CONVERSATION_RESET, text);
+  return { turn: { ...turn, agentSessionId: randomUUID() }, opening: "new", notice };
+}

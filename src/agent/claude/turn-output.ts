@@ -1,0 +1,219 @@
+import { NoticeReason } from "../../../gen/breakglass/v1/event_pb.ts";
+import type { ApprovalAnswer, EventKind, Spending } from "../agent.ts";
+import { noticeEvent } from "../events.ts";
+import { weightOf } from "../idle-events.ts";
+import { OpenTools } from "../open-tools.ts";
+import type { ProcessExit } from "../process/piped-process.ts";
+import { RunOutput } from "../run-output.ts";
+import { CarriedEvents } from "./carried-events.ts";
+import type { Conversation } from "./conversation.ts";
+import { explainExit, explainStartError } from "./failures.ts";
+import type { Message } from "./line.ts";
+import type { RefusalCause } from "./malformed.ts";
+import type { ResultMessage } from "./messages.ts";
+import { ToolQuestions } from "./tool-questions.ts";
+import { ClaudeTranslation, type ResultRole } from "./translation.ts";
+import type { TurnReader } from "./turn-reader.ts";
+
+/** Whose output it is: what its lines mean beside their events. Must not throw. */
+export interface TurnListener extends Pick<TurnReader, "cameUp" | "strayed" | "ended"> {
+  /** The turn asks for more than there is. */
+  wanted(): void;
+  /** One of our messages was taken up. Undefined: one of them may have been. */
+  takenUp(uuid: string | undefined): void;
+  /** What a result means to the turn. */
+  roleOf(result: ResultMessage): ResultRole;
+  /** A batch is to be given; where the translation has ended it is the last. */
+  made(batch: EventKind[]): void;
+}
+
+/**
+ * What the lines of one turn are made into, batch after batch, with what the turn tells of beside them.
+ *
+ * 1. What was made of one process's lines and not given yet goes with it: another process's begin anew.
+ */
+export class TurnOutput implements TurnReader {
+  readonly #agent: string;
+  readonly #listener: TurnListener;
+  readonly #output: RunOutput;
+  readonly #tools = new OpenTools();
+  readonly #carried = new CarriedEvents();
+  #translation: ClaudeTranslation | undefined;
+  #questions: ToolQuestions | undefined;
+  #batch: EventKind[] = [];
+  #lines = 0;
+  #hasPrinted = false;
+
+  /** @param agent - The agent definition that was asked for. */
+  constructor(agent: string, listener: TurnListener) {
+    this.#agent = agent;
+    this.#listener = listener;
+    this.#output = new RunOutput(() => listener.wanted());
+  }
+
+  /** To be read once. */
+  get batches(): AsyncIterable<EventKind[]> {
+    return this.#output.batches;
+  }
+
+  /** Whether the turn has to take up what it was given before more is read. */
+  get mustWait(): boolean {
+    return this.#output.mustWait;
+  }
+
+  /** What the lines were found to say so far. Undefined: no process has been given the turn. */
+  get translation(): ClaudeTranslation | undefined {
+    return this.#translation;
+  }
+
+  /** What is known so far of usage and cost. */
+  get spending(): Spending {
+    return this.#translation?.spending ?? { totalCostUsd: 0 };
+  }
+
+  /** Whether a tool runs, or a question waits for an answer. */
+  get hasOpenCalls(): boolean {
+    return !this.#tools.isEmpty || this.#questions?.isEmpty === false;
+  }
+
+  /** What comes from now on is of this conversation. */
+  attach(conversation: Conversation): void {
+    const asked: EventKind[] = [];
+    // Nobody waits any more for what another process asked.
+    this.#questions?.close(asked);
+    // 1.
+    this.#output.chargeTo(conversation.memory.lines);
+    this.#batch = asked;
+    this.#lines = 0;
+    this.#hasPrinted = false;
+    this.#questions = new ToolQuestions(conversation);
+    this.#translation = new ClaudeTranslation({
+      agent: this.#agent,
+      resumed: conversation.remembers,
+      costs: conversation.costs,
+      roleOf: (result) => this.#listener.roleOf(result),
+    });
+  }
+
+  /** Tells of the time before the turn, too. */
+  carry(events: readonly EventKind[]): void {
+    this.#carried.add(events);
+    this.#output.charge(weightOf(...events));
+  }
+
+  /** Tells of this before all else. */
+  carryFirst(event: EventKind): void {
+    this.#carried.putFirst(event);
+  }
+
+  cameUp(): void {
+    this.#listener.cameUp();
+  }
+
+  message(message: Message, line: string): void {
+    this.#note(line.length);
+    const first = this.#batch.length;
+    this.#translation!.append(message, line, this.#batch);
+    for (let i = first; i < this.#batch.length; i++) this.#tools.note(this.#batch[i]!);
+    // What follows in the same piece is not this turn's.
+    if (this.#translation!.ended) this.flush();
+  }
+
+  malformed(line: string): void {
+    this.#note();
+    this.#translation!.malformed(line, this.#batch);
+  }
+
+  refused(bytes: number, cause: RefusalCause): void {
+    this.#note();
+    // It may have been the echo of a message of that length.
+    this.#listener.takenUp(undefined);
+    this.#translation!.refused(bytes, cause, this.#batch);
+  }
+
+  takenUp(uuid: string): void {
+    this.#note();
+    this.#listener.takenUp(uuid);
+  }
+
+  asked(message: Message, line: string): void {
+    this.#note(line.length);
+    // What has ended asks nobody.
+    if (!this.#translation!.ended) this.#questions!.ask(message, line, this.#batch);
+  }
+
+  withdrawn(requestId: string): void {
+    this.#note();
+    this.#questions!.withdraw(requestId, this.#batch);
+  }
+
+  strayed(message: Message, line: string): void {
+    this.#listener.strayed(message, line);
+  }
+
+  distrusted(why: string): void {
+    this.#note();
+    if (this.#translation!.ended) return;
+    const text = `The agent ${why}, and is ended`;
+    this.#batch.push(noticeEvent(NoticeReason.AGENT_WARNING, text));
+  }
+
+  flush(): void {
+    if (this.#lines === 0) return;
+    this.#lines = 0;
+    const { conversationUnknown, ended } = this.#translation!;
+    if (conversationUnknown) {
+      this.#output.discharge();
+      return;
+    }
+    const batch = this.#carried.putInto(this.#batch, ended);
+    this.#batch = [];
+    this.#listener.made(batch);
+  }
+
+  ended(exit: ProcessExit): void {
+    this.#listener.ended(exit);
+  }
+
+  answer(approvalId: string, answer: ApprovalAnswer): void {
+    this.#questions?.answer(approvalId, answer);
+  }
+
+  /** What is left to be given, with an event that says why a process ended without a result. */
+  explain(exit: ProcessExit, stderrTail: string, command: string): EventKind[] {
+    const { understood, initialized } = this.#translation!;
+    const printed = this.#hasPrinted;
+    const said = { stderrTail, understood, initialized, agent: this.#agent, printed };
+    const why =
+      exit.startError === undefined
+        ? explainExit({ ...exit, ...said })
+        : explainStartError(exit.startError, command);
+    const end: EventKind = { case: "error", value: { ...why, ...this.spending } };
+    return this.#carried.putInto([...this.#batch, end], true);
+  }
+
+  give(batch: EventKind[]): void {
+    this.#output.give(batch);
+  }
+
+  /** Nothing more comes; where there is a failure, whoever asks on is told of it. */
+  close(failure?: Error): void {
+    this.#questions?.close([]);
+    this.#output.close(failure);
+  }
+
+  /** Gives up what was not read, and what waits for an answer. */
+  takeBack(): EventKind[] {
+    const unread = [...this.#output.takeBack(), ...this.#batch.splice(0)];
+    this.#output.discharge();
+    this.#questions?.refuseAll();
+    return unread;
+  }
+
+  /** @param bytes - What the events of the line hold, about: as much as the line. */
+  #note(bytes = 0): void {
+    this.#lines++;
+    this.#output.charge(bytes);
+    this.#hasPrinted = true;
+  }
+}
