@@ -60,3 +60,13 @@ export function startCommand(
 export function runCommand(...parameters: Parameters<typeof startCommand>): Promise<Ended> {
   return startCommand(...parameters).ended;
 }
+
+const MANY = fileURLToPath(new URL("many-commands.ts", import.meta.url));
+
+/** Runs commands to their ends, one after the other, in one process. */
+export async function runCommands(commands: readonly (readonly string[])[]): Promise<Ended[]> {
+  const child = spawn(process.execPath, [MANY, JSON.stringify(commands)], { env: COMPILE_CACHE });
+  const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr)]);
+  if (stdout === "") throw new Error(`the commands did not end: ${stderr}`);
+  return JSON.parse(stdout) as Ended[];
+}

@@ -197,7 +197,7 @@ async function fill(
   using stack = new DisposableStack();
   const authenticated = Array.from({ length: 10 }, () => stack.use(connect(url, headers)));
   for (const { client } of authenticated) await client.listSessions({});
-  const flood = stack.use(await ConnectionFlood.begin(url, 2 * limit));
+  const flood = stack.use(await ConnectionFlood.begin(url, limit));
   const kept = await eventually(
     () => flood.open,
     (open) => open < limit,

@@ -23,13 +23,13 @@ async function startServer(isTls: boolean) {
 }
 
 describe("the first bytes of a connection", () => {
-  it.each(["P", "PR", "PRI"])(
-    "that are %j and no more hold nobody up, and the server ends when told to",
-    async (first) => {
-      await using started = await startServer(false);
-      const { server } = started;
-      await using witness = startWitness(server.url);
-      using client = await RawClient.open(server.url);
+  it("that are P, PR or PRI and no more hold nobody up, and the server ends when told to", async () => {
+    await using started = await startServer(false);
+    const { server } = started;
+    await using witness = startWitness(server.url);
+    using clients = new DisposableStack();
+    for (const first of ["P", "PR", "PRI"]) {
+      const client = clients.use(await RawClient.open(server.url));
       await client.write([Buffer.from(first)]);
       const before = witness.answers;
       expect(
@@ -38,12 +38,12 @@ describe("the first bytes of a connection", () => {
           (now) => now > before + 5,
         ),
       ).toBeGreaterThan(before + 5);
-      expect(witness.faults).toEqual([]);
-      expect(witness.longestMs).toBeLessThan(PROMPT_MS);
-      await witness[Symbol.asyncDispose]();
-      expect(await server.end("SIGTERM")).toBe(0);
-    },
-  );
+    }
+    expect(witness.faults).toEqual([]);
+    expect(witness.longestMs).toBeLessThan(PROMPT_MS);
+    await witness[Symbol.asyncDispose]();
+    expect(await server.end("SIGTERM")).toBe(0);
+  });
 
   describe.each([
     ["in clear text", false],

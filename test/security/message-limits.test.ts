@@ -11,7 +11,13 @@ const LIMITS = { maxPromptBytes: 2 * MIB, maxAttachmentBytes: 8 * MIB };
 const METHODS: readonly DescMethod[] = BreakglassService.methods;
 const { runTurn, getSession, steerTurn, resolveApproval } = BreakglassService.method;
 
-const server = useRawServer();
+/** A twentieth of what a server takes by default: what is a byte too long is that of any limit. */
+const SMALLER = { maxPromptBytes: 100 * KIB, maxAttachmentBytes: 400 * KIB };
+
+const server = useRawServer({
+  BREAKGLASS_MAX_PROMPT_BYTES: String(SMALLER.maxPromptBytes),
+  BREAKGLASS_MAX_ATTACHMENT_BYTES: String(SMALLER.maxAttachmentBytes),
+});
 const { call, send } = server;
 
 /** A message of exactly so many bytes that says nothing: white space, or a field that nobody knows. */
@@ -31,7 +37,7 @@ describe.each(RAW_WAYS.map((way) => [nameOf(way), way] as const))("over %s", (_n
   it.each(METHODS.map((method) => [method.name, method] as const))(
     "%s takes a message up to its limit, and none above it",
     async (_method, method) => {
-      const { binaryBytes, jsonBytes } = messageLimitsOf(method, LIMITS);
+      const { binaryBytes, jsonBytes } = messageLimitsOf(method, SMALLER);
       const most = way.isJson ? jsonBytes : binaryBytes;
       // Only what nobody asks for can be as long as a prompt: it is refused for what it does not say.
       const taken = await call(method, way, empty(way.isJson, most));

@@ -87,12 +87,14 @@ describe.each(GZIPPED.map((way) => [nameOf(way), way] as const))("over %s", (_na
   it.each(shapes.map((shape) => [shape.name, shape] as const))(
     "nobody waits for a message of %s",
     async (_name, shape) => {
-      for (const [method, bytes] of [
-        [runTurn, mostOf(way)],
-        [getSession, 13 * MIB],
-        [getSession, 15 * 1024],
+      const large = shaped(shape, runTurn, way, mostOf(way));
+      for (const [method, message] of [
+        [runTurn, large],
+        // Far larger than what it takes.
+        [getSession, large],
+        [getSession, shaped(shape, getSession, way, 15 * 1024)],
       ] as const) {
-        const { code } = await send(method, way, shaped(shape, method, way, bytes));
+        const { code } = await send(method, way, message);
         expect(["InvalidArgument", "ResourceExhausted"]).toContain(code);
       }
     },

@@ -27,12 +27,16 @@ export interface RawServer {
   call: RawServer["send"];
 }
 
-/** The server of all the tests of a file, with one connection: it is started before them, and ends behind them. */
-export function useRawServer(): RawServer {
+/**
+ * The server of all the tests of a file, with one connection: it is started before them, and ends behind them.
+ *
+ * @param settings - Variables of its environment.
+ */
+export function useRawServer(settings: Readonly<Record<string, string>> = {}): RawServer {
   let server: TestServer;
   let session: ClientHttp2Session;
   beforeAll(async () => {
-    server = await startTestServer();
+    server = await startTestServer(settings);
     session = openRaw(server.url);
   });
   afterAll(async () => {

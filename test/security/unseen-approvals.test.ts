@@ -1,11 +1,11 @@
-import { describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import {
   ApprovalDecision,
   NoticeReason,
   type TurnEvent,
 } from "../../gen/breakglass/v1/event_pb.ts";
 import { PermissionMode } from "../../gen/breakglass/v1/turn_pb.ts";
-import { said, startLiveServer } from "../e2e/live-server.ts";
+import { type LiveServer, said, startLiveServer } from "../e2e/live-server.ts";
 import type { EventReader } from "../support/event-reader.ts";
 import { valuesOf } from "../support/events.ts";
 import { script } from "../support/gate.ts";
@@ -13,6 +13,12 @@ import { refusalOf } from "../support/refusals.ts";
 
 const permissionMode = PermissionMode.ASK;
 const SMALL_EVENTS = { BREAKGLASS_MAX_EVENT_BYTES: "16384" };
+
+let live: LiveServer;
+beforeAll(async () => {
+  live = await startLiveServer(SMALL_EVENTS);
+});
+afterAll(() => live[Symbol.asyncDispose]());
 
 const DEEP = `${'{"a":'.repeat(2500)}1${"}".repeat(2500)}`;
 const LARGE = `{"command":"true ${"#".repeat(20_000)}; rm -rf /"}`;
@@ -40,7 +46,6 @@ describe("a tool call that cannot be shown whole", () => {
   ])(
     "because it %s is denied by itself, and the agent is told why",
     async (_why, input, name, told) => {
-      await using live = await startLiveServer(SMALL_EVENTS);
       const prompt = script(`question r1 ${question("r1", input, name)}`, "say on");
       const events = await live.run({ prompt, permissionMode });
       expect(valuesOf(events, "approvalRequest")).toEqual([]);
@@ -53,7 +58,6 @@ describe("a tool call that cannot be shown whole", () => {
   );
 
   it("is answered in words that say what the agent can do", async () => {
-    await using live = await startLiveServer(SMALL_EVENTS);
     const events = await live.run({ prompt: `ask Bash ${LARGE}`, permissionMode });
     expect(valuesOf(events, "toolResult")).toMatchObject([
       { isError: true, content: expect.stringMatching(/20\d\d\d bytes.*Make the call smaller/) },
@@ -70,7 +74,6 @@ describe("what was shown of a tool call", () => {
     ["has half a character", String.raw`{"command":"\ud800"}`, undefined],
     ["is long", FAR, undefined],
   ])("is what is run, where it %s", async (_what, input, shown = input) => {
-    await using live = await startLiveServer();
     const prompt = script(`question r1 ${question("r1", input)}`);
     const reader = live.open({ prompt, permissionMode });
     const { turnId, approvalId, request } = await asked(reader);
@@ -84,7 +87,6 @@ describe("what was shown of a tool call", () => {
 
 describe("a question under an id that waits already", () => {
   it("takes its place, and no answer to the first is taken for one to the second", async () => {
-    await using live = await startLiveServer();
     const second = question("r1", '{"command":"rm"}');
     const prompt = script(`print ${question("r1", '{"command":"ls"}')}`, `question r1 ${second}`);
     const reader = live.open({ prompt, permissionMode });

@@ -1,7 +1,7 @@
 import { connect, type Socket } from "node:net";
 
 /** Before a connection that was closed is made again: quick enough to take what becomes free, slow enough to be no load. */
-const AGAIN_MS = 200;
+const AGAIN_MS = 500;
 
 /** Connections that say nothing: as many as the server keeps, and more that it closes, each of which comes again. */
 export class ConnectionFlood implements Disposable {
