@@ -106,39 +106,63 @@ export interface SortHarm {
   readonly root: string;
 }
 
+/** Has agents do one sort of thing on a server of their own, beside a turn that is timed. */
+export async function measureSort(name: string, agents: number): Promise<SortHarm> {
+  await using hoarding = await startHoarding(name, agents);
+  const { server, ground } = hoarding;
+  using connection = connect(server.url);
+  const clock = startClock(connection, ground);
+  await clock.started;
+  await delay(QUIET_MS);
+  const quietMs = lateness(clock.take());
+  const growthMb = await hoarding.growthMb(HOARDING_MS);
+  const busyMs = lateness(clock.take());
+  await hoarding.end();
+  return { growthMb, quietMs, busyMs, faults: await clock.end(), root: ground.root };
+}
+
 /**
- * Has agents do one sort of thing on a server of their own, beside a turn that is timed.
+ * By how many megabytes a server grows while agents do one sort of thing, and no other turn is there: then each of them is
+ * read as fast as the server can.
  *
  * @param forMs - What they have not printed then they are not let print.
  */
-export async function measureSort(
-  name: string,
-  agents: number,
-  forMs = HOARDING_MS,
-): Promise<SortHarm> {
+export async function growthAlone(name: string, agents: number, forMs: number): Promise<number> {
+  await using hoarding = await startHoarding(name, agents);
+  const growthMb = await hoarding.growthMb(forMs);
+  await hoarding.end();
+  return growthMb;
+}
+
+/** Starts a server with agents that wait to hoard. */
+async function startHoarding(name: string, agents: number) {
   const sort = SORTS[name]!;
-  await using ground = await createGround({
-    BREAKGLASS_MAX_CONCURRENT_TURNS: String(2 * AGENTS),
-    BREAKGLASS_MAX_WARM_PROCESSES: String(AGENTS),
-  });
-  await using server = await startFaultServer(ground);
-  using connection = connect(server.url);
-  using others = connect(server.url);
-  const clock = startClock(connection, ground);
+  await using cleanup = new AsyncDisposableStack();
+  const ground = cleanup.use(
+    await createGround({
+      BREAKGLASS_MAX_CONCURRENT_TURNS: String(2 * AGENTS),
+      BREAKGLASS_MAX_WARM_PROCESSES: String(AGENTS),
+    }),
+  );
+  const server = cleanup.use(await startFaultServer(ground));
+  const connection = cleanup.use(connect(server.url));
   const gate = createGate(ground.root);
-  const runs = Array.from({ length: agents }, (_, n) => hoard(others, ground, sort, gate, n));
+  const runs = Array.from({ length: agents }, (_, n) => hoard(connection, ground, sort, gate, n));
   await Promise.all(runs.map(({ ready }) => ready));
-  clock.take();
-  await delay(QUIET_MS);
-  const quietMs = lateness(clock.take());
-  forgetPeakMemory(server.pid);
-  const before = peakMemoryMb(server.pid);
-  gate.open();
-  await Promise.race([Promise.all(runs.map(({ done }) => done)), delay(forMs)]);
-  const growthMb = peakMemoryMb(server.pid) - before;
-  const busyMs = lateness(clock.take());
-  await Promise.all(runs.map(({ end }) => end()));
-  return { growthMb, quietMs, busyMs, faults: await clock.end(), root: ground.root };
+  const owned = cleanup.move();
+  return {
+    ground,
+    server,
+    async growthMb(forMs: number): Promise<number> {
+      forgetPeakMemory(server.pid);
+      const before = peakMemoryMb(server.pid);
+      gate.open();
+      await Promise.race([Promise.all(runs.map(({ done }) => done)), delay(forMs)]);
+      return peakMemoryMb(server.pid) - before;
+    },
+    end: () => Promise.all(runs.map(({ end }) => end())),
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
 }
 
 /** The 99th of a hundred; where nothing came at all it is late for good. */
@@ -195,6 +219,7 @@ function startClock({ client }: TestClient, { root }: Ground) {
   const recording = new Recording(client.runTurn(message));
   let taken = 0;
   return {
+    started: recording.received(2),
     /** How long each text took since the last call, in milliseconds. */
     take(): number[] {
       const first = taken;

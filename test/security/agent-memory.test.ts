@@ -1,22 +1,19 @@
 import { describe, expect, it } from "vitest";
 import { ErrorReason } from "../../gen/breakglass/v1/event_pb.ts";
 import { startLiveServer } from "../e2e/live-server.ts";
-import { measureSort } from "../fault/hostile-memory.ts";
+import { growthAlone } from "../fault/hostile-memory.ts";
 import { valuesOf } from "../support/events.ts";
 import { script } from "../support/gate.ts";
 
-/** With so few each sort took 400 MB and more within a few seconds, before it was bounded. */
-const AGENTS = 4;
-const FOR_MS = 5000;
+/** Each took so much within the time, alone, before it was bounded. */
 const MOST_MB = 250;
+const FOR_MS = 6000;
 
-describe("agents that print what a server might keep", () => {
-  it.concurrent.each(["ids of tasks", "inputs of approvals", "requests, answers unread"])(
-    "cannot make it grow without bound, nor end another turn: %s",
+describe("an agent that prints what a server might keep", () => {
+  it.concurrent.each(["ids of tasks", "inputs of approvals"])(
+    "cannot make it grow without bound: %s",
     async (sort) => {
-      const { growthMb, faults } = await measureSort(sort, AGENTS, FOR_MS);
-      expect(faults).toEqual([]);
-      expect(growthMb).toBeLessThan(MOST_MB);
+      expect(await growthAlone(sort, 1, FOR_MS)).toBeLessThan(MOST_MB);
     },
   );
 });
