@@ -293,9 +293,11 @@ export class Turns {
    */
   async recover(): Promise<void> {
     const { store, agent, sessionsDir } = this.#options;
-    const left = (await store.listLeftTurns()).map((turn) => new LeftTurn(turn, this.#options));
+    const left = (await store.listLeftTurns(store.lease.owner)).map(
+      (turn) => new LeftTurn(turn, this.#options),
+    );
     for (const turn of left) this.#unended.hold(turn);
-    for (const process of await store.listLeftProcesses()) {
+    for (const process of await store.listLeftProcesses(store.lease.owner)) {
       this.#gates.close(process.sessionId, this.#endProcess(process));
     }
     void this.#removals.recover();

@@ -15,7 +15,7 @@ const DRAINING = { reason: "DRAINING", message: "the server is shutting down" } 
 /**
  * Every turn that has no terminal event on disk, and how many more there may be.
  *
- * 1. A turn is counted from when the store is asked to record it, and held until its end is on disk.
+ * 1. A turn is counted from when the store is asked to record it, and held until its end is on disk or another server's.
  * 2. No turn goes on once all are stopped, one that was being recorded then neither.
  */
 export class UnendedTurns {
@@ -55,13 +55,13 @@ export class UnendedTurns {
    * Records a turn, or finds the one that the same request started before.
    *
    * @param begin - Begins one that is new; it is held until it has ended.
-   * @throws Refusal as `Store.createTurn`.
+   * @throws Refusal as `Store.createTurn`, FENCED.
    */
   async create(
     start: TurnStart,
     begin: (started: StartedTurn) => UnendedTurn,
   ): Promise<StartedTurn> {
-    const created = this.#store.createTurn(start).then((started) => {
+    const created = this.#store.createTurn(start, this.#store.lease.epoch).then((started) => {
       if (started.joined) return started;
       this.#changed(started.turn.sessionKey);
       this.hold(begin(started));

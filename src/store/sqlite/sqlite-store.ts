@@ -1,4 +1,4 @@
-import type { Store } from "../store.ts";
+import type { Store, StoreMethods } from "../store.ts";
 import { StoreThread } from "./store-thread.ts";
 
 /**
@@ -13,5 +13,6 @@ export async function openSqliteStore(path: string): Promise<Store> {
     return [name, (...args: readonly unknown[]) => thread.call(name, args)] as const;
   });
   // The thread's table of methods is typed by this interface.
-  return { ...(Object.fromEntries(methods) as unknown as Store), close: () => thread.close() };
+  const store = Object.fromEntries(methods) as unknown as StoreMethods;
+  return { ...store, lease: thread.lease, close: () => thread.close() };
 }

@@ -1,0 +1,59 @@
+import { describe, expect, it } from "vitest";
+import { TurnState } from "../../gen/breakglass/v1/event_pb.ts";
+import { cases } from "../support/events.ts";
+import { eventually } from "../support/processes.ts";
+import { PRINCIPAL, request, result, session, startDrivenTurns, text } from "./driven-turns.ts";
+import { pullSubscription } from "./pulled-subscription.ts";
+
+const FENCED = { reason: "FENCED", details: { retryAfterMs: expect.any(Number) } };
+
+describe("a turn whose server's lease has ended", () => {
+  it.each([
+    ["says something", [text()]],
+    ["says something and asks", [text(), request("a")]],
+    ["names another conversation", [session("another")]],
+    ["ends", [result()]],
+    ["names another conversation and ends", [session("another"), result()]],
+  ])("is stopped where its agent %s, and nothing of that is on record", async (_, batch) => {
+    await using driven = await startDrivenTurns({ maxConcurrentTurns: 1 });
+    const { turnId, run } = await driven.begin();
+    run.give([text()]);
+    await eventually(
+      () => driven.readLog(turnId),
+      ({ length }) => length === 1,
+    );
+    const from = { afterSequence: 1, textDeltas: false };
+    const { signal } = new AbortController();
+    const reader = pullSubscription(() => driven.turns.subscribe(turnId, from, PRINCIPAL, signal));
+    await reader.next();
+    await driven.loseLease();
+    const told = rest(reader);
+    run.give(batch);
+    if (batch.at(-1)?.case === "result") run.leave();
+    await expect(told).rejects.toMatchObject(FENCED);
+    // It is let go of: its end is another server's to record, and it leaves its place to others.
+    await eventually(
+      () => driven.begin().catch(() => undefined),
+      (begun) => begun !== undefined,
+    );
+    await driven.turns.drain(0);
+    expect(run.isOver).toBe(true);
+    expect(cases(await driven.readLog(turnId))).toEqual(["text"]);
+    const record = await driven.store.getTurn(turnId, PRINCIPAL);
+    expect(record).toMatchObject({ state: TurnState.RUNNING, endTime: undefined });
+  });
+
+  it("is not taken for one that could be canceled", async () => {
+    await using driven = await startDrivenTurns();
+    const { turnId, run } = await driven.begin();
+    await driven.loseLease();
+    await expect(driven.turns.cancel(turnId, PRINCIPAL)).rejects.toMatchObject(FENCED);
+    await driven.turns.drain(0);
+    expect(run.isOver).toBe(true);
+    expect(await driven.readLog(turnId)).toEqual([]);
+  });
+});
+
+async function rest(reader: AsyncIterable<unknown>): Promise<void> {
+  for await (const _ of reader);
+}
