@@ -1,5 +1,6 @@
 import type { ErrorReason, TurnState } from "../../gen/breakglass/v1/event_pb.ts";
 import type { PermissionMode, TurnOrigin } from "../../gen/breakglass/v1/turn_pb.ts";
+import type { Changes } from "./changes.ts";
 
 /** What was used, as far as an agent has told. */
 export interface SpendingRecord {
@@ -233,6 +234,8 @@ export interface SessionPlace {
 export interface Store extends StoreMethods {
   /** What it was opened under. */
   readonly lease: Lease;
+  /** The news of what is recorded, also by other servers. */
+  readonly changes: Changes;
 }
 
 /** What can be asked of a store. Where an `epoch` is asked for, 4. holds. */

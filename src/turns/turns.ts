@@ -24,7 +24,7 @@ import { retain } from "./retention.ts";
 import type { TurnBeginning } from "./run-beginning.ts";
 import { RunningTurn } from "./running-turn.ts";
 import { SessionGates } from "./session-gates.ts";
-import { SessionBell, type SessionNews, watchSession } from "./session-watch.ts";
+import { type SessionNews, watchSession } from "./session-watch.ts";
 import { SharedReads } from "./shared-reads.ts";
 import { type ReadFrom, Subscription } from "./subscription.ts";
 import {
@@ -70,7 +70,6 @@ export class Turns {
   readonly #recentEvents = new RecentEventsBudget();
   readonly #removals: Removals;
   readonly #closing = new AbortController();
-  readonly #bell = new SessionBell();
   /** Messages that are being recorded, by principal and request. */
   readonly #steering = new KeyedQueue();
   /** The agent's own work that is being recorded, by session: one piece after the other. */
@@ -80,9 +79,7 @@ export class Turns {
   constructor(options: TurnsOptions) {
     this.#options = options;
     const { store, maxConcurrentTurns } = options;
-    this.#unended = new UnendedTurns(store, maxConcurrentTurns, (session) =>
-      this.#bell.ring(session),
-    );
+    this.#unended = new UnendedTurns(store, maxConcurrentTurns);
     this.#subscriptions = new SubscriptionCounts(options);
     this.#reads = new SharedReads(store);
     this.#removals = new Removals(options, this.#gates, this.#closing.signal);
@@ -242,7 +239,7 @@ export class Turns {
     const session = await store.getSession(sessionId, principal);
     const { release: released } = this.#subscriptions.add(session.sessionKey, signal);
     try {
-      yield* watchSession(store, this.#bell, session, afterCursor, signal);
+      yield* watchSession(store, session, afterCursor, signal);
     } finally {
       released();
     }
@@ -280,7 +277,6 @@ export class Turns {
   async deleteSession(sessionId: string, principal: string): Promise<boolean> {
     const { store } = this.#options;
     const removed = await store.deleteSession(sessionId, principal, Date.now());
-    this.#bell.ring(removed.sessionKey);
     return byDeadline(this.#removals.remove(removed), DELETION_MS, false, false);
   }
 

@@ -21,17 +21,14 @@ const DRAINING = { reason: "DRAINING", message: "the server is shutting down" } 
 export class UnendedTurns {
   readonly #store: Store;
   readonly #maxTurns: number;
-  readonly #changed: (sessionKey: string) => void;
   readonly #turns = new Map<string, UnendedTurn>();
   /** Turns that are being recorded. */
   readonly #starting = new Set<Promise<unknown>>();
   #phase: Phase = "open";
 
-  /** @param changed - Told of each session in which a turn was recorded or has ended. */
-  constructor(store: Store, maxTurns: number, changed: (sessionKey: string) => void) {
+  constructor(store: Store, maxTurns: number) {
     this.#store = store;
     this.#maxTurns = maxTurns;
-    this.#changed = changed;
   }
 
   get(turnId: string): UnendedTurn | undefined {
@@ -63,7 +60,6 @@ export class UnendedTurns {
   ): Promise<StartedTurn> {
     const created = this.#store.createTurn(start, this.#store.lease.epoch).then((started) => {
       if (started.joined) return started;
-      this.#changed(started.turn.sessionKey);
       this.hold(begin(started));
       return started;
     });
@@ -78,10 +74,7 @@ export class UnendedTurns {
   /** Holds one until it has ended. */
   hold(turn: UnendedTurn): void {
     this.#turns.set(turn.turnId, turn);
-    void turn.ended.then(() => {
-      this.#turns.delete(turn.turnId);
-      this.#changed(turn.sessionKey);
-    });
+    void turn.ended.then(() => void this.#turns.delete(turn.turnId));
     if (this.#phase === "stopping") void turn.end({ case: "shutdown" }); // 2.
   }
 

@@ -383,6 +383,88 @@ export function describeStore(openStore: () => Promise<StoreUnderTest>): void {
     expect((await store.createTurn(afterwards)).joined).toBe(false);
   });
 
+  it("tells who listens of each change of a session, and then it can be read", async () => {
+    await using opened = await open();
+    const { store } = opened;
+    const first = await ended(store);
+    const { sessionId } = first.newSession;
+    const { sessionKey } = await store.getSession(sessionId, PRINCIPAL);
+    const heard = listened((listener) => store.changes.listenToSession(sessionKey, listener));
+    const readChange = async () => (await store.listChanges(sessionId, PRINCIPAL, 0, 10)).length;
+
+    const next = turnStart({ session: sessionId });
+    void store.createTurn(next);
+    await heard.until(async () => (await readChange()) === 3);
+    void store.append(endOf(next.turnId));
+    await heard.until(async () => (await readChange()) === 4);
+    const isGone = () =>
+      store.getSession(sessionId, PRINCIPAL).then(
+        () => false,
+        () => true,
+      );
+    void store.deleteSession(sessionId, PRINCIPAL, 9);
+    await heard.until(isGone);
+  });
+
+  it("tells who listens of a session that leaves with its last turn", async () => {
+    await using opened = await open();
+    const { store } = opened;
+    const { newSession } = await ended(store);
+    const { sessionId } = newSession;
+    const { sessionKey } = await store.getSession(sessionId, PRINCIPAL);
+    const heard = listened((listener) => store.changes.listenToSession(sessionKey, listener));
+    void store.removeEndedTurns(100, 10, 100);
+    await heard.until(() =>
+      store.getSession(sessionId, PRINCIPAL).then(
+        () => false,
+        () => true,
+      ),
+    );
+  });
+
+  it("tells who listens of each change of a turn, and then it can be read", async () => {
+    await using opened = await open();
+    const { store } = opened;
+    const { newSession } = await ended(store);
+    const { sessionId: session } = newSession;
+    const own = turnStart({ session, origin: TurnOrigin.AGENT });
+    const waiting = turnStart({ session });
+    for (const start of [own, waiting]) await store.createTurn(start);
+    await store.append(endOf(own.turnId));
+    const { turnId } = waiting;
+    const heard = listened((listener) => store.changes.listenToTurn(turnId, listener));
+    const read = () => store.getTurn(turnId, PRINCIPAL);
+
+    void store.beginTurn(turnId);
+    await heard.until(async () => (await read()).state === TurnState.RUNNING);
+    void store.append({ turnId, firstSequence: 1, events: bytes("a"), time: 1 });
+    await heard.until(async () => (await read()).lastSequence === 1);
+    void store.append({ ...endOf(turnId), firstSequence: 2 });
+    await heard.until(async () => (await read()).endTime !== undefined);
+  });
+
+  it("calls each listener for itself, until it is told to stop", async () => {
+    await using opened = await open();
+    const { store } = opened;
+    const start = turnStart();
+    const { sessionKey } = (await store.createTurn(start)).session;
+    const calls = { stopped: 0, other: 0 };
+    const stopped = () => void calls.stopped++;
+    const { changes } = store;
+    const stops = [
+      changes.listenToTurn(start.turnId, stopped),
+      changes.listenToTurn(start.turnId, stopped),
+      changes.listenToSession(sessionKey, stopped),
+    ];
+    changes.listenToTurn(start.turnId, () => void calls.other++);
+    for (const stop of [...stops, ...stops]) stop();
+    const other = await ended(store);
+    await store.append(endOf(start.turnId));
+    expect(calls.stopped).toBe(0);
+    expect(calls.other).toBeGreaterThan(0);
+    expect(other.turnId).not.toBe(start.turnId);
+  });
+
   it("knows what a server before left behind", async () => {
     await using opened = await open();
     const { store } = opened;
@@ -838,6 +920,21 @@ export function describeStore(openStore: () => Promise<StoreUnderTest>): void {
     await expect(store.createTurn(next)).rejects.toMatchObject({ reason: "SESSION_FULL" });
     expect((await store.createTurn(start)).joined).toBe(true);
   });
+}
+
+/** Listens, and waits for what it is told. */
+function listened(listen: (listener: () => void) => () => void) {
+  let heard = Promise.withResolvers<void>();
+  listen(() => heard.resolve());
+  return {
+    /** Resolves when something is so that is looked at after each call, and not before one. */
+    async until(isSo: () => Promise<boolean>): Promise<void> {
+      do {
+        await heard.promise;
+        heard = Promise.withResolvers();
+      } while (!(await isSo()));
+    },
+  };
 }
 
 async function ended(store: OwnedStore): Promise<TurnStart> {

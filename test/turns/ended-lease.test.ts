@@ -32,10 +32,11 @@ describe("a turn whose server's lease has ended", () => {
     if (batch.at(-1)?.case === "result") run.leave();
     await expect(told).rejects.toMatchObject(FENCED);
     // It is let go of: its end is another server's to record, and it leaves its place to others.
-    await eventually(
+    const next = await eventually(
       () => driven.begin().catch(() => undefined),
       (begun) => begun !== undefined,
     );
+    expect(next).toBeDefined();
     await driven.turns.drain(0);
     expect(run.isOver).toBe(true);
     expect(cases(await driven.readLog(turnId))).toEqual(["text"]);

@@ -20,9 +20,14 @@ export interface Method<Args extends readonly unknown[] = readonly unknown[], Re
   isOneStatement?(...args: Args): boolean;
 }
 
+/** What a method answers; an append also in which session a turn has ended, if that was its end. */
+export type Answered<Name extends MethodName> = Name extends "append"
+  ? string | undefined
+  : Awaited<ReturnType<Store[Name]>>;
+
 /** Each method of the store: one that is missing, or takes or answers something else, does not compile. */
 export type Methods = {
-  readonly [Name in MethodName]: Method<Parameters<Store[Name]>, Awaited<ReturnType<Store[Name]>>>;
+  readonly [Name in MethodName]: Method<Parameters<Store[Name]>, Answered<Name>>;
 };
 
 /** The methods of the store on the tables of a connection. */
