@@ -1,6 +1,7 @@
 import type { ErrorReason, TurnState } from "../../gen/breakglass/v1/event_pb.ts";
 import type { PermissionMode, TurnOrigin } from "../../gen/breakglass/v1/turn_pb.ts";
 import type { Changes } from "./changes.ts";
+import type { Commands } from "./commands.ts";
 
 /** What was used, as far as an agent has told. */
 export interface SpendingRecord {
@@ -236,6 +237,8 @@ export interface Store extends StoreMethods {
   readonly lease: Lease;
   /** The news of what is recorded, also by other servers. */
   readonly changes: Changes;
+  /** The way to turns that other servers run. */
+  readonly commands: Commands;
 }
 
 /** What can be asked of a store. Where an `epoch` is asked for, 4. holds. */

@@ -2,6 +2,8 @@ import { randomUUID } from "node:crypto";
 import { expect, it } from "vitest";
 import { ErrorReason, TurnState } from "../../gen/breakglass/v1/event_pb.ts";
 import { PermissionMode, TurnOrigin } from "../../gen/breakglass/v1/turn_pb.ts";
+import { Refusal } from "../../src/errors.ts";
+import type { Command, CommandServer } from "../../src/store/commands.ts";
 import type { EventBatch, Store, TurnStart } from "../../src/store/store.ts";
 import { type OwnedStore, owned } from "../support/owned-store.ts";
 import { turnStart as anyStart, SUCCEEDED } from "../support/turn-start.ts";
@@ -463,6 +465,44 @@ export function describeStore(openStore: () => Promise<StoreUnderTest>): void {
     expect(calls.stopped).toBe(0);
     expect(calls.other).toBeGreaterThan(0);
     expect(other.turnId).not.toBe(start.turnId);
+  });
+
+  it("brings a command to the server that runs its turn, and the answer back", async () => {
+    await using opened = await open();
+    const { commands } = opened.store;
+    const { turnId } = (await opened.store.createTurn(turnStart())).turn;
+    const command: Command = {
+      turnId,
+      principal: "bob",
+      ask: { case: "steer", message: "look there", requestId: "" },
+    };
+    const [idle, running] = [new ServerUnderTest([]), new ServerUnderTest([turnId])];
+    const stops = [idle, running].map((server) => commands.serve(server));
+    expect(await commands.send(command)).toBe(7);
+    const cancel: Command = { turnId, principal: PRINCIPAL, ask: { case: "cancel" } };
+    await commands.send(cancel);
+    expect(running.performed).toEqual([command, cancel]);
+    const refusal = new Refusal("APPROVAL_RESOLVED", "bob did", { metadata: { principal: "bob" } });
+    running.refusal = refusal;
+    await expect(commands.send(command)).rejects.toMatchObject({
+      reason: "APPROVAL_RESOLVED",
+      message: "bob did",
+      details: { metadata: { principal: "bob" } },
+    });
+    expect(idle.performed).toEqual([]);
+    for (const stop of [...stops, ...stops]) stop();
+    await expect(commands.send(cancel)).rejects.toMatchObject({ reason: "FENCED" });
+  });
+
+  it("has nobody do what is asked of a turn that no server runs", async () => {
+    await using opened = await open();
+    const { turnId } = (await opened.store.createTurn(turnStart())).turn;
+    const { commands } = await opened.reopen();
+    const idle = new ServerUnderTest([]);
+    commands.serve(idle);
+    const command: Command = { turnId, principal: PRINCIPAL, ask: { case: "interrupt" } };
+    await expect(commands.send(command)).rejects.toMatchObject({ reason: "FENCED" });
+    expect(idle.performed).toEqual([]);
   });
 
   it("knows what a server before left behind", async () => {
@@ -935,6 +975,27 @@ function listened(listen: (listener: () => void) => () => void) {
       } while (!(await isSo()));
     },
   };
+}
+
+/** A server that runs some turns. */
+class ServerUnderTest implements CommandServer {
+  readonly performed: Command[] = [];
+  refusal: Refusal | undefined;
+  readonly #turnIds: readonly string[];
+
+  constructor(turnIds: readonly string[]) {
+    this.#turnIds = turnIds;
+  }
+
+  runs(turnId: string): boolean {
+    return this.#turnIds.includes(turnId);
+  }
+
+  async perform(command: Command): Promise<number> {
+    if (this.refusal !== undefined) throw this.refusal;
+    this.performed.push(command);
+    return 7;
+  }
 }
 
 async function ended(store: OwnedStore): Promise<TurnStart> {

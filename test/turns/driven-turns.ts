@@ -35,6 +35,8 @@ export interface DrivenTurns extends AsyncDisposable {
   readonly turns: Turns;
   readonly agent: DrivenAgent;
   readonly store: HeldStore;
+  /** Another server on the same store, with an agent of its own. */
+  another(): Turns;
   /** Starts a turn of the mode ASK in a session of its own; the agent has begun. */
   begin(
     request?: Partial<RunRequest>,
@@ -73,6 +75,13 @@ export async function startDrivenTurns(settings: Settings = {}): Promise<DrivenT
   const owned = cleanup.move();
   return {
     ...{ turns, agent, store },
+    another() {
+      const other = new Turns(
+        optionsOf(settings, store, new DrivenAgent(), join(root, "sessions")),
+      );
+      owned.defer(() => other.drain(0));
+      return other;
+    },
     async begin(request = {}, principal = PRINCIPAL) {
       const prompt = randomUUID();
       const { turnId } = await turns.run({ ...REQUEST, prompt, ...request }, principal);

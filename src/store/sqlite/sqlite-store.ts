@@ -1,5 +1,6 @@
 import type { Store, StoreMethods } from "../store.ts";
 import { LocalChanges } from "./local-changes.ts";
+import { LocalCommands } from "./local-commands.ts";
 import type { Answered, MethodName } from "./methods.ts";
 import { StoreThread } from "./store-thread.ts";
 
@@ -23,7 +24,8 @@ export async function openSqliteStore(path: string): Promise<Store> {
   const asked = Object.fromEntries(methods) as unknown as ThreadMethods;
   const changes = new LocalChanges();
   const close = () => thread.close();
-  const store = { ...asked, ...telling(asked, changes), lease: thread.lease, changes, close };
+  const own = { lease: thread.lease, changes, commands: new LocalCommands(), close };
+  const store = { ...asked, ...telling(asked, changes), ...own };
   return store as Omit<typeof store, "append"> & Pick<Store, "append">;
 }
 
