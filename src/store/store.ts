@@ -326,8 +326,8 @@ export interface StoreMethods {
    * (some milliseconds). Answers whether there is more.
    */
   removeSome(): Promise<boolean>;
-  /** Sessions that were removed, until their workspace and what the agent kept of them is recorded as removed too. */
-  listRemovals(): Promise<RemovedSession[]>;
+  /** A server's sessions that were removed, until their workspace and what the agent kept of them is recorded as removed too. */
+  listRemovals(owner: string): Promise<RemovedSession[]>;
   /** Records that no file is left of the removed session that had this workspace. Idempotent. */
   recordRemoved(workspace: string): Promise<void>;
   /** The turns without a terminal event that a server left behind: those of its leases that have ended. */

@@ -948,6 +948,7 @@ export function describeStore(openStore: () => Promise<StoreUnderTest>): void {
     await store.deleteSession(newSession.sessionId, PRINCIPAL, 3);
     const [removal] = await store.listRemovals();
     expect(removal?.workspace).toBe(newSession.workspace);
+    expect(await store.listRemovals(`not ${store.lease.owner}`)).toEqual([]);
   });
 
   it("takes so many turns of a session and no more, but joins one that is there", async () => {

@@ -1,4 +1,11 @@
-import type { EventBatch, LeftProcess, LeftTurn, Store, TurnStart } from "../../src/store/store.ts";
+import type {
+  EventBatch,
+  LeftProcess,
+  LeftTurn,
+  RemovedSession,
+  Store,
+  TurnStart,
+} from "../../src/store/store.ts";
 
 /** A store as it is used by the server that it was opened for: under its lease, unless told otherwise. */
 export type OwnedStore = Omit<Store, keyof OwnCalls> & OwnCalls;
@@ -9,6 +16,7 @@ interface OwnCalls {
   append(batch: EventBatch, epoch?: number): Promise<void>;
   claimConversation(sessionKey: string, agentSessionId: string, epoch?: number): Promise<boolean>;
   recordProcess(process: LeftProcess, epoch?: number): Promise<void>;
+  listRemovals(owner?: string): Promise<RemovedSession[]>;
   listLeftTurns(owner?: string): Promise<LeftTurn[]>;
   listLeftProcesses(owner?: string): Promise<LeftProcess[]>;
 }
@@ -21,6 +29,7 @@ export function owned(store: Store): OwnedStore {
     append: (batch, epoch = own) => store.append(batch, epoch),
     claimConversation: (key, id, epoch = own) => store.claimConversation(key, id, epoch),
     recordProcess: (process, epoch = own) => store.recordProcess(process, epoch),
+    listRemovals: (owner = me) => store.listRemovals(owner),
     listLeftTurns: (owner = me) => store.listLeftTurns(owner),
     listLeftProcesses: (owner = me) => store.listLeftProcesses(owner),
   };
