@@ -1,4 +1,4 @@
-import type { TurnState } from "../../gen/breakglass/v1/event_pb.ts";
+import { TurnState } from "../../gen/breakglass/v1/event_pb.ts";
 import type { ApprovalAnswer } from "../agent/agent.ts";
 import { storageFailed } from "../errors.ts";
 import type { Command } from "../store/commands.ts";
@@ -138,7 +138,8 @@ class RemoteLog implements LiveLog {
   /** Takes the turn as it was read, unless what is known is newer. */
   learn(record: TurnRecord): void {
     const { state, lastSequence } = this.#record;
-    if (!isLive(state) || record.lastSequence < lastSequence) return; // 2.
+    const isBefore = record.state === TurnState.QUEUED && state !== TurnState.QUEUED;
+    if (isBefore || record.lastSequence < lastSequence) return; // 2.
     this.#record = record; // 1.
     this.#listeners.call();
   }

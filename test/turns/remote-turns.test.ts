@@ -44,7 +44,8 @@ describe("a turn that runs elsewhere", () => {
     const { log } = remote.of(await begun.read())!;
     const stop = log.listen(heedless);
     remote.of(before);
-    expect(log.lastSequence).toBe(1);
+    remote.of({ ...before, state: TurnState.QUEUED, lastSequence: 1 });
+    expect([log.state, log.lastSequence]).toEqual([TurnState.RUNNING, 1]);
     await begun.end(2);
     await eventually(
       () => log.state,
