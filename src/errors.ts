@@ -21,7 +21,8 @@ export type RefusalReason =
   | "ORIGIN_NOT_ALLOWED"
   | "DRAINING"
   | "STREAM_ENDED"
-  | "STORAGE";
+  | "STORAGE"
+  | "FENCED";
 
 /** A field of a request and what is wrong with it. */
 export interface FieldViolation {
@@ -57,6 +58,17 @@ export class Refusal extends Error {
 /** Refuses a turn or a session that does not exist, or that the caller may not see: the answer is the same. */
 export function notFound(what: "turn" | "session"): Refusal {
   return new Refusal("NOT_FOUND", `no such ${what}`);
+}
+
+/** Refuses what is asked of a server that has lost its hold on the turn: it goes on, or is ended, elsewhere. */
+export function fenced(): Refusal {
+  const message = "this server no longer holds what is asked for: ask again, another does";
+  return new Refusal("FENCED", message, { retryAfterMs: 1000 });
+}
+
+/** Whether another server has what was to be done: trying it again is of no use. */
+export function isFenced(error: unknown): boolean {
+  return error instanceof Refusal && error.reason === "FENCED";
 }
 
 /** Refuses what needs a store that takes writes. */

@@ -170,7 +170,7 @@ function createTurns(config: ServeConfig, store: Store, agent: ClaudeAgent, log:
 function createAgent(
   config: ServeConfig,
   rules: PermissionRules,
-  registry: Store,
+  store: Store,
   log: Log,
   umask: number | undefined,
 ): ClaudeAgent {
@@ -182,7 +182,10 @@ function createAgent(
     environment,
     passedNames: agentEnv,
     maxLineBytes,
-    registry,
+    registry: {
+      recordProcess: (process) => store.recordProcess(process, store.lease.epoch),
+      recordProcessGone: (processId) => store.recordProcessGone(processId),
+    },
     maxWarmProcesses,
     warmMs,
     spares: { count: config.spareProcesses, agent, model, mode },

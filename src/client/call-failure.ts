@@ -42,7 +42,7 @@ function retriesOf(error: unknown, isToldToRetry: boolean): number {
 /** What a server, or a proxy that speaks its protocol, said. */
 function retriesOfAnswer(code: Code): number {
   switch (code) {
-    // DRAINING, STREAM_ENDED and STORAGE; and a proxy that finds no server behind it.
+    // DRAINING, STREAM_ENDED, STORAGE and FENCED; and a proxy that finds no server behind it.
     case Code.Unavailable:
     // A proxy's time limit for a call, or a deadline of the transport's. The turn goes on.
     case Code.DeadlineExceeded:

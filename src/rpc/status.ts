@@ -36,6 +36,7 @@ const CODES: Readonly<Record<RefusalReason, Code>> = {
   DRAINING: Code.Unavailable,
   STREAM_ENDED: Code.Unavailable,
   STORAGE: Code.Unavailable,
+  FENCED: Code.Unavailable,
 };
 
 type Detail<S extends DescMessage = DescMessage> = { desc: S; value: MessageInitShape<S> };

@@ -1,5 +1,7 @@
 import type { ErrorReason, TurnState } from "../../gen/breakglass/v1/event_pb.ts";
 import type { PermissionMode, TurnOrigin } from "../../gen/breakglass/v1/turn_pb.ts";
+import type { Changes } from "./changes.ts";
+import type { Commands } from "./commands.ts";
 
 /** What was used, as far as an agent has told. */
 export interface SpendingRecord {
@@ -72,6 +74,8 @@ export interface TurnRecord extends SpendingRecord {
   readonly permissionMode: PermissionMode;
   readonly permissionDenialCount: number;
   readonly attachments: readonly AttachmentRecord[];
+  /** Of the lease under which it was recorded. */
+  readonly epoch: number;
 }
 
 /** A turn to be recorded. */
@@ -151,6 +155,14 @@ export interface SteerRequest {
   readonly message: string;
 }
 
+/** A server's hold on the turns and processes that it records. */
+export interface Lease {
+  /** The server, over all its restarts. */
+  readonly owner: string;
+  /** Higher than that of every lease before on the same store under which something was written. */
+  readonly epoch: number;
+}
+
 /** A turn without a terminal event that a server left behind: it was running, or waited to. */
 export interface LeftTurn {
   readonly turnId: string;
@@ -208,15 +220,29 @@ export interface SessionPlace {
 }
 
 /**
- * The log of all turns and the registry of sessions.
+ * The log of all turns and the registry of sessions, as it was opened for one server.
  *
  * 1. A promise resolves only when what it stands for is on disk.
  * 2. Writes are done in the order in which they were asked for; a read sees every write that was asked for before it.
- * 3. It is the only owner of what it keeps: a second one on the same place is refused when it opens.
+ * 3. It is opened under a lease of its own. That ends its owner's leases before, and a lease that has ended never holds again.
+ * 4. What is written for a turn or a process carries the epoch of the lease under which that is done. Where the lease has ended
+ *    it is refused with FENCED, and nothing of it is written, then or later.
+ * 5. A turn's epoch is that of the lease under which it was recorded, and does not change. While that lease holds, nobody
+ *    else writes for the turn; when it has ended, who asks for what its owner left ends it.
  *
  * Every method rejects with a `Refusal`: STORAGE where the disk does not take a write or give a read, else as described.
  */
-export interface Store {
+export interface Store extends StoreMethods {
+  /** What it was opened under. */
+  readonly lease: Lease;
+  /** The news of what is recorded, also by other servers. */
+  readonly changes: Changes;
+  /** The way to turns that other servers run. */
+  readonly commands: Commands;
+}
+
+/** What can be asked of a store. Where an `epoch` is asked for, 4. holds. */
+export interface StoreMethods {
   /**
    * Records a turn and, where there is none yet, its session; or finds the turn that the same request started. A session
    * that is opened in the workspace of a recorded process takes that process over. A caller's turn that meets an agent's
@@ -226,23 +252,23 @@ export interface Store {
    * session is another principal's or, for an agent's own turn, gone), SESSION_FULL (never an agent's own turn),
    * TURN_IN_PROGRESS with the `turn_id` of the turn that runs or waits.
    */
-  createTurn(start: TurnStart): Promise<StartedTurn>;
+  createTurn(start: TurnStart, epoch: number): Promise<StartedTurn>;
   /** Records that a QUEUED turn runs from now on. The one before it has ended. */
-  beginTurn(turnId: string): Promise<void>;
+  beginTurn(turnId: string, epoch: number): Promise<void>;
   /** Appends events to a turn that has not ended. */
-  append(batch: EventBatch): Promise<void>;
+  append(batch: EventBatch, epoch: number): Promise<void>;
   /**
    * Makes a conversation a session's own, for as long as anything of the session is left; answers false, having done
    * nothing, where it is another session's.
    */
-  claimConversation(sessionKey: string, agentSessionId: string): Promise<boolean>;
+  claimConversation(sessionKey: string, agentSessionId: string, epoch: number): Promise<boolean>;
   /**
    * The sequence of the event that an earlier request for the same turn with the same message became; undefined where there
    * was none. REQUEST_ID_REUSED where it was for something else; NOT_FOUND where its turn was deleted.
    */
   findSteer(turnId: string, request: SteerRequest): Promise<number | undefined>;
   /** Records a process that is to be started. */
-  recordProcess(process: LeftProcess): Promise<void>;
+  recordProcess(process: LeftProcess, epoch: number): Promise<void>;
   /** Records that nothing is left of a process and what it started. Idempotent. */
   recordProcessGone(processId: string): Promise<void>;
   /**
@@ -300,14 +326,14 @@ export interface Store {
    * (some milliseconds). Answers whether there is more.
    */
   removeSome(): Promise<boolean>;
-  /** Sessions that were removed, until their workspace and what the agent kept of them is recorded as removed too. */
-  listRemovals(): Promise<RemovedSession[]>;
+  /** A server's sessions that were removed, until their workspace and what the agent kept of them is recorded as removed too. */
+  listRemovals(owner: string): Promise<RemovedSession[]>;
   /** Records that no file is left of the removed session that had this workspace. Idempotent. */
   recordRemoved(workspace: string): Promise<void>;
-  /** The turns without a terminal event that a server before this one left behind. */
-  listLeftTurns(): Promise<LeftTurn[]>;
-  /** The processes that a server before this one may have left behind; of removed sessions too. */
-  listLeftProcesses(): Promise<LeftProcess[]>;
+  /** The turns without a terminal event that a server left behind: those of its leases that have ended. */
+  listLeftTurns(owner: string): Promise<LeftTurn[]>;
+  /** The processes that a server may have left behind, likewise; of removed sessions too. */
+  listLeftProcesses(owner: string): Promise<LeftProcess[]>;
   /** Commits what was asked for and closes. */
   close(): Promise<void>;
 }

@@ -5,13 +5,13 @@ import { terminalOf } from "./end-causes.ts";
 import type { LiveTurn } from "./live-turn.ts";
 import { TurnLog } from "./turn-log.ts";
 
-/** A turn that was running when a server before this one ended: it only waits for its terminal event to be recorded. */
+/** A turn that was running when the lease ended under which it ran: it only waits for its terminal event to be recorded. */
 export class LeftTurn implements LiveTurn {
   readonly turnId: string;
   readonly sessionKey: string;
   readonly log: TurnLog;
   readonly textDeltas = undefined;
-  /** Resolves when the terminal event is on disk. Never rejects. */
+  /** Resolves when the terminal event is on disk, or is another server's to record. Never rejects. */
   readonly ended: Promise<void>;
   /** Resolves when the store has been asked once, whether it took the event or not. Never rejects. */
   readonly tried: Promise<void>;
@@ -20,7 +20,8 @@ export class LeftTurn implements LiveTurn {
   constructor(left: LeftTurnRecord, parts: { readonly store: Store; readonly log: Log }) {
     this.turnId = left.turnId;
     this.sessionKey = left.sessionKey;
-    this.log = new TurnLog({ ...left, state: TurnState.RUNNING }, parts);
+    const { epoch } = parts.store.lease;
+    this.log = new TurnLog({ ...left, epoch, state: TurnState.RUNNING }, parts);
     const terminal = terminalOf({ case: "restart", wasQueued: left.wasQueued });
     this.log.append(this.log.encode([terminal]), { terminal });
     this.tried = this.log.settled;

@@ -33,6 +33,10 @@ export type StopListening = () => void;
 export class Listeners {
   readonly #listeners = new Set<Listener>();
 
+  get isEmpty(): boolean {
+    return this.#listeners.size === 0;
+  }
+
   add(listener: Listener): StopListening {
     this.#listeners.add(listener);
     return () => void this.#listeners.delete(listener);

@@ -18,15 +18,19 @@ const MAX_REFUSED = 10;
 export class OwnConversations {
   readonly #session: SessionRecord;
   readonly #surroundings: Pick<TurnSurroundings, "store" | "agent" | "log">;
+  readonly #epoch: number;
   readonly #own: Set<string>;
   readonly #refused = new Set<string>();
   #current: string;
 
+  /** @param epoch - Of the lease under which the turn is written. */
   constructor(
     session: SessionRecord,
+    epoch: number,
     surroundings: Pick<TurnSurroundings, "store" | "agent" | "log">,
   ) {
     this.#session = session;
+    this.#epoch = epoch;
     this.#surroundings = surroundings;
     this.#current = session.agentSessionId;
     this.#own = new Set([this.#current]);
@@ -46,7 +50,7 @@ export class OwnConversations {
    * Looks into the ids in a batch and the one that the agent gave last. What is not the session's own is taken out of the
    * batch, and a notice put in.
    *
-   * @throws Refusal STORAGE.
+   * @throws Refusal STORAGE, FENCED.
    */
   async lookInto(batch: EventKind[], given: string): Promise<void> {
     for (const kind of [...batch]) {
@@ -74,7 +78,7 @@ export class OwnConversations {
     const { sessionId, sessionKey, workspace } = this.#session;
     const isOwn =
       (await agent.isOwnConversation(id, sessionKey, workspace)) &&
-      (await store.claimConversation(sessionKey, id));
+      (await store.claimConversation(sessionKey, id, this.#epoch));
     if (isOwn) this.#own.add(id);
     else {
       this.#refused.add(id);

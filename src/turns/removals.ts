@@ -71,7 +71,8 @@ export class Removals {
     const { store, log } = this.#surroundings;
     try {
       const rows = this.removeRows();
-      await Promise.all((await store.listRemovals()).map((session) => this.remove(session)));
+      const removals = await store.listRemovals(store.lease.owner);
+      await Promise.all(removals.map((session) => this.remove(session)));
       await rows;
     } catch (error) {
       log.error("the sessions to be removed cannot be listed", { error });

@@ -1,9 +1,10 @@
 import { setTimeout as delay } from "node:timers/promises";
+import { isFenced } from "../errors.ts";
 
 const WAIT_MS = { first: 250, longest: 10_000 };
 
 /**
- * Does what the store has to take, however long it takes the store to take it.
+ * Does what the store has to take, however long it takes the store to take it, or until another server has it to do.
  *
  * @param failed - Told of each failure.
  */
@@ -16,6 +17,7 @@ export async function retryStorage(
       return await attempt();
     } catch (error) {
       failed(error as Error);
+      if (isFenced(error)) return;
       // The process need not live for it: the next start does what was not done.
       await delay(wait, undefined, { ref: false });
     }

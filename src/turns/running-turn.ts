@@ -45,7 +45,7 @@ export class RunningTurn implements LiveTurn {
   readonly turnId: string;
   readonly sessionKey: string;
   readonly log: TurnLog;
-  /** Resolves when the terminal event is on disk. Never rejects. */
+  /** Resolves when the terminal event is on disk, or is another server's to record. Never rejects. */
   readonly ended: Promise<void>;
   /** Resolves when its session can take the next turn. Never rejects. */
   readonly released: Promise<void>;

@@ -15,28 +15,6 @@ export interface SessionNews {
 const SILENCE_MS = 14_000;
 const PAGE = 100;
 
-/** Who wants to know when a session changes. Holds nothing for sessions that nobody watches. */
-export class SessionBell {
-  readonly #listeners = new Map<string, Set<() => void>>();
-
-  /** Calls `listener` after each change, until the returned function is called. */
-  listen(sessionKey: string, listener: () => void): () => void {
-    const listeners = this.#listeners.get(sessionKey) ?? new Set();
-    this.#listeners.set(sessionKey, listeners.add(listener));
-    return () => {
-      listeners.delete(listener);
-      if (listeners.size === 0 && this.#listeners.get(sessionKey) === listeners) {
-        this.#listeners.delete(sessionKey);
-      }
-    };
-  }
-
-  /** A turn of the session was recorded or ended, or the session was deleted. */
-  ring(sessionKey: string): void {
-    for (const listener of this.#listeners.get(sessionKey) ?? []) listener();
-  }
-}
-
 /**
  * A session's changes from after a cursor on, each once and in order, as they happen.
  *
@@ -45,13 +23,12 @@ export class SessionBell {
  */
 export async function* watchSession(
   store: Store,
-  bell: SessionBell,
   { sessionId, sessionKey, principal }: SessionRecord,
   afterCursor: number,
   signal: AbortSignal,
 ): AsyncGenerator<SessionNews> {
   let rung = Promise.withResolvers<void>();
-  const stop = bell.listen(sessionKey, () => rung.resolve());
+  const stop = store.changes.listenToSession(sessionKey, () => rung.resolve());
   signal.addEventListener("abort", stop);
   try {
     let cursor = afterCursor;

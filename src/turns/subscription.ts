@@ -16,7 +16,10 @@ import { TextDeltaReader } from "./text-deltas.ts";
 export interface SubscribedTurn {
   /** The turn as it was on record when the subscription began. */
   readonly record: TurnRecord;
-  /** The turn itself where it had no end on record when the subscription began. */
+  /**
+   * The turn itself where it had no end on record when the subscription began, whether it runs here or elsewhere. Undefined:
+   * it has ended, as `record` says.
+   */
   readonly live: LiveTurn | undefined;
 }
 

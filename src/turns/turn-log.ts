@@ -11,6 +11,8 @@ import { endRecordOf } from "./turn-end.ts";
 
 /** Where a turn stands when its log is taken up. */
 export interface LogStart extends TurnIds {
+  /** Of the lease under which it is written. */
+  readonly epoch: number;
   readonly state: TurnState;
   readonly lastSequence: number;
   /** The agent's conversation that the session has on record. Undefined: unknown. */
@@ -44,8 +46,11 @@ interface Batch {
  * 2. An event is published (`lastSequence`, `after`) only once the store has it on disk.
  * 3. What the store has not taken is kept, in its order, until it is taken (`recorded`) or discarded.
  * 4. Once it has failed it says so to its readers until the end is on disk: nobody waits for what may not come.
+ * 5. Where its lease has ended (FENCED) it has failed for good: nothing is tried again, and the end is another server's to record.
  */
 export class TurnLog implements LiveLog {
+  /** Of the lease under which it is written. */
+  readonly epoch: number;
   readonly #ids: TurnIds;
   readonly #store: Store;
   readonly #log: Log;
@@ -71,12 +76,13 @@ export class TurnLog implements LiveLog {
    * @param failed - Told each time that the store does not take something.
    */
   constructor(
-    { turnId, sessionId, state, lastSequence, agentSessionId }: LogStart,
+    { turnId, sessionId, epoch, state, lastSequence, agentSessionId }: LogStart,
     { store, log }: { readonly store: Store; readonly log: Log },
     recent?: RecentEvents,
     failed: (error: Error) => void = () => {},
   ) {
     this.#ids = { turnId, sessionId };
+    this.epoch = epoch;
     this.#store = store;
     this.#log = log;
     this.#recent = recent;
@@ -154,7 +160,7 @@ export class TurnLog implements LiveLog {
   /** Records that a turn that waited runs from now on. Answers whether the store took that. */
   async begin(): Promise<boolean> {
     try {
-      await this.#store.beginTurn(this.#ids.turnId);
+      await this.#store.beginTurn(this.#ids.turnId, this.epoch);
     } catch (error) {
       this.fail(error as Error);
       return false;
@@ -187,7 +193,10 @@ export class TurnLog implements LiveLog {
     return events;
   }
 
-  /** Resolves when all that was appended is on disk, however long the store takes to take it. Never rejects. */
+  /**
+   * Resolves when all that was appended is on disk, however long the store takes to take it, or never will be by this log
+   * (5.). Never rejects.
+   */
   async recorded(): Promise<void> {
     await this.#settled;
     const recordAll = async () => {
@@ -195,7 +204,7 @@ export class TurnLog implements LiveLog {
         await this.#record(next); // 3.
       }
     };
-    await retryStorage(recordAll, (error) => this.fail(error));
+    await retryStorage(recordAll, (error) => this.fail(error)); // 5.
   }
 
   #batchOf(events: readonly EncodedEvent[], more: AppendedWith): Batch {
@@ -219,7 +228,7 @@ export class TurnLog implements LiveLog {
 
   /** Has the oldest batch that is unrecorded recorded, and publishes it. */
   async #record({ record, bytes, state }: Batch): Promise<void> {
-    await this.#store.append(record);
+    await this.#store.append(record, this.epoch);
     const { firstSequence, events, agentSessionId } = record;
     this.#unrecorded.shift(); // The store takes none behind one that it did not take.
     this.#unrecordedBytes -= bytes;

@@ -39,7 +39,7 @@ export class TurnRecorder {
     this.#log = log;
     this.#approvals = approvals;
     this.#limits = limits;
-    this.#conversations = new OwnConversations(session, surroundings);
+    this.#conversations = new OwnConversations(session, log.epoch, surroundings);
   }
 
   /** Whether the log is larger than it may be. */

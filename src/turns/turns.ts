@@ -15,16 +15,18 @@ import { KeyedQueue } from "../stream/keyed-queue.ts";
 import { isLive } from "../turn-state.ts";
 import { refusalOfLateAnswer, turnEnded } from "./approvals.ts";
 import { attachmentsDigest } from "./attachments.ts";
+import { commandServer } from "./command-server.ts";
 import { newId, newTurnId } from "./identifiers.ts";
 import { LeftTurn } from "./left-turn.ts";
 import { untilFailed } from "./live-turn.ts";
 import { RecentEventsBudget } from "./recent-events.ts";
+import { RemoteTurn, RemoteTurns } from "./remote-turn.ts";
 import { Removals } from "./removals.ts";
 import { retain } from "./retention.ts";
 import type { TurnBeginning } from "./run-beginning.ts";
 import { RunningTurn } from "./running-turn.ts";
 import { SessionGates } from "./session-gates.ts";
-import { SessionBell, type SessionNews, watchSession } from "./session-watch.ts";
+import { type SessionNews, watchSession } from "./session-watch.ts";
 import { SharedReads } from "./shared-reads.ts";
 import { type ReadFrom, Subscription } from "./subscription.ts";
 import {
@@ -61,31 +63,35 @@ const DELETION_MS = 10_000;
  *
  * 1. A turn is on record before anything is spawned for it.
  * 2. No agent is started in a session before it has let go of the session's turn before.
+ * 3. A turn without an end on record has not ended: where it does not run here it runs elsewhere, and is read and asked there.
  */
 export class Turns {
   readonly #options: TurnsOptions;
   readonly #unended: UnendedTurns;
+  readonly #remote: RemoteTurns;
   readonly #gates = new SessionGates();
   readonly #subscriptions: SubscriptionCounts;
   readonly #recentEvents = new RecentEventsBudget();
   readonly #removals: Removals;
   readonly #closing = new AbortController();
-  readonly #bell = new SessionBell();
   /** Messages that are being recorded, by principal and request. */
   readonly #steering = new KeyedQueue();
   /** The agent's own work that is being recorded, by session: one piece after the other. */
   readonly #ownWork = new KeyedQueue();
   readonly #reads: SharedReads;
+  /** Ends what is done here for other servers. */
+  readonly #stopServing: () => void;
 
   constructor(options: TurnsOptions) {
     this.#options = options;
     const { store, maxConcurrentTurns } = options;
-    this.#unended = new UnendedTurns(store, maxConcurrentTurns, (session) =>
-      this.#bell.ring(session),
-    );
+    this.#unended = new UnendedTurns(store, maxConcurrentTurns);
+    this.#remote = new RemoteTurns(store);
     this.#subscriptions = new SubscriptionCounts(options);
     this.#reads = new SharedReads(store);
     this.#removals = new Removals(options, this.#gates, this.#closing.signal);
+    const runs = (turnId: string) => this.#unended.get(turnId) !== undefined;
+    this.#stopServing = store.commands.serve(commandServer(this, runs));
     options.agent.onOwnWork((work) => this.#startOwnWork(work));
   }
 
@@ -162,33 +168,32 @@ export class Turns {
   /**
    * Ends a turn if it runs, and answers with it as it ended.
    *
-   * @throws Refusal NOT_FOUND; STORAGE where the turn was stopped but its end cannot be recorded yet.
+   * @throws Refusal NOT_FOUND; STORAGE where the turn was stopped but its end cannot be recorded yet; FENCED where no server
+   * is known to run it.
    */
   async cancel(turnId: string, principal: string): Promise<TurnRecord> {
     const { live } = await this.#find(turnId, principal);
-    if (live !== undefined) {
-      await endOnRecord(live, live.end({ case: "cancel" }));
-    }
+    if (live instanceof RemoteTurn) await live.cancel(principal);
+    else if (live !== undefined) await endOnRecord(live, live.end({ case: "cancel" }));
     return this.getTurn(turnId, principal);
   }
 
   /**
    * Has the agent stop what it does in a turn if it runs, and answers with it as it ended.
    *
-   * @throws Refusal NOT_FOUND; INTERRUPT_NOT_OBEYED; STORAGE as `cancel`.
+   * @throws Refusal NOT_FOUND; INTERRUPT_NOT_OBEYED; STORAGE and FENCED as `cancel`.
    */
   async interrupt(turnId: string, principal: string): Promise<TurnRecord> {
     const { live } = await this.#find(turnId, principal);
-    if (live !== undefined) {
-      await endOnRecord(live, live.interrupt());
-    }
+    if (live instanceof RemoteTurn) await live.interrupt(principal);
+    else if (live !== undefined) await endOnRecord(live, live.interrupt());
     return this.getTurn(turnId, principal);
   }
 
   /**
    * Hands a running turn a message, or finds what the same request became before. Answers with the sequence of its event.
    *
-   * @throws Refusal NOT_FOUND, REQUEST_ID_REUSED, TURN_ENDED or STORAGE.
+   * @throws Refusal NOT_FOUND, REQUEST_ID_REUSED, TURN_ENDED or STORAGE; FENCED as `cancel`.
    */
   steer(request: SteerTurn, principal: string): Promise<{ sequence: number; turn: TurnRecord }> {
     if (request.requestId === "") return this.#steer(request, principal);
@@ -202,8 +207,8 @@ export class Turns {
     const request = { principal, requestId, message };
     const known =
       requestId === "" ? undefined : await this.#options.store.findSteer(turnId, request);
-    if (known === undefined && !(live instanceof RunningTurn)) throw turnEnded();
-    const sequence = known ?? (await (live as RunningTurn).steer(request));
+    if (known === undefined && !hasAgent(live)) throw turnEnded();
+    const sequence = known ?? (await (live as AskedTurn).steer(request));
     return { sequence, turn: await this.getTurn(turnId, principal) };
   }
 
@@ -211,7 +216,7 @@ export class Turns {
    * Answers an approval that a turn asks for.
    *
    * @throws Refusal NOT_FOUND, SELF_APPROVAL_FORBIDDEN, APPROVAL_NOT_FOUND, APPROVAL_RESOLVED, APPROVAL_EXPIRED,
-   * TURN_ENDED or STORAGE.
+   * TURN_ENDED or STORAGE; FENCED as `cancel`.
    */
   async resolveApproval(resolution: ApprovalResolution, principal: string): Promise<TurnRecord> {
     const { turnId, approvalId, answer } = resolution;
@@ -221,7 +226,7 @@ export class Turns {
       const message = "who runs a turn does not answer for it here: ask an approver";
       throw new Refusal("SELF_APPROVAL_FORBIDDEN", message);
     }
-    if (live instanceof RunningTurn) await live.resolveApproval(approvalId, answer, principal);
+    if (hasAgent(live)) await live.resolveApproval(approvalId, answer, principal);
     else throw await refusalOfLateAnswer(this.#options.store, record, approvalId);
     return this.getTurn(turnId, principal);
   }
@@ -242,7 +247,7 @@ export class Turns {
     const session = await store.getSession(sessionId, principal);
     const { release: released } = this.#subscriptions.add(session.sessionKey, signal);
     try {
-      yield* watchSession(store, this.#bell, session, afterCursor, signal);
+      yield* watchSession(store, session, afterCursor, signal);
     } finally {
       released();
     }
@@ -280,7 +285,6 @@ export class Turns {
   async deleteSession(sessionId: string, principal: string): Promise<boolean> {
     const { store } = this.#options;
     const removed = await store.deleteSession(sessionId, principal, Date.now());
-    this.#bell.ring(removed.sessionKey);
     return byDeadline(this.#removals.remove(removed), DELETION_MS, false, false);
   }
 
@@ -293,9 +297,11 @@ export class Turns {
    */
   async recover(): Promise<void> {
     const { store, agent, sessionsDir } = this.#options;
-    const left = (await store.listLeftTurns()).map((turn) => new LeftTurn(turn, this.#options));
+    const left = (await store.listLeftTurns(store.lease.owner)).map(
+      (turn) => new LeftTurn(turn, this.#options),
+    );
     for (const turn of left) this.#unended.hold(turn);
-    for (const process of await store.listLeftProcesses()) {
+    for (const process of await store.listLeftProcesses(store.lease.owner)) {
       this.#gates.close(process.sessionKey, this.#endProcess(process));
     }
     void this.#removals.recover();
@@ -326,6 +332,7 @@ export class Turns {
     const { agent } = this.#options;
     void agent.closeIdle();
     await this.#unended.drain(graceMs);
+    this.#stopServing();
     await Promise.all([this.#gates.allReady(), agent.closeIdle()]);
   }
 
@@ -395,7 +402,7 @@ export class Turns {
     return running;
   }
 
-  /** A turn on record, and as it runs; never one that is neither running nor ended. */
+  /** A turn on record, and as it runs, here or elsewhere; never one that is neither running nor ended. */
   async #find(turnId: string, principal: string, asApprover = false) {
     const { store } = this.#options;
     const record = await store.getTurn(turnId, principal, asApprover);
@@ -403,8 +410,15 @@ export class Turns {
     if (live !== undefined || !isLive(record.state)) return { record, live };
     // It ended, or began, while the store was asked.
     const now = await store.getTurn(turnId, principal, asApprover);
-    return { record: now, live: this.#unended.get(turnId) };
+    return { record: now, live: this.#unended.get(turnId) ?? this.#remote.of(now) }; // 3.
   }
+}
+
+/** A turn that an agent does, here or elsewhere. */
+type AskedTurn = RunningTurn | RemoteTurn;
+
+function hasAgent(turn: UnendedTurn | RemoteTurn | undefined): turn is AskedTurn {
+  return turn instanceof RunningTurn || turn instanceof RemoteTurn;
 }
 
 /**

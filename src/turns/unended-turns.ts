@@ -15,23 +15,20 @@ const DRAINING = { reason: "DRAINING", message: "the server is shutting down" } 
 /**
  * Every turn that has no terminal event on disk, and how many more there may be.
  *
- * 1. A turn is counted from when the store is asked to record it, and held until its end is on disk.
+ * 1. A turn is counted from when the store is asked to record it, and held until its end is on disk or another server's.
  * 2. No turn goes on once all are stopped, one that was being recorded then neither.
  */
 export class UnendedTurns {
   readonly #store: Store;
   readonly #maxTurns: number;
-  readonly #changed: (sessionKey: string) => void;
   readonly #turns = new Map<string, UnendedTurn>();
   /** Turns that are being recorded. */
   readonly #starting = new Set<Promise<unknown>>();
   #phase: Phase = "open";
 
-  /** @param changed - Told of each session in which a turn was recorded or has ended. */
-  constructor(store: Store, maxTurns: number, changed: (sessionKey: string) => void) {
+  constructor(store: Store, maxTurns: number) {
     this.#store = store;
     this.#maxTurns = maxTurns;
-    this.#changed = changed;
   }
 
   get(turnId: string): UnendedTurn | undefined {
@@ -55,15 +52,14 @@ export class UnendedTurns {
    * Records a turn, or finds the one that the same request started before.
    *
    * @param begin - Begins one that is new; it is held until it has ended.
-   * @throws Refusal as `Store.createTurn`.
+   * @throws Refusal as `Store.createTurn`, FENCED.
    */
   async create(
     start: TurnStart,
     begin: (started: StartedTurn) => UnendedTurn,
   ): Promise<StartedTurn> {
-    const created = this.#store.createTurn(start).then((started) => {
+    const created = this.#store.createTurn(start, this.#store.lease.epoch).then((started) => {
       if (started.joined) return started;
-      this.#changed(started.turn.sessionKey);
       this.hold(begin(started));
       return started;
     });
@@ -78,10 +74,7 @@ export class UnendedTurns {
   /** Holds one until it has ended. */
   hold(turn: UnendedTurn): void {
     this.#turns.set(turn.turnId, turn);
-    void turn.ended.then(() => {
-      this.#turns.delete(turn.turnId);
-      this.#changed(turn.sessionKey);
-    });
+    void turn.ended.then(() => void this.#turns.delete(turn.turnId));
     if (this.#phase === "stopping") void turn.end({ case: "shutdown" }); // 2.
   }
 

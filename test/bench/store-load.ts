@@ -188,7 +188,8 @@ class WritingTurn {
     const firstSequence = this.#next++;
     const time = Date.now();
     const events = encodeEvents(this.#ids, firstSequence, time, this.#kinds);
-    await this.#store.append({ turnId: this.#ids.turnId, firstSequence, events, time });
+    const { turnId } = this.#ids;
+    await this.#store.append({ turnId, firstSequence, events, time }, this.#store.lease.epoch);
     this.meter?.committed(performance.now() - started);
   }
 }
@@ -196,6 +197,6 @@ class WritingTurn {
 async function startTurn(store: Store): Promise<WritingTurn> {
   const ids = { turnId: newTurnId(), sessionId: randomUUID() };
   const start = turnStart({ turnId: ids.turnId, sentSessionId: ids.sessionId, time: Date.now() });
-  await store.createTurn({ ...start, maxSessionTurns: 10_000 });
+  await store.createTurn({ ...start, maxSessionTurns: 10_000 }, store.lease.epoch);
   return new WritingTurn(store, ids);
 }

@@ -5,9 +5,9 @@ import { create } from "@bufbuild/protobuf";
 import { ResultEventSchema, TextEventSchema } from "../../gen/breakglass/v1/event_pb.ts";
 import type { EventKind } from "../../src/agent/agent.ts";
 import { openSqliteStore } from "../../src/store/sqlite/sqlite-store.ts";
-import type { Store } from "../../src/store/store.ts";
 import { encodeEvents } from "../../src/turns/encoded-event.ts";
 import { newTurnId } from "../../src/turns/identifiers.ts";
+import { type OwnedStore, owned } from "../support/owned-store.ts";
 import { SUCCEEDED, turnStart } from "../support/turn-start.ts";
 
 const TURNS_OF_A_SESSION = 10;
@@ -16,7 +16,7 @@ const EVENTS_OF_A_TURN = 10;
 /** Fills a store that is new with so many turns that have ended, through the store's own interface. */
 export async function fillStore(path: string, workspaces: string, turns: number): Promise<void> {
   mkdirSync(dirname(path), { recursive: true });
-  const store = await openSqliteStore(path);
+  const store = owned(await openSqliteStore(path));
   for (let left = turns / TURNS_OF_A_SESSION; left > 0; left -= 100) {
     const sessions = Array.from({ length: Math.min(left, 100) }, () => randomUUID());
     for (let turn = 0; turn < TURNS_OF_A_SESSION; turn++) {
@@ -26,7 +26,7 @@ export async function fillStore(path: string, workspaces: string, turns: number)
   await store.close();
 }
 
-async function addTurn(store: Store, sessionId: string, workspaces: string): Promise<void> {
+async function addTurn(store: OwnedStore, sessionId: string, workspaces: string): Promise<void> {
   const turnId = newTurnId();
   const time = Date.now();
   const start = turnStart({

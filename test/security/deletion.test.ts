@@ -16,6 +16,7 @@ import { SessionGates } from "../../src/turns/session-gates.ts";
 import { EventReader } from "../support/event-reader.ts";
 import { collect } from "../support/events.ts";
 import { script } from "../support/gate.ts";
+import { owned } from "../support/owned-store.ts";
 import { eventually } from "../support/processes.ts";
 import { connect } from "../support/protocols.ts";
 import { refusalOf } from "../support/refusals.ts";
@@ -189,7 +190,7 @@ describe("a deleted session", () => {
 
 /** A store with one ended turn of so many events, and a running one. */
 async function openFilled(events: number) {
-  const store = await openSqliteStore(join(root, "breakglass.db"));
+  const store = owned(await openSqliteStore(join(root, "breakglass.db")));
   const [large, other] = [turnStart(), turnStart()];
   await store.createTurn(large);
   await store.createTurn(other);
@@ -249,7 +250,7 @@ describe("many events that are removed", () => {
     // The store says that nothing is left, and that is not heard before more has come.
     const held = new Proxy(store, {
       get: (real, name: keyof Store) => {
-        if (name !== "removeSome") return real[name].bind(real);
+        if (name !== "removeSome") return real[name];
         return async () => {
           const more = await real.removeSome();
           if (!more) answered();
@@ -292,7 +293,7 @@ describe("many events that are removed", () => {
     const data = join(environment.root, "data");
     await mkdir(data);
     const sessionId = randomUUID();
-    const store = await openSqliteStore(join(data, "breakglass.db"));
+    const store = owned(await openSqliteStore(join(data, "breakglass.db")));
     const mine = { principal: "local", sentSessionId: sessionId };
     const turns = [turnStart(mine), turnStart(mine)] as const;
     for (const [turn, events] of [

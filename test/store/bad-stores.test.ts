@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { openSqliteStore } from "../../src/store/sqlite/sqlite-store.ts";
+import { owned } from "../support/owned-store.ts";
 import { turnStart } from "../support/turn-start.ts";
 
 let folder: string;
@@ -22,7 +23,7 @@ const EVENT_BYTES = 2000;
 
 /** A store of some turns with events that fill pages of their own. */
 async function fill(): Promise<string[]> {
-  const store = await openSqliteStore(path);
+  const store = owned(await openSqliteStore(path));
   const turnIds: string[] = [];
   for (let n = 0; n < TURNS; n++) {
     const turnId = randomUUID();
@@ -53,7 +54,7 @@ describe("a store that cannot be used", () => {
 
   it("is made anew where its file is empty", async () => {
     await writeFile(path, "");
-    const store = await openSqliteStore(path);
+    const store = owned(await openSqliteStore(path));
     expect(await store.listLeftTurns()).toEqual([]);
     await store.close();
   });
@@ -66,7 +67,7 @@ describe("a store that is damaged in the middle", () => {
     // One page of the twentieth turn's events.
     const at = bytes.lastIndexOf(Buffer.alloc(200, 20));
     await spoil(at - (at % 4096), 4096);
-    const store = await openSqliteStore(path);
+    const store = owned(await openSqliteStore(path));
     const reads = await Promise.allSettled(
       turnIds.map((turnId) => store.readEvents(turnId, 0, 1_000_000)),
     );

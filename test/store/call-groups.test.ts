@@ -5,7 +5,8 @@ import { DatabaseSync } from "node:sqlite";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { TurnState } from "../../gen/breakglass/v1/event_pb.ts";
 import { openSqliteStore } from "../../src/store/sqlite/sqlite-store.ts";
-import type { EventBatch, Store, TurnStart } from "../../src/store/store.ts";
+import type { EventBatch, TurnStart } from "../../src/store/store.ts";
+import { type OwnedStore, owned } from "../support/owned-store.ts";
 import { SUCCEEDED, turnStart } from "../support/turn-start.ts";
 
 /** What makes a call fail behind something that it has written, and before something that it is to write. */
@@ -15,12 +16,12 @@ const BROKEN_EVENT = new TextEncoder().encode("broken");
 
 let folder: string;
 let path: string;
-let store: Store;
+let store: OwnedStore;
 
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), "breakglass-store-"));
   path = join(folder, "breakglass.db");
-  store = await openSqliteStore(path);
+  store = owned(await openSqliteStore(path));
 });
 afterEach(async () => {
   await store.close();
@@ -33,7 +34,7 @@ async function inFile<T>(work: (database: DatabaseSync) => T): Promise<T> {
   const database = new DatabaseSync(path);
   const answer = work(database);
   database.close();
-  store = await openSqliteStore(path);
+  store = owned(await openSqliteStore(path));
   return answer;
 }
 

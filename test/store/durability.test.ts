@@ -9,6 +9,7 @@ import { promisify } from "node:util";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { prepare } from "../../src/store/sqlite/schema.ts";
 import { openSqliteStore } from "../../src/store/sqlite/sqlite-store.ts";
+import { owned } from "../support/owned-store.ts";
 import { readSyncOrder, traceOptions, whyNotTraced } from "../support/sync-order.ts";
 
 const run = promisify(execFile);
@@ -37,7 +38,7 @@ describe("the connection", () => {
   });
 
   it("takes nothing for a session that is not there", async () => {
-    const store = await openSqliteStore(path);
+    const store = owned(await openSqliteStore(path));
     const claimed = store.claimConversation("no session's key", randomUUID());
     await expect(claimed).rejects.toMatchObject({
       reason: "STORAGE",

@@ -11,6 +11,7 @@ import { describe, expect, it } from "vitest";
 import { PermissionMode } from "../../gen/breakglass/v1/turn_pb.ts";
 import { SCHEMA_VERSION } from "../../src/store/sqlite/schema.ts";
 import { openSqliteStore } from "../../src/store/sqlite/sqlite-store.ts";
+import { owned } from "../support/owned-store.ts";
 import { SUCCEEDED, turnStart } from "../support/turn-start.ts";
 
 const APPENDING = fileURLToPath(new URL("appending.ts", import.meta.url));
@@ -42,10 +43,10 @@ async function older(version: number) {
   };
 }
 
-describe.each([1, 2, 3, 4])("a store of schema version %i", (version) => {
+describe.each([1, 2, 3, 4, 5])("a store of schema version %i", (version) => {
   it("is brought forward with every turn and event as it was, to the byte", async () => {
     await using kept = await older(version);
-    const store = await openSqliteStore(kept.path);
+    const store = owned(await openSqliteStore(kept.path));
     const found: Uint8Array[] = [];
     for (const { turnId, principal } of kept.turns) {
       const events = await store.readEvents(turnId, 0, 1_000_000);
@@ -89,7 +90,7 @@ describe.each([1, 2, 3, 4])("a store of schema version %i", (version) => {
 
   it("has its requests joined by retries of them, and by nothing else", async () => {
     await using kept = await older(version);
-    const store = await openSqliteStore(kept.path);
+    const store = owned(await openSqliteStore(kept.path));
     const retry = turnStart({
       principal: "alice",
       prompt: "What is wrong with the gateway?",
@@ -113,7 +114,7 @@ describe.each([1, 2, 3, 4])("a store of schema version %i", (version) => {
 
   it("takes what is new in the schema", async () => {
     await using kept = await older(version);
-    const store = await openSqliteStore(kept.path);
+    const store = owned(await openSqliteStore(kept.path));
     const { sessions } = await store.removeEndedTurns(Date.UTC(2100, 0), 100, Date.UTC(2026, 11));
     // Alice's session has a running turn.
     expect(sessions).toHaveLength(1);
@@ -138,7 +139,7 @@ describe("a store of schema version 3", () => {
     database.exec(`UPDATE sessions SET agent_session_id = '${taken}'`);
     database.exec(`UPDATE removals SET agent_session_id = '${taken}'`);
     database.close();
-    const store = await openSqliteStore(kept.path);
+    const store = owned(await openSqliteStore(kept.path));
     const first = await store.getSession(alice!.sessionId, alice!.principal);
     expect(first.agentSessionId).toBe(taken);
     const second = await store.getSession(bob!.sessionId, bob!.principal);
@@ -162,7 +163,7 @@ describe("a store of schema version 3", () => {
     const process = database.prepare("INSERT INTO processes VALUES (?, ?, ?)");
     process.run("left", sessionId, "/workspaces/a");
     database.close();
-    const store = await openSqliteStore(kept.path);
+    const store = owned(await openSqliteStore(kept.path));
     const removals = await store.listRemovals();
     expect(new Set(removals.map(({ sessionKey }) => sessionKey)).size).toBe(5);
     const { sessionKey } = await store.getSession(sessionId, String(row?.principal));
@@ -181,7 +182,7 @@ const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{1
 describe("a store of schema version 4", () => {
   it("goes on with the removal of what is off the record, and with the turn that was running", async () => {
     await using kept = await older(4);
-    const store = await openSqliteStore(kept.path);
+    const store = owned(await openSqliteStore(kept.path));
     while (await store.removeSome());
     const [left] = await store.listLeftTurns();
     const { turnId, lastSequence } = left!;
@@ -208,7 +209,7 @@ describe("a store of schema version 4", () => {
     const database = new DatabaseSync(kept.path);
     expect(database.prepare("PRAGMA user_version").get()?.user_version).toBe(4);
     database.close();
-    const store = await openSqliteStore(kept.path);
+    const store = owned(await openSqliteStore(kept.path));
     expect((await store.getTurn(turnId, principal)).lastSequence).toBe(lastSequence);
     let read = 0;
     for (let more = true; more; ) {
@@ -250,7 +251,7 @@ describe("a store of schema version 1", () => {
     expect(again.prepare("PRAGMA user_version").get()?.user_version).toBe(1);
     again.exec("DROP TABLE removals");
     again.close();
-    const store = await openSqliteStore(kept.path);
+    const store = owned(await openSqliteStore(kept.path));
     expect(await store.listRemovals()).toEqual([]);
     await store.close();
   });

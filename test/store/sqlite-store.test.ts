@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { describe, expect, it } from "vitest";
 import { openSqliteStore } from "../../src/store/sqlite/sqlite-store.ts";
+import { owned } from "../support/owned-store.ts";
 import { SUCCEEDED, turnStart } from "../support/turn-start.ts";
 import { describeStore, type StoreUnderTest } from "./store-contract.ts";
 
@@ -33,7 +34,7 @@ describe("the store in an SQLite file", () => {
 
   it("removes a turn in smaller pieces where its events lie between others'", async () => {
     await using opened = await open();
-    const { store } = opened;
+    const store = owned(opened.store);
     const [scattered, other] = [turnStart(), turnStart()];
     for (const start of [scattered, other]) await store.createTurn(start);
     const none = new Uint8Array(1);

@@ -2,7 +2,10 @@ import { randomUUID } from "node:crypto";
 import { expect, it } from "vitest";
 import { ErrorReason, TurnState } from "../../gen/breakglass/v1/event_pb.ts";
 import { PermissionMode, TurnOrigin } from "../../gen/breakglass/v1/turn_pb.ts";
+import { Refusal } from "../../src/errors.ts";
+import type { Command, CommandServer } from "../../src/store/commands.ts";
 import type { EventBatch, Store, TurnStart } from "../../src/store/store.ts";
+import { type OwnedStore, owned } from "../support/owned-store.ts";
 import { turnStart as anyStart, SUCCEEDED } from "../support/turn-start.ts";
 
 /** An empty store, and how to open it again as the next server does. */
@@ -18,7 +21,16 @@ const bytes = (...texts: string[]) => texts.map((text) => new TextEncoder().enco
 const texts = (events: Uint8Array[]) => events.map((event) => new TextDecoder().decode(event));
 
 /** What turns rely on, whatever keeps them. */
-export function describeStore(open: () => Promise<StoreUnderTest>): void {
+export function describeStore(openStore: () => Promise<StoreUnderTest>): void {
+  async function open() {
+    const opened = await openStore();
+    return {
+      store: owned(opened.store),
+      reopen: async () => owned(await opened.reopen()),
+      [Symbol.asyncDispose]: () => opened[Symbol.asyncDispose](),
+    };
+  }
+
   it("answers a turn and its session as they were recorded", async () => {
     await using opened = await open();
     const { store } = opened;
@@ -44,6 +56,7 @@ export function describeStore(open: () => Promise<StoreUnderTest>): void {
       permissionMode: PermissionMode.BYPASS,
       permissionDenialCount: 0,
       attachments: [],
+      epoch: store.lease.epoch,
       ...UNSPENT,
     });
     expect(session).toEqual({
@@ -71,7 +84,7 @@ export function describeStore(open: () => Promise<StoreUnderTest>): void {
     await expectAll(store);
     await expectAll(await opened.reopen());
 
-    async function expectAll(from: Store): Promise<void> {
+    async function expectAll(from: OwnedStore): Promise<void> {
       expect(texts(await from.readEvents(turnId, 0, 1000))).toEqual(["a", "b", "c"]);
       expect(texts(await from.readEvents(turnId, 1, 1000))).toEqual(["b", "c"]);
       expect(texts(await from.readEvents(turnId, 3, 1000))).toEqual([]);
@@ -144,9 +157,10 @@ export function describeStore(open: () => Promise<StoreUnderTest>): void {
     expect(settled.map(({ status }) => status)).toEqual(["fulfilled", "rejected", "fulfilled"]);
     const { items } = await store.listSessions(PRINCIPAL, 10, undefined);
     expect(items.map(({ sessionId }) => sessionId)).toEqual([good.newSession.sessionId]);
-    expect(await store.listLeftProcesses()).toEqual([waits]);
+    const reopened = await opened.reopen();
+    expect(await reopened.listLeftProcesses()).toEqual([waits]);
     const again = { ...refused, maxSessionTurns: 1, prompt: "something else" };
-    expect((await store.createTurn(again)).joined).toBe(false);
+    expect((await reopened.createTurn(again)).joined).toBe(false);
   });
 
   it("tells the last event of a turn that runs, wherever it tells of the turn", async () => {
@@ -158,22 +172,23 @@ export function describeStore(open: () => Promise<StoreUnderTest>): void {
     const { sessionId } = (await store.createTurn(start)).session;
     const append = (firstSequence: number, ...events: string[]) =>
       store.append({ turnId, firstSequence, events: bytes(...events), time: 1 });
-    const expectEverywhere = async (from: Store, lastSequence: number) => {
+    const expectEverywhere = async (from: OwnedStore, lastSequence: number) => {
       const told = [
         await from.getTurn(turnId, PRINCIPAL),
         (await from.createTurn(start)).turn,
         ...(await from.listTurns(sessionId, PRINCIPAL, 10, undefined)).items,
         ...(await from.listChanges(sessionId, PRINCIPAL, 0, 10)).map(({ turn }) => turn),
-        ...(await from.listLeftTurns()),
       ];
-      expect(told.map((turn) => turn.lastSequence)).toEqual(Array(5).fill(lastSequence));
+      expect(told.map((turn) => turn.lastSequence)).toEqual(Array(4).fill(lastSequence));
     };
     await expectEverywhere(store, 0);
     await append(1, "a");
     await expectEverywhere(store, 1);
     await append(2, "b", "c");
     await expectEverywhere(store, 3);
-    await expectEverywhere(await opened.reopen(), 3);
+    const reopened = await opened.reopen();
+    await expectEverywhere(reopened, 3);
+    expect(await reopened.listLeftTurns()).toMatchObject([{ turnId, lastSequence: 3 }]);
   });
 
   it("lets one turn run in a session, of those that are asked for at once", async () => {
@@ -370,6 +385,126 @@ export function describeStore(open: () => Promise<StoreUnderTest>): void {
     expect((await store.createTurn(afterwards)).joined).toBe(false);
   });
 
+  it("tells who listens of each change of a session, and then it can be read", async () => {
+    await using opened = await open();
+    const { store } = opened;
+    const first = await ended(store);
+    const { sessionId } = first.newSession;
+    const { sessionKey } = await store.getSession(sessionId, PRINCIPAL);
+    const heard = listened((listener) => store.changes.listenToSession(sessionKey, listener));
+    const readChange = async () => (await store.listChanges(sessionId, PRINCIPAL, 0, 10)).length;
+
+    const next = turnStart({ session: sessionId });
+    void store.createTurn(next);
+    await heard.until(async () => (await readChange()) === 3);
+    void store.append(endOf(next.turnId));
+    await heard.until(async () => (await readChange()) === 4);
+    const isGone = () =>
+      store.getSession(sessionId, PRINCIPAL).then(
+        () => false,
+        () => true,
+      );
+    void store.deleteSession(sessionId, PRINCIPAL, 9);
+    await heard.until(isGone);
+  });
+
+  it("tells who listens of a session that leaves with its last turn", async () => {
+    await using opened = await open();
+    const { store } = opened;
+    const { newSession } = await ended(store);
+    const { sessionId } = newSession;
+    const { sessionKey } = await store.getSession(sessionId, PRINCIPAL);
+    const heard = listened((listener) => store.changes.listenToSession(sessionKey, listener));
+    void store.removeEndedTurns(100, 10, 100);
+    await heard.until(() =>
+      store.getSession(sessionId, PRINCIPAL).then(
+        () => false,
+        () => true,
+      ),
+    );
+  });
+
+  it("tells who listens of each change of a turn, and then it can be read", async () => {
+    await using opened = await open();
+    const { store } = opened;
+    const { newSession } = await ended(store);
+    const { sessionId: session } = newSession;
+    const own = turnStart({ session, origin: TurnOrigin.AGENT });
+    const waiting = turnStart({ session });
+    for (const start of [own, waiting]) await store.createTurn(start);
+    await store.append(endOf(own.turnId));
+    const { turnId } = waiting;
+    const heard = listened((listener) => store.changes.listenToTurn(turnId, listener));
+    const read = () => store.getTurn(turnId, PRINCIPAL);
+
+    void store.beginTurn(turnId);
+    await heard.until(async () => (await read()).state === TurnState.RUNNING);
+    void store.append({ turnId, firstSequence: 1, events: bytes("a"), time: 1 });
+    await heard.until(async () => (await read()).lastSequence === 1);
+    void store.append({ ...endOf(turnId), firstSequence: 2 });
+    await heard.until(async () => (await read()).endTime !== undefined);
+  });
+
+  it("calls each listener for itself, until it is told to stop", async () => {
+    await using opened = await open();
+    const { store } = opened;
+    const start = turnStart();
+    const { sessionKey } = (await store.createTurn(start)).session;
+    const calls = { stopped: 0, other: 0 };
+    const stopped = () => void calls.stopped++;
+    const { changes } = store;
+    const stops = [
+      changes.listenToTurn(start.turnId, stopped),
+      changes.listenToTurn(start.turnId, stopped),
+      changes.listenToSession(sessionKey, stopped),
+    ];
+    changes.listenToTurn(start.turnId, () => void calls.other++);
+    for (const stop of [...stops, ...stops]) stop();
+    const other = await ended(store);
+    await store.append(endOf(start.turnId));
+    expect(calls.stopped).toBe(0);
+    expect(calls.other).toBeGreaterThan(0);
+    expect(other.turnId).not.toBe(start.turnId);
+  });
+
+  it("brings a command to the server that runs its turn, and the answer back", async () => {
+    await using opened = await open();
+    const { commands } = opened.store;
+    const { turnId } = (await opened.store.createTurn(turnStart())).turn;
+    const command: Command = {
+      turnId,
+      principal: "bob",
+      ask: { case: "steer", message: "look there", requestId: "" },
+    };
+    const [idle, running] = [new ServerUnderTest([]), new ServerUnderTest([turnId])];
+    const stops = [idle, running].map((server) => commands.serve(server));
+    expect(await commands.send(command)).toBe(7);
+    const cancel: Command = { turnId, principal: PRINCIPAL, ask: { case: "cancel" } };
+    await commands.send(cancel);
+    expect(running.performed).toEqual([command, cancel]);
+    const refusal = new Refusal("APPROVAL_RESOLVED", "bob did", { metadata: { principal: "bob" } });
+    running.refusal = refusal;
+    await expect(commands.send(command)).rejects.toMatchObject({
+      reason: "APPROVAL_RESOLVED",
+      message: "bob did",
+      details: { metadata: { principal: "bob" } },
+    });
+    expect(idle.performed).toEqual([]);
+    for (const stop of [...stops, ...stops]) stop();
+    await expect(commands.send(cancel)).rejects.toMatchObject({ reason: "FENCED" });
+  });
+
+  it("has nobody do what is asked of a turn that no server runs", async () => {
+    await using opened = await open();
+    const { turnId } = (await opened.store.createTurn(turnStart())).turn;
+    const { commands } = await opened.reopen();
+    const idle = new ServerUnderTest([]);
+    commands.serve(idle);
+    const command: Command = { turnId, principal: PRINCIPAL, ask: { case: "interrupt" } };
+    await expect(commands.send(command)).rejects.toMatchObject({ reason: "FENCED" });
+    expect(idle.performed).toEqual([]);
+  });
+
   it("knows what a server before left behind", async () => {
     await using opened = await open();
     const { store } = opened;
@@ -391,6 +526,104 @@ export function describeStore(open: () => Promise<StoreUnderTest>): void {
       { turnId: running.turnId, sessionId, sessionKey, lastSequence: 1, wasQueued: false },
     ]);
     expect(await reopened.listLeftProcesses()).toEqual([lives, waits]);
+    const { owner } = reopened.lease;
+    expect(await reopened.listLeftTurns(`not ${owner}`)).toEqual([]);
+    expect(await reopened.listLeftProcesses(`not ${owner}`)).toEqual([]);
+  });
+
+  it("does not take for left behind what is recorded under the lease that holds", async () => {
+    await using opened = await open();
+    const { store } = opened;
+    const start = turnStart();
+    await store.createTurn(start);
+    await store.recordProcess({ processId: "lives", sessionKey: "", workspace: "/elsewhere" });
+    expect(await store.listLeftTurns()).toEqual([]);
+    expect(await store.listLeftProcesses()).toEqual([]);
+    // Nor is what was left once it has ended.
+    const reopened = await opened.reopen();
+    await reopened.append(endOf(start.turnId));
+    await reopened.recordProcessGone("lives");
+    expect(await reopened.listLeftTurns()).toEqual([]);
+    expect(await reopened.listLeftProcesses()).toEqual([]);
+  });
+
+  it("is opened under a later lease each time, for the same owner", async () => {
+    await using opened = await open();
+    const leases = [opened.store.lease];
+    for (let times = 0; times < 3; times++) {
+      const store = times === 0 ? opened.store : await opened.reopen();
+      await ended(store);
+      leases.push(store.lease);
+    }
+    expect(new Set(leases.map(({ owner }) => owner)).size).toBe(1);
+    const epochs = leases.slice(1).map(({ epoch }) => epoch);
+    expect(epochs).toEqual(epochs.toSorted((a, b) => a - b));
+    expect(new Set(epochs).size).toBe(3);
+  });
+
+  it("refuses what is written under a lease that has ended, and keeps nothing of it", async () => {
+    await using opened = await open();
+    const { epoch: ended } = opened.store.lease;
+    const left = turnStart();
+    const { session } = await opened.store.createTurn(left);
+    const own = turnStart({ session: session.sessionId, origin: TurnOrigin.AGENT });
+    await opened.store.append(endOf(left.turnId));
+    await opened.store.createTurn(own);
+    const waiting = turnStart({ session: session.sessionId });
+    await opened.store.createTurn(waiting);
+
+    const store = await opened.reopen();
+    const process = { processId: "stale", sessionKey: "", workspace: "/elsewhere" };
+    const steer = { principal: PRINCIPAL, requestId: randomUUID(), message: "look there" };
+    const { turnId } = own;
+    const one = { turnId, firstSequence: 1, events: bytes("x"), time: 1 };
+    const stale = turnStart();
+    for (const write of [
+      () => store.createTurn(stale, ended),
+      () => store.append(one, ended),
+      () => store.append({ ...one, events: bytes("x", "y"), steer }, ended),
+      () => store.append(endOf(turnId), ended),
+      () => store.claimConversation(session.sessionKey, "stale", ended),
+      () => store.recordProcess(process, ended),
+    ]) {
+      await expect(write()).rejects.toMatchObject({ reason: "FENCED" });
+    }
+    expect(await store.readEvents(turnId, 0, 1000)).toEqual([]);
+    expect(await store.getTurn(turnId, PRINCIPAL)).toMatchObject({ lastSequence: 0, epoch: ended });
+    expect(await store.findSteer(turnId, steer)).toBeUndefined();
+    const gone = store.getSession(stale.newSession.sessionId, PRINCIPAL);
+    await expect(gone).rejects.toMatchObject(GONE);
+
+    // Who takes the turns over ends them, under a lease of his own.
+    await store.append(endOf(turnId));
+    await expect(store.beginTurn(waiting.turnId, ended)).rejects.toMatchObject({
+      reason: "FENCED",
+    });
+    const { queuedTurnId } = await store.getSession(session.sessionId, PRINCIPAL);
+    expect(queuedTurnId).toBe(waiting.turnId);
+    const stranger = await store.createTurn(turnStart());
+    const claimed = store.claimConversation(stranger.session.sessionKey, "stale");
+    expect(await claimed).toBe(true);
+    const after = await opened.reopen();
+    expect(await after.listLeftProcesses()).toEqual([]);
+  });
+
+  it("does not let a refused write of an ended lease take others with it", async () => {
+    await using opened = await open();
+    const { epoch: ended } = opened.store.lease;
+    const start = turnStart();
+    await opened.store.createTurn(start);
+    const store = await opened.reopen();
+    const { turnId } = start;
+    const settled = await Promise.allSettled(
+      Array.from({ length: 20 }, (_, n) => {
+        const batch = { turnId, firstSequence: Math.floor(n / 2) + 1, events: bytes("x"), time: 1 };
+        return n % 2 === 0 ? store.append(batch, ended) : store.append(batch);
+      }),
+    );
+    const expected = Array.from({ length: 20 }, (_, n) => (n % 2 === 0 ? "rejected" : "fulfilled"));
+    expect(settled.map(({ status }) => status)).toEqual(expected);
+    expect(await store.readEvents(turnId, 0, 1000)).toHaveLength(10);
   });
 
   it("gives a session the process that waits in its workspace", async () => {
@@ -400,14 +633,14 @@ export function describeStore(open: () => Promise<StoreUnderTest>): void {
     const { workspace } = start.newSession;
     await store.recordProcess({ processId: "waits", sessionKey: "", workspace });
     const { sessionKey } = (await store.createTurn(start)).session;
-    expect(await store.listLeftProcesses()).toEqual([
+    expect(await (await opened.reopen()).listLeftProcesses()).toEqual([
       { processId: "waits", sessionKey, workspace },
     ]);
   });
 
   it("lets one caller's turn wait for the agent's own, and nothing else", async () => {
     await using opened = await open();
-    const { store } = opened;
+    let { store } = opened;
     const { newSession, turnId: causeTurnId } = await ended(store);
     const { sessionId: session } = newSession;
     const own = turnStart({ session, origin: TurnOrigin.AGENT, principal: "", causeTurnId });
@@ -420,6 +653,7 @@ export function describeStore(open: () => Promise<StoreUnderTest>): void {
       await expect(store.createTurn(turnStart({ session, origin }))).rejects.toMatchObject(busy);
     }
     await expect(store.deleteSession(session, PRINCIPAL, 9)).rejects.toMatchObject(busy);
+    store = await opened.reopen();
     expect((await store.listLeftTurns()).map((left) => [left.turnId, left.wasQueued])).toEqual([
       [own.turnId, false],
       [waiting.turnId, true],
@@ -714,6 +948,7 @@ export function describeStore(open: () => Promise<StoreUnderTest>): void {
     await store.deleteSession(newSession.sessionId, PRINCIPAL, 3);
     const [removal] = await store.listRemovals();
     expect(removal?.workspace).toBe(newSession.workspace);
+    expect(await store.listRemovals(`not ${store.lease.owner}`)).toEqual([]);
   });
 
   it("takes so many turns of a session and no more, but joins one that is there", async () => {
@@ -728,7 +963,43 @@ export function describeStore(open: () => Promise<StoreUnderTest>): void {
   });
 }
 
-async function ended(store: Store): Promise<TurnStart> {
+/** Listens, and waits for what it is told. */
+function listened(listen: (listener: () => void) => () => void) {
+  let heard = Promise.withResolvers<void>();
+  listen(() => heard.resolve());
+  return {
+    /** Resolves when something is so that is looked at after each call, and not before one. */
+    async until(isSo: () => Promise<boolean>): Promise<void> {
+      do {
+        await heard.promise;
+        heard = Promise.withResolvers();
+      } while (!(await isSo()));
+    },
+  };
+}
+
+/** A server that runs some turns. */
+class ServerUnderTest implements CommandServer {
+  readonly performed: Command[] = [];
+  refusal: Refusal | undefined;
+  readonly #turnIds: readonly string[];
+
+  constructor(turnIds: readonly string[]) {
+    this.#turnIds = turnIds;
+  }
+
+  runs(turnId: string): boolean {
+    return this.#turnIds.includes(turnId);
+  }
+
+  async perform(command: Command): Promise<number> {
+    if (this.refusal !== undefined) throw this.refusal;
+    this.performed.push(command);
+    return 7;
+  }
+}
+
+async function ended(store: OwnedStore): Promise<TurnStart> {
   const start = turnStart();
   await store.createTurn(start);
   await store.append(endOf(start.turnId));
@@ -736,7 +1007,7 @@ async function ended(store: Store): Promise<TurnStart> {
 }
 
 /** Answers in how many pieces. */
-async function removeAll(store: Store): Promise<number> {
+async function removeAll(store: OwnedStore): Promise<number> {
   for (let pieces = 1; ; pieces++) if (!(await store.removeSome())) return pieces;
 }
 

@@ -35,6 +35,8 @@ export interface DrivenTurns extends AsyncDisposable {
   readonly turns: Turns;
   readonly agent: DrivenAgent;
   readonly store: HeldStore;
+  /** Another server on the same store, with an agent of its own. */
+  another(): Turns;
   /** Starts a turn of the mode ASK in a session of its own; the agent has begun. */
   begin(
     request?: Partial<RunRequest>,
@@ -43,6 +45,8 @@ export interface DrivenTurns extends AsyncDisposable {
   /** From now on the database takes no event and no conversation. */
   fillDisk(): Promise<void>;
   clearDisk(): Promise<void>;
+  /** Has the store be opened under another lease, as by a server that takes this one for gone. This one does not know of it. */
+  loseLease(): Promise<void>;
   /** The events that are on disk. */
   readLog(turnId: string): Promise<TurnEvent[]>;
   /** The turn once its end is on disk. */
@@ -58,7 +62,8 @@ export async function startDrivenTurns(settings: Settings = {}): Promise<DrivenT
   await using cleanup = new AsyncDisposableStack();
   const root = await mkdtemp(join(tmpdir(), "breakglass-driven-"));
   cleanup.defer(() => rm(root, { recursive: true, force: true }));
-  const real = await openStore(join(root, "breakglass.db"));
+  const path = join(root, "breakglass.db");
+  let real = await openStore(path);
   cleanup.defer(() => real.close());
   const store = new HeldStore(real);
   const agent = new DrivenAgent();
@@ -70,6 +75,13 @@ export async function startDrivenTurns(settings: Settings = {}): Promise<DrivenT
   const owned = cleanup.move();
   return {
     ...{ turns, agent, store },
+    another() {
+      const other = new Turns(
+        optionsOf(settings, store, new DrivenAgent(), join(root, "sessions")),
+      );
+      owned.defer(() => other.drain(0));
+      return other;
+    },
     async begin(request = {}, principal = PRINCIPAL) {
       const prompt = randomUUID();
       const { turnId } = await turns.run({ ...REQUEST, prompt, ...request }, principal);
@@ -77,8 +89,13 @@ export async function startDrivenTurns(settings: Settings = {}): Promise<DrivenT
       await run.started;
       return { turnId, run };
     },
-    fillDisk: () => real.recordProcess(FULL),
+    fillDisk: () => real.recordProcess(FULL, real.lease.epoch),
     clearDisk: () => real.recordProcessGone(FULL.processId),
+    async loseLease() {
+      await real.close();
+      real = await openSqliteStore(path);
+      store.replace(real);
+    },
     readLog: async (turnId) => (await real.readEvents(turnId, 0, Infinity)).map(decodeEvent),
     ended: (turnId) =>
       eventually(

@@ -11,7 +11,7 @@ type Method = "createTurn" | "append" | "readEvents" | "getTurn";
 export class HeldStore implements Pick<Store, Method> {
   /** Calls wait for `release`. */
   isHeld = false;
-  readonly #store: Store;
+  #store: Store;
   readonly #queue: { readonly method: Method; readonly call: () => void }[] = [];
   /** What was read, on its way back. */
   readonly #answers: (() => void)[] = [];
@@ -25,14 +25,19 @@ export class HeldStore implements Pick<Store, Method> {
   /** The same store to those who use it. */
   get asStore(): Store {
     const held: Partial<Store> = {
-      createTurn: (start) => this.createTurn(start),
-      append: (batch) => this.append(batch),
+      createTurn: (...args) => this.createTurn(...args),
+      append: (...args) => this.append(...args),
       readEvents: (...args) => this.readEvents(...args),
       getTurn: (...args) => this.getTurn(...args),
     };
     return new Proxy(this.#store, {
-      get: (store, name: keyof Store) => held[name] ?? store[name].bind(store),
+      get: (_, name: keyof Store) => held[name] ?? this.#store[name],
     });
+  }
+
+  /** Goes on with the same store, opened again. */
+  replace(store: Store): void {
+    this.#store = store;
   }
 
   /** The calls that wait, the oldest first. */
@@ -45,14 +50,15 @@ export class HeldStore implements Pick<Store, Method> {
     return this.#durable.get(turnId) ?? 0;
   }
 
-  createTurn(start: Parameters<Store["createTurn"]>[0]): ReturnType<Store["createTurn"]> {
-    return this.#call("createTurn", () => this.#store.createTurn(start));
+  createTurn(...args: Parameters<Store["createTurn"]>): ReturnType<Store["createTurn"]> {
+    return this.#call("createTurn", () => this.#store.createTurn(...args));
   }
 
-  append(batch: Parameters<Store["append"]>[0]): Promise<void> {
+  append(...args: Parameters<Store["append"]>): Promise<void> {
+    const [batch] = args;
     const last = batch.firstSequence + batch.events.length - 1;
     return this.#call("append", async () => {
-      await this.#store.append(batch);
+      await this.#store.append(...args);
       this.#durable.set(batch.turnId, last);
     });
   }

@@ -3,8 +3,8 @@ import { isLive } from "../../turn-state.ts";
 import type { EventBatch } from "../store.ts";
 import type { Tables } from "./tables.ts";
 
-/** As `Store.append`. */
-export function append(tables: Tables, batch: EventBatch): void {
+/** As `Store.append`. Answers the key of the session where the turn has ended. */
+export function append(tables: Tables, batch: EventBatch): string | undefined {
   const { sessions, turns, events, requests, conversations } = tables;
   const { turnId, firstSequence, agentSessionId, state, steer, end, time } = batch;
   const { turnKey, sessionKey, ...turn } = turns.getAppended(turnId);
@@ -18,10 +18,11 @@ export function append(tables: Tables, batch: EventBatch): void {
   }
   if (state !== undefined) turns.setState(turnKey, state);
   if (steer !== undefined) requests.insertSteer(steer, turnId, firstSequence);
-  if (end === undefined) return;
+  if (end === undefined) return undefined;
   const lastSequence = firstSequence - 1 + batch.events.length;
   turns.end(turnKey, lastSequence, end, sessions.nextChange(sessionKey), time);
   sessions.endTurn(sessionKey, turnId, end, time);
+  return sessionKey;
 }
 
 /** Whether a batch is one event and nothing else: one statement, which leaves nothing of itself where it fails. */

@@ -1,4 +1,4 @@
-import type { EventBatch } from "../store.ts";
+import type { EventBatch, StoreMethods } from "../store.ts";
 import type { Call } from "./messages.ts";
 import { memoryOf, type PackedEvents, packEvents, unpackEvents } from "./packed-events.ts";
 
@@ -17,9 +17,9 @@ export function packCalls(calls: readonly Call[]): { batch: CallBatch; moved: Ar
   const all: Uint8Array[] = [];
   const packedCalls = calls.map((call) => {
     if (call.method !== "append") return call;
-    const batch = call.args[0] as EventBatch;
+    const [batch, epoch] = call.args as Parameters<StoreMethods["append"]>;
     for (const event of batch.events) all.push(event);
-    return { ...call, args: [{ ...batch, events: batch.events.length }] };
+    return { ...call, args: [{ ...batch, events: batch.events.length }, epoch] };
   });
   const packed = packEvents(all);
   return { batch: { calls: packedCalls, packed }, moved: memoryOf(packed) };
@@ -31,9 +31,9 @@ export function unpackCalls({ calls, packed }: CallBatch): Call[] {
   let next = 0;
   return calls.map((call) => {
     if (call.method !== "append") return call;
-    const batch = call.args[0] as Omit<EventBatch, "events"> & { events: number };
+    const [batch, epoch] = call.args as [Omit<EventBatch, "events"> & { events: number }, number];
     const events = all.slice(next, next + batch.events);
     next += batch.events;
-    return { ...call, args: [{ ...batch, events }] };
+    return { ...call, args: [{ ...batch, events }, epoch] };
   });
 }

@@ -1,12 +1,13 @@
 import { notFound, Refusal, storageFailed } from "../../errors.ts";
-import type { SessionChange, Store } from "../store.ts";
+import type { SessionChange, Store, StoreMethods } from "../store.ts";
 import { append, isOneInsert } from "./append.ts";
+import type { FileLease } from "./file-lease.ts";
 import { Removal } from "./removal.ts";
 import { startTurn } from "./start-turn.ts";
 import type { Tables } from "./tables.ts";
 
 /** What can be asked of the store's thread: all that the store can do. */
-export type MethodName = keyof Store;
+export type MethodName = keyof StoreMethods;
 
 /** A method of the store as its thread does it, synchronously. */
 export interface Method<Args extends readonly unknown[] = readonly unknown[], Result = unknown> {
@@ -19,29 +20,42 @@ export interface Method<Args extends readonly unknown[] = readonly unknown[], Re
   isOneStatement?(...args: Args): boolean;
 }
 
+/** What a method answers; an append also in which session a turn has ended, if that was its end. */
+export type Answered<Name extends MethodName> = Name extends "append"
+  ? string | undefined
+  : Awaited<ReturnType<Store[Name]>>;
+
 /** Each method of the store: one that is missing, or takes or answers something else, does not compile. */
 export type Methods = {
-  readonly [Name in MethodName]: Method<Parameters<Store[Name]>, Awaited<ReturnType<Store[Name]>>>;
+  readonly [Name in MethodName]: Method<Parameters<Store[Name]>, Answered<Name>>;
 };
 
 /** The methods of the store on the tables of a connection. */
-export function createMethods(tables: Tables, close: () => void): Methods {
+export function createMethods(tables: Tables, lease: FileLease, close: () => void): Methods {
   const { sessions, turns, requests, conversations, processes } = tables;
   const removal = new Removal(tables);
+  /** A write that carries the epoch of a lease, its last argument. */
+  const owned = <Args extends readonly unknown[], Result>(
+    perform: (...args: [...Args, epoch: number]) => Result,
+  ) =>
+    write((...args: [...Args, epoch: number]) => {
+      lease.check(args.at(-1) as number);
+      return perform(...args);
+    });
   return {
     createTurn: {
-      ...write((start) => startTurn(tables, start)),
+      ...owned((start, epoch) => startTurn(tables, start, epoch)),
       bytes: ({ prompt }) => prompt.length,
     },
-    beginTurn: write((turnId) => beginTurn(tables, turnId)),
+    beginTurn: owned((turnId) => beginTurn(tables, turnId)),
     append: {
-      ...write((batch) => append(tables, batch)),
+      ...owned((batch) => append(tables, batch)),
       bytes: (batch) => batch.events.reduce((sum, event) => sum + event.length, 0),
       isOneStatement: isOneInsert,
     },
-    claimConversation: write((...args) => conversations.claim(...args)),
+    claimConversation: owned((key, agentSessionId) => conversations.claim(key, agentSessionId)),
     findSteer: read((...args) => requests.findSteer(...args)),
-    recordProcess: write((process) => processes.record(process)),
+    recordProcess: owned((process, epoch) => processes.record(process, epoch)),
     recordProcessGone: write((processId) => processes.recordGone(processId)),
     readEvents: read((...args) => readEvents(tables, ...args)),
     getTurn: read((...args) => turns.get(...args)),
@@ -54,10 +68,10 @@ export function createMethods(tables: Tables, close: () => void): Methods {
     deleteSession: write((...args) => removal.deleteSession(...args)),
     removeEndedTurns: write((...args) => removal.removeEndedTurns(...args)),
     removeSome: write(() => removal.removeSome()),
-    listRemovals: read(() => removal.list()),
+    listRemovals: read((owner) => (lease.isOf(owner) ? removal.list() : [])),
     recordRemoved: write((workspace) => removal.recordFilesRemoved(workspace)),
-    listLeftTurns: read(() => turns.listLeft()),
-    listLeftProcesses: read(() => processes.list()),
+    listLeftTurns: read((owner) => (lease.isOf(owner) ? turns.listLeft(lease.epoch) : [])),
+    listLeftProcesses: read((owner) => (lease.isOf(owner) ? processes.listLeft(lease.epoch) : [])),
     close: read(close),
   };
 }

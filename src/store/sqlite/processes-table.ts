@@ -9,10 +9,10 @@ export class ProcessesTable {
     this.#statements = statements;
   }
 
-  record({ processId, sessionKey, workspace }: LeftProcess): void {
-    const sql =
-      "INSERT OR REPLACE INTO processes (process_id, session_key, workspace) VALUES (?, ?, ?)";
-    this.#statements.run(sql, processId, sessionKey, workspace);
+  record({ processId, sessionKey, workspace }: LeftProcess, epoch: number): void {
+    const sql = `INSERT OR REPLACE INTO processes (process_id, session_key, workspace, epoch)
+      VALUES (?, ?, ?, ?)`;
+    this.#statements.run(sql, processId, sessionKey, workspace, epoch);
   }
 
   recordGone(processId: string): void {
@@ -25,8 +25,10 @@ export class ProcessesTable {
     this.#statements.run(sql, sessionKey, workspace);
   }
 
-  list(): LeftProcess[] {
-    return this.#statements.all("SELECT * FROM processes").map((row) => ({
+  /** Those that were recorded under leases before this one. */
+  listLeft(epoch: number): LeftProcess[] {
+    const sql = "SELECT * FROM processes WHERE epoch < ?";
+    return this.#statements.all(sql, epoch).map((row) => ({
       processId: String(row.process_id),
       sessionKey: String(row.session_key),
       workspace: String(row.workspace),

@@ -185,6 +185,14 @@ const STEPS: readonly string[] = [
   -- Written when the turn ends. Until then the newest event tells it.
   ALTER TABLE turns RENAME COLUMN last_sequence TO end_sequence;
   `,
+  `
+  -- The newest lease; its one row is written with the first of what is recorded under it.
+  CREATE TABLE lease (epoch INTEGER NOT NULL) STRICT;
+  INSERT INTO lease (epoch) VALUES (0);
+  -- The lease under which it was recorded.
+  ALTER TABLE turns ADD COLUMN epoch INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE processes ADD COLUMN epoch INTEGER NOT NULL DEFAULT 0;
+  `,
 ];
 
 /** The version of the schema, kept in the database's `user_version`. */

@@ -1,4 +1,5 @@
 import { DatabaseSync } from "node:sqlite";
+import { FileLease } from "./file-lease.ts";
 import { createMethods, type Methods } from "./methods.ts";
 import { prepare } from "./schema.ts";
 import { Statements } from "./statements.ts";
@@ -7,6 +8,7 @@ import { createTables } from "./tables.ts";
 /** One connection, synchronous: the store's methods on it, and the transactions that they are called in. */
 export class SqliteDatabase {
   readonly methods: Methods;
+  readonly lease: FileLease;
   readonly #database: DatabaseSync;
   readonly #statements: Statements;
 
@@ -15,7 +17,9 @@ export class SqliteDatabase {
     this.#database = new DatabaseSync(path, { timeout: 0 });
     prepare(this.#database);
     this.#statements = new Statements(this.#database);
-    this.methods = createMethods(createTables(this.#statements), () => this.#database.close());
+    this.lease = new FileLease(this.#statements);
+    const close = () => this.#database.close();
+    this.methods = createMethods(createTables(this.#statements), this.lease, close);
   }
 
   /** Whether one is open. SQLite ends it by itself where, say, the disk is full. */
@@ -27,8 +31,10 @@ export class SqliteDatabase {
   transaction<T>(work: () => T): T {
     this.#statements.run("BEGIN IMMEDIATE");
     try {
+      this.lease.record();
       const answer = work();
       this.#statements.run("COMMIT");
+      this.lease.committed();
       return answer;
     } catch (error) {
       if (this.isTransaction) this.#statements.run("ROLLBACK");

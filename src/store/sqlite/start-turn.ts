@@ -6,7 +6,7 @@ import type { Tables } from "./tables.ts";
 import type { TurnsTable } from "./turns-table.ts";
 
 /** As `Store.createTurn`. */
-export function startTurn(tables: Tables, start: TurnStart): StartedTurn {
+export function startTurn(tables: Tables, start: TurnStart, epoch: number): StartedTurn {
   const { sessions, turns, requests } = tables;
   const joined = requests.findStart(start);
   if (joined !== undefined) {
@@ -23,7 +23,7 @@ export function startTurn(tables: Tables, start: TurnStart): StartedTurn {
     throw new Refusal("SESSION_FULL", message);
   }
   const state = stateOf(turns, start, session);
-  turns.insert(start, session, state, sessions.nextChange(sessionKey));
+  turns.insert(start, session, state, sessions.nextChange(sessionKey), epoch);
   sessions.addTurn(sessionKey, start.turnId, state, start.time);
   requests.insertStart(start, sessionId);
   return {

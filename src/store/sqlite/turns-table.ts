@@ -27,7 +27,7 @@ const LAST_SEQUENCE = `iif(turns.end_time IS NULL,
 const LISTED_COLUMNS = `turn_key, turn_id, session_key, state, error_reason, principal, model, agent, ${LAST_SEQUENCE},
   create_time, end_time, substr(prompt, 1, ${LISTED_PROMPT_BYTES}) AS prompt,
   octet_length(prompt) > ${LISTED_PROMPT_BYTES} AS prompt_cut, origin, cause_turn_id, permission_mode, permission_denial_count,
-  attachments, ${SPENDING_COLUMNS.join(", ")}`;
+  attachments, epoch, ${SPENDING_COLUMNS.join(", ")}`;
 /** A turn that is on record, and its session's id. */
 const TURN_ON_RECORD = `FROM turns JOIN sessions USING (session_key)
   WHERE turn_id = ? AND turns.remove_time IS NULL AND sessions.remove_time IS NULL`;
@@ -57,16 +57,23 @@ export class TurnsTable {
     this.#statements = statements;
   }
 
-  insert(start: TurnStart, session: SessionRecord, state: TurnState, change: number): void {
+  insert(
+    start: TurnStart,
+    session: SessionRecord,
+    state: TurnState,
+    change: number,
+    epoch: number,
+  ): void {
     const sql = `INSERT INTO turns (turn_id, session_key, state, prompt, principal, model, agent, create_time, origin,
-      cause_turn_id, permission_mode, attachments, start_change) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
+      cause_turn_id, permission_mode, attachments, start_change, epoch)
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
     this.#statements.run(
       sql,
       ...[start.turnId, session.sessionKey, state, start.prompt],
       ...[start.principal || session.principal, start.model || session.model],
       ...[start.agent || session.agent, start.time],
       ...[start.origin, start.causeTurnId, start.permissionMode],
-      ...[JSON.stringify(start.attachments), change],
+      ...[JSON.stringify(start.attachments), change, epoch],
     );
   }
 
@@ -170,11 +177,11 @@ export class TurnsTable {
     return changes;
   }
 
-  /** As `Store.listLeftTurns`. */
-  listLeft(): LeftTurn[] {
+  /** The turns without an end that were recorded under leases before this one. */
+  listLeft(epoch: number): LeftTurn[] {
     const sql = `SELECT turn_id, session_key, sessions.session_id, ${LAST_SEQUENCE}, state
-      FROM turns JOIN sessions USING (session_key) WHERE end_time IS NULL ORDER BY turn_key`;
-    return this.#statements.all(sql).map((row) => ({
+      FROM turns JOIN sessions USING (session_key) WHERE end_time IS NULL AND epoch < ? ORDER BY turn_key`;
+    return this.#statements.all(sql, epoch).map((row) => ({
       turnId: String(row.turn_id),
       sessionId: String(row.session_id),
       sessionKey: String(row.session_key),
@@ -237,6 +244,7 @@ function turnOf(row: Row, promptBytes: number): TurnRecord {
     permissionMode: row.permission_mode as PermissionMode,
     permissionDenialCount: Number(row.permission_denial_count),
     attachments: JSON.parse(String(row.attachments)) as AttachmentRecord[],
+    epoch: Number(row.epoch),
     ...spendingOf(row),
   };
 }

@@ -13,9 +13,10 @@ import { DatabaseSync, type SQLOutputValue } from "node:sqlite";
 import { ErrorReason, TurnState } from "../../../gen/breakglass/v1/event_pb.ts";
 import type { EventKind } from "../../../src/agent/agent.ts";
 import { openSqliteStore } from "../../../src/store/sqlite/sqlite-store.ts";
-import type { EventBatch, Store, TurnStart } from "../../../src/store/store.ts";
+import type { EventBatch, TurnStart } from "../../../src/store/store.ts";
 import { encodeEvents } from "../../../src/turns/encoded-event.ts";
 import { errorEvent } from "../../../src/turns/turn-end.ts";
+import { type OwnedStore, owned } from "../../support/owned-store.ts";
 import { SUCCEEDED, turnStart } from "../../support/turn-start.ts";
 
 const START = Date.UTC(2026, 10, 23, 8);
@@ -41,7 +42,7 @@ const FAILED = {
 const folder = mkdtempSync(join(tmpdir(), "breakglass-keep-"));
 const path = join(folder, "breakglass.db");
 try {
-  const store = await openSqliteStore(path);
+  const store = owned(await openSqliteStore(path));
   await fill(store);
   await store.close();
   process.stdout.write(dump(path));
@@ -49,7 +50,7 @@ try {
   rmSync(folder, { recursive: true });
 }
 
-async function fill(store: Store): Promise<void> {
+async function fill(store: OwnedStore): Promise<void> {
   await run(
     store,
     "alice",
@@ -72,7 +73,7 @@ async function fill(store: Store): Promise<void> {
 }
 
 async function run(
-  store: Store,
+  store: OwnedStore,
   principal: string,
   session: number,
   turn: number,

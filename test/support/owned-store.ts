@@ -1,0 +1,37 @@
+import type {
+  EventBatch,
+  LeftProcess,
+  LeftTurn,
+  RemovedSession,
+  Store,
+  TurnStart,
+} from "../../src/store/store.ts";
+
+/** A store as it is used by the server that it was opened for: under its lease, unless told otherwise. */
+export type OwnedStore = Omit<Store, keyof OwnCalls> & OwnCalls;
+
+interface OwnCalls {
+  createTurn(start: TurnStart, epoch?: number): ReturnType<Store["createTurn"]>;
+  beginTurn(turnId: string, epoch?: number): Promise<void>;
+  append(batch: EventBatch, epoch?: number): Promise<void>;
+  claimConversation(sessionKey: string, agentSessionId: string, epoch?: number): Promise<boolean>;
+  recordProcess(process: LeftProcess, epoch?: number): Promise<void>;
+  listRemovals(owner?: string): Promise<RemovedSession[]>;
+  listLeftTurns(owner?: string): Promise<LeftTurn[]>;
+  listLeftProcesses(owner?: string): Promise<LeftProcess[]>;
+}
+
+export function owned(store: Store): OwnedStore {
+  const { owner: me, epoch: own } = store.lease;
+  const calls: OwnCalls = {
+    createTurn: (start, epoch = own) => store.createTurn(start, epoch),
+    beginTurn: (turnId, epoch = own) => store.beginTurn(turnId, epoch),
+    append: (batch, epoch = own) => store.append(batch, epoch),
+    claimConversation: (key, id, epoch = own) => store.claimConversation(key, id, epoch),
+    recordProcess: (process, epoch = own) => store.recordProcess(process, epoch),
+    listRemovals: (owner = me) => store.listRemovals(owner),
+    listLeftTurns: (owner = me) => store.listLeftTurns(owner),
+    listLeftProcesses: (owner = me) => store.listLeftProcesses(owner),
+  };
+  return { ...store, ...calls };
+}
