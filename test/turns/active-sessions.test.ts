@@ -154,7 +154,43 @@ describe("the removal of a session", () => {
   });
 });
 
+describe("a session of which nothing is active any more", () => {
+  it("is held no longer than its last turn's processes live", async () => {
+    await using driven = await startDrivenTurns();
+    const held = Promise.withResolvers<void>();
+    const { turnId, run } = await open(driven, randomUUID());
+    run.lastProcess = held.promise;
+    await finish(driven, turnId, run);
+    await pass();
+    expect(driven.turns.activeSessions).toBe(1);
+    held.resolve();
+    expect(await forgotten(driven)).toBe(0);
+  });
+});
+
 describe("what an agent begins by itself", () => {
+  it("is waited for by the prompt behind it until its end is on disk, however late that is", async () => {
+    await using driven = await startDrivenTurns();
+    const { turns, agent } = driven;
+    const sessionId = randomUUID();
+    const { turnId, run, place } = await open(driven, sessionId);
+    await finish(driven, turnId, run);
+    const work = agent.beginOwnWork(place);
+    await pass();
+    const queued = await turns.run({ ...REQUEST, sessionId, prompt: "next" }, PRINCIPAL);
+    expect(queued.state).toBe(TurnState.QUEUED);
+    await driven.fillDisk();
+    work.run.give([result()]);
+    work.run.leave();
+    await expect(turns.cancel(work.turnId, PRINCIPAL)).rejects.toMatchObject({ reason: "STORAGE" });
+    await driven.store.asStore.listRemovals(); // Behind what a prompt that began would ask for.
+    await pass();
+    expect(agent.runOf("next").turn).toBeUndefined();
+    await driven.clearDisk();
+    await agent.runOf("next").started;
+    expect(await driven.ended(work.turnId)).toMatchObject({ state: TurnState.SUCCEEDED });
+  });
+
   it("becomes a turn that is in the way of a deletion", async () => {
     await using driven = await startDrivenTurns();
     const sessionId = randomUUID();
