@@ -13,7 +13,7 @@ import type { UnendedTurn, UnendedTurns } from "./unended-turns.ts";
 import { yieldToPrompt } from "./yield-to-prompt.ts";
 
 /** Where a session stands. */
-export type SessionPhase =
+type SessionPhase =
   | { readonly is: "idle" }
   /** A turn has no end on record. It may wait for processes of the one before. */
   | { readonly is: "running"; readonly turn: UnendedTurn }
