@@ -30,7 +30,7 @@ export interface AttachmentRecord {
 export interface SessionRecord extends SpendingRecord {
   /** As its principal knows it: two principals may each have a session of the same id. */
   readonly sessionId: string;
-  /** What tells it from all other sessions, of other principals and those that are being removed. Never shown. */
+  /** What tells it from all other sessions, of other principals and those that are or were removed. Never shown. */
   readonly sessionKey: string;
   readonly principal: string;
   readonly agent: string;

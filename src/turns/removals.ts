@@ -2,7 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { LeftFiles } from "../files/remove-tree.ts";
 import { TreeRemovals } from "../files/tree-removals.ts";
 import type { RemovedSession } from "../store/store.ts";
-import type { SessionGates } from "./session-gates.ts";
+import type { ActiveSessions } from "./active-sessions.ts";
 import type { TurnSurroundings } from "./turn-surroundings.ts";
 
 /** Before what could not be removed is tried again, doubling: for want of a file descriptor, or for good. */
@@ -17,7 +17,7 @@ const AGAIN_MS = { first: 1000, longest: 3600_000 };
  */
 export class Removals {
   readonly #surroundings: Pick<TurnSurroundings, "store" | "agent" | "log">;
-  readonly #gates: SessionGates;
+  readonly #sessions: ActiveSessions;
   readonly #closing: AbortSignal;
   readonly #trees = new TreeRemovals();
   #emptying: Promise<boolean> | undefined;
@@ -27,11 +27,11 @@ export class Removals {
   /** @param closing - Ends it: the next start goes on. */
   constructor(
     surroundings: Pick<TurnSurroundings, "store" | "agent" | "log">,
-    gates: SessionGates,
+    sessions: ActiveSessions,
     closing: AbortSignal,
   ) {
     this.#surroundings = surroundings;
-    this.#gates = gates;
+    this.#sessions = sessions;
     this.#closing = closing;
   }
 
@@ -41,11 +41,12 @@ export class Removals {
    * @param againMs - When files that are left are tried again.
    */
   async remove(session: RemovedSession, againMs = AGAIN_MS.first): Promise<boolean> {
-    const [filesGone, rowsGone] = await Promise.all([
-      this.#removeFiles(session),
-      this.removeRows(),
-    ]);
-    if (!filesGone) void this.#tryAgain(session, againMs);
+    const files = this.#sessions.of(session.sessionKey).remove(async () => {
+      const areGone = await this.#removeFiles(session);
+      if (!areGone) void this.#tryAgain(session, againMs);
+      return areGone;
+    });
+    const [filesGone, rowsGone] = await Promise.all([files, this.removeRows()]);
     return filesGone && rowsGone;
   }
 
@@ -96,11 +97,9 @@ export class Removals {
     }
   }
 
-  async #removeFiles({ sessionKey, workspace, agentSessionIds }: RemovedSession): Promise<boolean> {
+  /** 2. The workspace and the conversations are no other session's; who asks has seen to the processes. */
+  async #removeFiles({ workspace, agentSessionIds }: RemovedSession): Promise<boolean> {
     const { store, agent, log } = this.#surroundings;
-    // The last turn's processes may still be ending, and write.
-    await this.#gates.ready(sessionKey);
-    await agent.close(sessionKey);
     try {
       await agent.forget(agentSessionIds, workspace);
       if (!(await this.removeWorkspace(workspace))) return false;

@@ -1,11 +1,12 @@
 import { join } from "node:path";
 import { PermissionMode, TurnOrigin } from "../../gen/breakglass/v1/turn_pb.ts";
-import type { OwnWork, SpareReservation } from "../agent/agent.ts";
+import type { Agent, OwnWork, SpareReservation } from "../agent/agent.ts";
 import { Refusal } from "../errors.ts";
-import type { TurnStart } from "../store/store.ts";
-import { attachmentRecords } from "./attachments.ts";
+import type { SessionRecord, StartedTurn, TurnRecord, TurnStart } from "../store/store.ts";
+import { attachmentRecords, attachmentsDigest } from "./attachments.ts";
 import { newId, newTurnId } from "./identifiers.ts";
 import type { RunRequest } from "./turn-requests.ts";
+import type { UnendedTurn, UnendedTurns } from "./unended-turns.ts";
 
 /** What turns begin with where their request does not say. */
 export interface StartPolicy {
@@ -22,6 +23,39 @@ export interface StartPolicy {
 type Refused = TurnStart["refusal"];
 
 /**
+ * Starts a caller's turn, or finds the one that the same request started before. It is on record before anything is done for
+ * it.
+ *
+ * @param begin - Begins one that is new.
+ * @throws Refusal as `Store.createTurn`; BYPASS_FORBIDDEN.
+ */
+export async function startTurn(
+  request: RunRequest,
+  principal: string,
+  options: StartPolicy & { readonly agent: Agent },
+  unended: UnendedTurns,
+  begin: (started: StartedTurn) => UnendedTurn,
+): Promise<TurnRecord> {
+  const { agent, defaults, permissionMode } = options;
+  const digest = await attachmentsDigest(request.attachments);
+  const spare = agent.reserve(
+    request.agent || defaults.agent,
+    request.model || defaults.model,
+    modeOf(request.permissionMode, permissionMode),
+  );
+  let session: SessionRecord | undefined;
+  try {
+    const start = callerStart(request, principal, options, spare, digest, unended.refusal());
+    const started = await unended.create(start, begin);
+    session = started.session;
+    return started.turn;
+  } finally {
+    // A session that was opened in its place keeps it for its first turn.
+    if (session?.agentSessionId !== spare?.agentSessionId) spare?.release();
+  }
+}
+
+/**
  * A caller's turn, to be recorded.
  *
  * @param spare - The place of a session that it may open. Undefined: one of its own.
@@ -29,7 +63,7 @@ type Refused = TurnStart["refusal"];
  * @param refusal - Why it cannot begin now.
  * @throws Refusal BYPASS_FORBIDDEN.
  */
-export function callerStart(
+function callerStart(
   request: RunRequest,
   principal: string,
   { defaults, sessionsDir, maxSessionTurns, permissionMode }: StartPolicy,
@@ -84,10 +118,7 @@ export function ownStart(turnId: string, work: OwnWork, refusal: Refused): TurnS
  *
  * @throws Refusal BYPASS_FORBIDDEN.
  */
-export function modeOf(
-  asked: PermissionMode,
-  served: StartPolicy["permissionMode"],
-): PermissionMode {
+function modeOf(asked: PermissionMode, served: StartPolicy["permissionMode"]): PermissionMode {
   const isBypass = served === "bypass";
   if (asked === PermissionMode.BYPASS && !isBypass) {
     throw new Refusal("BYPASS_FORBIDDEN", "this server runs no turn without asking");

@@ -11,8 +11,10 @@ import { type LeftFiles, removeTree } from "../../src/files/remove-tree.ts";
 import { createLog } from "../../src/log.ts";
 import { openSqliteStore } from "../../src/store/sqlite/sqlite-store.ts";
 import type { Store } from "../../src/store/store.ts";
+import { ActiveSessions } from "../../src/turns/active-sessions.ts";
+import { RecentEventsBudget } from "../../src/turns/recent-events.ts";
 import { Removals } from "../../src/turns/removals.ts";
-import { SessionGates } from "../../src/turns/session-gates.ts";
+import { UnendedTurns } from "../../src/turns/unended-turns.ts";
 import { EventReader } from "../support/event-reader.ts";
 import { collect } from "../support/events.ts";
 import { script } from "../support/gate.ts";
@@ -25,6 +27,7 @@ import { createTestEnvironment } from "../support/test-environment.ts";
 import { startTestServer, type TestServer } from "../support/test-server.ts";
 import { SUCCEEDED, turnStart } from "../support/turn-start.ts";
 import { DrivenAgent } from "../turns/driven-agent.ts";
+import { LIMITS } from "../turns/driven-turns.ts";
 
 const run = promisify(execFile);
 const sh = (command: string, cwd: string) => run("sh", ["-c", command], { cwd });
@@ -260,8 +263,12 @@ describe("many events that are removed", () => {
       },
     });
     const surroundings = { store: held, agent: new DrivenAgent(), log: createLog(() => {}) };
+    const sessions = new ActiveSessions({
+      ...{ ...surroundings, limits: LIMITS, recentEvents: new RecentEventsBudget() },
+      unended: new UnendedTurns(held, 1),
+    });
     const { signal } = new AbortController();
-    const removals = new Removals(surroundings, new SessionGates(), signal);
+    const removals = new Removals(surroundings, sessions, signal);
     const first = removals.removeRows();
     await isAnswered;
     await store.deleteSession(other.newSession.sessionId, "alice", 5);

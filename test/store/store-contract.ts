@@ -318,6 +318,12 @@ export function describeStore(openStore: () => Promise<StoreUnderTest>): void {
     expect(await store.readEvents(turnId, 0, 1000)).toEqual([]);
     const [own] = (await store.listTurns(sessionId, PRINCIPAL, 10, undefined)).items;
     expect(own?.turnId).toBe(again.turnId);
+    // Also where nothing is left of those before it.
+    await store.deleteSession(sessionId, PRINCIPAL, 6);
+    await store.recordRemoved(session.workspace);
+    await removeAll(store);
+    const third = (await store.createTurn(turnStart({ session: sessionId }))).session;
+    expect([before.sessionKey, session.sessionKey]).not.toContain(third.sessionKey);
   });
 
   it("keeps each conversation one session's, until nothing is left of that", async () => {
@@ -643,14 +649,14 @@ export function describeStore(openStore: () => Promise<StoreUnderTest>): void {
     let { store } = opened;
     const { newSession, turnId: causeTurnId } = await ended(store);
     const { sessionId: session } = newSession;
-    const own = turnStart({ session, origin: TurnOrigin.AGENT, principal: "", causeTurnId });
+    const own = { ...(await ownStart(store, session)), principal: "", causeTurnId };
     const { turn } = await store.createTurn(own);
     expect(turn).toMatchObject({ state: TurnState.RUNNING, principal: PRINCIPAL, causeTurnId });
     const waiting = turnStart({ session });
     expect((await store.createTurn(waiting)).turn.state).toBe(TurnState.QUEUED);
     const busy = { reason: "TURN_IN_PROGRESS", details: { metadata: { turn_id: waiting.turnId } } };
-    for (const origin of [TurnOrigin.CALLER, TurnOrigin.AGENT]) {
-      await expect(store.createTurn(turnStart({ session, origin }))).rejects.toMatchObject(busy);
+    for (const start of [turnStart({ session }), await ownStart(store, session)]) {
+      await expect(store.createTurn(start)).rejects.toMatchObject(busy);
     }
     await expect(store.deleteSession(session, PRINCIPAL, 9)).rejects.toMatchObject(busy);
     store = await opened.reopen();
@@ -673,7 +679,7 @@ export function describeStore(openStore: () => Promise<StoreUnderTest>): void {
     await using opened = await open();
     const { store } = opened;
     const { sessionId: session } = (await ended(store)).newSession;
-    const own = turnStart({ session, origin: TurnOrigin.AGENT });
+    const own = await ownStart(store, session);
     const waiting = turnStart({ session });
     for (const start of [own, waiting]) await store.createTurn(start);
     await store.append(endOf(waiting.turnId));
@@ -826,7 +832,7 @@ export function describeStore(openStore: () => Promise<StoreUnderTest>): void {
     const { store } = opened;
     const first = await ended(store);
     const { sessionId: session } = first.newSession;
-    const own = turnStart({ session, origin: TurnOrigin.AGENT });
+    const own = await ownStart(store, session);
     const second = turnStart({ session });
     for (const start of [own, second]) await store.createTurn(start);
     await store.append(endOf(own.turnId));
@@ -1020,6 +1026,12 @@ function turnStart({
   ...more
 }: Partial<TurnStart> & { session?: string } = {}): TurnStart {
   return anyStart({ principal: PRINCIPAL, sentSessionId: session, ...more });
+}
+
+/** A turn of the agent's own, in a session that is there. */
+async function ownStart(store: Store, sessionId: string): Promise<TurnStart> {
+  const { sessionKey } = await store.getSession(sessionId, PRINCIPAL);
+  return turnStart({ session: sessionKey, origin: TurnOrigin.AGENT });
 }
 
 function endOf(turnId: string) {

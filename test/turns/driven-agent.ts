@@ -4,16 +4,21 @@ import type {
   AgentTurn,
   ApprovalAnswer,
   EventKind,
+  OwnWork,
   Spending,
 } from "../../src/agent/agent.ts";
 
 /** An agent without a program: a test says, step by step, what it does. */
 export class DrivenAgent implements Agent {
+  /** The sessions whose process was to end, and the workspaces whose conversations were forgotten. */
+  readonly closed: string[] = [];
+  readonly forgotten: string[] = [];
   readonly #runs = new Map<string, DrivenRun>();
+  #take: (work: OwnWork) => string = () => "";
 
   start(turn: AgentTurn): AgentRun {
     const run = this.runOf(turn.prompt);
-    run.start(turn.agentSessionId);
+    run.start(turn);
     return run;
   }
 
@@ -24,15 +29,30 @@ export class DrivenAgent implements Agent {
     return run;
   }
 
-  /** It does nothing by itself. */
-  onOwnWork(): void {}
+  onOwnWork(take: (work: OwnWork) => string): void {
+    this.#take = take;
+  }
+
+  /** Begins to work by itself in the session of a turn, its last. */
+  beginOwnWork({ turnId, sessionKey, model, agent, permissionMode }: AgentTurn): DrivenOwnWork {
+    const run = new DrivenRun();
+    const work = { run, turnId: "", isDeclined: false };
+    work.turnId = this.#take({
+      ...{ sessionKey, causeTurnId: turnId, lastTurnId: turnId, model, agent, permissionMode, run },
+      decline: () => {
+        work.isDeclined = true;
+      },
+    });
+    return work;
+  }
 
   reserve(): undefined {}
 
   prepare(): void {}
 
-  /** There are no processes, also of a server before. */
-  async close(): Promise<void> {}
+  async close(sessionId: string): Promise<void> {
+    this.closed.push(sessionId);
+  }
 
   async closeIdle(): Promise<void> {}
 
@@ -47,7 +67,21 @@ export class DrivenAgent implements Agent {
   /** What it finds of a conversation that it says it holds. */
   lookIntoConversation: () => Promise<boolean> = async () => true;
 
-  async forget(): Promise<void> {}
+  async forget(_agentSessionIds: readonly string[], workspace: string): Promise<void> {
+    this.forgotten.push(workspace);
+    await this.forgetting(workspace);
+  }
+
+  /** How long it takes to forget a session's conversations. */
+  forgetting: (workspace: string) => Promise<void> = async () => {};
+}
+
+/** What an agent does by itself, and what has become of it. */
+export interface DrivenOwnWork {
+  readonly run: DrivenRun;
+  /** The turn that it is to become. */
+  readonly turnId: string;
+  readonly isDeclined: boolean;
 }
 
 /** How a run stops giving events: by itself, or by a defect of its own. */
@@ -56,6 +90,10 @@ type End = "left" | Error;
 /** One turn in its hands. What it gives before it is started comes then. */
 export class DrivenRun implements AgentRun {
   agentSessionId = "";
+  /** What it was started for. Undefined: it was not, or works by itself. */
+  turn: AgentTurn | undefined;
+  /** Whether somebody reads what it does: it is declined no more. */
+  isRead = false;
   /** Resolves when the turn has been handed over. Never, where it ends before. */
   readonly started: Promise<void>;
   readonly spending: Spending = { totalCostUsd: 0.5 };
@@ -93,8 +131,9 @@ export class DrivenRun implements AgentRun {
     return this.#end !== undefined;
   }
 
-  start(agentSessionId: string): void {
-    this.agentSessionId = agentSessionId;
+  start(turn: AgentTurn): void {
+    this.turn = turn;
+    this.agentSessionId = turn.agentSessionId;
     this.#started.resolve();
   }
 
@@ -107,7 +146,7 @@ export class DrivenRun implements AgentRun {
   /** Gives nothing more. */
   leave(how: End = "left"): void {
     this.#end ??= how;
-    this.#released.resolve();
+    void this.lastProcess.then(this.#released.resolve);
     this.#wake();
   }
 
@@ -130,6 +169,7 @@ export class DrivenRun implements AgentRun {
   }
 
   async *#read(): AsyncGenerator<EventKind[]> {
+    this.isRead = true;
     for (;;) {
       const batch = this.#batches.shift();
       if (batch !== undefined) yield batch;

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -20,6 +20,7 @@ import type { Store, TurnRecord } from "../../src/store/store.ts";
 import { isLive } from "../../src/turn-state.ts";
 import { decodeEvent } from "../../src/turns/encoded-event.ts";
 import type { RunRequest } from "../../src/turns/turn-requests.ts";
+import type { TurnLimits } from "../../src/turns/turn-surroundings.ts";
 import { Turns, type TurnsOptions } from "../../src/turns/turns.ts";
 import { eventually } from "../support/processes.ts";
 import { DrivenAgent, type DrivenRun } from "./driven-agent.ts";
@@ -29,6 +30,12 @@ import { HeldStore } from "./held-store.ts";
 export const PRINCIPAL = "operator";
 /** Longer than any test. */
 export const HOUR_MS = 3_600_000;
+
+/** No turn reaches them. */
+export const LIMITS: TurnLimits = {
+  ...{ timeoutMs: HOUR_MS, idleTimeoutMs: HOUR_MS, approvalMs: HOUR_MS / 2, silenceMs: HOUR_MS },
+  ...{ maxEventBytes: 1_000_000, maxTurnBytes: 2 ** 30 },
+};
 
 /** Turns on a real store, whose agent does what a test says, step by step. */
 export interface DrivenTurns extends AsyncDisposable {
@@ -58,7 +65,10 @@ type Settings = Partial<Omit<TurnsOptions, "limits">> & {
 };
 
 /** Starts them, with limits that no turn reaches unless told otherwise. */
-export async function startDrivenTurns(settings: Settings = {}): Promise<DrivenTurns> {
+export async function startDrivenTurns(
+  settings: Settings = {},
+  agent = new DrivenAgent(),
+): Promise<DrivenTurns> {
   await using cleanup = new AsyncDisposableStack();
   const root = await mkdtemp(join(tmpdir(), "breakglass-driven-"));
   cleanup.defer(() => rm(root, { recursive: true, force: true }));
@@ -66,8 +76,9 @@ export async function startDrivenTurns(settings: Settings = {}): Promise<DrivenT
   let real = await openStore(path);
   cleanup.defer(() => real.close());
   const store = new HeldStore(real);
-  const agent = new DrivenAgent();
-  const turns = new Turns(optionsOf(settings, store, agent, join(root, "sessions")));
+  const sessionsDir = join(root, "sessions");
+  await mkdir(sessionsDir);
+  const turns = new Turns(optionsOf(settings, store, agent, sessionsDir));
   cleanup.defer(async () => {
     store.isHeld = false;
     await Promise.all([turns.drain(0), store.settle()]);
@@ -136,15 +147,7 @@ function optionsOf(
 ): TurnsOptions {
   return {
     ...{ store: store.asStore, agent, log: createLog(() => {}), sessionsDir },
-    limits: {
-      ...{
-        timeoutMs: HOUR_MS,
-        idleTimeoutMs: HOUR_MS,
-        approvalMs: HOUR_MS / 2,
-        silenceMs: HOUR_MS,
-      },
-      ...{ maxEventBytes: 1_000_000, maxTurnBytes: 2 ** 30, ...limits },
-    },
+    limits: { ...LIMITS, ...limits },
     ...{ maxConcurrentTurns: 100, maxSessionTurns: 100, retentionMs: 0 },
     ...{ maxSubscriptions: 100, maxTurnSubscriptions: 100 },
     ...{ defaults: { agent: "a", model: "m" }, permissionMode: "bypass" },

@@ -1,8 +1,10 @@
+import { readdir } from "node:fs/promises";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { ErrorReason } from "../../gen/breakglass/v1/event_pb.ts";
 import { EventReader } from "../support/event-reader.ts";
 import { collect, valuesOf } from "../support/events.ts";
-import { script } from "../support/gate.ts";
+import { createGate, script } from "../support/gate.ts";
 import { eventually } from "../support/processes.ts";
 import { connect } from "../support/protocols.ts";
 import { startTestServer, type TestServer } from "../support/test-server.ts";
@@ -77,5 +79,30 @@ describe.concurrent("an agent that leaves processes behind", () => {
     const prompt = script(`bash ps -eo args | grep -c '^${sleep}' || true`);
     const next = await collect(client.runTurn({ sessionId, prompt }));
     expect(valuesOf(next, "toolResult")[0]?.content.trim()).toBe("0");
+  });
+
+  it("has them ended with its session, and those of one opened under the same id live on", async () => {
+    await using server = await startTestServer();
+    using connection = connect(server.url);
+    const { client } = connection;
+    const workspaces = () => readdir(join(server.root, "data", "sessions"));
+    const first = await collect(client.runTurn({ prompt: script(`detach ${DEAF}`, "say done") }));
+    const { sessionId } = first[0]!;
+    const isDeleted = client.deleteSession({ sessionId });
+    await eventually(
+      () => client.listSessions({}),
+      ({ sessions }) => sessions.length === 0,
+    );
+    const gate = createGate(server.root);
+    const prompt = script("bash touch kept", "say begun", gate.step, "bash ls");
+    await using reader = new EventReader(client.runTurn({ sessionId, prompt }));
+    await reader.until("text");
+    expect(await workspaces()).toHaveLength(2);
+    await isDeleted;
+    await eventually(workspaces, ({ length }) => length === 1);
+    gate.open();
+    const events = await reader.rest();
+    expect(valuesOf(events, "toolResult").at(-1)?.content.trim()).toBe("kept");
+    expect(events.at(-1)!.kind.case).toBe("result");
   });
 });

@@ -58,12 +58,10 @@ export class SessionsTable {
   /** Inserts the session that a turn opens. */
   open({ principal, time, newSession }: TurnStart): SessionRecord {
     const { sessionId, agent, model, workspace, agentSessionId } = newSession;
-    // Another principal's may have the id, or one that is being removed.
-    const isTaken = "SELECT 1 FROM sessions WHERE session_key = ?";
-    const isFree = this.#statements.get(isTaken, sessionId) === undefined;
+    // Never the id: another principal's may have it, or one that is being removed, or was in the same breath.
+    const sessionKey = randomUUID();
     const sql = `INSERT INTO sessions (session_key, session_id, principal, agent, model, workspace, agent_session_id,
       create_time, last_active_time) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`;
-    const sessionKey = isFree ? sessionId : randomUUID();
     const opened = [agent, model, workspace, agentSessionId, time, time];
     this.#statements.run(sql, sessionKey, sessionId, principal, ...opened);
     return this.getByKey(sessionKey);

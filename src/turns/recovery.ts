@@ -1,0 +1,55 @@
+import type { LeftProcess } from "../store/store.ts";
+import type { ActiveSessions } from "./active-sessions.ts";
+import { LeftTurn } from "./left-turn.ts";
+import type { Removals } from "./removals.ts";
+import type { TurnSurroundings } from "./turn-surroundings.ts";
+import type { UnendedTurns } from "./unended-turns.ts";
+
+interface RecoverySurroundings extends Pick<TurnSurroundings, "store" | "agent" | "log"> {
+  readonly unended: UnendedTurns;
+  readonly sessions: ActiveSessions;
+  readonly removals: Removals;
+}
+
+/** What goes on when the take-over is done. Neither rejects. */
+interface TakenOver {
+  /** Resolves when the store has been asked to record the ends of all turns. */
+  readonly tried: Promise<unknown>;
+  /** Resolves when no process is left. */
+  readonly processesGone: Promise<unknown>;
+}
+
+/**
+ * Takes over what a server before this one left: its turns end LOST, its processes are ended, and each session waits for
+ * its own.
+ *
+ * @throws Refusal STORAGE where the store cannot be read.
+ */
+export async function takeOver(surroundings: RecoverySurroundings): Promise<TakenOver> {
+  const { store, unended, sessions } = surroundings;
+  const tried: Promise<void>[] = [];
+  for (const left of await store.listLeftTurns(store.lease.owner)) {
+    const turn = new LeftTurn(left, surroundings);
+    unended.hold(turn);
+    sessions.of(turn.sessionKey).takeOver(turn, left.wasQueued);
+    tried.push(turn.tried);
+  }
+  const gone: Promise<void>[] = [];
+  for (const process of await store.listLeftProcesses(store.lease.owner)) {
+    const ended = endProcess(process, surroundings);
+    if (process.sessionKey !== "") sessions.of(process.sessionKey).awaitProcess(ended);
+    gone.push(ended);
+  }
+  return { tried: Promise.all(tried), processesGone: Promise.all(gone) };
+}
+
+/** Never rejects: what is not recorded is looked for by the next start. */
+async function endProcess(
+  { processId, sessionKey, workspace }: LeftProcess,
+  { store, agent, removals }: RecoverySurroundings,
+): Promise<void> {
+  await agent.endProcesses(processId);
+  // It waited for a session that was never opened.
+  if (sessionKey === "") await removals.removeWorkspace(workspace);
+  await store.recordProcessGone(processId).catch(() => {});
+}

@@ -1,0 +1,132 @@
+import { Refusal } from "../errors.ts";
+import type { TurnRecord } from "../store/store.ts";
+import { KeyedQueue } from "../stream/keyed-queue.ts";
+import { isLive } from "../turn-state.ts";
+import { refusalOfLateAnswer, turnEnded } from "./approvals.ts";
+import { untilFailed } from "./live-turn.ts";
+import { RemoteTurn, type RemoteTurns } from "./remote-turn.ts";
+import { RunningTurn } from "./running-turn.ts";
+import type { ApprovalResolution, SteerTurn } from "./turn-requests.ts";
+import type { TurnSurroundings } from "./turn-surroundings.ts";
+import type { UnendedTurn, UnendedTurns } from "./unended-turns.ts";
+
+/** Who may answer for a turn in the mode ASK. */
+export interface ApprovalPolicy {
+  /** Principals who see and answer for every turn in the mode ASK. */
+  readonly approvers: readonly string[];
+  /** Whether who runs a turn may answer for it. */
+  readonly selfApproval: "allowed" | "forbidden";
+}
+
+interface CommandSurroundings extends Pick<TurnSurroundings, "store">, ApprovalPolicy {
+  readonly unended: UnendedTurns;
+  readonly remote: RemoteTurns;
+}
+
+/**
+ * What callers ask of turns that run.
+ *
+ * 1. Who may not see a turn is told that there is none. An approver sees those of others that ask, and cancels, interrupts
+ *    and steers none of them.
+ * 2. A turn without an end on record has not ended: where it does not run here it runs elsewhere, and is asked there.
+ */
+export class TurnCommands {
+  readonly #surroundings: CommandSurroundings;
+  /** Messages that are being recorded, by principal and request. */
+  readonly #steering = new KeyedQueue();
+
+  constructor(surroundings: CommandSurroundings) {
+    this.#surroundings = surroundings;
+  }
+
+  /** As `Turns.cancel`. */
+  async cancel(turnId: string, principal: string): Promise<TurnRecord> {
+    const { live } = await this.#find(turnId, principal);
+    if (live instanceof RemoteTurn) await live.cancel(principal);
+    else if (live !== undefined) await endOnRecord(live, live.end({ case: "cancel" }));
+    return this.getTurn(turnId, principal);
+  }
+
+  /** As `Turns.interrupt`. */
+  async interrupt(turnId: string, principal: string): Promise<TurnRecord> {
+    const { live } = await this.#find(turnId, principal);
+    if (live instanceof RemoteTurn) await live.interrupt(principal);
+    else if (live !== undefined) await endOnRecord(live, live.interrupt());
+    return this.getTurn(turnId, principal);
+  }
+
+  /** As `Turns.steer`. */
+  steer(request: SteerTurn, principal: string): Promise<{ sequence: number; turn: TurnRecord }> {
+    if (request.requestId === "") return this.#steer(request, principal);
+    // The same request at the same moment finds what the first became.
+    const key = JSON.stringify([principal, request.requestId]);
+    return this.#steering.run(key, () => this.#steer(request, principal));
+  }
+
+  /** As `Turns.resolveApproval`. */
+  async resolveApproval(resolution: ApprovalResolution, principal: string): Promise<TurnRecord> {
+    const { turnId, approvalId, answer } = resolution;
+    const { store, selfApproval } = this.#surroundings;
+    const { record, live } = await this.findToRead(turnId, principal);
+    if (selfApproval === "forbidden" && record.principal === principal) {
+      const message = "who runs a turn does not answer for it here: ask an approver";
+      throw new Refusal("SELF_APPROVAL_FORBIDDEN", message);
+    }
+    if (hasAgent(live)) await live.resolveApproval(approvalId, answer, principal);
+    else throw await refusalOfLateAnswer(store, record, approvalId);
+    return this.getTurn(turnId, principal);
+  }
+
+  /** As `Turns.getTurn`. */
+  getTurn(turnId: string, principal: string): Promise<TurnRecord> {
+    return this.#surroundings.store.getTurn(turnId, principal, this.#isApprover(principal));
+  }
+
+  /** A turn to be read, as `#find`. */
+  findToRead(turnId: string, principal: string) {
+    return this.#find(turnId, principal, this.#isApprover(principal)); // 1.
+  }
+
+  async #steer({ turnId, message, requestId }: SteerTurn, principal: string) {
+    const { live } = await this.#find(turnId, principal);
+    const request = { principal, requestId, message };
+    const { store } = this.#surroundings;
+    const known = requestId === "" ? undefined : await store.findSteer(turnId, request);
+    if (known === undefined && !hasAgent(live)) throw turnEnded();
+    const sequence = known ?? (await (live as AskedTurn).steer(request));
+    return { sequence, turn: await this.getTurn(turnId, principal) };
+  }
+
+  /** A turn on record, and as it runs, here or elsewhere; never one that is neither running nor ended. */
+  async #find(turnId: string, principal: string, asApprover = false) {
+    const { store, unended, remote } = this.#surroundings;
+    const record = await store.getTurn(turnId, principal, asApprover);
+    const live = unended.get(turnId);
+    if (live !== undefined || !isLive(record.state)) return { record, live };
+    // It ended, or began, while the store was asked.
+    const now = await store.getTurn(turnId, principal, asApprover);
+    return { record: now, live: unended.get(turnId) ?? remote.of(now) }; // 2.
+  }
+
+  #isApprover(principal: string): boolean {
+    return this.#surroundings.approvers.includes(principal);
+  }
+}
+
+/** A turn that an agent does, here or elsewhere. */
+type AskedTurn = RunningTurn | RemoteTurn;
+
+function hasAgent(turn: UnendedTurn | RemoteTurn | undefined): turn is AskedTurn {
+  return turn instanceof RunningTurn || turn instanceof RemoteTurn;
+}
+
+/**
+ * Resolves with a turn's end.
+ *
+ * @throws Refusal STORAGE where that cannot be recorded yet; what `ending` does.
+ */
+async function endOnRecord(turn: UnendedTurn, ending: Promise<void>): Promise<void> {
+  const { log } = turn;
+  await Promise.race([ending, untilFailed(turn)]);
+  if (isLive(log.state) && log.failure !== undefined) throw log.failure;
+}
