@@ -435,7 +435,7 @@ export function describeStore(openStore: () => Promise<StoreUnderTest>): void {
     const { store } = opened;
     const { newSession } = await ended(store);
     const { sessionId: session } = newSession;
-    const own = turnStart({ session, origin: TurnOrigin.AGENT });
+    const own = await ownStart(store, session);
     const waiting = turnStart({ session });
     for (const start of [own, waiting]) await store.createTurn(start);
     await store.append(endOf(own.turnId));
@@ -572,7 +572,7 @@ export function describeStore(openStore: () => Promise<StoreUnderTest>): void {
     const { epoch: ended } = opened.store.lease;
     const left = turnStart();
     const { session } = await opened.store.createTurn(left);
-    const own = turnStart({ session: session.sessionId, origin: TurnOrigin.AGENT });
+    const own = await ownStart(opened.store, session.sessionId);
     await opened.store.append(endOf(left.turnId));
     await opened.store.createTurn(own);
     const waiting = turnStart({ session: session.sessionId });
