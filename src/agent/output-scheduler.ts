@@ -2,9 +2,9 @@
 export const LONG_BYTES = 1024 * 1024;
 
 /** So long at a time what one process prints is looked at: where nobody is in a hurry, and where somebody may be. */
-const SLICE_MS = { alone: 10, beside: 2 };
+const SLICE_MS = { alone: 10, beside: 1 };
 /** Who has cost so much, beyond its share of the time since, is a heavy one. A model's words come to a tenth of the share. */
-const BURST_MS = 5;
+const BURST_MS = 1;
 const SHARE = 0.02;
 /** A light one that printed within this time may print again at any moment. */
 const BESIDE_MS = 1000;
@@ -16,7 +16,7 @@ const TURN_MS = { long: 2000, other: 50 };
  * than any slice, as one long line may, delays others by all of it: so few of them are let through that one of the others'
  * events in two hundred is late.
  */
-const REST = { factor: 4, holdMs: 20, factorOfHold: 199, mostMs: 60_000 };
+const REST = { factor: 9, holdMs: 20, factorOfHold: 199, mostMs: 60_000 };
 
 /** What a line, and a byte of it, costs the server's threads behind being looked at, until it is on the disk and with its readers (measured). */
 const LATER_MS = { perLine: 0.02, perByte: 5 / (1024 * 1024) };

