@@ -28,10 +28,10 @@ import { eventually } from "../support/processes.ts";
 
 const { ASK, BYPASS } = PermissionMode;
 
-// Of 2.1.330 in test/security/workspace-trust.test.ts.
-describe("what is planted", () => {
+// What test/security/workspace-trust.test.ts plants, and sees not run.
+describe.each(Object.keys(VERSIONS) as Version[])("what is planted for %s", (version) => {
   it("runs where the workspace is trusted", { timeout: 120_000 }, async () => {
-    await using planted = await startPlanted("2.1.197", { BREAKGLASS_WORKSPACE_TRUST: "trusted" });
+    await using planted = await startPlanted(version, { BREAKGLASS_WORKSPACE_TRUST: "trusted" });
     // One after the other: of some sorts only the one that comes last here runs, and hides those before it.
     for (const { plant, runs } of Object.values(PLANTS)) {
       await planted.atRest();

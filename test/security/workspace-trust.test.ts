@@ -8,8 +8,9 @@ import { askedOf, startPlanted, VERSIONS, type Version } from "./planted-cli.ts"
 
 const { ASK } = PermissionMode;
 
-// The least that has to be seen with every change. The rest of what the mode ASK promises of the real CLI is in
-// test/e2e/live-trust.test.ts: each of its processes takes a second of both cores.
+// The least that has to be seen with every change. That all of it does run where the workspace is trusted, and the rest of
+// what the mode ASK promises of the real CLI, is in test/e2e/live-trust.test.ts: each of its processes takes a second of
+// both cores.
 
 describe.each(Object.keys(VERSIONS) as Version[])("a turn in the mode ASK of %s", (version) => {
   it("runs nothing unasked that lies in its workspace, its repository or the configuration", async () => {
@@ -22,18 +23,5 @@ describe.each(Object.keys(VERSIONS) as Version[])("a turn in the mode ASK of %s"
     expect(existsSync(join(planted.ground.workspace, "repaired"))).toBe(false);
     expect(valuesOf(events, "result")).toMatchObject([{ result: "Done." }]);
     expect(existsSync(join(planted.ground.configDir, "remote-settings.json"))).toBe(false);
-  });
-});
-
-describe("what is planted", () => {
-  it("runs where the workspace is trusted", { timeout: 120_000 }, async () => {
-    await using planted = await startPlanted("2.1.330", { BREAKGLASS_WORKSPACE_TRUST: "trusted" });
-    // One after the other: of some sorts only the one that comes last here runs, and hides those before it.
-    for (const { plant, runs } of Object.values(PLANTS)) {
-      await planted.atRest();
-      plant(planted.ground);
-      await planted.run({ prompt: "repair", permissionMode: ASK });
-      expect(marksOf(planted.ground)).toEqual(expect.arrayContaining([...runs]));
-    }
   });
 });
