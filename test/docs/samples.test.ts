@@ -10,6 +10,7 @@ import { pages, REPOSITORY, type Sample, samples } from "./pages.ts";
 const ADDRESS = "http://127.0.0.1:7433";
 /** Whether the machine has one that is new enough for what the documentation writes. */
 const hasCurl = spawnSync("curl", ["--json", "{}", "--version"]).status === 0;
+const why = hasCurl ? "" : " (there is no curl here that knows --json, which 7.82 brought)";
 
 let server: TestServer;
 beforeAll(async () => {
@@ -69,7 +70,7 @@ describe("a command line in the documentation", () => {
   });
 });
 
-describe.skipIf(!hasCurl)("a call by curl in the documentation", () => {
+describe.skipIf(!hasCurl)(`a call by curl in the documentation${why}`, () => {
   const calls = scripts.filter(({ code }) => code.startsWith("curl "));
 
   it("is there", () => expect(calls.length).toBeGreaterThanOrEqual(3));
