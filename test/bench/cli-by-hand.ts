@@ -68,10 +68,12 @@ export class CliByHand implements AsyncDisposable {
     const start = performance.now();
     return new Promise((resolve, reject) => {
       let first: number | undefined;
-      this.#cli.once("exit", () => reject(new Error("the CLI has exited")));
+      const exited = () => reject(new Error("the CLI has exited"));
+      this.#cli.once("exit", exited);
       this.#take = ({ type }) => {
         if (type === "assistant") first ??= performance.now() - start;
         if (type !== "result") return;
+        this.#cli.off("exit", exited);
         if (first === undefined) reject(new Error("no text came"));
         else resolve(first);
       };
