@@ -1,4 +1,4 @@
-#!/usr/bin/env -S node --max-semi-space-size=8 --disable-sigusr1
+#!/usr/bin/env -S MALLOC_ARENA_MAX=1 node --max-semi-space-size=8 --disable-sigusr1
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { ExitStatus } from "./commands/exit-status.ts";
 import { settingsHelp } from "./commands/settings-help.ts";

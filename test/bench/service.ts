@@ -23,6 +23,7 @@ export async function startService(
   options: readonly string[] = [],
 ): Promise<Service> {
   await using cleanup = new AsyncDisposableStack();
+  const start = await startCommand();
   const root = await mkdtemp(join(tmpdir(), "breakglass-bench-"));
   cleanup.defer(() => rm(root, { recursive: true, force: true, maxRetries: 3 }));
   const environment = {
@@ -31,11 +32,10 @@ export async function startService(
     CLAUDE_CONFIG_DIR: join(root, ".claude"),
     BREAKGLASS_LISTEN: "127.0.0.1:0",
     BREAKGLASS_DATA_DIR: join(root, "state"),
+    ...start.environment,
     ...settings,
   };
-  const server = cleanup.use(
-    await startProgram([...options, ...(await startArguments())], environment),
-  );
+  const server = cleanup.use(await startProgram([...options, ...start.arguments], environment));
   const url = /^breakglass serves (\S+)$/.exec(server.firstLine)?.[1];
   if (url === undefined) throw new Error(`the server says ${server.firstLine}`);
   const owned = cleanup.move();
@@ -43,11 +43,21 @@ export async function startService(
   return { pid, url, environment, kill, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }
 
-/** The arguments of `node` in `npm start`. */
-export async function startArguments(): Promise<string[]> {
+/** What `npm start` gives to `node`. */
+export async function startCommand(): Promise<StartCommand> {
   const manifest = JSON.parse(await readFile(join(repository, "package.json"), "utf8"));
-  const [exec, program, ...args] = String(manifest.scripts.start).split(" ");
-  if (exec !== "exec" || program !== "node")
-    throw new Error("npm start is no longer a node command");
-  return args;
+  const command = /^exec env ((?:\w+=\S+ )+)node (.+)$/.exec(manifest.scripts.start);
+  if (command === null) throw new Error("npm start is no longer a node command");
+  const [, variables = "", args = ""] = command;
+  const environment = variables
+    .trim()
+    .split(" ")
+    .map((variable) => variable.split("="));
+  return { environment: Object.fromEntries(environment), arguments: args.split(" ") };
+}
+
+/** How the service is started. */
+export interface StartCommand {
+  readonly environment: Readonly<Record<string, string>>;
+  readonly arguments: readonly string[];
 }

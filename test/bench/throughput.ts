@@ -5,7 +5,7 @@ import { type Figure, median } from "./figure.ts";
 import { heldMegabytes, peakMegabytes, resetPeak } from "./memory.ts";
 import { answerOf, startProgram } from "./program.ts";
 import { RECORDED_LINES, writeRecordedTurn } from "./recorded-turn.ts";
-import { startArguments, startService } from "./service.ts";
+import { startCommand, startService } from "./service.ts";
 
 const ROUNDS = 5;
 const MAX_GROWTH_MB = 100;
@@ -68,8 +68,10 @@ async function readFromService(agent: string): Promise<{ rate: number; growth: n
 }
 
 async function readFromCeiling(turn: string): Promise<number> {
-  const options = (await startArguments()).filter((argument) => argument.startsWith("-"));
-  await using server = await startProgram([...options, "test/bench/ceiling-server.ts", turn]);
+  const start = await startCommand();
+  const options = start.arguments.filter((argument) => argument.startsWith("-"));
+  const args = [...options, "test/bench/ceiling-server.ts", turn];
+  await using server = await startProgram(args, start.environment);
   return await rateFrom(server.firstLine);
 }
 

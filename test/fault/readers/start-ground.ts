@@ -1,10 +1,11 @@
-import { startArguments } from "../../bench/service.ts";
+import { startCommand } from "../../bench/service.ts";
 import { createGround, type Ground } from "../ground.ts";
 
-/** A ground whose server runs with the options of Node that `npm start` gives it: for what is weighed. */
+/** A ground whose server runs with the options of Node, and the environment, that `npm start` gives it: for what is weighed. */
 export async function createStartGround(
   settings: Readonly<Record<string, string>>,
 ): Promise<Ground> {
-  const options = (await startArguments()).filter((argument) => argument.startsWith("--"));
-  return createGround({ NODE_OPTIONS: options.join(" "), ...settings });
+  const start = await startCommand();
+  const options = start.arguments.filter((argument) => argument.startsWith("--"));
+  return createGround({ NODE_OPTIONS: options.join(" "), ...start.environment, ...settings });
 }
