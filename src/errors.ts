@@ -22,7 +22,8 @@ export type RefusalReason =
   | "DRAINING"
   | "STREAM_ENDED"
   | "STORAGE"
-  | "FENCED";
+  | "FENCED"
+  | "SESSION_ELSEWHERE";
 
 /** A field of a request and what is wrong with it. */
 export interface FieldViolation {
@@ -64,6 +65,19 @@ export function notFound(what: "turn" | "session"): Refusal {
 export function fenced(): Refusal {
   const message = "this server no longer holds what is asked for: ask again, another does";
   return new Refusal("FENCED", message, { retryAfterMs: 1000 });
+}
+
+/** Refuses what has to be done on the server that has a session's workspace. */
+export function sessionElsewhere(home: string): Refusal {
+  const message =
+    "the session's workspace is on another server, which cannot be reached now: ask again when it is back";
+  return new Refusal("SESSION_ELSEWHERE", message, { metadata: { home }, retryAfterMs: 5000 });
+}
+
+/** The server that has to be asked, where this is why it was refused. */
+export function homeOf(error: unknown): string | undefined {
+  const isElsewhere = error instanceof Refusal && error.reason === "SESSION_ELSEWHERE";
+  return isElsewhere ? error.details.metadata?.home : undefined;
 }
 
 /** Whether another server has what was to be done: trying it again is of no use. */

@@ -199,7 +199,8 @@ export class Turns {
    */
   async deleteSession(sessionId: string, principal: string): Promise<boolean> {
     const { store } = this.#options;
-    const removed = await store.deleteSession(sessionId, principal, Date.now());
+    const { epoch } = store.lease;
+    const removed = await store.deleteSession(sessionId, principal, Date.now(), epoch);
     return byDeadline(this.#removals.remove(removed), DELETION_MS, false, false); // 1.
   }
 

@@ -38,6 +38,7 @@ export interface AppendedTurn {
   readonly sessionKey: string;
   readonly state: TurnState;
   readonly lastSequence: number;
+  readonly epoch: number;
 }
 
 /** A turn that is off the record, by itself or with its session. */
@@ -95,7 +96,7 @@ export class TurnsTable {
 
   /** @throws Refusal NOT_FOUND */
   getAppended(turnId: string): AppendedTurn {
-    const sql = `SELECT turn_key, session_key, state, ${LAST_SEQUENCE} FROM turns WHERE turn_id = ?`;
+    const sql = `SELECT turn_key, session_key, state, epoch, ${LAST_SEQUENCE} FROM turns WHERE turn_id = ?`;
     const row = this.#statements.get(sql, turnId);
     if (row === undefined) throw notFound("turn");
     return {
@@ -103,6 +104,7 @@ export class TurnsTable {
       sessionKey: String(row.session_key),
       state: row.state as TurnState,
       lastSequence: Number(row.last_sequence),
+      epoch: Number(row.epoch),
     };
   }
 
@@ -177,11 +179,18 @@ export class TurnsTable {
     return changes;
   }
 
-  /** The turns without an end that were recorded under leases before this one. */
-  listLeft(epoch: number): LeftTurn[] {
-    const sql = `SELECT turn_id, session_key, sessions.session_id, ${LAST_SEQUENCE}, state
-      FROM turns JOIN sessions USING (session_key) WHERE end_time IS NULL AND epoch < ? ORDER BY turn_key`;
-    return this.#statements.all(sql, epoch).map((row) => ({
+  /** The homes of the turns without an end. */
+  listUnendedHomes(): string[] {
+    const sql = `SELECT DISTINCT home FROM turns JOIN sessions USING (session_key) WHERE end_time IS NULL`;
+    return this.#statements.all(sql).map(({ home }) => String(home));
+  }
+
+  /** A home's turns without an end that were recorded under leases that have ended. */
+  listLeft(home: string, isEnded: (epoch: number) => boolean): LeftTurn[] {
+    const sql = `SELECT turn_id, session_key, sessions.session_id, ${LAST_SEQUENCE}, state, epoch
+      FROM turns JOIN sessions USING (session_key) WHERE end_time IS NULL AND home = ? ORDER BY turn_key`;
+    const left = this.#statements.all(sql, home).filter(({ epoch }) => isEnded(Number(epoch)));
+    return left.map((row) => ({
       turnId: String(row.turn_id),
       sessionId: String(row.session_id),
       sessionKey: String(row.session_key),
@@ -190,11 +199,17 @@ export class TurnsTable {
     }));
   }
 
-  /** Takes turns that ended before a time off the record, the oldest first. Answers the key of the session of each. */
-  takeOffEnded(before: number, limit: number, time: number): string[] {
-    const sql = `UPDATE turns SET remove_time = ? WHERE turn_key IN (SELECT turn_key FROM turns
-      WHERE end_time < ? AND remove_time IS NULL ORDER BY end_time LIMIT ?) RETURNING session_key`;
-    return this.#statements.all(sql, time, before, limit).map((row) => String(row.session_key));
+  /**
+   * Takes turns that ended before a time off the record, the oldest first. Answers the key of the session of each.
+   *
+   * @param except - The homes whose sessions are left alone.
+   */
+  takeOffEnded(before: number, limit: number, time: number, except: readonly string[]): string[] {
+    const sql = `UPDATE turns SET remove_time = ? WHERE turn_key IN (SELECT turn_key FROM turns CROSS JOIN sessions USING (session_key)
+      WHERE end_time < ? AND turns.remove_time IS NULL AND home NOT IN (SELECT value FROM json_each(?))
+      ORDER BY end_time LIMIT ?) RETURNING session_key`;
+    const rows = this.#statements.all(sql, time, before, JSON.stringify(except), limit);
+    return rows.map((row) => String(row.session_key));
   }
 
   /** One of those that are off the record. */
