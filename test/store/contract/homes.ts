@@ -1,5 +1,8 @@
 import { randomUUID } from "node:crypto";
 import { describe, expect, it } from "vitest";
+import { PermissionMode } from "../../../gen/breakglass/v1/turn_pb.ts";
+import { Refusal } from "../../../src/errors.ts";
+import type { AskedTurn, SessionHome } from "../../../src/store/commands.ts";
 import {
   begin,
   beginEnded,
@@ -121,6 +124,48 @@ export function describeHomes(openStore: () => Promise<StoreUnderTest>): void {
     });
   });
 
+  describe("the way to a session's home", () => {
+    it("brings what is asked to the server of that name, and its answer back", async () => {
+      await using servers = await open();
+      const { one, other } = servers;
+      const [home, stranger] = [new HomeUnderTest(), new HomeUnderTest()];
+      one.commands.serveHome("one", home);
+      const stop = other.commands.serveHome("other", stranger);
+      const asked = { ...ASKED, attachments: [{ ...FILE, data: new Uint8Array([1, 2, 3]) }] };
+      expect(await other.commands.homeOf("one").run(asked, "bob")).toBe("the turn");
+      expect(await other.commands.homeOf("one").deleteSession("a session", "bob")).toBe(true);
+      home.refusal = new Refusal("SESSION_FULL", "it is full", { metadata: { turns: "3" } });
+      await expect(other.commands.homeOf("one").run(ASKED, "bob")).rejects.toMatchObject({
+        reason: "SESSION_FULL",
+        message: "it is full",
+        details: { metadata: { turns: "3" } },
+      });
+      expect(home.asked).toEqual([
+        [asked, "bob"],
+        ["a session", "bob"],
+        [ASKED, "bob"],
+      ]);
+      expect(stranger.asked).toEqual([]);
+      stop();
+      stop();
+    });
+
+    it("says so where it cannot be reached, and has nobody else do it", async () => {
+      await using servers = await open();
+      const { one, other } = servers;
+      const [before, home] = [new HomeUnderTest(), new HomeUnderTest()];
+      const stopBefore = one.commands.serveHome("one", before);
+      const stop = one.commands.serveHome("one", home);
+      stopBefore();
+      await other.commands.homeOf("one").deleteSession("a session", "bob");
+      expect([before.asked, home.asked]).toEqual([[], [["a session", "bob"]]]);
+      stop();
+      const { run, deleteSession } = other.commands.homeOf("one");
+      await expect(run(ASKED, "bob")).rejects.toMatchObject(elsewhere);
+      await expect(deleteSession("a session", "bob")).rejects.toMatchObject(elsewhere);
+    });
+  });
+
   it("lets a turn end that was recorded elsewhere, wherever it is read", async () => {
     await using servers = await open();
     const { one, other } = servers;
@@ -131,4 +176,28 @@ export function describeHomes(openStore: () => Promise<StoreUnderTest>): void {
     await heard.promise;
     expect(await other.getTurn(turn.turnId, PRINCIPAL)).toMatchObject({ lastSequence: 1 });
   });
+}
+
+const FILE = { name: "a.bin", mediaType: "application/octet-stream" };
+
+const ASKED: AskedTurn = {
+  ...{ sessionId: "a session", prompt: "p", model: "", agent: "", requestId: "a request" },
+  ...{ timeoutMs: undefined, permissionMode: PermissionMode.ASK, attachments: [] },
+};
+
+/** A home that notes what it is asked. */
+class HomeUnderTest implements SessionHome {
+  readonly asked: [unknown, principal: string][] = [];
+  refusal: Refusal | undefined;
+
+  async run(request: AskedTurn, principal: string): Promise<string> {
+    this.asked.push([request, principal]);
+    if (this.refusal !== undefined) throw this.refusal;
+    return "the turn";
+  }
+
+  async deleteSession(sessionId: string, principal: string): Promise<boolean> {
+    this.asked.push([sessionId, principal]);
+    return true;
+  }
 }
