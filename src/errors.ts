@@ -23,7 +23,8 @@ export type RefusalReason =
   | "STREAM_ENDED"
   | "STORAGE"
   | "FENCED"
-  | "SESSION_ELSEWHERE";
+  | "SESSION_ELSEWHERE"
+  | "DATA_LOSS";
 
 /** A field of a request and what is wrong with it. */
 export interface FieldViolation {
@@ -83,6 +84,11 @@ export function homeOf(error: unknown): string | undefined {
 /** Whether another server has what was to be done: trying it again is of no use. */
 export function isFenced(error: unknown): boolean {
   return error instanceof Refusal && error.reason === "FENCED";
+}
+
+/** Refuses what was on record once and cannot be read any more: asking again is of no use. */
+export function dataLost(message: string, metadata: RefusalDetails["metadata"] = {}): Refusal {
+  return new Refusal("DATA_LOSS", message, { metadata });
 }
 
 /** Refuses what needs a store that takes writes. */

@@ -38,6 +38,7 @@ const CODES: Readonly<Record<RefusalReason, Code>> = {
   STORAGE: Code.Unavailable,
   FENCED: Code.Unavailable,
   SESSION_ELSEWHERE: Code.Unavailable,
+  DATA_LOSS: Code.DataLoss,
 };
 
 type Detail<S extends DescMessage = DescMessage> = { desc: S; value: MessageInitShape<S> };
