@@ -164,6 +164,11 @@ export interface LeftTurn {
   readonly sessionId: string;
   readonly sessionKey: string;
   readonly lastSequence: number;
+  /**
+   * The highest sequence that is known to have been given, where the events up to it are no longer there: the store lost
+   * them to damage. Its end comes behind it, so that no two events are ever told under one.
+   */
+  readonly lostUpTo?: number;
   /** It had not begun: nothing of it was run. */
   readonly wasQueued: boolean;
 }

@@ -15,6 +15,8 @@ export interface LogStart extends TurnIds {
   readonly epoch: number;
   readonly state: TurnState;
   readonly lastSequence: number;
+  /** Sequences up to here were given, and their events are lost. Undefined: none. */
+  readonly lostUpTo?: number;
   /** The agent's conversation that the session has on record. Undefined: unknown. */
   readonly agentSessionId?: string;
 }
@@ -56,7 +58,7 @@ export class TurnLog implements LiveLog {
    * @param failed - Told each time that the store does not take something.
    */
   constructor(
-    { turnId, sessionId, epoch, state, lastSequence, agentSessionId }: LogStart,
+    { turnId, sessionId, epoch, state, lastSequence, lostUpTo = 0, agentSessionId }: LogStart,
     { store, log }: { readonly store: Store; readonly log: Log },
     recent?: RecentEvents,
     failed: (error: Error) => void = () => {},
@@ -70,7 +72,7 @@ export class TurnLog implements LiveLog {
     this.#state = state;
     this.#lastSequence = lastSequence;
     this.#agentSessionId = agentSessionId;
-    this.#nextSequence = lastSequence + 1;
+    this.#nextSequence = Math.max(lastSequence, lostUpTo) + 1;
     this.#nextState = state;
   }
 

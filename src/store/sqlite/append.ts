@@ -15,10 +15,12 @@ export function append(
   const { turnId, firstSequence, agentSessionId, state, steer, end, time } = batch;
   const { turnKey, sessionKey, ...turn } = turns.getAppended(turnId);
   leases.checkTurn(turn.epoch, epoch);
+  const isLeft = turn.epoch !== epoch;
   // Of those who end what a server left one is the first.
-  if (turn.epoch !== epoch && !isLive(turn.state)) throw fenced();
+  if (isLeft && !isLive(turn.state)) throw fenced();
+  const last = isLeft ? turns.lastGiven(turnId) : turn.lastSequence;
   // A batch behind one that failed must fail too: it would leave a gap.
-  if (turn.lastSequence !== firstSequence - 1 || !isLive(turn.state)) {
+  if (last !== firstSequence - 1 || !isLive(turn.state)) {
     throw storageFailed("a batch does not follow the turn's last event");
   }
   events.append(turnKey, firstSequence, batch.events);

@@ -23,6 +23,12 @@ const LIST_BYTES = 2_500_000;
 /** Recorded when the turn ends: until then it is its newest event's, so that an append need not write the turn's row too. */
 const LAST_SEQUENCE = `iif(turns.end_time IS NULL,
   coalesce((SELECT max(sequence) FROM events WHERE events.turn_key = turns.turn_key), 0), turns.end_sequence) AS last_sequence`;
+/**
+ * The highest sequence that anything tells was given to a turn's events. Of a store that was rescued from damage the newest
+ * events may be missing, and a request that became one of them be there.
+ */
+const GIVEN_SEQUENCE = `max(turns.end_sequence, coalesce(
+  (SELECT max(sequence) FROM requests WHERE requests.turn_id = turns.turn_id), 0)) AS given_sequence`;
 /** A turn, without a long prompt and without its session's id. Counting a prompt's characters would read all of it once more. */
 const LISTED_COLUMNS = `turn_key, turn_id, session_key, state, error_reason, principal, model, agent, ${LAST_SEQUENCE},
   create_time, end_time, substr(prompt, 1, ${LISTED_PROMPT_BYTES}) AS prompt,
@@ -108,6 +114,13 @@ export class TurnsTable {
     };
   }
 
+  /** The last sequence of a turn that a server left, also where its event is missing. */
+  lastGiven(turnId: string): number {
+    const sql = `SELECT ${GIVEN_SEQUENCE}, ${LAST_SEQUENCE} FROM turns WHERE turn_id = ?`;
+    const row = this.#statements.get(sql, turnId);
+    return Math.max(Number(row?.given_sequence), Number(row?.last_sequence));
+  }
+
   originOf(turnId: string): TurnOrigin | undefined {
     const row = this.#statements.get("SELECT origin FROM turns WHERE turn_id = ?", turnId);
     return row?.origin as TurnOrigin | undefined;
@@ -187,7 +200,7 @@ export class TurnsTable {
 
   /** A home's turns without an end that were recorded under leases that have ended. */
   listLeft(home: string, isEnded: (epoch: number) => boolean): LeftTurn[] {
-    const sql = `SELECT turn_id, session_key, sessions.session_id, ${LAST_SEQUENCE}, state, epoch
+    const sql = `SELECT turn_id, session_key, sessions.session_id, ${LAST_SEQUENCE}, ${GIVEN_SEQUENCE}, state, epoch
       FROM turns JOIN sessions USING (session_key) WHERE end_time IS NULL AND home = ? ORDER BY turn_key`;
     const left = this.#statements.all(sql, home).filter(({ epoch }) => isEnded(Number(epoch)));
     return left.map((row) => ({
@@ -195,6 +208,9 @@ export class TurnsTable {
       sessionId: String(row.session_id),
       sessionKey: String(row.session_key),
       lastSequence: Number(row.last_sequence),
+      ...(Number(row.given_sequence) > Number(row.last_sequence)
+        ? { lostUpTo: Number(row.given_sequence) }
+        : {}),
       wasQueued: row.state === TurnState.QUEUED,
     }));
   }
