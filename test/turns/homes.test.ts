@@ -110,6 +110,19 @@ describe("a turn that is asked for where its session is not at home", () => {
     await other.turns.cancel(turnId, PRINCIPAL);
   });
 
+  it("is sent on to nobody by who is asked for one that is not at home there", async () => {
+    await using servers = await startTwoServers();
+    const { one, other } = servers;
+    const third = await servers.restart("third");
+    const sessionId = await endedSession(third);
+    const asked = { ...REQUEST, sessionId, prompt: "p" };
+    const home = other.store.commands.homeOf("one");
+    await expect(home.run(asked, PRINCIPAL)).rejects.toMatchObject(ELSEWHERE);
+    await expect(home.deleteSession(sessionId, PRINCIPAL)).rejects.toMatchObject(ELSEWHERE);
+    expect((await third.turns.getSession(sessionId, PRINCIPAL)).turnCount).toBe(1);
+    expect(one.turns.activeSessions).toBe(0);
+  });
+
   it("is looked at there as it is here: by who asks", async () => {
     await using servers = await startTwoServers();
     const { one, other } = servers;
@@ -159,6 +172,23 @@ describe("a session that is deleted where it is not at home", () => {
     );
     expect(again.agent.forgotten).toEqual([workspace]);
     await expect(access(workspace)).rejects.toThrow("ENOENT");
+  });
+
+  it("for its age while its home is away has its files wait for that", async () => {
+    await using servers = await startTwoServers();
+    const { one, other } = servers;
+    const sessionId = await endedSession(one);
+    const { workspace } = await one.turns.getSession(sessionId, PRINCIPAL);
+    await one.turns.drain(0);
+    await one.store.close();
+    const third = await servers.restart("third", { retentionMs: 1 });
+    await eventually(
+      () => other.store.listRemovals("one"),
+      ({ length }) => length === 1,
+    );
+    await third.turns.drain(0);
+    expect(third.agent.forgotten).toEqual([]);
+    await access(workspace);
   });
 
   it("of which the turns are too old is removed at home alone", async () => {

@@ -34,7 +34,7 @@ export interface TwoServers extends AsyncDisposable {
   readonly one: DrivenServer;
   readonly other: DrivenServer;
   /** The server of that name starts again, on the same disk. The one before does not know of it. */
-  restart(name: string): Promise<DrivenServer>;
+  restart(name: string, more?: Settings): Promise<DrivenServer>;
   /** So much time passes, as leases are held. Who renews them goes on. */
   passLeases(ms: number): void;
   readLog(turnId: string): Promise<TurnEvent[]>;
@@ -52,13 +52,13 @@ export async function startTwoServers(
   let now = 0;
   const file = await openSqliteFile(join(root, "breakglass.db"), () => now);
   cleanup.defer(() => file.close());
-  const start = async (name: string): Promise<DrivenServer> => {
+  const start = async (name: string, more: Settings = {}): Promise<DrivenServer> => {
     const sessionsDir = join(root, name);
     await mkdir(sessionsDir, { recursive: true });
     const way = new Way();
     const store = way.to(await file.openStore(name, terms));
     const agent = new DrivenAgent();
-    const turns = new Turns(optionsOf(settings, store, agent, sessionsDir));
+    const turns = new Turns(optionsOf({ ...settings, ...more }, store, agent, sessionsDir));
     owning.defer(async () => {
       way.mend();
       await turns.drain(0);

@@ -61,6 +61,10 @@ describe("an answer that is not on disk as its turn ends", () => {
     run.leave();
     await Promise.all([expect(answered).rejects.toMatchObject(STORAGE), begun.letGo()]);
     expect(run.answers).toEqual([]);
+    await expect(begun.answer()).rejects.toMatchObject({
+      reason: "APPROVAL_RESOLVED",
+      details: { metadata: { decision: "WITHDRAWN", principal: "" } },
+    });
     await driven.clearDisk();
     expect((await driven.ended(turnId)).state).toBe(state);
     const log = await driven.readLog(turnId);
@@ -104,9 +108,13 @@ describe("a message that is not on disk as its turn ends", () => {
     await driven.clearDisk();
     const steered = begun.steer();
     await begun.reach();
-    driven.store.release(1);
     run.give([text()]);
-    await driven.fillDisk();
+    while (driven.store.waiting.length < 2) await pass();
+    // All in one commit, and answered at once.
+    driven.store.release(1);
+    const filled = driven.fillDisk();
+    driven.store.release(1);
+    await filled;
     await begun.letGo();
     expect((await steered).sequence).toBe(2);
     await driven.clearDisk();
