@@ -33,6 +33,9 @@ export interface Leases {
   renewLease(epoch: number): Promise<void>;
   /** The servers whose lease ran out, and those without a lease of which turns without an end are on record. */
   listAway(): Promise<string[]>;
-  /** Ends the leases of a server that ran out. Answers whether it has none any more; false: it has renewed one in time. */
-  fence(owner: string): Promise<boolean>;
+  /**
+   * Ends the leases of a server that ran out. Answers whether it has none any more; false: it has renewed one in time.
+   * FENCED where the lease of who asks has ended.
+   */
+  fence(owner: string, epoch: number): Promise<boolean>;
 }

@@ -17,6 +17,8 @@ export interface LeaseConsequences {
  *
  * 1. Who cannot renew his lease for its grace stops his agents, by a clock of his own; who hears that it has ended, at once.
  * 2. Another server is fenced first, and then what it left is read: nothing is added to that any more.
+ * 3. Nobody is taken for gone before this server has itself renewed its lease for a lease's time: a store that was away has
+ *    kept all of them from it.
  */
 export class LeaseKeeper {
   readonly #store: Store;
@@ -24,6 +26,9 @@ export class LeaseKeeper {
   readonly #consequences: LeaseConsequences;
   readonly #over = new AbortController();
   #grace: NodeJS.Timeout | undefined;
+  #renewedAt = performance.now();
+  /** Since when its own lease was never without renewal for so long that others' could have run out. */
+  #steadySince = performance.now();
 
   constructor(store: Store, log: Log, consequences: LeaseConsequences) {
     this.#store = store;
@@ -36,7 +41,7 @@ export class LeaseKeeper {
     if (terms === undefined) return;
     this.#renewed(terms, performance.now());
     void this.#every(terms.renewMs, () => this.#renew(terms));
-    void this.#every(terms.renewMs, () => this.#lookAfterOthers());
+    void this.#every(terms.renewMs, () => this.#lookAfterOthers(terms));
   }
 
   /** From now on nothing is renewed. Idempotent. */
@@ -69,22 +74,44 @@ export class LeaseKeeper {
   }
 
   /** @param since - When it was asked for: it may have taken long to be answered. */
-  #renewed({ graceMs }: LeaseTerms, since: number): void {
+  #renewed(terms: LeaseTerms, since: number): void {
     clearTimeout(this.#grace);
     if (this.#over.signal.aborted) return;
-    const why = storageFailed(`the server's lease could not be renewed for ${graceMs / 1000} s`);
-    const left = Math.max(0, graceMs - (performance.now() - since));
-    this.#grace = setTimeout(() => this.#consequences.stopAll(why), left).unref(); // 1.
+    const { graceMs, renewMs } = terms;
+    const now = performance.now();
+    if (isGap(terms, now - this.#renewedAt)) this.#steadySince = now;
+    this.#renewedAt = now;
+    const stop = () => {
+      const why = `the server's lease could not be renewed for ${graceMs / 1000} s`;
+      this.#consequences.stopAll(storageFailed(why)); // 1.
+    };
+    const left = graceMs - (now - since);
+    // The time was up before it was answered, and a timer may be as late. The next renewal is due, and says how it stands.
+    if (left <= 0) stop();
+    this.#grace = setTimeout(stop, Math.max(left, 2 * renewMs)).unref();
   }
 
-  async #lookAfterOthers(): Promise<void> {
+  async #lookAfterOthers(terms: LeaseTerms): Promise<void> {
+    const { lease } = this.#store;
     try {
       for (const owner of await this.#store.listAway()) {
-        if (await this.#store.fence(owner)) await this.#consequences.takeOver(owner); // 2.
+        if (!this.#isSteady(terms)) return; // 3.
+        const isGone = await this.#store.fence(owner, lease.epoch);
+        if (isGone) await this.#consequences.takeOver(owner); // 2.
       }
     } catch (error) {
       if (this.#over.signal.aborted) return;
       this.#log.warn("what other servers left cannot be taken over", { error });
     }
   }
+
+  #isSteady(terms: LeaseTerms): boolean {
+    const now = performance.now();
+    return !isGap(terms, now - this.#renewedAt) && now - this.#steadySince >= terms.leaseMs;
+  }
+}
+
+/** Whether a lease that was not renewed for so long may have run out before the next renewal. */
+function isGap({ leaseMs, renewMs }: LeaseTerms, ms: number): boolean {
+  return ms > leaseMs - renewMs;
 }

@@ -42,7 +42,7 @@ export class Turns {
   readonly #lease: LeaseKeeper;
   readonly #closing = new AbortController();
   /** End what is done here for other servers. */
-  readonly #stopServing: readonly (() => void)[];
+  readonly #stopServing: (() => void)[] = [];
   /** Resolves when no process that a server before this one left is there any more. */
   #leftProcessesGone: Promise<unknown> = Promise.resolve();
 
@@ -59,10 +59,7 @@ export class Turns {
     const [sessions, removals] = [this.#sessions, this.#removals];
     this.#sessionCommands = new SessionCommands({ ...options, unended, sessions, removals });
     const runs = (turnId: string) => unended.get(turnId) !== undefined;
-    this.#stopServing = [
-      store.commands.serve(commandServer(this, runs)),
-      store.commands.serveHome(store.lease.owner, this.#sessionCommands.home),
-    ];
+    this.#stopServing.push(store.commands.serve(commandServer(this, runs)));
     this.#lease = new LeaseKeeper(store, log, {
       stopAll(why) {
         unended.fail(why);
@@ -220,6 +217,9 @@ export class Turns {
     const left = await takeOver({ store, agent, log, unended, sessions, removals });
     this.#leftProcessesGone = left.processesGone;
     this.#lease.start();
+    // Not before: what is asked of a session waits for what was left in it.
+    const { home } = this.#sessionCommands;
+    this.#stopServing.push(store.commands.serveHome(store.lease.owner, home));
     void removals.recover();
     void retain(store, retentionMs, removals, log, this.#closing.signal);
     await left.tried;

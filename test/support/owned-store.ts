@@ -17,6 +17,7 @@ interface OwnCalls {
   append(batch: EventBatch, epoch?: number): Promise<void>;
   claimConversation(sessionKey: string, agentSessionId: string, epoch?: number): Promise<boolean>;
   recordProcess(process: LeftProcess, epoch?: number): Promise<void>;
+  fence(owner: string, epoch?: number): Promise<boolean>;
   deleteSession(
     sessionId: string,
     principal: string,
@@ -42,6 +43,7 @@ export function owned(store: Store): OwnedStore {
     append: (batch, epoch = own) => store.append(batch, epoch),
     claimConversation: (key, id, epoch = own) => store.claimConversation(key, id, epoch),
     recordProcess: (process, epoch = own) => store.recordProcess(process, epoch),
+    fence: (owner, epoch = own) => store.fence(owner, epoch),
     deleteSession: (id, principal, time, epoch = own) =>
       store.deleteSession(id, principal, time, epoch),
     removeEndedTurns: (before, limit, time, epoch = own) =>

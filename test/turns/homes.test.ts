@@ -110,6 +110,33 @@ describe("a turn that is asked for where its session is not at home", () => {
     await other.turns.cancel(turnId, PRINCIPAL);
   });
 
+  it("is taken at home only once that knows what was left in the session", async () => {
+    await using servers = await startTwoServers();
+    const { one, other } = servers;
+    const first = await one.begin();
+    first.run.give([result()]);
+    first.run.leave();
+    const { sessionId } = await ended(one, first.turnId);
+    const own = one.agent.beginOwnWork(first.run.turn!);
+    await eventually(
+      () => one.turns.getSession(sessionId, PRINCIPAL),
+      ({ runningTurnId }) => runningTurnId === own.turnId,
+    );
+    one.cut();
+    const again = await servers.restartCut("one");
+    const asked = { ...REQUEST, sessionId, prompt: "p" };
+    const early = other.turns.run(asked, PRINCIPAL).catch((error) => error);
+    one.mend();
+    // Whom it comes to is fenced, or not there yet.
+    expect(await early).toMatchObject({ reason: expect.stringMatching(/^(FENCED|SESSION_EL)/) });
+    again.mend();
+    await again.recovered;
+    const { turnId } = await other.turns.run(asked, PRINCIPAL);
+    await again.agent.runOf("p").started;
+    expect((await again.turns.getTurn(own.turnId, PRINCIPAL)).state).toBe(TurnState.LOST);
+    await other.turns.cancel(turnId, PRINCIPAL);
+  });
+
   it("is sent on to nobody by who is asked for one that is not at home there", async () => {
     await using servers = await startTwoServers();
     const { one, other } = servers;

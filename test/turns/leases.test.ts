@@ -42,7 +42,7 @@ describe("a server that renews its lease", () => {
     const turn = await other.turns.getTurn(turnId, PRINCIPAL);
     expect(turn.errorReason).toBe(ErrorReason.SERVER_SHUTDOWN);
     servers.passLeases(TERMS.leaseMs + 1);
-    expect(await other.store.fence("one")).toBe(true);
+    expect(await other.store.fence("one", other.store.lease.epoch)).toBe(true);
   });
 });
 
@@ -88,6 +88,7 @@ describe("a server whose lease ran out while it was away", () => {
     expect(asks.run.answers).toEqual([]);
     await one.turns.drain(0);
     for (const { turnId } of [talks, silent, asks]) {
+      await ended(other, turnId);
       const log = await servers.readLog(turnId);
       expect(valuesOf(log, "error")).toMatchObject([{ reason: ErrorReason.SERVER_RESTARTED }]);
       expect(log.length).toBe(turnId === asks.turnId ? 2 : 1);
@@ -141,9 +142,28 @@ describe("a server whose lease ran out while it was away", () => {
   });
 });
 
+describe("a store that was away for longer than leases hold", () => {
+  it("has no server taken for gone that comes back to it a little later than another", async () => {
+    const terms = { ...TERMS, leaseMs: 400 };
+    await using servers = await startTwoServers({}, terms);
+    const { one, other } = servers;
+    const { turnId } = await other.begin();
+    await passed(terms.leaseMs);
+    for (const server of [one, other]) server.cut();
+    await passed(terms.leaseMs);
+    servers.passLeases(terms.leaseMs + 1);
+    one.mend();
+    for (let times = 0; times < 10; times++) await renewed(one);
+    other.mend();
+    await renewed(other);
+    expect((await one.turns.getTurn(turnId, PRINCIPAL)).state).toBe(TurnState.RUNNING);
+    await one.turns.cancel(turnId, PRINCIPAL);
+  });
+});
+
 describe("a server that cannot renew its lease for its grace", () => {
   it("stops its agents before others may take it for gone, and records that when it can", async () => {
-    const terms = { ...TERMS, graceMs: 50 };
+    const terms = { renewMs: 100, graceMs: 500, leaseMs: 1000 };
     await using servers = await startTwoServers({}, terms);
     const { one } = servers;
     const { turnId, run } = await one.begin();
@@ -156,12 +176,12 @@ describe("a server that cannot renew its lease for its grace", () => {
     one.mend();
     const turn = await ended(one, turnId);
     expect(turn).toMatchObject({ state: TurnState.FAILED, errorReason: ErrorReason.STORAGE });
-    const next = await one.begin();
+    const next = await one.turns.run({ ...REQUEST, prompt: "p" }, PRINCIPAL);
     await one.turns.cancel(next.turnId, PRINCIPAL);
   });
 
   it("does not where it can", async () => {
-    const terms = { ...TERMS, graceMs: 200 };
+    const terms = { renewMs: 100, graceMs: 500, leaseMs: 1000 };
     await using servers = await startTwoServers({}, terms);
     const { one } = servers;
     const { turnId, run } = await one.begin();
@@ -178,8 +198,17 @@ async function expire({ passLeases }: TwoServers, gone: DrivenServer, finder: Dr
   await pass();
   passLeases(TERMS.leaseMs + 1);
   await eventually(
-    () => finder.store.fence(gone.name),
+    () => finder.store.fence(gone.name, finder.store.lease.epoch),
     (isFenced) => isFenced,
+  );
+}
+
+/** Resolves when so many milliseconds are over, by the clock that servers have for their own leases. */
+async function passed(ms: number): Promise<void> {
+  const from = performance.now();
+  await eventually(
+    () => performance.now() - from,
+    (since) => since > ms,
   );
 }
 

@@ -13,7 +13,7 @@ import { DrivenAgent, type DrivenRun } from "./driven-agent.ts";
 import { HOUR_MS, optionsOf, PRINCIPAL, REQUEST, type Settings } from "./driven-turns.ts";
 
 /** Leases are looked at all the time, and run out when a test has the time pass. */
-export const TERMS: LeaseTerms = { renewMs: 5, graceMs: HOUR_MS, leaseMs: 1000 };
+export const TERMS: LeaseTerms = { renewMs: 5, graceMs: HOUR_MS, leaseMs: 100 };
 
 /** One of two servers on a store, with an agent and workspaces of its own. */
 export interface DrivenServer {
@@ -22,6 +22,8 @@ export interface DrivenServer {
   readonly agent: DrivenAgent;
   readonly store: Store;
   readonly sessionsDir: string;
+  /** Resolves when it has taken over what was there. */
+  readonly recovered: Promise<void>;
   /** From now on the store does not answer it, as where it is stopped, or its network is. */
   cut(): void;
   /** All that was asked for meanwhile is done now, in its order. */
@@ -35,6 +37,8 @@ export interface TwoServers extends AsyncDisposable {
   readonly other: DrivenServer;
   /** The server of that name starts again, on the same disk. The one before does not know of it. */
   restart(name: string, more?: Settings): Promise<DrivenServer>;
+  /** As `restart`, and the store does not answer it from the beginning on. */
+  restartCut(name: string): Promise<DrivenServer>;
   /** So much time passes, as leases are held. Who renews them goes on. */
   passLeases(ms: number): void;
   readLog(turnId: string): Promise<TurnEvent[]>;
@@ -52,7 +56,7 @@ export async function startTwoServers(
   let now = 0;
   const file = await openSqliteFile(join(root, "breakglass.db"), () => now);
   cleanup.defer(() => file.close());
-  const start = async (name: string, more: Settings = {}): Promise<DrivenServer> => {
+  const start = async (name: string, more: Settings = {}, isCut = false): Promise<DrivenServer> => {
     const sessionsDir = join(root, name);
     await mkdir(sessionsDir, { recursive: true });
     const way = new Way();
@@ -63,9 +67,11 @@ export async function startTwoServers(
       way.mend();
       await turns.drain(0);
     });
-    await turns.recover();
+    if (isCut) way.cut();
+    const recovered = turns.recover();
+    if (!isCut) await recovered;
     return {
-      ...{ name, turns, agent, store, sessionsDir },
+      ...{ name, turns, agent, store, sessionsDir, recovered },
       cut: () => way.cut(),
       mend: () => way.mend(),
       async begin(request = {}) {
@@ -82,6 +88,7 @@ export async function startTwoServers(
   owning = cleanup.move();
   return {
     ...{ one, other, restart: start },
+    restartCut: (name) => start(name, {}, true),
     passLeases(ms) {
       now += ms;
     },

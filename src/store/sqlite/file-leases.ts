@@ -47,7 +47,8 @@ export class FileLeases {
   }
 
   /** As `Leases.fence`. */
-  fence(owner: string, now: number): boolean {
+  fence(owner: string, epoch: number, now: number): boolean {
+    this.#heldAt(epoch);
     this.#endWhere((lease) => lease.owner === owner && lease.until < now);
     return !this.isHeldBy(owner);
   }

@@ -11,7 +11,7 @@ interface FileLeaseMethods {
   openLease(owner: string, until: number): Promise<number>;
   renewLease(epoch: number, until: number): Promise<void>;
   endLease(epoch: number): Promise<void>;
-  fence(owner: string, now: number): Promise<boolean>;
+  fence(owner: string, epoch: number, now: number): Promise<boolean>;
   listAway(now: number): Promise<string[]>;
 }
 

@@ -62,7 +62,7 @@ export async function openSqliteFile(
         ...told,
         ...{ lease: { owner, epoch, terms }, changes, commands },
         renewLease: (renewed: number) => asked.renewLease(renewed, until()),
-        fence: (other: string) => asked.fence(other, clock()),
+        fence: (other: string, own: number) => asked.fence(other, own, clock()),
         listAway: () => asked.listAway(clock()),
         close: () => asked.endLease(epoch),
       };

@@ -72,6 +72,7 @@ export function describeLeases(openStore: () => Promise<StoreUnderTest>): void {
         () => one.recordProcess(process),
         () => one.deleteSession(turn.sessionId, PRINCIPAL, 5),
         () => one.removeEndedTurns(100, 100, 5),
+        () => one.fence("other"),
       ];
       for (const write of ended) await expect(write()).rejects.toMatchObject(FENCED);
       expect(await other.getTurn(turn.turnId, PRINCIPAL)).toMatchObject({ lastSequence: 0 });
