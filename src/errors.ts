@@ -22,7 +22,9 @@ export type RefusalReason =
   | "DRAINING"
   | "STREAM_ENDED"
   | "STORAGE"
-  | "FENCED";
+  | "FENCED"
+  | "SESSION_ELSEWHERE"
+  | "DATA_LOSS";
 
 /** A field of a request and what is wrong with it. */
 export interface FieldViolation {
@@ -66,9 +68,27 @@ export function fenced(): Refusal {
   return new Refusal("FENCED", message, { retryAfterMs: 1000 });
 }
 
+/** Refuses what has to be done on the server that has a session's workspace. */
+export function sessionElsewhere(home: string): Refusal {
+  const message =
+    "the session's workspace is on another server, which cannot be reached now: ask again when it is back";
+  return new Refusal("SESSION_ELSEWHERE", message, { metadata: { home }, retryAfterMs: 5000 });
+}
+
+/** The server that has to be asked, where this is why it was refused. */
+export function homeOf(error: unknown): string | undefined {
+  const isElsewhere = error instanceof Refusal && error.reason === "SESSION_ELSEWHERE";
+  return isElsewhere ? error.details.metadata?.home : undefined;
+}
+
 /** Whether another server has what was to be done: trying it again is of no use. */
 export function isFenced(error: unknown): boolean {
   return error instanceof Refusal && error.reason === "FENCED";
+}
+
+/** Refuses what was on record once and cannot be read any more: asking again is of no use. */
+export function dataLost(message: string, metadata: RefusalDetails["metadata"] = {}): Refusal {
+  return new Refusal("DATA_LOSS", message, { metadata });
 }
 
 /** Refuses what needs a store that takes writes. */

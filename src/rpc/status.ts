@@ -37,6 +37,8 @@ const CODES: Readonly<Record<RefusalReason, Code>> = {
   STREAM_ENDED: Code.Unavailable,
   STORAGE: Code.Unavailable,
   FENCED: Code.Unavailable,
+  SESSION_ELSEWHERE: Code.Unavailable,
+  DATA_LOSS: Code.DataLoss,
 };
 
 type Detail<S extends DescMessage = DescMessage> = { desc: S; value: MessageInitShape<S> };

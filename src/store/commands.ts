@@ -1,3 +1,5 @@
+import type { PermissionMode } from "../../gen/breakglass/v1/turn_pb.ts";
+
 /** What somebody asks of a turn that runs. */
 export interface Command {
   readonly turnId: string;
@@ -16,6 +18,30 @@ export interface Command {
       };
 }
 
+/** A turn that somebody asks for in a session whose home is another server, as he asked for it here. */
+export interface AskedTurn {
+  readonly sessionId: string;
+  readonly prompt: string;
+  readonly model: string;
+  readonly agent: string;
+  readonly requestId: string;
+  readonly timeoutMs: number | undefined;
+  readonly permissionMode: PermissionMode;
+  readonly attachments: readonly {
+    readonly name: string;
+    readonly mediaType: string;
+    readonly data: Uint8Array;
+  }[];
+}
+
+/** A session's home to those who ask something of it. It looks itself whether `principal` may. */
+export interface SessionHome {
+  /** Records a turn and begins it, or finds the one of the same request. Resolves with its id. */
+  run(request: AskedTurn, principal: string): Promise<string>;
+  /** Removes a session. Resolves with whether nothing of it is left. */
+  deleteSession(sessionId: string, principal: string): Promise<boolean>;
+}
+
 /** A server to those who send it commands. */
 export interface CommandServer {
   /** Whether the turn runs here. */
@@ -25,10 +51,12 @@ export interface CommandServer {
 }
 
 /**
- * The way to the server that runs a turn.
+ * The way to the server that runs a turn, and to the one that is a session's home.
  *
- * 1. A command is done once or not at all; it is not kept, and no server does it that does not run the turn.
+ * 1. A command is done once or not at all; it is not kept, and no server does it that does not run the turn, or is not the
+ *    home.
  * 2. What it brings about is on record before it is answered.
+ * 3. It goes one way: who gets it does it or refuses it, and sends it on to nobody.
  */
 export interface Commands {
   /**
@@ -44,4 +72,17 @@ export interface Commands {
    * @returns Ends that for what is sent from then on. Idempotent.
    */
   serve(server: CommandServer): () => void;
+  /**
+   * A server by its name, to be asked for what concerns sessions that are at home there.
+   *
+   * Each method throws a Refusal as that server refuses it; SESSION_ELSEWHERE where it cannot be reached. Where it is gone
+   * before it has answered that too, and what was asked may have been done.
+   */
+  homeOf(name: string): SessionHome;
+  /**
+   * Does what is sent to a server by its name.
+   *
+   * @returns Ends that for what is sent from then on. Idempotent.
+   */
+  serveHome(name: string, home: SessionHome): () => void;
 }

@@ -2,6 +2,7 @@ import type { ErrorReason, TurnState } from "../../gen/breakglass/v1/event_pb.ts
 import type { PermissionMode, TurnOrigin } from "../../gen/breakglass/v1/turn_pb.ts";
 import type { Changes } from "./changes.ts";
 import type { Commands } from "./commands.ts";
+import type { Lease, Leases } from "./lease.ts";
 
 /** What was used, as far as an agent has told. */
 export interface SpendingRecord {
@@ -44,8 +45,10 @@ export interface SessionRecord extends SpendingRecord {
   readonly turnCount: number;
   /** How many changes it has had: the newest one's cursor. */
   readonly changeCount: number;
-  /** Where the session's agent works. */
+  /** Where the session's agent works, on its home. */
   readonly workspace: string;
+  /** The server, by its name, that has the workspace and the processes: its turns are run there. */
+  readonly home: string;
   /** The agent's own id of the conversation, which no other session has or had. */
   readonly agentSessionId: string;
 }
@@ -155,20 +158,17 @@ export interface SteerRequest {
   readonly message: string;
 }
 
-/** A server's hold on the turns and processes that it records. */
-export interface Lease {
-  /** The server, over all its restarts. */
-  readonly owner: string;
-  /** Higher than that of every lease before on the same store under which something was written. */
-  readonly epoch: number;
-}
-
 /** A turn without a terminal event that a server left behind: it was running, or waited to. */
 export interface LeftTurn {
   readonly turnId: string;
   readonly sessionId: string;
   readonly sessionKey: string;
   readonly lastSequence: number;
+  /**
+   * The highest sequence that is known to have been given, where the events up to it are no longer there: the store lost
+   * them to damage. Its end comes behind it, so that no two events are ever told under one.
+   */
+  readonly lostUpTo?: number;
   /** It had not begun: nothing of it was run. */
   readonly wasQueued: boolean;
 }
@@ -193,7 +193,7 @@ export interface SessionChange {
 
 /** A session that is no longer on record, while what it left outside the store may still be there. */
 export interface RemovedSession
-  extends Pick<SessionRecord, "sessionId" | "sessionKey" | "workspace"> {
+  extends Pick<SessionRecord, "sessionId" | "sessionKey" | "workspace" | "home"> {
   /** Every id of a conversation that was ever the session's own. */
   readonly agentSessionIds: readonly string[];
 }
@@ -228,7 +228,9 @@ export interface SessionPlace {
  * 4. What is written for a turn or a process carries the epoch of the lease under which that is done. Where the lease has ended
  *    it is refused with FENCED, and nothing of it is written, then or later.
  * 5. A turn's epoch is that of the lease under which it was recorded, and does not change. While that lease holds, nobody
- *    else writes for the turn; when it has ended, who asks for what its owner left ends it.
+ *    else writes for the turn; when it has ended, who asks for what its owner left ends it, and of several the first.
+ * 6. A session is opened on the server that records its first turn, its home. Every other one is recorded there too, and
+ *    what is asked of another server is refused with SESSION_ELSEWHERE and the `home`, the server's name.
  *
  * Every method rejects with a `Refusal`: STORAGE where the disk does not take a write or give a read, else as described.
  */
@@ -242,20 +244,20 @@ export interface Store extends StoreMethods {
 }
 
 /** What can be asked of a store. Where an `epoch` is asked for, 4. holds. */
-export interface StoreMethods {
+export interface StoreMethods extends Leases {
   /**
    * Records a turn and, where there is none yet, its session; or finds the turn that the same request started. A session
    * that is opened in the workspace of a recorded process takes that process over. A caller's turn that meets an agent's
    * own is recorded as QUEUED, at most one in a session.
    *
-   * Refuses, in this order: NOT_FOUND (the request's turn was deleted), REQUEST_ID_REUSED, `refusal`, NOT_FOUND (the
-   * session is another principal's or, for an agent's own turn, gone), SESSION_FULL (never an agent's own turn),
-   * TURN_IN_PROGRESS with the `turn_id` of the turn that runs or waits.
+   * Refuses, in this order: NOT_FOUND (the request's turn was deleted), REQUEST_ID_REUSED, SESSION_ELSEWHERE, `refusal`,
+   * NOT_FOUND (the session is another principal's or, for an agent's own turn, gone), SESSION_FULL (never an agent's own
+   * turn), TURN_IN_PROGRESS with the `turn_id` of the turn that runs or waits.
    */
   createTurn(start: TurnStart, epoch: number): Promise<StartedTurn>;
   /** Records that a QUEUED turn runs from now on. The one before it has ended. */
   beginTurn(turnId: string, epoch: number): Promise<void>;
-  /** Appends events to a turn that has not ended. */
+  /** Appends events to a turn that has not ended. FENCED too where another server has the turn, or has ended it. */
   append(batch: EventBatch, epoch: number): Promise<void>;
   /**
    * Makes a conversation a session's own, for as long as anything of the session is left; answers false, having done
@@ -313,20 +315,32 @@ export interface StoreMethods {
   /**
    * Takes a session and its turns off the record: from now on nothing finds them, and another session may be opened under
    * the id. Its requests are refused for 24 h more. It is one of `listRemovals` until `recordRemoved`; what it has in the
-   * store leaves with `removeSome`. NOT_FOUND as `getSession`; TURN_IN_PROGRESS.
+   * store leaves with `removeSome`. NOT_FOUND as `getSession`; SESSION_ELSEWHERE where a lease of another home holds; else,
+   * TURN_IN_PROGRESS.
    */
-  deleteSession(sessionId: string, principal: string, time: number): Promise<RemovedSession>;
+  deleteSession(
+    sessionId: string,
+    principal: string,
+    time: number,
+    epoch: number,
+  ): Promise<RemovedSession>;
   /**
-   * Takes turns that ended before a time off the record, the oldest first, at most `limit` of them. Where it took none, none
-   * is left. Sessions go with their last turn, as in `deleteSession`.
+   * Takes turns that ended before a time off the record, the oldest first, at most `limit` of them: those of sessions that
+   * are at home here, or where no lease holds. Where it took none, none is left. Sessions go with their last turn, as in
+   * `deleteSession`.
    */
-  removeEndedTurns(before: number, limit: number, time: number): Promise<RemovedTurns>;
+  removeEndedTurns(
+    before: number,
+    limit: number,
+    time: number,
+    epoch: number,
+  ): Promise<RemovedTurns>;
   /**
    * Removes a piece of what is off the record and still in the store: so little that other turns do not wait long for it
    * (some milliseconds). Answers whether there is more.
    */
   removeSome(): Promise<boolean>;
-  /** A server's sessions that were removed, until their workspace and what the agent kept of them is recorded as removed too. */
+  /** The removed sessions of a home, until their workspace and what the agent kept of them is recorded as removed too. */
   listRemovals(owner: string): Promise<RemovedSession[]>;
   /** Records that no file is left of the removed session that had this workspace. Idempotent. */
   recordRemoved(workspace: string): Promise<void>;
@@ -334,6 +348,6 @@ export interface StoreMethods {
   listLeftTurns(owner: string): Promise<LeftTurn[]>;
   /** The processes that a server may have left behind, likewise; of removed sessions too. */
   listLeftProcesses(owner: string): Promise<LeftProcess[]>;
-  /** Commits what was asked for and closes. */
+  /** Commits what was asked for, ends its lease and closes. */
   close(): Promise<void>;
 }

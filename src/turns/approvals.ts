@@ -95,6 +95,16 @@ export class Approvals {
     if (!this.#waiting.has(approvalId)) throw approvalNotFound();
   }
 
+  /** The decision of a caller that nobody is to act on, made a withdrawal; everything else as it is. */
+  withdrawn(kind: EventKind): EventKind {
+    if (kind.case !== "approvalResolution" || kind.value.principal === "") return kind;
+    const { approvalId } = kind.value;
+    const withdrawal = { approvalId, decision: ApprovalDecision.WITHDRAWN };
+    const value = create(ApprovalResolutionEventSchema, withdrawal);
+    this.#settle(value);
+    return { case: "approvalResolution", value };
+  }
+
   /** Withdraws all that wait; answers the events that say so. */
   withdrawAll(): EventKind[] {
     const decision = { decision: ApprovalDecision.WITHDRAWN };

@@ -3,6 +3,7 @@ import { BinaryWriter, sizeDelimitedPeek, WireType } from "@bufbuild/protobuf/wi
 import { TimestampSchema, timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { type TurnEvent, TurnEventSchema } from "../../gen/breakglass/v1/event_pb.ts";
 import type { EventKind } from "../agent/agent.ts";
+import { dataLost } from "../errors.ts";
 import { writeMessage } from "./message-writer.ts";
 
 /**
@@ -72,10 +73,18 @@ export function byteLength(events: readonly EncodedEvent[]): number {
   return events.reduce((sum, event) => sum + event.length, 0);
 }
 
-/** Reads a serialized event. */
+/**
+ * Reads a serialized event.
+ *
+ * @throws Refusal DATA_LOSS where it is not one: something has changed it on disk.
+ */
 export function decodeEvent(event: EncodedEvent): TurnEvent {
-  const { offset } = measure(event);
-  return fromBinary(TurnEventSchema, event.subarray(offset));
+  try {
+    const { offset } = measure(event);
+    return fromBinary(TurnEventSchema, event.subarray(offset));
+  } catch (error) {
+    throw dataLost(`an event is damaged in the store: ${(error as Error).message}`);
+  }
 }
 
 /** An event that is not durable. */

@@ -26,14 +26,10 @@ interface TakenOver {
  * @throws Refusal STORAGE where the store cannot be read.
  */
 export async function takeOver(surroundings: RecoverySurroundings): Promise<TakenOver> {
-  const { store, unended, sessions } = surroundings;
-  const tried: Promise<void>[] = [];
-  for (const left of await store.listLeftTurns(store.lease.owner)) {
-    const turn = new LeftTurn(left, surroundings);
-    unended.hold(turn);
-    sessions.of(turn.sessionKey).takeOver(turn, left.wasQueued);
-    tried.push(turn.tried);
-  }
+  const { store, sessions } = surroundings;
+  const tried = await takeOverTurns(store.lease.owner, surroundings, (turn, wasQueued) =>
+    sessions.of(turn.sessionKey).takeOver(turn, wasQueued),
+  );
   const gone: Promise<void>[] = [];
   for (const process of await store.listLeftProcesses(store.lease.owner)) {
     const ended = endProcess(process, surroundings);
@@ -41,6 +37,30 @@ export async function takeOver(surroundings: RecoverySurroundings): Promise<Take
     gone.push(ended);
   }
   return { tried: Promise.all(tried), processesGone: Promise.all(gone) };
+}
+
+/**
+ * Ends the turns LOST that a server left, this one or another: their agents, where they live on, can record nothing.
+ *
+ * @param holdUp - Told of each, where its session is at home here.
+ * @returns What resolves when the store has been asked to record their ends.
+ * @throws Refusal STORAGE where the store cannot be read.
+ */
+export async function takeOverTurns(
+  owner: string,
+  { store, log, unended }: Pick<RecoverySurroundings, "store" | "log" | "unended">,
+  holdUp: (turn: LeftTurn, wasQueued: boolean) => void = () => {},
+): Promise<Promise<void>[]> {
+  const tried: Promise<void>[] = [];
+  for (const left of await store.listLeftTurns(owner)) {
+    // Its end is being recorded already, however long the store takes.
+    if (unended.get(left.turnId) !== undefined) continue;
+    const turn = new LeftTurn(left, { store, log });
+    unended.hold(turn);
+    holdUp(turn, left.wasQueued);
+    tried.push(turn.tried);
+  }
+  return tried;
 }
 
 /** Never rejects: what is not recorded is looked for by the next start. */

@@ -64,9 +64,13 @@ async function removeOlder(
 ): Promise<void> {
   while (!signal.aborted) {
     const before = clock() - ageMs;
-    const { turns, sessions } = await store.removeEndedTurns(before, TURNS_AT_ONCE, Date.now());
+    const { owner, epoch } = store.lease;
+    const gone = await store.removeEndedTurns(before, TURNS_AT_ONCE, Date.now(), epoch);
+    const { turns, sessions } = gone;
     if (turns > 0) log.info("old turns were removed", { turns, sessions: sessions.length });
-    const removed = [leavings.removeRows(), ...sessions.map((session) => leavings.remove(session))];
+    // The files of the others are on their home's list.
+    const own = sessions.filter(({ home }) => home === owner);
+    const removed = [leavings.removeRows(), ...own.map((session) => leavings.remove(session))];
     // One that takes long does not hold the others up.
     await byDeadline(Promise.all(removed), PATIENCE_MS, undefined, false);
     if (turns === 0) return;

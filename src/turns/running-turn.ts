@@ -1,5 +1,3 @@
-import { create } from "@bufbuild/protobuf";
-import { ApprovalDecision, SteerEventSchema } from "../../gen/breakglass/v1/event_pb.ts";
 import {
   type AgentRun,
   type ApprovalAnswer,
@@ -8,9 +6,8 @@ import {
   type TerminalKind,
 } from "../agent/agent.ts";
 import { Refusal } from "../errors.ts";
-import type { SessionRecord, SteerRequest, TurnRecord } from "../store/store.ts";
+import type { SessionRecord, TurnRecord } from "../store/store.ts";
 import { byDeadline } from "../stream/deadline.ts";
-import { Approvals, type Decision, decisionOf, EXPIRED_ANSWER, turnEnded } from "./approvals.ts";
 import { awaitsProcesses, type EndCause, type Interrupter, terminalOf } from "./end-causes.ts";
 import type { LiveTurn } from "./live-turn.ts";
 import { RecentEvents } from "./recent-events.ts";
@@ -18,18 +15,11 @@ import { beginRun, type TurnBeginning } from "./run-beginning.ts";
 import { silenceNotice } from "./silence.ts";
 import type { TextDeltas } from "./text-deltas.ts";
 import { TurnClocks } from "./turn-clocks.ts";
+import { type Steer, TurnInputs } from "./turn-inputs.ts";
 import { TurnLifecycle } from "./turn-lifecycle.ts";
 import { TurnLog } from "./turn-log.ts";
 import { TurnRecorder } from "./turn-recorder.ts";
 import type { TurnLimits, TurnSurroundings } from "./turn-surroundings.ts";
-
-/** A message for a running turn. */
-export interface Steer {
-  readonly message: string;
-  readonly principal: string;
-  /** Empty: it is not to be found again. */
-  readonly requestId: string;
-}
 
 /** An agent that obeys an interrupt was measured to do so within 40 ms. */
 const OBEY_MS = 5000;
@@ -39,7 +29,6 @@ const OBEY_MS = 5000;
  *
  * 1. Exactly one terminal event goes on record, that of the first cause, and nothing after it.
  * 2. Where its cause is not the agent's own event, it goes on record only once no process of the turn is left.
- * 3. An approval is on disk before the agent hears of it.
  */
 export class RunningTurn implements LiveTurn {
   readonly turnId: string;
@@ -55,7 +44,7 @@ export class RunningTurn implements LiveTurn {
   readonly #limits: TurnLimits;
   readonly #surroundings: TurnSurroundings;
   readonly #clocks: TurnClocks;
-  readonly #approvals = new Approvals((approvalId) => this.#expire(approvalId));
+  readonly #inputs: TurnInputs;
   readonly #recorder: TurnRecorder;
   readonly #life = new TurnLifecycle();
   readonly #released = Promise.withResolvers<void>();
@@ -87,9 +76,16 @@ export class RunningTurn implements LiveTurn {
       new RecentEvents(recentEvents),
       (error) => void this.end({ case: "store", error }),
     );
-    this.#recorder = new TurnRecorder(this.log, this.#approvals, session, limits, surroundings);
+    this.#inputs = new TurnInputs({
+      ...{ log: this.log, life: this.#life },
+      heard: () => this.#clocks.heard(),
+      endFull: () => this.#endFull(),
+    });
+    const { approvals } = this.#inputs;
+    this.#recorder = new TurnRecorder(this.log, approvals, session, limits, surroundings);
+    this.#inputs.recordIn(this.#recorder);
     this.#clocks = new TurnClocks(limits, {
-      isExcused: () => !this.#approvals.isEmpty,
+      isExcused: () => !approvals.isEmpty,
       turnTimedOut: (limitMs) => void this.end({ case: "turnTimeout", limitMs }),
       idleTimedOut: (limitMs) => void this.end({ case: "idleTimeout", limitMs }),
       silenceLasts: (lastedMs) => this.#tellSilence(lastedMs),
@@ -128,24 +124,19 @@ export class RunningTurn implements LiveTurn {
   /**
    * Hands the agent a further message. Resolves with the sequence of the event that records it, once that is on disk.
    *
-   * @throws Refusal TURN_ENDED or STORAGE.
+   * @throws Refusal TURN_ENDED; STORAGE where that is not on disk yet, and may be later; FENCED.
    */
-  async steer({ message, principal, requestId }: Steer): Promise<number> {
-    if (!this.#life.steer(message)) throw turnEnded();
-    const sequence = this.log.nextSequence;
-    const value = create(SteerEventSchema, { message, principal, requestId });
-    const request = requestId === "" ? undefined : { principal, requestId, message };
-    await this.#record({ case: "steer", value }, request);
-    return sequence;
+  steer(steer: Steer): Promise<number> {
+    return this.#inputs.steer(steer);
   }
 
   /**
    * Decides an approval that the agent waits for, and tells it once that is on disk.
    *
-   * @throws Refusal as `Approvals.decide`, or STORAGE.
+   * @throws Refusal as `Approvals.decide`; STORAGE or FENCED where that is not on disk, and never will be.
    */
-  async resolveApproval(id: string, answer: ApprovalAnswer, principal: string): Promise<void> {
-    await this.#resolve(id, answer, decisionOf(answer), principal);
+  resolveApproval(id: string, answer: ApprovalAnswer, principal: string): Promise<void> {
+    return this.#inputs.resolve(id, answer, principal);
   }
 
   async #live(): Promise<void> {
@@ -218,6 +209,7 @@ export class RunningTurn implements LiveTurn {
     void this.#reportReleased(run);
     // Nobody has seen what the store did not take, and no cause that came first asks for it.
     if (cause.case === "store") this.#recorder.discardUnrecorded();
+    else if (this.log.failure !== undefined) this.#recorder.withdrawUnrecorded();
     if (!this.log.hasEnd) await this.#appendEnd(cause, run);
     await this.log.recorded();
     this.#life.conclude(cause);
@@ -236,32 +228,10 @@ export class RunningTurn implements LiveTurn {
     }
   }
 
-  /** Puts an event on record that is not the agent's, and waits until it is on disk. */
-  async #record(kind: EventKind, steer?: SteerRequest): Promise<void> {
-    this.#recorder.append(kind, steer);
-    if (this.#recorder.isFull) this.#endFull();
-    await this.log.settled;
-    if (this.log.failure !== undefined) throw this.log.failure;
-  }
-
-  async #resolve(id: string, answer: ApprovalAnswer, decision: Decision, principal = "") {
-    this.#approvals.check(id);
-    if (this.#life.isEnding) throw turnEnded();
-    await this.#record(this.#approvals.decide(id, decision, principal));
-    // 3. It may have ended meanwhile.
-    if (this.#life.answer(id, answer)) this.#clocks.heard();
-  }
-
-  #expire(approvalId: string): void {
-    const expired = { decision: ApprovalDecision.EXPIRED };
-    // It was decided in the same moment, or the turn is ending.
-    void this.#resolve(approvalId, EXPIRED_ANSWER, expired).catch(() => {});
-  }
-
   #tellSilence(lastedMs: number): void {
     const { phase } = this.#life;
     if (phase.is !== "running" || !phase.run.waitsForModel) return;
-    void this.#record(silenceNotice(lastedMs, this.#limits.idleTimeoutMs)).catch(() => {});
+    void this.#inputs.record(silenceNotice(lastedMs, this.#limits.idleTimeoutMs)).catch(() => {});
   }
 
   #tellDefect(error: unknown): void {

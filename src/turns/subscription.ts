@@ -4,7 +4,7 @@ import {
   type TurnEvent,
   type TurnState,
 } from "../../gen/breakglass/v1/event_pb.ts";
-import { notFound } from "../errors.ts";
+import { dataLost, notFound, Refusal } from "../errors.ts";
 import type { TurnRecord } from "../store/store.ts";
 import { isLive } from "../turn-state.ts";
 import { createTransientEvent, type EncodedEvent } from "./encoded-event.ts";
@@ -189,7 +189,11 @@ export class Subscription {
   #give(events: readonly EncodedEvent[], last: number, sink: EventSink): void {
     const most = Math.min(events.length, last - this.#cursor);
     let given = 0;
-    while (given < most && !sink.isFull) sink.write(events[given++]!);
+    try {
+      while (given < most && !sink.isFull) sink.write(events[given++]!);
+    } catch (error) {
+      throw damagedAt(this.#cursor + given, error);
+    }
     this.#cursor += given;
     if (this.#held.length > 0) this.#held = this.#held.slice(given);
   }
@@ -230,4 +234,11 @@ export class Subscription {
     if (error === undefined) this.#over.resolve();
     else this.#over.reject(error);
   }
+}
+
+/** Says which event it is that cannot be read, and how to read on. */
+function damagedAt(sequence: number, error: unknown): unknown {
+  if (!(error instanceof Refusal) || error.reason !== "DATA_LOSS") return error;
+  const message = `event ${sequence} of the turn is damaged in the store: attach after ${sequence} for what follows`;
+  return dataLost(message, { sequence: String(sequence) });
 }

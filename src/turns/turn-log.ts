@@ -1,13 +1,13 @@
 import { TurnState } from "../../gen/breakglass/v1/event_pb.ts";
-import type { EventKind, TerminalKind } from "../agent/agent.ts";
+import type { EventKind } from "../agent/agent.ts";
 import { Refusal, storageFailed } from "../errors.ts";
 import type { Log } from "../log.ts";
-import type { EventBatch, SteerRequest, Store } from "../store/store.ts";
-import { byteLength, type EncodedEvent, encodeEvents, type TurnIds } from "./encoded-event.ts";
+import type { Store } from "../store/store.ts";
+import { type EncodedEvent, encodeEvents, type TurnIds } from "./encoded-event.ts";
 import { type Listener, Listeners, type LiveLog, type StopListening } from "./live-turn.ts";
+import { type AppendedWith, batchOf, type LogBatch, rewritten } from "./log-batch.ts";
 import type { RecentEvents } from "./recent-events.ts";
 import { retryStorage } from "./retry-storage.ts";
-import { endRecordOf } from "./turn-end.ts";
 
 /** Where a turn stands when its log is taken up. */
 export interface LogStart extends TurnIds {
@@ -15,28 +15,10 @@ export interface LogStart extends TurnIds {
   readonly epoch: number;
   readonly state: TurnState;
   readonly lastSequence: number;
+  /** Sequences up to here were given, and their events are lost. Undefined: none. */
+  readonly lostUpTo?: number;
   /** The agent's conversation that the session has on record. Undefined: unknown. */
   readonly agentSessionId?: string;
-}
-
-/** What goes on record with events. */
-export interface AppendedWith {
-  /** The last of the events, where it ends the turn. */
-  readonly terminal?: TerminalKind | undefined;
-  /** Whether the turn, where it goes on, waits for an approval from now on. */
-  readonly awaitsApproval?: boolean;
-  /** The agent's conversation. Undefined: as before. */
-  readonly agentSessionId?: string;
-  /** The request whose only event is the first of these. */
-  readonly steer?: SteerRequest | undefined;
-}
-
-/** Events that were given their places, until they are on disk. */
-interface Batch {
-  readonly record: EventBatch;
-  readonly bytes: number;
-  /** The turn's, once it is on disk. */
-  readonly state: TurnState;
 }
 
 /**
@@ -62,7 +44,7 @@ export class TurnLog implements LiveLog {
   #failure: Error | undefined;
   /** As it is on record. */
   #agentSessionId: string | undefined;
-  #unrecorded: Batch[] = [];
+  #unrecorded: LogBatch[] = [];
   #unrecordedBytes = 0;
   #bytes = 0;
   #nextSequence: number;
@@ -76,7 +58,7 @@ export class TurnLog implements LiveLog {
    * @param failed - Told each time that the store does not take something.
    */
   constructor(
-    { turnId, sessionId, epoch, state, lastSequence, agentSessionId }: LogStart,
+    { turnId, sessionId, epoch, state, lastSequence, lostUpTo = 0, agentSessionId }: LogStart,
     { store, log }: { readonly store: Store; readonly log: Log },
     recent?: RecentEvents,
     failed: (error: Error) => void = () => {},
@@ -90,7 +72,7 @@ export class TurnLog implements LiveLog {
     this.#state = state;
     this.#lastSequence = lastSequence;
     this.#agentSessionId = agentSessionId;
-    this.#nextSequence = lastSequence + 1;
+    this.#nextSequence = Math.max(lastSequence, lostUpTo) + 1;
     this.#nextState = state;
   }
 
@@ -146,7 +128,9 @@ export class TurnLog implements LiveLog {
 
   /** Appends events; `settled` and `failure` tell what became of them. */
   append(events: readonly EncodedEvent[], more: AppendedWith = {}): void {
-    const batch = this.#batchOf(events, more);
+    const [agentSessionId, state] = [this.#agentSessionId, this.#nextState];
+    const end = { ...this.#ids, nextSequence: this.#nextSequence, state, agentSessionId };
+    const batch = batchOf(end, events, more);
     this.#unrecorded.push(batch);
     this.#unrecordedBytes += batch.bytes;
     this.#bytes += batch.bytes;
@@ -193,6 +177,12 @@ export class TurnLog implements LiveLog {
     return events;
   }
 
+  /** Has other events be recorded in the places of those that the store has not taken. To be called when it is settled. */
+  rewriteUnrecorded(rewrite: (kind: EventKind) => EventKind): void {
+    this.#unrecorded = this.#unrecorded.map((batch) => rewritten(batch, rewrite));
+    this.#unrecordedBytes = this.#unrecorded.reduce((sum, { bytes }) => sum + bytes, 0);
+  }
+
   /**
    * Resolves when all that was appended is on disk, however long the store takes to take it, or never will be by this log
    * (5.). Never rejects.
@@ -207,27 +197,8 @@ export class TurnLog implements LiveLog {
     await retryStorage(recordAll, (error) => this.fail(error)); // 5.
   }
 
-  #batchOf(events: readonly EncodedEvent[], more: AppendedWith): Batch {
-    const { terminal, awaitsApproval = false, agentSessionId, steer } = more;
-    const end = terminal && endRecordOf(terminal);
-    const state = end?.state ?? stateOf(awaitsApproval, this.#nextState);
-    const isConversationNew =
-      agentSessionId !== undefined && agentSessionId !== this.#agentSessionId;
-    const record = {
-      turnId: this.#ids.turnId,
-      firstSequence: this.#nextSequence,
-      events,
-      time: Date.now(),
-      ...(isConversationNew ? { agentSessionId } : {}),
-      ...(end === undefined && state !== this.#nextState ? { state } : {}),
-      ...(steer === undefined ? {} : { steer }),
-      ...(end === undefined ? {} : { end }),
-    };
-    return { record, bytes: byteLength(events), state };
-  }
-
   /** Has the oldest batch that is unrecorded recorded, and publishes it. */
-  async #record({ record, bytes, state }: Batch): Promise<void> {
+  async #record({ record, bytes, state }: LogBatch): Promise<void> {
     await this.#store.append(record, this.epoch);
     const { firstSequence, events, agentSessionId } = record;
     this.#unrecorded.shift(); // The store takes none behind one that it did not take.
@@ -239,10 +210,4 @@ export class TurnLog implements LiveLog {
     // Whoever has not taken them wants them soon; nobody else does.
     if (this.#listeners.call()) this.#recent?.clear();
   }
-}
-
-/** The state of a turn that goes on. */
-function stateOf(awaitsApproval: boolean, before: TurnState): TurnState {
-  if (awaitsApproval) return TurnState.AWAITING_APPROVAL;
-  return before === TurnState.AWAITING_APPROVAL ? TurnState.RUNNING : before;
 }

@@ -4,10 +4,11 @@ import type { SessionRecord, SteerRequest } from "../store/store.ts";
 import type { Approvals } from "./approvals.ts";
 import { boundEvent } from "./bounded-event.ts";
 import { byteLength, decodeEvent } from "./encoded-event.ts";
+import type { AppendedWith } from "./log-batch.ts";
 import { OwnConversations } from "./own-conversations.ts";
 import { retryStorage } from "./retry-storage.ts";
 import { TextDeltas } from "./text-deltas.ts";
-import type { AppendedWith, TurnLog } from "./turn-log.ts";
+import type { TurnLog } from "./turn-log.ts";
 import type { TurnLimits, TurnSurroundings } from "./turn-surroundings.ts";
 import { isSeenWhole, unseenAnswer, unseenNotice } from "./unseen-approval.ts";
 
@@ -112,6 +113,14 @@ export class TurnRecorder {
   discardUnrecorded(): void {
     const discarded = this.#log.discardUnrecorded();
     this.#approvals.undo(discarded.map((event) => decodeEvent(event).kind)); // 2.
+  }
+
+  /**
+   * Has what callers decided and the store did not take be withdrawn: they were told so, and the agent never heard of it. The
+   * rest stays as it is, to be recorded with the end.
+   */
+  withdrawUnrecorded(): void {
+    this.#log.rewriteUnrecorded((kind) => this.#approvals.withdrawn(kind));
   }
 
   #append(kinds: readonly EventKind[], more: AppendedWith, limitBytes = Infinity): boolean {

@@ -1,3 +1,4 @@
+import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { PermissionMode, TurnOrigin } from "../../gen/breakglass/v1/turn_pb.ts";
 import type { Agent, OwnWork, SpareReservation } from "../agent/agent.ts";
@@ -53,6 +54,13 @@ export async function startTurn(
     // A session that was opened in its place keeps it for its first turn.
     if (session?.agentSessionId !== spare?.agentSessionId) spare?.release();
   }
+}
+
+/** Makes a workspace for a session that is yet to be opened. */
+export async function makeWorkspace(sessionsDir: string): Promise<string> {
+  const workspace = join(sessionsDir, newId());
+  await mkdir(workspace, { mode: 0o700 });
+  return workspace;
 }
 
 /**

@@ -1,22 +1,20 @@
-import { mkdir } from "node:fs/promises";
-import { join } from "node:path";
 import type { Page, SessionPlace, SessionRecord, TurnRecord } from "../store/store.ts";
-import { byDeadline } from "../stream/deadline.ts";
 import { ActiveSessions } from "./active-sessions.ts";
 import { commandServer } from "./command-server.ts";
-import { newId } from "./identifiers.ts";
+import { LeaseKeeper } from "./lease-keeper.ts";
 import { type OpenedReader, Readers } from "./readers.ts";
 import { RecentEventsBudget } from "./recent-events.ts";
-import { takeOver } from "./recovery.ts";
+import { takeOver, takeOverTurns } from "./recovery.ts";
 import { RemoteTurns } from "./remote-turn.ts";
 import { Removals } from "./removals.ts";
 import { retain } from "./retention.ts";
+import { SessionCommands } from "./session-commands.ts";
 import type { SessionNews } from "./session-watch.ts";
 import type { ReadFrom } from "./subscription.ts";
 import type { ReaderPlace, SubscriptionLimits } from "./subscription-counts.ts";
 import { type ApprovalPolicy, TurnCommands } from "./turn-commands.ts";
 import type { ApprovalResolution, RunRequest, SteerTurn } from "./turn-requests.ts";
-import { type StartPolicy, startTurn } from "./turn-start.ts";
+import { makeWorkspace, type StartPolicy } from "./turn-start.ts";
 import type { TurnLimits, TurnSurroundings } from "./turn-surroundings.ts";
 import { UnendedTurns } from "./unended-turns.ts";
 
@@ -32,30 +30,25 @@ export interface TurnsOptions
   readonly retentionMs: number;
 }
 
-/** How long a deletion is waited for; it goes on behind the answer. */
-const DELETION_MS = 10_000;
-
-/**
- * All sessions and turns: what runs, and what is on record.
- *
- * 1. A removal goes on behind its answer, and nothing that is on record waits for it.
- */
+/** All sessions and turns: what runs, here or on another server, and what is on record. */
 export class Turns {
   readonly #options: TurnsOptions;
   readonly #unended: UnendedTurns;
   readonly #sessions: ActiveSessions;
   readonly #commands: TurnCommands;
+  readonly #sessionCommands: SessionCommands;
   readonly #removals: Removals;
   readonly #readers: Readers;
+  readonly #lease: LeaseKeeper;
   readonly #closing = new AbortController();
-  /** Ends what is done here for other servers. */
-  readonly #stopServing: () => void;
+  /** End what is done here for other servers. */
+  readonly #stopServing: (() => void)[] = [];
   /** Resolves when no process that a server before this one left is there any more. */
   #leftProcessesGone: Promise<unknown> = Promise.resolve();
 
   constructor(options: TurnsOptions) {
     this.#options = options;
-    const { store, agent, maxConcurrentTurns } = options;
+    const { store, agent, log, maxConcurrentTurns } = options;
     const unended = new UnendedTurns(store, maxConcurrentTurns);
     this.#unended = unended;
     const recentEvents = new RecentEventsBudget();
@@ -63,8 +56,17 @@ export class Turns {
     this.#commands = new TurnCommands({ ...options, unended, remote: new RemoteTurns(store) });
     this.#removals = new Removals(options, this.#sessions, this.#closing.signal);
     this.#readers = new Readers({ ...options, commands: this.#commands });
+    const [sessions, removals] = [this.#sessions, this.#removals];
+    this.#sessionCommands = new SessionCommands({ ...options, unended, sessions, removals });
     const runs = (turnId: string) => unended.get(turnId) !== undefined;
-    this.#stopServing = store.commands.serve(commandServer(this, runs));
+    this.#stopServing.push(store.commands.serve(commandServer(this, runs)));
+    this.#lease = new LeaseKeeper(store, log, {
+      stopAll(why) {
+        unended.fail(why);
+        void agent.closeIdle();
+      },
+      takeOver: (owner) => takeOverTurns(owner, { store, log, unended }),
+    });
     agent.onOwnWork((work) => this.#sessions.of(work.sessionKey).beginOwnWork(work));
   }
 
@@ -79,14 +81,12 @@ export class Turns {
   }
 
   /**
-   * Starts a turn, or finds the one that the same request started before.
+   * Starts a turn, or finds the one that the same request started before. It runs on its session's home.
    *
-   * @throws Refusal as `Store.createTurn`; BYPASS_FORBIDDEN.
+   * @throws Refusal as `Store.createTurn`, SESSION_ELSEWHERE only where the home cannot be reached; BYPASS_FORBIDDEN.
    */
   run(request: RunRequest, principal: string): Promise<TurnRecord> {
-    return startTurn(request, principal, this.#options, this.#unended, (started) =>
-      this.#sessions.of(started.turn.sessionKey).begin(started, request),
-    );
+    return this.#sessionCommands.run(request, principal);
   }
 
   /**
@@ -195,12 +195,13 @@ export class Turns {
 
   /**
    * Removes a session, its turns, its workspace and what the agent kept of it. From the beginning on nothing finds it.
-   * Answers within 10 s or so whether nothing is left of it: else the removal goes on, or the log says what is in its way.
+   * Answers within 10 s or so whether nothing is left of it: else the removal goes on, or the log says what is in its way,
+   * or its home is away and goes on when it is back.
+   *
+   * @throws Refusal NOT_FOUND, TURN_IN_PROGRESS or STORAGE; SESSION_ELSEWHERE as `run`.
    */
-  async deleteSession(sessionId: string, principal: string): Promise<boolean> {
-    const { store } = this.#options;
-    const removed = await store.deleteSession(sessionId, principal, Date.now());
-    return byDeadline(this.#removals.remove(removed), DELETION_MS, false, false); // 1.
+  deleteSession(sessionId: string, principal: string): Promise<boolean> {
+    return this.#sessionCommands.deleteSession(sessionId, principal);
   }
 
   /**
@@ -215,14 +216,14 @@ export class Turns {
     const [unended, sessions, removals] = [this.#unended, this.#sessions, this.#removals];
     const left = await takeOver({ store, agent, log, unended, sessions, removals });
     this.#leftProcessesGone = left.processesGone;
+    this.#lease.start();
+    // Not before: what is asked of a session waits for what was left in it.
+    const { home } = this.#sessionCommands;
+    this.#stopServing.push(store.commands.serveHome(store.lease.owner, home));
     void removals.recover();
     void retain(store, retentionMs, removals, log, this.#closing.signal);
     await left.tried;
-    agent.prepare(async () => {
-      const workspace = join(sessionsDir, newId());
-      await mkdir(workspace, { mode: 0o700 });
-      return workspace;
-    });
+    agent.prepare(() => makeWorkspace(sessionsDir));
   }
 
   /**
@@ -234,8 +235,9 @@ export class Turns {
     const { agent } = this.#options;
     void agent.closeIdle();
     await this.#unended.drain(graceMs);
-    this.#stopServing();
+    for (const stop of this.#stopServing) stop();
     await Promise.all([this.#sessions.vacated(), this.#leftProcessesGone, agent.closeIdle()]);
+    this.#lease.stop();
   }
 
   /** Kills all agents without waiting; the next start records how their turns ended. */

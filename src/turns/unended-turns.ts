@@ -78,6 +78,11 @@ export class UnendedTurns {
     if (this.#phase === "stopping") void turn.end({ case: "shutdown" }); // 2.
   }
 
+  /** Stops them all, for nothing of them can be recorded, or may be before long. */
+  fail(why: Error): void {
+    for (const { log } of this.#turns.values()) log.fail(why);
+  }
+
   /**
    * Takes no new ones, gives those that run `graceMs` to end by themselves, and ends the others. Resolves when each has
    * ended, but for those whose end the store does not take.

@@ -46,6 +46,7 @@ describe("a clock that is set", () => {
     const over = new AbortController();
     const removals: number[] = [];
     const store = {
+      lease: { owner: "this", epoch: 1 },
       async removeEndedTurns(before: number) {
         removals.push(before);
         return { turns: 0, sessions: [] };

@@ -18,7 +18,7 @@ import { UnendedTurns } from "../../src/turns/unended-turns.ts";
 import { EventReader } from "../support/event-reader.ts";
 import { collect } from "../support/events.ts";
 import { script } from "../support/gate.ts";
-import { owned } from "../support/owned-store.ts";
+import { type OwnedStore, owned } from "../support/owned-store.ts";
 import { eventually } from "../support/processes.ts";
 import { connect } from "../support/protocols.ts";
 import { refusalOf } from "../support/refusals.ts";
@@ -217,9 +217,9 @@ describe("many events that are removed", () => {
   it.each([
     [
       "with their session",
-      (store: Store, sessionId: string) => store.deleteSession(sessionId, "alice", 5),
+      (store: OwnedStore, sessionId: string) => store.deleteSession(sessionId, "alice", 5),
     ],
-    ["by their age", (store: Store) => store.removeEndedTurns(100, 100, 5)],
+    ["by their age", (store: OwnedStore) => store.removeEndedTurns(100, 100, 5)],
   ])("%s let other turns' events come between", async (_how, remove) => {
     const { store, large, append } = await openFilled(40_000);
     let isOver = false;

@@ -3,27 +3,36 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { describe, expect, it } from "vitest";
-import { openSqliteStore } from "../../src/store/sqlite/sqlite-store.ts";
+import { openSqliteFile, openSqliteStore } from "../../src/store/sqlite/sqlite-store.ts";
 import { owned } from "../support/owned-store.ts";
 import { SUCCEEDED, turnStart } from "../support/turn-start.ts";
-import { describeStore, type StoreUnderTest } from "./store-contract.ts";
+import type { StoreUnderTest } from "./contract/store-under-test.ts";
+import { describeStore } from "./store-contract.ts";
 
 async function open(): Promise<StoreUnderTest & { readonly path: string }> {
   const folder = await mkdtemp(join(tmpdir(), "breakglass-store-"));
   const path = join(folder, "breakglass.db");
-  let store = await openSqliteStore(path);
+  let now = 0;
+  const openFile = () => openSqliteFile(path, () => now);
+  let file = await openFile();
+  let store = await file.openStore();
   return {
     path,
     get store() {
-      return store;
+      return { ...store, close: () => file.close() };
     },
     async reopen() {
-      await store.close();
-      store = await openSqliteStore(path);
+      await file.close();
+      file = await openFile();
+      store = await file.openStore();
       return store;
     },
+    openFor: (owner, terms) => file.openStore(owner, terms),
+    passLeases(ms) {
+      now += ms;
+    },
     async [Symbol.asyncDispose]() {
-      await store.close();
+      await file.close();
       await rm(folder, { recursive: true });
     },
   };

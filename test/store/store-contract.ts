@@ -7,13 +7,9 @@ import type { Command, CommandServer } from "../../src/store/commands.ts";
 import type { EventBatch, Store, TurnStart } from "../../src/store/store.ts";
 import { type OwnedStore, owned } from "../support/owned-store.ts";
 import { turnStart as anyStart, SUCCEEDED } from "../support/turn-start.ts";
-
-/** An empty store, and how to open it again as the next server does. */
-export interface StoreUnderTest extends AsyncDisposable {
-  readonly store: Store;
-  /** Closes it and opens it again. */
-  reopen(): Promise<Store>;
-}
+import { describeHomes } from "./contract/homes.ts";
+import { describeLeases } from "./contract/leases.ts";
+import type { StoreUnderTest } from "./contract/store-under-test.ts";
 
 const PRINCIPAL = "alice";
 const ENDED = SUCCEEDED;
@@ -22,6 +18,9 @@ const texts = (events: Uint8Array[]) => events.map((event) => new TextDecoder().
 
 /** What turns rely on, whatever keeps them. */
 export function describeStore(openStore: () => Promise<StoreUnderTest>): void {
+  describeLeases(openStore);
+  describeHomes(openStore);
+
   async function open() {
     const opened = await openStore();
     return {
@@ -61,6 +60,7 @@ export function describeStore(openStore: () => Promise<StoreUnderTest>): void {
     });
     expect(session).toEqual({
       ...start.newSession,
+      home: store.lease.owner,
       sessionKey: expect.any(String),
       principal: PRINCIPAL,
       createTime: 1000,
@@ -917,7 +917,8 @@ export function describeStore(openStore: () => Promise<StoreUnderTest>): void {
     expect(await store.readEvents(first.turnId, 0, 1000)).toEqual([]);
     expect((await store.getSession(sessionId, PRINCIPAL)).turnCount).toBe(1);
 
-    const removed = { sessionId, sessionKey, workspace, agentSessionIds: [agentSessionId] };
+    const home = store.lease.owner;
+    const removed = { sessionId, sessionKey, workspace, home, agentSessionIds: [agentSessionId] };
     const last = await store.removeEndedTurns(100, 10, 100);
     expect(last).toEqual({ turns: 1, sessions: [removed] });
     await expect(store.getSession(sessionId, PRINCIPAL)).rejects.toMatchObject(GONE);

@@ -3,6 +3,7 @@ import type {
   LeftProcess,
   LeftTurn,
   RemovedSession,
+  RemovedTurns,
   Store,
   TurnStart,
 } from "../../src/store/store.ts";
@@ -16,6 +17,19 @@ interface OwnCalls {
   append(batch: EventBatch, epoch?: number): Promise<void>;
   claimConversation(sessionKey: string, agentSessionId: string, epoch?: number): Promise<boolean>;
   recordProcess(process: LeftProcess, epoch?: number): Promise<void>;
+  fence(owner: string, epoch?: number): Promise<boolean>;
+  deleteSession(
+    sessionId: string,
+    principal: string,
+    time: number,
+    epoch?: number,
+  ): Promise<RemovedSession>;
+  removeEndedTurns(
+    before: number,
+    limit: number,
+    time: number,
+    epoch?: number,
+  ): Promise<RemovedTurns>;
   listRemovals(owner?: string): Promise<RemovedSession[]>;
   listLeftTurns(owner?: string): Promise<LeftTurn[]>;
   listLeftProcesses(owner?: string): Promise<LeftProcess[]>;
@@ -29,6 +43,11 @@ export function owned(store: Store): OwnedStore {
     append: (batch, epoch = own) => store.append(batch, epoch),
     claimConversation: (key, id, epoch = own) => store.claimConversation(key, id, epoch),
     recordProcess: (process, epoch = own) => store.recordProcess(process, epoch),
+    fence: (owner, epoch = own) => store.fence(owner, epoch),
+    deleteSession: (id, principal, time, epoch = own) =>
+      store.deleteSession(id, principal, time, epoch),
+    removeEndedTurns: (before, limit, time, epoch = own) =>
+      store.removeEndedTurns(before, limit, time, epoch),
     listRemovals: (owner = me) => store.listRemovals(owner),
     listLeftTurns: (owner = me) => store.listLeftTurns(owner),
     listLeftProcesses: (owner = me) => store.listLeftProcesses(owner),

@@ -60,7 +60,7 @@ export interface DrivenTurns extends AsyncDisposable {
   ended(turnId: string): Promise<TurnRecord>;
 }
 
-type Settings = Partial<Omit<TurnsOptions, "limits">> & {
+export type Settings = Partial<Omit<TurnsOptions, "limits">> & {
   limits?: Partial<TurnsOptions["limits"]>;
 };
 
@@ -78,7 +78,7 @@ export async function startDrivenTurns(
   const store = new HeldStore(real);
   const sessionsDir = join(root, "sessions");
   await mkdir(sessionsDir);
-  const turns = new Turns(optionsOf(settings, store, agent, sessionsDir));
+  const turns = new Turns(optionsOf(settings, store.asStore, agent, sessionsDir));
   cleanup.defer(async () => {
     store.isHeld = false;
     await Promise.all([turns.drain(0), store.settle()]);
@@ -88,7 +88,7 @@ export async function startDrivenTurns(
     ...{ turns, agent, store },
     another() {
       const other = new Turns(
-        optionsOf(settings, store, new DrivenAgent(), join(root, "sessions")),
+        optionsOf(settings, store.asStore, new DrivenAgent(), join(root, "sessions")),
       );
       owned.defer(() => other.drain(0));
       return other;
@@ -139,14 +139,15 @@ async function openStore(path: string): Promise<Store> {
   return openSqliteStore(path);
 }
 
-function optionsOf(
+/** What turns are run within, with limits that no turn reaches unless told otherwise. */
+export function optionsOf(
   { limits, ...settings }: Settings,
-  store: HeldStore,
+  store: Store,
   agent: DrivenAgent,
   sessionsDir: string,
 ): TurnsOptions {
   return {
-    ...{ store: store.asStore, agent, log: createLog(() => {}), sessionsDir },
+    ...{ store, agent, log: createLog(() => {}), sessionsDir },
     limits: { ...LIMITS, ...limits },
     ...{ maxConcurrentTurns: 100, maxSessionTurns: 100, retentionMs: 0 },
     ...{ maxSubscriptions: 100, maxTurnSubscriptions: 100 },

@@ -1,15 +1,26 @@
-import { storageFailed } from "../../errors.ts";
+import { fenced, storageFailed } from "../../errors.ts";
 import { isLive } from "../../turn-state.ts";
 import type { EventBatch } from "../store.ts";
+import type { FileLeases } from "./file-leases.ts";
 import type { Tables } from "./tables.ts";
 
 /** As `Store.append`. Answers the key of the session where the turn has ended. */
-export function append(tables: Tables, batch: EventBatch): string | undefined {
+export function append(
+  tables: Tables,
+  batch: EventBatch,
+  epoch: number,
+  leases: FileLeases,
+): string | undefined {
   const { sessions, turns, events, requests, conversations } = tables;
   const { turnId, firstSequence, agentSessionId, state, steer, end, time } = batch;
   const { turnKey, sessionKey, ...turn } = turns.getAppended(turnId);
+  leases.checkTurn(turn.epoch, epoch);
+  const isLeft = turn.epoch !== epoch;
+  // Of those who end what a server left one is the first.
+  if (isLeft && !isLive(turn.state)) throw fenced();
+  const last = isLeft ? turns.lastGiven(turnId) : turn.lastSequence;
   // A batch behind one that failed must fail too: it would leave a gap.
-  if (turn.lastSequence !== firstSequence - 1 || !isLive(turn.state)) {
+  if (last !== firstSequence - 1 || !isLive(turn.state)) {
     throw storageFailed("a batch does not follow the turn's last event");
   }
   events.append(turnKey, firstSequence, batch.events);

@@ -1,4 +1,4 @@
-import { Refusal } from "../../errors.ts";
+import { dataLost, type Refusal } from "../../errors.ts";
 import type { Statements } from "./statements.ts";
 
 /** What a row costs to remove beside its bytes, behind one that was removed too. */
@@ -29,7 +29,7 @@ export class EventsTable {
   /**
    * The events after a sequence: as many as fit into about `maxBytes`, at least one if any.
    *
-   * @throws Refusal STORAGE where the next one is missing.
+   * @throws Refusal DATA_LOSS where the next one is missing.
    */
   read(turnKey: number, afterSequence: number, maxBytes: number): Uint8Array[] {
     const sql =
@@ -74,5 +74,5 @@ export class EventsTable {
 function eventMissing(sequence: number, next: number): Refusal {
   const missing = next - 1 === sequence ? `event ${sequence}` : `events ${sequence} to ${next - 1}`;
   const message = `the store was damaged and lacks ${missing} of the turn: attach after ${next - 1} for what follows`;
-  return new Refusal("STORAGE", message, { retryAfterMs: 5000 });
+  return dataLost(message, { sequence: String(next - 1) });
 }

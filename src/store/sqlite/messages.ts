@@ -1,5 +1,4 @@
 import type { RefusalDetails, RefusalReason } from "../../errors.ts";
-import type { Lease } from "../store.ts";
 import type { MethodName } from "./methods.ts";
 import type { PackedEvents } from "./packed-events.ts";
 
@@ -25,5 +24,5 @@ export type Answer =
 
 /** The thread's first message. */
 export type ReadyMessage =
-  | { readonly ready: true; readonly methods: readonly MethodName[]; readonly lease: Lease }
+  | { readonly ready: true; readonly methods: readonly MethodName[] }
   | { readonly ready: false; readonly message: string };

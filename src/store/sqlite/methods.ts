@@ -1,13 +1,24 @@
 import { notFound, Refusal, storageFailed } from "../../errors.ts";
-import type { SessionChange, Store, StoreMethods } from "../store.ts";
+import type { SessionChange, StoreMethods } from "../store.ts";
 import { append, isOneInsert } from "./append.ts";
-import type { FileLease } from "./file-lease.ts";
+import type { FileLeases } from "./file-leases.ts";
 import { Removal } from "./removal.ts";
 import { startTurn } from "./start-turn.ts";
 import type { Tables } from "./tables.ts";
 
+/** What the thread has of leases: it is told the time, by one clock for all. */
+interface FileLeaseMethods {
+  openLease(owner: string, until: number): Promise<number>;
+  renewLease(epoch: number, until: number): Promise<void>;
+  endLease(epoch: number): Promise<void>;
+  fence(owner: string, epoch: number, now: number): Promise<boolean>;
+  listAway(now: number): Promise<string[]>;
+}
+
 /** What can be asked of the store's thread: all that the store can do. */
-export type MethodName = keyof StoreMethods;
+export type FileMethods = Omit<StoreMethods, keyof FileLeaseMethods> & FileLeaseMethods;
+
+export type MethodName = keyof FileMethods;
 
 /** A method of the store as its thread does it, synchronously. */
 export interface Method<Args extends readonly unknown[] = readonly unknown[], Result = unknown> {
@@ -23,39 +34,42 @@ export interface Method<Args extends readonly unknown[] = readonly unknown[], Re
 /** What a method answers; an append also in which session a turn has ended, if that was its end. */
 export type Answered<Name extends MethodName> = Name extends "append"
   ? string | undefined
-  : Awaited<ReturnType<Store[Name]>>;
+  : Awaited<ReturnType<FileMethods[Name]>>;
 
 /** Each method of the store: one that is missing, or takes or answers something else, does not compile. */
 export type Methods = {
-  readonly [Name in MethodName]: Method<Parameters<Store[Name]>, Answered<Name>>;
+  readonly [Name in MethodName]: Method<Parameters<FileMethods[Name]>, Answered<Name>>;
 };
 
 /** The methods of the store on the tables of a connection. */
-export function createMethods(tables: Tables, lease: FileLease, close: () => void): Methods {
+export function createMethods(tables: Tables, leases: FileLeases, close: () => void): Methods {
   const { sessions, turns, requests, conversations, processes } = tables;
-  const removal = new Removal(tables);
+  const removal = new Removal(tables, leases);
+  const isEnded = (epoch: number) => !leases.holds(epoch);
   /** A write that carries the epoch of a lease, its last argument. */
   const owned = <Args extends readonly unknown[], Result>(
     perform: (...args: [...Args, epoch: number]) => Result,
   ) =>
     write((...args: [...Args, epoch: number]) => {
-      lease.check(args.at(-1) as number);
+      leases.ownerOf(args.at(-1) as number);
       return perform(...args);
     });
   return {
     createTurn: {
-      ...owned((start, epoch) => startTurn(tables, start, epoch)),
+      ...owned((start, epoch) => startTurn(tables, start, epoch, leases.ownerOf(epoch))),
       bytes: ({ prompt }) => prompt.length,
     },
-    beginTurn: owned((turnId) => beginTurn(tables, turnId)),
+    beginTurn: owned((turnId, epoch) => beginTurn(tables, turnId, epoch, leases)),
     append: {
-      ...owned((batch) => append(tables, batch)),
+      ...owned((batch, epoch) => append(tables, batch, epoch, leases)),
       bytes: (batch) => batch.events.reduce((sum, event) => sum + event.length, 0),
       isOneStatement: isOneInsert,
     },
     claimConversation: owned((key, agentSessionId) => conversations.claim(key, agentSessionId)),
     findSteer: read((...args) => requests.findSteer(...args)),
-    recordProcess: owned((process, epoch) => processes.record(process, epoch)),
+    recordProcess: owned((process, epoch) =>
+      processes.record(process, epoch, leases.ownerOf(epoch)),
+    ),
     recordProcessGone: write((processId) => processes.recordGone(processId)),
     readEvents: read((...args) => readEvents(tables, ...args)),
     getTurn: read((...args) => turns.get(...args)),
@@ -65,13 +79,19 @@ export function createMethods(tables: Tables, lease: FileLease, close: () => voi
     getSession: read((...args) => sessions.get(...args)),
     listSessions: read((...args) => sessions.list(...args)),
     listChanges: read((...args) => listChanges(tables, ...args)),
-    deleteSession: write((...args) => removal.deleteSession(...args)),
-    removeEndedTurns: write((...args) => removal.removeEndedTurns(...args)),
+    deleteSession: owned((...args) => removal.deleteSession(...args)),
+    removeEndedTurns: owned((...args) => removal.removeEndedTurns(...args)),
     removeSome: write(() => removal.removeSome()),
-    listRemovals: read((owner) => (lease.isOf(owner) ? removal.list() : [])),
+    listRemovals: read((owner) => removal.list(owner)),
     recordRemoved: write((workspace) => removal.recordFilesRemoved(workspace)),
-    listLeftTurns: read((owner) => (lease.isOf(owner) ? turns.listLeft(lease.epoch) : [])),
-    listLeftProcesses: read((owner) => (lease.isOf(owner) ? processes.listLeft(lease.epoch) : [])),
+    listLeftTurns: read((owner) => turns.listLeft(owner, isEnded)),
+    listLeftProcesses: read((owner) => processes.listLeft(owner, isEnded)),
+    // In memory: a server opens its store on a full disk too. All that was asked for before is done by then.
+    openLease: read((...args) => leases.open(...args)),
+    renewLease: read((...args) => leases.renew(...args)),
+    endLease: read((epoch) => leases.end(epoch)),
+    fence: read((...args) => leases.fence(...args)),
+    listAway: read((now) => listAway(tables, leases, now)),
     close: read(close),
   };
 }
@@ -84,7 +104,13 @@ function write<Args extends readonly unknown[], Result>(perform: (...args: Args)
   return { kind: "write", perform } as const;
 }
 
-function beginTurn({ sessions, turns }: Tables, turnId: string): void {
+function beginTurn(
+  { sessions, turns }: Tables,
+  turnId: string,
+  epoch: number,
+  leases: FileLeases,
+): void {
+  leases.checkTurn(turns.getAppended(turnId).epoch, epoch);
   const sessionKey = turns.begin(turnId);
   if (sessionKey === undefined) throw storageFailed("the turn is not one that waits");
   sessions.beginQueued(sessionKey);
@@ -92,7 +118,7 @@ function beginTurn({ sessions, turns }: Tables, turnId: string): void {
 
 function readEvents(
   { turns, events }: Tables,
-  ...[turnId, afterSequence, maxBytes]: Parameters<Store["readEvents"]>
+  ...[turnId, afterSequence, maxBytes]: Parameters<StoreMethods["readEvents"]>
 ): Uint8Array[] {
   const turnKey = turns.findKey(turnId);
   return turnKey === undefined ? [] : events.read(turnKey, afterSequence, maxBytes);
@@ -100,7 +126,7 @@ function readEvents(
 
 function listChanges(
   { sessions, turns }: Tables,
-  ...[sessionId, principal, afterCursor, limit, ofKey]: Parameters<Store["listChanges"]>
+  ...[sessionId, principal, afterCursor, limit, ofKey]: Parameters<StoreMethods["listChanges"]>
 ): SessionChange[] {
   const session = sessions.get(sessionId, principal);
   if (ofKey !== undefined && ofKey !== session.sessionKey) throw notFound("session");
@@ -111,4 +137,9 @@ function listChanges(
 function pastLastChange(changeCount: number): Refusal {
   const message = `after_cursor is past the session's last change, ${changeCount}`;
   return new Refusal("OUT_OF_RANGE", message, { metadata: { last_cursor: String(changeCount) } });
+}
+
+function listAway({ turns }: Tables, leases: FileLeases, now: number): string[] {
+  const left = turns.listUnendedHomes().filter((owner) => !leases.isHeldBy(owner));
+  return [...new Set([...leases.ranOut(now), ...left])];
 }

@@ -9,10 +9,10 @@ export class ProcessesTable {
     this.#statements = statements;
   }
 
-  record({ processId, sessionKey, workspace }: LeftProcess, epoch: number): void {
-    const sql = `INSERT OR REPLACE INTO processes (process_id, session_key, workspace, epoch)
-      VALUES (?, ?, ?, ?)`;
-    this.#statements.run(sql, processId, sessionKey, workspace, epoch);
+  record({ processId, sessionKey, workspace }: LeftProcess, epoch: number, owner: string): void {
+    const sql = `INSERT OR REPLACE INTO processes (process_id, session_key, workspace, epoch, owner)
+      VALUES (?, ?, ?, ?, ?)`;
+    this.#statements.run(sql, processId, sessionKey, workspace, epoch, owner);
   }
 
   recordGone(processId: string): void {
@@ -25,10 +25,11 @@ export class ProcessesTable {
     this.#statements.run(sql, sessionKey, workspace);
   }
 
-  /** Those that were recorded under leases before this one. */
-  listLeft(epoch: number): LeftProcess[] {
-    const sql = "SELECT * FROM processes WHERE epoch < ?";
-    return this.#statements.all(sql, epoch).map((row) => ({
+  /** A server's that were recorded under leases that have ended. */
+  listLeft(owner: string, isEnded: (epoch: number) => boolean): LeftProcess[] {
+    const sql = "SELECT * FROM processes WHERE owner = ?";
+    const left = this.#statements.all(sql, owner).filter(({ epoch }) => isEnded(Number(epoch)));
+    return left.map((row) => ({
       processId: String(row.process_id),
       sessionKey: String(row.session_key),
       workspace: String(row.workspace),

@@ -1,4 +1,6 @@
+import { sessionElsewhere } from "../../errors.ts";
 import type { RemovedSession, RemovedTurns, SessionRecord } from "../store.ts";
+import type { FileLeases } from "./file-leases.ts";
 import { turnInProgress } from "./start-turn.ts";
 import type { Tables } from "./tables.ts";
 
@@ -17,15 +19,18 @@ const MOST_REQUESTS = PIECE_BYTES / ROW_BYTES / 2;
  */
 export class Removal {
   readonly #tables: Tables;
+  readonly #leases: FileLeases;
 
-  constructor(tables: Tables) {
+  constructor(tables: Tables, leases: FileLeases) {
     this.#tables = tables;
+    this.#leases = leases;
   }
 
   /** As `Store.deleteSession`. */
-  deleteSession(sessionId: string, principal: string, time: number): RemovedSession {
+  deleteSession(sessionId: string, principal: string, time: number, epoch: number): RemovedSession {
     const { sessions, requests } = this.#tables;
     const session = sessions.get(sessionId, principal);
+    if (this.#othersOf(epoch).includes(session.home)) throw sessionElsewhere(session.home);
     const unended = session.queuedTurnId || session.runningTurnId;
     if (unended !== "") throw turnInProgress(unended);
     requests.forget(time);
@@ -33,9 +38,9 @@ export class Removal {
   }
 
   /** As `Store.removeEndedTurns`. */
-  removeEndedTurns(before: number, limit: number, time: number): RemovedTurns {
+  removeEndedTurns(before: number, limit: number, time: number, epoch: number): RemovedTurns {
     const { sessions, turns, requests } = this.#tables;
-    const sessionKeys = turns.takeOffEnded(before, limit, time);
+    const sessionKeys = turns.takeOffEnded(before, limit, time, this.#othersOf(epoch));
     for (const sessionKey of sessionKeys) sessions.dropTurn(sessionKey);
     const removed: RemovedSession[] = [];
     for (const sessionKey of new Set(sessionKeys)) {
@@ -64,8 +69,8 @@ export class Removal {
   }
 
   /** As `Store.listRemovals`. */
-  list(): RemovedSession[] {
-    return this.#tables.sessions.listTakenOff().map((session) => this.#removedOf(session));
+  list(home: string): RemovedSession[] {
+    return this.#tables.sessions.listTakenOff(home).map((session) => this.#removedOf(session));
   }
 
   /** As `Store.recordRemoved`. */
@@ -74,14 +79,20 @@ export class Removal {
     if (sessionKey !== undefined) this.#removeIfOver(sessionKey);
   }
 
+  /** The servers that see to their sessions themselves, but for the one that asks. */
+  #othersOf(epoch: number): string[] {
+    const own = this.#leases.ownerOf(epoch);
+    return this.#leases.owners().filter((owner) => owner !== own);
+  }
+
   #takeOff(session: SessionRecord, time: number): RemovedSession {
     this.#tables.sessions.takeOff(session.sessionKey, time);
     return this.#removedOf(session);
   }
 
-  #removedOf({ sessionId, sessionKey, workspace }: SessionRecord): RemovedSession {
+  #removedOf({ sessionId, sessionKey, workspace, home }: SessionRecord): RemovedSession {
     const agentSessionIds = this.#tables.conversations.listOf(sessionKey);
-    return { sessionId, sessionKey, workspace, agentSessionIds };
+    return { sessionId, sessionKey, workspace, home, agentSessionIds };
   }
 
   /** Answers what it cost: a whole piece where some are left. */

@@ -193,6 +193,11 @@ const STEPS: readonly string[] = [
   ALTER TABLE turns ADD COLUMN epoch INTEGER NOT NULL DEFAULT 0;
   ALTER TABLE processes ADD COLUMN epoch INTEGER NOT NULL DEFAULT 0;
   `,
+  `
+  -- The server, by its name, on whose machine it is. A file had one.
+  ALTER TABLE sessions ADD COLUMN home TEXT NOT NULL DEFAULT 'the server of this file';
+  ALTER TABLE processes ADD COLUMN owner TEXT NOT NULL DEFAULT 'the server of this file';
+  `,
 ];
 
 /** The version of the schema, kept in the database's `user_version`. */

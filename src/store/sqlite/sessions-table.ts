@@ -30,12 +30,9 @@ export class SessionsTable {
     return this.#first(sql, principal, sessionId);
   }
 
-  /** @throws Refusal NOT_FOUND where the session is gone. */
-  getByKey(sessionKey: string): SessionRecord {
+  findByKey(sessionKey: string): SessionRecord | undefined {
     const sql = "SELECT * FROM sessions WHERE session_key = ? AND remove_time IS NULL";
-    const session = this.#first(sql, sessionKey);
-    if (session === undefined) throw notFound("session");
-    return session;
+    return this.#first(sql, sessionKey);
   }
 
   /** As `Store.listSessions`. */
@@ -56,15 +53,15 @@ export class SessionsTable {
   }
 
   /** Inserts the session that a turn opens. */
-  open({ principal, time, newSession }: TurnStart): SessionRecord {
+  open({ principal, time, newSession }: TurnStart, home: string): SessionRecord {
     const { sessionId, agent, model, workspace, agentSessionId } = newSession;
     // Never the id: another principal's may have it, or one that is being removed, or was in the same breath.
     const sessionKey = randomUUID();
     const sql = `INSERT INTO sessions (session_key, session_id, principal, agent, model, workspace, agent_session_id,
-      create_time, last_active_time) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`;
-    const opened = [agent, model, workspace, agentSessionId, time, time];
+      create_time, last_active_time, home) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
+    const opened = [agent, model, workspace, agentSessionId, time, time, home];
     this.#statements.run(sql, sessionKey, sessionId, principal, ...opened);
-    return this.getByKey(sessionKey);
+    return this.findByKey(sessionKey)!;
   }
 
   /** Counts a change of the session, and answers its cursor. */
@@ -125,10 +122,11 @@ export class SessionsTable {
     this.#statements.run(sql, time, sessionKey);
   }
 
-  /** The sessions off the record whose files may still be there. */
-  listTakenOff(): SessionRecord[] {
-    const sql = "SELECT * FROM sessions WHERE remove_time IS NOT NULL AND files_removed = 0";
-    return this.#statements.all(sql).map(sessionOf);
+  /** A home's sessions off the record whose files may still be there. */
+  listTakenOff(home: string): SessionRecord[] {
+    const sql =
+      "SELECT * FROM sessions WHERE remove_time IS NOT NULL AND files_removed = 0 AND home = ?";
+    return this.#statements.all(sql, home).map(sessionOf);
   }
 
   /** Records that no file is left of the session off the record that had this workspace. Answers its key, if there is one. */
@@ -170,6 +168,7 @@ function sessionOf(row: Row): SessionRecord {
     turnCount: Number(row.turn_count),
     changeCount: Number(row.change_count),
     workspace: String(row.workspace),
+    home: String(row.home),
     agentSessionId: String(row.agent_session_id),
     ...spendingOf(row),
   };

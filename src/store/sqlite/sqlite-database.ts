@@ -1,5 +1,5 @@
 import { DatabaseSync } from "node:sqlite";
-import { FileLease } from "./file-lease.ts";
+import { FileLeases } from "./file-leases.ts";
 import { createMethods, type Methods } from "./methods.ts";
 import { prepare } from "./schema.ts";
 import { Statements } from "./statements.ts";
@@ -8,7 +8,7 @@ import { createTables } from "./tables.ts";
 /** One connection, synchronous: the store's methods on it, and the transactions that they are called in. */
 export class SqliteDatabase {
   readonly methods: Methods;
-  readonly lease: FileLease;
+  readonly #leases: FileLeases;
   readonly #database: DatabaseSync;
   readonly #statements: Statements;
 
@@ -17,9 +17,9 @@ export class SqliteDatabase {
     this.#database = new DatabaseSync(path, { timeout: 0 });
     prepare(this.#database);
     this.#statements = new Statements(this.#database);
-    this.lease = new FileLease(this.#statements);
+    this.#leases = new FileLeases(this.#statements);
     const close = () => this.#database.close();
-    this.methods = createMethods(createTables(this.#statements), this.lease, close);
+    this.methods = createMethods(createTables(this.#statements), this.#leases, close);
   }
 
   /** Whether one is open. SQLite ends it by itself where, say, the disk is full. */
@@ -31,10 +31,10 @@ export class SqliteDatabase {
   transaction<T>(work: () => T): T {
     this.#statements.run("BEGIN IMMEDIATE");
     try {
-      this.lease.record();
+      this.#leases.record();
       const answer = work();
       this.#statements.run("COMMIT");
-      this.lease.committed();
+      this.#leases.committed();
       return answer;
     } catch (error) {
       if (this.isTransaction) this.#statements.run("ROLLBACK");

@@ -1,22 +1,29 @@
 import { TurnState } from "../../../gen/breakglass/v1/event_pb.ts";
 import { TurnOrigin } from "../../../gen/breakglass/v1/turn_pb.ts";
-import { Refusal } from "../../errors.ts";
+import { notFound, Refusal, sessionElsewhere } from "../../errors.ts";
 import type { SessionRecord, StartedTurn, TurnStart } from "../store.ts";
 import type { Tables } from "./tables.ts";
 import type { TurnsTable } from "./turns-table.ts";
 
 /** As `Store.createTurn`. */
-export function startTurn(tables: Tables, start: TurnStart, epoch: number): StartedTurn {
+export function startTurn(
+  tables: Tables,
+  start: TurnStart,
+  epoch: number,
+  owner: string,
+): StartedTurn {
   const { sessions, turns, requests } = tables;
   const joined = requests.findStart(start);
   if (joined !== undefined) {
     const turn = turns.get(joined, start.principal);
     return { turn, session: sessions.get(turn.sessionId, start.principal), joined: true };
   }
+  const known = findSession(tables, start);
+  if (known !== undefined && known.home !== owner) throw sessionElsewhere(known.home);
   if (start.refusal !== undefined) {
     throw new Refusal(start.refusal.reason, start.refusal.message, { retryAfterMs: 1000 });
   }
-  const session = openSession(tables, start);
+  const session = known ?? openSession(tables, start, owner);
   const { sessionId, sessionKey, principal, turnCount } = session;
   if (start.origin !== TurnOrigin.AGENT && turnCount >= start.maxSessionTurns) {
     const message = `the session has ${turnCount} turns on record, its limit: begin another, or delete it`;
@@ -40,13 +47,18 @@ export function turnInProgress(turnId: string): Refusal {
   });
 }
 
-function openSession(tables: Tables, start: TurnStart): SessionRecord {
+function findSession({ sessions }: Tables, start: TurnStart): SessionRecord | undefined {
+  const { sessionId } = start.newSession;
+  return start.origin === TurnOrigin.AGENT
+    ? sessions.findByKey(sessionId)
+    : sessions.find(sessionId, start.principal);
+}
+
+function openSession(tables: Tables, start: TurnStart, home: string): SessionRecord {
   const { sessions, conversations, processes } = tables;
-  const { sessionId, workspace, agentSessionId } = start.newSession;
-  if (start.origin === TurnOrigin.AGENT) return sessions.getByKey(sessionId);
-  const known = sessions.find(sessionId, start.principal);
-  if (known !== undefined) return known;
-  const session = sessions.open(start);
+  const { workspace, agentSessionId } = start.newSession;
+  if (start.origin === TurnOrigin.AGENT) throw notFound("session");
+  const session = sessions.open(start, home);
   conversations.add(session.sessionKey, agentSessionId);
   // The process that waits there is the session's from now on.
   processes.takeOver(workspace, session.sessionKey);

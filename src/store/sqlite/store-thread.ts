@@ -1,7 +1,6 @@
 import { once } from "node:events";
 import { Worker } from "node:worker_threads";
 import { Refusal } from "../../errors.ts";
-import type { Lease } from "../store.ts";
 import { packCalls } from "./call-batch.ts";
 import type { Answer, Call, ReadyMessage } from "./messages.ts";
 import type { MethodName } from "./methods.ts";
@@ -16,16 +15,14 @@ interface Pending {
 export class StoreThread {
   /** What can be asked of it. */
   readonly methods: readonly MethodName[];
-  readonly lease: Lease;
   readonly #worker: Worker;
   readonly #pending = new Map<number, Pending>();
   #calls: Call[] = [];
   #nextId = 1;
   #ended: Refusal | undefined;
 
-  private constructor(worker: Worker, { methods, lease }: Extract<ReadyMessage, { ready: true }>) {
+  private constructor(worker: Worker, { methods }: Extract<ReadyMessage, { ready: true }>) {
     this.methods = methods;
-    this.lease = lease;
     this.#worker = worker;
     worker.on("message", (answers: Answer[]) => this.#settle(answers));
     worker.on("error", (error: Error) => this.#end(`its thread failed: ${error.message}`));

@@ -23,6 +23,12 @@ const LIST_BYTES = 2_500_000;
 /** Recorded when the turn ends: until then it is its newest event's, so that an append need not write the turn's row too. */
 const LAST_SEQUENCE = `iif(turns.end_time IS NULL,
   coalesce((SELECT max(sequence) FROM events WHERE events.turn_key = turns.turn_key), 0), turns.end_sequence) AS last_sequence`;
+/**
+ * The highest sequence that anything tells was given to a turn's events. Of a store that was rescued from damage the newest
+ * events may be missing, and a request that became one of them be there.
+ */
+const GIVEN_SEQUENCE = `max(turns.end_sequence, coalesce(
+  (SELECT max(sequence) FROM requests WHERE requests.turn_id = turns.turn_id), 0)) AS given_sequence`;
 /** A turn, without a long prompt and without its session's id. Counting a prompt's characters would read all of it once more. */
 const LISTED_COLUMNS = `turn_key, turn_id, session_key, state, error_reason, principal, model, agent, ${LAST_SEQUENCE},
   create_time, end_time, substr(prompt, 1, ${LISTED_PROMPT_BYTES}) AS prompt,
@@ -38,6 +44,7 @@ export interface AppendedTurn {
   readonly sessionKey: string;
   readonly state: TurnState;
   readonly lastSequence: number;
+  readonly epoch: number;
 }
 
 /** A turn that is off the record, by itself or with its session. */
@@ -95,7 +102,7 @@ export class TurnsTable {
 
   /** @throws Refusal NOT_FOUND */
   getAppended(turnId: string): AppendedTurn {
-    const sql = `SELECT turn_key, session_key, state, ${LAST_SEQUENCE} FROM turns WHERE turn_id = ?`;
+    const sql = `SELECT turn_key, session_key, state, epoch, ${LAST_SEQUENCE} FROM turns WHERE turn_id = ?`;
     const row = this.#statements.get(sql, turnId);
     if (row === undefined) throw notFound("turn");
     return {
@@ -103,7 +110,15 @@ export class TurnsTable {
       sessionKey: String(row.session_key),
       state: row.state as TurnState,
       lastSequence: Number(row.last_sequence),
+      epoch: Number(row.epoch),
     };
+  }
+
+  /** The last sequence of a turn that a server left, also where its event is missing. */
+  lastGiven(turnId: string): number {
+    const sql = `SELECT ${GIVEN_SEQUENCE}, ${LAST_SEQUENCE} FROM turns WHERE turn_id = ?`;
+    const row = this.#statements.get(sql, turnId);
+    return Math.max(Number(row?.given_sequence), Number(row?.last_sequence));
   }
 
   originOf(turnId: string): TurnOrigin | undefined {
@@ -177,24 +192,40 @@ export class TurnsTable {
     return changes;
   }
 
-  /** The turns without an end that were recorded under leases before this one. */
-  listLeft(epoch: number): LeftTurn[] {
-    const sql = `SELECT turn_id, session_key, sessions.session_id, ${LAST_SEQUENCE}, state
-      FROM turns JOIN sessions USING (session_key) WHERE end_time IS NULL AND epoch < ? ORDER BY turn_key`;
-    return this.#statements.all(sql, epoch).map((row) => ({
+  /** The homes of the turns without an end. */
+  listUnendedHomes(): string[] {
+    const sql = `SELECT DISTINCT home FROM turns JOIN sessions USING (session_key) WHERE end_time IS NULL`;
+    return this.#statements.all(sql).map(({ home }) => String(home));
+  }
+
+  /** A home's turns without an end that were recorded under leases that have ended. */
+  listLeft(home: string, isEnded: (epoch: number) => boolean): LeftTurn[] {
+    const sql = `SELECT turn_id, session_key, sessions.session_id, ${LAST_SEQUENCE}, ${GIVEN_SEQUENCE}, state, epoch
+      FROM turns JOIN sessions USING (session_key) WHERE end_time IS NULL AND home = ? ORDER BY turn_key`;
+    const left = this.#statements.all(sql, home).filter(({ epoch }) => isEnded(Number(epoch)));
+    return left.map((row) => ({
       turnId: String(row.turn_id),
       sessionId: String(row.session_id),
       sessionKey: String(row.session_key),
       lastSequence: Number(row.last_sequence),
+      ...(Number(row.given_sequence) > Number(row.last_sequence)
+        ? { lostUpTo: Number(row.given_sequence) }
+        : {}),
       wasQueued: row.state === TurnState.QUEUED,
     }));
   }
 
-  /** Takes turns that ended before a time off the record, the oldest first. Answers the key of the session of each. */
-  takeOffEnded(before: number, limit: number, time: number): string[] {
-    const sql = `UPDATE turns SET remove_time = ? WHERE turn_key IN (SELECT turn_key FROM turns
-      WHERE end_time < ? AND remove_time IS NULL ORDER BY end_time LIMIT ?) RETURNING session_key`;
-    return this.#statements.all(sql, time, before, limit).map((row) => String(row.session_key));
+  /**
+   * Takes turns that ended before a time off the record, the oldest first. Answers the key of the session of each.
+   *
+   * @param except - The homes whose sessions are left alone.
+   */
+  takeOffEnded(before: number, limit: number, time: number, except: readonly string[]): string[] {
+    const sql = `UPDATE turns SET remove_time = ? WHERE turn_key IN (SELECT turn_key FROM turns CROSS JOIN sessions USING (session_key)
+      WHERE end_time < ? AND turns.remove_time IS NULL AND home NOT IN (SELECT value FROM json_each(?))
+      ORDER BY end_time LIMIT ?) RETURNING session_key`;
+    const rows = this.#statements.all(sql, time, before, JSON.stringify(except), limit);
+    return rows.map((row) => String(row.session_key));
   }
 
   /** One of those that are off the record. */

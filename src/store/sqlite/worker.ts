@@ -20,9 +20,7 @@ const GROUP_BYTES = 1024 * 1024;
 try {
   const database = new SqliteDatabase(workerData.path as string);
   const methods = Object.keys(database.methods) as MethodName[];
-  const { owner, epoch } = database.lease;
-  const ready = { ready: true, methods, lease: { owner, epoch } } as const;
-  port.postMessage(ready satisfies ReadyMessage);
+  port.postMessage({ ready: true, methods } satisfies ReadyMessage);
   port.on("message", (first: CallBatch) => {
     for (const group of groupsOf(database, first)) serve(database, group);
   });

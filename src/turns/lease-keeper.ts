@@ -1,0 +1,117 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { fenced, isFenced, storageFailed } from "../errors.ts";
+import type { Log } from "../log.ts";
+import type { LeaseTerms } from "../store/lease.ts";
+import type { Store } from "../store/store.ts";
+
+/** What follows from how leases stand. */
+export interface LeaseConsequences {
+  /** Everything that agents do here has to end: others may take this server for gone, or have. */
+  stopAll(why: Error): void;
+  /** Ends what a server left. None of its leases holds. */
+  takeOver(owner: string): Promise<unknown>;
+}
+
+/**
+ * Keeps this server's lease, and sees to what others leave whose lease ran out. Does nothing where leases do not run out.
+ *
+ * 1. Who cannot renew his lease for its grace stops his agents, by a clock of his own; who hears that it has ended, at once.
+ * 2. Another server is fenced first, and then what it left is read: nothing is added to that any more.
+ * 3. Nobody is taken for gone before this server has itself renewed its lease for a lease's time: a store that was away has
+ *    kept all of them from it.
+ */
+export class LeaseKeeper {
+  readonly #store: Store;
+  readonly #log: Log;
+  readonly #consequences: LeaseConsequences;
+  readonly #over = new AbortController();
+  #grace: NodeJS.Timeout | undefined;
+  #renewedAt = performance.now();
+  /** Since when its own lease was never without renewal for so long that others' could have run out. */
+  #steadySince = performance.now();
+
+  constructor(store: Store, log: Log, consequences: LeaseConsequences) {
+    this.#store = store;
+    this.#log = log;
+    this.#consequences = consequences;
+  }
+
+  start(): void {
+    const { terms } = this.#store.lease;
+    if (terms === undefined) return;
+    this.#renewed(terms, performance.now());
+    void this.#every(terms.renewMs, () => this.#renew(terms));
+    void this.#every(terms.renewMs, () => this.#lookAfterOthers(terms));
+  }
+
+  /** From now on nothing is renewed. Idempotent. */
+  stop(): void {
+    this.#over.abort();
+    clearTimeout(this.#grace);
+  }
+
+  /** Neither waits for the other: what takes long is not to cost the lease. */
+  async #every(ms: number, work: () => Promise<void>): Promise<void> {
+    const { signal } = this.#over;
+    while (!signal.aborted) {
+      await delay(ms, undefined, { signal, ref: false }).catch(() => {});
+      if (!signal.aborted) await work();
+    }
+  }
+
+  async #renew(terms: LeaseTerms): Promise<void> {
+    const asked = performance.now();
+    try {
+      await this.#store.renewLease(this.#store.lease.epoch);
+      this.#renewed(terms, asked);
+    } catch (error) {
+      if (this.#over.signal.aborted) return;
+      this.#log.error("the server's lease cannot be renewed", { error });
+      if (!isFenced(error)) return;
+      this.stop();
+      this.#consequences.stopAll(fenced()); // 1.
+    }
+  }
+
+  /** @param since - When it was asked for: it may have taken long to be answered. */
+  #renewed(terms: LeaseTerms, since: number): void {
+    clearTimeout(this.#grace);
+    if (this.#over.signal.aborted) return;
+    const { graceMs, renewMs } = terms;
+    const now = performance.now();
+    if (isGap(terms, now - this.#renewedAt)) this.#steadySince = now;
+    this.#renewedAt = now;
+    const stop = () => {
+      const why = `the server's lease could not be renewed for ${graceMs / 1000} s`;
+      this.#consequences.stopAll(storageFailed(why)); // 1.
+    };
+    const left = graceMs - (now - since);
+    // The time was up before it was answered, and a timer may be as late. The next renewal is due, and says how it stands.
+    if (left <= 0) stop();
+    this.#grace = setTimeout(stop, Math.max(left, 2 * renewMs)).unref();
+  }
+
+  async #lookAfterOthers(terms: LeaseTerms): Promise<void> {
+    const { lease } = this.#store;
+    try {
+      for (const owner of await this.#store.listAway()) {
+        if (!this.#isSteady(terms)) return; // 3.
+        const isGone = await this.#store.fence(owner, lease.epoch);
+        if (isGone) await this.#consequences.takeOver(owner); // 2.
+      }
+    } catch (error) {
+      if (this.#over.signal.aborted) return;
+      this.#log.warn("what other servers left cannot be taken over", { error });
+    }
+  }
+
+  #isSteady(terms: LeaseTerms): boolean {
+    const now = performance.now();
+    return !isGap(terms, now - this.#renewedAt) && now - this.#steadySince >= terms.leaseMs;
+  }
+}
+
+/** Whether a lease that was not renewed for so long may have run out before the next renewal. */
+function isGap({ leaseMs, renewMs }: LeaseTerms, ms: number): boolean {
+  return ms > leaseMs - renewMs;
+}

@@ -1,0 +1,73 @@
+import { TurnState } from "../../gen/breakglass/v1/event_pb.ts";
+import type { EventKind, TerminalKind } from "../agent/agent.ts";
+import type { EventBatch, SteerRequest } from "../store/store.ts";
+import { byteLength, decodeEvent, type EncodedEvent, encodeEvents } from "./encoded-event.ts";
+import { endRecordOf } from "./turn-end.ts";
+
+/** What goes on record with events. */
+export interface AppendedWith {
+  /** The last of the events, where it ends the turn. */
+  readonly terminal?: TerminalKind | undefined;
+  /** Whether the turn, where it goes on, waits for an approval from now on. */
+  readonly awaitsApproval?: boolean;
+  /** The agent's conversation. Undefined: as before. */
+  readonly agentSessionId?: string;
+  /** The request whose only event is the first of these. */
+  readonly steer?: SteerRequest | undefined;
+}
+
+/** Events that were given their places, until they are on disk. */
+export interface LogBatch {
+  readonly record: EventBatch;
+  readonly bytes: number;
+  /** The turn's, once it is on disk. */
+  readonly state: TurnState;
+}
+
+/** What is appended to. */
+interface LogEnd {
+  readonly turnId: string;
+  readonly nextSequence: number;
+  readonly state: TurnState;
+  /** The conversation on record. */
+  readonly agentSessionId: string | undefined;
+}
+
+/** Events, and what they change of the turn's record. */
+export function batchOf(
+  at: LogEnd,
+  events: readonly EncodedEvent[],
+  { terminal, awaitsApproval = false, agentSessionId, steer }: AppendedWith,
+): LogBatch {
+  const end = terminal && endRecordOf(terminal);
+  const state = end?.state ?? stateOf(awaitsApproval, at.state);
+  const isConversationNew = agentSessionId !== undefined && agentSessionId !== at.agentSessionId;
+  const record = {
+    turnId: at.turnId,
+    firstSequence: at.nextSequence,
+    events,
+    time: Date.now(),
+    ...(isConversationNew ? { agentSessionId } : {}),
+    ...(end === undefined && state !== at.state ? { state } : {}),
+    ...(steer === undefined ? {} : { steer }),
+    ...(end === undefined ? {} : { end }),
+  };
+  return { record, bytes: byteLength(events), state };
+}
+
+/** The same batch with other events in the places of its own. */
+export function rewritten(batch: LogBatch, rewrite: (kind: EventKind) => EventKind): LogBatch {
+  const events = batch.record.events.map((encoded) => {
+    const { sequence, turnId, sessionId, kind } = decodeEvent(encoded);
+    const other = rewrite(kind as EventKind);
+    if (other === kind) return encoded;
+    return encodeEvents({ turnId, sessionId }, sequence, batch.record.time, [other])[0]!;
+  });
+  return { ...batch, record: { ...batch.record, events }, bytes: byteLength(events) };
+}
+
+/** The state of a turn that goes on. */
+function stateOf(awaitsApproval: boolean, before: TurnState): TurnState {
+  if (awaitsApproval) return TurnState.AWAITING_APPROVAL;
+  return before === TurnState.AWAITING_APPROVAL ? TurnState.RUNNING : before;
+}

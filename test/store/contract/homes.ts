@@ -1,0 +1,203 @@
+import { randomUUID } from "node:crypto";
+import { describe, expect, it } from "vitest";
+import { PermissionMode } from "../../../gen/breakglass/v1/turn_pb.ts";
+import { Refusal } from "../../../src/errors.ts";
+import type { AskedTurn, SessionHome } from "../../../src/store/commands.ts";
+import {
+  begin,
+  beginEnded,
+  endOf,
+  nextIn,
+  openServers,
+  ownIn,
+  PRINCIPAL,
+  TERMS,
+} from "./servers.ts";
+import type { StoreUnderTest } from "./store-under-test.ts";
+
+const NOT_FOUND = { reason: "NOT_FOUND" };
+
+/** What servers that share a store rely on of where sessions are. */
+export function describeHomes(openStore: () => Promise<StoreUnderTest>): void {
+  const open = () => openServers(openStore);
+  const elsewhere = { reason: "SESSION_ELSEWHERE", details: { metadata: { home: "one" } } };
+
+  describe("a session", () => {
+    it("is at home where its first turn was recorded, and takes no turn of another server's", async () => {
+      await using servers = await open();
+      const { one, other } = servers;
+      const { turn, session } = await beginEnded(one);
+      expect(session.home).toBe("one");
+      const { sessionId } = turn;
+      const refusal = { reason: "DRAINING", message: "closing" } as const;
+      for (const start of [
+        nextIn(sessionId),
+        // Whether it can be run is for its home to say.
+        nextIn(sessionId, { refusal, maxSessionTurns: 0 }),
+        ownIn(session.sessionKey),
+      ]) {
+        await expect(other.createTurn(start)).rejects.toMatchObject(elsewhere);
+      }
+      // Away or not: its workspace is there.
+      servers.passLeases(TERMS.leaseMs + 1);
+      expect(await other.fence("one")).toBe(true);
+      await expect(other.createTurn(nextIn(sessionId))).rejects.toMatchObject(elsewhere);
+      const again = await servers.restart("one");
+      expect((await again.createTurn(nextIn(sessionId))).session.home).toBe("one");
+    });
+
+    it("of one id that two servers open at once is opened by the first", async () => {
+      await using servers = await open();
+      const { one, other } = servers;
+      const sessionId = randomUUID();
+      const [first, second] = await Promise.allSettled([
+        begin(one, { sentSessionId: sessionId }),
+        begin(other, { sentSessionId: sessionId }),
+      ]);
+      expect(first).toMatchObject({ value: { session: { home: "one" } } });
+      expect(second).toMatchObject({ reason: elsewhere });
+      expect((await other.getSession(sessionId, PRINCIPAL)).turnCount).toBe(1);
+    });
+
+    it("joins a request that another server took, before anything else is looked at", async () => {
+      await using servers = await open();
+      const { one, other } = servers;
+      const requestId = randomUUID();
+      const [first, second] = await Promise.all([
+        begin(one, { requestId }),
+        begin(other, { requestId }),
+      ]);
+      expect(second).toMatchObject({ joined: true, turn: { turnId: first.turn.turnId } });
+      const reused = begin(other, { requestId, prompt: "something else" });
+      await expect(reused).rejects.toMatchObject({ reason: "REQUEST_ID_REUSED" });
+    });
+  });
+
+  describe("a session's removal", () => {
+    it("is its home's while a lease of that holds", async () => {
+      await using servers = await open();
+      const { one, other } = servers;
+      const { turn, session } = await beginEnded(one);
+      const remove = (server: typeof one) => server.deleteSession(turn.sessionId, PRINCIPAL, 5);
+      await expect(remove(other)).rejects.toMatchObject(elsewhere);
+      await expect(other.deleteSession(turn.sessionId, "bob", 5)).rejects.toMatchObject(NOT_FOUND);
+      expect(await one.getSession(turn.sessionId, PRINCIPAL)).toEqual({
+        ...session,
+        runningTurnId: "",
+        lastActiveTime: 2,
+        changeCount: 2,
+      });
+      expect(await remove(one)).toMatchObject({ home: "one" });
+    });
+
+    it("is on its home's list where another server took it off the record meanwhile", async () => {
+      await using servers = await open();
+      const { one, other } = servers;
+      const { turn, session } = await beginEnded(one);
+      await one.close();
+      const removed = await other.deleteSession(turn.sessionId, PRINCIPAL, 5);
+      const { workspace, agentSessionId } = session;
+      expect(removed).toMatchObject({ home: "one", workspace, agentSessionIds: [agentSessionId] });
+      while (await other.removeSome());
+      const again = await servers.restart("one");
+      expect(await again.listRemovals("other")).toEqual([]);
+      expect(await again.listRemovals("one")).toEqual([removed]);
+      await again.recordRemoved(workspace);
+      expect(await again.listRemovals("one")).toEqual([]);
+    });
+
+    it("by age is that of sessions at home here, and of those without one that holds", async () => {
+      await using servers = await open();
+      const { one, other } = servers;
+      const [there, here] = [await beginEnded(one), await beginEnded(other)];
+      const remove = async () => {
+        const { sessions } = await other.removeEndedTurns(100, 100, 100);
+        return sessions.map(({ sessionId, home }) => [sessionId, home]);
+      };
+      expect(await remove()).toEqual([[here.turn.sessionId, "other"]]);
+      expect(await remove()).toEqual([]);
+      await one.getTurn(there.turn.turnId, PRINCIPAL);
+      await one.close();
+      expect(await remove()).toEqual([[there.turn.sessionId, "one"]]);
+      const again = await servers.restart("one");
+      expect(await again.listRemovals()).toHaveLength(1);
+    });
+  });
+
+  describe("the way to a session's home", () => {
+    it("brings what is asked to the server of that name, and its answer back", async () => {
+      await using servers = await open();
+      const { one, other } = servers;
+      const [home, stranger] = [new HomeUnderTest(), new HomeUnderTest()];
+      one.commands.serveHome("one", home);
+      const stop = other.commands.serveHome("other", stranger);
+      const asked = { ...ASKED, attachments: [{ ...FILE, data: new Uint8Array([1, 2, 3]) }] };
+      expect(await other.commands.homeOf("one").run(asked, "bob")).toBe("the turn");
+      expect(await other.commands.homeOf("one").deleteSession("a session", "bob")).toBe(true);
+      home.refusal = new Refusal("SESSION_FULL", "it is full", { metadata: { turns: "3" } });
+      await expect(other.commands.homeOf("one").run(ASKED, "bob")).rejects.toMatchObject({
+        reason: "SESSION_FULL",
+        message: "it is full",
+        details: { metadata: { turns: "3" } },
+      });
+      expect(home.asked).toEqual([
+        [asked, "bob"],
+        ["a session", "bob"],
+        [ASKED, "bob"],
+      ]);
+      expect(stranger.asked).toEqual([]);
+      stop();
+      stop();
+    });
+
+    it("says so where it cannot be reached, and has nobody else do it", async () => {
+      await using servers = await open();
+      const { one, other } = servers;
+      const [before, home] = [new HomeUnderTest(), new HomeUnderTest()];
+      const stopBefore = one.commands.serveHome("one", before);
+      const stop = one.commands.serveHome("one", home);
+      stopBefore();
+      await other.commands.homeOf("one").deleteSession("a session", "bob");
+      expect([before.asked, home.asked]).toEqual([[], [["a session", "bob"]]]);
+      stop();
+      const { run, deleteSession } = other.commands.homeOf("one");
+      await expect(run(ASKED, "bob")).rejects.toMatchObject(elsewhere);
+      await expect(deleteSession("a session", "bob")).rejects.toMatchObject(elsewhere);
+    });
+  });
+
+  it("lets a turn end that was recorded elsewhere, wherever it is read", async () => {
+    await using servers = await open();
+    const { one, other } = servers;
+    const { turn } = await begin(one);
+    const heard = Promise.withResolvers<void>();
+    other.changes.listenToTurn(turn.turnId, heard.resolve);
+    await one.append(endOf(turn.turnId));
+    await heard.promise;
+    expect(await other.getTurn(turn.turnId, PRINCIPAL)).toMatchObject({ lastSequence: 1 });
+  });
+}
+
+const FILE = { name: "a.bin", mediaType: "application/octet-stream" };
+
+const ASKED: AskedTurn = {
+  ...{ sessionId: "a session", prompt: "p", model: "", agent: "", requestId: "a request" },
+  ...{ timeoutMs: undefined, permissionMode: PermissionMode.ASK, attachments: [] },
+};
+
+/** A home that notes what it is asked. */
+class HomeUnderTest implements SessionHome {
+  readonly asked: [unknown, principal: string][] = [];
+  refusal: Refusal | undefined;
+
+  async run(request: AskedTurn, principal: string): Promise<string> {
+    this.asked.push([request, principal]);
+    if (this.refusal !== undefined) throw this.refusal;
+    return "the turn";
+  }
+
+  async deleteSession(sessionId: string, principal: string): Promise<boolean> {
+    this.asked.push([sessionId, principal]);
+    return true;
+  }
+}
