@@ -12,8 +12,9 @@ import type { Message } from "./line.ts";
 import type { RefusalCause } from "./malformed.ts";
 import type { ResultMessage } from "./messages.ts";
 import { ToolQuestions } from "./tool-questions.ts";
-import { ClaudeTranslation, type ResultRole } from "./translation.ts";
+import { ClaudeTranslation } from "./translation.ts";
 import type { TurnReader } from "./turn-reader.ts";
+import type { ResultRole } from "./turn-results.ts";
 
 /** Whose output it is: what its lines mean beside their events. Must not throw. */
 export interface TurnListener extends Pick<TurnReader, "cameUp" | "strayed" | "ended"> {
