@@ -4,8 +4,10 @@ import { ComingUp, type ExpectedAgent } from "./coming-up.ts";
 import { Compactions } from "./compactions.ts";
 import { appendBlocks, appendToolResults } from "./content.ts";
 import { CostCount } from "./cost-count.ts";
+import type { ThrownAway } from "./framing.ts";
 import type { Message } from "./line.ts";
 import { malformedLine, type RefusalCause, refusedLine } from "./malformed.ts";
+import { MalformedNotices } from "./malformed-notices.ts";
 import * as messages from "./messages.ts";
 import { type NoticeKind, RATE_LIMIT, SYSTEM_NOTICES } from "./notices.ts";
 import { PartialMessages } from "./partial-messages.ts";
@@ -33,6 +35,7 @@ export interface TranslationContext extends ExpectedAgent {
 export class ClaudeTranslation {
   readonly #resumed: boolean;
   readonly #tokens = new TokenCount();
+  readonly #malformed = new MalformedNotices();
   readonly #partial = new PartialMessages();
   readonly #compactions = new Compactions();
   readonly #costs: CostCount;
@@ -89,21 +92,37 @@ export class ClaudeTranslation {
   append(message: Message, line: string, into: EventKind[]): void {
     if (this.ended) return;
     this.#understood++;
+    const first = into.length;
     this.#translate(message, line, into);
+    this.#malformed.bound(into, first);
+    if (!this.ended) return;
+    const last = into.pop();
+    this.#malformed.finish(into);
+    if (last !== undefined) into.push(last);
   }
 
-  /** Appends the notice of a line that is no message. */
-  malformed(line: string, into: EventKind[]): void {
+  /** Appends the notice of what is no message, of a line that has nothing else or so many messages beside it. */
+  malformed(thrown: ThrownAway, messages: number, into: EventKind[]): void {
     if (this.ended) return;
-    this.#partial.lose(into);
-    into.push(malformedLine(line));
+    // What has no brace is no piece of a message either.
+    if (thrown.hasBraces) this.#partial.lose(into);
+    const first = into.length;
+    into.push(malformedLine(thrown, messages));
+    this.#malformed.bound(into, first);
+  }
+
+  /** Appends what was not told yet. */
+  finish(into: EventKind[]): void {
+    this.#malformed.finish(into);
   }
 
   /** Appends the notice of a line that was not read. */
   refused(bytes: number, cause: RefusalCause, into: EventKind[]): void {
     if (this.ended) return;
     this.#partial.lose(into);
+    const first = into.length;
     into.push(refusedLine(bytes, cause));
+    this.#malformed.bound(into, first);
   }
 
   #translate(message: Message, line: string, into: EventKind[]): void {

@@ -8,6 +8,7 @@ import { RunOutput } from "../run-output.ts";
 import { CarriedEvents } from "./carried-events.ts";
 import type { Conversation } from "./conversation.ts";
 import { explainExit, explainStartError } from "./failures.ts";
+import type { ThrownAway } from "./framing.ts";
 import type { Message } from "./line.ts";
 import type { RefusalCause } from "./malformed.ts";
 import type { ResultMessage } from "./messages.ts";
@@ -120,9 +121,9 @@ export class TurnOutput implements TurnReader {
     if (this.#translation!.ended) this.flush();
   }
 
-  malformed(line: string): void {
+  malformed(thrown: ThrownAway, messages: number): void {
     this.#note();
-    this.#translation!.malformed(line, this.#batch);
+    this.#translation!.malformed(thrown, messages, this.#batch);
   }
 
   refused(bytes: number, cause: RefusalCause): void {
@@ -190,6 +191,7 @@ export class TurnOutput implements TurnReader {
         ? explainExit({ ...exit, ...said })
         : explainStartError(exit.startError, command);
     const end: EventKind = { case: "error", value: { ...why, ...this.spending } };
+    this.#translation!.finish(this.#batch);
     return this.#carried.putInto([...this.#batch, end], true);
   }
 
