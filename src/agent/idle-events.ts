@@ -43,6 +43,11 @@ export class IdleEvents {
     this.keep(events);
   }
 
+  /** So many bytes were printed of what is told by its number alone. */
+  complain(printedBytes: number): void {
+    this.#printedBytes += printedBytes;
+  }
+
   /** Keeps events for the next turn, but for those that each turn has of its own. */
   keep(events: readonly EventKind[]): void {
     for (const event of events) {

@@ -60,6 +60,11 @@ export class ByteLines {
     this.#release();
   }
 
+  /** What came of the line that has not ended. Empty where there is none, or it is not held. */
+  get held(): Uint8Array {
+    return this.#dropped === undefined ? this.#held.subarray(0, this.#length) : NOTHING;
+  }
+
   /** Gives up the line that is being read, where it is a long one: it is skipped. */
   drop(): void {
     if (this.#held.length > USUAL_BYTES) this.#drop("memory");

@@ -10,7 +10,7 @@ export function translateLine(
 ): void {
   readLine(bytes, {
     message: (message, line) => translation.append(message, line, into),
-    malformed: (line) => translation.malformed(line, into),
+    malformed: (thrown, messages) => translation.malformed(thrown, messages, into),
     refused: (length, cause) => translation.refused(length, cause, into),
   });
 }

@@ -10,8 +10,8 @@ import type { ResultMessage } from "./messages.ts";
 import { type ConversationSource, PromptDelivery } from "./prompt-delivery.ts";
 import { isAborted } from "./result.ts";
 import { SentMessages } from "./sent-messages.ts";
-import type { ResultRole } from "./translation.ts";
 import { TurnOutput } from "./turn-output.ts";
+import type { ResultRole } from "./turn-results.ts";
 
 /** What a run is told of its surroundings. */
 export interface RunSurroundings {

@@ -19,7 +19,7 @@ import {
 import { CostCount } from "./cost-count.ts";
 import { type IdleConversation, IdleOutput } from "./idle-output.ts";
 import { type Control, controlRequest } from "./input-lines.ts";
-import { type LineReader, type Message, readLine } from "./line.ts";
+import { isWholeLine, type LineReader, type Message, readLine } from "./line.ts";
 import type { RefusalCause } from "./malformed.ts";
 import * as messages from "./messages.ts";
 import type { PermissionRules } from "./permission-rules.ts";
@@ -74,7 +74,7 @@ export class Conversation
   readonly #idle: IdleOutput;
   readonly #lines: LineReader = {
     message: (message, line) => this.#route(message, line),
-    malformed: (line) => this.#reader.malformed(line),
+    malformed: (thrown, messages) => this.#reader.malformed(thrown, messages),
     refused: (bytes, cause) => this.#reader.refused(bytes, cause),
   };
   #reader: TurnReader;
@@ -173,6 +173,10 @@ export class Conversation
 
   skipped(bytes: number, cause: RefusalCause): void {
     if (!this.#isForsaken) this.#reader.refused(bytes, cause);
+  }
+
+  isWhole(bytes: Uint8Array): boolean {
+    return isWholeLine(bytes);
   }
 
   flush(): void {

@@ -2,6 +2,7 @@ import { NoticeReason } from "../../../gen/breakglass/v1/event_pb.ts";
 import type { EventKind } from "../agent.ts";
 import { noticeEvent } from "../events.ts";
 import type { IdleEvents } from "../idle-events.ts";
+import type { ThrownAway } from "./framing.ts";
 import type { Message } from "./line.ts";
 import type { RefusalCause } from "./malformed.ts";
 import { type Replies, refuseQuestion } from "./tool-questions.ts";
@@ -46,7 +47,9 @@ export class IdleOutput implements TurnReader {
    */
   handOver(isAtWork: boolean): EventKind[] {
     if (!isAtWork) this.#ownWork = 0;
-    return this.#events.drain();
+    const untold: EventKind[] = [];
+    this.#translation.finish(untold);
+    return [...this.#events.drain(), ...untold];
   }
 
   /** Keeps what a turn did not take, for the next one. */
@@ -68,15 +71,17 @@ export class IdleOutput implements TurnReader {
     if (this.#translation.ended) this.#translation = this.#begin();
   }
 
-  malformed(line: string): void {
+  malformed(thrown: ThrownAway, messages: number): void {
     const events: EventKind[] = [];
-    this.#translation.malformed(line, events);
-    this.#note(events, line.length);
+    this.#translation.malformed(thrown, messages, events);
+    if (events.length === 0) this.#events.complain(thrown.bytes);
+    this.#note(events, thrown.bytes);
   }
 
   refused(bytes: number, cause: RefusalCause): void {
     const events: EventKind[] = [];
     this.#translation.refused(bytes, cause, events);
+    if (events.length === 0) this.#events.complain(bytes);
     this.#note(events, bytes);
   }
 

@@ -3,9 +3,9 @@ import { NoticeReason } from "../../../gen/breakglass/v1/event_pb.ts";
 import type { SkipCause } from "../../stream/byte-lines.ts";
 import type { EventKind } from "../agent.ts";
 import { noticeEvent } from "../events.ts";
+import type { ThrownAway } from "./framing.ts";
+import { decode } from "./json-bytes.ts";
 import { MAX_VALUES } from "./line.ts";
-
-const BEGINNING_LENGTH = 200;
 
 /**
  * So many entries of a list in a line are looked at; the CLI is not known to print half of that. A line of 32 MiB holds
@@ -13,10 +13,24 @@ const BEGINNING_LENGTH = 200;
  */
 export const MAX_ENTRIES = 1000;
 
-/** The notice of a line that is not what the CLI prints. */
-export function malformedLine(line: string): EventKind {
-  const beginning = JSON.stringify(line.slice(0, BEGINNING_LENGTH).toWellFormed());
-  return notice(`a line that is no message: it begins with ${beginning}`);
+/**
+ * The notice of what is not what the CLI prints: a line, or what is in one beside so many messages.
+ */
+export function malformedLine({ bytes, beginning }: ThrownAway, messages: number): EventKind {
+  // Its last character may be cut.
+  const quoted = JSON.stringify(decode(beginning).replace(/\ufffd$/, ""));
+  if (messages === 0) return notice(`a line that is no message: it begins with ${quoted}`);
+  const beside = messages === 1 ? "a message" : `${messages} messages`;
+  return notice(`${bytes} bytes beside ${beside} in a line: ${quoted}`, "they were skipped");
+}
+
+/** The notice of what is told by its number alone. */
+export function malformedCount(untold: number, all: number): EventKind {
+  const what =
+    untold === 1
+      ? "one more line or part of one that is"
+      : `${untold} more lines or parts of some that are`;
+  return notice(`${what} no message, or malformed`, `${all} were skipped so far`);
 }
 
 /** The notice of a message, or a part of one, of a known kind but without what that kind must have. */

@@ -8,12 +8,14 @@ import { RunOutput } from "../run-output.ts";
 import { CarriedEvents } from "./carried-events.ts";
 import type { Conversation } from "./conversation.ts";
 import { explainExit, explainStartError } from "./failures.ts";
+import type { ThrownAway } from "./framing.ts";
 import type { Message } from "./line.ts";
 import type { RefusalCause } from "./malformed.ts";
 import type { ResultMessage } from "./messages.ts";
 import { ToolQuestions } from "./tool-questions.ts";
-import { ClaudeTranslation, type ResultRole } from "./translation.ts";
+import { ClaudeTranslation } from "./translation.ts";
 import type { TurnReader } from "./turn-reader.ts";
+import type { ResultRole } from "./turn-results.ts";
 
 /** Whose output it is: what its lines mean beside their events. Must not throw. */
 export interface TurnListener extends Pick<TurnReader, "cameUp" | "strayed" | "ended"> {
@@ -119,9 +121,9 @@ export class TurnOutput implements TurnReader {
     if (this.#translation!.ended) this.flush();
   }
 
-  malformed(line: string): void {
+  malformed(thrown: ThrownAway, messages: number): void {
     this.#note();
-    this.#translation!.malformed(line, this.#batch);
+    this.#translation!.malformed(thrown, messages, this.#batch);
   }
 
   refused(bytes: number, cause: RefusalCause): void {
@@ -189,6 +191,7 @@ export class TurnOutput implements TurnReader {
         ? explainExit({ ...exit, ...said })
         : explainStartError(exit.startError, command);
     const end: EventKind = { case: "error", value: { ...why, ...this.spending } };
+    this.#translation!.finish(this.#batch);
     return this.#carried.putInto([...this.#batch, end], true);
   }
 

@@ -1,4 +1,5 @@
 import type { ProcessExit } from "../process/piped-process.ts";
+import type { ThrownAway } from "./framing.ts";
 import type { Message } from "./line.ts";
 import type { RefusalCause } from "./malformed.ts";
 
@@ -7,7 +8,8 @@ export interface TurnReader {
   /** The CLI begins to work on something: its `init` follows as a message. */
   cameUp(): void;
   message(message: Message, line: string): void;
-  malformed(line: string): void;
+  /** What is no message: a line, or what stands in one beside so many messages, which follow. */
+  malformed(thrown: ThrownAway, messages: number): void;
   /** A line was not read. */
   refused(bytes: number, cause: RefusalCause): void;
   /** One of our messages was taken up. */

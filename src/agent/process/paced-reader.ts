@@ -11,6 +11,8 @@ import { stopwatch } from "./stopwatch.ts";
 
 /** How much of what a process prints is looked at between two looks at the clock. */
 const PIECE_BYTES = 4096;
+/** A line that is whole but for its newline counts once nothing has come behind it for so long. */
+const SILENT_MS = 1000;
 
 /** Takes what a process prints. Must not throw. */
 export interface PrintedLines {
@@ -18,6 +20,8 @@ export interface PrintedLines {
   line(bytes: Uint8Array): void;
   /** A line was not read. */
   skipped(bytes: number, cause: SkipCause): void;
+  /** Whether what came of a line is all that it can be. Valid only during the call. */
+  isWhole(bytes: Uint8Array): boolean;
   /** All that came in one piece was given. */
   flush(): void;
 }
@@ -27,7 +31,8 @@ export interface PrintedLines {
  *
  * 1. All of it is read, in turns with the other processes.
  * 2. It prints no faster than it is read: while it is paused it waits.
- * 3. Once it is to end, nothing is waited for but a pause.
+ * 3. A line that is whole and whose newline does not come is given all the same, once.
+ * 4. Once it is to end, nothing is waited for but a pause.
  */
 export class PacedReader implements OutputReader {
   readonly #pipes: PipedProcess;
@@ -40,6 +45,9 @@ export class PacedReader implements OutputReader {
   /** How many have been printed, and answered. */
   #lines = 0;
   #heardTime = performance.now();
+  #silence: NodeJS.Timeout | undefined;
+  /** Longer with each time that a line was looked at in vain: who prints a byte a second has it looked at a few times. */
+  #silentMs = SILENT_MS;
 
   /** @param memory - What is held of a line is taken from it; what is kept of others counts in it too. */
   constructor(pipes: PipedProcess, memory: MemoryBudget, scheduler: OutputScheduler) {
@@ -90,6 +98,7 @@ export class PacedReader implements OutputReader {
     const lines = {
       line: (bytes: Uint8Array) => {
         this.#lines++;
+        this.#silentMs = SILENT_MS;
         this.#heardTime = performance.now();
         to.line(bytes);
       },
@@ -100,10 +109,29 @@ export class PacedReader implements OutputReader {
     };
     const framing = new ByteLines(maxLineBytes, lines, this.#memory);
     this.#memory.giveWay = () => framing.drop();
-    await this.#pipes.read((chunk) => this.#look(chunk, framing, to));
+    await this.#pipes.read((chunk) => {
+      clearTimeout(this.#silence);
+      const left = this.#look(chunk, framing, to);
+      if (framing.held.length > 0) this.#awaitSilence(framing, to);
+      return left;
+    });
+    clearTimeout(this.#silence);
     this.#scheduler.forget(this);
     framing.end();
     to.flush();
+  }
+
+  /** 3. */
+  #awaitSilence(framing: ByteLines, to: PrintedLines): void {
+    const look = () => {
+      // What it printed meanwhile has not been read.
+      if (this.#isPaused || this.#isHeld) this.#awaitSilence(framing, to);
+      else if (to.isWhole(framing.held)) {
+        framing.end();
+        to.flush();
+      } else this.#silentMs *= 2;
+    };
+    this.#silence = setTimeout(look, this.#silentMs).unref();
   }
 
   /** Gives on what there is time for. Answers what is left. */
@@ -123,7 +151,7 @@ export class PacedReader implements OutputReader {
   }
 
   #readOnAfter(costMs: number): void {
-    // 3.
+    // 4.
     if (this.#isEnding) this.#scheduler.forget(this);
     const hasLongLine = this.#memory.taken > LONG_BYTES;
     // 1.

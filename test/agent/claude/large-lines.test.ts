@@ -23,9 +23,7 @@ describe("a line with very many parts", () => {
 
   it.each([
     ["assistant", '{"type":"text","text":"x"}', "text"],
-    ["assistant", '{"type":"text"}', "notice"],
     ["user", '{"type":"tool_result","tool_use_id":"t"}', "toolResult"],
-    ["user", '{"type":"tool_result"}', "notice"],
   ])("becomes at most 1000 events and a notice: %s, %s", (type, block, kind) => {
     const { events } = translate(blocks(type, 5000, block));
     expect(events).toHaveLength(1 + MOST + 1);
@@ -34,6 +32,17 @@ describe("a line with very many parts", () => {
     expect(valuesOf(events, "notice").at(-1)?.message).toBe(
       "The agent printed a message of 5000 blocks; those after the first 1000 were skipped",
     );
+  });
+
+  it.each([
+    ["assistant", '{"type":"text"}'],
+    ["user", '{"type":"tool_result"}'],
+  ])("none of which is usable becomes some notices, with a count: %s, %s", (type, block) => {
+    const { events } = translate(blocks(type, 5000, block), { type: "result" });
+    const notices = valuesOf(events, "notice").map(({ message }) => message);
+    expect(notices).toHaveLength(13);
+    expect(notices[11]).toContain("900 more");
+    expect(notices[12]).toContain("1001 were skipped so far");
   });
 
   it("has a tool's answer of very many parts cut, and says so", () => {

@@ -39,8 +39,10 @@ describe("text as it is written", () => {
   });
 
   it("of the second block is not joined with the first either where its text was lost", () => {
-    const first = [begin("msg_1"), open(0), piece(0, "one"), "no JSON", close(0)];
+    const first = [begin("msg_1"), open(0), piece(0, "one"), '{"type":"assi', close(0)];
     expect(shownBehind(...first, open(1), piece(1, "two")).slice(3)).toEqual(["", "", "", "two"]);
+    const log = [begin("msg_1"), open(0), piece(0, "one"), "a log", piece(0, "!"), close(0)];
+    expect(shownBehind(...log).slice(3)).toEqual(["one", "one!", "one!"]);
     const silent = [begin("msg_1"), open(0), piece(0, "one"), close(0)];
     expect(shownBehind(...silent, open(1), piece(1, "two")).slice(2)).toEqual([
       ...["one", "one", "", "two"],
