@@ -6,7 +6,8 @@ import { describe, expect, it } from "vitest";
 import { openSqliteStore } from "../../src/store/sqlite/sqlite-store.ts";
 import { owned } from "../support/owned-store.ts";
 import { SUCCEEDED, turnStart } from "../support/turn-start.ts";
-import { describeStore, type StoreUnderTest } from "./store-contract.ts";
+import type { StoreUnderTest } from "./contract/store-under-test.ts";
+import { describeStore } from "./store-contract.ts";
 
 async function open(): Promise<StoreUnderTest & { readonly path: string }> {
   const folder = await mkdtemp(join(tmpdir(), "breakglass-store-"));
