@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { existsSync, globSync, readFileSync } from "node:fs";
-import { mkdir, mkdtemp, readdir, rename, rm, stat, writeFile } from "node:fs/promises";
+import { mkdir, readdir, rename, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -39,7 +39,8 @@ async function make(bundle: string): Promise<void> {
   const { build } = await import("esbuild");
   await mkdir(BUNDLES, { recursive: true });
   await removeOld();
-  const outdir = await mkdtemp(join(BUNDLES, "new-"));
+  // Not of `mkdtemp`: some tests run it as another user.
+  const outdir = join(BUNDLES, `new-${process.pid}`);
   await build({
     absWorkingDir: REPOSITORY,
     entryPoints: ENTRIES,
