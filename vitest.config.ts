@@ -20,6 +20,7 @@ export default defineConfig({
           // To import all of it again for each of the files is a third of what they cost; no module of ours, nor of the
           // tests, holds what another test could see.
           isolate: false,
+          globalSetup: "test/support/bundled-program.ts",
         },
       },
       // The service with the real CLI: each of its processes takes half a second of both cores.

@@ -4,9 +4,11 @@
  *
  * Its argument is a list of the commands' arguments, in JSON.
  */
+import { pathToFileURL } from "node:url";
+import { PROGRAM } from "../support/program.ts";
 import type { Ended } from "./run-command.ts";
 
-const MAIN = new URL("../../src/main.ts", import.meta.url);
+const PROGRAM_URL = pathToFileURL(PROGRAM);
 
 const commands = JSON.parse(process.argv[2] ?? "[]") as string[][];
 const print = process.stdout.write.bind(process.stdout);
@@ -29,6 +31,6 @@ async function run(args: readonly string[], index: number): Promise<Ended> {
     status = code;
   }) as never;
   // The program is run again for each query; what it imports is there already.
-  await import(`${MAIN.href}?${index}`);
+  await import(`${PROGRAM_URL.href}?${index}`);
   return { status, ...printed };
 }

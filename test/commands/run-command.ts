@@ -2,8 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import { COMPILE_CACHE } from "../support/compile-cache.ts";
-
-const MAIN = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
+import { PROGRAM } from "../support/program.ts";
 
 /** How a command ended. */
 export interface Ended {
@@ -28,7 +27,7 @@ export function startCommand(
     stdin = "",
   }: { environment?: Record<string, string>; stdin?: string | Uint8Array } = {},
 ): RunningCommand {
-  const child = spawn(process.execPath, [MAIN, ...args], {
+  const child = spawn(process.execPath, [PROGRAM, ...args], {
     env: { ...COMPILE_CACHE, ...environment },
     stdio: "pipe",
   });
@@ -65,7 +64,9 @@ const MANY = fileURLToPath(new URL("many-commands.ts", import.meta.url));
 
 /** Runs commands to their ends, one after the other, in one process. */
 export async function runCommands(commands: readonly (readonly string[])[]): Promise<Ended[]> {
-  const child = spawn(process.execPath, [MANY, JSON.stringify(commands)], { env: COMPILE_CACHE });
+  const child = spawn(process.execPath, [MANY, JSON.stringify(commands)], {
+    env: { ...COMPILE_CACHE, BUNDLED_PROGRAM: PROGRAM },
+  });
   const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr)]);
   if (stdout === "") throw new Error(`the commands did not end: ${stderr}`);
   return JSON.parse(stdout) as Ended[];

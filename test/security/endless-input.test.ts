@@ -4,13 +4,12 @@ import { mkdtemp, rm, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
-import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { runCommand } from "../commands/run-command.ts";
 import { startServiceDouble } from "../commands/service-double.ts";
 import { COMPILE_CACHE } from "../support/compile-cache.ts";
+import { PROGRAM } from "../support/program.ts";
 
-const MAIN = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
 const MIB = 1024 * 1024;
 
 let directory: string;
@@ -25,7 +24,7 @@ afterEach(() => rm(directory, { recursive: true, force: true }));
 async function runReading(path: string, args: readonly string[]) {
   const stdin = openSync(path, "r");
   try {
-    const child = spawn(process.execPath, [MAIN, ...args], {
+    const child = spawn(process.execPath, [PROGRAM, ...args], {
       env: COMPILE_CACHE,
       stdio: [stdin, "pipe", "pipe"],
     });

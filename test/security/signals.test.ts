@@ -13,13 +13,13 @@ import {
 import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { connect as connectTls } from "node:tls";
-import { fileURLToPath } from "node:url";
 import { Code } from "@connectrpc/connect";
 import { describe, expect, it } from "vitest";
 import { EventReader } from "../support/event-reader.ts";
 import { collect } from "../support/events.ts";
 import { createGate, script } from "../support/gate.ts";
 import { eventually, processesWith } from "../support/processes.ts";
+import { PROGRAM, SOURCE_PROGRAM } from "../support/program.ts";
 import { connect } from "../support/protocols.ts";
 import { refusalOf } from "../support/refusals.ts";
 import {
@@ -29,7 +29,6 @@ import {
 } from "../support/test-environment.ts";
 import { tokenLine } from "../support/test-server.ts";
 
-const MAIN = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
 /** Signals by which a server is asked for nothing. */
 const IGNORED =
   "SIGUSR1 SIGUSR2 SIGALRM SIGVTALRM SIGPROF SIGIO SIGSTKFLT SIGPIPE SIGXFSZ SIGHUP".split(
@@ -42,7 +41,7 @@ async function startServe(
   settings: Record<string, string> = {},
   flags: string[] = [],
 ) {
-  const child = spawn(process.execPath, [...flags, MAIN, "serve"], {
+  const child = spawn(process.execPath, [...flags, PROGRAM, "serve"], {
     env: { ...variables, ...settings },
     stdio: ["ignore", "pipe", "pipe"],
   });
@@ -156,7 +155,7 @@ describe.concurrent("a signal that asks a server for nothing", () => {
       readFileSync(new URL("../../package.json", import.meta.url), "utf8"),
     );
     const runs = Object.values<string>(scripts).filter((line) => line.includes("src/main.ts"));
-    const [shebang] = readFileSync(MAIN, "utf8").split("\n", 1);
+    const [shebang] = readFileSync(SOURCE_PROGRAM, "utf8").split("\n", 1);
     expect(runs.length).toBeGreaterThan(2);
     for (const line of [...runs, shebang]) expect(line).toMatch(/node .*--disable-sigusr1/);
   });
@@ -205,7 +204,7 @@ describe.concurrent("a signal that ends a server", () => {
 
   it("while it starts has it end in order once it has", async () => {
     await using environment = await createTestEnvironment();
-    const child = spawn(process.execPath, [MAIN, "serve"], {
+    const child = spawn(process.execPath, [PROGRAM, "serve"], {
       env: environment.variables,
       stdio: ["ignore", "pipe", "pipe"],
     });
@@ -407,7 +406,7 @@ describe.concurrent("a server whose outputs go away", () => {
     // A description of its own for the server, one that waits, as a shell gives it.
     const child = spawn(
       "/bin/sh",
-      ["-c", `exec "$0" "$1" serve 2>> ${fifo}`, process.execPath, MAIN],
+      ["-c", `exec "$0" "$1" serve 2>> ${fifo}`, process.execPath, PROGRAM],
       {
         env: variables,
         stdio: ["ignore", "pipe", "ignore"],
@@ -447,7 +446,7 @@ describe.concurrent("a server whose outputs go away", () => {
     await using environment = await createTestEnvironment();
     const port = 20_000 + (process.pid % 20_000);
     const variables = { ...environment.variables, BREAKGLASS_LISTEN: `127.0.0.1:${port}` };
-    const child = spawn(process.execPath, [MAIN, "serve"], {
+    const child = spawn(process.execPath, [PROGRAM, "serve"], {
       env: variables,
       stdio: ["ignore", "pipe", "pipe"],
     });

@@ -1,9 +1,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { text } from "node:stream/consumers";
-import { fileURLToPath } from "node:url";
-
-const MAIN = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
+import { PROGRAM } from "./program.ts";
 
 /** A server in a process of its own, for tests that end it as no server ends itself. */
 export interface ServeProcess extends AsyncDisposable {
@@ -22,7 +20,7 @@ export async function startServeProcess(
   variables: Readonly<Record<string, string>>,
   prefix: readonly string[] = [],
 ): Promise<ServeProcess> {
-  const [command, ...args] = [...prefix, process.execPath, MAIN, "serve"];
+  const [command, ...args] = [...prefix, process.execPath, PROGRAM, "serve"];
   const child = spawn(command!, args, { env: variables });
   const exited = once(child, "exit");
   const stderr = text(child.stderr);

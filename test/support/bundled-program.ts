@@ -1,0 +1,69 @@
+import { createHash } from "node:crypto";
+import { existsSync, globSync, readFileSync } from "node:fs";
+import { mkdir, readdir, rename, rm, stat, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const REPOSITORY = fileURLToPath(new URL("../..", import.meta.url));
+const BUNDLES = join(REPOSITORY, "node_modules/.cache/test-program");
+/** Bundles that no run can still use. */
+const OLD_MS = 24 * 60 * 60 * 1000;
+/** `main.ts`, and each file of a thread, which is looked for beside what starts it. */
+const ENTRIES = ["src/main.ts", ...globSync("src/**/*worker.ts", { cwd: REPOSITORY })];
+/** What CommonJS modules of libraries ask for. */
+const BANNER =
+  'import { createRequire as requireOf } from "node:module"; const require = requireOf(import.meta.url);';
+
+/**
+ * For Vitest's `globalSetup`: makes one program of the service's two hundred files and its libraries, for the tests that
+ * start it in a process of its own. To strip types and to find modules is half of what such a start costs. Made again
+ * only where a file has changed; `BUNDLED_PROGRAM` names it.
+ */
+export default async function bundleProgram(): Promise<void> {
+  const bundle = join(BUNDLES, digest());
+  if (!existsSync(bundle)) await make(bundle);
+  process.env.BUNDLED_PROGRAM = join(bundle, "main.js");
+}
+
+/** Of all that the bundle is made of. */
+function digest(): string {
+  const hash = createHash("sha256");
+  const paths = globSync("{src,gen}/**/*.ts", { cwd: REPOSITORY }).sort();
+  for (const path of [...paths, "package-lock.json", import.meta.filename]) {
+    hash.update(path).update(readFileSync(join(path.startsWith("/") ? "" : REPOSITORY, path)));
+  }
+  return hash.digest("hex").slice(0, 16);
+}
+
+async function make(bundle: string): Promise<void> {
+  const { build } = await import("esbuild");
+  await mkdir(BUNDLES, { recursive: true });
+  await removeOld();
+  // Not of `mkdtemp`: some tests run it as another user.
+  const outdir = join(BUNDLES, `new-${process.pid}`);
+  await build({
+    absWorkingDir: REPOSITORY,
+    entryPoints: ENTRIES,
+    entryNames: "[name]",
+    outdir,
+    bundle: true,
+    // A command loads no more than it does from the source.
+    splitting: true,
+    format: "esm",
+    platform: "node",
+    target: "node26",
+    banner: { js: BANNER },
+    logLevel: "warning",
+  });
+  await writeFile(join(outdir, "package.json"), '{ "type": "module" }');
+  // Another run may have made the same meanwhile.
+  await rename(outdir, bundle).catch(() => rm(outdir, { recursive: true }));
+}
+
+async function removeOld(): Promise<void> {
+  for (const name of await readdir(BUNDLES)) {
+    const path = join(BUNDLES, name);
+    if (Date.now() - (await stat(path)).mtimeMs > OLD_MS)
+      await rm(path, { recursive: true, force: true });
+  }
+}
