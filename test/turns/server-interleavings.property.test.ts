@@ -94,7 +94,7 @@ class ServersUnderTest {
     if (step.do === "cut" || step.do === "mend") at[step.do]();
     else if (step.do === "restart") await this.#restart(at);
     else if (step.do === "prompt") this.#prompt(at, this.#sessions[step.session]!);
-    else {
+    else if ("turn" in step) {
       const { turnId } = this.#turn(step.turn) ?? {};
       if (turnId === undefined) return;
       const steer = { turnId, message: "m", requestId: randomUUID() };
