@@ -56,32 +56,14 @@ export async function startTwoServers(
   let now = 0;
   const file = await openSqliteFile(join(root, "breakglass.db"), () => now);
   cleanup.defer(() => file.close());
-  const start = async (name: string, more: Settings = {}, isCut = false): Promise<DrivenServer> => {
-    const sessionsDir = join(root, name);
-    await mkdir(sessionsDir, { recursive: true });
-    const way = new Way();
-    const store = way.to(await file.openStore(name, terms));
-    const agent = new DrivenAgent();
-    const turns = new Turns(optionsOf({ ...settings, ...more }, store, agent, sessionsDir));
+  const start = async (name: string, more: Settings = {}, isCut = false) => {
+    const store = await file.openStore(name, terms);
+    const server = await startServer(store, join(root, name), { ...settings, ...more }, isCut);
     owning.defer(async () => {
-      way.mend();
-      await turns.drain(0);
+      server.mend();
+      await server.turns.drain(0);
     });
-    if (isCut) way.cut();
-    const recovered = turns.recover();
-    if (!isCut) await recovered;
-    return {
-      ...{ name, turns, agent, store, sessionsDir, recovered },
-      cut: () => way.cut(),
-      mend: () => way.mend(),
-      async begin(request = {}) {
-        const prompt = randomUUID();
-        const { turnId } = await turns.run({ ...REQUEST, prompt, ...request }, PRINCIPAL);
-        const run = agent.runOf(prompt);
-        await run.started;
-        return { turnId, run };
-      },
-    };
+    return server;
   };
   const [one, other] = [await start("one"), await start("other")];
   const reader = await file.openStore("reader");
@@ -94,6 +76,35 @@ export async function startTwoServers(
     },
     readLog: async (turnId) => (await reader.readEvents(turnId, 0, Infinity)).map(decodeEvent),
     [Symbol.asyncDispose]: () => owning.disposeAsync(),
+  };
+}
+
+/** @param isCut - The store does not answer it from the beginning on. */
+async function startServer(
+  opened: Store,
+  sessionsDir: string,
+  settings: Settings,
+  isCut: boolean,
+): Promise<DrivenServer> {
+  await mkdir(sessionsDir, { recursive: true });
+  const way = new Way();
+  const store = way.to(opened);
+  const agent = new DrivenAgent();
+  const turns = new Turns(optionsOf(settings, store, agent, sessionsDir));
+  if (isCut) way.cut();
+  const recovered = turns.recover();
+  if (!isCut) await recovered;
+  return {
+    ...{ name: opened.lease.owner, turns, agent, store, sessionsDir, recovered },
+    cut: () => way.cut(),
+    mend: () => way.mend(),
+    async begin(request = {}) {
+      const prompt = randomUUID();
+      const { turnId } = await turns.run({ ...REQUEST, prompt, ...request }, PRINCIPAL);
+      const run = agent.runOf(prompt);
+      await run.started;
+      return { turnId, run };
+    },
   };
 }
 

@@ -43,17 +43,19 @@ export type Methods = {
 
 /** The methods of the store on the tables of a connection. */
 export function createMethods(tables: Tables, leases: FileLeases, close: () => void): Methods {
-  const { sessions, turns, requests, conversations, processes } = tables;
-  const removal = new Removal(tables, leases);
-  const isEnded = (epoch: number) => !leases.holds(epoch);
-  /** A write that carries the epoch of a lease, its last argument. */
-  const owned = <Args extends readonly unknown[], Result>(
-    perform: (...args: [...Args, epoch: number]) => Result,
-  ) =>
-    write((...args: [...Args, epoch: number]) => {
-      leases.ownerOf(args.at(-1) as number);
-      return perform(...args);
-    });
+  return {
+    ...turnMethods(tables, leases),
+    ...readMethods(tables),
+    ...leftMethods(tables, leases),
+    ...leaseMethods(tables, leases),
+    close: read(close),
+  };
+}
+
+/** What goes on record for a turn, under a lease. */
+function turnMethods(tables: Tables, leases: FileLeases) {
+  const { conversations, processes } = tables;
+  const owned = ownedBy(leases);
   return {
     createTurn: {
       ...owned((start, epoch) => startTurn(tables, start, epoch, leases.ownerOf(epoch))),
@@ -66,11 +68,18 @@ export function createMethods(tables: Tables, leases: FileLeases, close: () => v
       isOneStatement: isOneInsert,
     },
     claimConversation: owned((key, agentSessionId) => conversations.claim(key, agentSessionId)),
-    findSteer: read((...args) => requests.findSteer(...args)),
     recordProcess: owned((process, epoch) =>
       processes.record(process, epoch, leases.ownerOf(epoch)),
     ),
     recordProcessGone: write((processId) => processes.recordGone(processId)),
+  } satisfies Partial<Methods>;
+}
+
+/** What callers read. */
+function readMethods(tables: Tables) {
+  const { sessions, turns, requests } = tables;
+  return {
+    findSteer: read((...args) => requests.findSteer(...args)),
     readEvents: read((...args) => readEvents(tables, ...args)),
     getTurn: read((...args) => turns.get(...args)),
     listTurns: read((sessionId, principal, ...page) =>
@@ -79,21 +88,45 @@ export function createMethods(tables: Tables, leases: FileLeases, close: () => v
     getSession: read((...args) => sessions.get(...args)),
     listSessions: read((...args) => sessions.list(...args)),
     listChanges: read((...args) => listChanges(tables, ...args)),
+  } satisfies Partial<Methods>;
+}
+
+/** What is to be removed, and what servers left. */
+function leftMethods(tables: Tables, leases: FileLeases) {
+  const removal = new Removal(tables, leases);
+  const owned = ownedBy(leases);
+  const isEnded = (epoch: number) => !leases.holds(epoch);
+  return {
     deleteSession: owned((...args) => removal.deleteSession(...args)),
     removeEndedTurns: owned((...args) => removal.removeEndedTurns(...args)),
     removeSome: write(() => removal.removeSome()),
     listRemovals: read((owner) => removal.list(owner)),
     recordRemoved: write((workspace) => removal.recordFilesRemoved(workspace)),
-    listLeftTurns: read((owner) => turns.listLeft(owner, isEnded)),
-    listLeftProcesses: read((owner) => processes.listLeft(owner, isEnded)),
-    // In memory: a server opens its store on a full disk too. All that was asked for before is done by then.
+    listLeftTurns: read((owner) => tables.turns.listLeft(owner, isEnded)),
+    listLeftProcesses: read((owner) => tables.processes.listLeft(owner, isEnded)),
+  } satisfies Partial<Methods>;
+}
+
+/** In memory: a server opens its store on a full disk too. All writes that were asked for before are done by then. */
+function leaseMethods(tables: Tables, leases: FileLeases) {
+  return {
     openLease: read((...args) => leases.open(...args)),
     renewLease: read((...args) => leases.renew(...args)),
     endLease: read((epoch) => leases.end(epoch)),
     fence: read((...args) => leases.fence(...args)),
     listAway: read((now) => listAway(tables, leases, now)),
-    close: read(close),
-  };
+  } satisfies Partial<Methods>;
+}
+
+/** Makes writes that carry the epoch of a lease, their last argument. */
+function ownedBy(leases: FileLeases) {
+  return <Args extends readonly unknown[], Result>(
+    perform: (...args: [...Args, epoch: number]) => Result,
+  ) =>
+    write((...args: [...Args, epoch: number]) => {
+      leases.ownerOf(args.at(-1) as number);
+      return perform(...args);
+    });
 }
 
 function read<Args extends readonly unknown[], Result>(perform: (...args: Args) => Result) {
