@@ -7,7 +7,7 @@ export default {
   testRunner: "vitest",
   plugins: ["@stryker-mutator/vitest-runner"],
   vitest: { configFile: "test/mutation/vitest.config.ts", related: false },
-  mutate: ["src/turns/**/*.ts", "src/agent/*.ts", "src/agent/process/*.ts"],
+  mutate: ["src/turns/**/*.ts", "src/agent/*.ts"],
   coverageAnalysis: "perTest",
   // Constants of modules: each would want its tests in a process of their own.
   ignoreStatic: true,

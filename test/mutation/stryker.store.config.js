@@ -11,4 +11,5 @@ export default {
   vitest: { ...turns.vitest, configFile: "test/mutation/vitest.store.config.ts" },
   mutate: ["src/store/**/*.ts"],
   coverageAnalysis: "off",
+  ignoreStatic: false,
 };

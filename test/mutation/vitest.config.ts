@@ -18,12 +18,8 @@ const SERVERS = [
 /** For `npm run mutate`: the quick ones of the unit suites of what is mutated. */
 export default defineConfig({
   test: {
-    include: [
-      "test/{turns,stream}/**/*.test.ts",
-      "test/agent/*.test.ts",
-      "test/agent/process/*.test.ts",
-    ],
-    exclude: [`test/turns/{${SERVERS}}.test.ts`, "test/agent/process/hostile-*.test.ts"],
+    include: ["test/{turns,stream}/**/*.test.ts", "test/agent/*.test.ts"],
+    exclude: [`test/turns/{${SERVERS}}.test.ts`],
     // A mutant that has a test wait for ever is found, as long as that may be.
     testTimeout: 8000,
     hookTimeout: 8000,

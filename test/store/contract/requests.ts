@@ -20,6 +20,24 @@ export function describeRequests(open: OpenStore): void {
     await expect(store.createTurn(another)).rejects.toMatchObject({ reason: "DRAINING" });
   });
 
+  it("joins a request that names the session that it opened, and refuses one that names another", async () => {
+    await using opened = await open();
+    const { store } = opened;
+    const first = turnStart({ requestId: randomUUID() });
+    const { turn } = await store.createTurn(first);
+    const other = (await store.createTurn(turnStart())).turn;
+    const named = (sentSessionId: string) => ({ ...first, turnId: randomUUID(), sentSessionId });
+    expect(await store.createTurn(named(turn.sessionId))).toMatchObject({ joined: true, turn });
+    await expect(store.createTurn(named(other.sessionId))).rejects.toMatchObject({
+      reason: "REQUEST_ID_REUSED",
+    });
+
+    const second = turnStart({ requestId: randomUUID(), session: randomUUID() });
+    await store.createTurn(second);
+    const unnamed = { ...second, turnId: randomUUID(), sentSessionId: "" };
+    await expect(store.createTurn(unnamed)).rejects.toMatchObject({ reason: "REQUEST_ID_REUSED" });
+  });
+
   it("keeps a request beyond its turn's deletion, for a day", async () => {
     await using opened = await open();
     const { store } = opened;
@@ -43,14 +61,15 @@ export function describeRequests(open: OpenStore): void {
     await store.createTurn(start);
     const { turn, joined } = await store.createTurn({ ...start, turnId: randomUUID() });
     expect({ joined, attachments: turn.attachments }).toEqual({ joined: true, attachments });
+    const plain = turnStart({ requestId: randomUUID() });
+    await store.createTurn(plain);
     for (const other of [
-      { attachmentsDigest: "abd" },
-      { attachmentsDigest: "" },
-      { sentPermissionMode: PermissionMode.ASK },
+      { ...start, attachmentsDigest: "abd" },
+      { ...start, attachmentsDigest: "" },
+      { ...start, sentPermissionMode: PermissionMode.ASK },
+      { ...plain, sentPermissionMode: PermissionMode.ASK },
     ]) {
-      await expect(store.createTurn({ ...start, ...other })).rejects.toMatchObject({
-        reason: "REQUEST_ID_REUSED",
-      });
+      await expect(store.createTurn(other)).rejects.toMatchObject({ reason: "REQUEST_ID_REUSED" });
     }
   });
 
