@@ -10,7 +10,8 @@ import { keepStorePrivate, prepareDirectory } from "./data-directory.ts";
 import { capConnections } from "./descriptors.ts";
 import { type Listener, listen } from "./edge/listener.ts";
 import type { Log } from "./log.ts";
-import { bracketed, isLoopback, Origins, ownHosts } from "./rpc/origins.ts";
+import { bracketed, Hosts, isLoopback } from "./rpc/hosts.ts";
+import { Origins } from "./rpc/origins.ts";
 import { requestListener } from "./rpc/request-listener.ts";
 import { Tokens } from "./rpc/tokens.ts";
 import { SettingSource } from "./setting-source.ts";
@@ -221,7 +222,7 @@ async function listenFor(
   const { readerStallMs, maxStalledBytes } = config;
   try {
     return await listen(address, files.certificate?.current, config, log, (port) => {
-      const hosts = [...ownHosts(address.host, port), ...config.allowedHosts];
+      const hosts = new Hosts(address.host, port, config.allowedHosts);
       const origins = new Origins(schemeOf(config), hosts, config.allowedOrigins);
       const limits = { maxPromptBytes, maxAttachmentBytes, readerStallMs, maxStalledBytes };
       const tokens = () => files.tokens?.current;

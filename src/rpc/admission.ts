@@ -68,7 +68,7 @@ export function originOf(request: HttpRequest, host: string): RequestOrigin {
 export function admit(context: HandlerContext, origins: Origins, tokens: Tokens | undefined): void {
   const origin = context.values.get(originKey) ?? { host: undefined, origin: null };
   const refusal = origins.refusalOf(origin);
-  if (refusal !== undefined) throw new Refusal("ORIGIN_NOT_ALLOWED", refusal);
+  if (refusal !== undefined) throw new Refusal("ORIGIN_NOT_ALLOWED", refusal.message);
   const principal =
     tokens === undefined
       ? LOCAL_PRINCIPAL

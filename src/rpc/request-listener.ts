@@ -7,6 +7,7 @@ import { type ReaderLimits, Readers } from "../edge/readers.ts";
 import { bodyLimits, RequestBodies } from "../edge/request-body.ts";
 import { type RequestTarget, targetOf } from "../edge/request-target.ts";
 import type { Log } from "../log.ts";
+import { PacedWarning } from "../paced-warning.ts";
 import type { Turns } from "../turns/turns.ts";
 import { admit, contextValuesOf, originOf } from "./admission.ts";
 import { breakglassService } from "./breakglass-service.ts";
@@ -34,8 +35,9 @@ export interface RequestListenerOptions extends ReaderLimits, RequestLimits {
 
 /** Answers HTTP requests of either version: gRPC, gRPC-Web and Connect, and the preflights of browsers. */
 export function requestListener(options: RequestListenerOptions): RequestListener {
-  const { origins } = options;
+  const { origins, log } = options;
   const rpc = rpcListener(options);
+  const strangers = new PacedWarning(log, "requests were refused: to allow them, set", "refused");
   return (request, response, admitted) => {
     // A late write's error; that the connection is gone is heard of from its end.
     response.on("error", () => {});
@@ -48,9 +50,10 @@ export function requestListener(options: RequestListenerOptions): RequestListene
     const preflight = request.method === "OPTIONS";
     const headers = origins.corsHeaders(origin, preflight);
     for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
+    const refusal = origins.refusalOf(origin);
+    if (refusal !== undefined) strangers.count(refusal.mend);
     if (preflight) {
-      const status = origins.refusalOf(origin) === undefined ? 204 : 403;
-      void respondEmpty(status, request, response);
+      void respondEmpty(refusal === undefined ? 204 : 403, request, response);
     } else rpc({ request, response, target, origin, admitted });
   };
 }
