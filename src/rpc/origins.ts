@@ -66,6 +66,8 @@ export class Origins {
       vary: "origin",
       "access-control-allow-origin": origin,
       "access-control-expose-headers": cors.exposedHeaders.join(", "),
+      // A page may know which HTTP its calls went over: a client warns of HTTP/1.1's few connections.
+      "timing-allow-origin": origin,
     };
     if (!preflight) return headers;
     return {
