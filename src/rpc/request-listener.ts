@@ -11,6 +11,7 @@ import { PacedWarning } from "../paced-warning.ts";
 import type { Turns } from "../turns/turns.ts";
 import { admit, contextValuesOf, originOf } from "./admission.ts";
 import { breakglassService } from "./breakglass-service.ts";
+import { deadlineSignal } from "./far-deadline.ts";
 import { largestMessageLimits } from "./message-limits.ts";
 import type { Origins, RequestOrigin } from "./origins.ts";
 import { headersOf } from "./request-headers.ts";
@@ -117,7 +118,7 @@ function createRouter(options: RequestListenerOptions) {
 type Asked = UniversalServerRequest & Pick<RequestToRead, "body" | "contextValues">;
 
 function universalRequest(
-  { request, target, origin, admitted }: Call,
+  { request, response, target, origin, admitted }: Call,
   reader: Reader,
   body: AsyncIterable<Uint8Array>,
 ): Asked {
@@ -129,7 +130,7 @@ function universalRequest(
     url: new URL(target.path, base).toString(),
     header: headersOf(request),
     body,
-    signal: reader.signal,
+    signal: deadlineSignal(request, response, reader.signal),
     contextValues: contextValuesOf(request, origin, reader, admitted),
   };
 }

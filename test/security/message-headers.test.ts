@@ -1,11 +1,14 @@
+import { setImmediate } from "node:timers/promises";
 import { gzipSync } from "node:zlib";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { BreakglassService } from "../../gen/breakglass/v1/breakglass_service_pb.ts";
+import { EventReader } from "../support/event-reader.ts";
 import { createGate } from "../support/gate.ts";
+import { connect } from "../support/protocols.ts";
 import { RAW_PROTOCOLS, RAW_WAYS, type RawWay } from "../support/raw-calls.ts";
 import { useRawServer } from "./raw-server.ts";
 
-const { getTurn, runTurn } = BreakglassService.method;
+const { getTurn, runTurn, watchSession } = BreakglassService.method;
 const TURN = "00000000-0000-4000-8000-000000000000";
 
 const server = useRawServer();
@@ -21,12 +24,34 @@ describe.each(RAW_PROTOCOLS)("the headers of %s", (protocol) => {
   const run = (headers: Record<string, string>, isJson = true) =>
     server.send(runTurn, wayOf(protocol, isJson), json({ prompt: "say hello" }), { headers });
 
-  it("may have a deadline that no timer reaches: it is none", async () => {
+  it("may have a deadline that no timer reaches: it does not pass at once", async () => {
     const far =
       protocol === "connect" ? ["2147483648", "9999999999"] : ["99999999H", "2147484S", "596524H"];
     for (const timeout of far) {
       expect((await run({ [timeoutHeader]: timeout })).code).toBe("OK");
     }
+  });
+
+  it("may have a deadline that no timer reaches: it passes in its own time", async () => {
+    const gate = createGate(server.root);
+    using connection = connect(server.url);
+    const first = new EventReader(connection.client.runTurn({ prompt: gate.step }));
+    const { sessionId } = await first.until("session");
+    gate.open();
+    await first.rest();
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    using _real = { [Symbol.dispose]: () => void vi.useRealTimers() };
+    const seen = Promise.withResolvers<void>();
+    const headers = { [timeoutHeader]: protocol === "connect" ? "2147484000" : "2147484S" };
+    const watching = server.send(watchSession, wayOf(protocol, true), json({ sessionId }), {
+      headers,
+      received: () => seen.resolve(),
+    });
+    await seen.promise;
+    vi.advanceTimersByTime(2 ** 31 - 1);
+    expect(await Promise.race([watching, setImmediate("open")])).toBe("open");
+    vi.advanceTimersByTime(2_147_484_000 - 2 ** 31 + 1);
+    expect((await watching).code).toBe("DeadlineExceeded");
   });
 
   it("may have a deadline that passes", async () => {
@@ -63,7 +88,7 @@ describe.each(RAW_PROTOCOLS)("the headers of %s", (protocol) => {
 
   it.each([true, false])("name the format in any case (in JSON: %s)", async (isJson) => {
     const format = isJson ? "JSON" : "Proto";
-    const type = `Application/${protocol.toUpperCase()}+${format}`;
+    const type = `Application/${protocol.toUpperCase()}+${format} ; profile="a;b"; charset=UTF-8`;
     const way = wayOf(protocol, isJson);
     const request = { prompt: "say hello" };
     const message = isJson ? json(request) : Buffer.from([0x12, 9, ...Buffer.from("say hello")]);
@@ -87,6 +112,11 @@ describe("the media type", () => {
     "application/JSON",
     "application/json;charset=UTF-8",
     'application/json; charset="utf-8"',
+    "Application/Json ; Charset=UTF8",
+    "application/json; profile=x",
+    'application/json; profile="a;b,c=d"',
+    "application/json;",
+    `application/json;${" ".repeat(10_000)}profile=x`,
   ])("may be %s", async (type) => expect((await call(type)).code).toBe("NotFound"));
 
   it.each([
@@ -96,7 +126,9 @@ describe("the media type", () => {
     "application/grpc-web-text",
     "application/connect+json",
     "application/xml+json",
-    `application/json;${" ".repeat(10_000)}x`,
+    "application/json, application/proto",
+    "application/json application/proto",
+    `${" ".repeat(10_000)}application/xml`,
   ])("must be one of ours, and not %j", async (type) => {
     expect((await call(type)).code).toBe("HTTP 415");
   });
