@@ -1,19 +1,20 @@
-import { createConnectRouter } from "@connectrpc/connect";
+import { type ContextValues, createConnectRouter } from "@connectrpc/connect";
 import type { UniversalServerRequest } from "@connectrpc/connect/protocol";
 import { BreakglassService } from "../../gen/breakglass/v1/breakglass_service_pb.ts";
 import type { HttpRequest, HttpResponse, RequestListener } from "../edge/http.ts";
 import type { Reader } from "../edge/reader.ts";
-import { type ReaderLimits, Readers } from "../edge/readers.ts";
+import type { Readers } from "../edge/readers.ts";
 import { bodyLimits, RequestBodies } from "../edge/request-body.ts";
 import { type RequestTarget, targetOf } from "../edge/request-target.ts";
+import type { ResetLimits } from "../edge/reset-limits.ts";
 import type { Log } from "../log.ts";
 import { PacedWarning } from "../paced-warning.ts";
 import type { Turns } from "../turns/turns.ts";
-import { admit, contextValuesOf, originOf } from "./admission.ts";
+import { admissionOf, admit, contextValuesOf, originOf } from "./admission.ts";
 import { breakglassService } from "./breakglass-service.ts";
 import { deadlineSignal } from "./far-deadline.ts";
 import { largestMessageLimits } from "./message-limits.ts";
-import type { Origins, RequestOrigin } from "./origins.ts";
+import type { OriginRefusal, Origins } from "./origins.ts";
 import { headersOf } from "./request-headers.ts";
 import { ACCEPTED_COMPRESSION, RequestMessages, type RequestToRead } from "./request-messages.ts";
 import type { RequestLimits } from "./request-rules.ts";
@@ -24,13 +25,14 @@ import type { Tokens } from "./tokens.ts";
 const MIB = 1024 * 1024;
 
 /** What requests are answered with. */
-export interface RequestListenerOptions extends ReaderLimits, RequestLimits {
+export interface RequestListenerOptions extends RequestLimits {
   readonly turns: Turns;
   readonly origins: Origins;
   /** Those of the moment, asked for with each request. Undefined: everyone is `local`. */
   readonly tokens: () => Tokens | undefined;
-  /** When it aborts every open stream ends with STREAM_ENDED. */
-  readonly closing: AbortSignal;
+  /** Those of all responses. */
+  readonly readers: Readers;
+  readonly resets: ResetLimits;
   readonly log: Log;
 }
 
@@ -55,7 +57,7 @@ export function requestListener(options: RequestListenerOptions): RequestListene
     if (refusal !== undefined) strangers.count(refusal.mend);
     if (preflight) {
       void respondEmpty(refusal === undefined ? 204 : 403, request, response);
-    } else rpc({ request, response, target, origin, admitted });
+    } else rpc({ request, response, target, refusal, admitted });
   };
 }
 
@@ -64,29 +66,34 @@ interface Call {
   readonly request: HttpRequest;
   readonly response: HttpResponse;
   readonly target: RequestTarget;
-  readonly origin: RequestOrigin;
+  /** Why it is refused for where it comes from. */
+  readonly refusal: OriginRefusal | undefined;
   readonly admitted: () => void;
 }
 
 /** Does what connect-node's adapter does, but for reading (`RequestBodies`) and writing (`respond`). */
 function rpcListener(options: RequestListenerOptions): (call: Call) => void {
-  const { log } = options;
+  const { log, tokens, readers, resets } = options;
+  const isOver = (principal: string) => resets.isOver(principal);
   const { handlers } = createRouter(options);
   const handlersByPath = new Map(handlers.map((handler) => [handler.requestPath, handler]));
-  const readers = new Readers(options, options.closing, log);
   const messages = new RequestMessages(options, log);
   const { binaryBytes, jsonBytes } = largestMessageLimits(options);
   const bodies = new RequestBodies(bodyLimits(binaryBytes, jsonBytes));
   return (call) => {
-    const { request, response, target } = call;
-    const handle = handlersByPath.get(target.path.split("?", 1)[0] ?? "");
+    const { request, response, target, refusal } = call;
+    const path = target.path.split("?", 1)[0] ?? "";
+    const handle = handlersByPath.get(path);
     if (handle === undefined) {
       void respondEmpty(404, request, response);
       return;
     }
+    const admission = admissionOf(request, refusal, tokens(), isOver);
+    if ("principal" in admission) resets.setPrincipal(request, admission.principal);
     const reader = readers.add(request, response);
     const body = bodies.of(request);
-    const asked = universalRequest(call, reader, withStatus(body, log));
+    const values = contextValuesOf(admission, reader, call.admitted);
+    const asked = universalRequest(call, reader, withStatus(body, log), values);
     handle({ ...asked, body: messages.read(handle.method, asked) })
       // What was read has become an answer, or the first message of one.
       .finally(() => body.release())
@@ -99,12 +106,12 @@ function rpcListener(options: RequestListenerOptions): (call: Call) => void {
 }
 
 function createRouter(options: RequestListenerOptions) {
-  const { turns, origins, tokens, log } = options;
+  const { turns, log } = options;
   const router = createConnectRouter({
     acceptCompression: [...ACCEPTED_COMPRESSION],
     requestGate: (context) => {
       try {
-        admit(context, origins, tokens());
+        admit(context);
       } catch (error) {
         throw statusOf(error, log);
       }
@@ -118,9 +125,10 @@ function createRouter(options: RequestListenerOptions) {
 type Asked = UniversalServerRequest & Pick<RequestToRead, "body" | "contextValues">;
 
 function universalRequest(
-  { request, response, target, origin, admitted }: Call,
+  { request, response, target }: Call,
   reader: Reader,
   body: AsyncIterable<Uint8Array>,
+  contextValues: ContextValues,
 ): Asked {
   const { method = "", httpVersion } = request;
   const base = `${"encrypted" in request.socket ? "https" : "http"}://${target.host}`;
@@ -131,7 +139,7 @@ function universalRequest(
     header: headersOf(request),
     body,
     signal: deadlineSignal(request, response, reader.signal),
-    contextValues: contextValuesOf(request, origin, reader, admitted),
+    contextValues,
   };
 }
 

@@ -63,7 +63,7 @@ describe("plain HTTP", () => {
 
   it.each([
     ["a name that was rebound", { host: "evil.example" }],
-    ["the port of another server", { host: "127.0.0.1:1" }],
+    ["an address that is not loopback's", { host: "10.0.0.1:7433" }],
     ["a page elsewhere", { origin: "https://evil.example" }],
     ["a page of a file", { origin: "null" }],
     ["a page under the allowed one's name", { origin: "https://ops.example.evil.example" }],
