@@ -267,6 +267,10 @@ export interface StoreMethods {
    * was none. REQUEST_ID_REUSED where it was for something else; NOT_FOUND where its turn was deleted.
    */
   findSteer(turnId: string, request: SteerRequest): Promise<number | undefined>;
+  /**
+   * Writes the lease anew, to disk, though nothing about it changes: whoever asks learns whether the store takes writes.
+   */
+  renewLease(epoch: number): Promise<void>;
   /** Records a process that is to be started. */
   recordProcess(process: LeftProcess, epoch: number): Promise<void>;
   /** Records that nothing is left of a process and what it started. Idempotent. */

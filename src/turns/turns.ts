@@ -11,6 +11,7 @@ import { takeOver } from "./recovery.ts";
 import { RemoteTurns } from "./remote-turn.ts";
 import { Removals } from "./removals.ts";
 import { retain } from "./retention.ts";
+import { Serving } from "./serving.ts";
 import type { SessionNews } from "./session-watch.ts";
 import type { ReadFrom } from "./subscription.ts";
 import type { ReaderPlace, SubscriptionLimits } from "./subscription-counts.ts";
@@ -41,6 +42,8 @@ const DELETION_MS = 10_000;
  * 1. A removal goes on behind its answer, and nothing that is on record waits for it.
  */
 export class Turns {
+  /** Whether new turns can be taken. */
+  readonly serving: Serving;
   readonly #options: TurnsOptions;
   readonly #unended: UnendedTurns;
   readonly #sessions: ActiveSessions;
@@ -58,6 +61,7 @@ export class Turns {
     const { store, agent, maxConcurrentTurns } = options;
     const unended = new UnendedTurns(store, maxConcurrentTurns);
     this.#unended = unended;
+    this.serving = new Serving(store, this.#closing.signal);
     const recentEvents = new RecentEventsBudget();
     this.#sessions = new ActiveSessions({ ...options, recentEvents, unended });
     this.#commands = new TurnCommands({ ...options, unended, remote: new RemoteTurns(store) });

@@ -567,6 +567,15 @@ export function describeStore(openStore: () => Promise<StoreUnderTest>): void {
     expect(new Set(epochs).size).toBe(3);
   });
 
+  it("keeps its lease as it is where it is written anew", async () => {
+    await using opened = await open();
+    const { store } = opened;
+    await store.renewLease(store.lease.epoch);
+    await store.renewLease(store.lease.epoch);
+    const after = await opened.reopen();
+    expect(after.lease.epoch).toBe(store.lease.epoch + 1);
+  });
+
   it("refuses what is written under a lease that has ended, and keeps nothing of it", async () => {
     await using opened = await open();
     const { epoch: ended } = opened.store.lease;
@@ -591,6 +600,7 @@ export function describeStore(openStore: () => Promise<StoreUnderTest>): void {
       () => store.append(endOf(turnId), ended),
       () => store.claimConversation(session.sessionKey, "stale", ended),
       () => store.recordProcess(process, ended),
+      () => store.renewLease(ended),
     ]) {
       await expect(write()).rejects.toMatchObject({ reason: "FENCED" });
     }

@@ -34,6 +34,12 @@ export class FileLease implements Lease {
     if (!this.#isRecorded) this.#statements.run("UPDATE lease SET epoch = ?", this.epoch);
   }
 
+  /** Writes it again. An update that changes nothing would not reach the disk. */
+  renew(): void {
+    this.#statements.run("DELETE FROM lease");
+    this.#statements.run("INSERT INTO lease (epoch) VALUES (?)", this.epoch);
+  }
+
   /** The transaction was committed. */
   committed(): void {
     this.#isRecorded = true;

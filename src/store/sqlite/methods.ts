@@ -55,6 +55,7 @@ export function createMethods(tables: Tables, lease: FileLease, close: () => voi
     },
     claimConversation: owned((key, agentSessionId) => conversations.claim(key, agentSessionId)),
     findSteer: read((...args) => requests.findSteer(...args)),
+    renewLease: owned(() => lease.renew()),
     recordProcess: owned((process, epoch) => processes.record(process, epoch)),
     recordProcessGone: write((processId) => processes.recordGone(processId)),
     readEvents: read((...args) => readEvents(tables, ...args)),
