@@ -1,4 +1,5 @@
 import { createContextKey, createContextValues, type HandlerContext } from "@connectrpc/connect";
+import { Health } from "../../gen/health/v1/health_pb.ts";
 import type { HttpRequest } from "../edge/http.ts";
 import type { Reader } from "../edge/reader.ts";
 import { Refusal } from "../errors.ts";
@@ -10,6 +11,9 @@ const LOCAL_PRINCIPAL = "local";
 
 /** Whether a request may be made: by whom, or why not. */
 export type Admission = { readonly principal: string } | { readonly refusal: Refusal };
+
+/** Who asks without a token for what anyone may know. No principal's name has a space. */
+const PROBE = "a probe";
 
 /** When somebody who left too many requests may make one again. */
 const RETRY_MS = 1000;
@@ -93,7 +97,17 @@ export function originOf(request: HttpRequest, host: string): RequestOrigin {
 export function admit(context: HandlerContext): void {
   const admission = context.values.get(admissionKey);
   if (admission === undefined) throw new Error("a request came without its admission");
-  if ("refusal" in admission) throw admission.refusal;
+  if ("refusal" in admission) {
+    if (!isOpenToProbes(context, admission.refusal)) throw admission.refusal;
+    // Its connection stays a stranger's.
+    context.values.set(principalKey, PROBE);
+    return;
+  }
   context.values.set(principalKey, admission.principal);
   context.values.get(admittedKey)();
+}
+
+/** Whoever watches over servers has no token of each: whether one serves is all that it learns. */
+function isOpenToProbes({ method }: HandlerContext, { reason }: Refusal): boolean {
+  return method === Health.method.check && reason === "UNAUTHENTICATED";
 }

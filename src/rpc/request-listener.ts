@@ -1,28 +1,27 @@
-import { type ContextValues, createConnectRouter } from "@connectrpc/connect";
+import type { ContextValues } from "@connectrpc/connect";
 import type { UniversalServerRequest } from "@connectrpc/connect/protocol";
-import { BreakglassService } from "../../gen/breakglass/v1/breakglass_service_pb.ts";
 import type { HttpRequest, HttpResponse, RequestListener } from "../edge/http.ts";
 import type { Reader } from "../edge/reader.ts";
 import type { Readers } from "../edge/readers.ts";
 import { bodyLimits, RequestBodies } from "../edge/request-body.ts";
 import { type RequestTarget, targetOf } from "../edge/request-target.ts";
 import type { ResetLimits } from "../edge/reset-limits.ts";
+import { streamedBody } from "../edge/streamed-body.ts";
 import type { Log } from "../log.ts";
 import { PacedWarning } from "../paced-warning.ts";
 import type { Turns } from "../turns/turns.ts";
-import { admissionOf, admit, contextValuesOf, originOf } from "./admission.ts";
-import { breakglassService } from "./breakglass-service.ts";
+import { admissionOf, contextValuesOf, originOf } from "./admission.ts";
 import { deadlineSignal } from "./far-deadline.ts";
 import { largestMessageLimits } from "./message-limits.ts";
 import type { OriginRefusal, Origins } from "./origins.ts";
 import { headersOf } from "./request-headers.ts";
-import { ACCEPTED_COMPRESSION, RequestMessages, type RequestToRead } from "./request-messages.ts";
+import { RequestMessages, type RequestToRead } from "./request-messages.ts";
 import type { RequestLimits } from "./request-rules.ts";
 import { respond, respondEmpty } from "./respond.ts";
+import { createHandlers } from "./router.ts";
 import { statusOf } from "./status.ts";
 import type { Tokens } from "./tokens.ts";
-
-const MIB = 1024 * 1024;
+import { respondUnknown } from "./unknown-method.ts";
 
 /** What requests are answered with. */
 export interface RequestListenerOptions extends RequestLimits {
@@ -75,26 +74,28 @@ interface Call {
 function rpcListener(options: RequestListenerOptions): (call: Call) => void {
   const { log, tokens, readers, resets } = options;
   const isOver = (principal: string) => resets.isOver(principal);
-  const { handlers } = createRouter(options);
-  const handlersByPath = new Map(handlers.map((handler) => [handler.requestPath, handler]));
+  const handlers = createHandlers(options);
   const messages = new RequestMessages(options, log);
   const { binaryBytes, jsonBytes } = largestMessageLimits(options);
   const bodies = new RequestBodies(bodyLimits(binaryBytes, jsonBytes));
   return (call) => {
     const { request, response, target, refusal } = call;
     const path = target.path.split("?", 1)[0] ?? "";
-    const handle = handlersByPath.get(path);
+    const handle = handlers.get(path);
     if (handle === undefined) {
-      void respondEmpty(404, request, response);
+      void respondUnknown(path, request, response);
       return;
     }
     const admission = admissionOf(request, refusal, tokens(), isOver);
     if ("principal" in admission) resets.setPrincipal(request, admission.principal);
     const reader = readers.add(request, response);
+    const isDialogue = handle.method.methodKind === "bidi_streaming";
     const body = bodies.of(request);
     const values = contextValuesOf(admission, reader, call.admitted);
-    const asked = universalRequest(call, reader, withStatus(body, log), values);
-    handle({ ...asked, body: messages.read(handle.method, asked) })
+    const received = withStatus(isDialogue ? streamedBody(request) : body, log);
+    const asked = universalRequest(call, reader, received, values);
+    // The framework reads the messages of a dialogue itself, one by one.
+    handle(isDialogue ? asked : { ...asked, body: messages.read(handle.method, asked) })
       // What was read has become an answer, or the first message of one.
       .finally(() => body.release())
       .then((answer) => respond(answer, request, response, reader))
@@ -103,23 +104,6 @@ function rpcListener(options: RequestListenerOptions): (call: Call) => void {
         reader.cut();
       });
   };
-}
-
-function createRouter(options: RequestListenerOptions) {
-  const { turns, log } = options;
-  const router = createConnectRouter({
-    acceptCompression: [...ACCEPTED_COMPRESSION],
-    requestGate: (context) => {
-      try {
-        admit(context);
-      } catch (error) {
-        throw statusOf(error, log);
-      }
-    },
-    // Responses are bounded to 3 MiB where they are made; this is what grpc-js takes by default.
-    writeMaxBytes: 4 * MIB,
-  });
-  return router.service(BreakglassService, breakglassService(turns, options, log));
 }
 
 type Asked = UniversalServerRequest & Pick<RequestToRead, "body" | "contextValues">;

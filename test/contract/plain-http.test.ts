@@ -57,8 +57,8 @@ describe("plain HTTP", () => {
 
   it("knows no other paths and methods", async () => {
     expect((await fetch(`${server.url}/`)).status).toBe(404);
-    expect((await post("NoSuchMethod", "{}")).status).toBe(404);
-    expect((await fetch(`${server.url}${SERVICE}/GetTurn`)).status).toBe(405);
+    expect((await post("NoSuchMethod", "{}")).status).toBe(501);
+    expect((await fetch(`${server.url}${SERVICE}/CancelTurn`)).status).toBe(405);
   });
 
   it.each([
