@@ -11,13 +11,19 @@ const UNIT_MS: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000, S: 
 /**
  * A request's headers as the framework takes them: it is strict about case, trusting about time, and repeats them in errors.
  * A deadline that none of its timers reaches is left out: see {@link farDeadlineOf}.
+ *
+ * @param instead - What the request says elsewhere, in place of its headers of those names.
  */
-export function headersOf(request: HttpRequest): Headers {
+export function headersOf(
+  request: HttpRequest,
+  instead: Readonly<Record<string, string>> = {},
+): Headers {
   const headers = new Headers();
   for (const [name, value] of Object.entries(request.headers)) {
     if (name.startsWith(":") || value === undefined) continue;
     for (const item of typeof value === "string" ? [value] : value) headers.append(name, item);
   }
+  for (const [name, value] of Object.entries(instead)) headers.set(name, value);
   headers.set("content-type", wireFormatOf(headers.get("content-type"))?.mediaType ?? "unknown");
   // Of the body as it came, which is not the one that the framework reads.
   headers.delete("content-length");

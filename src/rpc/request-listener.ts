@@ -1,3 +1,4 @@
+import type { DescMethod } from "@bufbuild/protobuf";
 import type { ContextValues } from "@connectrpc/connect";
 import type { UniversalServerRequest } from "@connectrpc/connect/protocol";
 import type { HttpRequest, HttpResponse, RequestListener } from "../edge/http.ts";
@@ -12,6 +13,7 @@ import { PacedWarning } from "../paced-warning.ts";
 import type { Turns } from "../turns/turns.ts";
 import { admissionOf, contextValuesOf, originOf } from "./admission.ts";
 import { deadlineSignal } from "./far-deadline.ts";
+import { getCallOf } from "./get-call.ts";
 import { largestMessageLimits } from "./message-limits.ts";
 import type { OriginRefusal, Origins } from "./origins.ts";
 import { headersOf } from "./request-headers.ts";
@@ -93,7 +95,7 @@ function rpcListener(options: RequestListenerOptions): (call: Call) => void {
     const body = bodies.of(request);
     const values = contextValuesOf(admission, reader, call.admitted);
     const received = withStatus(isDialogue ? streamedBody(request) : body, log);
-    const asked = universalRequest(call, reader, received, values);
+    const asked = universalRequest(call, handle.method, reader, received, values);
     // The framework reads the messages of a dialogue itself, one by one.
     handle(isDialogue ? asked : { ...asked, body: messages.read(handle.method, asked) })
       // What was read has become an answer, or the first message of one.
@@ -110,21 +112,30 @@ type Asked = UniversalServerRequest & Pick<RequestToRead, "body" | "contextValue
 
 function universalRequest(
   { request, response, target }: Call,
+  called: DescMethod,
   reader: Reader,
   body: AsyncIterable<Uint8Array>,
   contextValues: ContextValues,
 ): Asked {
   const { method = "", httpVersion } = request;
   const base = `${"encrypted" in request.socket ? "https" : "http"}://${target.host}`;
+  const url = new URL(target.path, base);
+  const get = method === "GET" ? getCallOf(called, url) : undefined;
+  // What it is answered with is of the moment.
+  if (get !== undefined) response.setHeader("cache-control", "no-store");
   return {
     httpVersion,
-    method,
-    url: new URL(target.path, base).toString(),
-    header: headersOf(request),
-    body,
+    method: get === undefined ? method : "POST",
+    url: url.toString(),
+    header: headersOf(request, get?.headers),
+    body: get === undefined ? body : onePiece(get.body),
     signal: deadlineSignal(request, response, reader.signal),
     contextValues,
   };
+}
+
+async function* onePiece(bytes: Uint8Array) {
+  yield bytes;
 }
 
 /** What reading a body throws, as the framework tells a client. */

@@ -1,5 +1,6 @@
 import { setImmediate } from "node:timers/promises";
 import { gzipSync } from "node:zlib";
+import type { DescMethod } from "@bufbuild/protobuf";
 import { describe, expect, it, vi } from "vitest";
 import { BreakglassService } from "../../gen/breakglass/v1/breakglass_service_pb.ts";
 import { EventReader } from "../support/event-reader.ts";
@@ -141,7 +142,62 @@ describe("the media type", () => {
   });
 });
 
-it("a method is called by POST alone", async () => {
-  const url = `${server.url}/breakglass.v1.BreakglassService/GetTurn?encoding=json&message={}`;
-  expect((await fetch(url)).status).toBe(405);
+describe("a call by GET", () => {
+  const get = (method: string, query: string, headers: Record<string, string> = {}) =>
+    fetch(`${server.url}/breakglass.v1.BreakglassService/${method}?${query}`, { headers });
+  const base64 = (message: Uint8Array) => Buffer.from(message).toString("base64url");
+  const inBinary = Buffer.concat([Buffer.from([0x0a, 36]), Buffer.from(TURN)]);
+
+  it.each([
+    ["JSON", `encoding=json&message=${encodeURIComponent(JSON.stringify({ turnId: TURN }))}`],
+    ["JSON in base64", `encoding=json&base64=1&message=${base64(json({ turnId: TURN }))}`],
+    ["binary", `connect=v1&encoding=proto&base64=1&message=${base64(inBinary)}`],
+    [
+      "compressed",
+      `encoding=proto&base64=1&compression=gzip&message=${base64(gzipSync(inBinary))}`,
+    ],
+  ])("asks what changes nothing, with its message in %s", async (_how, query) => {
+    const response = await get("GetTurn", query);
+    expect(response.status).toBe(404);
+    expect(await response.json()).toMatchObject({ code: "not_found" });
+    expect(response.headers.get("cache-control")).toBe("no-store");
+  });
+
+  it("is answered", async () => {
+    const response = await get("ListSessions", "encoding=json&message={}");
+    expect(response.status).toBe(200);
+    expect(await response.json()).toBeTypeOf("object");
+  });
+
+  it.each([
+    ["no encoding", "message={}", 415],
+    ["another encoding", "encoding=text&message={}", 415],
+    ["a compression that is not known", "encoding=json&compression=lzma&message={}", 501],
+    ["a message that is none", "encoding=json&message={", 400],
+  ])("is refused with %s", async (_what, query, status) => {
+    expect((await get("ListSessions", query)).status).toBe(status);
+  });
+
+  it("is refused to a page of another origin", async () => {
+    const headers = { origin: "https://evil.example" };
+    expect((await get("ListSessions", "encoding=json&message={}", headers)).status).toBe(403);
+  });
+
+  it.each(["CancelTurn", "DeleteSession", "RunTurn", "WatchSession"])(
+    "changes nothing and streams nothing: %s is called by POST alone",
+    async (method) => expect((await get(method, "encoding=json&message={}")).status).toBe(405),
+  );
+});
+
+describe.each(RAW_PROTOCOLS)("a method that there is not, over %s", (protocol) => {
+  it.each(["unary", "server_streaming"] as const)("is UNIMPLEMENTED: %s", async (methodKind) => {
+    const method = { ...getTurn, methodKind, name: "NoSuchMethod" } as DescMethod;
+    for (const isJson of [true, false]) {
+      const answer = await server.send(method, wayOf(protocol, isJson), Buffer.alloc(0));
+      expect(answer).toMatchObject({
+        code: "Unimplemented",
+        message: "there is no method breakglass.v1.BreakglassService/NoSuchMethod",
+      });
+    }
+  });
 });
