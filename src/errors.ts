@@ -58,7 +58,7 @@ export class Refusal extends Error {
 }
 
 /** Refuses a turn or a session that does not exist, or that the caller may not see: the answer is the same. */
-export function notFound(what: "turn" | "session"): Refusal {
+export function notFound(what: "turn" | "session" | "service"): Refusal {
   return new Refusal("NOT_FOUND", `no such ${what}`);
 }
 

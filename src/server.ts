@@ -9,14 +9,19 @@ import type { ServeConfig } from "./config/serve-config.ts";
 import { keepStorePrivate, prepareDirectory } from "./data-directory.ts";
 import { capConnections } from "./descriptors.ts";
 import { type Listener, listen } from "./edge/listener.ts";
+import { Readers } from "./edge/readers.ts";
+import { ResetLimits } from "./edge/reset-limits.ts";
 import type { Log } from "./log.ts";
-import { bracketed, isLoopback, Origins, ownHosts } from "./rpc/origins.ts";
+import { bracketed, Hosts, isLoopback } from "./rpc/hosts.ts";
+import { Origins } from "./rpc/origins.ts";
 import { requestListener } from "./rpc/request-listener.ts";
 import { Tokens } from "./rpc/tokens.ts";
 import { SettingSource } from "./setting-source.ts";
 import { openSqliteStore } from "./store/sqlite/sqlite-store.ts";
 import type { Store } from "./store/store.ts";
 import { Turns } from "./turns/turns.ts";
+
+const TOO_MANY_RESETS = "too many requests of its connection were reset before they were answered";
 
 /** A server that accepts connections. */
 export interface Server {
@@ -218,14 +223,16 @@ async function listenFor(
   log: Log,
 ): Promise<Listener> {
   const { listen: address, maxPromptBytes, maxAttachmentBytes } = config;
-  const { readerStallMs, maxStalledBytes } = config;
+  const readers = new Readers(config, closing, log);
+  const resets = new ResetLimits((session) => readers.endConnection(session, TOO_MANY_RESETS));
+  const limits = { ...config, resets };
   try {
-    return await listen(address, files.certificate?.current, config, log, (port) => {
-      const hosts = [...ownHosts(address.host, port), ...config.allowedHosts];
+    return await listen(address, files.certificate?.current, limits, log, (port) => {
+      const hosts = new Hosts(address.host, port, config.allowedHosts);
       const origins = new Origins(schemeOf(config), hosts, config.allowedOrigins);
-      const limits = { maxPromptBytes, maxAttachmentBytes, readerStallMs, maxStalledBytes };
+      const sizes = { maxPromptBytes, maxAttachmentBytes };
       const tokens = () => files.tokens?.current;
-      return requestListener({ turns, origins, tokens, ...limits, closing, log });
+      return requestListener({ turns, origins, tokens, ...sizes, readers, resets, log });
     });
   } catch (error) {
     const shown = `${bracketed(address.host)}:${address.port}`;

@@ -1,4 +1,5 @@
 import { callFailureOf } from "./call-failure.ts";
+import { SilenceError } from "./stream-call.ts";
 
 /** How long to wait before each try, and when to give up. All in milliseconds. */
 export interface BackOff {
@@ -10,7 +11,10 @@ export interface BackOff {
   readonly jitter: number;
   /** How long to keep trying a server that was heard before. */
   readonly giveUpMs: number;
-  /** How long to keep trying one that was never heard. */
+  /**
+   * How long to keep trying one that was never heard; at least three silences (`silenceMs`) where it takes a call and says
+   * nothing, for one of them alone may be longer than this.
+   */
   readonly firstGiveUpMs: number;
 }
 
@@ -23,10 +27,16 @@ export const DEFAULT_BACK_OFF: BackOff = {
   firstGiveUpMs: 30_000,
 };
 
+/** A server that was never heard is given so many silences: the calls behind the first one may be answered. */
+const FIRST_SILENCES = 3;
+
 /** Whether there is a connection, for how long there has been none, and when to try again. */
 export class Outage {
   readonly #backOff: BackOff;
+  readonly #silenceMs: number;
   #isHeard = false;
+  /** A call was taken, and nothing was said. */
+  #wasSilent = false;
   /** Since when nothing is heard, or was noticed not to be; undefined while there is a connection. */
   #since: number | undefined = performance.now();
   #isLost = false;
@@ -37,8 +47,10 @@ export class Outage {
   /** Those of them that are only worth so many tries. */
   #doubtful = 0;
 
-  constructor(backOff: BackOff) {
+  /** @param silenceMs - How long a call waits for a word, in milliseconds. */
+  constructor(backOff: BackOff, silenceMs: number) {
     this.#backOff = backOff;
+    this.#silenceMs = silenceMs;
   }
 
   /** Whether the server was ever heard. */
@@ -78,16 +90,25 @@ export class Outage {
    */
   failed(error: unknown): number | undefined {
     const { retries, leastDelayMs } = callFailureOf(error);
-    const { firstMs, longestMs, jitter, giveUpMs, firstGiveUpMs } = this.#backOff;
+    const { firstMs, longestMs, jitter } = this.#backOff;
     const now = performance.now();
     // From when it is noticed: a machine that slept through an outage has not tried for so long.
     this.#since ??= now;
     this.#isLost = true;
+    this.#wasSilent ||= error instanceof SilenceError;
     if (retries < Number.POSITIVE_INFINITY && ++this.#doubtful > retries) return undefined;
-    const leftMs = this.#since + (this.#isHeard ? giveUpMs : firstGiveUpMs) - now;
+    const leftMs = this.#since + this.#giveUpMs() - now;
     if (leftMs <= 0 || leastDelayMs > leftMs) return undefined;
     const grownMs = Math.min(firstMs * 2 ** this.#failures++, longestMs);
     const delayMs = grownMs * (1 - jitter * Math.random());
     return Math.max(Math.min(delayMs, leftMs), leastDelayMs);
+  }
+
+  #giveUpMs(): number {
+    const { giveUpMs, firstGiveUpMs } = this.#backOff;
+    if (this.#isHeard) return giveUpMs;
+    return this.#wasSilent
+      ? Math.max(firstGiveUpMs, FIRST_SILENCES * this.#silenceMs)
+      : firstGiveUpMs;
   }
 }

@@ -105,7 +105,8 @@ async function* readToEnd<M, T>(
   const leave = () => left.abort(signal?.reason);
   signal?.addEventListener("abort", leave);
   if (signal?.aborted) leave();
-  const outage = new Outage({ ...DEFAULT_BACK_OFF, ...options.backOff });
+  const { silenceMs = SILENCE_MS } = options;
+  const outage = new Outage({ ...DEFAULT_BACK_OFF, ...options.backOff }, silenceMs);
   try {
     for (;;) {
       const failure = yield* readCall(reading, outage, options, left.signal);

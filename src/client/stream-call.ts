@@ -2,8 +2,10 @@
 export class SilenceError extends Error {
   override readonly name = "SilenceError";
 
-  constructor(silenceMs: number) {
-    super(`nothing was heard for ${silenceMs / 1000} s`);
+  /** @param isFirst - Whether the call had brought nothing at all. */
+  constructor(silenceMs: number, isFirst: boolean) {
+    const hint = isFirst ? ": a proxy in between may be holding the answer back" : "";
+    super(`nothing was heard for ${silenceMs / 1000} s${hint}`);
   }
 }
 
@@ -16,6 +18,7 @@ export class StreamCall<M> {
   #timer: ReturnType<typeof setTimeout> | undefined;
   /** When the reader began to wait; undefined while it does not: its own slowness is no silence of the server. */
   #waitingSince: number | undefined;
+  #isHeard = false;
 
   /**
    * @param open - Makes the call; ends it when its signal aborts.
@@ -47,6 +50,7 @@ export class StreamCall<M> {
       this.#waitingSince = performance.now();
       const { done, value } = await this.#messages.next();
       this.#waitingSince = undefined;
+      this.#isHeard = true;
       return done ? undefined : value;
     } catch (error) {
       // A transport makes an error of its own of the reason.
@@ -86,7 +90,7 @@ export class StreamCall<M> {
       const waitedMs =
         this.#waitingSince === undefined ? 0 : performance.now() - this.#waitingSince;
       if (waitedMs < this.#silenceMs) this.#watch(this.#silenceMs - waitedMs);
-      else this.#controller.abort(new SilenceError(this.#silenceMs));
+      else this.#controller.abort(new SilenceError(this.#silenceMs, !this.#isHeard));
     }, inMs);
   }
 }

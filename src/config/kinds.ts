@@ -117,7 +117,7 @@ export const origins = list(
 
 /** Hosts as clients send them, in lower case. */
 export const hosts = list(
-  "hosts as clients name them, with the port where it is not the scheme's own",
+  "hosts as clients name them, with or without a port",
   z
     .string()
     .regex(/^[^/\s@]+$/)

@@ -1,7 +1,7 @@
 import type { Http2Session, ServerHttp2Session } from "node:http2";
 import type { Socket } from "node:net";
 import type { Log } from "../log.ts";
-import { ClosedConnections } from "./closed-connections.ts";
+import { PacedWarning } from "../paced-warning.ts";
 import { Connection, endsOf } from "./connection.ts";
 import { type ClosingReason, ConnectionPlaces } from "./connection-places.ts";
 import type { Heartbeats } from "./heartbeats.ts";
@@ -25,7 +25,7 @@ export class Connections {
   readonly #bySocket = new WeakMap<Socket, Connection>();
   readonly #bySession = new WeakMap<Http2Session, Connection>();
   readonly #places: ConnectionPlaces;
-  readonly #closed: ClosedConnections;
+  readonly #closed: PacedWarning;
   readonly #heartbeats: Heartbeats;
   readonly #timer: NodeJS.Timeout;
   #closing = false;
@@ -33,7 +33,7 @@ export class Connections {
   /** @param heartbeats - Is told of every connection and whether it is in use. */
   constructor(most: number, heartbeats: Heartbeats, log: Log) {
     this.#heartbeats = heartbeats;
-    this.#closed = new ClosedConnections(log);
+    this.#closed = new PacedWarning(log, "connections were closed", "closed");
     this.#places = new ConnectionPlaces(most, (connection, why) => this.#end(connection, why));
     this.#timer = setInterval(() => this.#endStrangers(), LOOK_MS).unref();
   }

@@ -13,6 +13,7 @@ import { type HttpVersion, readHttpVersion } from "./first-bytes.ts";
 import { Heartbeats } from "./heartbeats.ts";
 import type { HttpRequest, HttpResponse, RequestListener } from "./http.ts";
 import { RequestQueues } from "./request-queues.ts";
+import type { ResetLimits } from "./reset-limits.ts";
 
 /** Headers that have begun must end within it; before that there is the time that a connection has for its first request. */
 const HEADERS_MS = 10_000;
@@ -29,6 +30,8 @@ export interface ConnectionLimits {
   readonly maxConnections: number;
   /** How long a peer may be silent before it is asked, and how long it may take to answer, in milliseconds. */
   readonly pingMs: number;
+  /** What may be reset over HTTP/2. */
+  readonly resets: ResetLimits;
 }
 
 /** A port that accepts connections. */
@@ -63,14 +66,14 @@ type Speak = (socket: Socket, version: HttpVersion) => void;
 export async function listen(
   address: ListenAddress,
   certificate: Certificate | undefined,
-  { maxConnections, pingMs }: ConnectionLimits,
+  { maxConnections, pingMs, resets }: ConnectionLimits,
   log: Log,
   listenerFor: (port: number) => RequestListener,
 ): Promise<Listener> {
   let answer: RequestListener | undefined;
   const heartbeats = new Heartbeats(pingMs);
   const connections = new Connections(maxConnections, heartbeats, log);
-  const { speak, stop } = createSpeakers(connections, (...args) => answer?.(...args));
+  const { speak, stop } = createSpeakers(connections, resets, (...args) => answer?.(...args));
   const tls = certificate && createHandshaker(certificate, connections, speak);
   const receive = tls ? (socket: Socket) => tls.emit("connection", socket) : clearReceiver(speak);
   const server = createNetServer({ noDelay: true }, (socket) => {
@@ -119,6 +122,7 @@ function createHandshaker(
 /** Node's servers for either version. They never listen themselves. */
 function createSpeakers(
   connections: Connections,
+  resets: ResetLimits,
   answer: RequestListener,
 ): { speak: Speak; stop: () => void } {
   const queues = new RequestQueues(answer);
@@ -134,7 +138,10 @@ function createSpeakers(
   // Only this makes it keep its time-outs.
   http1.emit("listening");
   const http2 = createHttp2Server(http2Options, onRequest);
-  http2.on("session", (session) => connections.addSession(session));
+  http2.on("session", (session) => {
+    connections.addSession(session);
+    resets.watch(session);
+  });
   http2.on("checkContinue", (request: Http2ServerRequest, response: Http2ServerResponse) => {
     // Node would continue a stream that was reset meanwhile as well, which throws, and that nobody catches.
     if (!request.stream.closed) response.writeContinue();
@@ -157,9 +164,10 @@ const http1Options = {
 
 const http2Options = {
   settings: { maxConcurrentStreams: MAX_STREAMS_PER_CONNECTION },
-  // A client that opens streams and resets them; neither applies without the other (nodejs/node#54875).
-  streamResetBurst: 1000,
-  streamResetRate: 33,
+  // Node counts every reset of a connection, by default 33 a second, and cuts the connection with INTERNAL_ERROR: one that
+  // many share has as many readers who leave. `ResetLimits` counts what costs; this is above what can be answered at all.
+  streamResetBurst: 200_000,
+  streamResetRate: 20_000,
   maxSessionInvalidFrames: 100,
 };
 

@@ -1,4 +1,4 @@
-import { constants } from "node:http2";
+import { constants, type Http2Session } from "node:http2";
 import type { Socket } from "node:net";
 import type { BodyWriter } from "./body-writer.ts";
 import type { HttpRequest, HttpResponse } from "./http.ts";
@@ -42,11 +42,21 @@ export class Reader {
     return this.#controller.signal;
   }
 
+  /** The connection of HTTP/2 that it reads on; undefined: it is another, or closed. */
+  get session(): Http2Session | undefined {
+    return "stream" in this.#request ? this.#request.stream.session : undefined;
+  }
+
   /** The connection that it reads on; undefined where that is closed. */
   get socket(): Socket | undefined {
     if (!("stream" in this.#request)) return this.#request.socket;
-    const { session } = this.#request.stream;
+    const { session } = this;
     return session === undefined || session.destroyed ? undefined : session.socket;
+  }
+
+  /** Whether it was given the beginning of its response. */
+  get isAnswered(): boolean {
+    return this.#writer !== undefined;
   }
 
   /** Whether the server has ended it. */

@@ -1,3 +1,4 @@
+import type { Http2Session } from "node:http2";
 import type { Log } from "../log.ts";
 import type { HttpRequest, HttpResponse } from "./http.ts";
 import { Reader } from "./reader.ts";
@@ -18,6 +19,8 @@ const IDLE_MS = 1000;
 const LOOK_MS = 1000;
 /** A connection that has as much on its way tells by its acknowledgements whether its peer reads. */
 const BUFFERED_BYTES = 64 * 1024;
+/** How long the readers of a connection that has to go get to take their ends. */
+const CONNECTION_END_MS = 3000;
 
 /**
  * All readers, and an eye on those that do not read.
@@ -57,6 +60,27 @@ export class Readers {
     const everyMs = Math.min(LOOK_MS, this.#limits.readerStallMs / 5);
     this.#timer ??= setInterval(() => void this.#look(), everyMs).unref();
     return reader;
+  }
+
+  /**
+   * Ends a connection of HTTP/2 that has to go, and first says so (GOAWAY): no request is taken on it any more, and its
+   * streams end behind what was given to them so far. Whoever has not taken that in time is reset.
+   */
+  endConnection(session: Http2Session, why: string): void {
+    if (session.closed) return;
+    this.#log.warn("a connection was ended", { why });
+    session.close();
+    const ending = new StreamEnding(why);
+    for (const reader of this.#on(session)) reader.end(ending);
+    const timer = setTimeout(() => {
+      for (const reader of this.#on(session)) if (reader.isAnswered) reader.reset(ending);
+      session.destroy();
+    }, CONNECTION_END_MS).unref();
+    session.once("close", () => clearTimeout(timer));
+  }
+
+  #on(session: Http2Session): Reader[] {
+    return [...this.#open].filter((reader) => reader.session === session);
   }
 
   #remove(reader: Reader): void {

@@ -1,16 +1,25 @@
 import { createContextKey, createContextValues, type HandlerContext } from "@connectrpc/connect";
+import { Health } from "../../gen/health/v1/health_pb.ts";
 import type { HttpRequest } from "../edge/http.ts";
 import type { Reader } from "../edge/reader.ts";
 import { Refusal } from "../errors.ts";
-import type { Origins, RequestOrigin } from "./origins.ts";
+import type { OriginRefusal, RequestOrigin } from "./origins.ts";
 import type { Tokens } from "./tokens.ts";
 
 /** Everyone, where the server knows no tokens: only this machine can reach it then. */
 const LOCAL_PRINCIPAL = "local";
 
+/** Whether a request may be made: by whom, or why not. */
+export type Admission = { readonly principal: string } | { readonly refusal: Refusal };
+
+/** Who asks without a token for what anyone may know. No principal's name has a space. */
+const PROBE = "a probe";
+
+/** When somebody who left too many requests may make one again. */
+const RETRY_MS = 1000;
+
 const principalKey = createContextKey<string | undefined>(undefined);
-const originKey = createContextKey<RequestOrigin | undefined>(undefined);
-const authorizationKey = createContextKey<string | null>(null);
+const admissionKey = createContextKey<Admission | undefined>(undefined);
 const admittedKey = createContextKey<() => void>(() => {});
 const readerKey = createContextKey<Reader | undefined>(undefined);
 
@@ -33,17 +42,37 @@ export function readerOf(context: HandlerContext): Reader {
  *
  * @param admitted - Is called where it is admitted.
  */
-export function contextValuesOf(
-  request: HttpRequest,
-  origin: RequestOrigin,
-  reader: Reader,
-  admitted: () => void,
-) {
+export function contextValuesOf(admission: Admission, reader: Reader, admitted: () => void) {
   return createContextValues()
-    .set(originKey, origin)
-    .set(authorizationKey, authorizationOf(request))
+    .set(admissionKey, admission)
     .set(readerKey, reader)
     .set(admittedKey, admitted);
+}
+
+/**
+ * Decides on a request by its headers alone.
+ *
+ * @param stranger - Why it is refused for where it comes from; undefined: it is not.
+ * @param isOver - Whether a principal left too many requests before they were answered.
+ */
+export function admissionOf(
+  request: HttpRequest,
+  stranger: OriginRefusal | undefined,
+  tokens: Tokens | undefined,
+  isOver: (principal: string) => boolean,
+): Admission {
+  if (stranger !== undefined) {
+    return { refusal: new Refusal("ORIGIN_NOT_ALLOWED", stranger.message) };
+  }
+  const principal =
+    tokens === undefined ? LOCAL_PRINCIPAL : tokens.principalOf(authorizationOf(request));
+  if (principal === undefined) {
+    const message = "the request carries no bearer token that this server knows";
+    return { refusal: new Refusal("UNAUTHENTICATED", message) };
+  }
+  if (!isOver(principal)) return { principal };
+  const message = "too many requests of this principal were reset before they were answered";
+  return { refusal: new Refusal("TOO_MANY_REQUESTS", message, { retryAfterMs: RETRY_MS }) };
 }
 
 /** The one Authorization header. Of two nobody can say which a proxy has looked at: null, as for none. */
@@ -63,22 +92,22 @@ export function originOf(request: HttpRequest, host: string): RequestOrigin {
 /**
  * Lets a request through to its handler, before any of its body is read, or refuses it.
  *
- * @throws Refusal ORIGIN_NOT_ALLOWED or UNAUTHENTICATED.
+ * @throws Refusal ORIGIN_NOT_ALLOWED, UNAUTHENTICATED or TOO_MANY_REQUESTS.
  */
-export function admit(context: HandlerContext, origins: Origins, tokens: Tokens | undefined): void {
-  const origin = context.values.get(originKey) ?? { host: undefined, origin: null };
-  const refusal = origins.refusalOf(origin);
-  if (refusal !== undefined) throw new Refusal("ORIGIN_NOT_ALLOWED", refusal);
-  const principal =
-    tokens === undefined
-      ? LOCAL_PRINCIPAL
-      : tokens.principalOf(context.values.get(authorizationKey));
-  if (principal === undefined) {
-    throw new Refusal(
-      "UNAUTHENTICATED",
-      "the request carries no bearer token that this server knows",
-    );
+export function admit(context: HandlerContext): void {
+  const admission = context.values.get(admissionKey);
+  if (admission === undefined) throw new Error("a request came without its admission");
+  if ("refusal" in admission) {
+    if (!isOpenToProbes(context, admission.refusal)) throw admission.refusal;
+    // Its connection stays a stranger's.
+    context.values.set(principalKey, PROBE);
+    return;
   }
-  context.values.set(principalKey, principal);
+  context.values.set(principalKey, admission.principal);
   context.values.get(admittedKey)();
+}
+
+/** Whoever watches over servers has no token of each: whether one serves is all that it learns. */
+function isOpenToProbes({ method }: HandlerContext, { reason }: Refusal): boolean {
+  return method === Health.method.check && reason === "UNAUTHENTICATED";
 }

@@ -1,5 +1,5 @@
-import { hostname, networkInterfaces } from "node:os";
 import { cors } from "@connectrpc/connect";
+import type { Hosts } from "./hosts.ts";
 
 /** What of a request tells where it comes from. */
 export interface RequestOrigin {
@@ -9,41 +9,53 @@ export interface RequestOrigin {
   readonly origin: string | null;
 }
 
+/** Why a request is refused for where it comes from. */
+export interface OriginRefusal {
+  /** For whoever called. */
+  readonly message: string;
+  /** What lets it in, for the operator: a setting with its value. */
+  readonly mend: string;
+}
+
 /** How long a browser may keep the answer to a preflight; two hours is the most that Chromium takes. */
 const PREFLIGHT_SECONDS = 7200;
 const TOLD_LENGTH = 256;
 
 /**
- * The hosts by which the server may be called and the origins of pages that may call it, compared exactly.
+ * The hosts by which the server may be called, and the origins of pages that may call it, compared exactly.
  *
  * A page elsewhere has another Origin, and a name that was rebound to this machine's address has another Host: neither
  * gets past, whatever the page sends.
  */
 export class Origins {
   readonly #scheme: "http" | "https";
-  readonly #hosts: ReadonlySet<string>;
+  readonly #hosts: Hosts;
   readonly #origins: ReadonlySet<string>;
 
   /** @param scheme - What the server itself serves, whatever a proxy in front of it does. */
-  constructor(scheme: "http" | "https", hosts: readonly string[], origins: readonly string[]) {
+  constructor(scheme: "http" | "https", hosts: Hosts, origins: readonly string[]) {
     this.#scheme = scheme;
-    this.#hosts = new Set(hosts.map((host) => host.toLowerCase()));
+    this.#hosts = hosts;
     this.#origins = new Set(origins);
   }
 
   /** Why a request is refused; undefined: it is not. */
-  refusalOf(request: RequestOrigin): string | undefined {
+  refusalOf(request: RequestOrigin): OriginRefusal | undefined {
     const host = request.host?.toLowerCase() ?? "";
     if (!this.#hosts.has(host)) {
-      return `the host ${told(host)} is not one of this server's: see BREAKGLASS_ALLOWED_HOSTS`;
+      const message = `the host ${told(host)} is not one of this server's: see BREAKGLASS_ALLOWED_HOSTS`;
+      return { message, mend: `BREAKGLASS_ALLOWED_HOSTS=${cut(host)}` };
     }
     if (this.#allows(request)) return undefined;
     const origin = request.origin ?? "";
+    const mend = `BREAKGLASS_ALLOWED_ORIGINS=${cut(origin)}`;
     const own = `${this.#scheme}://${host}`;
     if (origin === `http://${host}` || origin === `https://${host}`) {
-      return `the origin ${told(origin)} is not this server's own, which is ${told(own)}: where a proxy ends TLS in front of it, name the page's origin in BREAKGLASS_ALLOWED_ORIGINS`;
+      const message = `the origin ${told(origin)} is not this server's own, which is ${told(own)}: where a proxy ends TLS in front of it, name the page's origin in BREAKGLASS_ALLOWED_ORIGINS`;
+      return { message, mend };
     }
-    return `the origin ${told(origin)} is not allowed: see BREAKGLASS_ALLOWED_ORIGINS`;
+    const message = `the origin ${told(origin)} is not allowed: see BREAKGLASS_ALLOWED_ORIGINS`;
+    return { message, mend };
   }
 
   /** The headers that let a page read an answer, or send a request; none where the page may not. */
@@ -54,6 +66,8 @@ export class Origins {
       vary: "origin",
       "access-control-allow-origin": origin,
       "access-control-expose-headers": cors.exposedHeaders.join(", "),
+      // A page may know which HTTP its calls went over: a client warns of HTTP/1.1's few connections.
+      "timing-allow-origin": origin,
     };
     if (!preflight) return headers;
     return {
@@ -73,41 +87,9 @@ export class Origins {
 
 /** It is answered in a header: one as long as a request's may be is too long for that. */
 function told(name: string): string {
-  const cut = name.length > TOLD_LENGTH ? `${name.slice(0, TOLD_LENGTH)}…` : name;
-  return JSON.stringify(cut);
+  return JSON.stringify(cut(name));
 }
 
-const LOOPBACK_NAMES = ["localhost", "127.0.0.1", "[::1]"];
-
-/** The names by which a server that listens on `host` and `port` is called, besides those that were configured. */
-export function ownHosts(host: string, port: number): string[] {
-  const names = isAnyAddress(host)
-    ? [
-        ...LOOPBACK_NAMES,
-        hostname(),
-        ...Object.values(networkInterfaces()).flatMap((list) =>
-          (list ?? []).map((entry) => bracketed(entry.address)),
-        ),
-      ]
-    : isLoopback(host)
-      ? [...LOOPBACK_NAMES, bracketed(host)]
-      : [bracketed(host)];
-  // Clients leave a scheme's own port out.
-  return names.flatMap((name) =>
-    port === 80 || port === 443 ? [name, `${name}:${port}`] : [`${name}:${port}`],
-  );
-}
-
-/** Whether only this machine can reach a host. */
-export function isLoopback(host: string): boolean {
-  return host === "localhost" || host === "::1" || /^127\.\d+\.\d+\.\d+$/.test(host);
-}
-
-/** An address as it stands in a URL. */
-export function bracketed(address: string): string {
-  return address.includes(":") ? `[${address}]` : address;
-}
-
-function isAnyAddress(host: string): boolean {
-  return host === "0.0.0.0" || host === "::";
+function cut(name: string): string {
+  return name.length > TOLD_LENGTH ? `${name.slice(0, TOLD_LENGTH)}…` : name;
 }

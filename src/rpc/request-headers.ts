@@ -1,21 +1,29 @@
 import type { HttpRequest } from "../edge/http.ts";
+import { MAX_TIMER_MS } from "../stream/long-timer.ts";
 import { wireFormatOf } from "./wire-format.ts";
 
-/** The furthest that a timer reaches; one that is set for later fires at once. */
-const MAX_TIMER_MS = 2 ** 31 - 1;
 /** Longer than every value that the framework knows: what is cut to it is as wrong as it was. */
 const TOLD_LENGTH = 64;
 /** Of no case, by RFC 9110, and told in the error where they are unknown. */
 const ENCODINGS = ["content-encoding", "connect-content-encoding", "grpc-encoding"];
 const UNIT_MS: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000, S: 1000, m: 1 };
 
-/** A request's headers as the framework takes them: it is strict about case, trusting about time, and repeats them in errors. */
-export function headersOf(request: HttpRequest): Headers {
+/**
+ * A request's headers as the framework takes them: it is strict about case, trusting about time, and repeats them in errors.
+ * A deadline that none of its timers reaches is left out: see {@link farDeadlineOf}.
+ *
+ * @param instead - What the request says elsewhere, in place of its headers of those names.
+ */
+export function headersOf(
+  request: HttpRequest,
+  instead: Readonly<Record<string, string>> = {},
+): Headers {
   const headers = new Headers();
   for (const [name, value] of Object.entries(request.headers)) {
     if (name.startsWith(":") || value === undefined) continue;
     for (const item of typeof value === "string" ? [value] : value) headers.append(name, item);
   }
+  for (const [name, value] of Object.entries(instead)) headers.set(name, value);
   headers.set("content-type", wireFormatOf(headers.get("content-type"))?.mediaType ?? "unknown");
   // Of the body as it came, which is not the one that the framework reads.
   headers.delete("content-length");
@@ -25,6 +33,15 @@ export function headersOf(request: HttpRequest): Headers {
     isReached(connectTimeoutMs(text)) ? told(text) : null,
   );
   return headers;
+}
+
+/** A deadline that is further than a timer reaches, in milliseconds from now. Undefined: there is none, or a nearer one. */
+export function farDeadlineOf({ headers }: HttpRequest): number | undefined {
+  const texts = [headers["grpc-timeout"], headers["connect-timeout-ms"]];
+  const [grpc, connect] = texts.map((text) => (typeof text === "string" ? text : ""));
+  // Whichever protocol it is: the other's header has no place in it.
+  const ms = Math.max(grpcTimeoutMs(grpc!) || 0, connectTimeoutMs(connect!) || 0);
+  return isReached(ms) ? undefined : ms;
 }
 
 /** @param to - Null: without it. */
@@ -40,7 +57,7 @@ function told(value: string): string {
   return value.slice(0, TOLD_LENGTH);
 }
 
-/** Whether a deadline is to be kept here; one that no timer reaches is the client's own to keep. What is malformed is told so. */
+/** Whether the framework keeps a deadline. What is malformed is told so. */
 function isReached(timeoutMs: number): boolean {
   return !(timeoutMs > MAX_TIMER_MS);
 }

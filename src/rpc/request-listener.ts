@@ -1,41 +1,47 @@
-import { createConnectRouter } from "@connectrpc/connect";
+import type { DescMethod } from "@bufbuild/protobuf";
+import type { ContextValues } from "@connectrpc/connect";
 import type { UniversalServerRequest } from "@connectrpc/connect/protocol";
-import { BreakglassService } from "../../gen/breakglass/v1/breakglass_service_pb.ts";
 import type { HttpRequest, HttpResponse, RequestListener } from "../edge/http.ts";
 import type { Reader } from "../edge/reader.ts";
-import { type ReaderLimits, Readers } from "../edge/readers.ts";
+import type { Readers } from "../edge/readers.ts";
 import { bodyLimits, RequestBodies } from "../edge/request-body.ts";
 import { type RequestTarget, targetOf } from "../edge/request-target.ts";
+import type { ResetLimits } from "../edge/reset-limits.ts";
+import { streamedBody } from "../edge/streamed-body.ts";
 import type { Log } from "../log.ts";
+import { PacedWarning } from "../paced-warning.ts";
 import type { Turns } from "../turns/turns.ts";
-import { admit, contextValuesOf, originOf } from "./admission.ts";
-import { breakglassService } from "./breakglass-service.ts";
+import { admissionOf, contextValuesOf, originOf } from "./admission.ts";
+import { deadlineSignal } from "./far-deadline.ts";
+import { getCallOf } from "./get-call.ts";
 import { largestMessageLimits } from "./message-limits.ts";
-import type { Origins, RequestOrigin } from "./origins.ts";
+import type { OriginRefusal, Origins } from "./origins.ts";
 import { headersOf } from "./request-headers.ts";
-import { ACCEPTED_COMPRESSION, RequestMessages, type RequestToRead } from "./request-messages.ts";
+import { RequestMessages, type RequestToRead } from "./request-messages.ts";
 import type { RequestLimits } from "./request-rules.ts";
 import { respond, respondEmpty } from "./respond.ts";
+import { createHandlers } from "./router.ts";
 import { statusOf } from "./status.ts";
 import type { Tokens } from "./tokens.ts";
-
-const MIB = 1024 * 1024;
+import { respondUnknown } from "./unknown-method.ts";
 
 /** What requests are answered with. */
-export interface RequestListenerOptions extends ReaderLimits, RequestLimits {
+export interface RequestListenerOptions extends RequestLimits {
   readonly turns: Turns;
   readonly origins: Origins;
   /** Those of the moment, asked for with each request. Undefined: everyone is `local`. */
   readonly tokens: () => Tokens | undefined;
-  /** When it aborts every open stream ends with STREAM_ENDED. */
-  readonly closing: AbortSignal;
+  /** Those of all responses. */
+  readonly readers: Readers;
+  readonly resets: ResetLimits;
   readonly log: Log;
 }
 
 /** Answers HTTP requests of either version: gRPC, gRPC-Web and Connect, and the preflights of browsers. */
 export function requestListener(options: RequestListenerOptions): RequestListener {
-  const { origins } = options;
+  const { origins, log } = options;
   const rpc = rpcListener(options);
+  const strangers = new PacedWarning(log, "requests were refused: to allow them, set", "refused");
   return (request, response, admitted) => {
     // A late write's error; that the connection is gone is heard of from its end.
     response.on("error", () => {});
@@ -48,10 +54,11 @@ export function requestListener(options: RequestListenerOptions): RequestListene
     const preflight = request.method === "OPTIONS";
     const headers = origins.corsHeaders(origin, preflight);
     for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
+    const refusal = origins.refusalOf(origin);
+    if (refusal !== undefined) strangers.count(refusal.mend);
     if (preflight) {
-      const status = origins.refusalOf(origin) === undefined ? 204 : 403;
-      void respondEmpty(status, request, response);
-    } else rpc({ request, response, target, origin, admitted });
+      void respondEmpty(refusal === undefined ? 204 : 403, request, response);
+    } else rpc({ request, response, target, refusal, admitted });
   };
 }
 
@@ -60,30 +67,37 @@ interface Call {
   readonly request: HttpRequest;
   readonly response: HttpResponse;
   readonly target: RequestTarget;
-  readonly origin: RequestOrigin;
+  /** Why it is refused for where it comes from. */
+  readonly refusal: OriginRefusal | undefined;
   readonly admitted: () => void;
 }
 
 /** Does what connect-node's adapter does, but for reading (`RequestBodies`) and writing (`respond`). */
 function rpcListener(options: RequestListenerOptions): (call: Call) => void {
-  const { log } = options;
-  const { handlers } = createRouter(options);
-  const handlersByPath = new Map(handlers.map((handler) => [handler.requestPath, handler]));
-  const readers = new Readers(options, options.closing, log);
+  const { log, tokens, readers, resets } = options;
+  const isOver = (principal: string) => resets.isOver(principal);
+  const handlers = createHandlers(options);
   const messages = new RequestMessages(options, log);
   const { binaryBytes, jsonBytes } = largestMessageLimits(options);
   const bodies = new RequestBodies(bodyLimits(binaryBytes, jsonBytes));
   return (call) => {
-    const { request, response, target } = call;
-    const handle = handlersByPath.get(target.path.split("?", 1)[0] ?? "");
+    const { request, response, target, refusal } = call;
+    const path = target.path.split("?", 1)[0] ?? "";
+    const handle = handlers.get(path);
     if (handle === undefined) {
-      void respondEmpty(404, request, response);
+      void respondUnknown(path, request, response);
       return;
     }
+    const admission = admissionOf(request, refusal, tokens(), isOver);
+    if ("principal" in admission) resets.setPrincipal(request, admission.principal);
     const reader = readers.add(request, response);
+    const isDialogue = handle.method.methodKind === "bidi_streaming";
     const body = bodies.of(request);
-    const asked = universalRequest(call, reader, withStatus(body, log));
-    handle({ ...asked, body: messages.read(handle.method, asked) })
+    const values = contextValuesOf(admission, reader, call.admitted);
+    const received = withStatus(isDialogue ? streamedBody(request) : body, log);
+    const asked = universalRequest(call, handle.method, reader, received, values);
+    // The framework reads the messages of a dialogue itself, one by one.
+    handle(isDialogue ? asked : { ...asked, body: messages.read(handle.method, asked) })
       // What was read has become an answer, or the first message of one.
       .finally(() => body.release())
       .then((answer) => respond(answer, request, response, reader))
@@ -94,41 +108,34 @@ function rpcListener(options: RequestListenerOptions): (call: Call) => void {
   };
 }
 
-function createRouter(options: RequestListenerOptions) {
-  const { turns, origins, tokens, log } = options;
-  const router = createConnectRouter({
-    acceptCompression: [...ACCEPTED_COMPRESSION],
-    requestGate: (context) => {
-      try {
-        admit(context, origins, tokens());
-      } catch (error) {
-        throw statusOf(error, log);
-      }
-    },
-    // Responses are bounded to 3 MiB where they are made; this is what grpc-js takes by default.
-    writeMaxBytes: 4 * MIB,
-  });
-  return router.service(BreakglassService, breakglassService(turns, options, log));
-}
-
 type Asked = UniversalServerRequest & Pick<RequestToRead, "body" | "contextValues">;
 
 function universalRequest(
-  { request, target, origin, admitted }: Call,
+  { request, response, target }: Call,
+  called: DescMethod,
   reader: Reader,
   body: AsyncIterable<Uint8Array>,
+  contextValues: ContextValues,
 ): Asked {
   const { method = "", httpVersion } = request;
   const base = `${"encrypted" in request.socket ? "https" : "http"}://${target.host}`;
+  const url = new URL(target.path, base);
+  const get = method === "GET" ? getCallOf(called, url) : undefined;
+  // What it is answered with is of the moment.
+  if (get !== undefined) response.setHeader("cache-control", "no-store");
   return {
     httpVersion,
-    method,
-    url: new URL(target.path, base).toString(),
-    header: headersOf(request),
-    body,
-    signal: reader.signal,
-    contextValues: contextValuesOf(request, origin, reader, admitted),
+    method: get === undefined ? method : "POST",
+    url: url.toString(),
+    header: headersOf(request, get?.headers),
+    body: get === undefined ? body : onePiece(get.body),
+    signal: deadlineSignal(request, response, reader.signal),
+    contextValues,
   };
+}
+
+async function* onePiece(bytes: Uint8Array) {
+  yield bytes;
 }
 
 /** What reading a body throws, as the framework tells a client. */

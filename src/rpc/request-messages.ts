@@ -27,8 +27,19 @@ const INLINE_BYTES = 64 * 1024;
 
 const messageKey = createContextKey<Message | undefined>(undefined);
 
+type Method = (message: never, context: HandlerContext) => unknown;
+
+/** The same methods, each given the message of its request in place of what the framework read. */
+export function withReadMessages<M extends Record<string, Method>>(methods: M): M {
+  const wrapped = Object.entries(methods).map(([name, method]) => [
+    name,
+    (_standIn: never, context: HandlerContext) => method(takeMessage(context) as never, context),
+  ]);
+  return Object.fromEntries(wrapped) as M;
+}
+
 /** The message of a request, as it was read; once, for a stream would keep its attachments until it ends. */
-export function takeMessage(context: HandlerContext): Message {
+function takeMessage(context: HandlerContext): Message {
   const message = context.values.get(messageKey);
   if (message === undefined) throw new Error("a request reached its handler without its message");
   context.values.delete(messageKey);

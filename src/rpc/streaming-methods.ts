@@ -46,6 +46,7 @@ export function streamingMethods(turns: Turns, runRules: RunTurnRules, log: Log)
   ) {
     const { signal } = context;
     const reader = readerOf(context);
+    passAtOnce(context);
     try {
       const { turnId, from, place } = await asked;
       const principal = principalOf(context);
@@ -100,6 +101,7 @@ export function streamingMethods(turns: Turns, runRules: RunTurnRules, log: Log)
     /** Of low volume: it goes through the framework, message by message. */
     async *watchSession(message: WatchSessionRequest, context: HandlerContext) {
       const { signal } = context;
+      passAtOnce(context);
       try {
         const { sessionId, afterCursor } = validate(watchSessionRules, message);
         let cursor = afterCursor;
@@ -114,6 +116,11 @@ export function streamingMethods(turns: Turns, runRules: RunTurnRules, log: Log)
       }
     },
   };
+}
+
+/** A proxy that gathers answers (nginx with nothing but `proxy_pass`) is told not to gather this one. */
+function passAtOnce({ responseHeader }: HandlerContext): void {
+  responseHeader.set("x-accel-buffering", "no");
 }
 
 /** The same promise: who is to await it may come later than its failure, or never. */

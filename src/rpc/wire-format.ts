@@ -1,3 +1,5 @@
+import { MIMEType } from "node:util";
+
 /** How a request is written, as its media type tells. */
 export interface WireFormat {
   /** In lower case and without parameters. */
@@ -29,18 +31,24 @@ const FORMATS: ReadonlyMap<string, WireFormat> = new Map(
 );
 
 /**
- * What a request's media type says, in whichever case it is written; undefined: it is none of ours.
+ * What a request's media type says, in whichever case it is written and with whatever parameters (RFC 9110, 8.3.1);
+ * undefined: it is none of ours, or its text is not UTF-8.
  *
  * The only reading of that header: two that differ would take the same bytes for different things.
  */
 export function wireFormatOf(contentType: string | null): WireFormat | undefined {
-  const [type = "", ...parameters] = (contentType ?? "")
-    .toLowerCase()
-    .split(";")
-    .map((part) => part.trim());
-  return parameters.every((parameter) => /^charset="?utf-?8"?$/.test(parameter))
-    ? FORMATS.get(type)
-    : undefined;
+  const type = parsed(contentType ?? "");
+  const charset = type?.params.get("charset") ?? "utf-8";
+  return type !== undefined && /^utf-?8$/i.test(charset) ? FORMATS.get(type.essence) : undefined;
+}
+
+/** Undefined: it is no media type. */
+function parsed(contentType: string): MIMEType | undefined {
+  try {
+    return new MIMEType(contentType);
+  } catch {
+    return undefined;
+  }
 }
 
 function enveloped(mediaType: string, encodingHeader: string): WireFormat {

@@ -269,6 +269,8 @@ export interface StoreMethods extends Leases {
    * was none. REQUEST_ID_REUSED where it was for something else; NOT_FOUND where its turn was deleted.
    */
   findSteer(turnId: string, request: SteerRequest): Promise<number | undefined>;
+  /** Writes to disk what is there already: whoever asks learns whether the store takes writes. */
+  checkWritable(epoch: number): Promise<void>;
   /** Records a process that is to be started. */
   recordProcess(process: LeftProcess, epoch: number): Promise<void>;
   /** Records that nothing is left of a process and what it started. Idempotent. */

@@ -8,6 +8,7 @@ import { takeOver, takeOverTurns } from "./recovery.ts";
 import { RemoteTurns } from "./remote-turn.ts";
 import { Removals } from "./removals.ts";
 import { retain } from "./retention.ts";
+import { Serving } from "./serving.ts";
 import { SessionCommands } from "./session-commands.ts";
 import type { SessionNews } from "./session-watch.ts";
 import type { ReadFrom } from "./subscription.ts";
@@ -32,6 +33,8 @@ export interface TurnsOptions
 
 /** All sessions and turns: what runs, here or on another server, and what is on record. */
 export class Turns {
+  /** Whether new turns can be taken. */
+  readonly serving: Serving;
   readonly #options: TurnsOptions;
   readonly #unended: UnendedTurns;
   readonly #sessions: ActiveSessions;
@@ -51,6 +54,7 @@ export class Turns {
     const { store, agent, log, maxConcurrentTurns } = options;
     const unended = new UnendedTurns(store, maxConcurrentTurns);
     this.#unended = unended;
+    this.serving = new Serving(store, this.#closing.signal);
     const recentEvents = new RecentEventsBudget();
     this.#sessions = new ActiveSessions({ ...options, recentEvents, unended });
     this.#commands = new TurnCommands({ ...options, unended, remote: new RemoteTurns(store) });

@@ -2,11 +2,13 @@ import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { type Browser, chromium } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { makeCertificate } from "../security/certificate.ts";
 import { startCuttingProxy } from "../support/cutting-proxy.ts";
 import { collect, durable } from "../support/events.ts";
 import { createGate, script } from "../support/gate.ts";
 import { type PageServer, servePage } from "../support/page-server.ts";
 import { connect } from "../support/protocols.ts";
+import { createTestEnvironment } from "../support/test-environment.ts";
 import { startTestServer } from "../support/test-server.ts";
 
 const CHROMIUM = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].find(
@@ -80,6 +82,31 @@ describe.skipIf(isMissing)(`the client in a browser${missing}`, () => {
       });
       const { sessions } = await direct.client.listSessions({});
       expect(sessions.map(({ turnCount }) => turnCount)).toEqual([1]);
+    },
+  );
+
+  it.each([
+    ["http", 5, []],
+    ["http", 6, [expect.stringMatching(/^breakglass: ListSessions waits: 6 streams are open/)]],
+    ["https", 6, []],
+  ] as const)(
+    "warns over %s, where %d streams are open, of connections that are used up: %j",
+    async (scheme, streams, warnings) => {
+      await using running = new AsyncDisposableStack();
+      const files = running.use(await createTestEnvironment());
+      const tls = scheme === "https" ? makeCertificate(files.root) : {};
+      const settings = { ...tls, BREAKGLASS_ALLOWED_ORIGINS: pages.origin };
+      const server = running.use(await startTestServer(settings));
+      const page = await browser.newPage({ ignoreHTTPSErrors: true });
+      running.defer(() => page.close());
+      await page.goto(pages.origin);
+      const gate = createGate(server.root);
+      const seen = await page.evaluate(
+        ([url, prompt, count]) => window.warningsInPage(url, prompt, count),
+        [server.url, gate.step, streams] as const,
+      );
+      expect(seen).toEqual(warnings);
+      gate.open();
     },
   );
 });

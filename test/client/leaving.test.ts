@@ -5,6 +5,8 @@ import type { HandlerContext } from "@connectrpc/connect";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { describe, expect, it } from "vitest";
 import { TurnState } from "../../gen/breakglass/v1/event_pb.ts";
+import type { ConnectionChange } from "../../src/client/resuming-stream.ts";
+import { SilenceError } from "../../src/client/stream-call.ts";
 import { streamTurn } from "../../src/client/stream-turn.ts";
 import { checkpoint, response, startServiceDouble, TURN_ID } from "../commands/service-double.ts";
 import { eventually } from "../support/processes.ts";
@@ -148,6 +150,45 @@ describe("giving up", () => {
     const read = Array.fromAsync(streamTurn(connection.client, { attach }, options));
     await expect(read).rejects.toMatchObject({ code: Code.Unavailable });
     expect(losses).toBeGreaterThan(1);
+  });
+
+  it("does not come because the first call is silent for longer than that: it is made again", async () => {
+    let calls = 0;
+    await using service = await startServiceDouble({
+      async *attachTurn(_request, { signal }) {
+        if (++calls < 3) await new Promise((resolve) => signal.addEventListener("abort", resolve));
+        yield checkpoint();
+        yield response({ case: "result", value: {} }, 1);
+      },
+    });
+    using connection = connect(service.url);
+    const losses: unknown[] = [];
+    const options = {
+      backOff: { ...AT_ONCE, firstGiveUpMs: 1 },
+      silenceMs: 300,
+      onConnection: (change: ConnectionChange) => {
+        if (change.state === "lost") losses.push(change.error);
+      },
+    };
+    const events = await Array.fromAsync(streamTurn(connection.client, { attach }, options));
+    expect(events.at(-1)?.kind.case).toBe("result");
+    expect(losses).toEqual([expect.any(SilenceError), expect.any(SilenceError)]);
+    expect(String(losses[0])).toContain("a proxy in between may be holding the answer back");
+  });
+
+  it("comes after three silences of a server that was never heard", async () => {
+    let calls = 0;
+    await using service = await startServiceDouble({
+      async *attachTurn(_request, { signal }) {
+        calls++;
+        await new Promise((resolve) => signal.addEventListener("abort", resolve));
+      },
+    });
+    using connection = connect(service.url);
+    const options = { backOff: { ...AT_ONCE, firstGiveUpMs: 1 }, silenceMs: 200 };
+    const read = Array.fromAsync(streamTurn(connection.client, { attach }, options));
+    await expect(read).rejects.toThrow(SilenceError);
+    expect(calls).toBe(3);
   });
 
   it("comes after the time for a server that was heard, counted from its last word", async () => {

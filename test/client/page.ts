@@ -47,10 +47,32 @@ async function streamInPage(
   return { turnId, sequences, lastKind, losses, isSecureContext };
 }
 
+/** Runs in the page: reads so many turns at once, then lists the sessions. Answers what the client warned of by then. */
+async function warningsInPage(baseUrl: string, prompt: string, streams: number): Promise<string[]> {
+  const warnings: string[] = [];
+  const onWarning = (message: string) => void warnings.push(message);
+  const client = createBreakglassClient(createConnectTransport({ baseUrl }), { onWarning });
+  // It tells the browser which HTTP is spoken.
+  await client.listSessions({});
+  const leave = new AbortController();
+  const readers = Array.from({ length: streams }, () =>
+    client.runTurn({ prompt }, { signal: leave.signal })[Symbol.asyncIterator](),
+  );
+  await Promise.all(readers.map((reader) => reader.next()));
+  const call = client.listSessions({}, { signal: leave.signal });
+  if (streams < 6) await call;
+  call.catch(() => {});
+  const seen = [...warnings];
+  leave.abort();
+  return seen;
+}
+
 declare global {
   interface Window {
     streamInPage: typeof streamInPage;
+    warningsInPage: typeof warningsInPage;
   }
 }
 
 window.streamInPage = streamInPage;
+window.warningsInPage = warningsInPage;

@@ -57,13 +57,13 @@ describe("plain HTTP", () => {
 
   it("knows no other paths and methods", async () => {
     expect((await fetch(`${server.url}/`)).status).toBe(404);
-    expect((await post("NoSuchMethod", "{}")).status).toBe(404);
-    expect((await fetch(`${server.url}${SERVICE}/GetTurn`)).status).toBe(405);
+    expect((await post("NoSuchMethod", "{}")).status).toBe(501);
+    expect((await fetch(`${server.url}${SERVICE}/CancelTurn`)).status).toBe(405);
   });
 
   it.each([
     ["a name that was rebound", { host: "evil.example" }],
-    ["the port of another server", { host: "127.0.0.1:1" }],
+    ["an address that is not loopback's", { host: "10.0.0.1:7433" }],
     ["a page elsewhere", { origin: "https://evil.example" }],
     ["a page of a file", { origin: "null" }],
     ["a page under the allowed one's name", { origin: "https://ops.example.evil.example" }],

@@ -1,27 +1,48 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { isLoopback, Origins, ownHosts } from "../../src/rpc/origins.ts";
+import { Hosts, isLoopback, ownHosts } from "../../src/rpc/hosts.ts";
+import { Origins } from "../../src/rpc/origins.ts";
 
 const ORIGIN = "https://ops.example";
-const origins = new Origins("http", [...ownHosts("127.0.0.1", 7433), "Proxy.Example"], [ORIGIN]);
+const hosts = new Hosts("127.0.0.1", 7433, ["Proxy.Example", "Gate.Example:8443"]);
+const origins = new Origins("http", hosts, [ORIGIN]);
 const asked = (host: string | undefined, origin: string | null = null) =>
   origins.refusalOf({ host, origin }) === undefined;
 
 describe("Origins", () => {
-  it.each(["127.0.0.1:7433", "localhost:7433", "LOCALHOST:7433", "[::1]:7433", "proxy.example"])(
-    "let clients call the server %s",
-    (host) => {
-      expect(asked(host)).toBe(true);
-    },
-  );
+  it.each([
+    "127.0.0.1:7433",
+    "localhost:7433",
+    "LOCALHOST:7433",
+    "[::1]:7433",
+    // Through a tunnel, which has a port of its own.
+    "localhost:9000",
+    "localhost",
+    "127.0.0.1:9000",
+    "127.0.0.2:80",
+    "127.0.0.1",
+    "[::1]:9000",
+    // Named without a port: with any.
+    "proxy.example",
+    "proxy.example:443",
+    "Proxy.Example:9000",
+    "gate.example:8443",
+  ])("let clients call the server %s", (host) => {
+    expect(asked(host)).toBe(true);
+  });
 
   it.each([
     undefined,
     "",
-    "localhost",
-    "127.0.0.1",
-    "127.0.0.1:7434",
     "localhost.:7433",
+    "gate.example",
+    "gate.example:8444",
+    "proxy.example.evil.example",
+    "proxy.example:x",
+    "proxy.example:443:443",
+    "128.0.0.1:7433",
+    "[::2]:7433",
+    "localhost:port",
     "localhost:7433.evil.example",
     "evil.example:7433",
     "127.0.0.1:7433, evil.example",
@@ -63,10 +84,10 @@ describe("a server's own page", () => {
   const host = "ops.example";
 
   it.each(["http", "https"] as const)("is of the scheme that the server serves: %s", (scheme) => {
-    const own = new Origins(scheme, [host], []);
+    const own = new Origins(scheme, new Hosts(host, 443, []), []);
     const other = scheme === "http" ? "https" : "http";
     expect(own.refusalOf({ host, origin: `${scheme}://${host}` })).toBeUndefined();
-    expect(own.refusalOf({ host, origin: `${other}://${host}` })).toBe(
+    expect(own.refusalOf({ host, origin: `${other}://${host}` })?.message).toBe(
       `the origin "${other}://${host}" is not this server's own, which is "${scheme}://${host}": where a proxy ends TLS in front of it, name the page's origin in BREAKGLASS_ALLOWED_ORIGINS`,
     );
     expect(own.corsHeaders({ host, origin: `${other}://${host}` }, true)).toEqual({
@@ -75,9 +96,29 @@ describe("a server's own page", () => {
   });
 
   it("behind a proxy that ends TLS is one that is named", () => {
-    const origins = new Origins("http", [host], [`https://${host}`]);
+    const origins = new Origins("http", new Hosts(host, 80, []), [`https://${host}`]);
     expect(origins.refusalOf({ host, origin: `https://${host}` })).toBeUndefined();
   });
+});
+
+describe("Hosts", () => {
+  const canBeCalled = (listen: string, host: string) => new Hosts(listen, 7433, []).has(host);
+
+  it.each(["localhost", "127.0.0.1", "::1", "0.0.0.0", "::"])(
+    "of a server on %s are those of a tunnel too",
+    (listen) => {
+      expect(canBeCalled(listen, "localhost:9000")).toBe(true);
+      expect(canBeCalled(listen, "127.0.0.1:9000")).toBe(true);
+    },
+  );
+
+  it.each(["10.0.0.1", "ops.example", "2001:db8::1"])(
+    "of a server on %s, which is not on loopback, are not",
+    (listen) => {
+      expect(canBeCalled(listen, "localhost:7433")).toBe(false);
+      expect(canBeCalled(listen, "127.0.0.1:9000")).toBe(false);
+    },
+  );
 });
 
 describe("ownHosts", () => {

@@ -1,3 +1,5 @@
+import { once } from "node:events";
+import { request } from "node:http";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { eventually } from "../support/processes.ts";
 import { startTestServer, type TestServer } from "../support/test-server.ts";
@@ -39,6 +41,18 @@ describe("the host that a request names", () => {
     ["one with user information", (host) => [PATH, [`host: evil.example@${host}`]], 400],
     ["one with a path", (host) => [PATH, [`host: ${host}/x`]], 400],
     ["one that is not this server's", () => [PATH, ["host: evil.example"]], 403],
+    ["that of a tunnel", () => [PATH, ["host: localhost:9000"]], 200],
+    ["an address of a tunnel", () => [PATH, ["host: 127.0.0.1:9000"]], 200],
+    [
+      "a name that is rebound to loopback",
+      () => [PATH, ["host: localhost.evil.example:9000"]],
+      403,
+    ],
+    [
+      "that of a tunnel, for a page of another one",
+      () => [PATH, ["host: localhost:9000", "origin: http://localhost:9001"]],
+      403,
+    ],
     ["the same in the target", (host) => [`http://${host}${PATH}`, [`host: ${host}`]], 200],
     ["another in the target", (host) => [`http://evil.example${PATH}`, [`host: ${host}`]], 400],
     [
@@ -84,3 +98,27 @@ describe("the host that a request names", () => {
     if (status !== "200") expect(client.text).not.toContain("{}");
   });
 });
+
+it("refused hosts and origins are logged at once, and then once a minute, with what to set", async () => {
+  await using server = await startTestServer();
+  const own = new URL(server.url).host;
+  const lines = () => server.log.filter((line) => line.includes("requests were refused"));
+  const refused = (headers: Record<string, string>) =>
+    rawStatus(server.url, { ...headers, "content-type": "application/json" });
+  expect(await refused({ host: "ops.example" })).toBe(403);
+  expect(lines()).toHaveLength(1);
+  expect(JSON.parse(lines()[0]!)).toMatchObject({
+    level: "warn",
+    refused: { "BREAKGLASS_ALLOWED_HOSTS=ops.example": 1 },
+  });
+  for (let n = 0; n < 50; n++) await refused({ host: own, origin: `https://${n}.example` });
+  expect(lines()).toHaveLength(1);
+});
+
+/** The status of a call that names any host. */
+async function rawStatus(url: string, headers: Record<string, string>): Promise<number> {
+  const sent = request(`${url}${PATH}`, { method: "POST", headers }).end("{}");
+  const [response] = await once(sent, "response");
+  response.resume();
+  return response.statusCode;
+}

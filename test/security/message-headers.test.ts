@@ -1,11 +1,15 @@
+import { setImmediate } from "node:timers/promises";
 import { gzipSync } from "node:zlib";
-import { describe, expect, it } from "vitest";
+import type { DescMethod } from "@bufbuild/protobuf";
+import { describe, expect, it, vi } from "vitest";
 import { BreakglassService } from "../../gen/breakglass/v1/breakglass_service_pb.ts";
+import { EventReader } from "../support/event-reader.ts";
 import { createGate } from "../support/gate.ts";
+import { connect } from "../support/protocols.ts";
 import { RAW_PROTOCOLS, RAW_WAYS, type RawWay } from "../support/raw-calls.ts";
 import { useRawServer } from "./raw-server.ts";
 
-const { getTurn, runTurn } = BreakglassService.method;
+const { getTurn, runTurn, watchSession } = BreakglassService.method;
 const TURN = "00000000-0000-4000-8000-000000000000";
 
 const server = useRawServer();
@@ -21,12 +25,34 @@ describe.each(RAW_PROTOCOLS)("the headers of %s", (protocol) => {
   const run = (headers: Record<string, string>, isJson = true) =>
     server.send(runTurn, wayOf(protocol, isJson), json({ prompt: "say hello" }), { headers });
 
-  it("may have a deadline that no timer reaches: it is none", async () => {
+  it("may have a deadline that no timer reaches: it does not pass at once", async () => {
     const far =
       protocol === "connect" ? ["2147483648", "9999999999"] : ["99999999H", "2147484S", "596524H"];
     for (const timeout of far) {
       expect((await run({ [timeoutHeader]: timeout })).code).toBe("OK");
     }
+  });
+
+  it("may have a deadline that no timer reaches: it passes in its own time", async () => {
+    const gate = createGate(server.root);
+    using connection = connect(server.url);
+    const first = new EventReader(connection.client.runTurn({ prompt: gate.step }));
+    const { sessionId } = await first.until("session");
+    gate.open();
+    await first.rest();
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    using _real = { [Symbol.dispose]: () => void vi.useRealTimers() };
+    const seen = Promise.withResolvers<void>();
+    const headers = { [timeoutHeader]: protocol === "connect" ? "2147484000" : "2147484S" };
+    const watching = server.send(watchSession, wayOf(protocol, true), json({ sessionId }), {
+      headers,
+      received: () => seen.resolve(),
+    });
+    await seen.promise;
+    vi.advanceTimersByTime(2 ** 31 - 1);
+    expect(await Promise.race([watching, setImmediate("open")])).toBe("open");
+    vi.advanceTimersByTime(2_147_484_000 - 2 ** 31 + 1);
+    expect((await watching).code).toBe("DeadlineExceeded");
   });
 
   it("may have a deadline that passes", async () => {
@@ -63,7 +89,7 @@ describe.each(RAW_PROTOCOLS)("the headers of %s", (protocol) => {
 
   it.each([true, false])("name the format in any case (in JSON: %s)", async (isJson) => {
     const format = isJson ? "JSON" : "Proto";
-    const type = `Application/${protocol.toUpperCase()}+${format}`;
+    const type = `Application/${protocol.toUpperCase()}+${format} ; profile="a;b"; charset=UTF-8`;
     const way = wayOf(protocol, isJson);
     const request = { prompt: "say hello" };
     const message = isJson ? json(request) : Buffer.from([0x12, 9, ...Buffer.from("say hello")]);
@@ -87,6 +113,11 @@ describe("the media type", () => {
     "application/JSON",
     "application/json;charset=UTF-8",
     'application/json; charset="utf-8"',
+    "Application/Json ; Charset=UTF8",
+    "application/json; profile=x",
+    'application/json; profile="a;b,c=d"',
+    "application/json;",
+    `application/json;${" ".repeat(10_000)}profile=x`,
   ])("may be %s", async (type) => expect((await call(type)).code).toBe("NotFound"));
 
   it.each([
@@ -96,7 +127,9 @@ describe("the media type", () => {
     "application/grpc-web-text",
     "application/connect+json",
     "application/xml+json",
-    `application/json;${" ".repeat(10_000)}x`,
+    "application/json, application/proto",
+    "application/json application/proto",
+    `${" ".repeat(10_000)}application/xml`,
   ])("must be one of ours, and not %j", async (type) => {
     expect((await call(type)).code).toBe("HTTP 415");
   });
@@ -109,7 +142,62 @@ describe("the media type", () => {
   });
 });
 
-it("a method is called by POST alone", async () => {
-  const url = `${server.url}/breakglass.v1.BreakglassService/GetTurn?encoding=json&message={}`;
-  expect((await fetch(url)).status).toBe(405);
+describe("a call by GET", () => {
+  const get = (method: string, query: string, headers: Record<string, string> = {}) =>
+    fetch(`${server.url}/breakglass.v1.BreakglassService/${method}?${query}`, { headers });
+  const base64 = (message: Uint8Array) => Buffer.from(message).toString("base64url");
+  const inBinary = Buffer.concat([Buffer.from([0x0a, 36]), Buffer.from(TURN)]);
+
+  it.each([
+    ["JSON", `encoding=json&message=${encodeURIComponent(JSON.stringify({ turnId: TURN }))}`],
+    ["JSON in base64", `encoding=json&base64=1&message=${base64(json({ turnId: TURN }))}`],
+    ["binary", `connect=v1&encoding=proto&base64=1&message=${base64(inBinary)}`],
+    [
+      "compressed",
+      `encoding=proto&base64=1&compression=gzip&message=${base64(gzipSync(inBinary))}`,
+    ],
+  ])("asks what changes nothing, with its message in %s", async (_how, query) => {
+    const response = await get("GetTurn", query);
+    expect(response.status).toBe(404);
+    expect(await response.json()).toMatchObject({ code: "not_found" });
+    expect(response.headers.get("cache-control")).toBe("no-store");
+  });
+
+  it("is answered", async () => {
+    const response = await get("ListSessions", "encoding=json&message={}");
+    expect(response.status).toBe(200);
+    expect(await response.json()).toBeTypeOf("object");
+  });
+
+  it.each([
+    ["no encoding", "message={}", 415],
+    ["another encoding", "encoding=text&message={}", 415],
+    ["a compression that is not known", "encoding=json&compression=lzma&message={}", 501],
+    ["a message that is none", "encoding=json&message={", 400],
+  ])("is refused with %s", async (_what, query, status) => {
+    expect((await get("ListSessions", query)).status).toBe(status);
+  });
+
+  it("is refused to a page of another origin", async () => {
+    const headers = { origin: "https://evil.example" };
+    expect((await get("ListSessions", "encoding=json&message={}", headers)).status).toBe(403);
+  });
+
+  it.each(["CancelTurn", "DeleteSession", "RunTurn", "WatchSession"])(
+    "changes nothing and streams nothing: %s is called by POST alone",
+    async (method) => expect((await get(method, "encoding=json&message={}")).status).toBe(405),
+  );
+});
+
+describe.each(RAW_PROTOCOLS)("a method that there is not, over %s", (protocol) => {
+  it.each(["unary", "server_streaming"] as const)("is UNIMPLEMENTED: %s", async (methodKind) => {
+    const method = { ...getTurn, methodKind, name: "NoSuchMethod" } as DescMethod;
+    for (const isJson of [true, false]) {
+      const answer = await server.send(method, wayOf(protocol, isJson), Buffer.alloc(0));
+      expect(answer).toMatchObject({
+        code: "Unimplemented",
+        message: "there is no method breakglass.v1.BreakglassService/NoSuchMethod",
+      });
+    }
+  });
 });

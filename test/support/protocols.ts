@@ -1,4 +1,6 @@
 import { Agent } from "node:http";
+import { Agent as TlsAgent } from "node:https";
+import type { LookupFunction } from "node:net";
 import type { Interceptor, Transport } from "@connectrpc/connect";
 import {
   createConnectTransport,
@@ -19,7 +21,13 @@ export interface TestClient extends Disposable {
 /** One way to speak to the server. */
 export interface Protocol {
   readonly name: string;
-  connect(url: string, headers?: Readonly<Record<string, string>>): TestClient;
+  connect(url: string, headers?: Readonly<Record<string, string>>, network?: Network): TestClient;
+}
+
+/** How servers are found and known, where that is not the machine's own way. */
+export interface Network {
+  readonly ca?: Buffer;
+  readonly lookup?: LookupFunction;
 }
 
 type Common = { baseUrl: string; interceptors: Interceptor[]; readMaxBytes: number };
@@ -28,8 +36,8 @@ const READ_MAX_BYTES = 4 * 1024 * 1024; // grpc-js's default: nothing may be lar
 
 const http2 =
   (create: (options: Common & { sessionManager: Http2SessionManager }) => Transport) =>
-  (baseUrl: string, common: Common) => {
-    const sessionManager = new Http2SessionManager(baseUrl);
+  (baseUrl: string, common: Common, network: Network) => {
+    const sessionManager = new Http2SessionManager(baseUrl, {}, network);
     return {
       transport: create({ ...common, sessionManager }),
       close: () => sessionManager.abort(),
@@ -37,9 +45,10 @@ const http2 =
   };
 
 const http1 =
-  (create: (options: Common & { nodeOptions: { agent: Agent } }) => Transport) =>
-  (baseUrl: string, common: Common) => {
-    const agent = new Agent({ keepAlive: true });
+  (create: (options: Common & { nodeOptions: { agent: Agent | TlsAgent } }) => Transport) =>
+  (baseUrl: string, common: Common, network: Network) => {
+    const isTls = baseUrl.startsWith("https:");
+    const agent = new (isTls ? TlsAgent : Agent)({ keepAlive: true, ...network });
     const transport = create({ ...common, baseUrl, nodeOptions: { agent } });
     return { transport, close: () => agent.destroy() };
   };
@@ -70,10 +79,10 @@ const WAYS = {
 /** Every protocol in every HTTP version that it exists in. */
 export const PROTOCOLS: readonly Protocol[] = Object.entries(WAYS).map(([name, open]) => ({
   name,
-  connect(url, headers = {}) {
+  connect(url, headers = {}, network = {}) {
     const interceptors = [withHeaders(headers)];
     const common = { baseUrl: url, interceptors, readMaxBytes: READ_MAX_BYTES };
-    const { transport, close } = open(url, common);
+    const { transport, close } = open(url, common, network);
     return { client: createBreakglassClient(transport), [Symbol.dispose]: close };
   },
 }));

@@ -38,7 +38,7 @@ export const CONNECTION_SETTINGS = {
     variable: "BREAKGLASS_ALLOWED_HOSTS",
     kind: hosts,
     default: "",
-    does: "Names by which clients may call the server, beside its addresses.",
+    does: "Names by which clients may call the server, beside its addresses: with a port exactly that, without one any. What a server on loopback is called through a tunnel (`localhost:9000`) needs no name here.",
   },
   maxConnections: {
     variable: "BREAKGLASS_MAX_CONNECTIONS",

@@ -91,6 +91,12 @@ export class FileLeases {
     this.#statements.run("UPDATE lease SET epoch = ?", this.#newest);
   }
 
+  /** Writes the newest, whether it is on record or not: an update that changes nothing would not reach the disk. */
+  rewrite(): void {
+    this.#statements.run("DELETE FROM lease");
+    this.#statements.run("INSERT INTO lease (epoch) VALUES (?)", this.#newest);
+  }
+
   /** The transaction was committed. */
   committed(): void {
     this.#recorded = this.#newest;

@@ -71,6 +71,7 @@ function turnMethods(tables: Tables, leases: FileLeases) {
     recordProcess: owned((process, epoch) =>
       processes.record(process, epoch, leases.ownerOf(epoch)),
     ),
+    checkWritable: owned(() => leases.rewrite()),
     recordProcessGone: write((processId) => processes.recordGone(processId)),
   } satisfies Partial<Methods>;
 }

@@ -1,0 +1,50 @@
+import { createConnectRouter } from "@connectrpc/connect";
+import type { UniversalHandler } from "@connectrpc/connect/protocol";
+import { compressionGzip } from "@connectrpc/connect-node";
+import { BreakglassService } from "../../gen/breakglass/v1/breakglass_service_pb.ts";
+import { ServerReflection } from "../../gen/grpc/reflection/v1/reflection_pb.ts";
+import { ServerReflection as ServerReflectionAlpha } from "../../gen/grpc/reflection/v1alpha/reflection_pb.ts";
+import { Health } from "../../gen/health/v1/health_pb.ts";
+import type { Log } from "../log.ts";
+import type { Turns } from "../turns/turns.ts";
+import { admit } from "./admission.ts";
+import { breakglassService } from "./breakglass-service.ts";
+import { healthService } from "./health-service.ts";
+import { alphaReflectionService, reflectionService } from "./reflection-service.ts";
+import { ACCEPTED_COMPRESSION } from "./request-messages.ts";
+import type { RequestLimits } from "./request-rules.ts";
+import { statusOf } from "./status.ts";
+
+/** What the services are made of. */
+export interface ServicesOptions extends RequestLimits {
+  readonly turns: Turns;
+  readonly log: Log;
+}
+
+const MIB = 1024 * 1024;
+/** Of services whose messages the framework reads: questions of some words, in whichever way they are compressed. */
+const DIALOGUE = { readMaxBytes: 16 * 1024, acceptCompression: [compressionGzip] };
+
+/** The methods of all services, by their paths. Each call passes `admit` before anything of it is read. */
+export function createHandlers(options: ServicesOptions): ReadonlyMap<string, UniversalHandler> {
+  const { turns, log } = options;
+  const router = createConnectRouter({
+    acceptCompression: [...ACCEPTED_COMPRESSION],
+    requestGate: (context) => {
+      try {
+        admit(context);
+      } catch (error) {
+        throw statusOf(error, log);
+      }
+    },
+    // Responses are bounded to 3 MiB where they are made; this is what grpc-js takes by default.
+    writeMaxBytes: 4 * MIB,
+  });
+  const services = [BreakglassService, Health, ServerReflection, ServerReflectionAlpha];
+  router
+    .service(BreakglassService, breakglassService(turns, options, log))
+    .service(Health, healthService(turns.serving, log))
+    .service(ServerReflection, reflectionService(services), DIALOGUE)
+    .service(ServerReflectionAlpha, alphaReflectionService(services), DIALOGUE);
+  return new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
+}

@@ -1,0 +1,75 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+import {
+  codeToHttpStatus,
+  endStreamToJson,
+  errorToJsonBytes,
+} from "@connectrpc/connect/protocol-connect";
+import { setTrailerStatus } from "@connectrpc/connect/protocol-grpc";
+import { trailerSerialize } from "@connectrpc/connect/protocol-grpc-web";
+import type { HttpRequest, HttpResponse } from "../edge/http.ts";
+import { leaveUnread } from "../edge/unread-request.ts";
+import { respondEmpty } from "./respond.ts";
+import { type WireFormat, wireFormatOf } from "./wire-format.ts";
+
+/** A method of a service, as the path of a call has it. */
+const METHOD_PATH = /^\/([\w.]{1,200}\/\w{1,200})$/;
+/** The flags of the envelope that ends a stream: of Connect, and of gRPC-Web, whose trailers are in it. */
+const CONNECT_END = 0x02;
+const GRPC_WEB_TRAILERS = 0x80;
+
+interface Answer {
+  readonly status: number;
+  readonly headers: Record<string, string>;
+  readonly body: Uint8Array;
+}
+
+/** Answers a call of a method that there is not with UNIMPLEMENTED, as its protocol has it, and what is no call with 404. */
+export async function respondUnknown(
+  path: string,
+  request: HttpRequest,
+  response: HttpResponse,
+): Promise<void> {
+  const [, method] = METHOD_PATH.exec(path) ?? [];
+  const format = wireFormatOf(request.headers["content-type"] ?? null);
+  if (method === undefined || format === undefined || request.method !== "POST") {
+    await respondEmpty(404, request, response);
+    return;
+  }
+  const { status, headers, body } = answerFor(format, `there is no method ${method}`);
+  await leaveUnread(request, response);
+  response.writeHead(status, headers);
+  response.end(body);
+}
+
+function answerFor({ mediaType, isEnveloped }: WireFormat, message: string): Answer {
+  const error = new ConnectError(message, Code.Unimplemented);
+  const headers = { "content-type": mediaType };
+  if (mediaType.startsWith("application/grpc-web")) {
+    const trailers = trailerSerialize(statusTrailers(error));
+    return { status: 200, headers, body: enveloped(trailers, GRPC_WEB_TRAILERS) };
+  }
+  if (mediaType.startsWith("application/grpc")) {
+    // Over HTTP/2 such headers are the whole answer.
+    const trailers = Object.fromEntries(statusTrailers(error));
+    return { status: 200, headers: { ...headers, ...trailers }, body: Buffer.alloc(0) };
+  }
+  if (isEnveloped) {
+    const end = JSON.stringify(endStreamToJson(new Headers(), error, undefined));
+    return { status: 200, headers, body: enveloped(Buffer.from(end), CONNECT_END) };
+  }
+  const json = { "content-type": "application/json" };
+  return { status: codeToHttpStatus(error.code), headers: json, body: errorToJsonBytes(error, {}) };
+}
+
+function statusTrailers(error: ConnectError): Headers {
+  const trailers = new Headers();
+  setTrailerStatus(trailers, error);
+  return trailers;
+}
+
+function enveloped(message: Uint8Array, flags: number): Uint8Array {
+  const head = Buffer.alloc(5);
+  head[0] = flags;
+  head.writeUInt32BE(message.length, 1);
+  return Buffer.concat([head, message]);
+}
