@@ -1,13 +1,14 @@
 import { createHash } from "node:crypto";
 import { existsSync, globSync, readFileSync } from "node:fs";
-import { mkdir, readdir, rename, rm, stat, writeFile } from "node:fs/promises";
+import { mkdir, readdir, rename, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import type { TestProject } from "vitest/node";
 
 const REPOSITORY = fileURLToPath(new URL("../..", import.meta.url));
 const BUNDLES = join(REPOSITORY, "node_modules/.cache/test-program");
-/** Bundles that no run can still use. */
-const OLD_MS = 24 * 60 * 60 * 1000;
+/** A bundle that no run has used for so long is removed. */
+const OLD_MS = 60 * 60 * 1000;
 /** `main.ts`, and each file of a thread, which is looked for beside what starts it. */
 const ENTRIES = ["src/main.ts", ...globSync("src/**/*worker.ts", { cwd: REPOSITORY })];
 /** What CommonJS modules of libraries ask for. */
@@ -17,11 +18,14 @@ const BANNER =
 /**
  * For Vitest's `globalSetup`: makes one program of the service's two hundred files and its libraries, for the tests that
  * start it in a process of its own. To strip types and to find modules is half of what such a start costs. Made again
- * only where a file has changed; `BUNDLED_PROGRAM` names it.
+ * only where a file has changed; `BUNDLED_PROGRAM` names it. Where Vitest watches, the source is run.
  */
-export default async function bundleProgram(): Promise<void> {
+export default async function bundleProgram({ vitest }: TestProject): Promise<void> {
+  // It would not be made again between two runs.
+  if (vitest.config.watch) return;
   const bundle = join(BUNDLES, digest());
   if (!existsSync(bundle)) await make(bundle);
+  await utimes(bundle, new Date(), new Date());
   process.env.BUNDLED_PROGRAM = join(bundle, "main.js");
 }
 

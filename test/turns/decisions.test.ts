@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { create } from "@bufbuild/protobuf";
 import { timestampMs } from "@bufbuild/protobuf/wkt";
 import { describe, expect, it } from "vitest";
@@ -5,8 +6,11 @@ import {
   ApprovalDecision,
   ApprovalResolutionEventSchema,
 } from "../../gen/breakglass/v1/event_pb.ts";
+import { PermissionMode } from "../../gen/breakglass/v1/turn_pb.ts";
 import type { EventKind } from "../../src/agent/agent.ts";
-import { Approvals, decisionOf } from "../../src/turns/approvals.ts";
+import type { TurnRecord } from "../../src/store/store.ts";
+import { Approvals, decisionOf, refusalOfLateAnswer } from "../../src/turns/approvals.ts";
+import { encodeEvents } from "../../src/turns/encoded-event.ts";
 import { eventually } from "../support/processes.ts";
 import { HOUR_MS, request, text } from "./driven-turns.ts";
 
@@ -101,6 +105,37 @@ describe("a turn's approvals", () => {
     approvals.undo([request("a"), again]);
     expect(approvals.isEmpty).toBe(true);
     expect(refusal(() => approvals.check("a"))).toEqual(NOT_FOUND);
+  });
+});
+
+describe("an answer to a turn that has ended", () => {
+  const ids = { turnId: randomUUID(), sessionId: randomUUID() };
+  const [decided, left] = [randomUUID(), randomUUID()];
+  const value = { approvalId: decided, principal: "alice", ...ALLOWED };
+  const resolution: EventKind = {
+    case: "approvalResolution",
+    value: create(ApprovalResolutionEventSchema, value),
+  };
+  const kinds = [request(decided), text(), request(left), resolution, text()];
+  const log = encodeEvents(ids, 1, 0, kinds);
+  const store = { readEvents: async (_: string, after: number) => log.slice(after, after + 2) };
+  const refused = (approvalId: string, permissionMode: PermissionMode = PermissionMode.ASK) =>
+    refusalOfLateAnswer(store, { ...ids, permissionMode } as TurnRecord, approvalId);
+
+  it("is refused by what its log says of the approval last", async () => {
+    expect(await refused(decided)).toMatchObject({
+      reason: "APPROVAL_RESOLVED",
+      details: { metadata: { principal: "alice", decision: "ALLOWED" } },
+    });
+    expect(await refused(left)).toMatchObject({ reason: "TURN_ENDED" });
+    expect(await refused(randomUUID())).toEqual(NOT_FOUND);
+    // Of a part of an id nothing is said, though the bytes hold it.
+    expect(await refused(decided.slice(0, 8))).toEqual(NOT_FOUND);
+    expect(await refused(left.slice(0, 8))).toEqual(NOT_FOUND);
+  });
+
+  it("is not even looked for where the turn asked for none", async () => {
+    expect(await refused(decided, PermissionMode.BYPASS)).toEqual(NOT_FOUND);
   });
 });
 

@@ -175,3 +175,22 @@ describe("an end that cannot be written", () => {
     expect(cases(await driven.readLog(turnId))).toEqual(["error"]);
   });
 });
+
+describe("a turn that has ended", () => {
+  it("is answered as it is where it is to be ended again, and takes no answer", async () => {
+    await using driven = await startDrivenTurns();
+    const { turnId, run } = await driven.begin();
+    run.give([result()]);
+    run.leave();
+    await driven.ended(turnId);
+    const { turns } = driven;
+    for (const again of [turns.cancel, turns.interrupt]) {
+      const turn = await again.call(turns, turnId, PRINCIPAL);
+      expect(turn).toMatchObject({ turnId, state: TurnState.SUCCEEDED });
+    }
+    const answer = { turnId, approvalId: "a", answer: { allow: true } } as const;
+    await expect(turns.resolveApproval(answer, PRINCIPAL)).rejects.toMatchObject({
+      reason: "APPROVAL_NOT_FOUND",
+    });
+  });
+});

@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { describe, expect, it } from "vitest";
 import { ErrorReason } from "../../gen/breakglass/v1/event_pb.ts";
 import { cases } from "../support/events.ts";
-import { PRINCIPAL, startDrivenTurns } from "./driven-turns.ts";
+import { PRINCIPAL, result, startDrivenTurns } from "./driven-turns.ts";
 
 describe("SteerTurn", () => {
   it("is refused where its event cannot be recorded", async () => {
@@ -27,6 +27,31 @@ describe("SteerTurn", () => {
       expect(turn.lastSequence).toBe(sequence);
     }
     expect(run.steered).toEqual(["one", "two"]);
+  });
+
+  it("tells one message once, however often and when it is asked for", async () => {
+    await using driven = await startDrivenTurns();
+    const { turnId, run } = await driven.begin();
+    const steer = { turnId, message: "look there", requestId: randomUUID() };
+    const ask = () => driven.turns.steer(steer, PRINCIPAL);
+    // At the same moment: neither is on record yet.
+    const both = await Promise.all([ask(), ask()]);
+    expect(both.map(({ sequence }) => sequence)).toEqual([1, 1]);
+    expect(run.steered).toEqual(["look there"]);
+    run.give([result()]);
+    run.leave();
+    await driven.ended(turnId);
+    expect((await ask()).sequence).toBe(1);
+    const unknown = driven.turns.steer({ ...steer, requestId: randomUUID() }, PRINCIPAL);
+    await expect(unknown).rejects.toMatchObject({ reason: "TURN_ENDED" });
+  });
+
+  it("tells each message that comes without an id", async () => {
+    await using driven = await startDrivenTurns();
+    const { turnId, run } = await driven.begin();
+    const steer = { turnId, message: "again", requestId: "" };
+    await Promise.all([steer, steer].map((one) => driven.turns.steer(one, PRINCIPAL)));
+    expect(run.steered).toEqual(["again", "again"]);
   });
 
   it("counts towards the limit of the turn's log", async () => {

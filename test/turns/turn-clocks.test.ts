@@ -71,6 +71,15 @@ describe("a turn's clocks", () => {
     clocks.startAgent();
     expect((await first(told))[0]).toBe("silence 10");
     clocks.stop();
+
+    const heard = startClocks({ silenceMs: 200, timeoutMs: 500 });
+    // It may be heard of before it begins.
+    heard.clocks.heard();
+    heard.clocks.startAgent();
+    const timer = setInterval(() => heard.clocks.heard(), 5);
+    expect(await first(heard.told)).toEqual(["turn 500"]);
+    clearInterval(timer);
+    heard.clocks.stop();
   });
 
   it("tell of nothing once they are stopped", async () => {
