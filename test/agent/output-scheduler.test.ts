@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { OutputScheduler } from "../../src/agent/output-scheduler.ts";
+import { costOf, OutputScheduler } from "../../src/agent/output-scheduler.ts";
 
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
@@ -130,5 +130,44 @@ describe("who prints much", () => {
     vi.advanceTimersByTime(800);
     scheduler.looked(second, 0.1, false);
     expect(scheduler.looked(first, 0.5, false)).toBe(true);
+  });
+});
+
+describe("who prints much", () => {
+  /** Costs so much that it is to wait where anybody prints little. */
+  const MUCH_MS = 5;
+
+  it("is held up by nobody who is not there: not by itself, nor by one that is gone, costs nothing, or is long silent", () => {
+    const { scheduler, first, second } = readers(2);
+    expect(scheduler.looked(first, 0.5, false)).toBe(true);
+    expect(scheduler.sliceMs(first)).toBe(10);
+    expect(scheduler.sliceMs(second)).toBe(1);
+    // It was light itself before.
+    expect(scheduler.looked(first, MUCH_MS, false)).toBe(true);
+    expect(scheduler.sliceMs(second)).toBe(10);
+    scheduler.looked(second, 0, false);
+    expect(scheduler.looked(first, MUCH_MS, false)).toBe(true);
+    scheduler.looked(second, 0.5, false);
+    expect(scheduler.sliceMs(first)).toBe(1);
+    scheduler.forget(second);
+    expect(scheduler.looked(first, MUCH_MS, false)).toBe(true);
+    scheduler.looked(second, 0.1, false);
+    vi.advanceTimersByTime(1001);
+    expect(scheduler.looked(first, MUCH_MS, false)).toBe(true);
+  });
+
+  it("is not alone beside two that print little, each of which is not either", () => {
+    const { scheduler, first, second, third } = readers(3);
+    scheduler.looked(first, 0.5, false);
+    scheduler.looked(second, 0.5, false);
+    expect([first, second, third].map((each) => scheduler.sliceMs(each))).toEqual([1, 1, 1]);
+  });
+});
+
+describe("what an agent's output costs", () => {
+  it("is more than looking at it: each line, and each byte", () => {
+    expect(costOf(1, 0, 0)).toBe(1);
+    expect(costOf(1, 100, 0)).toBeCloseTo(3);
+    expect(costOf(1, 100, 1024 * 1024)).toBeCloseTo(8);
   });
 });

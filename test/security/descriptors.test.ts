@@ -1,17 +1,13 @@
 import { execFile, execFileSync } from "node:child_process";
 import { chownSync, existsSync, readdirSync, readFileSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
-import { type ClientHttp2Session, connect as connectHttp2 } from "node:http2";
-import { connect as connectTcp } from "node:net";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { promisify } from "node:util";
 import { describe, expect, it } from "vitest";
-import { BreakglassService } from "../../gen/breakglass/v1/breakglass_service_pb.ts";
 import { ErrorReason, TurnState } from "../../gen/breakglass/v1/event_pb.ts";
 import type { BreakglassClient } from "../../src/client/breakglass-client.ts";
 import { NEEDED, reservedDescriptors } from "../../src/descriptors.ts";
-import { ConnectionFlood } from "../support/connection-flood.ts";
 import { giveDescriptors, openDescriptors, takeDescriptors } from "../support/descriptor-limit.ts";
 import { EventReader } from "../support/event-reader.ts";
 import { collect, valuesOf } from "../support/events.ts";
@@ -21,6 +17,7 @@ import { connect } from "../support/protocols.ts";
 import { type ServeProcess, startServeProcess } from "../support/serve-process.ts";
 import { createTestEnvironment, MARKER } from "../support/test-environment.ts";
 import { tokenLine } from "../support/test-server.ts";
+import { fill } from "./filled-server.ts";
 
 const run = promisify(execFile);
 
@@ -189,55 +186,6 @@ describe.concurrent("connections up to the limit of descriptors and beyond", () 
     expect(wrong).toEqual([]);
   });
 });
-
-/** One peer may have half of the connections. */
-const PEERS = ["127.0.0.2", "127.0.0.3"];
-
-/**
- * Fills a server with authenticated connections, which it keeps as long as it has room for any, and with others that say
- * nothing, until no more than it keeps are left.
- */
-async function fill(
-  url: string,
-  limit: number,
-  headers: Readonly<Record<string, string>>,
-): Promise<Disposable> {
-  using stack = new DisposableStack();
-  const { hostname, port } = new URL(url);
-  let answered = 0;
-  // One after the other: of those whose calls have not come yet only a part is kept.
-  for (let tried = 0; tried < limit; tried++) {
-    const localAddress = PEERS[tried % PEERS.length]!;
-    const createConnection = () => connectTcp({ port: Number(port), host: hostname, localAddress });
-    const session = stack.adopt(connectHttp2(url, { createConnection }), (one) => one.destroy());
-    if (await isAnswered(session, headers)) answered++;
-  }
-  expect(answered).toBeGreaterThan(0);
-  expect(answered).toBeLessThan(limit);
-  const flood = stack.use(await ConnectionFlood.begin(url, limit));
-  await eventually(
-    () => flood.open,
-    (open) => open < limit,
-  );
-  expect(flood.open).toBeLessThan(limit);
-  return stack.move();
-}
-
-/** Whether a connection that comes with a token is kept. */
-function isAnswered(
-  session: ClientHttp2Session,
-  headers: Readonly<Record<string, string>>,
-): Promise<boolean> {
-  return new Promise((resolve) => {
-    const path = `/${BreakglassService.typeName}/ListSessions`;
-    const call = { ":method": "POST", ":path": path, "content-type": "application/json" };
-    session.on("error", () => resolve(false)).on("close", () => resolve(false));
-    const stream = session.request({ ...call, ...headers });
-    stream.on("error", () => resolve(false));
-    stream.on("response", (response) => resolve(response[":status"] === 200));
-    stream.resume().end("{}");
-  });
-}
 
 /** Resolves when the agent itself is gone, as it can be blindly; what it left in a session of its own is still there. */
 async function killedBlindly({ processes }: LimitedServer, { seen }: EventReader): Promise<void> {

@@ -57,7 +57,8 @@ describe("a turn's approvals", () => {
     });
     expect(refusal(() => approvals.check("b"))).toBeUndefined();
     expect(refusal(() => approvals.check("c"))).toEqual(NOT_FOUND);
-    expect(approvals.withdrawAll()).toMatchObject([{ value: { approvalId: "b", principal: "" } }]);
+    const withdrawn = { approvalId: "b", principal: "", decision: ApprovalDecision.WITHDRAWN };
+    expect(approvals.withdrawAll()).toMatchObject([{ value: withdrawn }]);
     expect(approvals.withdrawAll()).toEqual([]);
     expect(approvals.isEmpty).toBe(true);
   });
@@ -66,6 +67,7 @@ describe("a turn's approvals", () => {
     const { approvals } = asked("a");
     expect(approvals.note(text(), HOUR_MS)).toBe(true);
     expect(approvals.note(withdrawal("never asked"), HOUR_MS)).toBe(false);
+    expect(refusal(() => approvals.check("never asked"))).toEqual(NOT_FOUND);
     expect(approvals.note(withdrawal("a"), HOUR_MS)).toBe(true);
     expect(approvals.note(withdrawal("a"), HOUR_MS)).toBe(false);
     expect(refusal(() => approvals.check("a"))).toMatchObject({
