@@ -1,6 +1,6 @@
 import { type Client, createClient, type Transport } from "@connectrpc/connect";
 import { BreakglassService } from "../../gen/breakglass/v1/breakglass_service_pb.ts";
-import { warningOfFullConnections } from "./open-streams.ts";
+import { isPage, warningOfFullConnections } from "./open-streams.ts";
 
 /** The service as a client calls it. Its calls throw ConnectError. */
 export type BreakglassClient = Client<typeof BreakglassService>;
@@ -16,5 +16,6 @@ export function createBreakglassClient(
   transport: Transport,
   { onWarning = (message) => console.warn(message) }: ClientOptions = {},
 ): BreakglassClient {
-  return createClient(BreakglassService, warningOfFullConnections(transport, onWarning));
+  const used = isPage() ? warningOfFullConnections(transport, onWarning) : transport;
+  return createClient(BreakglassService, used);
 }

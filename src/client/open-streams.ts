@@ -48,9 +48,13 @@ export function warningOfFullConnections(
   };
 }
 
-/** Whether this is a page, or a worker of one, whose calls go over HTTP/1.1 as far as the browser tells. */
+/** Whether this is a page, or a worker of one; elsewhere connections are as many as it takes. */
+export function isPage(): boolean {
+  return "document" in globalThis || "WorkerGlobalScope" in globalThis;
+}
+
+/** Whether a page's calls go over HTTP/1.1, as far as the browser tells. */
 function isOverHttp1(): boolean {
-  if (!("document" in globalThis) && !("WorkerGlobalScope" in globalThis)) return false;
   const entries = performance.getEntriesByType("resource") as PerformanceResourceTiming[];
   const calls = entries.filter(({ name }) => name.includes(SERVICE_PATH));
   const spoken = calls.map(({ nextHopProtocol }) => nextHopProtocol).findLast(Boolean);

@@ -21,7 +21,6 @@ export class Serving {
 
   /** Whether it does now; the store is asked at most every two seconds. */
   async isServing(): Promise<boolean> {
-    if (this.#closing.aborted) return false;
     return (await this.#storeTakesWrites()) && !this.#closing.aborted;
   }
 
