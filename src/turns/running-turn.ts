@@ -1,13 +1,14 @@
 import { create } from "@bufbuild/protobuf";
 import { ApprovalDecision, SteerEventSchema } from "../../gen/breakglass/v1/event_pb.ts";
 import {
+  type Agent,
   type AgentRun,
   type ApprovalAnswer,
   type EventKind,
   isTerminal,
   type TerminalKind,
 } from "../agent/agent.ts";
-import { Refusal } from "../errors.ts";
+import { Refusal, unsupportedByAgent } from "../errors.ts";
 import type { SessionRecord, SteerRequest, TurnRecord } from "../store/store.ts";
 import { byDeadline } from "../stream/deadline.ts";
 import { Approvals, type Decision, decisionOf, EXPIRED_ANSWER, turnEnded } from "./approvals.ts";
@@ -52,6 +53,7 @@ export class RunningTurn implements LiveTurn {
 
   readonly #turn: TurnRecord;
   readonly #session: SessionRecord;
+  readonly #agent: Agent;
   readonly #limits: TurnLimits;
   readonly #surroundings: TurnSurroundings;
   readonly #clocks: TurnClocks;
@@ -75,6 +77,7 @@ export class RunningTurn implements LiveTurn {
     this.sessionKey = turn.sessionKey;
     this.#turn = turn;
     this.#session = session;
+    this.#agent = surroundings.agents.of(session.agentKind);
     this.#limits = limits;
     this.#surroundings = surroundings;
     this.#beginning = beginning;
@@ -128,9 +131,10 @@ export class RunningTurn implements LiveTurn {
   /**
    * Hands the agent a further message. Resolves with the sequence of the event that records it, once that is on disk.
    *
-   * @throws Refusal TURN_ENDED or STORAGE.
+   * @throws Refusal UNSUPPORTED_BY_AGENT, TURN_ENDED or STORAGE.
    */
   async steer({ message, principal, requestId }: Steer): Promise<number> {
+    if (!this.#agent.capabilities.steer) throw this.#unsupported("steer");
     if (!this.#life.steer(message)) throw turnEnded();
     const sequence = this.log.nextSequence;
     const value = create(SteerEventSchema, { message, principal, requestId });
@@ -142,9 +146,14 @@ export class RunningTurn implements LiveTurn {
   /**
    * Decides an approval that the agent waits for, and tells it once that is on disk.
    *
-   * @throws Refusal as `Approvals.decide`, or STORAGE.
+   * @throws Refusal as `Approvals.decide`, UNSUPPORTED_BY_AGENT, or STORAGE.
    */
   async resolveApproval(id: string, answer: ApprovalAnswer, principal: string): Promise<void> {
+    this.#approvals.check(id);
+    const isChanged = answer.allow && answer.inputJson !== undefined;
+    if (isChanged && !this.#agent.capabilities.changedInput) {
+      throw this.#unsupported("changed_input");
+    }
     await this.#resolve(id, answer, decisionOf(answer), principal);
   }
 
@@ -170,11 +179,12 @@ export class RunningTurn implements LiveTurn {
       this.#clocks.startAgent();
     };
     if ("run" in beginning) return begin(beginning.run);
-    const { agent } = this.#surroundings;
     await beginRun(beginning, {
       ...{ turn: this.#turn, session: this.#session, log: this.log, ending: this.#life.ending },
+      agent: this.#agent,
       end: (cause) => this.#life.end(cause),
-      run: (turn) => begin(agent.start(turn)),
+      tell: (kind) => this.#recorder.append(kind),
+      run: (turn) => begin(this.#agent.start(turn)),
     });
   }
 
@@ -262,6 +272,10 @@ export class RunningTurn implements LiveTurn {
     const { phase } = this.#life;
     if (phase.is !== "running" || !phase.run.waitsForModel) return;
     void this.#record(silenceNotice(lastedMs, this.#limits.idleTimeoutMs)).catch(() => {});
+  }
+
+  #unsupported(capability: Parameters<typeof unsupportedByAgent>[1]): Refusal {
+    return unsupportedByAgent(this.#session.agentKind, capability);
   }
 
   #tellDefect(error: unknown): void {

@@ -55,7 +55,7 @@ export class Turns {
 
   constructor(options: TurnsOptions) {
     this.#options = options;
-    const { store, agent, maxConcurrentTurns } = options;
+    const { store, agents, maxConcurrentTurns } = options;
     const unended = new UnendedTurns(store, maxConcurrentTurns);
     this.#unended = unended;
     const recentEvents = new RecentEventsBudget();
@@ -65,7 +65,7 @@ export class Turns {
     this.#readers = new Readers({ ...options, commands: this.#commands });
     const runs = (turnId: string) => unended.get(turnId) !== undefined;
     this.#stopServing = store.commands.serve(commandServer(this, runs));
-    agent.onOwnWork((work) => this.#sessions.of(work.sessionKey).beginOwnWork(work));
+    agents.onOwnWork((work) => this.#sessions.of(work.sessionKey).beginOwnWork(work));
   }
 
   /** How many readers there are now. */
@@ -81,7 +81,7 @@ export class Turns {
   /**
    * Starts a turn, or finds the one that the same request started before.
    *
-   * @throws Refusal as `Store.createTurn`; BYPASS_FORBIDDEN.
+   * @throws Refusal as `Store.createTurn`; BYPASS_FORBIDDEN; INVALID_ARGUMENT of what the agent does not take.
    */
   run(request: RunRequest, principal: string): Promise<TurnRecord> {
     return startTurn(request, principal, this.#options, this.#unended, (started) =>
@@ -211,14 +211,14 @@ export class Turns {
    * @throws Refusal STORAGE where the store cannot even be read.
    */
   async recover(): Promise<void> {
-    const { store, agent, sessionsDir, retentionMs, log } = this.#options;
+    const { store, agents, sessionsDir, retentionMs, log } = this.#options;
     const [unended, sessions, removals] = [this.#unended, this.#sessions, this.#removals];
-    const left = await takeOver({ store, agent, log, unended, sessions, removals });
+    const left = await takeOver({ store, agents, log, unended, sessions, removals });
     this.#leftProcessesGone = left.processesGone;
     void removals.recover();
     void retain(store, retentionMs, removals, log, this.#closing.signal);
     await left.tried;
-    agent.prepare(async () => {
+    agents.prepare(async () => {
       const workspace = join(sessionsDir, newId());
       await mkdir(workspace, { mode: 0o700 });
       return workspace;
@@ -231,15 +231,15 @@ export class Turns {
    */
   async drain(graceMs: number): Promise<void> {
     this.#closing.abort();
-    const { agent } = this.#options;
-    void agent.closeIdle();
+    const { agents } = this.#options;
+    void agents.closeIdle();
     await this.#unended.drain(graceMs);
     this.#stopServing();
-    await Promise.all([this.#sessions.vacated(), this.#leftProcessesGone, agent.closeIdle()]);
+    await Promise.all([this.#sessions.vacated(), this.#leftProcessesGone, agents.closeIdle()]);
   }
 
   /** Kills all agents without waiting; the next start records how their turns ended. */
   killNow(): void {
-    this.#options.agent.killNow();
+    this.#options.agents.killNow();
   }
 }

@@ -6,6 +6,7 @@ import { describe, expect, it } from "vitest";
 import { openSqliteStore } from "../../src/store/sqlite/sqlite-store.ts";
 import { owned } from "../support/owned-store.ts";
 import { SUCCEEDED, turnStart } from "../support/turn-start.ts";
+import { describeAgents } from "./agents-contract.ts";
 import { describeStore, type StoreUnderTest } from "./store-contract.ts";
 
 async function open(): Promise<StoreUnderTest & { readonly path: string }> {
@@ -31,6 +32,7 @@ async function open(): Promise<StoreUnderTest & { readonly path: string }> {
 
 describe("the store in an SQLite file", () => {
   describeStore(open);
+  describeAgents(open);
 
   it("removes a turn in smaller pieces where its events lie between others'", async () => {
     await using opened = await open();

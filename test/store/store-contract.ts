@@ -903,7 +903,7 @@ export function describeStore(openStore: () => Promise<StoreUnderTest>): void {
     const first = turnStart({ requestId: randomUUID() });
     await store.createTurn(first);
     await store.append({ ...endOf(first.turnId), time: 10 });
-    const { sessionId, workspace, agentSessionId } = first.newSession;
+    const { sessionId, agentKind, workspace, agentSessionId } = first.newSession;
     const { sessionKey } = await store.getSession(sessionId, PRINCIPAL);
     const second = turnStart({ session: sessionId });
     await store.createTurn(second);
@@ -917,7 +917,8 @@ export function describeStore(openStore: () => Promise<StoreUnderTest>): void {
     expect(await store.readEvents(first.turnId, 0, 1000)).toEqual([]);
     expect((await store.getSession(sessionId, PRINCIPAL)).turnCount).toBe(1);
 
-    const removed = { sessionId, sessionKey, workspace, agentSessionIds: [agentSessionId] };
+    const place = { sessionId, sessionKey, agentKind, workspace };
+    const removed = { ...place, agentSessionIds: [agentSessionId] };
     const last = await store.removeEndedTurns(100, 10, 100);
     expect(last).toEqual({ turns: 1, sessions: [removed] });
     await expect(store.getSession(sessionId, PRINCIPAL)).rejects.toMatchObject(GONE);

@@ -79,9 +79,9 @@ export class Removal {
     return this.#removedOf(session);
   }
 
-  #removedOf({ sessionId, sessionKey, workspace }: SessionRecord): RemovedSession {
+  #removedOf({ sessionId, sessionKey, agentKind, workspace }: SessionRecord): RemovedSession {
     const agentSessionIds = this.#tables.conversations.listOf(sessionKey);
-    return { sessionId, sessionKey, workspace, agentSessionIds };
+    return { sessionId, sessionKey, agentKind, workspace, agentSessionIds };
   }
 
   /** Answers what it cost: a whole piece where some are left. */
