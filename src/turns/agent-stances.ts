@@ -23,23 +23,28 @@ export function stancesOf(request: RunRequest, agents: Agents): AgentStance[] {
   const kinds = isKnown ? [kindOf(request, agents)] : agents.kinds;
   const stances = kinds.map((kind) => stanceOf(kind, agents, attachments));
   const [only, ...others] = stances;
-  if (only?.refusal !== undefined && others.length === 0) throw only.refusal;
+  if (only?.refusal !== undefined && others.length === 0) throw refusalOf(only.refusal);
   return stances;
 }
 
-function stanceOf(
-  kind: string,
-  agents: Agents,
-  attachments: readonly Attachment[],
-): AgentStance & { readonly refusal?: Refusal } {
+function stanceOf(kind: string, agents: Agents, attachments: readonly Attachment[]): AgentStance {
   const agent = agents.of(kind);
   const refusal = imagesRefusal(kind, agents, attachments);
   const remembered = agent.capabilities.resume ? undefined : agent.rememberedSessions();
   return {
     kind,
-    ...(refusal === undefined ? {} : { refusal }),
+    // Not itself: it would lose all but its message on its way to the store.
+    ...(refusal === undefined ? {} : { refusal: plain(refusal) }),
     ...(remembered === undefined ? {} : { remembered }),
   };
+}
+
+function plain({ reason, message, details }: Refusal): AgentStance["refusal"] & {} {
+  return { reason, message, details };
+}
+
+function refusalOf({ reason, message, details }: AgentStance["refusal"] & {}): Refusal {
+  return new Refusal(reason, message, details);
 }
 
 function imagesRefusal(
