@@ -43,6 +43,7 @@ async function main(): Promise<ExitStatus> {
     .option("--session <id>", "the session's UUID (default: a new session)")
     .option("--model <model>", "the model (default: the session's, else the server's)")
     .option("--agent <agent>", "the agent definition (default: the session's, else the server's)")
+    .option("--agent-kind <kind>", "the kind of agent (default: the session's, else the server's)")
     .option("--timeout <seconds>", "how long the turn may take", positiveSeconds)
     .option("--request-id <uuid>", "joins the turn that this id started before")
     .option(

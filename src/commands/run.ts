@@ -14,6 +14,7 @@ export interface RunOptions extends ServerOptions {
   readonly session?: string;
   readonly model?: string;
   readonly agent?: string;
+  readonly agentKind?: string;
   /** Seconds; fractions are taken. */
   readonly timeout?: number;
   readonly requestId?: string;
@@ -44,6 +45,7 @@ export async function run(prompt: string, options: RunOptions): Promise<ExitStat
     sessionId: options.session ?? "",
     model: options.model ?? "",
     agent: options.agent ?? "",
+    agentKind: options.agentKind ?? "",
     permissionMode: permissionModeOf(options),
     attachments: await attachedFiles(options.attach ?? []),
     ...(options.timeout === undefined ? {} : { timeout: durationFromMs(options.timeout * 1000) }),

@@ -87,6 +87,7 @@ export function runTurnRules({ maxPromptBytes, maxAttachmentBytes }: RequestLimi
     prompt: words(maxPromptBytes),
     model: name,
     agent: name,
+    agentKind: name,
     requestId: optionalUuid,
     timeout,
     textDeltas: z.boolean(),

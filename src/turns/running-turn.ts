@@ -1,11 +1,12 @@
 import {
+  type Agent,
   type AgentRun,
   type ApprovalAnswer,
   type EventKind,
   isTerminal,
   type TerminalKind,
 } from "../agent/agent.ts";
-import { Refusal } from "../errors.ts";
+import { Refusal, unsupportedByAgent } from "../errors.ts";
 import type { SessionRecord, TurnRecord } from "../store/store.ts";
 import { byDeadline } from "../stream/deadline.ts";
 import { awaitsProcesses, type EndCause, type Interrupter, terminalOf } from "./end-causes.ts";
@@ -41,6 +42,7 @@ export class RunningTurn implements LiveTurn {
 
   readonly #turn: TurnRecord;
   readonly #session: SessionRecord;
+  readonly #agent: Agent;
   readonly #limits: TurnLimits;
   readonly #surroundings: TurnSurroundings;
   readonly #clocks: TurnClocks;
@@ -64,6 +66,7 @@ export class RunningTurn implements LiveTurn {
     this.sessionKey = turn.sessionKey;
     this.#turn = turn;
     this.#session = session;
+    this.#agent = surroundings.agents.of(session.agentKind);
     this.#limits = limits;
     this.#surroundings = surroundings;
     this.#beginning = beginning;
@@ -124,18 +127,25 @@ export class RunningTurn implements LiveTurn {
   /**
    * Hands the agent a further message. Resolves with the sequence of the event that records it, once that is on disk.
    *
-   * @throws Refusal TURN_ENDED; STORAGE where that is not on disk yet, and may be later; FENCED.
+   * @throws Refusal UNSUPPORTED_BY_AGENT; TURN_ENDED; STORAGE where that is not on disk yet, and may be later; FENCED.
    */
-  steer(steer: Steer): Promise<number> {
+  async steer(steer: Steer): Promise<number> {
+    if (!this.#agent.capabilities.steer) throw this.#unsupported("steer");
     return this.#inputs.steer(steer);
   }
 
   /**
    * Decides an approval that the agent waits for, and tells it once that is on disk.
    *
-   * @throws Refusal as `Approvals.decide`; STORAGE or FENCED where that is not on disk, and never will be.
+   * @throws Refusal as `Approvals.decide`; UNSUPPORTED_BY_AGENT; STORAGE or FENCED where that is not on disk, and never
+   * will be.
    */
-  resolveApproval(id: string, answer: ApprovalAnswer, principal: string): Promise<void> {
+  async resolveApproval(id: string, answer: ApprovalAnswer, principal: string): Promise<void> {
+    this.#inputs.approvals.check(id);
+    const isChanged = answer.allow && answer.inputJson !== undefined;
+    if (isChanged && !this.#agent.capabilities.changedInput) {
+      throw this.#unsupported("changed_input");
+    }
     return this.#inputs.resolve(id, answer, principal);
   }
 
@@ -161,11 +171,12 @@ export class RunningTurn implements LiveTurn {
       this.#clocks.startAgent();
     };
     if ("run" in beginning) return begin(beginning.run);
-    const { agent } = this.#surroundings;
     await beginRun(beginning, {
       ...{ turn: this.#turn, session: this.#session, log: this.log, ending: this.#life.ending },
+      agent: this.#agent,
       end: (cause) => this.#life.end(cause),
-      run: (turn) => begin(agent.start(turn)),
+      tell: (kind) => this.#recorder.append(kind),
+      run: (turn) => begin(this.#agent.start(turn)),
     });
   }
 
@@ -232,6 +243,10 @@ export class RunningTurn implements LiveTurn {
     const { phase } = this.#life;
     if (phase.is !== "running" || !phase.run.waitsForModel) return;
     void this.#inputs.record(silenceNotice(lastedMs, this.#limits.idleTimeoutMs)).catch(() => {});
+  }
+
+  #unsupported(capability: Parameters<typeof unsupportedByAgent>[1]): Refusal {
+    return unsupportedByAgent(this.#session.agentKind, capability);
   }
 
   #tellDefect(error: unknown): void {

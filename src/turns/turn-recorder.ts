@@ -35,7 +35,7 @@ export class TurnRecorder {
     approvals: Approvals,
     session: SessionRecord,
     limits: TurnLimits,
-    surroundings: Pick<TurnSurroundings, "store" | "agent" | "log">,
+    surroundings: Pick<TurnSurroundings, "store" | "agents" | "log">,
   ) {
     this.#log = log;
     this.#approvals = approvals;

@@ -51,7 +51,7 @@ export class Turns {
 
   constructor(options: TurnsOptions) {
     this.#options = options;
-    const { store, agent, log, maxConcurrentTurns } = options;
+    const { store, agents, log, maxConcurrentTurns } = options;
     const unended = new UnendedTurns(store, maxConcurrentTurns);
     this.#unended = unended;
     this.serving = new Serving(store, this.#closing.signal);
@@ -67,11 +67,11 @@ export class Turns {
     this.#lease = new LeaseKeeper(store, log, {
       stopAll(why) {
         unended.fail(why);
-        void agent.closeIdle();
+        void agents.closeIdle();
       },
       takeOver: (owner) => takeOverTurns(owner, { store, log, unended }),
     });
-    agent.onOwnWork((work) => this.#sessions.of(work.sessionKey).beginOwnWork(work));
+    agents.onOwnWork((work) => this.#sessions.of(work.sessionKey).beginOwnWork(work));
   }
 
   /** How many readers there are now. */
@@ -87,7 +87,8 @@ export class Turns {
   /**
    * Starts a turn, or finds the one that the same request started before. It runs on its session's home.
    *
-   * @throws Refusal as `Store.createTurn`, SESSION_ELSEWHERE only where the home cannot be reached; BYPASS_FORBIDDEN.
+   * @throws Refusal as `Store.createTurn`, SESSION_ELSEWHERE only where the home cannot be reached; BYPASS_FORBIDDEN;
+   * INVALID_ARGUMENT of what the agent does not take.
    */
   run(request: RunRequest, principal: string): Promise<TurnRecord> {
     return this.#sessionCommands.run(request, principal);
@@ -216,9 +217,9 @@ export class Turns {
    * @throws Refusal STORAGE where the store cannot even be read.
    */
   async recover(): Promise<void> {
-    const { store, agent, sessionsDir, retentionMs, log } = this.#options;
+    const { store, agents, sessionsDir, retentionMs, log } = this.#options;
     const [unended, sessions, removals] = [this.#unended, this.#sessions, this.#removals];
-    const left = await takeOver({ store, agent, log, unended, sessions, removals });
+    const left = await takeOver({ store, agents, log, unended, sessions, removals });
     this.#leftProcessesGone = left.processesGone;
     this.#lease.start();
     // Not before: what is asked of a session waits for what was left in it.
@@ -227,7 +228,7 @@ export class Turns {
     void removals.recover();
     void retain(store, retentionMs, removals, log, this.#closing.signal);
     await left.tried;
-    agent.prepare(() => makeWorkspace(sessionsDir));
+    agents.prepare(() => makeWorkspace(sessionsDir));
   }
 
   /**
@@ -236,16 +237,16 @@ export class Turns {
    */
   async drain(graceMs: number): Promise<void> {
     this.#closing.abort();
-    const { agent } = this.#options;
-    void agent.closeIdle();
+    const { agents } = this.#options;
+    void agents.closeIdle();
     await this.#unended.drain(graceMs);
     for (const stop of this.#stopServing) stop();
-    await Promise.all([this.#sessions.vacated(), this.#leftProcessesGone, agent.closeIdle()]);
+    await Promise.all([this.#sessions.vacated(), this.#leftProcessesGone, agents.closeIdle()]);
     this.#lease.stop();
   }
 
   /** Kills all agents without waiting; the next start records how their turns ended. */
   killNow(): void {
-    this.#options.agent.killNow();
+    this.#options.agents.killNow();
   }
 }

@@ -1,3 +1,4 @@
+import { describeAgents } from "./contract/agents.ts";
 import { describeChanges } from "./contract/changes.ts";
 import { describeCommands } from "./contract/commands.ts";
 import { describeEvents } from "./contract/events.ts";
@@ -23,6 +24,7 @@ export function describeStore(openStore: () => Promise<StoreUnderTest>): void {
   describeCommands(open);
   describeRestarts(open);
   describeOwnTurns(open);
+  describeAgents(open);
   describeLeases(openStore);
   describeHomes(openStore);
 }

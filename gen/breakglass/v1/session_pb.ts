@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file breakglass/v1/session.proto.
  */
 export const file_breakglass_v1_session: GenFile = /*@__PURE__*/
-  fileDesc("ChticmVha2dsYXNzL3YxL3Nlc3Npb24ucHJvdG8SDWJyZWFrZ2xhc3MudjEitwIKB1Nlc3Npb24SEgoKc2Vzc2lvbl9pZBgBIAEoCRIRCglwcmluY2lwYWwYAiABKAkSDQoFYWdlbnQYAyABKAkSDQoFbW9kZWwYBCABKAkSLwoLY3JlYXRlX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjQKEGxhc3RfYWN0aXZlX3RpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhcKD3J1bm5pbmdfdHVybl9pZBgHIAEoCRISCgp0dXJuX2NvdW50GAggASgNEiMKBXVzYWdlGAkgASgLMhQuYnJlYWtnbGFzcy52MS5Vc2FnZRIWCg50b3RhbF9jb3N0X3VzZBgKIAEoARIWCg5xdWV1ZWRfdHVybl9pZBgLIAEoCWIGcHJvdG8z", [file_breakglass_v1_event, file_google_protobuf_timestamp]);
+  fileDesc("ChticmVha2dsYXNzL3YxL3Nlc3Npb24ucHJvdG8SDWJyZWFrZ2xhc3MudjEiywIKB1Nlc3Npb24SEgoKc2Vzc2lvbl9pZBgBIAEoCRIRCglwcmluY2lwYWwYAiABKAkSDQoFYWdlbnQYAyABKAkSDQoFbW9kZWwYBCABKAkSLwoLY3JlYXRlX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjQKEGxhc3RfYWN0aXZlX3RpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhcKD3J1bm5pbmdfdHVybl9pZBgHIAEoCRISCgp0dXJuX2NvdW50GAggASgNEiMKBXVzYWdlGAkgASgLMhQuYnJlYWtnbGFzcy52MS5Vc2FnZRIWCg50b3RhbF9jb3N0X3VzZBgKIAEoARIWCg5xdWV1ZWRfdHVybl9pZBgLIAEoCRISCgphZ2VudF9raW5kGAwgASgJYgZwcm90bzM", [file_breakglass_v1_event, file_google_protobuf_timestamp]);
 
 /**
  * A durable conversation with one agent, in one workspace.
@@ -99,6 +99,13 @@ export type Session = Message<"breakglass.v1.Session"> & {
    * @generated from field: string queued_turn_id = 11;
    */
   queuedTurnId: string;
+
+  /**
+   * The kind of agent that the session has, for good. Always set.
+   *
+   * @generated from field: string agent_kind = 12;
+   */
+  agentKind: string;
 };
 
 /**

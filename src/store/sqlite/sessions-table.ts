@@ -54,12 +54,12 @@ export class SessionsTable {
 
   /** Inserts the session that a turn opens. */
   open({ principal, time, newSession }: TurnStart, home: string): SessionRecord {
-    const { sessionId, agent, model, workspace, agentSessionId } = newSession;
+    const { sessionId, agentKind, agent, model, workspace, agentSessionId } = newSession;
     // Never the id: another principal's may have it, or one that is being removed, or was in the same breath.
     const sessionKey = randomUUID();
-    const sql = `INSERT INTO sessions (session_key, session_id, principal, agent, model, workspace, agent_session_id,
-      create_time, last_active_time, home) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
-    const opened = [agent, model, workspace, agentSessionId, time, time, home];
+    const sql = `INSERT INTO sessions (session_key, session_id, principal, agent_kind, agent, model, workspace,
+      agent_session_id, create_time, last_active_time, home) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
+    const opened = [agentKind, agent, model, workspace, agentSessionId, time, time, home];
     this.#statements.run(sql, sessionKey, sessionId, principal, ...opened);
     return this.findByKey(sessionKey)!;
   }
@@ -159,6 +159,7 @@ function sessionOf(row: Row): SessionRecord {
     sessionId: String(row.session_id),
     sessionKey: String(row.session_key),
     principal: String(row.principal),
+    agentKind: String(row.agent_kind),
     agent: String(row.agent),
     model: String(row.model),
     createTime: Number(row.create_time),

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { PermissionMode } from "../../../gen/breakglass/v1/turn_pb.ts";
 import type { EventKind } from "../../../src/agent/agent.ts";
 import { ClaudeAgent } from "../../../src/agent/claude/claude-agent.ts";
+import { createProcesses } from "../../../src/agent/process/processes.ts";
 import { createLog } from "../../../src/log.ts";
 import { createTestEnvironment } from "../../support/test-environment.ts";
 import type { Transcript } from "./transcript.ts";
@@ -43,15 +44,16 @@ export async function createReplays(): Promise<Replays> {
     command,
     environment: variables,
     passedNames: [],
-    maxLineBytes: 16 * 1024 * 1024,
-    registry: { recordProcess: async () => {}, recordProcessGone: async () => {} },
+    processes: createProcesses({
+      registry: { recordProcess: async () => {}, recordProcessGone: async () => {} },
+      ...{ log: createLog(() => {}), maxLineBytes: 16 * 1024 * 1024, cgroups: false },
+    }),
+    defaults: { agent: "", model: "" },
     maxWarmProcesses: 0,
     warmMs: 0,
-    spares: { count: 0, agent: "", model: "", mode: PermissionMode.BYPASS },
+    spares: { count: 0, mode: PermissionMode.BYPASS },
     trustsWorkspace: true,
     rules: { allow: [], deny: [] },
-    log: createLog(() => {}),
-    cgroups: false,
   });
   return {
     replay: async (transcript) => {
