@@ -23,6 +23,8 @@ import { isWholeLine, type LineReader, type Message, readLine } from "./line.ts"
 import type { RefusalCause } from "./malformed.ts";
 import * as messages from "./messages.ts";
 import type { PermissionRules } from "./permission-rules.ts";
+import { ServerFailures } from "./server-failures.ts";
+import { TaskEnds } from "./task-ends.ts";
 import type { Questioner } from "./tool-questions.ts";
 import type { TurnReader } from "./turn-reader.ts";
 
@@ -69,6 +71,8 @@ export class Conversation
   readonly process: AgentProcess;
   readonly tasks = new BackgroundTasks();
   readonly costs = new CostCount();
+  readonly taskEnds = new TaskEnds();
+  readonly serverFailures = new ServerFailures();
   readonly #keeper: ConversationKeeper;
   readonly #requests = new PendingRequests<ControlAnswer>();
   readonly #idle: IdleOutput;

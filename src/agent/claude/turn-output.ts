@@ -92,7 +92,10 @@ export class TurnOutput implements TurnReader {
     this.#translation = new ClaudeTranslation({
       agent: this.#agent,
       resumed: conversation.remembers,
+      agentSessionId: conversation.setup.agentSessionId,
       costs: conversation.costs,
+      taskEnds: conversation.taskEnds,
+      serverFailures: conversation.serverFailures,
       roleOf: (result) => this.#listener.roleOf(result),
     });
   }
