@@ -27,6 +27,10 @@ export interface AgentTurn {
   readonly workspace: string;
   /** The agent's own id of the conversation, a UUID: to open it under where the agent has none of that id yet. */
   readonly agentSessionId: string;
+  /** The session has turns before this one: where the agent remembers nothing of them, it tells so. Unset: it has none. */
+  readonly hasHistory?: boolean;
+  /** The session's workspace was gone, and was made anew: the agent tells so. */
+  readonly isWorkspaceRestored?: boolean;
   /** What the agent is asked; always literal text. */
   readonly prompt: string;
   /** What the model is shown with the prompt. */

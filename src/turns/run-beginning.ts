@@ -37,7 +37,8 @@ export async function beginRun(
   await Promise.race([ready, onAbort(ending)]);
   if (ending.aborted) return;
   // A mistake here (a file in its place, no permission) is for the agent to find and to explain.
-  await mkdir(workspace, { mode: 0o700 }).catch(() => {});
+  const made = await mkdir(workspace, { recursive: true, mode: 0o700 }).catch(() => {});
+  const hasHistory = session.turnCount > 1;
   let placed: Pick<AgentTurn, "images" | "files">;
   try {
     placed = await placeAttachments(workspace, turnId, attachments, ending);
@@ -50,7 +51,9 @@ export async function beginRun(
   const { prompt, model, agent, permissionMode } = turn;
   const ids = { turnId, sessionKey, agentSessionId };
   // At once, so that whoever ends the turn finds it.
-  run({ ...ids, workspace, prompt, ...placed, model, agent, permissionMode });
+  const isWorkspaceRestored = made !== undefined && hasHistory;
+  const found = { hasHistory, isWorkspaceRestored };
+  run({ ...ids, ...found, workspace, prompt, ...placed, model, agent, permissionMode });
 }
 
 function onAbort(signal: AbortSignal): Promise<void> {

@@ -85,6 +85,7 @@ export class Conversation
   #turnId = "";
   #turnsBegun = 0;
   #inTurn = false;
+  #echoes = false;
   /** Set once nothing more comes of its process. */
   #exited: ProcessExit | undefined;
 
@@ -116,6 +117,11 @@ export class Conversation
 
   get memory(): ProcessMemory {
     return this.process.memory;
+  }
+
+  /** Whether it was seen to tell when it takes a message up. */
+  get echoes(): boolean {
+    return this.#echoes;
   }
 
   /** Whether it is at work on something that no turn has taken up. */
@@ -250,7 +256,10 @@ export class Conversation
 
   /** Answers whether it tells of one of our messages. */
   #takenUp(uuid: string | undefined): boolean {
-    if (uuid !== undefined) this.#reader.takenUp(uuid);
+    if (uuid !== undefined) {
+      this.#echoes = true;
+      this.#reader.takenUp(uuid);
+    }
     return uuid !== undefined;
   }
 }
