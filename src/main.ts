@@ -139,6 +139,15 @@ async function main(): Promise<ExitStatus> {
       status = await (await import("./commands/drill.ts")).drill();
     });
 
+  program
+    .command("doctor")
+    .description("tell what works with a CLI of this machine; no key, no network")
+    .option("--agent [path]", "its program (default: the one that is served with)")
+    .option("--json", "print one finding in JSON a line")
+    .action(async (options) => {
+      status = await (await import("./commands/doctor.ts")).doctor(options);
+    });
+
   await program.parseAsync();
   return status;
 }

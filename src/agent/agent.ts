@@ -31,6 +31,10 @@ export interface AgentTurn {
    * session (`chooseConversation`), to open it under. Empty: the conversation is to be opened, and the agent gives its id.
    */
   readonly agentSessionId: string;
+  /** The session has turns before this one: where the agent remembers nothing of them, it tells so. Unset: it has none. */
+  readonly hasHistory?: boolean;
+  /** The session's workspace was gone, and was made anew: the agent tells so. */
+  readonly isWorkspaceRestored?: boolean;
   /** What the agent is asked; always literal text. */
   readonly prompt: string;
   /** What the model is shown with the prompt. */

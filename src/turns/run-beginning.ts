@@ -44,7 +44,8 @@ export async function beginRun(
   // It was not when the turn was recorded, or the turn would have been refused.
   if (isForgotten(session, agent)) return void end({ case: "forgotten", agentKind });
   // A mistake here (a file in its place, no permission) is for the agent to find and to explain.
-  await mkdir(workspace, { mode: 0o700 }).catch(() => {});
+  const made = await mkdir(workspace, { recursive: true, mode: 0o700 }).catch(() => {});
+  const hasHistory = session.turnCount > 1;
   let placed: Pick<AgentTurn, "images" | "files">;
   try {
     placed = await placeAttachments(workspace, turnId, attachments, ending);
@@ -58,7 +59,10 @@ export async function beginRun(
   const { prompt, model, agent: definition, permissionMode } = turn;
   const ids = { turnId, sessionKey, agentSessionId };
   // At once, so that whoever ends the turn finds it.
-  run({ ...ids, workspace, prompt, ...placed, model, agent: definition, permissionMode });
+  const isWorkspaceRestored = made !== undefined && hasHistory;
+  const found = { hasHistory, isWorkspaceRestored };
+  const asked = { prompt, ...placed, model, agent: definition, permissionMode };
+  run({ ...ids, ...found, workspace, ...asked });
 }
 
 /** Whether the agent cannot go on with the session, though it has had a turn. */

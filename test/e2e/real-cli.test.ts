@@ -11,6 +11,7 @@ import {
 import { readTurnEvents } from "../../src/client/turn-events.ts";
 import { bash, error, type Script, say } from "../../src/drill/script.ts";
 import { cases, durable, valuesOf } from "../support/events.ts";
+import { OWN_CLI } from "../support/installed-clis.ts";
 import { startRealCli } from "./real-cli.ts";
 
 const REMEMBERING: Script = [
@@ -33,7 +34,7 @@ describe("the real CLI", () => {
     expect(valuesOf(first, "session")[0]).toMatchObject({
       resumed: false,
       agent: "breakglass",
-      agentVersion: "2.1.330",
+      agentVersion: OWN_CLI.version,
     });
 
     const second = await cli.run({ sessionId, prompt: "Which word?" });

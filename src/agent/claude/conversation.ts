@@ -23,6 +23,8 @@ import { isWholeLine, type LineReader, type Message, readLine } from "./line.ts"
 import type { RefusalCause } from "./malformed.ts";
 import * as messages from "./messages.ts";
 import type { PermissionRules } from "./permission-rules.ts";
+import { ServerFailures } from "./server-failures.ts";
+import { TaskEnds } from "./task-ends.ts";
 import type { Questioner } from "./tool-questions.ts";
 import type { TurnReader } from "./turn-reader.ts";
 
@@ -69,6 +71,8 @@ export class Conversation
   readonly process: AgentProcess;
   readonly tasks = new BackgroundTasks();
   readonly costs = new CostCount();
+  readonly taskEnds = new TaskEnds();
+  readonly serverFailures = new ServerFailures();
   readonly #keeper: ConversationKeeper;
   readonly #requests = new PendingRequests<ControlAnswer>();
   readonly #idle: IdleOutput;
@@ -81,6 +85,7 @@ export class Conversation
   #turnId = "";
   #turnsBegun = 0;
   #inTurn = false;
+  #echoes = false;
   /** Set once nothing more comes of its process. */
   #exited: ProcessExit | undefined;
 
@@ -112,6 +117,11 @@ export class Conversation
 
   get memory(): ProcessMemory {
     return this.process.memory;
+  }
+
+  /** Whether it was seen to tell when it takes a message up. */
+  get echoes(): boolean {
+    return this.#echoes;
   }
 
   /** Whether it is at work on something that no turn has taken up. */
@@ -246,7 +256,10 @@ export class Conversation
 
   /** Answers whether it tells of one of our messages. */
   #takenUp(uuid: string | undefined): boolean {
-    if (uuid !== undefined) this.#reader.takenUp(uuid);
+    if (uuid !== undefined) {
+      this.#echoes = true;
+      this.#reader.takenUp(uuid);
+    }
     return uuid !== undefined;
   }
 }

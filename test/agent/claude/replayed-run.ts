@@ -57,18 +57,21 @@ export async function createReplays(): Promise<Replays> {
   });
   return {
     replay: async (transcript) => {
-      const agentSessionId = randomUUID();
-      const workspace = join(root, agentSessionId);
+      const { resumed, resumedId } = transcript;
+      const agentSessionId = (resumed && resumedId) || randomUUID();
+      const workspace = join(root, randomUUID());
       await mkdir(workspace);
       await putDown(transcript, workspace);
-      if (transcript.resumed) await writeFile(join(conversations, `${agentSessionId}.jsonl`), "");
+      if (resumed) await writeFile(join(conversations, `${agentSessionId}.jsonl`), "");
       const run = agent.start({
         ...{ turnId: randomUUID(), sessionKey: randomUUID(), workspace, agentSessionId },
         ...{ prompt: "go", images: [], files: [], model: "m", agent: transcript.agent },
         permissionMode: PermissionMode.BYPASS,
       });
       const events = (await Array.fromAsync(run.events)).flat();
-      const given = run.agentSessionId === agentSessionId ? undefined : run.agentSessionId;
+      const cameUp = events.some((event) => event.case === "session");
+      const isSame = run.agentSessionId === agentSessionId && !(cameUp && resumed);
+      const given = isSame ? undefined : run.agentSessionId;
       const starts = (await readFile(join(workspace, "started"), "utf8")).trim().split("\n").length;
       return { events, agentSessionId: given, starts };
     },
