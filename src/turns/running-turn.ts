@@ -97,6 +97,13 @@ export class RunningTurn implements LiveTurn {
     this.ended = this.#live().finally(recentEvents.add());
   }
 
+  /** The sequences of the events that ask for approvals that wait, as far as they are on disk. */
+  get pendingApprovals(): number[] {
+    return this.#approvals.sequences.filter(
+      (sequence) => sequence > 0 && sequence <= this.log.lastSequence,
+    );
+  }
+
   get textDeltas(): TextDeltas {
     return this.#recorder.textDeltas;
   }

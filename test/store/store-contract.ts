@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { ErrorReason, TurnState } from "../../gen/breakglass/v1/event_pb.ts";
 import { PermissionMode, TurnOrigin } from "../../gen/breakglass/v1/turn_pb.ts";
 import { Refusal } from "../../src/errors.ts";
@@ -72,7 +72,9 @@ export function describeStore(openStore: () => Promise<StoreUnderTest>): void {
       ...UNSPENT,
     });
     expect(await store.getTurn(start.turnId, PRINCIPAL)).toEqual(turn);
-    expect(await store.getSession(session.sessionId, PRINCIPAL)).toEqual(session);
+    const { turnId, state, prompt } = turn;
+    const lastTurn = { turnId, state, prompt };
+    expect(await store.getSession(session.sessionId, PRINCIPAL)).toEqual({ ...session, lastTurn });
   });
 
   it("gives events back as they were appended, also when it is opened again", async () => {
@@ -285,7 +287,7 @@ export function describeStore(openStore: () => Promise<StoreUnderTest>): void {
       expect(turn.sessionKey).toBe(session.sessionKey);
     }
     expect(alice!.session.sessionKey).not.toBe(bob!.session.sessionKey);
-    expect(await store.getSession(sessionId, "bob")).toEqual(bob!.session);
+    expect(await store.getSession(sessionId, "bob")).toMatchObject(bob!.session);
     const listed = await store.listTurns(sessionId, "bob", 10, undefined);
     expect(listed.items).toEqual([bob!.turn]);
     for (const start of starts) {
@@ -780,6 +782,113 @@ export function describeStore(openStore: () => Promise<StoreUnderTest>): void {
     const sums = { usage: { ...spent, inputTokens: most, outputTokens: 3n }, totalCostUsd: 0 };
     expect(await store.getSession(session, PRINCIPAL)).toMatchObject(sums);
     expect((await store.listSessions(PRINCIPAL, 10, undefined)).items).toHaveLength(1);
+  });
+
+  it("shows of each session its newest turn on record, with the beginning of its prompt", async () => {
+    await using opened = await open();
+    const { store } = opened;
+    const first = await ended(store);
+    const session = first.newSession.sessionId;
+    const next = turnStart({ session, prompt: "é".repeat(1000), time: 2 });
+    await store.createTurn(next);
+    const { lastTurn } = await store.getSession(session, PRINCIPAL);
+    const shown = { turnId: next.turnId, state: TurnState.RUNNING, prompt: "é".repeat(128) };
+    expect(lastTurn).toEqual(shown);
+    const [listed] = (await store.listSessions(PRINCIPAL, 10, undefined)).items;
+    expect(listed?.lastTurn).toEqual(shown);
+    await store.append(endOf(next.turnId));
+    const after = await store.getSession(session, PRINCIPAL);
+    expect(after.lastTurn).toMatchObject({ turnId: next.turnId, state: SUCCEEDED.state });
+  });
+
+  describe("the list of all turns", () => {
+    const mine = { principal: PRINCIPAL, asApprover: false };
+    const everything = { states: [], since: undefined };
+    const ids = (page: { items: readonly { turnId: string }[] }) =>
+      page.items.map(({ turnId }) => turnId);
+
+    it("has those of one's own sessions, newest first, in pages that neither repeat nor skip", async () => {
+      await using opened = await open();
+      const { store } = opened;
+      const starts: TurnStart[] = [];
+      // Two at a time are of the same moment.
+      for (let n = 0; n < 7; n++) {
+        const start = turnStart({ time: 100 + Math.floor(n / 2) });
+        await store.createTurn(start);
+        if (n % 3 === 0) await store.append(endOf(start.turnId));
+        starts.push(start);
+      }
+      await store.createTurn(turnStart({ principal: "bob", time: 103 }));
+      const order = starts.toSorted(
+        (one, other) => other.time - one.time || (other.turnId < one.turnId ? -1 : 1),
+      );
+      const found: string[] = [];
+      let page = await store.listAllTurns(mine, everything, 3, undefined);
+      for (found.push(...ids(page)); page.next !== undefined; found.push(...ids(page))) {
+        expect(page.items).toHaveLength(3);
+        page = await store.listAllTurns(mine, everything, 3, page.next);
+      }
+      expect(found).toEqual(order.map(({ turnId }) => turnId));
+      const [newest] = (await store.listAllTurns(mine, everything, 1, undefined)).items;
+      expect(newest).toEqual(await store.getTurn(order[0]!.turnId, PRINCIPAL));
+    });
+
+    it("has only those of a state, or from a time on, where that is asked for", async () => {
+      await using opened = await open();
+      const { store } = opened;
+      const starts = [1, 2, 3, 4].map((time) => turnStart({ time }));
+      for (const start of starts) await store.createTurn(start);
+      const [one, two, three, four] = starts.map(({ turnId }) => turnId) as [
+        string,
+        string,
+        string,
+        string,
+      ];
+      await store.append(endOf(one));
+      await store.append({ ...endOf(three), end: { ...SUCCEEDED, state: TurnState.FAILED } });
+      const list = async (states: TurnState[], since?: number) =>
+        ids(await store.listAllTurns(mine, { states, since }, 10, undefined));
+      expect(await list([TurnState.RUNNING])).toEqual([four, two]);
+      expect(await list([TurnState.FAILED, TurnState.SUCCEEDED])).toEqual([three, one]);
+      expect(await list([], 3)).toEqual([four, three]);
+      expect(await list([TurnState.RUNNING], 3)).toEqual([four]);
+      expect(await list([TurnState.LOST])).toEqual([]);
+      const { sessionId } = starts[2]!.newSession;
+      const inSession = async (states: TurnState[], since?: number) =>
+        ids(await store.listTurns(sessionId, PRINCIPAL, 10, undefined, { states, since }));
+      expect(await inSession([TurnState.FAILED])).toEqual([three]);
+      expect(await inSession([TurnState.RUNNING])).toEqual([]);
+      expect(await inSession([], 3)).toEqual([three]);
+      expect(await inSession([], 4)).toEqual([]);
+    });
+
+    it("has others' turns for an approver alone, and only where they ask", async () => {
+      await using opened = await open();
+      const { store } = opened;
+      const asking = turnStart({ time: 1, permissionMode: PermissionMode.ASK });
+      const silent = turnStart({ time: 2 });
+      const own = turnStart({ time: 3, principal: "bob", permissionMode: PermissionMode.ASK });
+      for (const start of [asking, silent, own]) await store.createTurn(start);
+      const list = async (asApprover: boolean) =>
+        ids(await store.listAllTurns({ principal: "bob", asApprover }, everything, 10, undefined));
+      expect(await list(true)).toEqual([own.turnId, asking.turnId]);
+      expect(await list(false)).toEqual([own.turnId]);
+    });
+
+    it("has none that is off the record, by itself or with its session", async () => {
+      await using opened = await open();
+      const { store } = opened;
+      const kept = turnStart({ time: 5 });
+      await store.createTurn(kept);
+      const [old, deleted] = [await ended(store), await ended(store)];
+      await store.deleteSession(deleted.newSession.sessionId, PRINCIPAL, 6);
+      expect(ids(await store.listAllTurns(mine, everything, 10, undefined))).toEqual([
+        kept.turnId,
+        old.turnId,
+      ]);
+      await store.removeEndedTurns(100, 10, 100);
+      expect(ids(await store.listAllTurns(mine, everything, 10, undefined))).toEqual([kept.turnId]);
+    });
   });
 
   it("lists turns with many attachments in parts that fit into a response", async () => {

@@ -32,7 +32,7 @@ export type Methods = {
 
 /** The methods of the store on the tables of a connection. */
 export function createMethods(tables: Tables, lease: FileLease, close: () => void): Methods {
-  const { sessions, turns, requests, conversations, processes } = tables;
+  const { sessions, turns, turnLists, requests, conversations, processes } = tables;
   const removal = new Removal(tables);
   /** A write that carries the epoch of a lease, its last argument. */
   const owned = <Args extends readonly unknown[], Result>(
@@ -60,9 +60,10 @@ export function createMethods(tables: Tables, lease: FileLease, close: () => voi
     readEvents: read((...args) => readEvents(tables, ...args)),
     getTurn: read((...args) => turns.get(...args)),
     listTurns: read((sessionId, principal, ...page) =>
-      turns.list(sessions.get(sessionId, principal), ...page),
+      turnLists.ofSession(sessions.get(sessionId, principal), ...page),
     ),
-    getSession: read((...args) => sessions.get(...args)),
+    listAllTurns: read((...args) => turnLists.ofAll(...args)),
+    getSession: read((...args) => sessions.describe(...args)),
     listSessions: read((...args) => sessions.list(...args)),
     listChanges: read((...args) => listChanges(tables, ...args)),
     deleteSession: write((...args) => removal.deleteSession(...args)),
@@ -99,13 +100,13 @@ function readEvents(
 }
 
 function listChanges(
-  { sessions, turns }: Tables,
+  { sessions, turnLists }: Tables,
   ...[sessionId, principal, afterCursor, limit, ofKey]: Parameters<Store["listChanges"]>
 ): SessionChange[] {
   const session = sessions.get(sessionId, principal);
   if (ofKey !== undefined && ofKey !== session.sessionKey) throw notFound("session");
   if (afterCursor > session.changeCount) throw pastLastChange(session.changeCount);
-  return turns.listChanges(session, afterCursor, limit);
+  return turnLists.changesOf(session, afterCursor, limit);
 }
 
 function pastLastChange(changeCount: number): Refusal {

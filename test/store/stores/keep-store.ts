@@ -60,11 +60,8 @@ async function fill(store: OwnedStore): Promise<void> {
     FAILED,
   );
   const workspace = `/var/lib/breakglass/sessions/${id("workspace", 1)}`;
-  await store.recordProcess({
-    processId: id("process", 1),
-    sessionKey: id("session", 1),
-    workspace,
-  });
+  const { sessionKey } = await store.getSession(id("session", 1), "alice");
+  await store.recordProcess({ processId: id("process", 1), sessionKey, workspace });
   await run(store, "alice", 1, 2, [text("It is the gateway.")], SUCCEEDED, { model: "opus" });
   await run(store, "alice", 1, 3, [text("Still"), text("at it")], undefined);
   await run(store, "bob", 2, 4, [failed], FAILED, { prompt: 'it\'s "quoted"; --\n'.repeat(20) });
