@@ -6,7 +6,7 @@ import { readColorWanted } from "../config/environment.ts";
 import { ExitStatus } from "./exit-status.ts";
 import { EndlessListError } from "./list-pages.ts";
 import { openTerminal, type Terminal } from "./terminal.ts";
-import { oneLine, type Printable, print, shellWord } from "./terminal-text.ts";
+import { oneLine, print } from "./terminal-text.ts";
 
 /** A server may say more in an error than anybody reads. */
 const FAILURE_LINES = 20;
@@ -44,11 +44,6 @@ export async function callServer(
   } finally {
     connection.close();
   }
-}
-
-/** What another command needs to reach the same server, in a shell: ` --url URL`; empty where none was named. */
-export function serverOptionOf({ url }: ServerOptions): Printable {
-  return url === undefined ? print`` : print` --url ${shellWord(url)}`;
 }
 
 function tellFailure(error: unknown, url: string, terminal: Terminal): boolean {

@@ -20,6 +20,9 @@ export interface RunningCommand {
   printed(stream: "stdout" | "stderr", text: string): Promise<void>;
 }
 
+/** What commands that are printed begin with: as the wrapper says that it was called. */
+const CALLED = { BREAKGLASS_COMMAND: "breakglass" };
+
 /** Starts the command line in a process of its own, in an environment that holds what is given, and the compile cache. */
 export function startCommand(
   args: readonly string[],
@@ -29,7 +32,7 @@ export function startCommand(
   }: { environment?: Record<string, string>; stdin?: string | Uint8Array } = {},
 ): RunningCommand {
   const child = spawn(process.execPath, [MAIN, ...args], {
-    env: { ...COMPILE_CACHE, ...environment },
+    env: { ...COMPILE_CACHE, ...CALLED, ...environment },
     stdio: "pipe",
   });
   child.stdin.on("error", () => {});
@@ -65,7 +68,9 @@ const MANY = fileURLToPath(new URL("many-commands.ts", import.meta.url));
 
 /** Runs commands to their ends, one after the other, in one process. */
 export async function runCommands(commands: readonly (readonly string[])[]): Promise<Ended[]> {
-  const child = spawn(process.execPath, [MANY, JSON.stringify(commands)], { env: COMPILE_CACHE });
+  const child = spawn(process.execPath, [MANY, JSON.stringify(commands)], {
+    env: { ...COMPILE_CACHE, ...CALLED },
+  });
   const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr)]);
   if (stdout === "") throw new Error(`the commands did not end: ${stderr}`);
   return JSON.parse(stdout) as Ended[];
