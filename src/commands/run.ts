@@ -11,6 +11,16 @@ import { MAX_PROMPT_BYTES } from "./request-limits.ts";
 import { resolveSession } from "./resolve-id.ts";
 import { print, shellWord } from "./terminal-text.ts";
 
+/** The options by the fields that they become. */
+const FLAGS = {
+  session_id: "--session",
+  model: "--model",
+  agent: "--agent",
+  timeout: "--timeout",
+  request_id: "--request-id",
+  attachments: "--attach",
+};
+
 /** What `run` takes. */
 export interface RunOptions extends ServerOptions {
   readonly session?: string;
@@ -52,20 +62,24 @@ export async function run(prompt: string, options: RunOptions): Promise<ExitStat
     ...(options.timeout === undefined ? {} : { timeout: durationFromMs(options.timeout * 1000) }),
   };
   const joinHint = print`The same command with --request-id ${shellWord(requestId)} joins the turn if it was started.`;
-  return callServer(options, async (client, terminal, dropConnection) => {
-    const { session } = options;
-    const sessionId = session === undefined ? "" : await resolveSession(client, session);
-    const follow = {
-      json: options.json === true,
-      deltas: options.deltas,
-      interruptStops: true,
-      joinHint,
-      full: options.full === true,
-      command: commandForm(options.url),
-      dropConnection,
-    };
-    return followTurn(client, { run: { ...request, sessionId } }, follow, terminal);
-  });
+  return callServer(
+    options,
+    async (client, terminal, dropConnection) => {
+      const { session } = options;
+      const sessionId = session === undefined ? "" : await resolveSession(client, session);
+      const follow = {
+        json: options.json === true,
+        deltas: options.deltas,
+        interruptStops: true,
+        joinHint,
+        full: options.full === true,
+        command: commandForm(options.url),
+        dropConnection,
+      };
+      return followTurn(client, { run: { ...request, sessionId } }, follow, terminal);
+    },
+    FLAGS,
+  );
 }
 
 function permissionModeOf({ ask, bypass }: RunOptions): PermissionMode {

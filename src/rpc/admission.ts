@@ -14,6 +14,11 @@ const authorizationKey = createContextKey<string | null>(null);
 const admittedKey = createContextKey<() => void>(() => {});
 const readerKey = createContextKey<Reader | undefined>(undefined);
 
+/** Where a request comes from. */
+export function requestOriginOf(context: Pick<HandlerContext, "values">): RequestOrigin {
+  return context.values.get(originKey) ?? { host: undefined, origin: null };
+}
+
 /** Who calls, as `admit` established it. */
 export function principalOf(context: Pick<HandlerContext, "values">): string {
   const principal = context.values.get(principalKey);
@@ -57,7 +62,8 @@ function authorizationOf({ rawHeaders }: HttpRequest): string | null {
 /** Where a request for a host comes from. */
 export function originOf(request: HttpRequest, host: string): RequestOrigin {
   const { origin } = request.headers;
-  return { host, origin: typeof origin === "string" ? origin : null };
+  const from = request.socket.remoteAddress;
+  return { host, origin: typeof origin === "string" ? origin : null, from };
 }
 
 /**
@@ -66,7 +72,7 @@ export function originOf(request: HttpRequest, host: string): RequestOrigin {
  * @throws Refusal ORIGIN_NOT_ALLOWED or UNAUTHENTICATED.
  */
 export function admit(context: HandlerContext, origins: Origins, tokens: Tokens | undefined): void {
-  const origin = context.values.get(originKey) ?? { host: undefined, origin: null };
+  const origin = requestOriginOf(context);
   const refusal = origins.refusalOf(origin);
   if (refusal !== undefined) throw new Refusal("ORIGIN_NOT_ALLOWED", refusal);
   const principal =

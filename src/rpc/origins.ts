@@ -7,6 +7,8 @@ export interface RequestOrigin {
   readonly host: string | undefined;
   /** The Origin header; null: not from a page. */
   readonly origin: string | null;
+  /** The address that it came from. Undefined: unknown. */
+  readonly from?: string | undefined;
 }
 
 /** How long a browser may keep the answer to a preflight; two hours is the most that Chromium takes. */

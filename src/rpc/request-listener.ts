@@ -6,12 +6,14 @@ import type { Reader } from "../edge/reader.ts";
 import { type ReaderLimits, Readers } from "../edge/readers.ts";
 import { bodyLimits, RequestBodies } from "../edge/request-body.ts";
 import { type RequestTarget, targetOf } from "../edge/request-target.ts";
+import { Refusal } from "../errors.ts";
 import type { Log } from "../log.ts";
 import type { Turns } from "../turns/turns.ts";
-import { admit, contextValuesOf, originOf } from "./admission.ts";
+import { admit, contextValuesOf, originOf, requestOriginOf } from "./admission.ts";
 import { breakglassService } from "./breakglass-service.ts";
 import { largestMessageLimits } from "./message-limits.ts";
 import type { Origins, RequestOrigin } from "./origins.ts";
+import { RefusedRequests } from "./refused-requests.ts";
 import { headersOf } from "./request-headers.ts";
 import { ACCEPTED_COMPRESSION, RequestMessages, type RequestToRead } from "./request-messages.ts";
 import type { RequestLimits } from "./request-rules.ts";
@@ -96,12 +98,14 @@ function rpcListener(options: RequestListenerOptions): (call: Call) => void {
 
 function createRouter(options: RequestListenerOptions) {
   const { turns, origins, tokens, log } = options;
+  const refused = new RefusedRequests(log);
   const router = createConnectRouter({
     acceptCompression: [...ACCEPTED_COMPRESSION],
     requestGate: (context) => {
       try {
         admit(context, origins, tokens());
       } catch (error) {
+        if (error instanceof Refusal) refused.tell(error, { from: requestOriginOf(context).from });
         throw statusOf(error, log);
       }
     },

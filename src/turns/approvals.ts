@@ -43,10 +43,15 @@ export class Approvals {
   /** Without what was written with the decision: a turn can have thousands. */
   readonly #decided = new Map<string, Decided>();
   readonly #expire: (approvalId: string) => void;
+  readonly #tell: (kind: EventKind) => void;
 
-  /** @param expire - Called when nobody has decided one in time. */
-  constructor(expire: (approvalId: string) => void) {
+  /**
+   * @param expire - Called when nobody has decided one in time.
+   * @param tell - Called with each that is asked for or decided.
+   */
+  constructor(expire: (approvalId: string) => void, tell: (kind: EventKind) => void) {
     this.#expire = expire;
+    this.#tell = tell;
   }
 
   /** Whether nothing waits. */
@@ -119,6 +124,7 @@ export class Approvals {
     const { approvalId } = value;
     const timer = setTimeout(() => this.#expire(approvalId), expireMs);
     this.#waiting.set(approvalId, { sequence, timer });
+    this.#tell({ case: "approvalRequest", value });
   }
 
   #forget(approvalId: string): void {
@@ -128,6 +134,7 @@ export class Approvals {
 
   #settle(value: ResolutionKind["value"]): void {
     this.#forget(value.approvalId);
+    this.#tell({ case: "approvalResolution", value });
     this.#decided.set(value.approvalId, { decision: value.decision, principal: value.principal });
   }
 }

@@ -17,6 +17,7 @@ import { RecentEvents } from "./recent-events.ts";
 import { beginRun, type TurnBeginning } from "./run-beginning.ts";
 import { silenceNotice } from "./silence.ts";
 import type { TextDeltas } from "./text-deltas.ts";
+import { tellAccepted, tellApproval, tellStarted } from "./told-turns.ts";
 import { TurnClocks } from "./turn-clocks.ts";
 import { TurnLifecycle } from "./turn-lifecycle.ts";
 import { TurnLog } from "./turn-log.ts";
@@ -55,7 +56,7 @@ export class RunningTurn implements LiveTurn {
   readonly #limits: TurnLimits;
   readonly #surroundings: TurnSurroundings;
   readonly #clocks: TurnClocks;
-  readonly #approvals = new Approvals((approvalId) => this.#expire(approvalId));
+  readonly #approvals: Approvals;
   readonly #recorder: TurnRecorder;
   readonly #life = new TurnLifecycle();
   readonly #released = Promise.withResolvers<void>();
@@ -79,7 +80,12 @@ export class RunningTurn implements LiveTurn {
     this.#surroundings = surroundings;
     this.#beginning = beginning;
     this.released = this.#released.promise;
-    const { recentEvents } = surroundings;
+    const { recentEvents, log } = surroundings;
+    this.#approvals = new Approvals(
+      (approvalId) => this.#expire(approvalId),
+      (kind) => tellApproval(log, turn.turnId, kind),
+    );
+    tellAccepted(log, turn);
     const { agentSessionId } = session;
     this.log = new TurnLog(
       { ...turn, agentSessionId },
@@ -174,6 +180,7 @@ export class RunningTurn implements LiveTurn {
     this.#beginning = undefined;
     const begin = (run: AgentRun) => {
       this.#life.begin(run);
+      tellStarted(this.#surroundings.log, this.#turn);
       this.#clocks.startAgent();
     };
     if ("run" in beginning) return begin(beginning.run);

@@ -7,6 +7,7 @@ import { byteLength, type EncodedEvent, encodeEvents, type TurnIds } from "./enc
 import { type Listener, Listeners, type LiveLog, type StopListening } from "./live-turn.ts";
 import type { RecentEvents } from "./recent-events.ts";
 import { retryStorage } from "./retry-storage.ts";
+import { tellEnded } from "./told-turns.ts";
 import { endRecordOf } from "./turn-end.ts";
 
 /** Where a turn stands when its log is taken up. */
@@ -15,6 +16,8 @@ export interface LogStart extends TurnIds {
   readonly epoch: number;
   readonly state: TurnState;
   readonly lastSequence: number;
+  /** When the turn was recorded. Undefined: unknown. */
+  readonly createTime?: number;
   /** The agent's conversation that the session has on record. Undefined: unknown. */
   readonly agentSessionId?: string;
 }
@@ -54,6 +57,7 @@ export class TurnLog implements LiveLog {
   readonly #ids: TurnIds;
   readonly #store: Store;
   readonly #log: Log;
+  readonly #createTime: number | undefined;
   readonly #recent: RecentEvents | undefined;
   readonly #failed: (error: Error) => void;
   readonly #listeners = new Listeners();
@@ -76,7 +80,7 @@ export class TurnLog implements LiveLog {
    * @param failed - Told each time that the store does not take something.
    */
   constructor(
-    { turnId, sessionId, epoch, state, lastSequence, agentSessionId }: LogStart,
+    { turnId, sessionId, epoch, state, lastSequence, createTime, agentSessionId }: LogStart,
     { store, log }: { readonly store: Store; readonly log: Log },
     recent?: RecentEvents,
     failed: (error: Error) => void = () => {},
@@ -85,6 +89,7 @@ export class TurnLog implements LiveLog {
     this.epoch = epoch;
     this.#store = store;
     this.#log = log;
+    this.#createTime = createTime;
     this.#recent = recent;
     this.#failed = failed;
     this.#state = state;
@@ -236,6 +241,7 @@ export class TurnLog implements LiveLog {
     this.#recent?.push(firstSequence, events);
     this.#lastSequence = firstSequence + events.length - 1; // 2.
     this.#state = state;
+    if (record.end !== undefined) tellEnded(this.#log, this.#ids, record.end, this.#createTime);
     // Whoever has not taken them wants them soon; nobody else does.
     if (this.#listeners.call()) this.#recent?.clear();
   }
