@@ -25,6 +25,7 @@ export class ApprovalKeys implements Disposable {
   readonly #client: BreakglassClient;
   readonly #terminal: Terminal;
   readonly #keyboard: Keyboard;
+  readonly #stdin: ReadStream;
   readonly #waiting: OpenApproval[] = [];
   readonly #show: (open: OpenApproval, keys: Printable) => void;
   /** Resolves when something else may be written. */
@@ -41,6 +42,7 @@ export class ApprovalKeys implements Disposable {
     this.#client = client;
     this.#terminal = terminal;
     this.#keyboard = new Keyboard(stdin);
+    this.#stdin = stdin;
     this.#show = show;
   }
 
@@ -110,8 +112,9 @@ export class ApprovalKeys implements Disposable {
   }
 
   async #deny(open: OpenApproval): Promise<void> {
-    const message = await this.#keyboard.askLine(
-      "Deny. Tell the agent why (Enter: no reason, Ctrl-C: back): ",
+    const message = await this.#terminal.askLine(
+      print`Deny. Tell the agent why (Enter: no reason, Ctrl-C: back): `,
+      this.#stdin,
     );
     if (message !== undefined) await this.#answer(open, { case: "deny", value: { message } });
   }

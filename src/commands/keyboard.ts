@@ -1,4 +1,3 @@
-import { createInterface } from "node:readline/promises";
 import type { ReadStream } from "node:tty";
 
 /** What was typed before this, or in the same breath, was not meant for what it would answer. */
@@ -39,22 +38,6 @@ export class Keyboard implements Disposable {
     this.#heed = undefined;
     this.#stdin.off("data", this.#take).pause();
     this.#stdin.setRawMode(false);
-  }
-
-  /** Asks for a line. Undefined: Ctrl-C or Ctrl-D. Keys are not listened for meanwhile, nor afterwards. */
-  async askLine(question: string): Promise<string | undefined> {
-    this.rest();
-    const lines = createInterface({ input: this.#stdin, output: process.stderr, terminal: true });
-    try {
-      const left = new AbortController();
-      lines.once("SIGINT", () => left.abort()).once("close", () => left.abort());
-      return await lines.question(question, { signal: left.signal });
-    } catch {
-      process.stderr.write("\n");
-      return undefined;
-    } finally {
-      lines.close();
-    }
   }
 
   [Symbol.dispose](): void {

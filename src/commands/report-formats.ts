@@ -3,7 +3,17 @@ import { type Session, SessionSchema } from "../../gen/breakglass/v1/session_pb.
 import { type Turn, TurnSchema } from "../../gen/breakglass/v1/turn_pb.ts";
 import { jsonLine } from "./json-line.ts";
 import { type Fact, factsOf, reportItem } from "./report-items.ts";
-import { joined, oneLine, type Printable, print, terminalText, trimmed } from "./terminal-text.ts";
+import {
+  behindMargin,
+  htmlText,
+  joined,
+  markdownText,
+  oneLine,
+  type Printable,
+  print,
+  terminalText,
+  trimmed,
+} from "./terminal-text.ts";
 
 /** The formats of a report. */
 export const REPORT_FORMATS = ["md", "json", "html"] as const;
@@ -55,7 +65,7 @@ const md: ReportFormat = {
     const item = reportItem(event);
     if (item === undefined) return print``;
     const inner = item.depth > 0 ? print`(subagent) ` : print``;
-    const title = print`\n### ${mdCode(item.time)} ${inner}${mdText(item.title)}\n`;
+    const title = print`\n### ${mdCode(item.time)} ${inner}${markdownText(line(item.title))}\n`;
     if (item.body === undefined || item.body.text === "") return title;
     const { kind, text } = item.body;
     return print`${title}\n${kind === "prose" ? quoted(text) : fenced(text)}`;
@@ -72,8 +82,7 @@ function mdFacts(facts: readonly Fact[]): Printable {
 }
 
 function quoted(text: string): Printable {
-  const safe = terminalText(text.replace(/\s+$/, ""));
-  return print`> ${safe.replaceAll("\n", "\n> ") as Printable}\n`;
+  return print`${behindMargin(terminalText(text.replace(/\s+$/, "")), "> ")}\n`;
 }
 
 function fenced(text: string): Printable {
@@ -89,11 +98,6 @@ function mdCode(text: string): Printable {
   const ticks = terminalText("`".repeat(longest + 1));
   const space = longest > 0 ? print` ` : print``;
   return print`${ticks}${space}${shown}${space}${ticks}`;
-}
-
-/** On one line, with what Markdown has a meaning for made text. */
-function mdText(text: string): Printable {
-  return line(text).replace(/[\\`*_{}[\]<>#|!&~]/g, "\\$&") as Printable;
 }
 
 const STYLE =
@@ -113,19 +117,19 @@ const html: ReportFormat = {
   },
   beginTurn(turn) {
     const prompt =
-      turn.prompt === "" ? print`` : print`<pre class="prose">${escapedHtml(turn.prompt)}</pre>\n`;
+      turn.prompt === "" ? print`` : print`<pre class="prose">${htmlText(turn.prompt)}</pre>\n`;
     return print`<article>\n<h2>Turn</h2>\n${htmlFacts(factsOf(turn))}${prompt}`;
   },
   event(event) {
     const item = reportItem(event);
     if (item === undefined) return print``;
     const classes = print`${item.isBad ? print`bad ` : print``}${item.depth > 0 ? print`inner` : print``}`;
-    const time = escapedHtml(item.time);
-    const head = print`<section class="${trimmed(classes)}">\n<h3><time datetime="${time}">${time}</time> ${escapedHtml(line(item.title))}</h3>\n`;
+    const time = htmlText(item.time);
+    const head = print`<section class="${trimmed(classes)}">\n<h3><time datetime="${time}">${time}</time> ${htmlText(line(item.title))}</h3>\n`;
     const { body } = item;
     if (body === undefined || body.text === "") return print`${head}</section>\n`;
     const kind = body.kind === "prose" ? print`prose` : print`code`;
-    return print`${head}<pre class="${kind}">${escapedHtml(body.text)}</pre>\n</section>\n`;
+    return print`${head}<pre class="${kind}">${htmlText(body.text)}</pre>\n</section>\n`;
   },
   endTurn: () => print`</article>\n`,
   end: () => print`</html>\n`,
@@ -133,20 +137,9 @@ const html: ReportFormat = {
 
 function htmlFacts(facts: readonly Fact[]): Printable {
   const items = facts.map(
-    ([name, value]) => print`<dt>${escapedHtml(name)}</dt><dd>${escapedHtml(line(value))}</dd>\n`,
+    ([name, value]) => print`<dt>${htmlText(name)}</dt><dd>${htmlText(line(value))}</dd>\n`,
   );
   return print`<dl>\n${joined(items, "")}</dl>\n`;
-}
-
-function escapedHtml(text: string): Printable {
-  const entities: Record<string, string> = {
-    "&": "amp",
-    "<": "lt",
-    ">": "gt",
-    '"': "quot",
-    "'": "#39",
-  };
-  return terminalText(text).replace(/[&<>"']/g, (found) => `&${entities[found]};`) as Printable;
 }
 
 function sessionFacts(session: Session): Fact[] {

@@ -1,8 +1,8 @@
 import { once } from "node:events";
-import type { Writable } from "node:stream";
+import { createInterface } from "node:readline/promises";
+import type { Readable, Writable } from "node:stream";
 import { styleText } from "node:util";
-import type { Printable } from "./terminal-text.ts";
-import { wrapped } from "./wrapped-text.ts";
+import { type Printable, wrapped } from "./terminal-text.ts";
 
 /** How a piece of output looks on a terminal that has colors. */
 export type Style = "bold" | "dim" | "green" | "red" | "yellow";
@@ -17,6 +17,8 @@ export interface Terminal {
    * @param command - Stands behind it, and on a terminal on a line of its own, which is to be copied and never wrapped.
    */
   tell(line: Printable, command?: Printable): void;
+  /** Asks for a line on stderr, which is typed on `stdin`. Undefined: Ctrl-C or Ctrl-D was typed instead. */
+  askLine(question: Printable, stdin: Readable): Promise<string | undefined>;
   /** Wraps text for stdout at words, where it is a terminal: see {@link wrapped}. */
   wrap(text: Printable): Printable;
   /** Styles text for stdout, where stdout has colors. */
@@ -59,6 +61,7 @@ export function openTerminal(
       const rest = command === undefined ? "" : `${stderr.isTTY ? "\n  " : " "}${command}`;
       stderr.write(`${wrapped(line, widthOf(stderr))}${rest}\n`);
     },
+    askLine: (question, stdin) => askLine(question, stdin, stderr),
     wrap: (text) => wrapped(text, widthOf(stdout)),
     style: (style, text) =>
       styled ? (styleText(style, text, { validateStream: false }) as Printable) : text,
@@ -67,4 +70,22 @@ export function openTerminal(
 
 function widthOf({ isTTY, columns }: Partial<TerminalStream>): number | undefined {
   return isTTY === true ? columns : undefined;
+}
+
+async function askLine(
+  question: Printable,
+  input: Readable,
+  output: Writable,
+): Promise<string | undefined> {
+  const lines = createInterface({ input, output, terminal: true });
+  try {
+    const left = new AbortController();
+    lines.once("SIGINT", () => left.abort()).once("close", () => left.abort());
+    return await lines.question(question, { signal: left.signal });
+  } catch {
+    output.write("\n");
+    return undefined;
+  } finally {
+    lines.close();
+  }
 }
