@@ -1,4 +1,4 @@
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { PermissionMode } from "../gen/breakglass/v1/turn_pb.ts";
 import { ClaudeAgent } from "./agent/claude/claude-agent.ts";
 import { resolveCommand } from "./agent/claude/executable.ts";
@@ -8,6 +8,7 @@ import { ConfigError } from "./config/config-error.ts";
 import type { ServeConfig } from "./config/serve-config.ts";
 import { keepStorePrivate, prepareDirectory } from "./data-directory.ts";
 import { capConnections } from "./descriptors.ts";
+import { DiskReserve } from "./disk-reserve.ts";
 import { type Listener, listen } from "./edge/listener.ts";
 import { Readers } from "./edge/readers.ts";
 import { ResetLimits } from "./edge/reset-limits.ts";
@@ -19,6 +20,7 @@ import { Tokens } from "./rpc/tokens.ts";
 import { SettingSource } from "./setting-source.ts";
 import { openSqliteStore } from "./store/sqlite/sqlite-store.ts";
 import type { Store } from "./store/store.ts";
+import { watchedStore } from "./store/watched-store.ts";
 import { Turns } from "./turns/turns.ts";
 
 const TOO_MANY_RESETS = "too many requests of its connection were reset before they were answered";
@@ -68,8 +70,11 @@ export async function startServer(
     );
   }
   refuseNoApprover(config);
+  tellRoot(config, log);
   const maxConnections = capConnections(config, log);
-  const store = await openStore(config, log);
+  const opened = await openStore(config, log);
+  const reserve = new DiskReserve(config.dataDir, config.reserveBytes, log);
+  const store = watchedStore(opened, log, () => reserve.release());
   let turns: Turns | undefined;
   try {
     const agent = createAgent(config, files.rules.current, store, log, agentUmask);
@@ -83,6 +88,8 @@ export async function startServer(
       closing.signal,
       log,
     );
+    // Behind the first line: it takes a disk a moment.
+    void reserve.keep();
     tellStrangers(config, files, log);
     const reload = () => {
       for (const file of Object.values(files)) file?.readAgain(log);
@@ -136,6 +143,21 @@ function refuseNoApprover({ approvers, selfApproval, tokensFile }: ServeConfig):
       'BREAKGLASS_SELF_APPROVAL is "forbidden", but nobody else may approve: name principals in BREAKGLASS_APPROVERS',
     );
   }
+}
+
+/**
+ * The CLI refuses to work unattended as root: that is told at the start, and not by the first turn in an emergency. It is no
+ * reason not to start: what is on record can be read, and turns that ask can be run.
+ */
+function tellRoot({ agentCommand = "claude", environment }: ServeConfig, log: Log): void {
+  const isCli = basename(agentCommand) === "claude";
+  if (!isCli || process.getuid?.() !== 0 || environment.IS_SANDBOX) return;
+  log.error(
+    "turns in the mode BYPASS will fail: the Claude Code CLI refuses to work unattended as root",
+    {
+      mend: "run the server as another user or, where the machine itself is a sandbox, set IS_SANDBOX=1",
+    },
+  );
 }
 
 /** A slip of the pen in a name would have every approval expire without a word. */

@@ -23,7 +23,7 @@ describe("serve", () => {
       const list = await runCommand(["sessions", "--url", url]);
       server.process.kill(signal);
       const { status, stdout } = await server.ended;
-      expect(list).toEqual({ status: 0, stdout: "", stderr: "" });
+      expect(list).toEqual({ status: 0, stdout: "", stderr: "No sessions.\n" });
       expect(status).toBe(0);
       expect(stdout).toMatch(SERVES);
     },
