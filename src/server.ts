@@ -70,7 +70,7 @@ export async function startServer(
     );
   }
   refuseNoApprover(config);
-  tellRoot(config, log);
+  refuseRoot(config, log);
   const maxConnections = capConnections(config, log);
   const opened = await openStore(config, log);
   const reserve = new DiskReserve(config.dataDir, config.reserveBytes, log);
@@ -146,18 +146,23 @@ function refuseNoApprover({ approvers, selfApproval, tokensFile }: ServeConfig):
 }
 
 /**
- * The CLI refuses to work unattended as root: that is told at the start, and not by the first turn in an emergency. It is no
- * reason not to start: what is on record can be read, and turns that ask can be run.
+ * The CLI refuses to work unattended as root: that is told at the start, and not by the first turn in an emergency. A program
+ * that the operator named may have its own way with root.
  */
-function tellRoot({ agentCommand = "claude", environment }: ServeConfig, log: Log): void {
-  const isCli = basename(agentCommand) === "claude";
-  if (!isCli || process.getuid?.() !== 0 || environment.IS_SANDBOX) return;
-  log.error(
-    "turns in the mode BYPASS will fail: the Claude Code CLI refuses to work unattended as root",
-    {
-      mend: "run the server as another user or, where the machine itself is a sandbox, set IS_SANDBOX=1",
-    },
-  );
+function refuseRoot(config: ServeConfig, log: Log): void {
+  const { agentCommand, permissionMode, environment } = config;
+  const asks = permissionMode === "ask";
+  if (asks || process.getuid?.() !== 0 || environment.IS_SANDBOX) return;
+  const mend =
+    "run the server as another user or, where the machine itself is a sandbox, set IS_SANDBOX=1";
+  const why = "the Claude Code CLI refuses to work unattended as root";
+  if (agentCommand === undefined) {
+    throw new ConfigError(
+      `BREAKGLASS_PERMISSION_MODE is "bypass", but ${why}: ${mend}; or set BREAKGLASS_PERMISSION_MODE=ask`,
+    );
+  }
+  if (basename(agentCommand) !== "claude") return;
+  log.error(`turns in the mode BYPASS will fail: ${why}`, { mend });
 }
 
 /** A slip of the pen in a name would have every approval expire without a word. */

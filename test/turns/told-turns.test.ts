@@ -62,4 +62,15 @@ describe.skipIf(process.getuid?.() !== 0)("a server that is root's", () => {
     await server.restart({ IS_SANDBOX: "1" });
     expect(server.log.join().split(WARNING)).toHaveLength(2);
   });
+
+  it("does not start where its own CLI would refuse each turn, and says what to set", async () => {
+    const OWN = { BREAKGLASS_AGENT_COMMAND: "", BREAKGLASS_SPARE_PROCESSES: "0" };
+    await expect(startTestServer(OWN)).rejects.toThrow(
+      /refuses to work unattended as root.* IS_SANDBOX=1.* BREAKGLASS_PERMISSION_MODE=ask$/,
+    );
+    for (const settings of [{ IS_SANDBOX: "1" }, { BREAKGLASS_PERMISSION_MODE: "ask" }]) {
+      await using server = await startTestServer({ ...OWN, ...settings });
+      expect(server.log.join()).not.toContain(WARNING);
+    }
+  });
 });
