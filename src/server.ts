@@ -7,6 +7,7 @@ import { ConfigError } from "./config/config-error.ts";
 import type { ServeConfig } from "./config/serve-config.ts";
 import { keepStorePrivate, prepareDirectory } from "./data-directory.ts";
 import { capConnections } from "./descriptors.ts";
+import { DiskReserve } from "./disk-reserve.ts";
 import { type Listener, listen } from "./edge/listener.ts";
 import { Readers } from "./edge/readers.ts";
 import { ResetLimits } from "./edge/reset-limits.ts";
@@ -19,6 +20,7 @@ import { planAgents } from "./served-agents.ts";
 import { SettingSource } from "./setting-source.ts";
 import { openSqliteStore } from "./store/sqlite/sqlite-store.ts";
 import type { Store } from "./store/store.ts";
+import { watchedStore } from "./store/watched-store.ts";
 import { Turns } from "./turns/turns.ts";
 
 const TOO_MANY_RESETS = "too many requests of its connection were reset before they were answered";
@@ -63,7 +65,7 @@ export async function startServer(
 ): Promise<Server> {
   const { listen: address } = config;
   const files = readFiles(config);
-  const createAgents = plan(config);
+  const createAgents = plan(config, log);
   if (files.tokens === undefined && !isLoopback(address.host)) {
     const shown = `${bracketed(address.host)}:${address.port}`;
     throw new ConfigError(
@@ -72,7 +74,9 @@ export async function startServer(
   }
   refuseNoApprover(config);
   const maxConnections = capConnections(config, log);
-  const store = await openStore(config, log);
+  const opened = await openStore(config, log);
+  const reserve = new DiskReserve(config.dataDir, config.reserveBytes, log);
+  const store = watchedStore(opened, log, () => reserve.release());
   let turns: Turns | undefined;
   try {
     const processes = processesOf(store, config, log, agentUmask);
@@ -89,6 +93,8 @@ export async function startServer(
       closing.signal,
       log,
     );
+    // Behind the first line: it takes a disk a moment.
+    void reserve.keep();
     tellStrangers(config, files, log);
     const reload = () => {
       for (const file of Object.values(files)) file?.readAgain(log);

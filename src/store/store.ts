@@ -233,6 +233,34 @@ export interface Page<T, K> {
   readonly next: K | undefined;
 }
 
+/** Which turns of a list are asked for. */
+export interface TurnFilter {
+  /** The states that they are in. Empty: any. */
+  readonly states: readonly TurnState[];
+  /** When they were recorded, at the earliest. Undefined: ever. */
+  readonly since: number | undefined;
+}
+
+/** Whose turns somebody may see. */
+export interface TurnView {
+  /** Theirs are all seen. */
+  readonly principal: string;
+  /** Those in the mode ASK are seen whoever's they are. */
+  readonly asApprover: boolean;
+}
+
+/** A turn's place in the list of all turns. */
+export interface TurnPlace {
+  readonly createTime: number;
+  readonly turnId: string;
+}
+
+/** A session as it is listed, and the newest of its turns that are on record. */
+export interface ListedSession extends SessionRecord {
+  /** Undefined: it has none. The prompt is cut to 256 bytes. */
+  readonly lastTurn: Pick<TurnRecord, "turnId" | "state" | "prompt"> | undefined;
+}
+
 /** A session's place in the list of its principal's sessions. */
 export interface SessionPlace {
   readonly lastActiveTime: number;
@@ -313,15 +341,23 @@ export interface StoreMethods extends Leases {
     principal: string,
     pageSize: number,
     after: number | undefined,
+    filter?: TurnFilter,
   ): Promise<Page<TurnRecord, number>>;
+  /** The turns of all sessions that somebody may see, newest first by when they were recorded, from after a place. */
+  listAllTurns(
+    view: TurnView,
+    filter: TurnFilter,
+    pageSize: number,
+    after: TurnPlace | undefined,
+  ): Promise<Page<TurnRecord, TurnPlace>>;
   /** NOT_FOUND where the session does not exist or is another principal's. */
-  getSession(sessionId: string, principal: string): Promise<SessionRecord>;
+  getSession(sessionId: string, principal: string): Promise<ListedSession>;
   /** A principal's sessions, most recently active first, from after a place. */
   listSessions(
     principal: string,
     pageSize: number,
     after: SessionPlace | undefined,
-  ): Promise<Page<SessionRecord, SessionPlace>>;
+  ): Promise<Page<ListedSession, SessionPlace>>;
   /**
    * A session's changes after a cursor, at most about `limit`, in order. NOT_FOUND as `getSession`; OUT_OF_RANGE where the
    * session has had no such change.

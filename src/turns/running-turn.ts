@@ -15,6 +15,7 @@ import { RecentEvents } from "./recent-events.ts";
 import { beginRun, type TurnBeginning } from "./run-beginning.ts";
 import { silenceNotice } from "./silence.ts";
 import type { TextDeltas } from "./text-deltas.ts";
+import { tellAccepted, tellApproval, tellStarted } from "./told-turns.ts";
 import { TurnClocks } from "./turn-clocks.ts";
 import { type Steer, TurnInputs } from "./turn-inputs.ts";
 import { TurnLifecycle } from "./turn-lifecycle.ts";
@@ -71,7 +72,8 @@ export class RunningTurn implements LiveTurn {
     this.#surroundings = surroundings;
     this.#beginning = beginning;
     this.released = this.#released.promise;
-    const { recentEvents } = surroundings;
+    const { recentEvents, log } = surroundings;
+    tellAccepted(log, turn);
     const { agentSessionId } = session;
     this.log = new TurnLog(
       { ...turn, agentSessionId },
@@ -82,6 +84,7 @@ export class RunningTurn implements LiveTurn {
     this.#inputs = new TurnInputs({
       ...{ log: this.log, life: this.#life },
       heard: () => this.#clocks.heard(),
+      tell: (kind) => tellApproval(log, turn.turnId, kind),
       endFull: () => this.#endFull(),
     });
     const { approvals } = this.#inputs;
@@ -94,6 +97,13 @@ export class RunningTurn implements LiveTurn {
       silenceLasts: (lastedMs) => this.#tellSilence(lastedMs),
     });
     this.ended = this.#live().finally(recentEvents.add());
+  }
+
+  /** The sequences of the events that ask for approvals that wait, as far as they are on disk. */
+  get pendingApprovals(): number[] {
+    return this.#inputs.approvals.sequences.filter(
+      (sequence) => sequence > 0 && sequence <= this.log.lastSequence,
+    );
   }
 
   get textDeltas(): TextDeltas {
@@ -168,6 +178,7 @@ export class RunningTurn implements LiveTurn {
     this.#beginning = undefined;
     const begin = (run: AgentRun) => {
       this.#life.begin(run);
+      tellStarted(this.#surroundings.log, this.#turn);
       this.#clocks.startAgent();
     };
     if ("run" in beginning) return begin(beginning.run);

@@ -146,7 +146,8 @@ export class TurnRecorder {
     const durable: EventKind[] = [];
     for (const each of batch) {
       const kind = this.#askable(each, run);
-      const isDurable = kind.case !== "textDelta" && this.#approvals.note(kind, expireMs);
+      const sequence = afterSequence + durable.length + 1;
+      const isDurable = kind.case !== "textDelta" && this.#approvals.note(kind, expireMs, sequence);
       if (isDurable) durable.push(kind);
       this.textDeltas.take(kind, afterSequence + durable.length);
     }

@@ -1,7 +1,15 @@
-import type { Page, SessionPlace, SessionRecord, TurnRecord } from "../store/store.ts";
+import type {
+  ListedSession,
+  Page,
+  SessionPlace,
+  TurnFilter,
+  TurnPlace,
+  TurnRecord,
+} from "../store/store.ts";
 import { ActiveSessions } from "./active-sessions.ts";
 import { commandServer } from "./command-server.ts";
 import { LeaseKeeper } from "./lease-keeper.ts";
+import { type ApprovalPlace, listPendingApprovals } from "./pending-approvals.ts";
 import { type OpenedReader, Readers } from "./readers.ts";
 import { RecentEventsBudget } from "./recent-events.ts";
 import { takeOver, takeOverTurns } from "./recovery.ts";
@@ -182,11 +190,32 @@ export class Turns {
     principal: string,
     pageSize: number,
     after: number | undefined,
+    filter: TurnFilter,
   ): Promise<Page<TurnRecord, number>> {
-    return this.#options.store.listTurns(sessionId, principal, pageSize, after);
+    return this.#options.store.listTurns(sessionId, principal, pageSize, after, filter);
   }
 
-  getSession(sessionId: string, principal: string): Promise<SessionRecord> {
+  /** All turns that a principal may see, newest first. */
+  listAllTurns(
+    principal: string,
+    pageSize: number,
+    after: TurnPlace | undefined,
+    filter: TurnFilter,
+  ): Promise<Page<TurnRecord, TurnPlace>> {
+    const view = this.#commands.viewOf(principal);
+    return this.#options.store.listAllTurns(view, filter, pageSize, after);
+  }
+
+  /** What waits for an approval in the turns that a principal may see, and whether they may answer it. */
+  async listApprovals(principal: string, pageSize: number, from: ApprovalPlace | undefined) {
+    const view = this.#commands.viewOf(principal);
+    const surroundings = { store: this.#options.store, unended: this.#unended };
+    const { items, next } = await listPendingApprovals(surroundings, view, pageSize, from);
+    const mayResolve = (turn: TurnRecord) => this.#commands.mayResolve(turn, principal);
+    return { items: items.map((item) => ({ ...item, mayResolve: mayResolve(item.turn) })), next };
+  }
+
+  getSession(sessionId: string, principal: string): Promise<ListedSession> {
     return this.#options.store.getSession(sessionId, principal);
   }
 
@@ -194,7 +223,7 @@ export class Turns {
     principal: string,
     pageSize: number,
     after: SessionPlace | undefined,
-  ): Promise<Page<SessionRecord, SessionPlace>> {
+  ): Promise<Page<ListedSession, SessionPlace>> {
     return this.#options.store.listSessions(principal, pageSize, after);
   }
 

@@ -216,6 +216,13 @@ const STEPS: readonly string[] = [
     SELECT 'claude', agent_session_id, session_key FROM conversations_of_claude;
   DROP TABLE conversations_of_claude;
   `,
+  `
+  -- Lists of turns over all sessions, merged of a part for each state: see TurnLists.
+  CREATE INDEX turns_by_state ON turns (principal, state, create_time, turn_id, remove_time) WHERE remove_time IS NULL;
+  -- 2: the mode ASK, whose turns others may see too.
+  CREATE INDEX turns_that_ask ON turns (state, create_time, turn_id, principal, permission_mode, remove_time)
+    WHERE permission_mode = 2 AND remove_time IS NULL;
+  `,
 ];
 
 /** The version of the schema, kept in the database's `user_version`. */
