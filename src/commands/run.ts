@@ -39,6 +39,7 @@ export interface RunOptions extends ServerOptions {
   /** Text as it is written. Undefined: where stdout is a terminal. */
   readonly deltas?: boolean;
   readonly json?: boolean;
+  readonly recall?: boolean;
   /** Inputs and outputs whole. */
   readonly full?: boolean;
 }
@@ -59,6 +60,7 @@ export async function run(prompt: string, options: RunOptions): Promise<ExitStat
     model: options.model ?? "",
     agent: options.agent ?? "",
     agentKind: options.agentKind ?? "",
+    recall: options.recall === true,
     permissionMode: permissionModeOf(options),
     attachments: await attachedFiles(options.attach ?? []),
     ...(options.timeout === undefined ? {} : { timeout: durationFromMs(options.timeout * 1000) }),

@@ -96,6 +96,7 @@ export function runTurnRules({ maxPromptBytes, maxAttachmentBytes }: RequestLimi
     requestId: optionalUuid,
     timeout,
     textDeltas: z.boolean(),
+    recall: z.boolean(),
     permissionMode,
     attachments: attachmentRules(maxAttachmentBytes),
   });

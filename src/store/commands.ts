@@ -34,6 +34,7 @@ export interface AskedTurn {
     readonly mediaType: string;
     readonly data: Uint8Array;
   }[];
+  readonly recall: boolean;
 }
 
 /** A session's home to those who ask something of it. It looks itself whether `principal` may. */

@@ -2,9 +2,10 @@ import { mkdir } from "node:fs/promises";
 import { create } from "@bufbuild/protobuf";
 import { NoticeEventSchema, NoticeReason, TurnState } from "../../gen/breakglass/v1/event_pb.ts";
 import type { Agent, AgentRun, AgentTurn, EventKind } from "../agent/agent.ts";
-import type { SessionRecord, TurnRecord } from "../store/store.ts";
+import type { SessionRecord, Store, TurnRecord } from "../store/store.ts";
 import { type Attachment, placeAttachments, takeBackAttachments } from "./attachments.ts";
 import type { EndCause } from "./end-causes.ts";
+import { recalledFor } from "./recollection.ts";
 import type { TurnLog } from "./turn-log.ts";
 
 /** How a turn gets its run: from the agent, once its session is ready, or it is the agent's own work. */
@@ -14,6 +15,8 @@ export type TurnBeginning = AskedBeginning | { readonly run: AgentRun };
 export interface AskedBeginning {
   readonly ready: Promise<unknown>;
   readonly attachments: readonly Attachment[];
+  /** The agent is to be told of the session's earlier turns. */
+  readonly recall: boolean;
 }
 
 /** A turn that waits to be run. */
@@ -22,6 +25,7 @@ export interface WaitingTurn {
   readonly session: SessionRecord;
   readonly log: TurnLog;
   readonly agent: Agent;
+  readonly store: Store;
   /** Aborts when the turn begins to end. */
   readonly ending: AbortSignal;
   end(cause: EndCause): unknown;
@@ -33,7 +37,7 @@ export interface WaitingTurn {
 
 /** Waits until the session is ready and has the agent run the turn, unless that ends meanwhile. */
 export async function beginRun(
-  { ready, attachments }: AskedBeginning,
+  { ready, attachments, recall }: AskedBeginning,
   waiting: WaitingTurn,
 ): Promise<void> {
   const { turn, session, log, agent, ending, end, tell, run } = waiting;
@@ -54,13 +58,16 @@ export async function beginRun(
   }
   const wasQueued = log.state === TurnState.QUEUED;
   if (wasQueued && !ending.aborted) await log.begin();
+  const recalled = recall ? await recalledFor(waiting) : undefined;
   if (ending.aborted) return takeBackAttachments(workspace, turnId, attachments);
   if (hasLostConversation(session, agent)) tell(lostNotice());
-  const { prompt, model, agent: definition, permissionMode } = turn;
+  if (recalled !== undefined) tell(recalled.notice);
+  const { model, agent: definition, permissionMode } = turn;
   const ids = { turnId, sessionKey, agentSessionId };
   // At once, so that whoever ends the turn finds it.
   const isWorkspaceRestored = made !== undefined && hasHistory;
   const found = { hasHistory, isWorkspaceRestored };
+  const prompt = `${recalled?.text ?? ""}${turn.prompt}`;
   const asked = { prompt, ...placed, model, agent: definition, permissionMode };
   run({ ...ids, ...found, workspace, ...asked });
 }

@@ -184,7 +184,7 @@ export class RunningTurn implements LiveTurn {
     if ("run" in beginning) return begin(beginning.run);
     await beginRun(beginning, {
       ...{ turn: this.#turn, session: this.#session, log: this.log, ending: this.#life.ending },
-      agent: this.#agent,
+      ...{ agent: this.#agent, store: this.#surroundings.store },
       end: (cause) => this.#life.end(cause),
       tell: (kind) => this.#recorder.append(kind),
       run: (turn) => begin(this.#agent.start(turn)),

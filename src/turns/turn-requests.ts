@@ -20,6 +20,8 @@ export interface RunRequest {
   /** Unspecified: the server's. */
   readonly permissionMode: PermissionMode;
   readonly attachments: readonly Attachment[];
+  /** The agent is to be told of the session's earlier turns. */
+  readonly recall: boolean;
 }
 
 /** A message for a running turn; validated. */

@@ -122,7 +122,7 @@ export async function startDrivenTurns(
 export const REQUEST: RunRequest = {
   ...{ sessionId: "", prompt: "", agentKind: "", model: "", agent: "", requestId: "" },
   timeoutMs: undefined,
-  ...{ permissionMode: PermissionMode.ASK, attachments: [] },
+  ...{ permissionMode: PermissionMode.ASK, attachments: [], recall: false },
 };
 
 /** While this is on record the database takes no event and no conversation: as a full disk, to the store and to SQLite. */

@@ -72,7 +72,7 @@ export class TurnUnderTest {
   static async start(workings: Workings, timeoutMs?: number): Promise<TurnUnderTest> {
     const prompt = randomUUID();
     const none = { sessionId: "", agentKind: "", model: "", agent: "", requestId: "" };
-    const plain = { permissionMode: PermissionMode.UNSPECIFIED, attachments: [] };
+    const plain = { permissionMode: PermissionMode.UNSPECIFIED, attachments: [], recall: false };
     const asked = { ...none, ...plain, prompt, timeoutMs };
     const record = await workings.turns.run(asked, PRINCIPAL);
     const run = workings.agent.runOf(prompt);

@@ -15,7 +15,7 @@ export interface ChosenOpening {
 }
 
 const LOST =
-  "The agent has no record of this session's conversation any more, and began an empty one: it does not remember what was said and done before. The session's turns are still on record here, each to be read again (AttachTurn)";
+  "The agent has no record of this session's conversation any more, and began an empty one: it does not remember what was said and done before. The session's turns are still on record here, each to be read again (AttachTurn; `breakglass export` prints them), and `recall` in a RunTurn request (`breakglass run --recall`) has the agent told of them";
 
 /**
  * Chooses how a turn's conversation is taken up, by what the CLI has on disk. One that is there from somebody else is not:

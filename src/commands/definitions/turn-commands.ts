@@ -21,6 +21,7 @@ export function addTurnCommands(program: Command, run: Run): void {
     .option("--model <model>", "the model (default: the session's, else the server's)")
     .option("--agent <agent>", "the agent definition (default: the session's, else the server's)")
     .option("--agent-kind <kind>", "the kind of agent (default: the session's, else the server's)")
+    .option("--recall", "the agent is told what the log has of the session's earlier turns")
     .option("--timeout <seconds>", "how long the turn may take", positiveSeconds)
     .option("--request-id <uuid>", "joins the turn that this id started before")
     .option(

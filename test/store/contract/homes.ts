@@ -184,7 +184,7 @@ const FILE = { name: "a.bin", mediaType: "application/octet-stream" };
 const ASKED: AskedTurn = {
   ...{ sessionId: "a session", prompt: "p", agentKind: "other", model: "", agent: "" },
   requestId: "a request",
-  ...{ timeoutMs: undefined, permissionMode: PermissionMode.ASK, attachments: [] },
+  ...{ timeoutMs: undefined, permissionMode: PermissionMode.ASK, attachments: [], recall: false },
 };
 
 /** A home that notes what it is asked. */
