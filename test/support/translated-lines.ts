@@ -1,5 +1,5 @@
 import type { EventKind } from "../../src/agent/agent.ts";
-import { readLine } from "../../src/agent/claude/line.ts";
+import { readLine } from "../../src/agent/claude/read-line.ts";
 import type { ClaudeTranslation } from "../../src/agent/claude/translation.ts";
 
 /** Appends the events that a line, without its newline, means to a turn. */
@@ -10,7 +10,7 @@ export function translateLine(
 ): void {
   readLine(bytes, {
     message: (message, line) => translation.append(message, line, into),
-    malformed: (line) => translation.malformed(line, into),
+    malformed: (beginning) => translation.malformed(beginning, into),
     refused: (length, cause) => translation.refused(length, cause, into),
   });
 }

@@ -19,10 +19,12 @@ import {
 import { CostCount } from "./cost-count.ts";
 import { type IdleConversation, IdleOutput } from "./idle-output.ts";
 import { type Control, controlRequest } from "./input-lines.ts";
-import { type LineReader, type Message, readLine } from "./line.ts";
+import type { Message } from "./line.ts";
+import type { LineContent } from "./line-content.ts";
 import type { RefusalCause } from "./malformed.ts";
 import * as messages from "./messages.ts";
 import type { PermissionRules } from "./permission-rules.ts";
+import { type LineReader, readLine } from "./read-line.ts";
 import type { Questioner } from "./tool-questions.ts";
 import type { TurnReader } from "./turn-reader.ts";
 
@@ -74,7 +76,7 @@ export class Conversation
   readonly #idle: IdleOutput;
   readonly #lines: LineReader = {
     message: (message, line) => this.#route(message, line),
-    malformed: (line) => this.#reader.malformed(line),
+    malformed: (beginning, printedBytes) => this.#reader.malformed(beginning, printedBytes),
     refused: (bytes, cause) => this.#reader.refused(bytes, cause),
   };
   #reader: TurnReader;
@@ -190,7 +192,7 @@ export class Conversation
     return this.#reader === this.#idle && this.process.isClosing;
   }
 
-  #route(message: Message, line: string): void {
+  #route(message: Message, line: LineContent): void {
     switch (message.type) {
       case "control_response":
         this.#answered(message);
@@ -221,7 +223,7 @@ export class Conversation
     this.#reader.cameUp();
   }
 
-  #give(message: Message, line: string): void {
+  #give(message: Message, line: LineContent): void {
     // The first turn of a process may do without an init: the CLI's refusals do.
     const strayed = !this.#inTurn && this.#turnsBegun > 0 && isOutOfTurn(message);
     if (message.type === "result") this.#inTurn = false;

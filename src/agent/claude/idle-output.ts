@@ -3,6 +3,7 @@ import type { EventKind } from "../agent.ts";
 import { noticeEvent } from "../events.ts";
 import type { IdleEvents } from "../idle-events.ts";
 import type { Message } from "./line.ts";
+import type { LineContent } from "./line-content.ts";
 import type { RefusalCause } from "./malformed.ts";
 import { type Replies, refuseQuestion } from "./tool-questions.ts";
 import { ClaudeTranslation } from "./translation.ts";
@@ -61,17 +62,17 @@ export class IdleOutput implements TurnReader {
     else this.#conversation.offerOwnWork();
   }
 
-  message(message: Message, line: string): void {
+  message(message: Message, line: LineContent): void {
     const events: EventKind[] = [];
     this.#translation.append(message, line, events);
-    this.#note(events, line.length);
+    this.#note(events, line.printedBytes);
     if (this.#translation.ended) this.#translation = this.#begin();
   }
 
-  malformed(line: string): void {
+  malformed(beginning: string, printedBytes: number): void {
     const events: EventKind[] = [];
-    this.#translation.malformed(line, events);
-    this.#note(events, line.length);
+    this.#translation.malformed(beginning, events);
+    this.#note(events, printedBytes);
   }
 
   refused(bytes: number, cause: RefusalCause): void {

@@ -48,7 +48,7 @@ function endOfText(bytes: Uint8Array, start: number): number {
 }
 
 /** A line as text. What is no UTF-8 becomes U+FFFD. */
-function decodeLine(bytes: Uint8Array): string {
+export function decodeLine(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("utf8");
 }
 
@@ -65,25 +65,4 @@ export function parseMessage(line: string): Message | undefined {
 function isMessage(value: unknown): value is Message {
   if (typeof value !== "object" || value === null) return false;
   return "type" in value && typeof value.type === "string";
-}
-
-/** Takes what the lines of a process are. */
-export interface LineReader {
-  message(message: Message, line: string): void;
-  malformed(line: string): void;
-  /** A line is not to be looked into. */
-  refused(bytes: number, cause: "values"): void;
-}
-
-/** Reads a line, without its newline. An empty one is nothing. */
-export function readLine(bytes: Uint8Array, to: LineReader): void {
-  if (isIntricate(bytes)) {
-    to.refused(bytes.length, "values");
-    return;
-  }
-  const line = decodeLine(bytes);
-  if (line.trim() === "") return;
-  const message = parseMessage(line);
-  if (message === undefined) to.malformed(line);
-  else to.message(message, line);
 }

@@ -5,8 +5,6 @@ import type { EventKind } from "../agent.ts";
 import { noticeEvent } from "../events.ts";
 import { MAX_VALUES } from "./line.ts";
 
-const BEGINNING_LENGTH = 200;
-
 /**
  * So many entries of a list in a line are looked at; the CLI is not known to print half of that. A line of 32 MiB holds
  * millions of the smallest ones, each of them some microseconds of the server's thread and hundreds of bytes.
@@ -14,9 +12,9 @@ const BEGINNING_LENGTH = 200;
 export const MAX_ENTRIES = 1000;
 
 /** The notice of a line that is not what the CLI prints. */
-export function malformedLine(line: string): EventKind {
-  const beginning = JSON.stringify(line.slice(0, BEGINNING_LENGTH).toWellFormed());
-  return notice(`a line that is no message: it begins with ${beginning}`);
+export function malformedLine(beginning: string): EventKind {
+  const shown = JSON.stringify(beginning.toWellFormed());
+  return notice(`a line that is no message: it begins with ${shown}`);
 }
 
 /** The notice of a message, or a part of one, of a known kind but without what that kind must have. */

@@ -8,15 +8,15 @@ import {
 import type { EventKind, Spending } from "../agent.ts";
 import { errorEvent, label, noticeEvent, sessionEvent } from "../events.ts";
 import { SHIPPED_AGENT } from "./agent-definition.ts";
-import { appendBlocks, appendToolResults } from "./content.ts";
 import { CostCount } from "./cost-count.ts";
 import { isUuid } from "./ids.ts";
 import type { Message } from "./line.ts";
+import type { LineContent } from "./line-content.ts";
 import { malformedLine, malformedPart, type RefusalCause, refusedLine } from "./malformed.ts";
 import * as messages from "./messages.ts";
 import { type NoticeKind, RATE_LIMIT, SYSTEM_NOTICES } from "./notices.ts";
 import { PartialMessages } from "./partial-messages.ts";
-import { addResults, earlierResult, isConversationUnknown, resultEvent } from "./result.ts";
+import { addResults, earlierResult, isConversationUnknown } from "./result.ts";
 import { agentUnknown } from "./stderr-causes.ts";
 import { isRefusal, SYNTHETIC_MODEL, syntheticNotice } from "./synthetic.ts";
 import { TokenCount } from "./token-count.ts";
@@ -110,18 +110,18 @@ export class ClaudeTranslation {
     return { ...(usage && { usage }), totalCostUsd };
   }
 
-  /** Appends the events that a message means; `line` is the one that it came in. Never throws. After the end: nothing. */
-  append(message: Message, line: string, into: EventKind[]): void {
+  /** Appends the events that a message means; `line` is what it came in. Never throws. After the end: nothing. */
+  append(message: Message, line: LineContent, into: EventKind[]): void {
     if (this.ended) return;
     this.#understood++;
     this.#translate(message, line, into);
   }
 
   /** Appends the notice of a line that is no message. */
-  malformed(line: string, into: EventKind[]): void {
+  malformed(beginning: string, into: EventKind[]): void {
     if (this.ended) return;
     this.#partial.lose(into);
-    into.push(malformedLine(line));
+    into.push(malformedLine(beginning));
   }
 
   /** Appends the notice of a line that was not read. */
@@ -131,13 +131,13 @@ export class ClaudeTranslation {
     into.push(refusedLine(bytes, cause));
   }
 
-  #translate(message: Message, line: string, into: EventKind[]): void {
+  #translate(message: Message, line: LineContent, into: EventKind[]): void {
     switch (message.type) {
       case "assistant":
         this.#assistant(message, line, into);
         break;
       case "user":
-        this.#user(message, into);
+        this.#user(message, line, into);
         break;
       case "system":
         this.#system(message, into);
@@ -157,7 +157,7 @@ export class ClaudeTranslation {
     }
   }
 
-  #assistant(message: Message, line: string, into: EventKind[]): void {
+  #assistant(message: Message, line: LineContent, into: EventKind[]): void {
     const parsed = read(messages.assistant, message, into);
     if (parsed === undefined) return;
     const { id, model, usage } = parsed.message;
@@ -168,14 +168,14 @@ export class ClaudeTranslation {
     }
     if (usage) this.#tokens.add(label(id), usage);
     this.#comeUp({ session_id: parsed.session_id ?? "", model }, into);
-    appendBlocks(parsed, line, into);
+    line.appendBlocks(parsed, into);
   }
 
-  #user(message: Message, into: EventKind[]): void {
+  #user(message: Message, line: LineContent, into: EventKind[]): void {
     const parsed = read(messages.user, message, into);
     if (parsed === undefined) return;
     const results: EventKind[] = [];
-    appendToolResults(parsed, results);
+    line.appendToolResults(parsed, results);
     if (results.length === 0) return;
     if (!this.#initialized) this.#comeUp({ session_id: parsed.session_id ?? "" }, into);
     for (const result of results) into.push(result);
@@ -266,10 +266,10 @@ export class ClaudeTranslation {
     if (notice !== undefined) into.push(notice);
   }
 
-  #end(message: Message, line: string, into: EventKind[]): void {
+  #end(message: Message, line: LineContent, into: EventKind[]): void {
     const parsed = read(messages.result, message, into);
     if (parsed === undefined) return;
-    const event = resultEvent(parsed, line, this.#costs.of(parsed));
+    const event = line.resultOf(parsed, this.#costs.of(parsed));
     this.#conversationUnknown =
       this.#context.resumed && !this.#initialized && isConversationUnknown(parsed);
     if (this.#conversationUnknown) return;

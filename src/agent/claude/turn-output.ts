@@ -9,6 +9,7 @@ import { CarriedEvents } from "./carried-events.ts";
 import type { Conversation } from "./conversation.ts";
 import { explainExit, explainStartError } from "./failures.ts";
 import type { Message } from "./line.ts";
+import type { LineContent } from "./line-content.ts";
 import type { RefusalCause } from "./malformed.ts";
 import type { ResultMessage } from "./messages.ts";
 import { ToolQuestions } from "./tool-questions.ts";
@@ -110,8 +111,8 @@ export class TurnOutput implements TurnReader {
     this.#listener.cameUp();
   }
 
-  message(message: Message, line: string): void {
-    this.#note(line.length);
+  message(message: Message, line: LineContent): void {
+    this.#note(line.heldBytes);
     const first = this.#batch.length;
     this.#translation!.append(message, line, this.#batch);
     for (let i = first; i < this.#batch.length; i++) this.#tools.note(this.#batch[i]!);
@@ -119,9 +120,9 @@ export class TurnOutput implements TurnReader {
     if (this.#translation!.ended) this.flush();
   }
 
-  malformed(line: string): void {
+  malformed(beginning: string): void {
     this.#note();
-    this.#translation!.malformed(line, this.#batch);
+    this.#translation!.malformed(beginning, this.#batch);
   }
 
   refused(bytes: number, cause: RefusalCause): void {
@@ -136,8 +137,8 @@ export class TurnOutput implements TurnReader {
     this.#listener.takenUp(uuid);
   }
 
-  asked(message: Message, line: string): void {
-    this.#note(line.length);
+  asked(message: Message, line: LineContent): void {
+    this.#note(line.heldBytes);
     // What has ended asks nobody.
     if (!this.#translation!.ended) this.#questions!.ask(message, line, this.#batch);
   }
@@ -147,7 +148,7 @@ export class TurnOutput implements TurnReader {
     this.#questions!.withdraw(requestId, this.#batch);
   }
 
-  strayed(message: Message, line: string): void {
+  strayed(message: Message, line: LineContent): void {
     this.#listener.strayed(message, line);
   }
 

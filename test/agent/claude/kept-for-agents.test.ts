@@ -5,6 +5,7 @@ import type { EventKind } from "../../../src/agent/agent.ts";
 import { AgentMemory } from "../../../src/agent/agent-memory.ts";
 import { BackgroundTasks } from "../../../src/agent/claude/background-tasks.ts";
 import { isIntricate, MAX_VALUES, type Message } from "../../../src/agent/claude/line.ts";
+import { WholeLine } from "../../../src/agent/claude/line-content.ts";
 import { ToolQuestions } from "../../../src/agent/claude/tool-questions.ts";
 import { textEvent } from "../../../src/agent/events.ts";
 import { IdleEvents } from "../../../src/agent/idle-events.ts";
@@ -95,7 +96,7 @@ describe("tool calls that wait for an approval", () => {
     const request = { subtype: "can_use_tool", tool_name: "Bash", input: { command } };
     const message = { type: "control_request", request_id, request };
     const events: EventKind[] = [];
-    questions.ask(message, JSON.stringify(message), events);
+    questions.ask(message, new WholeLine(JSON.stringify(message)), events);
     return events;
   }
 
