@@ -21,9 +21,11 @@ import { type IdleConversation, IdleOutput } from "./idle-output.ts";
 import { type Control, controlRequest } from "./input-lines.ts";
 import type { Message } from "./line.ts";
 import type { LineContent } from "./line-content.ts";
+import type { LongLines } from "./long-lines.ts";
 import type { RefusalCause } from "./malformed.ts";
 import * as messages from "./messages.ts";
 import type { PermissionRules } from "./permission-rules.ts";
+import { givePart, sizeOf } from "./prepared-line.ts";
 import { type LineReader, readLine } from "./read-line.ts";
 import type { Questioner } from "./tool-questions.ts";
 import type { TurnReader } from "./turn-reader.ts";
@@ -43,6 +45,7 @@ export interface ConversationStart {
   /** What is kept of the time while no turn is running. */
   readonly idleEvents: IdleEvents;
   readonly keeper: ConversationKeeper;
+  readonly longLines: LongLines;
 }
 
 /** Looks after a conversation while no turn does. Must not throw. */
@@ -72,6 +75,7 @@ export class Conversation
   readonly tasks = new BackgroundTasks();
   readonly costs = new CostCount();
   readonly #keeper: ConversationKeeper;
+  readonly #longLines: LongLines;
   readonly #requests = new PendingRequests<ControlAnswer>();
   readonly #idle: IdleOutput;
   readonly #lines: LineReader = {
@@ -94,6 +98,7 @@ export class Conversation
     this.rules = start.rules;
     this.sessionKey = start.sessionKey;
     this.#keeper = start.keeper;
+    this.#longLines = start.longLines;
     this.#idle = new IdleOutput(this, start.idleEvents);
     this.#reader = this.#idle;
   }
@@ -171,6 +176,17 @@ export class Conversation
 
   line(bytes: Uint8Array): void {
     if (!this.#isForsaken) readLine(bytes, this.#lines);
+  }
+
+  async longLine(bytes: Uint8Array<ArrayBuffer>): Promise<(() => number)[]> {
+    if (this.#isForsaken) return [];
+    const parts = await this.#longLines.read(bytes);
+    return parts.map((open) => () => {
+      if (this.#isForsaken) return 0;
+      const part = open();
+      givePart(part, this.#lines);
+      return sizeOf(part);
+    });
   }
 
   skipped(bytes: number, cause: RefusalCause): void {
