@@ -78,7 +78,11 @@ describe("a line that is read elsewhere means what it means here:", () => {
   });
 
   const large = "x€\ud800\n".repeat(100_000);
-  const blocks = Array.from({ length: 20 }, (_, n) => ({ type: "text", text: `${n}${large}` }));
+  // More than goes into one part.
+  const blocks = Array.from({ length: 100 }, (_, n) => ({
+    type: "text",
+    text: `${n}${large.slice(0, 17_000)}`,
+  }));
   const usage = { input_tokens: 3, output_tokens: 4 };
   const results = [0, 1, 2].map((n) => ({
     type: "tool_result",
