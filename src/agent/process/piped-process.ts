@@ -173,6 +173,8 @@ export class PipedProcess {
   #release(): void {
     const { length, buffer } = this.#chunk;
     this.#chunk = NOTHING;
+    // An empty part of it is one all the same.
+    this.#untaken = NOTHING;
     // A part of more may be somebody else's too.
     if (length > LARGE_CHUNK_BYTES && length === buffer.byteLength) {
       (buffer as ArrayBuffer).transfer(0);
