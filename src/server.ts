@@ -187,6 +187,7 @@ function createAgent(
     environment,
     passedNames: agentEnv,
     maxLineBytes,
+    maxEventBytes: config.maxEventBytes,
     registry: {
       recordProcess: (process) => store.recordProcess(process, store.lease.epoch),
       recordProcessGone: (processId) => store.recordProcessGone(processId),

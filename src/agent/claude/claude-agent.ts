@@ -15,6 +15,7 @@ import type { SparePlan } from "../spares.ts";
 import type { ToolLimits } from "./command-line.ts";
 import { configDirectory, conversationOrigin, removeConversations } from "./config-directory.ts";
 import { isUuid } from "./ids.ts";
+import { LongLines } from "./long-lines.ts";
 import type { PermissionRules } from "./permission-rules.ts";
 import { SessionProcesses } from "./session-processes.ts";
 
@@ -28,6 +29,8 @@ export interface ClaudeOptions extends ToolLimits, PoolLimits {
   readonly passedNames: readonly string[];
   /** The longest line that is read. */
   readonly maxLineBytes: number;
+  /** What an event may take. */
+  readonly maxEventBytes: number;
   /** Where it is recorded which processes may live. */
   readonly registry: ProcessRegistry;
   /** What waits for new sessions. */
@@ -62,6 +65,7 @@ export class ClaudeAgent implements Agent {
     this.#sessions = new SessionProcesses({
       processes: this.#surroundings,
       executable: new Executable(command, environment, log),
+      longLines: new LongLines(maxLineBytes, options.maxEventBytes, log),
       environment,
       passedNames,
       tools: this.#tools,

@@ -7,7 +7,7 @@ import {
   toolEvent,
   toolResultEvent,
 } from "../events.ts";
-import { ExactJson } from "./exact-json.ts";
+import type { ExactJson } from "./exact-json.ts";
 import { excessBlocks, MAX_ENTRIES, malformedPart } from "./malformed.ts";
 import {
   type AssistantMessage,
@@ -23,14 +23,13 @@ import {
  * Appends what the blocks of a model's message mean, one event for each block of a known kind, in their order; past
  * `MAX_ENTRIES` blocks, one notice.
  *
- * @param line - The whole line, for the numbers in a tool's input.
+ * @param json - Of the whole line, for the numbers in a tool's input.
  */
-export function appendBlocks(message: AssistantMessage, line: string, into: EventKind[]): void {
+export function appendBlocks(message: AssistantMessage, json: ExactJson, into: EventKind[]): void {
   const { id, content } = message.message;
   const origin = { messageId: label(id), parentToolId: label(message.parent_tool_use_id) };
   if (typeof content === "string") into.push(textEvent(content, origin));
   else {
-    const json = new ExactJson(line);
     for (let i = 0; i < Math.min(content.length, MAX_ENTRIES); i++) {
       appendBlock(content[i], i, json, origin, into);
     }

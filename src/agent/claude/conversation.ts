@@ -4,6 +4,7 @@ import type { ProcessMemory } from "../agent-memory.ts";
 import type { IdleEvents } from "../idle-events.ts";
 import { PendingRequests } from "../pending-requests.ts";
 import type { AgentProcess, ProcessOutput } from "../process/agent-process.ts";
+import type { LookedAt } from "../process/paced-reader.ts";
 import type { ProcessExit } from "../process/piped-process.ts";
 import type { PooledConversation } from "../process-pool.ts";
 import { BackgroundTasks } from "./background-tasks.ts";
@@ -19,10 +20,14 @@ import {
 import { CostCount } from "./cost-count.ts";
 import { type IdleConversation, IdleOutput } from "./idle-output.ts";
 import { type Control, controlRequest } from "./input-lines.ts";
-import { isWholeLine, type LineReader, type Message, readLine } from "./line.ts";
+import type { Message } from "./line.ts";
+import type { LineContent } from "./line-content.ts";
+import type { LongLines } from "./long-lines.ts";
 import type { RefusalCause } from "./malformed.ts";
 import * as messages from "./messages.ts";
 import type { PermissionRules } from "./permission-rules.ts";
+import { givePart, type PreparedPart, sizeOf } from "./prepared-line.ts";
+import { isWholeLine, type LineReader, readLine } from "./read-line.ts";
 import type { Questioner } from "./tool-questions.ts";
 import type { TurnReader } from "./turn-reader.ts";
 
@@ -41,6 +46,7 @@ export interface ConversationStart {
   /** What is kept of the time while no turn is running. */
   readonly idleEvents: IdleEvents;
   readonly keeper: ConversationKeeper;
+  readonly longLines: LongLines;
 }
 
 /** Looks after a conversation while no turn does. Must not throw. */
@@ -70,6 +76,7 @@ export class Conversation
   readonly tasks = new BackgroundTasks();
   readonly costs = new CostCount();
   readonly #keeper: ConversationKeeper;
+  readonly #longLines: LongLines;
   readonly #requests = new PendingRequests<ControlAnswer>();
   readonly #idle: IdleOutput;
   readonly #lines: LineReader = {
@@ -92,6 +99,7 @@ export class Conversation
     this.rules = start.rules;
     this.sessionKey = start.sessionKey;
     this.#keeper = start.keeper;
+    this.#longLines = start.longLines;
     this.#idle = new IdleOutput(this, start.idleEvents);
     this.#reader = this.#idle;
   }
@@ -171,12 +179,22 @@ export class Conversation
     if (!this.#isForsaken) readLine(bytes, this.#lines);
   }
 
+  async longLine(bytes: Uint8Array<ArrayBuffer>): Promise<(() => number)[]> {
+    if (this.#isForsaken) return [];
+    const groups = await this.#longLines.read(bytes);
+    return groups.map((open) => () => (this.#isForsaken ? 0 : this.#givePrepared(open())));
+  }
+
   skipped(bytes: number, cause: RefusalCause): void {
     if (!this.#isForsaken) this.#reader.refused(bytes, cause);
   }
 
   isWhole(bytes: Uint8Array): boolean {
     return isWholeLine(bytes);
+  }
+
+  isWholeLong(bytes: Uint8Array<ArrayBuffer>): Promise<LookedAt> {
+    return this.#longLines.isWhole(bytes);
   }
 
   flush(): void {
@@ -194,7 +212,13 @@ export class Conversation
     return this.#reader === this.#idle && this.process.isClosing;
   }
 
-  #route(message: Message, line: string): void {
+  /** Answers about how many bytes go on. */
+  #givePrepared(parts: readonly PreparedPart[]): number {
+    for (const part of parts) givePart(part, this.#lines);
+    return parts.reduce((sum, part) => sum + sizeOf(part), 0);
+  }
+
+  #route(message: Message, line: LineContent): void {
     switch (message.type) {
       case "control_response":
         this.#answered(message);
@@ -225,7 +249,7 @@ export class Conversation
     this.#reader.cameUp();
   }
 
-  #give(message: Message, line: string): void {
+  #give(message: Message, line: LineContent): void {
     // The first turn of a process may do without an init: the CLI's refusals do.
     const strayed = !this.#inTurn && this.#turnsBegun > 0 && isOutOfTurn(message);
     if (message.type === "result") this.#inTurn = false;

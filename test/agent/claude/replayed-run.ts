@@ -44,6 +44,7 @@ export async function createReplays(): Promise<Replays> {
     environment: variables,
     passedNames: [],
     maxLineBytes: 16 * 1024 * 1024,
+    maxEventBytes: 3 * 1024 * 1024,
     registry: { recordProcess: async () => {}, recordProcessGone: async () => {} },
     maxWarmProcesses: 0,
     warmMs: 0,

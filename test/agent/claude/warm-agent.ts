@@ -33,6 +33,7 @@ export async function createWarmAgent(options: Partial<ClaudeOptions> = {}): Pro
     environment: { ...variables, ...options.environment },
     passedNames: [MARKER],
     maxLineBytes: 1024 * 1024,
+    maxEventBytes: 256 * 1024,
     registry: {
       recordProcess: async ({ processId }) => void recorded.add(processId),
       recordProcessGone: async (processId) => void recorded.delete(processId),

@@ -108,6 +108,7 @@ function createAgent(program: string, token: string, cgroups: boolean): ClaudeAg
     },
     passedNames: ["PROGRAM", "TOKEN", "CGROUPS"],
     maxLineBytes: 1_000_000,
+    maxEventBytes: 100_000,
     cgroups,
     rungs: RUNGS,
     log: createLog(() => {}),
