@@ -22,6 +22,8 @@ export interface Command {
 export interface AskedTurn {
   readonly sessionId: string;
   readonly prompt: string;
+  /** Empty: the session's own kind. */
+  readonly agentKind: string;
   readonly model: string;
   readonly agent: string;
   readonly requestId: string;

@@ -125,12 +125,12 @@ export class ActiveSession {
   async #remove(removeFiles: () => Promise<boolean>): Promise<boolean> {
     // 4. The last turn's processes may still be ending, and write; what the agent keeps for the session may too.
     await this.vacated;
-    await this.#surroundings.agent.close(this.#key);
+    await this.#surroundings.agents.close(this.#key);
     return removeFiles();
   }
 
   async #runOwnWork(turnId: string, work: OwnWork): Promise<void> {
-    const { agent, log, unended } = this.#surroundings;
+    const { agents, log, unended } = this.#surroundings;
     try {
       // 3. The turn before may have ended in the same breath: only once that is on disk there is room for another.
       await unended.get(work.lastTurnId)?.ended;
@@ -144,7 +144,7 @@ export class ActiveSession {
       if (isPrompt) return;
       const { sessionKey } = work;
       log.warn("an agent began to work by itself and cannot go on", { sessionKey, error });
-      await agent.close(this.#key); // 5.
+      await agents.close(this.#key); // 5.
     }
   }
 

@@ -7,6 +7,8 @@ export interface RunRequest {
   /** Empty: a new session. */
   readonly sessionId: string;
   readonly prompt: string;
+  /** The kind of agent. Empty: the session's, or the server's default. */
+  readonly agentKind: string;
   /** Empty: the session's. */
   readonly model: string;
   /** Empty: the session's. */

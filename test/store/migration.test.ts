@@ -43,7 +43,7 @@ async function older(version: number) {
   };
 }
 
-describe.each([1, 2, 3, 4, 5, 6])("a store of schema version %i", (version) => {
+describe.each([1, 2, 3, 4, 5, 6, 7])("a store of schema version %i", (version) => {
   it("is brought forward with every turn and event as it was, to the byte", async () => {
     await using kept = await older(version);
     const store = owned(await openSqliteStore(kept.path));
@@ -86,6 +86,27 @@ describe.each([1, 2, 3, 4, 5, 6])("a store of schema version %i", (version) => {
     expect(database.prepare("PRAGMA user_version").get()?.user_version).toBe(SCHEMA_VERSION);
     expect(database.prepare("PRAGMA integrity_check").get()?.integrity_check).toBe("ok");
     database.close();
+  });
+
+  it("has its sessions and their conversations with the one kind of agent that there was", async () => {
+    await using kept = await older(version);
+    const store = owned(await openSqliteStore(kept.path));
+    for (const { turnId, principal } of kept.turns) {
+      const { sessionId } = await store.getTurn(turnId, principal);
+      const session = await store.getSession(sessionId, principal);
+      expect(session.agentKind).toBe("claude");
+      const { sessionKey, agentSessionId } = session;
+      expect(await store.claimConversation(sessionKey, agentSessionId)).toBe(true);
+    }
+    const keys = new Set((await store.listLeftTurns()).map(({ sessionKey }) => sessionKey));
+    const { turnId, principal } = kept.turns.at(-1)!;
+    const other = await store.getTurn(turnId, principal);
+    const taken = await store.getSession(other.sessionId, principal);
+    for (const key of keys) {
+      if (key === taken.sessionKey) continue;
+      expect(await store.claimConversation(key, taken.agentSessionId)).toBe(false);
+    }
+    await store.close();
   });
 
   it("has its requests joined by retries of them, and by nothing else", async () => {

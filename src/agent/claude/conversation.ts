@@ -4,7 +4,7 @@ import type { ProcessMemory } from "../agent-memory.ts";
 import type { IdleEvents } from "../idle-events.ts";
 import { PendingRequests } from "../pending-requests.ts";
 import type { AgentProcess, ProcessOutput } from "../process/agent-process.ts";
-import type { LookedAt } from "../process/paced-reader.ts";
+import type { LongPrintedLines } from "../process/paced-reader.ts";
 import type { ProcessExit } from "../process/piped-process.ts";
 import type { PooledConversation } from "../process-pool.ts";
 import { BackgroundTasks } from "./background-tasks.ts";
@@ -28,6 +28,8 @@ import * as messages from "./messages.ts";
 import type { PermissionRules } from "./permission-rules.ts";
 import { givePart, type PreparedPart, sizeOf } from "./prepared-line.ts";
 import { isWholeLine, type LineReader, readLine } from "./read-line.ts";
+import { ServerFailures } from "./server-failures.ts";
+import { TaskEnds } from "./task-ends.ts";
 import type { Questioner } from "./tool-questions.ts";
 import type { TurnReader } from "./turn-reader.ts";
 
@@ -75,6 +77,12 @@ export class Conversation
   readonly process: AgentProcess;
   readonly tasks = new BackgroundTasks();
   readonly costs = new CostCount();
+  readonly taskEnds = new TaskEnds();
+  readonly serverFailures = new ServerFailures();
+  readonly long: LongPrintedLines = {
+    line: (bytes) => this.#longLine(bytes),
+    isWhole: (bytes) => this.#longLines.isWhole(bytes),
+  };
   readonly #keeper: ConversationKeeper;
   readonly #longLines: LongLines;
   readonly #requests = new PendingRequests<ControlAnswer>();
@@ -88,6 +96,7 @@ export class Conversation
   #turnId = "";
   #turnsBegun = 0;
   #inTurn = false;
+  #echoes = false;
   /** Set once nothing more comes of its process. */
   #exited: ProcessExit | undefined;
 
@@ -120,6 +129,11 @@ export class Conversation
 
   get memory(): ProcessMemory {
     return this.process.memory;
+  }
+
+  /** Whether it was seen to tell when it takes a message up. */
+  get echoes(): boolean {
+    return this.#echoes;
   }
 
   /** Whether it is at work on something that no turn has taken up. */
@@ -179,22 +193,12 @@ export class Conversation
     if (!this.#isForsaken) readLine(bytes, this.#lines);
   }
 
-  async longLine(bytes: Uint8Array<ArrayBuffer>): Promise<(() => number)[]> {
-    if (this.#isForsaken) return [];
-    const groups = await this.#longLines.read(bytes);
-    return groups.map((open) => () => (this.#isForsaken ? 0 : this.#givePrepared(open())));
-  }
-
   skipped(bytes: number, cause: RefusalCause): void {
     if (!this.#isForsaken) this.#reader.refused(bytes, cause);
   }
 
   isWhole(bytes: Uint8Array): boolean {
     return isWholeLine(bytes);
-  }
-
-  isWholeLong(bytes: Uint8Array<ArrayBuffer>): Promise<LookedAt> {
-    return this.#longLines.isWhole(bytes);
   }
 
   flush(): void {
@@ -210,6 +214,12 @@ export class Conversation
   /** 2. */
   get #isForsaken(): boolean {
     return this.#reader === this.#idle && this.process.isClosing;
+  }
+
+  async #longLine(bytes: Uint8Array<ArrayBuffer>): Promise<(() => number)[]> {
+    if (this.#isForsaken) return [];
+    const groups = await this.#longLines.read(bytes);
+    return groups.map((open) => () => (this.#isForsaken ? 0 : this.#givePrepared(open())));
   }
 
   /** Answers about how many bytes go on. */
@@ -270,7 +280,10 @@ export class Conversation
 
   /** Answers whether it tells of one of our messages. */
   #takenUp(uuid: string | undefined): boolean {
-    if (uuid !== undefined) this.#reader.takenUp(uuid);
+    if (uuid !== undefined) {
+      this.#echoes = true;
+      this.#reader.takenUp(uuid);
+    }
     return uuid !== undefined;
   }
 }

@@ -2,7 +2,7 @@ import type { z } from "zod";
 import { NoticeReason } from "../../../gen/breakglass/v1/event_pb.ts";
 import type { SkipCause } from "../../stream/byte-lines.ts";
 import type { EventKind } from "../agent.ts";
-import { noticeEvent } from "../events.ts";
+import { label, noticeEvent } from "../events.ts";
 import type { ThrownAway } from "./framing.ts";
 import { decode } from "./json-bytes.ts";
 import { MAX_VALUES } from "./line.ts";
@@ -38,6 +38,13 @@ export function malformedPart(kind: string, error: z.ZodError): EventKind {
   const [issue] = error.issues;
   const where = issue?.path.join(".") || "it";
   return notice(`a malformed ${kind}: ${where}: ${issue?.message ?? "unusable"}`);
+}
+
+/** The notice of a block of a kind that is not known. */
+export function unknownBlock(type: unknown): EventKind {
+  const kind =
+    typeof type === "string" ? `the unknown kind ${JSON.stringify(label(type))}` : "no kind";
+  return notice(`a block of ${kind}`);
 }
 
 /** The notice of a message with more than `MAX_ENTRIES` blocks. */

@@ -86,8 +86,24 @@ function textOf(message: ResultMessage): string {
   );
 }
 
-function errorsOf(message: ResultMessage): string[] {
-  return (message.errors ?? []).filter((error) => typeof error === "string");
+/** What is in `errors`, or else in `error`, in words. */
+function errorsOf({ errors, error }: ResultMessage): string[] {
+  const all = [errors].flat().slice(0, MAX_ENTRIES).flatMap(wordsOf);
+  return all.length > 0 ? all : wordsOf(error);
+}
+
+/** What an error says, of whatever shape it is; none where it says nothing. */
+function wordsOf(error: unknown): string[] {
+  if (typeof error === "string") return error === "" ? [] : [error];
+  if (typeof error !== "object" || error === null) return [];
+  const { message, error: inner } = error as { message?: unknown; error?: unknown };
+  if (typeof message === "string" && message !== "") return [message];
+  if (typeof inner === "string" && inner !== "") return [inner];
+  try {
+    return [JSON.stringify(error)];
+  } catch {
+    return ["an error that is nested too deep to be shown"];
+  }
 }
 
 function sum(numbers: readonly number[]): number {

@@ -14,13 +14,15 @@ import { PartialMessages } from "./partial-messages.ts";
 import { readMessage } from "./read-message.ts";
 import { isConversationUnknown } from "./result.ts";
 import { isRefusal, SYNTHETIC_MODEL, syntheticNotice } from "./synthetic.ts";
+import { TaskEnds } from "./task-ends.ts";
 import { TokenCount } from "./token-count.ts";
 import { type ResultRole, TurnResults } from "./turn-results.ts";
 
 /** What is known of a turn apart from its lines. */
 export interface TranslationContext extends ExpectedAgent {
-  /** Counts what the results of the process cost. Unset: this turn is its first. */
+  /** Counts what the results of the process cost. Unset: this turn is its first; so with what is told once of a process. */
   readonly costs?: CostCount;
+  readonly taskEnds?: TaskEnds;
   /** What a result means. Unset: the first is the end. */
   roleOf?(result: messages.ResultMessage): ResultRole;
 }
@@ -39,6 +41,7 @@ export class ClaudeTranslation {
   readonly #partial = new PartialMessages();
   readonly #compactions = new Compactions();
   readonly #costs: CostCount;
+  readonly #taskEnds: TaskEnds;
   readonly #comingUp: ComingUp;
   readonly #results: TurnResults;
   #conversationUnknown = false;
@@ -49,6 +52,7 @@ export class ClaudeTranslation {
   constructor(context: TranslationContext) {
     this.#resumed = context.resumed;
     this.#costs = context.costs ?? new CostCount();
+    this.#taskEnds = context.taskEnds ?? new TaskEnds();
     this.#comingUp = new ComingUp(context, this.#costs);
     this.#results = new TurnResults(this.#tokens, context.roleOf?.bind(context));
   }
@@ -93,6 +97,7 @@ export class ClaudeTranslation {
     if (this.ended) return;
     this.#understood++;
     const first = into.length;
+    this.#taskEnds.finish(message, into);
     this.#translate(message, line, into);
     this.#malformed.bound(into, first);
     if (!this.ended) return;
@@ -113,6 +118,7 @@ export class ClaudeTranslation {
 
   /** Appends what was not told yet. */
   finish(into: EventKind[]): void {
+    this.#taskEnds.finish(undefined, into);
     this.#malformed.finish(into);
   }
 
@@ -180,7 +186,10 @@ export class ClaudeTranslation {
     if (subtype === "init") this.#comingUp.init(message, into);
     else if (subtype === "status") this.#compactions.status(message, into);
     else if (subtype === "compact_boundary") this.#compactions.boundary(into);
+    else if (subtype === "task_updated") this.#taskEnds.updated(message);
     else if (typeof subtype === "string") {
+      if (subtype === "task_started") this.#taskEnds.started(message);
+      if (subtype === "task_notification" && !this.#taskEnds.notified(message)) return;
       const kind = SYSTEM_NOTICES.get(subtype);
       if (kind !== undefined) this.#notice(kind, message, into);
       if (subtype === "model_refusal_no_fallback") this.#refusalTold = true;

@@ -16,7 +16,7 @@ import type { ResultMessage } from "./messages.ts";
 import { ToolQuestions } from "./tool-questions.ts";
 import { ClaudeTranslation } from "./translation.ts";
 import type { TurnReader } from "./turn-reader.ts";
-import type { ResultRole } from "./turn-results.ts";
+import { interruption, type ResultRole } from "./turn-results.ts";
 
 /** Whose output it is: what its lines mean beside their events. Must not throw. */
 export interface TurnListener extends Pick<TurnReader, "cameUp" | "strayed" | "ended"> {
@@ -46,6 +46,7 @@ export class TurnOutput implements TurnReader {
   #batch: EventKind[] = [];
   #lines = 0;
   #hasPrinted = false;
+  #hasSpoken = false;
 
   /** @param agent - The agent definition that was asked for. */
   constructor(agent: string, listener: TurnListener) {
@@ -79,6 +80,16 @@ export class TurnOutput implements TurnReader {
     return !this.#tools.isEmpty || this.#questions?.isEmpty === false;
   }
 
+  /** Whether the agent has said or done something. */
+  get hasSpoken(): boolean {
+    return this.#hasSpoken;
+  }
+
+  /** What it has said by now is no answer to what it takes up now. */
+  forgetWords(): void {
+    this.#hasSpoken = false;
+  }
+
   /** What comes from now on is of this conversation. */
   attach(conversation: Conversation): void {
     const asked: EventKind[] = [];
@@ -93,7 +104,10 @@ export class TurnOutput implements TurnReader {
     this.#translation = new ClaudeTranslation({
       agent: this.#agent,
       resumed: conversation.remembers,
+      agentSessionId: conversation.setup.agentSessionId,
       costs: conversation.costs,
+      taskEnds: conversation.taskEnds,
+      serverFailures: conversation.serverFailures,
       roleOf: (result) => this.#listener.roleOf(result),
     });
   }
@@ -117,7 +131,11 @@ export class TurnOutput implements TurnReader {
     this.#note(line.heldBytes);
     const first = this.#batch.length;
     this.#translation!.append(message, line, this.#batch);
-    for (let i = first; i < this.#batch.length; i++) this.#tools.note(this.#batch[i]!);
+    for (let i = first; i < this.#batch.length; i++) {
+      const event = this.#batch[i]!;
+      this.#tools.note(event);
+      this.#hasSpoken ||= event.case === "text" || event.case === "tool";
+    }
     // What follows in the same piece is not this turn's.
     if (this.#translation!.ended) this.flush();
   }
@@ -192,6 +210,13 @@ export class TurnOutput implements TurnReader {
         ? explainExit({ ...exit, ...said })
         : explainStartError(exit.startError, command);
     const end: EventKind = { case: "error", value: { ...why, ...this.spending } };
+    this.#translation!.finish(this.#batch);
+    return this.#carried.putInto([...this.#batch, end], true);
+  }
+
+  /** What is left to be given, with an event that says that a process ended as it was asked to. */
+  interrupted(): EventKind[] {
+    const end: EventKind = { case: "error", value: interruption(this.spending) };
     this.#translation!.finish(this.#batch);
     return this.#carried.putInto([...this.#batch, end], true);
   }

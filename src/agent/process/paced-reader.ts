@@ -30,19 +30,25 @@ export interface LookedAt {
 export interface PrintedLines {
   /** A whole line, without its newline. Valid only during the call. */
   line(bytes: Uint8Array): void;
-  /**
-   * A whole line that is long, whose memory is the taker's. Resolves with what gives what it comes to, part after part; each
-   * answers about how many bytes go on with it. Nothing else is given before that. Must not reject.
-   */
-  longLine(bytes: Uint8Array<ArrayBuffer>): Promise<(() => number)[]>;
   /** A line was not read. */
   skipped(bytes: number, cause: SkipCause): void;
   /** Whether what came of a line is all that it can be. Valid only during the call. */
   isWhole(bytes: Uint8Array): boolean;
-  /** The same of what is long, whose memory is lent. Must not reject. */
-  isWholeLong(bytes: Uint8Array<ArrayBuffer>): Promise<LookedAt>;
+  /** Takes lines that are long. Left out: they are lines like others. */
+  readonly long?: LongPrintedLines;
   /** All that came in one piece was given. */
   flush(): void;
+}
+
+/** Takes lines elsewhere that would hold up the thread. Must not reject. */
+export interface LongPrintedLines {
+  /**
+   * A whole line, whose memory is the taker's. Resolves with what gives what it comes to, part after part; each answers about
+   * how many bytes go on with it. Nothing else is given before that.
+   */
+  line(bytes: Uint8Array<ArrayBuffer>): Promise<(() => number)[]>;
+  /** Whether what came of a line, whose memory is lent, is all that it can be. */
+  isWhole(bytes: Uint8Array<ArrayBuffer>): Promise<LookedAt>;
 }
 
 /**
@@ -119,15 +125,18 @@ export class PacedReader implements OutputReader {
 
   /** Reads to the end. To be called once. */
   async read(maxLineBytes: number, to: PrintedLines): Promise<void> {
+    const { long } = to;
     const lines = {
       line: (bytes: Uint8Array) => {
         this.#heard(bytes.length);
         to.line(bytes);
       },
-      long: (bytes: Uint8Array<ArrayBuffer>, giveBack: () => void) => {
-        this.#heard(0);
-        this.#long = this.#giveLong(bytes, giveBack, to);
-      },
+      ...(long && {
+        long: (bytes: Uint8Array<ArrayBuffer>, giveBack: () => void) => {
+          this.#heard(0);
+          this.#long = this.#giveLong(long.line(bytes), bytes.length, giveBack, to);
+        },
+      }),
       skipped: (bytes: number, cause: SkipCause) => {
         this.#heard(0);
         to.skipped(bytes, cause);
@@ -168,7 +177,7 @@ export class PacedReader implements OutputReader {
     to: PrintedLines,
   ): Promise<void> {
     this.#flow();
-    const { isWhole, memory } = await to.isWholeLong(bytes);
+    const { isWhole, memory } = await to.long!.isWhole(bytes);
     framing.takeBack(memory);
     this.#long = undefined;
     this.#endSilent(framing, to, isWhole);
@@ -199,12 +208,13 @@ export class PacedReader implements OutputReader {
 
   /** Gives what a long line comes to, once it was read, in turns with the other processes. */
   async #giveLong(
-    bytes: Uint8Array<ArrayBuffer>,
+    line: Promise<(() => number)[]>,
+    bytes: number,
     giveBack: () => void,
     to: PrintedLines,
   ): Promise<void> {
-    const memoryMs = memoryCostOf(bytes.length);
-    const parts = await to.longLine(bytes);
+    const memoryMs = memoryCostOf(bytes);
+    const parts = await line;
     this.#readOnAfter(memoryMs);
     for (let give = parts.shift(); give !== undefined; give = parts.shift()) {
       // Others have their turn between two, and before the first.
