@@ -91,20 +91,21 @@ describe.each([1, 2, 3, 4, 5, 6, 7])("a store of schema version %i", (version) =
   it("has its sessions and their conversations with the one kind of agent that there was", async () => {
     await using kept = await older(version);
     const store = owned(await openSqliteStore(kept.path));
+    const sessions = new Map<string, string>();
     for (const { turnId, principal } of kept.turns) {
       const { sessionId } = await store.getTurn(turnId, principal);
       const session = await store.getSession(sessionId, principal);
       expect(session.agentKind).toBe("claude");
-      const { sessionKey, agentSessionId } = session;
-      expect(await store.claimConversation(sessionKey, agentSessionId)).toBe(true);
+      sessions.set(session.sessionKey, session.agentSessionId);
     }
-    const keys = new Set((await store.listLeftTurns()).map(({ sessionKey }) => sessionKey));
-    const { turnId, principal } = kept.turns.at(-1)!;
-    const other = await store.getTurn(turnId, principal);
-    const taken = await store.getSession(other.sessionId, principal);
-    for (const key of keys) {
-      if (key === taken.sessionKey) continue;
-      expect(await store.claimConversation(key, taken.agentSessionId)).toBe(false);
+    expect(sessions.size).toBeGreaterThan(1);
+    // First others': what is claimed is on record from then on.
+    for (const [key, own] of sessions) {
+      for (const [other, id] of sessions) {
+        if (other !== key)
+          expect([id, await store.claimConversation(key, id)]).toEqual([id, false]);
+      }
+      expect(await store.claimConversation(key, own)).toBe(true);
     }
     await store.close();
   });

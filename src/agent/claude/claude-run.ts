@@ -72,7 +72,9 @@ export class ClaudeRun implements UnaskedRun {
       cameUp: () => this.#delivery?.begin(),
       takenUp: (uuid) => {
         if (uuid === this.#sent.promptUuid) this.#output.forgetWords();
-        if (this.#sent.takenUp(uuid)) this.#delivery?.begin();
+        const isOwn = this.#sent.takenUp(uuid);
+        if (this.#sent.echoes) this.#conversation?.hasEchoed();
+        if (isOwn) this.#delivery?.begin();
       },
       roleOf: (result) => this.#roleOf(result),
       strayed: (message, line) => this.#strayed(message, line),

@@ -131,9 +131,14 @@ export class Conversation
     return this.process.memory;
   }
 
-  /** Whether it was seen to tell when it takes a message up. */
+  /** Whether it was seen to tell when it takes a message of ours up. */
   get echoes(): boolean {
     return this.#echoes;
+  }
+
+  /** It took a message of ours up, and told so. */
+  hasEchoed(): void {
+    this.#echoes = true;
   }
 
   /** Whether it is at work on something that no turn has taken up. */
@@ -280,10 +285,7 @@ export class Conversation
 
   /** Answers whether it tells of one of our messages. */
   #takenUp(uuid: string | undefined): boolean {
-    if (uuid !== undefined) {
-      this.#echoes = true;
-      this.#reader.takenUp(uuid);
-    }
+    if (uuid !== undefined) this.#reader.takenUp(uuid);
     return uuid !== undefined;
   }
 }

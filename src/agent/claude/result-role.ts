@@ -8,7 +8,7 @@ export interface TurnSoFar {
   readonly sent: SentMessages;
   /** The agent was asked to stop. */
   readonly isInterrupting: boolean;
-  /** The process was seen to tell when it takes a message up, in this turn or before. */
+  /** The process was seen to tell when it takes a message of ours up, in this turn or before. */
   readonly echoes: boolean;
   /** The agent has said or done something since it took the prompt up. */
   readonly hasAnswered: boolean;
@@ -26,7 +26,8 @@ export function roleOfResult(result: ResultMessage, turn: TurnSoFar): ResultRole
   if (isInterrupting && isAborted(result)) return "interrupted";
   const answered = result.user_message_uuids;
   if (answered != null && answered.length > 0) {
-    if (!answered.some((uuid) => sent.isOwn(uuid))) return "more";
+    // What names messages by other ids than ours is not understood until it was seen to use ours.
+    if (echoes && !answered.some((uuid) => sent.isOwn(uuid))) return "more";
     for (const uuid of answered) sent.takenUp(uuid);
   } else {
     if (sent.promptWaits && (result.origin || echoes)) return "more";

@@ -90,7 +90,7 @@ export class SentMessages {
       if (oldest !== undefined) this.#waiting.delete(oldest);
       return false;
     }
-    this.#echoes = true;
+    this.#echoes ||= this.#own.has(uuid);
     if (uuid === this.#promptUuid) this.#kept = [];
     return this.#waiting.delete(uuid);
   }

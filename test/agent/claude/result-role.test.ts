@@ -44,6 +44,10 @@ describe("a result is the turn's end", () => {
     expect(role({ result: "x" }, false, { echoes: false })).toBe("end");
   });
 
+  it("where it answers messages that nobody is known to have sent", () => {
+    expect(role({ user_message_uuids: ["x"] }, false, { echoes: false })).toBe("end");
+  });
+
   it("where the agent has answered, whatever it follows up", () => {
     expect(role({ origin, result: "" }, true, { hasAnswered: true })).toBe("end");
   });

@@ -68,6 +68,12 @@ describe("the tasks in the background", () => {
     }
   });
 
+  it("are one less by an update alone", () => {
+    const tasks = new BackgroundTasks();
+    for (const message of [started, updated("killed")]) tasks.note(message, turn);
+    expect([tasks.size, tasks.lastCause]).toEqual([0, turn]);
+  });
+
   it("are one more once one goes there", () => {
     const tasks = new BackgroundTasks();
     tasks.note({ ...started, is_backgrounded: false } as never, turn);
