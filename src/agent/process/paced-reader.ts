@@ -134,7 +134,7 @@ export class PacedReader implements OutputReader {
       ...(long && {
         long: (bytes: Uint8Array<ArrayBuffer>, giveBack: () => void) => {
           this.#heard(0);
-          this.#long = this.#giveLong(long.line(bytes), bytes.length, giveBack, to);
+          this.#long = this.#giveLong(bytes, giveBack, long, to);
         },
       }),
       skipped: (bytes: number, cause: SkipCause) => {
@@ -165,7 +165,10 @@ export class PacedReader implements OutputReader {
       if (this.isPaused || this.#isHeld) return this.#awaitSilence(framing, to);
       const long = framing.lend();
       if (long === undefined) this.#endSilent(framing, to, to.isWhole(framing.held));
-      else this.#long = this.#lookAtLong(long, framing, to);
+      else {
+        this.#long = this.#lookAtLong(long, framing, to);
+        this.#flow();
+      }
     };
     this.#silence = setTimeout(look, this.#silentMs).unref();
   }
@@ -176,7 +179,6 @@ export class PacedReader implements OutputReader {
     framing: ByteLines,
     to: PrintedLines,
   ): Promise<void> {
-    this.#flow();
     const { isWhole, memory } = await to.long!.isWhole(bytes);
     framing.takeBack(memory);
     this.#long = undefined;
@@ -208,13 +210,13 @@ export class PacedReader implements OutputReader {
 
   /** Gives what a long line comes to, once it was read, in turns with the other processes. */
   async #giveLong(
-    line: Promise<(() => number)[]>,
-    bytes: number,
+    bytes: Uint8Array<ArrayBuffer>,
     giveBack: () => void,
+    long: LongPrintedLines,
     to: PrintedLines,
   ): Promise<void> {
-    const memoryMs = memoryCostOf(bytes);
-    const parts = await line;
+    const memoryMs = memoryCostOf(bytes.length);
+    const parts = await long.line(bytes);
     this.#readOnAfter(memoryMs);
     for (let give = parts.shift(); give !== undefined; give = parts.shift()) {
       // Others have their turn between two, and before the first.

@@ -10,7 +10,7 @@ import { type LineReader, readLine } from "../../../src/agent/claude/read-line.t
 import { ClaudeTranslation } from "../../../src/agent/claude/translation.ts";
 import { anyBytes } from "../../support/arbitrary-bytes.ts";
 import { anyMessage, anyMutatedLine, anyMutatedTurn } from "../../support/arbitrary-lines.ts";
-import { assistant, synthetic, toolLine } from "./lines.ts";
+import { assistant, INIT, synthetic, toolLine } from "./lines.ts";
 
 const MAX_EVENT_BYTES = 16 * 1024;
 
@@ -135,6 +135,27 @@ describe("a line that is read elsewhere means what it means here:", () => {
     ["a type that is large", { type: large }],
     ["a kind that lacks something", { type: "system", subtype: "informational", level: large }],
     ["a notice", { type: "system", subtype: "informational", level: "warning", content: large }],
+    [
+      "blocks of every kind",
+      assistant([
+        { type: "redacted_thinking", data: large },
+        { type: "server_tool_use", id: "t0", name: "web_search", input: { query: large } },
+        {
+          type: "web_search_tool_result",
+          tool_use_id: "t0",
+          content: [{ title: large, url: "u" }],
+        },
+        { type: "mcp_tool_result", tool_use_id: "t1", content: { type: "text", text: large } },
+        { type: "of no kind", text: large },
+      ]),
+    ],
+    ["a block in place of a list", assistant({ type: "text", text: large })],
+    ["an answer in place of a list", { type: "user", message: { content: results[0] } }],
+    ["errors of any shape", { type: "result", subtype: "x", errors: { why: large }, error: large }],
+    [
+      "servers that are not there",
+      { ...INIT, mcp_servers: [{ name: large, status: "failed" }], more: large },
+    ],
     ["words around an object", `[sandbox] ${JSON.stringify(assistant(large))} done`],
     ["an object in the middle of another", inTheMiddle(toolLine('{"n":1.0}'), { type: "system" })],
     [
