@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { AskedThread } from "../../src/stream/asked-thread.ts";
+import { AskedThread, NoThreadError } from "../../src/stream/asked-thread.ts";
 
 function thread() {
   const url = new URL("./threads/counting-worker.ts", import.meta.url);
@@ -27,6 +27,18 @@ describe("a thread that is asked", () => {
       { value: "b 0" },
       { value: "c 1" },
     ]);
+  });
+
+  it("that is not to be had is asked nothing: what is the call's is still there", async () => {
+    // Such a module no thread is started with.
+    const asked = new AskedThread<ArrayBuffer, string>(new URL("http://localhost/"));
+    const calls = [new ArrayBuffer(8), new ArrayBuffer(8)];
+    const answers = await Promise.allSettled(calls.map((call) => asked.ask(call, [call])));
+    expect(answers.map((answer) => answer.status === "rejected" && answer.reason)).toEqual([
+      expect.any(NoThreadError),
+      expect.any(NoThreadError),
+    ]);
+    expect(calls.map(({ byteLength }) => byteLength)).toEqual([8, 8]);
   });
 
   it("is another one behind a call that is its last", async () => {
