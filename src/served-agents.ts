@@ -48,6 +48,7 @@ function planClaude(config: ServeConfig) {
       command: resolveCommand(config.agentCommand, environment),
       environment,
       passedNames: config.agentEnv,
+      maxEventBytes: config.maxEventBytes,
       processes,
       maxWarmProcesses: config.maxWarmProcesses,
       warmMs: config.warmMs,

@@ -1,8 +1,8 @@
 import type { AgentRun, EventKind, TerminalKind } from "../agent/agent.ts";
+import { boundEvent } from "../agent/bounded-event.ts";
 import { Refusal } from "../errors.ts";
 import type { SessionRecord, SteerRequest } from "../store/store.ts";
 import type { Approvals } from "./approvals.ts";
-import { boundEvent } from "./bounded-event.ts";
 import { byteLength, decodeEvent } from "./encoded-event.ts";
 import type { AppendedWith } from "./log-batch.ts";
 import { OwnConversations } from "./own-conversations.ts";

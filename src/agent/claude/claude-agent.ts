@@ -11,6 +11,7 @@ import type { SparePlan } from "../spares.ts";
 import type { ToolLimits } from "./command-line.ts";
 import { configDirectory, conversationOrigin, removeConversations } from "./config-directory.ts";
 import { isUuid } from "./ids.ts";
+import { LongLines } from "./long-lines.ts";
 import type { PermissionRules } from "./permission-rules.ts";
 import { SessionProcesses } from "./session-processes.ts";
 
@@ -22,6 +23,8 @@ export interface ClaudeOptions extends ToolLimits, PoolLimits {
   readonly environment: Environment;
   /** Further names to pass. */
   readonly passedNames: readonly string[];
+  /** What an event may take. */
+  readonly maxEventBytes: number;
   /** What its processes share with other agents'. */
   readonly processes: ProcessSurroundings;
   /** The agent definition and the model of sessions that name none. */
@@ -65,6 +68,7 @@ export class ClaudeAgent implements Agent {
     this.#sessions = new SessionProcesses({
       processes,
       executable: new Executable(command, environment, processes.log),
+      longLines: new LongLines(processes.maxLineBytes, options.maxEventBytes, processes.log),
       environment,
       passedNames,
       tools: this.#tools,

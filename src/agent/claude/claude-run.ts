@@ -8,6 +8,7 @@ import type { Conversation } from "./conversation.ts";
 import { explainUnstarted, isInterruptExit, isSessionInUse } from "./failures.ts";
 import { userMessage } from "./input-lines.ts";
 import type { Message } from "./line.ts";
+import type { LineContent } from "./line-content.ts";
 import type { ResultMessage } from "./messages.ts";
 import { type ConversationSource, PromptDelivery } from "./prompt-delivery.ts";
 import { isAborted } from "./result.ts";
@@ -184,7 +185,7 @@ export class ClaudeRun implements UnaskedRun {
     this.#released.resolve(failure && this.#conversation?.process.close());
   }
 
-  #strayed(message: Message, line: string): void {
+  #strayed(message: Message, line: LineContent): void {
     if (this.#hasBegun) {
       this.#output.message(message, line);
       return;

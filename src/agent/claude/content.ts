@@ -10,7 +10,7 @@ import {
   toolResultEvent,
 } from "../events.ts";
 import { answerText } from "./answer-text.ts";
-import { ExactJson } from "./exact-json.ts";
+import type { ExactJson } from "./exact-json.ts";
 import { excessBlocks, MAX_ENTRIES, malformedPart, unknownBlock } from "./malformed.ts";
 import {
   type AssistantMessage,
@@ -27,14 +27,13 @@ const REDACTED = "The model reasoned here; what it thought is encrypted, and is 
  * Appends what the blocks of a model's message mean, one event for each block, in their order: those of an unknown kind
  * are notices; past `MAX_ENTRIES` blocks, one notice.
  *
- * @param line - The whole line, for the numbers in a tool's input.
+ * @param json - Of the whole line, for the numbers in a tool's input.
  */
-export function appendBlocks(message: AssistantMessage, line: string, into: EventKind[]): void {
+export function appendBlocks(message: AssistantMessage, json: ExactJson, into: EventKind[]): void {
   const { id, content } = message.message;
   const origin = { messageId: label(id), parentToolId: label(message.parent_tool_use_id) };
   if (typeof content === "string") into.push(textEvent(content, origin));
   else {
-    const json = new ExactJson(line);
     for (let i = 0; i < Math.min(content.length, MAX_ENTRIES); i++) {
       appendBlock(content[i], i, json, origin, into);
     }

@@ -4,6 +4,7 @@ import { noticeEvent } from "../events.ts";
 import type { IdleEvents } from "../idle-events.ts";
 import type { ThrownAway } from "./framing.ts";
 import type { Message } from "./line.ts";
+import type { LineContent } from "./line-content.ts";
 import type { RefusalCause } from "./malformed.ts";
 import type { ServerFailures } from "./server-failures.ts";
 import type { TaskEnds } from "./task-ends.ts";
@@ -69,10 +70,10 @@ export class IdleOutput implements TurnReader {
     else this.#conversation.offerOwnWork();
   }
 
-  message(message: Message, line: string): void {
+  message(message: Message, line: LineContent): void {
     const events: EventKind[] = [];
     this.#translation.append(message, line, events);
-    this.#note(events, line.length);
+    this.#note(events, line.printedBytes);
     if (this.#translation.ended) this.#translation = this.#begin();
   }
 

@@ -62,6 +62,7 @@ export function refusedLine(bytes: number, cause: RefusalCause): EventKind {
     limit: "more than the server takes (BREAKGLASS_MAX_LINE_BYTES)",
     values: `with more than ${MAX_VALUES} values`,
     memory: "for which the server had no memory left beside what it holds of other agents",
+    thread: "which the server's thread for long lines did not survive",
   }[cause];
   return notice(`a line of ${bytes} bytes, ${why}`);
 }

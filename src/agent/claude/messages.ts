@@ -137,6 +137,22 @@ export const permissionDenial = z.object({
   tool_input: z.unknown().optional(),
 });
 
+/** `stream_event`: an event of the model's API, as it came; what is skipped may be missing or of any shape. */
+export const streamEvent = z.object({
+  event: z.object({
+    type: z.string(),
+    index: z.number().nullish().catch(undefined),
+    message: z.object({ id: maybeText }).nullish().catch(undefined),
+    content_block: z.object({ type: maybeText, text: maybeText }).nullish().catch(undefined),
+    delta: z.object({ type: maybeText, text: maybeText }).nullish().catch(undefined),
+  }),
+  parent_tool_use_id: maybeText,
+  // Only 2.1.330 has these two.
+  api_message_id: maybeText,
+  abandoned_blocks: z.unknown().optional(),
+});
+export type StreamEvent = z.output<typeof streamEvent>;
+
 /** `conversation_reset`: `/clear` and its like. */
 export const conversationReset = z.object({ new_conversation_id: z.string() });
 

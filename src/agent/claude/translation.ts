@@ -2,17 +2,17 @@ import type { EventKind, Spending } from "../agent.ts";
 import { label } from "../events.ts";
 import { ComingUp, type ExpectedAgent } from "./coming-up.ts";
 import { Compactions } from "./compactions.ts";
-import { appendBlocks, appendToolResults } from "./content.ts";
 import { CostCount } from "./cost-count.ts";
 import type { ThrownAway } from "./framing.ts";
 import type { Message } from "./line.ts";
+import type { LineContent } from "./line-content.ts";
 import { malformedLine, type RefusalCause, refusedLine } from "./malformed.ts";
 import { MalformedNotices } from "./malformed-notices.ts";
 import * as messages from "./messages.ts";
 import { type NoticeKind, RATE_LIMIT, SYSTEM_NOTICES } from "./notices.ts";
 import { PartialMessages } from "./partial-messages.ts";
 import { readMessage } from "./read-message.ts";
-import { isConversationUnknown, resultEvent } from "./result.ts";
+import { isConversationUnknown } from "./result.ts";
 import { isRefusal, SYNTHETIC_MODEL, syntheticNotice } from "./synthetic.ts";
 import { TaskEnds } from "./task-ends.ts";
 import { TokenCount } from "./token-count.ts";
@@ -92,8 +92,8 @@ export class ClaudeTranslation {
     return this.#results.spending;
   }
 
-  /** Appends the events that a message means; `line` is the one that it came in. Never throws. After the end: nothing. */
-  append(message: Message, line: string, into: EventKind[]): void {
+  /** Appends the events that a message means; `line` is what it came in. Never throws. After the end: nothing. */
+  append(message: Message, line: LineContent, into: EventKind[]): void {
     if (this.ended) return;
     this.#understood++;
     const first = into.length;
@@ -131,13 +131,13 @@ export class ClaudeTranslation {
     this.#malformed.bound(into, first);
   }
 
-  #translate(message: Message, line: string, into: EventKind[]): void {
+  #translate(message: Message, line: LineContent, into: EventKind[]): void {
     switch (message.type) {
       case "assistant":
         this.#assistant(message, line, into);
         break;
       case "user":
-        this.#user(message, into);
+        this.#user(message, line, into);
         break;
       case "system":
         this.#system(message, into);
@@ -157,7 +157,7 @@ export class ClaudeTranslation {
     }
   }
 
-  #assistant(message: Message, line: string, into: EventKind[]): void {
+  #assistant(message: Message, line: LineContent, into: EventKind[]): void {
     const parsed = readMessage(messages.assistant, message, into);
     if (parsed === undefined) return;
     const { id, model, usage } = parsed.message;
@@ -168,14 +168,14 @@ export class ClaudeTranslation {
     }
     if (usage) this.#tokens.add(label(id), usage);
     this.#comingUp.sign({ session_id: parsed.session_id ?? "", model }, into);
-    appendBlocks(parsed, line, into);
+    line.appendBlocks(parsed, into);
   }
 
-  #user(message: Message, into: EventKind[]): void {
+  #user(message: Message, line: LineContent, into: EventKind[]): void {
     const parsed = readMessage(messages.user, message, into);
     if (parsed === undefined) return;
     const results: EventKind[] = [];
-    appendToolResults(parsed, results);
+    line.appendToolResults(parsed, results);
     if (results.length === 0) return;
     if (!this.initialized) this.#comingUp.sign({ session_id: parsed.session_id ?? "" }, into);
     for (const result of results) into.push(result);
@@ -202,10 +202,10 @@ export class ClaudeTranslation {
     if (notice !== undefined) into.push(notice);
   }
 
-  #end(message: Message, line: string, into: EventKind[]): void {
+  #end(message: Message, line: LineContent, into: EventKind[]): void {
     const parsed = readMessage(messages.result, message, into);
     if (parsed === undefined) return;
-    const event = resultEvent(parsed, line, this.#costs.of(parsed));
+    const event = line.resultOf(parsed, this.#costs.of(parsed));
     this.#conversationUnknown = this.#resumed && !this.initialized && isConversationUnknown(parsed);
     if (!this.#conversationUnknown) this.#results.add(parsed, event, into);
   }

@@ -10,6 +10,7 @@ import type { Conversation } from "./conversation.ts";
 import { explainExit, explainStartError } from "./failures.ts";
 import type { ThrownAway } from "./framing.ts";
 import type { Message } from "./line.ts";
+import type { LineContent } from "./line-content.ts";
 import type { RefusalCause } from "./malformed.ts";
 import type { ResultMessage } from "./messages.ts";
 import { ToolQuestions } from "./tool-questions.ts";
@@ -126,8 +127,8 @@ export class TurnOutput implements TurnReader {
     this.#listener.cameUp();
   }
 
-  message(message: Message, line: string): void {
-    this.#note(line.length);
+  message(message: Message, line: LineContent): void {
+    this.#note(line.heldBytes);
     const first = this.#batch.length;
     this.#translation!.append(message, line, this.#batch);
     for (let i = first; i < this.#batch.length; i++) {
@@ -156,8 +157,8 @@ export class TurnOutput implements TurnReader {
     this.#listener.takenUp(uuid);
   }
 
-  asked(message: Message, line: string): void {
-    this.#note(line.length);
+  asked(message: Message, line: LineContent): void {
+    this.#note(line.heldBytes);
     // What has ended asks nobody.
     if (!this.#translation!.ended) this.#questions!.ask(message, line, this.#batch);
   }
@@ -167,7 +168,7 @@ export class TurnOutput implements TurnReader {
     this.#questions!.withdraw(requestId, this.#batch);
   }
 
-  strayed(message: Message, line: string): void {
+  strayed(message: Message, line: LineContent): void {
     this.#listener.strayed(message, line);
   }
 

@@ -13,6 +13,7 @@ describe("the Claude Code CLI as an agent", () => {
           command: SCRIPTED_AGENT,
           environment,
           passedNames: [marker],
+          maxEventBytes: 256 * 1024,
           processes,
           maxWarmProcesses: 8,
           warmMs: 60_000,

@@ -44,6 +44,7 @@ export async function createReplays(): Promise<Replays> {
     command,
     environment: variables,
     passedNames: [],
+    maxEventBytes: 3 * 1024 * 1024,
     processes: createProcesses({
       registry: { recordProcess: async () => {}, recordProcessGone: async () => {} },
       ...{ log: createLog(() => {}), maxLineBytes: 16 * 1024 * 1024, cgroups: false },

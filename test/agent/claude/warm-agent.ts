@@ -36,6 +36,7 @@ export async function createWarmAgent(
     command: variables.BREAKGLASS_AGENT_COMMAND!,
     environment: { ...variables, ...options.environment },
     passedNames: [MARKER],
+    maxEventBytes: 256 * 1024,
     processes: createProcesses({
       registry: {
         recordProcess: async ({ processId }) => void recorded.add(processId),

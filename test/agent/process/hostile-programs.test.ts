@@ -115,6 +115,7 @@ function createAgent(program: string, token: string, cgroups: boolean): ClaudeAg
       CGROUPS: root instanceof CgroupRoot ? root.directory : "",
     },
     passedNames: ["PROGRAM", "TOKEN", "CGROUPS"],
+    maxEventBytes: 100_000,
   });
 }
 
