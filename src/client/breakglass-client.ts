@@ -7,7 +7,7 @@ export type BreakglassClient = Client<typeof BreakglassService>;
 
 /** How a client tells what is no error. */
 export interface ClientOptions {
-  /** Told, once, that a page's open streams take all connections that a browser has; by default in the console. */
+  /** Told, once, that a page's open streams take all connections that a browser has; by default where a page says such things. */
   readonly onWarning?: (message: string) => void;
 }
 
