@@ -50,8 +50,7 @@ describe("a long line", () => {
       const result = { type: "result", subtype: "success", result: "y".repeat(400 * KIB) };
       const lines = [lineOf("first"), lineOf("x".repeat(700 * KIB)), JSON.stringify(result)];
       await writeFile(path, lines.join("\n") + end);
-      // What it has not written by its exit would be lost before it is printed.
-      const events = await run(`play ${path}`, "pause 500", "exit 0");
+      const events = await run(`play ${path}`, "printed", "exit 0");
       expect(said(events).map((text) => text.length)).toEqual([5, 700 * KIB]);
       expect(valuesOf(events, "result")[0]?.result).toHaveLength(400 * KIB);
     }
