@@ -11,10 +11,12 @@ import { capConnections } from "./descriptors.ts";
 import { type Listener, listen } from "./edge/listener.ts";
 import { Readers } from "./edge/readers.ts";
 import { ResetLimits } from "./edge/reset-limits.ts";
+import { plainHttp } from "./http/plain-http.ts";
 import type { Log } from "./log.ts";
 import { bracketed, Hosts, isLoopback } from "./rpc/hosts.ts";
 import { Origins } from "./rpc/origins.ts";
 import { requestListener } from "./rpc/request-listener.ts";
+import { createRequestReading } from "./rpc/request-reading.ts";
 import { Tokens } from "./rpc/tokens.ts";
 import { SettingSource } from "./setting-source.ts";
 import { openSqliteStore } from "./store/sqlite/sqlite-store.ts";
@@ -232,7 +234,9 @@ async function listenFor(
       const origins = new Origins(schemeOf(config), hosts, config.allowedOrigins);
       const sizes = { maxPromptBytes, maxAttachmentBytes };
       const tokens = () => files.tokens?.current;
-      return requestListener({ turns, origins, tokens, ...sizes, readers, resets, log });
+      const reading = createRequestReading(sizes, log);
+      const common = { turns, tokens, ...sizes, readers, resets, reading, log };
+      return requestListener({ ...common, origins, plain: plainHttp(common) });
     });
   } catch (error) {
     const shown = `${bracketed(address.host)}:${address.port}`;
