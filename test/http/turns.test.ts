@@ -201,6 +201,11 @@ describe("a plain request is refused", () => {
     expect(problem(answer)).toMatchObject({ reason: "INVALID_ARGUMENT", violations });
   });
 
+  it("with a query that would start a turn", async () => {
+    const answer = await ask(`${turns}?prompt=x`, { body: '{"prompt":"say hello"}' });
+    expect(problem(answer)).toMatchObject({ status: 400, violations: [{ field: "prompt" }] });
+  });
+
   it("with a Last-Event-ID that is none", async () => {
     const answer = await ask(events, { headers: { "last-event-id": "x" } });
     expect(problem(answer)).toMatchObject({ violations: [{ field: "Last-Event-ID" }] });
@@ -270,6 +275,14 @@ describe("a plain request is refused", () => {
 });
 
 describe("limits and tokens over plain HTTP", () => {
+  it("holds no body longer than it reads it", async () => {
+    // Together they are more than all bodies may hold.
+    const body = JSON.stringify({ unheard: "x".repeat(10 * 1024 * 1024) });
+    for (let sent = 0; sent < 8; sent++) {
+      expect((await ask(turns, { body })).status).toBe(400);
+    }
+  });
+
   it("lets in who has a token, and nobody else", async () => {
     await using environment = await createTestEnvironment();
     const tokensFile = join(environment.root, "tokens");
