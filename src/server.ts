@@ -11,10 +11,13 @@ import { DiskReserve } from "./disk-reserve.ts";
 import { type Listener, listen } from "./edge/listener.ts";
 import { Readers } from "./edge/readers.ts";
 import { ResetLimits } from "./edge/reset-limits.ts";
+import { plainHttp } from "./http/plain-http.ts";
 import type { Log } from "./log.ts";
 import { bracketed, Hosts, isLoopback } from "./rpc/hosts.ts";
 import { Origins } from "./rpc/origins.ts";
+import { RefusedRequests } from "./rpc/refused-requests.ts";
 import { requestListener } from "./rpc/request-listener.ts";
+import { createRequestReading } from "./rpc/request-reading.ts";
 import { Tokens } from "./rpc/tokens.ts";
 import { planAgents } from "./served-agents.ts";
 import { SettingSource } from "./setting-source.ts";
@@ -225,7 +228,11 @@ async function listenFor(
       const origins = new Origins(schemeOf(config), hosts, config.allowedOrigins);
       const sizes = { maxPromptBytes, maxAttachmentBytes };
       const tokens = () => files.tokens?.current;
-      return requestListener({ turns, origins, tokens, ...sizes, readers, resets, log });
+      const reading = createRequestReading(sizes, log);
+      const refusedRequests = new RefusedRequests(log);
+      const given = { turns, tokens, ...sizes, readers, resets };
+      const common = { ...given, reading, refusedRequests, log };
+      return requestListener({ ...common, origins, plain: plainHttp(common) });
     });
   } catch (error) {
     const shown = `${bracketed(address.host)}:${address.port}`;

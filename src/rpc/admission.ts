@@ -102,7 +102,7 @@ export function originOf(request: HttpRequest, host: string): RequestOrigin {
  *
  * @throws Refusal ORIGIN_NOT_ALLOWED, UNAUTHENTICATED or TOO_MANY_REQUESTS.
  */
-export function admit(context: HandlerContext): void {
+export function admit(context: Pick<HandlerContext, "values" | "method">): void {
   const admission = context.values.get(admissionKey);
   if (admission === undefined) throw new Error("a request came without its admission");
   if ("refusal" in admission) {
@@ -120,6 +120,6 @@ export function admit(context: HandlerContext): void {
 }
 
 /** Whoever watches over servers has no token of each: whether one serves is all that it learns. */
-function isOpenToProbes({ method }: HandlerContext, { reason }: Refusal): boolean {
+function isOpenToProbes({ method }: Pick<HandlerContext, "method">, { reason }: Refusal): boolean {
   return method === Health.method.check && reason === "UNAUTHENTICATED";
 }

@@ -26,6 +26,8 @@ export interface ReceivedMessage {
   readonly maxBytes: number;
   /** What its strings may have together. */
   readonly textBytes: number;
+  /** What becomes of JSON with fields that this server does not know. They are ignored where this is not set. */
+  readonly unknownFields?: "refused" | undefined;
 }
 
 /** As much of a parser's words as is told: they repeat what they did not take. */
@@ -42,7 +44,7 @@ const DECOMPRESS = { gzip: gunzipSync, br: brotliDecompressSync };
 export function decodeMessage(desc: DescMessage, received: ReceivedMessage): Message {
   const bytes = decompressed(received);
   return received.isJson
-    ? decodeJson(desc, bytes, received.textBytes)
+    ? decodeJson(desc, bytes, received)
     : decodeBinary(desc, bytes, received.textBytes);
 }
 
@@ -67,11 +69,15 @@ function decodeBinary(desc: DescMessage, bytes: Uint8Array, textBytes: number): 
   }
 }
 
-function decodeJson(desc: DescMessage, bytes: Uint8Array, textBytes: number): Message {
+function decodeJson(
+  desc: DescMessage,
+  bytes: Uint8Array,
+  { textBytes, unknownFields }: ReceivedMessage,
+): Message {
   const shape = jsonShapeOf(bytes, { elements: MAX_ELEMENTS, depth: MAX_DEPTH });
   if (shape.depth > MAX_DEPTH) throw tooDeep();
   if (shape.elements > MAX_ELEMENTS) throw tooManyElements();
-  const message = parseJson(desc, bytes);
+  const message = parseJson(desc, bytes, unknownFields !== "refused");
   let text = 0;
   for (const { name, value } of partsOf(desc, message)) {
     if (typeof value !== "string") continue;
@@ -81,10 +87,10 @@ function decodeJson(desc: DescMessage, bytes: Uint8Array, textBytes: number): Me
   return message;
 }
 
-function parseJson(desc: DescMessage, bytes: Uint8Array): Message {
+function parseJson(desc: DescMessage, bytes: Uint8Array, ignoreUnknownFields: boolean): Message {
   try {
     const json = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
-    return fromJsonString(desc, json, { ignoreUnknownFields: true });
+    return fromJsonString(desc, json, { ignoreUnknownFields });
   } catch (error) {
     throw undecodable(error);
   }

@@ -13,6 +13,11 @@ export function isJsonObject(text: string): boolean {
   return new JsonReading(text).isObject();
 }
 
+/** Whether a text is any JSON value, as `JSON.parse` has it. Nothing is built. */
+export function isJson(text: string): boolean {
+  return new JsonReading(text).isValue();
+}
+
 class JsonReading {
   readonly #text: string;
   #at = 0;
@@ -25,7 +30,11 @@ class JsonReading {
 
   isObject(): boolean {
     this.#skip(SPACE);
-    if (this.#text[this.#at] !== "{" || !this.#value()) return false;
+    return this.#text[this.#at] === "{" && this.isValue();
+  }
+
+  isValue(): boolean {
+    if (!this.#value()) return false;
     while (this.#ends.length > 0) {
       this.#skip(SPACE);
       if (this.#closes()) continue;

@@ -20,6 +20,9 @@ export interface OriginRefusal {
 /** How long a browser may keep the answer to a preflight; two hours is the most that Chromium takes. */
 const PREFLIGHT_SECONDS = 7200;
 const TOLD_LENGTH = 256;
+/** Beside what the protocols need: what a page without a client of ours reads and sends. */
+const EXPOSED_HEADERS = [...cors.exposedHeaders, "content-location", "retry-after"].join(", ");
+const ALLOWED_HEADERS = [...cors.allowedHeaders, "authorization", "last-event-id"].join(", ");
 
 /**
  * The hosts by which the server may be called, and the origins of pages that may call it, compared exactly.
@@ -65,7 +68,7 @@ export class Origins {
     const headers = {
       vary: "origin",
       "access-control-allow-origin": origin,
-      "access-control-expose-headers": cors.exposedHeaders.join(", "),
+      "access-control-expose-headers": EXPOSED_HEADERS,
       // A page may know which HTTP its calls went over: a client warns of HTTP/1.1's few connections.
       "timing-allow-origin": origin,
     };
@@ -73,7 +76,7 @@ export class Origins {
     return {
       ...headers,
       "access-control-allow-methods": cors.allowedMethods.join(", "),
-      "access-control-allow-headers": [...cors.allowedHeaders, "authorization"].join(", "),
+      "access-control-allow-headers": ALLOWED_HEADERS,
       "access-control-max-age": String(PREFLIGHT_SECONDS),
     };
   }

@@ -4,7 +4,6 @@ import type { UniversalServerRequest } from "@connectrpc/connect/protocol";
 import type { HttpRequest, HttpResponse, RequestListener } from "../edge/http.ts";
 import type { Reader } from "../edge/reader.ts";
 import type { Readers } from "../edge/readers.ts";
-import { bodyLimits, RequestBodies } from "../edge/request-body.ts";
 import { type RequestTarget, targetOf } from "../edge/request-target.ts";
 import type { ResetLimits } from "../edge/reset-limits.ts";
 import { streamedBody } from "../edge/streamed-body.ts";
@@ -15,17 +14,17 @@ import type { Turns } from "../turns/turns.ts";
 import { admissionOf, contextValuesOf, originOf } from "./admission.ts";
 import { deadlineSignal } from "./far-deadline.ts";
 import { getCallOf } from "./get-call.ts";
-import { largestMessageLimits } from "./message-limits.ts";
 import type { OriginRefusal, Origins } from "./origins.ts";
-import { RefusedRequests } from "./refused-requests.ts";
+import type { RefusedRequests } from "./refused-requests.ts";
 import { headersOf } from "./request-headers.ts";
-import { RequestMessages, type RequestToRead } from "./request-messages.ts";
+import type { RequestToRead } from "./request-messages.ts";
+import type { RequestReading } from "./request-reading.ts";
 import type { RequestLimits } from "./request-rules.ts";
 import { respond, respondEmpty } from "./respond.ts";
 import { createHandlers } from "./router.ts";
 import { statusOf } from "./status.ts";
 import type { Tokens } from "./tokens.ts";
-import { respondUnknown } from "./unknown-method.ts";
+import { isTextFormat, respondTextFormat, respondUnknown } from "./unknown-method.ts";
 
 /** What requests are answered with. */
 export interface RequestListenerOptions extends RequestLimits {
@@ -36,6 +35,10 @@ export interface RequestListenerOptions extends RequestLimits {
   /** Those of all responses. */
   readonly readers: Readers;
   readonly resets: ResetLimits;
+  readonly reading: RequestReading;
+  readonly refusedRequests: RefusedRequests;
+  /** Answers what is no call of a method. False: it is one, or nothing is there. */
+  readonly plain: (call: Call) => boolean;
   readonly log: Log;
 }
 
@@ -65,7 +68,7 @@ export function requestListener(options: RequestListenerOptions): RequestListene
 }
 
 /** A request whose target is known. */
-interface Call {
+export interface Call {
   readonly request: HttpRequest;
   readonly response: HttpResponse;
   readonly target: RequestTarget;
@@ -76,14 +79,16 @@ interface Call {
 
 /** Does what connect-node's adapter does, but for reading (`RequestBodies`) and writing (`respond`). */
 function rpcListener(options: RequestListenerOptions): (call: Call) => void {
-  const { log, tokens, readers, resets } = options;
+  const { log, tokens, readers, resets, refusedRequests, plain } = options;
   const isOver = (principal: string) => resets.isOver(principal);
   const handlers = createHandlers(options);
-  const refusedRequests = new RefusedRequests(log);
-  const messages = new RequestMessages(options, log);
-  const { binaryBytes, jsonBytes } = largestMessageLimits(options);
-  const bodies = new RequestBodies(bodyLimits(binaryBytes, jsonBytes));
+  const { bodies, messages } = options.reading;
   return (call) => {
+    if (plain(call)) return;
+    if (isTextFormat(call.request)) {
+      void respondTextFormat(call.request, call.response);
+      return;
+    }
     const { request, response, target, refusal } = call;
     const path = target.path.split("?", 1)[0] ?? "";
     const handle = handlers.get(path);

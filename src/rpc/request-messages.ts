@@ -88,22 +88,38 @@ export class RequestMessages {
    * @throws ConnectError, which the framework answers with, for a message that is not taken.
    */
   async *read(method: DescMethod, request: RequestToRead): Body {
-    const format = wireFormatOf(request.header.get("content-type"));
-    if (format === undefined) throw new Error("a body of no known format was read");
+    const format = formatOf(request);
+    const message = await this.message(method, request).catch((error: unknown) => {
+      throw statusOfUnread(error, this.#log);
+    });
+    if (message === undefined) return;
+    request.contextValues.set(messageKey, message);
+    yield standIn(format);
+  }
+
+  /**
+   * The message of an admitted request itself, for who answers without the framework; undefined: its body has none.
+   *
+   * @throws Refusal, MessageTooLarge or ConnectError for a message that is not taken.
+   */
+  async message(
+    method: DescMethod,
+    request: RequestToRead,
+    unknownFields?: "refused",
+  ): Promise<Message | undefined> {
+    const format = formatOf(request);
     const limits = messageLimitsOf(method, this.#limits);
     const { isJson } = format;
     const maxBytes = isJson ? limits.jsonBytes : limits.binaryBytes;
-    const bytes = await readMessage(request, format, maxBytes).catch(refuse);
-    if (bytes === undefined) return;
+    const bytes = await readMessage(request, format, maxBytes);
+    if (bytes === undefined) return undefined;
     const encoding = encodingOf(bytes, request.header, format);
-    const how = { encoding, isJson, maxBytes, textBytes: limits.textBytes };
+    const how = { encoding, isJson, maxBytes, textBytes: limits.textBytes, unknownFields };
     const waiter = {
       principal: principalOf({ values: request.contextValues }),
       signal: request.signal,
     };
-    const message = await this.#decode(method, bytes.received, how, waiter).catch(refuse);
-    request.contextValues.set(messageKey, message);
-    yield standIn(format);
+    return this.#decode(method, bytes.received, how, waiter);
   }
 
   async #decode(
@@ -114,22 +130,25 @@ export class RequestMessages {
   ): Promise<Message> {
     const segments = received.segments();
     const most = how.encoding === undefined ? received.length : how.maxBytes;
-    try {
-      return most > INLINE_BYTES
-        ? await this.#turns.run(waiter, () =>
-            this.#thread.decode(method.localName as MethodName, segments, how),
-          )
-        : decodeMessage(method.input, { ...how, bytes: joined(segments) });
-    } catch (error) {
-      throw error instanceof MessageTooLarge ? error : statusOf(error, this.#log);
-    }
+    return most > INLINE_BYTES
+      ? this.#turns.run(waiter, () =>
+          this.#thread.decode(method.localName as MethodName, segments, how),
+        )
+      : decodeMessage(method.input, { ...how, bytes: joined(segments) });
   }
 }
 
-/** @throws ConnectError without details for what is too large, which no caller can mend; the same error for all else. */
-function refuse(error: unknown): never {
-  if (!(error instanceof MessageTooLarge)) throw error;
-  throw new ConnectError(error.message, Code.ResourceExhausted);
+function formatOf({ header }: RequestToRead): WireFormat {
+  const format = wireFormatOf(header.get("content-type"));
+  if (format === undefined) throw new Error("a body of no known format was read");
+  return format;
+}
+
+/** The status of what is not read: without details for what is too large, which no caller can mend. */
+function statusOfUnread(error: unknown, log: Log): ConnectError {
+  return error instanceof MessageTooLarge
+    ? new ConnectError(error.message, Code.ResourceExhausted)
+    : statusOf(error, log);
 }
 
 async function readMessage(

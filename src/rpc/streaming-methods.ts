@@ -9,28 +9,14 @@ import type {
 import { StreamEnding } from "../edge/stream-ending.ts";
 import type { Log } from "../log.ts";
 import type { SessionNews } from "../turns/session-watch.ts";
-import type { ReadFrom } from "../turns/subscription.ts";
-import type { ReaderPlace } from "../turns/subscription-counts.ts";
 import type { Turns } from "../turns/turns.ts";
 import { principalOf, readerOf } from "./admission.ts";
+import { type AskedTurn, askAttach, askRun } from "./asked-turn.ts";
 import { responseSink } from "./event-response.ts";
-import {
-  attachTurnRules,
-  type RunTurnRules,
-  validate,
-  watchSessionRules,
-} from "./request-rules.ts";
+import { type RunTurnRules, validate, watchSessionRules } from "./request-rules.ts";
 import { turnOf } from "./resources.ts";
 import { statusOf } from "./status.ts";
 import { streamEnded, watchEnded } from "./stream-ending.ts";
-
-/** Which turn a stream is of, once that is known. */
-interface AskedTurn {
-  readonly turnId: string;
-  readonly from: ReadFrom;
-  /** The reader's, where it was given one before. */
-  readonly place?: ReaderPlace;
-}
 
 /** The methods that stream: each ends with a status where the server, and not what it streams, ends it. */
 export function streamingMethods(turns: Turns, runRules: RunTurnRules, log: Log) {
@@ -75,27 +61,13 @@ export function streamingMethods(turns: Turns, runRules: RunTurnRules, log: Log)
 
   return {
     runTurn(message: RunTurnRequest, context: HandlerContext) {
-      const run = async () => {
-        const { timeout, textDeltas, ...request } = validate(runRules, message);
-        // First: a caller who is refused must be able to rely on that nothing was started.
-        const place = turns.holdReader(context.signal);
-        try {
-          const turn = await turns.run({ ...request, timeoutMs: timeout }, principalOf(context));
-          return { turnId: turn.turnId, from: { afterSequence: 0, textDeltas }, place };
-        } catch (error) {
-          place.release();
-          throw error;
-        }
-      };
-      return streamTurn("breakglass.v1.RunTurnResponse", heldBack(run()), context);
+      const run = askRun(turns, runRules, message, principalOf(context), context.signal);
+      return streamTurn("breakglass.v1.RunTurnResponse", heldBack(run), context);
     },
 
     attachTurn(message: AttachTurnRequest, context: HandlerContext) {
-      const attach = async () => {
-        const { turnId, ...from } = validate(attachTurnRules, message);
-        return { turnId, from };
-      };
-      return streamTurn("breakglass.v1.AttachTurnResponse", heldBack(attach()), context);
+      const attach = Promise.try(askAttach, message);
+      return streamTurn("breakglass.v1.AttachTurnResponse", heldBack(attach), context);
     },
 
     /** Of low volume: it goes through the framework, message by message. */

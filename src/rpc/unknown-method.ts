@@ -17,6 +17,11 @@ const METHOD_PATH = /^\/([\w.]{1,200}\/\w{1,200})$/;
 const CONNECT_END = 0x02;
 const GRPC_WEB_TRAILERS = 0x80;
 
+/** gRPC-Web with its body in base64, which the official client needs for streams. */
+const TEXT_FORMAT = /^application\/grpc-web-text(?:\+|;|$)/i;
+const TEXT_MEND =
+  "application/grpc-web-text is not taken: use application/grpc-web+proto, as createGrpcWebTransport of @connectrpc/connect-web does, or read GET /v1/turns/{turn_id}/events as text/event-stream";
+
 interface Answer {
   readonly status: number;
   readonly headers: Record<string, string>;
@@ -39,6 +44,24 @@ export async function respondUnknown(
   await leaveUnread(request, response);
   response.writeHead(status, headers);
   response.end(body);
+}
+
+/** Whether a request is in gRPC-Web's text format. */
+export function isTextFormat({ headers }: HttpRequest): boolean {
+  return TEXT_FORMAT.test(headers["content-type"] ?? "");
+}
+
+/** Refuses a request in gRPC-Web's text format, in that format, so that its client reads what would do. */
+export async function respondTextFormat(
+  request: HttpRequest,
+  response: HttpResponse,
+): Promise<void> {
+  const trailers = trailerSerialize(
+    statusTrailers(new ConnectError(TEXT_MEND, Code.Unimplemented)),
+  );
+  await leaveUnread(request, response);
+  response.writeHead(200, { "content-type": "application/grpc-web-text+proto" });
+  response.end(enveloped(trailers, GRPC_WEB_TRAILERS).toString("base64"));
 }
 
 function answerFor({ mediaType, isEnveloped }: WireFormat, message: string): Answer {
@@ -67,7 +90,7 @@ function statusTrailers(error: ConnectError): Headers {
   return trailers;
 }
 
-function enveloped(message: Uint8Array, flags: number): Uint8Array {
+function enveloped(message: Uint8Array, flags: number): Buffer {
   const head = Buffer.alloc(5);
   head[0] = flags;
   head.writeUInt32BE(message.length, 1);

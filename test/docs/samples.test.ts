@@ -80,9 +80,11 @@ describe.skipIf(!hasCurl)(`a call by curl in the documentation${why}`, () => {
       ${filledIn(sample).replaceAll(/\b(?:TURN|APPROVAL|SESSION)\b/g, () => randomUUID())}`;
     const { status, stdout, stderr } = await run("bash", ["-c", shell], { TOKEN: "none" });
     expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
-    for (const answer of stdout.trim().split("\n")) {
-      const { code = "none" } = JSON.parse(answer);
+    for (const answer of stdout.split("\n").filter((line) => line !== "")) {
+      // A refusal has a code over RPC, and a status over plain HTTP.
+      const { code = "none", status = "none" } = JSON.parse(answer);
       expect(["none", "not_found"]).toContain(code);
+      expect(["none", 404]).toContain(status);
     }
   });
 });

@@ -125,7 +125,7 @@ describe("the media type", () => {
     "",
     "text/plain",
     "application/json; charset=utf-16",
-    "application/grpc-web-text",
+    "application/grpc-web-texts",
     "application/connect+json",
     "application/xml+json",
     "application/json, application/proto",

@@ -1,0 +1,115 @@
+import { BreakglassService } from "../../gen/breakglass/v1/breakglass_service_pb.ts";
+import type { Reader } from "../edge/reader.ts";
+import type { Readers } from "../edge/readers.ts";
+import type { ResetLimits } from "../edge/reset-limits.ts";
+import { ClientGone } from "../edge/stream-ending.ts";
+import { leaveUnread } from "../edge/unread-request.ts";
+import { Refusal } from "../errors.ts";
+import type { Log } from "../log.ts";
+import { admissionOf, admit, contextValuesOf, principalOf } from "../rpc/admission.ts";
+import type { RefusedRequests } from "../rpc/refused-requests.ts";
+import type { Call } from "../rpc/request-listener.ts";
+import type { RequestReading } from "../rpc/request-reading.ts";
+import type { RequestLimits } from "../rpc/request-rules.ts";
+import { respond, respondEmpty } from "../rpc/respond.ts";
+import type { Tokens } from "../rpc/tokens.ts";
+import type { Turns } from "../turns/turns.ts";
+import { allowMethods } from "./allow-methods.ts";
+import { openApiDocument } from "./openapi.ts";
+import { Problem, problemOf, respondProblem } from "./problem.ts";
+import { acceptedFormat } from "./stream-format.ts";
+import { turnRequests } from "./turn-requests.ts";
+import { openTurnStream } from "./turn-stream.ts";
+import { unfitCallOf } from "./unfit-call.ts";
+
+/** What plain requests are answered with: the same as the calls of RPC. */
+export interface PlainHttpOptions extends RequestLimits {
+  readonly turns: Turns;
+  readonly tokens: () => Tokens | undefined;
+  readonly readers: Readers;
+  readonly resets: ResetLimits;
+  readonly reading: RequestReading;
+  readonly refusedRequests: RefusedRequests;
+  readonly log: Log;
+}
+
+type Answer = (call: Call, path: string, reader: Reader) => Promise<void>;
+
+/**
+ * Answers plain HTTP: turns as lines of JSON or as server-sent events, below `/v1/`, and the document that describes them.
+ * What is refused is answered with a problem detail, calls of RPC that cannot be answered in their way included.
+ *
+ * @returns Answers a request; false: it is not for here.
+ */
+export function plainHttp(options: PlainHttpOptions): (call: Call) => boolean {
+  const { log, readers } = options;
+  const stream = streamAnswer(options);
+  const document = JSON.stringify(openApiDocument());
+  const answerOf = (path: string, { request }: Call): Answer | undefined => {
+    if (path === "/openapi.json") return (call) => respondDocument(document, call);
+    if (path.startsWith("/v1/")) return stream;
+    const unfit = unfitCallOf(path, request);
+    return unfit && (() => Promise.reject(unfit));
+  };
+  return (call) => {
+    const { request, response, target } = call;
+    const path = target.path.split("?", 1)[0] ?? "";
+    const answer = answerOf(path, call);
+    if (answer === undefined) return false;
+    const reader = readers.add(request, response);
+    answer(call, path, reader)
+      .catch((error: unknown) => {
+        if (error instanceof ClientGone || reader.signal.reason instanceof ClientGone) return;
+        const problem = problemOf(error, log);
+        if (response.headersSent) reader.cut();
+        else return respondProblem(problem, request, response);
+      })
+      // The connection went away under the answer.
+      .catch(() => reader.cut());
+    return true;
+  };
+}
+
+/** Open to everyone who reaches the server by its own name: it says the same on each. */
+async function respondDocument(document: string, { request, response, refusal }: Call) {
+  if (refusal !== undefined) throw new Refusal("ORIGIN_NOT_ALLOWED", refusal.message);
+  allowMethods(request, ["GET", "HEAD"]);
+  await leaveUnread(request, response);
+  response.writeHead(200, {
+    "content-type": "application/json",
+    "cache-control": "no-cache",
+    "x-content-type-options": "nosniff",
+  });
+  response.end(document);
+}
+
+/** Admits a request as RPC does, before anything of it is read, and streams what it asks for. */
+function streamAnswer({
+  turns,
+  tokens,
+  resets,
+  refusedRequests,
+  log,
+  ...rest
+}: PlainHttpOptions): Answer {
+  const requestOf = turnRequests({ turns, ...rest });
+  const isOver = (principal: string) => resets.isOver(principal);
+  return async ({ request, response, target, refusal, admitted }, path, reader) => {
+    const admission = admissionOf(request, refusal, tokens(), isOver);
+    if ("principal" in admission) resets.setPrincipal(request, admission.principal);
+    const refused = (why: Refusal) => refusedRequests.tell(why, request.socket.remoteAddress);
+    const values = contextValuesOf(admission, reader, admitted, refused);
+    admit({ values, method: BreakglassService.method.attachTurn });
+    const ask = requestOf(path);
+    if (ask === undefined) throw new Problem(404, "nothing is here: see /openapi.json");
+    const format = acceptedFormat(request);
+    const query = new URL(target.path, "http://host").searchParams;
+    const { asked, isReturning } = await ask({ request, query, values, reader });
+    const stream = await openTurnStream(turns, asked, principalOf({ values }), reader, format, log);
+    if (isReturning && stream.isOver) {
+      stream.close();
+      // What tells an `EventSource` to come back no more.
+      await respondEmpty(204, request, response);
+    } else await respond(stream.answer(), request, response, reader);
+  };
+}

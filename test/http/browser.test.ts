@@ -1,0 +1,85 @@
+import { existsSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { type Browser, chromium } from "playwright-core";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { createGate, script } from "../support/gate.ts";
+import { type PageServer, servePage } from "../support/page-server.ts";
+import { startServeProcess } from "../support/serve-process.ts";
+import { createTestEnvironment } from "../support/test-environment.ts";
+import { startTestServer } from "../support/test-server.ts";
+import { ask, linesOf, open, runPlain } from "./support.ts";
+
+const CHROMIUM = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].find(
+  (path) => existsSync(path),
+);
+// On a newcomer's machine without a browser these say what is missing; where CI runs, a missing browser is a failure.
+const isMissing = CHROMIUM === undefined && !process.env.CI;
+const missing = isMissing ? " (left out: no Chromium here; apt-get install chromium)" : "";
+
+let browser: Browser;
+let pages: PageServer;
+const cleanup = new AsyncDisposableStack();
+beforeAll(async () => {
+  if (isMissing) return;
+  browser = await chromium.launch({
+    executablePath: CHROMIUM ?? "chromium",
+    args: ["--no-sandbox", "--disable-dev-shm-usage"],
+  });
+  cleanup.defer(() => browser.close());
+  pages = cleanup.use(await servePage(fileURLToPath(new URL("./page.ts", import.meta.url))));
+});
+afterAll(() => cleanup.disposeAsync());
+
+describe.skipIf(isMissing)(`an EventSource in a browser${missing}`, () => {
+  it("gets every event once and in order over a kill -9 and a restart, and then stays away", async () => {
+    await using running = new AsyncDisposableStack();
+    const { root, variables } = running.use(
+      await createTestEnvironment({ BREAKGLASS_ALLOWED_ORIGINS: pages.origin }),
+    );
+    const first = running.use(await startServeProcess(variables));
+    const gate = createGate(root);
+    const body = JSON.stringify({ prompt: script("many 30", gate.step, "say never") });
+    const started = await open(`${first.url}/v1/turns`, { body });
+    started.on("error", () => {}).resume();
+    const events = first.url + started.headers["content-location"];
+    const page = await browser.newPage();
+    running.defer(() => page.close());
+    await page.goto(pages.origin);
+    await page.evaluate((url) => window.followInPage(url), events);
+    await page.waitForFunction(() => window.seen.events.length > 30);
+    await first.end("SIGKILL");
+    const { port } = new URL(first.url);
+    const again = { ...variables, BREAKGLASS_LISTEN: `127.0.0.1:${port}` };
+    running.use(await startServeProcess(again));
+    await page.waitForFunction(() => window.seen.isClosed);
+    const seen = await page.evaluate(() => window.seen);
+    const told = linesOf((await ask(events)).body).filter(({ kind }) => kind !== "checkpoint");
+    expect(told.at(-1)).toMatchObject({ kind: "error", reason: "SERVER_RESTARTED" });
+    expect(seen.losses).toBeGreaterThan(1);
+    const durable = seen.events.filter(([, kind]) => kind !== "checkpoint");
+    expect(durable).toEqual(told.map(({ sequence, kind }) => [String(sequence), kind]));
+  });
+
+  it("needs no more than the page's own origin where it is the server's, and there are no tokens", async () => {
+    await using server = await startTestServer();
+    const [first] = await runPlain(server.url, "say hello");
+    const page = await browser.newPage();
+    await page.goto(`${server.url}/openapi.json`);
+    const kinds = await page.evaluate(
+      (url) =>
+        new Promise<string[]>((resolve) => {
+          const seen: string[] = [];
+          const source = new EventSource(url);
+          for (const kind of ["session", "text", "result"]) {
+            source.addEventListener(kind, () => seen.push(kind));
+          }
+          source.onerror = () => {
+            if (source.readyState === EventSource.CLOSED) resolve(seen);
+          };
+        }),
+      `/v1/turns/${first!.turn_id}/events`,
+    );
+    await page.close();
+    expect(kinds).toEqual(["session", "text", "result"]);
+  });
+});
