@@ -43,6 +43,7 @@ type ClientOption func(*clientConfig)
 
 type clientConfig struct {
 	token      string
+	protocol   Protocol
 	tls        *tls.Config
 	httpClient connect.HTTPClient
 	options    []connect.ClientOption
@@ -64,8 +65,24 @@ func WithHTTPClient(client connect.HTTPClient) ClientOption {
 	return func(c *clientConfig) { c.httpClient = client }
 }
 
-// WithConnectOptions hands connect-go further options, such as connect.WithGRPCWeb or interceptors. Calls speak gRPC unless
-// told otherwise.
+// Protocol is how calls are spoken over HTTP.
+type Protocol int
+
+const (
+	// ProtocolGRPC is gRPC.
+	ProtocolGRPC Protocol = iota
+	// ProtocolGRPCWeb is gRPC-Web, for proxies that pass no trailers on.
+	ProtocolGRPCWeb
+	// ProtocolConnect is Connect.
+	ProtocolConnect
+)
+
+// WithProtocol says how calls are spoken; gRPC unless told.
+func WithProtocol(protocol Protocol) ClientOption {
+	return func(c *clientConfig) { c.protocol = protocol }
+}
+
+// WithConnectOptions hands connect-go further options, such as interceptors.
 func WithConnectOptions(options ...connect.ClientOption) ClientOption {
 	return func(c *clientConfig) { c.options = append(c.options, options...) }
 }
@@ -92,12 +109,24 @@ func NewClient(serverURL string, options ...ClientOption) (*Client, error) {
 		client.drop = idle.CloseIdleConnections
 	}
 	calls := append([]connect.ClientOption{
-		connect.WithGRPC(),
+		config.protocol.option(),
 		connect.WithReadMaxBytes(readMaxBytes),
 		connect.WithInterceptors(bearer(config.token), answerLimit{}),
 	}, config.options...)
 	client.Service = breakglassv1connect.NewBreakglassServiceClient(config.httpClient, serverURL, calls...)
 	return client, nil
+}
+
+func (p Protocol) option() connect.ClientOption {
+	switch p {
+	case ProtocolGRPCWeb:
+		return connect.WithGRPCWeb()
+	case ProtocolConnect:
+		// What connect-go speaks unless told.
+		return connect.WithClientOptions()
+	default:
+		return connect.WithGRPC()
+	}
 }
 
 // Close ends the connection and every call on it. No turn ends by it.

@@ -19,6 +19,7 @@ func TestOneStreamIsMadeOfManyCalls(t *testing.T) {
 	for name, script := range map[string]struct {
 		answers []answer
 		want    []string
+		after   uint32 // Where the second call attaches.
 	}{
 		"what comes twice is delivered once": {
 			[]answer{
@@ -26,26 +27,32 @@ func TestOneStreamIsMadeOfManyCalls(t *testing.T) {
 				{events{checkpoint(2, false), text(2, "b"), text(3, "c"), checkpoint(3, true), checkpoint(3, false), result(4)}, nil},
 			},
 			[]string{"checkpoint", "a", "b", "caught up", "c", "checkpoint", "result"},
+			2,
 		},
 		"a stream that ends with OK before its turn is tried again": {
 			[]answer{{events{checkpoint(0, false), text(1, "a")}, nil}, {events{checkpoint(1, false), result(2)}, nil}},
 			[]string{"checkpoint", "a", "result"},
+			1,
 		},
 		"a gap is tried again once": {
 			[]answer{{events{checkpoint(0, false), text(2, "b")}, nil}, {events{checkpoint(0, false), text(1, "a"), result(2)}, nil}},
 			[]string{"checkpoint", "a", "result"},
+			0,
 		},
 		"a checkpoint that is ahead is a gap": {
 			[]answer{{events{checkpoint(0, false), checkpoint(1, true)}, nil}, {events{checkpoint(0, false), text(1, "a"), result(2)}, nil}},
 			[]string{"checkpoint", "a", "result"},
+			0,
 		},
 		"unknown kinds pass, and count": {
 			[]answer{{events{checkpoint(0, false), unknown(1), unknown(0)}, cut}, {events{checkpoint(1, false), unknown(1), result(2)}, nil}},
 			[]string{"checkpoint", "unknown", "unknown", "result"},
+			1,
 		},
 		"a turn is over with its terminal event, whatever the status": {
 			[]answer{{events{checkpoint(0, false), result(1)}, status(connect.CodeInternal)}},
 			[]string{"checkpoint", "result"},
+			0,
 		},
 		"pieces go on where they were": {
 			[]answer{
@@ -53,6 +60,7 @@ func TestOneStreamIsMadeOfManyCalls(t *testing.T) {
 				{events{checkpoint(0, false), checkpoint(0, true), piece("m", "one t"), piece("m", "wo three"), piece("m", "!"), text(1, "t"), result(2)}, nil},
 			},
 			[]string{"checkpoint", "caught up", "m+one ", "m+two", "m+ three", "m+!", "t", "result"},
+			0,
 		},
 		"pieces of another text have another id": {
 			[]answer{
@@ -60,6 +68,7 @@ func TestOneStreamIsMadeOfManyCalls(t *testing.T) {
 				{events{checkpoint(0, false), checkpoint(0, true), piece("m", "two"), result(1)}, nil},
 			},
 			[]string{"checkpoint", "caught up", "m+one", "m@2+two", "result"},
+			0,
 		},
 		"pieces that are gone are made void": {
 			[]answer{
@@ -67,6 +76,7 @@ func TestOneStreamIsMadeOfManyCalls(t *testing.T) {
 				{events{checkpoint(0, false), checkpoint(0, true), checkpoint(0, false), piece("m", "new"), result(1)}, nil},
 			},
 			[]string{"checkpoint", "caught up", "m+one", "m@2+", "checkpoint", "m+new", "result"},
+			0,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -79,7 +89,7 @@ func TestOneStreamIsMadeOfManyCalls(t *testing.T) {
 				t.Errorf("there were %d starts and %d attaches", len(server.runs), len(server.attaches))
 			}
 			for _, attach := range server.attaches {
-				if attach.GetTurnId() != scriptedTurnID || !attach.GetTextDeltas() {
+				if attach.GetTurnId() != scriptedTurnID || attach.GetAfterSequence() != script.after || !attach.GetTextDeltas() {
 					t.Errorf("it attached by %v", attach)
 				}
 			}

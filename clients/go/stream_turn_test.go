@@ -99,7 +99,15 @@ func TestCutsAnywhere(t *testing.T) {
 	proxy := startProxy(t)
 	server := startServer(t, "BREAKGLASS_ALLOWED_HOSTS="+proxy.host())
 	proxy.forwardTo(server.url)
-	direct := newClient(t, server.url)
+	for name, protocol := range map[string]breakglass.Protocol{
+		"gRPC": breakglass.ProtocolGRPC, "gRPC-Web": breakglass.ProtocolGRPCWeb, "Connect": breakglass.ProtocolConnect,
+	} {
+		t.Run(name, func(t *testing.T) { cutAnywhere(t, proxy, server, breakglass.WithProtocol(protocol)) })
+	}
+}
+
+func cutAnywhere(t *testing.T, proxy *cuttingProxy, server *testServer, protocol breakglass.ClientOption) {
+	direct := newClient(t, server.url, protocol)
 	first := read(t, direct.StreamTurn(testContext(t), script("say one", "many 30")))
 	turnID := first[0].GetTurnId()
 	log := logOf(t, direct, turnID)
@@ -113,7 +121,7 @@ func TestCutsAnywhere(t *testing.T) {
 	for after := 0; after < 2600; after += 83 {
 		// Each connection behind the first is cut too, the last but one far enough for something new.
 		proxy.cutNext(cut{after, after%2 == 0}, cut{after / 3, true}, cut{after + 400, false})
-		client := newClient(t, proxy.url())
+		client := newClient(t, proxy.url(), protocol)
 		attach := &breakglassv1.AttachTurnRequest{TurnId: turnID, AfterSequence: uint32(after % 5)}
 		expectLog(t, read(t, client.AttachTurn(testContext(t), attach, atOnce, counting)), log[after%5:])
 	}
@@ -123,7 +131,7 @@ func TestCutsAnywhere(t *testing.T) {
 	losses = 0
 	for after := 0; after < 1500; after += 251 {
 		proxy.cutNext(cut{after, true}, cut{after / 2, false}, cut{after + 200, true})
-		client := newClient(t, proxy.url())
+		client := newClient(t, proxy.url(), protocol)
 		events := read(t, client.StreamTurn(testContext(t), script("say one", "many 30"), atOnce, counting))
 		expectLog(t, events, logOf(t, direct, events[0].GetTurnId()))
 		expectTurns(t, direct, events[0].GetSessionId(), 1)
