@@ -34,6 +34,8 @@ type scriptServer struct {
 	answers  []answer
 	runs     []*breakglassv1.RunTurnRequest
 	attaches []*breakglassv1.AttachTurnRequest
+	messages [][]*message // Of the watches.
+	watches  []uint64     // After which cursors.
 }
 
 func startScriptServer(t *testing.T, answers ...answer) (*scriptServer, *breakglass.Client) {
