@@ -167,3 +167,18 @@ func TestGapThatStaysIsTold(t *testing.T) {
 		t.Errorf("the stream ends by %v", last)
 	}
 }
+
+func TestPagesOfAProxyAreNoAnswers(t *testing.T) {
+	server, client := startScriptServer(t, answer{events{checkpoint(0, false), result(1)}, nil})
+	server.pages = slices.Repeat([]int{500, 502}, 8)
+	read(t, client.StreamTurn(testContext(t), script("x"), atOnce))
+	if len(server.runs) != 1 {
+		t.Errorf("there were %d starts", len(server.runs))
+	}
+	for page, code := range map[int]connect.Code{401: connect.CodeUnauthenticated, 403: connect.CodePermissionDenied, 404: connect.CodeUnimplemented} {
+		server.pages = []int{page, page}
+		if err := refusalOf(t, client, script("x")); connect.CodeOf(err) != code {
+			t.Errorf("HTTP %d ends it by %v", page, err)
+		}
+	}
+}

@@ -32,6 +32,7 @@ type scriptServer struct {
 	breakglassv1connect.UnimplementedBreakglassServiceHandler
 	mu       sync.Mutex
 	answers  []answer
+	pages    []int // The statuses of a proxy's own pages, which come before any answer.
 	runs     []*breakglassv1.RunTurnRequest
 	attaches []*breakglassv1.AttachTurnRequest
 	messages [][]*message // Of the watches.
@@ -43,12 +44,30 @@ func startScriptServer(t *testing.T, answers ...answer) (*scriptServer, *breakgl
 	server := &scriptServer{answers: answers}
 	mux := http.NewServeMux()
 	mux.Handle(breakglassv1connect.NewBreakglassServiceHandler(server))
-	listener := httptest.NewUnstartedServer(mux)
+	listener := httptest.NewUnstartedServer(server.behindProxy(mux))
 	listener.Config.Protocols = new(http.Protocols)
 	listener.Config.Protocols.SetUnencryptedHTTP2(true)
 	listener.Start()
 	t.Cleanup(listener.Close)
 	return server, newClient(t, listener.URL)
+}
+
+func (s *scriptServer) behindProxy(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.mu.Lock()
+		pages := s.pages
+		if len(pages) > 0 {
+			s.pages = pages[1:]
+		}
+		s.mu.Unlock()
+		if len(pages) == 0 {
+			next.ServeHTTP(w, r)
+			return
+		}
+		w.Header().Set("Content-Type", "text/html")
+		w.WriteHeader(pages[0])
+		_, _ = w.Write([]byte("<html>"))
+	})
 }
 
 func (s *scriptServer) next() answer {
