@@ -14,7 +14,9 @@ export interface Page {
 
 /** Every page of the documentation, the README and the papers beside it included. */
 export function pages(): Page[] {
-  const paths = globSync(["*.md", "docs/**/*.md"], { cwd: REPOSITORY }).toSorted();
+  const paths = globSync(["*.md", "docs/**/*.md", "clients/*/README.md"], {
+    cwd: REPOSITORY,
+  }).toSorted();
   return paths.map((path) => ({ path, text: readFileSync(join(REPOSITORY, path), "utf8") }));
 }
 
