@@ -9,6 +9,9 @@ export type RefusalReason =
   | "APPROVAL_EXPIRED"
   | "SELF_APPROVAL_FORBIDDEN"
   | "BYPASS_FORBIDDEN"
+  | "AGENT_KIND_MISMATCH"
+  | "AGENT_KIND_NOT_SERVED"
+  | "UNSUPPORTED_BY_AGENT"
   | "TOO_MANY_TURNS"
   | "TOO_MANY_SUBSCRIPTIONS"
   | "TOO_MANY_REQUESTS"
@@ -60,6 +63,21 @@ export class Refusal extends Error {
 /** Refuses a turn or a session that does not exist, or that the caller may not see: the answer is the same. */
 export function notFound(what: "turn" | "session" | "service"): Refusal {
   return new Refusal("NOT_FOUND", `no such ${what}`);
+}
+
+/** What an agent may be unable to do, as callers read it. */
+const INABILITIES = {
+  steer: "takes no message while it works",
+  changed_input: "takes no other input for a tool call than the one that it asked about",
+  resume: "cannot go on with a conversation whose process has ended: begin another session",
+  images: "takes no images",
+} as const;
+
+/** Refuses what an agent cannot do; whoever calls sees to it that nothing of it is on record. */
+export function unsupportedByAgent(kind: string, capability: keyof typeof INABILITIES): Refusal {
+  const message = `the agent ${kind} ${INABILITIES[capability]}`;
+  const metadata = { agent_kind: kind, capability };
+  return new Refusal("UNSUPPORTED_BY_AGENT", message, { metadata });
 }
 
 /** Refuses what is asked of a server that has lost its hold on the turn: it goes on, or is ended, elsewhere. */

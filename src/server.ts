@@ -1,13 +1,13 @@
 import { join } from "node:path";
-import { PermissionMode } from "../gen/breakglass/v1/turn_pb.ts";
-import { ClaudeAgent } from "./agent/claude/claude-agent.ts";
-import { resolveCommand } from "./agent/claude/executable.ts";
-import { NO_RULES, type PermissionRules, readRules } from "./agent/claude/permission-rules.ts";
+import { Agents } from "./agent/agents.ts";
+import type { ProcessSurroundings } from "./agent/process/agent-process.ts";
+import { createProcesses, endLeftProcesses } from "./agent/process/processes.ts";
 import { type Certificate, readCertificate } from "./certificate.ts";
 import { ConfigError } from "./config/config-error.ts";
 import type { ServeConfig } from "./config/serve-config.ts";
 import { keepStorePrivate, prepareDirectory } from "./data-directory.ts";
 import { capConnections } from "./descriptors.ts";
+import { DiskReserve } from "./disk-reserve.ts";
 import { type Listener, listen } from "./edge/listener.ts";
 import { Readers } from "./edge/readers.ts";
 import { ResetLimits } from "./edge/reset-limits.ts";
@@ -16,9 +16,11 @@ import { bracketed, Hosts, isLoopback } from "./rpc/hosts.ts";
 import { Origins } from "./rpc/origins.ts";
 import { requestListener } from "./rpc/request-listener.ts";
 import { Tokens } from "./rpc/tokens.ts";
+import { planAgents } from "./served-agents.ts";
 import { SettingSource } from "./setting-source.ts";
 import { openSqliteStore } from "./store/sqlite/sqlite-store.ts";
 import type { Store } from "./store/store.ts";
+import { watchedStore } from "./store/watched-store.ts";
 import { Turns } from "./turns/turns.ts";
 
 const TOO_MANY_RESETS = "too many requests of its connection were reset before they were answered";
@@ -52,15 +54,18 @@ const CONNECTIONS_END_MS = 3000;
  * Starts the service: opens the store, takes over what a server before left, and listens.
  *
  * @param agentUmask - The umask of the agents' processes. Undefined: the server's own.
+ * @param plan - Which agents there are to be.
  * @throws ConfigError where a setting cannot be used: one line for the operator.
  */
 export async function startServer(
   config: ServeConfig,
   log: Log,
   agentUmask?: number,
+  plan = planAgents,
 ): Promise<Server> {
   const { listen: address } = config;
   const files = readFiles(config);
+  const createAgents = plan(config, log);
   if (files.tokens === undefined && !isLoopback(address.host)) {
     const shown = `${bracketed(address.host)}:${address.port}`;
     throw new ConfigError(
@@ -69,11 +74,16 @@ export async function startServer(
   }
   refuseNoApprover(config);
   const maxConnections = capConnections(config, log);
-  const store = await openStore(config, log);
+  const opened = await openStore(config, log);
+  const reserve = new DiskReserve(config.dataDir, config.reserveBytes, log);
+  const store = watchedStore(opened, log, () => reserve.release());
   let turns: Turns | undefined;
   try {
-    const agent = createAgent(config, files.rules.current, store, log, agentUmask);
-    turns = createTurns(config, store, agent, log);
+    const processes = processesOf(store, config, log, agentUmask);
+    const served = createAgents(processes);
+    const endProcesses = (processId: string) => endLeftProcesses(processId, processes);
+    const agents = new Agents(served.byKind, served.defaultKind, endProcesses);
+    turns = createTurns(config, store, agents, log);
     await turns.recover();
     const closing = new AbortController();
     const listener = await listenFor(
@@ -83,11 +93,13 @@ export async function startServer(
       closing.signal,
       log,
     );
+    // Behind the first line: it takes a disk a moment.
+    void reserve.keep();
     tellStrangers(config, files, log);
     const reload = () => {
       for (const file of Object.values(files)) file?.readAgain(log);
       tellStrangers(config, files, log);
-      agent.setRules(files.rules.current);
+      served.readAgain(log);
       if (files.certificate !== undefined) listener.setCertificate(files.certificate.current);
     };
     const url = `${schemeOf(config)}://${bracketed(address.host)}:${listener.port}`;
@@ -103,19 +115,15 @@ export async function startServer(
 /** What is read again when the operator asks for it. */
 interface ReadFiles {
   readonly tokens: SettingSource<Tokens> | undefined;
-  readonly rules: SettingSource<PermissionRules>;
   readonly certificate: SettingSource<Certificate> | undefined;
 }
 
-function readFiles({ tokensFile, rulesFile, tls }: ServeConfig): ReadFiles {
+function readFiles({ tokensFile, tls }: ServeConfig): ReadFiles {
   return {
     tokens:
       tokensFile === undefined
         ? undefined
         : new SettingSource("BREAKGLASS_TOKENS_FILE", () => Tokens.read(tokensFile)),
-    rules: new SettingSource("BREAKGLASS_RULES_FILE", () =>
-      rulesFile === undefined ? NO_RULES : readRules(rulesFile),
-    ),
     certificate: tls && new SettingSource("BREAKGLASS_TLS_CERT", () => readCertificate(tls)),
   };
 }
@@ -146,10 +154,10 @@ function tellStrangers({ approvers }: ServeConfig, { tokens }: ReadFiles, log: L
   log.warn("BREAKGLASS_APPROVERS names principals who can answer nothing", { strangers, why });
 }
 
-function createTurns(config: ServeConfig, store: Store, agent: ClaudeAgent, log: Log): Turns {
+function createTurns(config: ServeConfig, store: Store, agents: Agents, log: Log): Turns {
   return new Turns({
     store,
-    agent,
+    agents,
     log,
     limits: {
       timeoutMs: config.turnTimeoutMs,
@@ -164,7 +172,6 @@ function createTurns(config: ServeConfig, store: Store, agent: ClaudeAgent, log:
     retentionMs: config.retentionMs,
     maxSubscriptions: config.maxSubscriptions,
     maxTurnSubscriptions: config.maxTurnSubscriptions,
-    defaults: { agent: config.agent, model: config.model },
     sessionsDir: config.sessionsDir,
     permissionMode: config.permissionMode,
     approvers: config.approvers,
@@ -172,33 +179,19 @@ function createTurns(config: ServeConfig, store: Store, agent: ClaudeAgent, log:
   });
 }
 
-function createAgent(
-  config: ServeConfig,
-  rules: PermissionRules,
+/** What the agents' processes share, which are recorded under the server's lease. */
+function processesOf(
   store: Store,
+  { maxLineBytes }: ServeConfig,
   log: Log,
   umask: number | undefined,
-): ClaudeAgent {
-  const { environment, agentEnv, maxLineBytes, maxWarmProcesses, warmMs, agent, model } = config;
-  const asks = config.permissionMode === "ask";
-  const mode = asks ? PermissionMode.ASK : PermissionMode.BYPASS;
-  return new ClaudeAgent({
-    command: resolveCommand(config.agentCommand, environment),
-    environment,
-    passedNames: agentEnv,
-    maxLineBytes,
-    registry: {
-      recordProcess: (process) => store.recordProcess(process, store.lease.epoch),
-      recordProcessGone: (processId) => store.recordProcessGone(processId),
-    },
-    maxWarmProcesses,
-    warmMs,
-    spares: { count: config.spareProcesses, agent, model, mode },
-    trustsWorkspace: config.workspaceTrust === "trusted",
-    rules,
-    umask,
-    log,
-  });
+): ProcessSurroundings {
+  const registry = {
+    recordProcess: (process: Parameters<Store["recordProcess"]>[0]) =>
+      store.recordProcess(process, store.lease.epoch),
+    recordProcessGone: (processId: string) => store.recordProcessGone(processId),
+  };
+  return createProcesses({ registry, log, maxLineBytes, umask });
 }
 
 async function openStore(config: ServeConfig, log: Log): Promise<Store> {

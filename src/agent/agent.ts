@@ -1,5 +1,6 @@
 import type { TurnEvent } from "../../gen/breakglass/v1/event_pb.ts";
 import type { PermissionMode } from "../../gen/breakglass/v1/turn_pb.ts";
+import type { AgentCapabilities } from "./capabilities.ts";
 
 /** What happened, without its place in a turn: the turn gives it a sequence, ids and a time. */
 export type EventKind = Exclude<TurnEvent["kind"], { case: undefined }>;
@@ -25,8 +26,15 @@ export interface AgentTurn {
   readonly sessionKey: string;
   /** The directory that the agent works in. It exists. */
   readonly workspace: string;
-  /** The agent's own id of the conversation, a UUID: to open it under where the agent has none of that id yet. */
+  /**
+   * The agent's own id of the conversation, as it is on record: what the agent gave last, or else what it chose for the
+   * session (`chooseConversation`), to open it under. Empty: the conversation is to be opened, and the agent gives its id.
+   */
   readonly agentSessionId: string;
+  /** The session has turns before this one: where the agent remembers nothing of them, it tells so. Unset: it has none. */
+  readonly hasHistory?: boolean;
+  /** The session's workspace was gone, and was made anew: the agent tells so. */
+  readonly isWorkspaceRestored?: boolean;
   /** What the agent is asked; always literal text. */
   readonly prompt: string;
   /** What the model is shown with the prompt. */
@@ -45,7 +53,7 @@ export interface AgentTurn {
 export interface SpareReservation {
   /** The workspace that the process works in, which the session is to have. It exists. */
   readonly workspace: string;
-  /** The conversation in it, which the session is to have. */
+  /** The conversation in it, which the session is to have. Empty: the agent gives its id later. */
   readonly agentSessionId: string;
   /** Gives it back, where the session is not opened after all. Idempotent; nothing once its turn was started. */
   release(): void;
@@ -68,6 +76,21 @@ export interface OwnWork {
 
 /** An agent that runs turns. */
 export interface Agent {
+  /** What it can do. Does not change. */
+  readonly capabilities: AgentCapabilities;
+  /** The agent definition and the model of sessions that name none. */
+  readonly defaults: { readonly agent: string; readonly model: string };
+  /**
+   * The id of a conversation that is to be opened, for an agent that opens one under an id that it is given: it is on record
+   * before anything is started, and found again whatever is killed. Empty: the agent gives its own when it answers, and what
+   * is killed before that is lost.
+   */
+  chooseConversation(): string;
+  /**
+   * The sessions whose conversation a process holds that lives, by their keys: without the capability `resume` these are all
+   * that the agent can go on with.
+   */
+  rememberedSessions(): readonly string[];
   /** Starts a turn. Never throws: what goes wrong is the run's terminal event. At most one at a time in a session. */
   start(turn: AgentTurn): AgentRun;
   /**
@@ -83,8 +106,6 @@ export interface Agent {
   close(sessionKey: string): Promise<void>;
   /** Ends every process that no turn is using, and keeps none from now on. Resolves when they are gone. Never rejects. */
   closeIdle(): Promise<void>;
-  /** Ends every process of a family that a server before this one started; resolves when none is left. */
-  endProcesses(processId: string): Promise<void>;
   /** Kills what can be killed of all processes at once, for a server that ends without waiting. */
   killNow(): void;
   /**
@@ -131,7 +152,10 @@ export interface AgentRun {
    * To be read once. It reads no faster than it is asked.
    */
   readonly events: AsyncIterable<EventKind[]>;
-  /** The agent's own id of the conversation as the agent last gave it; it can differ from the one asked for. */
+  /**
+   * The agent's own id of the conversation as the agent last gave it; it can differ from the one asked for, which it is until
+   * the agent gives one. With the capability `resume` it is given before the turn's terminal event, if the agent came up.
+   */
   readonly agentSessionId: string;
   /** What is known so far of usage and cost, for a turn that ends without a result. */
   readonly spending: Spending;
@@ -146,10 +170,13 @@ export interface AgentRun {
   interrupt(): void;
   /**
    * Hands the agent another message, to be taken up in this turn. Answers false, having done nothing, where the turn has
-   * been given its terminal event.
+   * been given its terminal event. Not called without the capability `steer`.
    */
   steer(message: string): boolean;
-  /** Answers an `approvalRequest`. An id that is not waited for is ignored. */
+  /**
+   * Answers an `approvalRequest`. An id that is not waited for is ignored. Without the capability `changedInput` no input is
+   * given.
+   */
   answer(approvalId: string, answer: ApprovalAnswer): void;
   /**
    * Ends the turn's processes by a ladder of bounded rungs, from asking to killing. Resolves when none is left. Idempotent.

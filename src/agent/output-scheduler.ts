@@ -12,11 +12,20 @@ const BESIDE_MS = 1000;
 /** Who has a long line may read so long on, while others wait; who has none loses its turn where it prints nothing. */
 const TURN_MS = { long: 2000, other: 50 };
 /**
- * Behind each turn the server's thread is everybody else's for so many times as long as it took. What took much longer
- * than any slice, as one long line may, delays others by all of it: so few of them are let through that one of the others'
- * events in two hundred is late.
+ * Behind each turn the server's threads are everybody else's for so many times as long as it took. What took longer in one
+ * go delays others by all of it: so few of it is let through that one of the others' events in two hundred is late.
  */
-const REST = { factor: 9, holdMs: 20, factorOfHold: 199, mostMs: 60_000 };
+const REST = { factor: 9, holdMs: 5, moreOfHold: 190, mostMs: 60_000 };
+
+/** What a turn has cost, in milliseconds, and how much of that took the threads for longer than a slice in one go. */
+interface Cost {
+  ms: number;
+  holdMs: number;
+}
+
+function holdOf(costMs: number): number {
+  return costMs > REST.holdMs ? costMs : 0;
+}
 
 /** What a line, and a byte of it, costs the server's threads behind being looked at, until it is on the disk and with its readers (measured). */
 const LATER_MS = { perLine: 0.02, perByte: 5 / (1024 * 1024) };
@@ -24,6 +33,14 @@ const LATER_MS = { perLine: 0.02, perByte: 5 / (1024 * 1024) };
 /** What it costs the server that so much of an agent's output was looked at, all in all, in milliseconds. */
 export function costOf(lookedMs: number, lines: number, bytes: number): number {
   return lookedMs + lines * LATER_MS.perLine + bytes * LATER_MS.perByte;
+}
+
+/** What memory that is held and let go of costs the server's threads: V8 collects all its garbage for some 20 MB of it (measured). */
+const MEMORY_MS_PER_BYTE = 0.6 / (1024 * 1024);
+
+/** What it costs the server that a line of so many bytes was held in one piece, in milliseconds. */
+export function memoryCostOf(bytes: number): number {
+  return bytes * MEMORY_MS_PER_BYTE;
 }
 
 /** A process whose output is looked at. */
@@ -49,8 +66,8 @@ export class OutputScheduler {
   /** Who printed little, and when last; the latest is the last. */
   readonly #light = new Map<OutputReader, number>();
   readonly #waiting = new Set<OutputReader>();
-  /** Whose turn it is, what it has cost, and how long it may take. */
-  #current: { readonly reader: OutputReader; costMs: number; forMs: number } | undefined;
+  /** Whose turn it is, what it has cost, how much of that in long goes, and how long it may take. */
+  #current: (Cost & { readonly reader: OutputReader; forMs: number }) | undefined;
   /** The end of somebody's turn, or of the rest behind it. */
   #timer: NodeJS.Timeout | undefined;
 
@@ -107,7 +124,10 @@ export class OutputScheduler {
     const { ms, time } = this.#used.get(reader) ?? { ms: 0, time: now };
     const used = Math.max(0, ms - (now - time) * SHARE) + costMs;
     this.#used.set(reader, { ms: used, time: now });
-    if (this.#current?.reader === reader) this.#current.costMs += costMs;
+    if (this.#current?.reader === reader) {
+      this.#current.ms += costMs;
+      this.#current.holdMs += holdOf(costMs);
+    }
     return used;
   }
 
@@ -119,36 +139,36 @@ export class OutputScheduler {
   }
 
   #wait(reader: OutputReader, costMs: number): boolean {
-    if (this.#current?.reader === reader) this.#rest(this.#current.costMs);
+    if (this.#current?.reader === reader) this.#rest(this.#current);
     // What it was looked at without having waited counts as its turn.
-    else if (this.#timer === undefined) this.#rest(costMs);
+    else if (this.#timer === undefined) this.#rest({ ms: costMs, holdMs: holdOf(costMs) });
     this.#waiting.add(reader);
     return false;
   }
 
   #leave(reader: OutputReader): void {
     this.#waiting.delete(reader);
-    if (this.#current?.reader === reader) this.#rest(this.#current.costMs);
+    if (this.#current?.reader === reader) this.#rest(this.#current);
   }
 
   #begin(reader: OutputReader, forMs: number): void {
     this.#waiting.delete(reader);
-    this.#current = { reader, costMs: 0, forMs };
+    this.#current = { reader, ms: 0, holdMs: 0, forMs };
     this.#timer = setTimeout(() => this.#timeOut(forMs), forMs).unref();
   }
 
   #timeOut(hadMs: number): void {
-    const { reader, costMs, forMs } = this.#current!;
+    const current = this.#current!;
+    const { reader, forMs } = current;
     const moreMs = reader.isPaused ? forMs : forMs - hadMs;
-    if (moreMs <= 0) this.#rest(costMs);
+    if (moreMs <= 0) this.#rest(current);
     else this.#timer = setTimeout(() => this.#timeOut(forMs), moreMs).unref();
   }
 
-  #rest(costMs: number): void {
+  #rest({ ms, holdMs }: Cost): void {
     clearTimeout(this.#timer);
     this.#current = undefined;
-    const isHold = costMs > REST.holdMs && this.#isBeside;
-    const restMs = costMs * (isHold ? REST.factorOfHold : REST.factor);
+    const restMs = ms * REST.factor + (this.#isBeside ? holdMs * REST.moreOfHold : 0);
     this.#timer = setTimeout(() => this.#next(), Math.min(restMs, REST.mostMs)).unref();
   }
 

@@ -61,6 +61,11 @@ export class ProcessPool<C extends PooledConversation> {
     return this.#bySessionKey.get(sessionKey);
   }
 
+  /** The sessions that have one. */
+  get sessionKeys(): string[] {
+    return [...this.#bySessionKey.keys()];
+  }
+
   /** All that are not gone, whatever they do. */
   get all(): readonly C[] {
     return [...this.#all];

@@ -1,10 +1,7 @@
 import type { MemoryBudget } from "../stream/memory-budget.ts";
 import type { EventKind } from "./agent.ts";
 import { Channel } from "./channel.ts";
-import { weightOf } from "./idle-events.ts";
-
-/** Above that nothing more is read until the turn has dealt with what it has, disk included. */
-const LARGE_BATCH_BYTES = 1024 * 1024;
+import { LARGE_BYTES, partsOf } from "./event-parts.ts";
 
 /** What a batch counts in the memory of the process that it came from. */
 interface Charge {
@@ -35,12 +32,12 @@ export class RunOutput {
     return this.#batches;
   }
 
-  /** Whether the turn has something to take up, or is still at what it took last, and that is large. */
+  /** Whether the turn has something to take up, or is still at what it took last, disk included, and that is large. */
   get mustWait(): boolean {
     if (this.#batches.hasUnread) return true;
     let bytes = 0;
     for (const charge of this.#charges.values()) bytes += charge.bytes;
-    return bytes > LARGE_BATCH_BYTES;
+    return bytes > LARGE_BYTES;
   }
 
   /** From now on what is made comes from another process. */
@@ -87,20 +84,4 @@ export class RunOutput {
     charge?.memory.giveBack(charge.bytes);
     this.#charges.delete(batch);
   }
-}
-
-/** A batch in parts that are not large, or a single event; one at least. */
-function partsOf(batch: EventKind[]): EventKind[][] {
-  const parts: EventKind[][] = [[]];
-  let bytes = 0;
-  for (const event of batch) {
-    const weight = weightOf(event);
-    if (bytes > 0 && bytes + weight > LARGE_BATCH_BYTES) {
-      parts.push([]);
-      bytes = 0;
-    }
-    parts.at(-1)!.push(event);
-    bytes += weight;
-  }
-  return parts;
 }

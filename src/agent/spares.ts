@@ -22,7 +22,7 @@ export interface SpareConversation {
   readonly process: AgentProcess;
   readonly setup: {
     readonly workspace: string;
-    /** The agent's own id of the conversation. */
+    /** The agent's own id of the conversation. Empty: it has given none yet. */
     readonly agentSessionId: string;
   };
   /** The key of the session that has claimed it. Empty: none. */
@@ -52,7 +52,7 @@ export interface SpareSurroundings<C extends SpareConversation> {
  */
 export class Spares<C extends SpareConversation> {
   readonly #surroundings: SpareSurroundings<C>;
-  /** By the agent's own id of the conversation. */
+  /** By the workspace. */
   readonly #ready = new Map<string, C>();
   readonly #reserved = new Set<string>();
   readonly #closing = new AbortController();
@@ -73,37 +73,37 @@ export class Spares<C extends SpareConversation> {
   reserve(agent: string, model: string, mode: PermissionMode): SpareReservation | undefined {
     const { plan } = this.#surroundings;
     if (agent !== plan.agent || model !== plan.model || mode !== plan.mode) return undefined;
-    for (const [agentSessionId, { setup, isIdle }] of this.#ready) {
+    for (const [workspace, { setup, isIdle }] of this.#ready) {
       // 1.
-      if (!isIdle || this.#reserved.has(agentSessionId)) continue;
-      this.#reserved.add(agentSessionId);
-      const { workspace } = setup;
-      return { workspace, agentSessionId, release: () => this.#reserved.delete(agentSessionId) };
+      if (!isIdle || this.#reserved.has(workspace)) continue;
+      this.#reserved.add(workspace);
+      const { agentSessionId } = setup;
+      return { workspace, agentSessionId, release: () => this.#reserved.delete(workspace) };
     }
     return undefined;
   }
 
   /** Hands one over for good, and starts another in its place. */
-  claim(agentSessionId: string): C | undefined {
-    const conversation = this.#ready.get(agentSessionId);
-    this.#reserved.delete(agentSessionId);
+  claim(workspace: string): C | undefined {
+    const conversation = this.#ready.get(workspace);
+    this.#reserved.delete(workspace);
     if (conversation === undefined) return undefined;
-    this.#ready.delete(agentSessionId);
+    this.#ready.delete(workspace);
     this.#startOne();
     return conversation;
   }
 
   /** Starts others in the place of those that are stale. One that is reserved does not fit its turn. */
   renew(): void {
-    for (const [agentSessionId, conversation] of this.#ready) {
+    for (const [workspace, conversation] of this.#ready) {
       const isStale = this.#surroundings.isStale(conversation);
-      if (isStale && !this.#reserved.has(agentSessionId)) void this.end(agentSessionId);
+      if (isStale && !this.#reserved.has(workspace)) void this.end(workspace);
     }
   }
 
-  /** Ends the one with a conversation that no session will have. */
-  async end(agentSessionId: string): Promise<void> {
-    await this.claim(agentSessionId)?.process.close();
+  /** Ends the one in a workspace that no session will have. */
+  async end(workspace: string): Promise<void> {
+    await this.claim(workspace)?.process.close();
   }
 
   /** Ends them all; none is started any more. Resolves when they are gone. */
@@ -152,7 +152,7 @@ export class Spares<C extends SpareConversation> {
         return this.#tryOne();
       }
       if (isUp && conversation.isIdle && !this.#closing.signal.aborted) {
-        this.#ready.set(conversation.setup.agentSessionId, conversation);
+        this.#ready.set(workspace, conversation);
         void process.gone.then(() => this.#lose(conversation));
         return true;
       }
@@ -168,10 +168,10 @@ export class Spares<C extends SpareConversation> {
 
   /** One has ended without having been claimed. */
   #lose({ setup, sessionKey }: C): void {
-    const { agentSessionId, workspace } = setup;
-    if (sessionKey !== "" || !this.#ready.delete(agentSessionId)) return;
+    const { workspace } = setup;
+    if (sessionKey !== "" || !this.#ready.delete(workspace)) return;
     // A session may be on its way into it, and begins in an empty workspace then.
-    if (this.#reserved.delete(agentSessionId)) return;
+    if (this.#reserved.delete(workspace)) return;
     // 2.
     void this.#removeWorkspace(workspace);
     if (!this.#closing.signal.aborted) this.#startOne(RETRY_MS.first);

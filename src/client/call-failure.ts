@@ -83,3 +83,13 @@ function retryDelayMs(error: ConnectError): number | undefined {
   const [retry] = error.findDetails(RetryInfoSchema);
   return retry?.retryDelay === undefined ? undefined : durationMs(retry.retryDelay);
 }
+
+/** Whether a server said that there is no such thing, or none that the caller may see. */
+export function isNotFound(error: unknown): boolean {
+  return error instanceof ConnectError && isAnswer(error) && error.code === Code.NotFound;
+}
+
+/** Whether a server refused what was asked, and would again. */
+export function isRefusal(error: unknown): boolean {
+  return isAnswer(error) && callFailureOf(error).retries === 0;
+}

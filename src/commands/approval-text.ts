@@ -1,4 +1,3 @@
-import { timestampMs } from "@bufbuild/protobuf/wkt";
 import {
   ApprovalDecision,
   ApprovalDecisionSchema,
@@ -7,7 +6,8 @@ import {
   type TurnEvent,
 } from "../../gen/breakglass/v1/event_pb.ts";
 import { enumName } from "../enum-name.ts";
-import type { Terminal } from "./terminal.ts";
+import type { CommandForm } from "./command-form.ts";
+import type { EventLook } from "./event-look.ts";
 import {
   exactText,
   indented,
@@ -17,41 +17,81 @@ import {
   print,
   shellWord,
   terminalText,
+  trimmed,
 } from "./terminal-text.ts";
-import { isTime, timeText } from "./time-text.ts";
+import { inTime, timeText } from "./time-text.ts";
 
 const LINE_CHARACTERS = 160;
 const ID_CHARACTERS = 60;
+const DESCRIPTION_CHARACTERS = 500;
 /** Whoever approves has to see what; an input that is longer is said to be, and where to read it. */
 const INPUT_CHARACTERS = 8000;
 /** Nor may what is asked have left the screen at its top. */
 const INPUT_LINES = 100;
 
 /**
- * What is asked, with the input as the agent wrote it, until when, and the commands that answer it. The input is not parsed:
- * what is shown is what would run. Characters in it that do not look like what they are are shown by their numbers, and a
- * line says so.
- *
- * @param serverOption - What a command needs to reach the same server, such as ` --url URL`; or empty.
+ * What is asked, in a line or two, for who reads a turn again: no more than that it was asked.
  */
-export function approvalRequestText(
-  event: TurnEvent,
+export function approvalQuestionText(
   request: ApprovalRequestEvent,
-  style: Terminal["style"],
-  serverOption: Printable,
+  { style, full = false }: EventLook,
 ): Printable {
-  const name = oneLine(exactText(request.name), LINE_CHARACTERS);
-  const description = oneLine(request.description, LINE_CHARACTERS);
-  const ids = print`${serverOption} ${shellWord(event.turnId)} ${shellWord(request.approvalId)}`;
+  const { inputJson, truncated, totalBytes } = request;
+  const input = truncated
+    ? print`(${totalBytes} bytes)`
+    : full
+      ? exactText(inputJson)
+      : oneLine(exactText(inputJson), LINE_CHARACTERS);
+  return print`${style("yellow", headline(request, print`asked for an approval`))}\n${indented(input, "  | ")}\n`;
+}
+
+/** What waits for an answer. */
+export interface OpenApproval {
+  /** The event that asks. */
+  readonly event: TurnEvent;
+  readonly request: ApprovalRequestEvent;
+  /** How long until the call is denied. Undefined: unknown. */
+  readonly leftMs: number | undefined;
+}
+
+/**
+ * What waits for an answer, with the input as the agent wrote it, until when, and the commands that answer it. The input is
+ * not parsed: what is shown is what would run. Characters in it that do not look like what they are are shown by their
+ * numbers, and a line says so.
+ *
+ * @param keys - Which keys answer it. Empty: none do.
+ */
+export function openApprovalText(
+  open: OpenApproval,
+  { style, wrap = (text) => text }: EventLook,
+  command: CommandForm,
+  keys: Printable = print``,
+): Printable {
+  const { event, request } = open;
+  const ids = print`${shellWord(event.turnId)} ${shellWord(request.approvalId)}`;
+  const answers = keys === "" ? print`Answer with one of:` : print`${keys} Or answer with one of:`;
   const lines = [
-    print`${style("yellow", print`? ${name} waits for an approval`)}${description === "" ? print`` : print`: ${description}`}`,
-    indented(inputText(event, request, serverOption), "  | "),
+    wrap(style("yellow", headline(request, print`waits for an approval`))),
+    indented(inputText(event, request, command), "  | "),
     ...warnings(request).map((warning) => style("yellow", print`  ! ${warning}`)),
-    print`  ${expiryText(event, request)} Answer with one of:`,
-    print`  breakglass approve${ids}`,
-    print`  breakglass deny${ids} --message TEXT`,
+    wrap(trimmed(print`${expiryText(open)} ${answers}`)),
+    print`  ${command("approve", ids)}`,
+    print`  ${command("deny", print`${ids} --message TEXT`)}`,
   ];
   return print`${joined(lines, "\n")}\n`;
+}
+
+/** Whether all of what is asked is in {@link openApprovalText}. */
+export function isShownWhole({ inputJson, truncated }: ApprovalRequestEvent): boolean {
+  const lines = inputJson.split("\n").length;
+  return !truncated && inputJson.length <= INPUT_CHARACTERS && lines <= INPUT_LINES;
+}
+
+function headline({ name, description }: ApprovalRequestEvent, what: Printable): Printable {
+  // On one line: nothing that an agent wrote may look like the commands below it.
+  const about =
+    description === "" ? print`` : print`: ${oneLine(description, DESCRIPTION_CHARACTERS)}`;
+  return print`? ${oneLine(exactText(name), LINE_CHARACTERS)} ${what}${about}`;
 }
 
 /** How an approval was decided, and by whom. */
@@ -63,13 +103,15 @@ export function approvalResolutionText(resolution: ApprovalResolutionEvent): Pri
 
 function inputText(
   event: TurnEvent,
-  { inputJson, truncated, totalBytes }: ApprovalRequestEvent,
-  serverOption: Printable,
+  request: ApprovalRequestEvent,
+  command: CommandForm,
 ): Printable {
+  const { inputJson, truncated, totalBytes } = request;
   if (truncated) return print`(the input has ${totalBytes} bytes, too many to be shown)`;
+  if (isShownWhole(request)) return exactText(inputJson);
   const lines = inputJson.split("\n").length;
-  if (inputJson.length <= INPUT_CHARACTERS && lines <= INPUT_LINES) return exactText(inputJson);
-  const whole = print`breakglass attach${serverOption} ${shellWord(event.turnId)} --after ${Math.max(0, event.sequence - 1)} --json`;
+  const after = Math.max(0, event.sequence - 1);
+  const whole = command("attach", print`${shellWord(event.turnId)} --after ${after} --json`);
   const size = lines > INPUT_LINES ? print`${lines} lines` : print`${inputJson.length} characters`;
   return print`(the input has ${size}; ${whole} shows it)`;
 }
@@ -103,14 +145,10 @@ function isMixed(word: string): boolean {
   );
 }
 
-function expiryText(event: TurnEvent, { expireTime }: ApprovalRequestEvent): Printable {
+function expiryText({ request: { expireTime }, leftMs }: OpenApproval): Printable {
   if (expireTime === undefined) return print``;
-  const { createTime } = event;
-  // Both are the server's: this machine's clock may be another.
-  const areTimes = createTime !== undefined && isTime(createTime) && isTime(expireTime);
-  const seconds = !areTimes ? 0 : (timestampMs(expireTime) - timestampMs(createTime)) / 1000;
-  const after = seconds > 0 ? print`, ${Math.round(seconds)} s after it was asked` : print``;
-  return print`Will be denied at ${timeText(expireTime)}${after}.`;
+  const left = leftMs === undefined ? print`` : print` (${inTime(leftMs)})`;
+  return print`Will be denied at ${timeText(expireTime)}${left}.`;
 }
 
 function decisionText(

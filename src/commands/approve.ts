@@ -1,7 +1,9 @@
+import type { BreakglassClient } from "../client/breakglass-client.ts";
 import { callServer, type ServerOptions } from "./call-server.ts";
 import { ExitStatus } from "./exit-status.ts";
 import { readStdin } from "./read-stdin.ts";
 import { MAX_INPUT_BYTES } from "./request-limits.ts";
+import { resolveApproval, resolveTurn } from "./resolve-id.ts";
 import { print } from "./terminal-text.ts";
 
 /** What `approve` takes. */
@@ -22,15 +24,16 @@ export interface DenyOptions extends ServerOptions {
  * @throws UsageError where stdin is no UTF-8, or has more than a server takes.
  */
 export async function approve(
-  turnId: string,
-  approvalId: string,
+  turn: string,
+  approval: string,
   options: ApproveOptions,
 ): Promise<ExitStatus> {
   const inputJson =
     options.input === "-" ? await readStdin("input", MAX_INPUT_BYTES) : options.input;
   const value = inputJson === undefined ? {} : { inputJson };
   return callServer(options, async (client, terminal) => {
-    await client.resolveApproval({ turnId, approvalId, decision: { case: "allow", value } });
+    const ids = await approvalOf(client, turn, approval);
+    await client.resolveApproval({ ...ids, decision: { case: "allow", value } });
     await terminal.write(
       inputJson === undefined ? print`allowed\n` : print`allowed with another input\n`,
     );
@@ -40,14 +43,20 @@ export async function approve(
 
 /** Denies a tool call that waits for an approval. */
 export async function deny(
-  turnId: string,
-  approvalId: string,
+  turn: string,
+  approval: string,
   options: DenyOptions,
 ): Promise<ExitStatus> {
   const value = { message: options.message ?? "" };
   return callServer(options, async (client, terminal) => {
-    await client.resolveApproval({ turnId, approvalId, decision: { case: "deny", value } });
+    const ids = await approvalOf(client, turn, approval);
+    await client.resolveApproval({ ...ids, decision: { case: "deny", value } });
     await terminal.write(print`denied\n`);
     return ExitStatus.ok;
   });
+}
+
+async function approvalOf(client: BreakglassClient, turn: string, approval: string) {
+  const turnId = await resolveTurn(client, turn);
+  return { turnId, approvalId: await resolveApproval(client, turnId, approval) };
 }

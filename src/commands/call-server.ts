@@ -1,12 +1,13 @@
 import { type BreakglassClient, createBreakglassClient } from "../client/breakglass-client.ts";
 import { openGrpcConnection } from "../client/grpc-connection.ts";
-import { isClosedConnection, refusalLines } from "../client/refusal-text.ts";
+import { refusalLines } from "../client/refusal-text.ts";
 import { readClientConfig } from "../config/client-config.ts";
 import { readColorWanted } from "../config/environment.ts";
 import { ExitStatus } from "./exit-status.ts";
+import { type FailedCall, failureAdvice } from "./failure-advice.ts";
 import { EndlessListError } from "./list-pages.ts";
 import { openTerminal, type Terminal } from "./terminal.ts";
-import { oneLine, type Printable, print, shellWord } from "./terminal-text.ts";
+import { oneLine, print } from "./terminal-text.ts";
 
 /** A server may say more in an error than anybody reads. */
 const FAILURE_LINES = 20;
@@ -22,11 +23,13 @@ export interface ServerOptions {
  * Lends a client and the terminal to `use`, and closes the connection when it is done. A call that fails is told on stderr.
  *
  * @param use - `drop` gives up the connection that is open; the next call opens another.
+ * @param flags - The options that fields of the request come from: what is wrong is told by the name that was typed.
  * @throws ConfigError where the environment or `url` cannot be used; and whatever `use` throws that is not a call's failure.
  */
 export async function callServer(
   options: ServerOptions,
   use: (client: BreakglassClient, terminal: Terminal, drop: () => void) => Promise<ExitStatus>,
+  flags: Readonly<Record<string, string>> = {},
 ): Promise<ExitStatus> {
   const { url, token } = readClientConfig(options.url);
   const terminal = openTerminal(process.stdout, process.stderr, readColorWanted());
@@ -39,30 +42,37 @@ export async function callServer(
   try {
     return await use(createBreakglassClient(connection.transport), terminal, connection.drop);
   } catch (error) {
-    if (!tellFailure(error, url, terminal)) throw error;
+    const call = { url, hasToken: token !== undefined, flags };
+    if (!tellFailure(error, call, terminal)) throw error;
     return ExitStatus.refused;
   } finally {
     connection.close();
   }
 }
 
-/** What another command needs to reach the same server, in a shell: ` --url URL`; empty where none was named. */
-export function serverOptionOf({ url }: ServerOptions): Printable {
-  return url === undefined ? print`` : print` --url ${shellWord(url)}`;
+interface ToldCall extends FailedCall {
+  readonly flags: Readonly<Record<string, string>>;
 }
 
-function tellFailure(error: unknown, url: string, terminal: Terminal): boolean {
+function tellFailure(error: unknown, call: ToldCall, terminal: Terminal): boolean {
+  const { url, flags } = call;
   const lines = error instanceof EndlessListError ? [error.message] : refusalLines(error);
   if (lines === undefined) return false;
   const [first = print`no message`, ...more] = lines
     .slice(0, FAILURE_LINES)
-    .map((line) => oneLine(line, FAILURE_CHARACTERS));
+    .map((line) => oneLine(inFlags(line, flags), FAILURE_CHARACTERS));
   terminal.tell(print`breakglass: ${oneLine(url, FAILURE_CHARACTERS)}: ${first}`);
   for (const line of more) terminal.tell(print`  ${line}`);
-  if (isClosedConnection(error) && url.startsWith("http:")) {
-    terminal.tell(print`  The URL of a server with TLS begins with https:`);
-  }
+  const advice = failureAdvice(error, call);
+  if (advice !== undefined) terminal.tell(print`  ${advice}`);
   const left = lines.length - FAILURE_LINES;
   if (left > 0) terminal.tell(print`  … ${left} more lines`);
   return true;
+}
+
+/** A line about a field, by the name of the option that it comes from. */
+function inFlags(line: string, flags: ToldCall["flags"]): string {
+  const field = /^[a-z_]+/.exec(line)?.[0] ?? "";
+  const flag = Object.hasOwn(flags, field) ? flags[field] : undefined;
+  return flag === undefined ? line : line.replace(field, flag);
 }

@@ -2,6 +2,7 @@ import { refusalLines } from "../client/refusal-text.ts";
 import { readColorWanted } from "../config/environment.ts";
 import { type Audience, runDrill } from "../drill/drill.ts";
 import { createLog } from "../log.ts";
+import { calledAs } from "./command-form.ts";
 import { eventText } from "./event-text.ts";
 import { ExitStatus } from "./exit-status.ts";
 import { takeInterrupts } from "./interrupts.ts";
@@ -13,8 +14,8 @@ const LINE_CHARACTERS = 4000;
 const STANDS_IN = print`This is a drill: the model is scripted, on loopback, with no key and no network; the service, the agent, its tools and the gRPC client are real.\n`;
 const REAL_MODEL = print`
 Against the real model:
-  ANTHROPIC_API_KEY=… npm start
-  npm run -s breakglass -- run "What is wrong with this machine?"
+  ANTHROPIC_API_KEY=… ${calledAs()} serve
+  ${calledAs()} run "What is wrong with this machine?"
 `;
 
 /** Rehearses a repair and prints it as it happens; what is missing is told on stderr, with the service's log. */
@@ -27,7 +28,7 @@ export async function drill(): Promise<ExitStatus> {
     signal: interrupts.first,
     prompt: (prompt) =>
       terminal.write(print`\n${terminal.style("bold", print`« ${hangingText(prompt)} »`)}\n`),
-    event: (event) => terminal.write(eventText(event, terminal.style)),
+    event: (event) => terminal.write(eventText(event, terminal)),
   };
   await terminal.write(STANDS_IN);
   try {

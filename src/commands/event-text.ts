@@ -13,8 +13,8 @@ import {
   type TurnEvent,
 } from "../../gen/breakglass/v1/event_pb.ts";
 import { enumName } from "../enum-name.ts";
-import { approvalRequestText, approvalResolutionText } from "./approval-text.ts";
-import type { Terminal } from "./terminal.ts";
+import { approvalQuestionText, approvalResolutionText } from "./approval-text.ts";
+import type { EventLook, EventStyle } from "./event-look.ts";
 import {
   hangingText,
   indented,
@@ -27,22 +27,21 @@ import {
 } from "./terminal-text.ts";
 
 const LINE_CHARACTERS = 160;
+/** As good as all of it: what an operator can do about it stands at its end. */
+const NOTICE_CHARACTERS = 4000;
 const INPUT_CHARACTERS = 100;
 const RESULT_LINES = 8;
 
 const DENIALS = 5;
 
-/** Styles a piece of what is shown, or leaves it as it is. */
-export type EventStyle = Terminal["style"];
-
 /**
  * An event as an operator reads it, ending in a newline. Empty for what is not shown: checkpoints, deltas and kinds that are
  * unknown. What the agent wrote is made safe to print, and lines of an event are behind a margin where they are not prose.
- *
- * @param serverOption - What the commands that answer an approval need to reach the same server, such as ` --url URL`.
+ * What waits for an answer is shown as asked, and not how to answer: it may have been answered since.
  */
-export function eventText(event: TurnEvent, style: EventStyle, serverOption = print``): Printable {
+export function eventText(event: TurnEvent, look: EventLook): Printable {
   const { kind } = event;
+  const { style, wrap = (text) => text, full = false } = look;
   switch (kind.case) {
     case "session":
       return print`${style("dim", sessionText(kind.value))}\n`;
@@ -52,23 +51,23 @@ export function eventText(event: TurnEvent, style: EventStyle, serverOption = pr
         print`${terminalText(kind.value.text)}${cutNote(kind.value)}\n`,
       );
     case "thinking":
-      return style("dim", excerpt(kind.value.text, print`  ~ `));
+      return style("dim", excerpt(kind.value.text, print`  ~ `, full));
     case "tool":
-      return inside(kind.value.parentToolId, print`${toolText(kind.value, style)}\n`);
+      return inside(kind.value.parentToolId, print`${toolText(kind.value, look)}\n`);
     case "toolResult":
-      return inside(kind.value.parentToolId, toolResultText(kind.value, style));
+      return inside(kind.value.parentToolId, toolResultText(kind.value, look));
     case "notice":
-      return print`${style("dim", noticeText(kind.value))}\n`;
+      return print`${style("dim", wrap(noticeText(kind.value)))}\n`;
     case "steer":
       return print`${style("bold", steerText(kind.value))}\n`;
     case "approvalRequest":
-      return approvalRequestText(event, kind.value, style, serverOption);
+      return approvalQuestionText(kind.value, look);
     case "approvalResolution":
-      return approvalResolutionText(kind.value);
+      return wrap(approvalResolutionText(kind.value));
     case "result":
-      return print`${resultText(kind.value, style)}\n`;
+      return print`${wrap(resultText(kind.value, style))}\n`;
     case "error":
-      return errorText(kind.value, style);
+      return wrap(errorText(kind.value, look));
     default:
       return print``;
   }
@@ -94,14 +93,17 @@ function sessionText(session: SessionEvent): Printable {
   return print`[${oneLine(facts.filter((fact) => fact !== "").join(", "), LINE_CHARACTERS)}]`;
 }
 
-function toolText(tool: ToolEvent, style: EventStyle): Printable {
-  const input = tool.truncated ? print`(${tool.totalBytes} bytes)` : inputText(tool.inputJson);
+function toolText(tool: ToolEvent, { style, full = false }: EventLook): Printable {
+  const input = tool.truncated
+    ? print`(${tool.totalBytes} bytes)`
+    : inputText(tool.inputJson, full);
   const name = style("bold", print`> ${oneLine(tool.name, INPUT_CHARACTERS)}`);
   return trimmed(print`${name} ${input}`);
 }
 
 /** Most tools say what they are about in their first text: a command, a path, a pattern. */
-function inputText(inputJson: string): Printable {
+function inputText(inputJson: string, full = false): Printable {
+  if (full) return hangingText(wholeInput(inputJson), "  | ");
   let input: unknown;
   try {
     input = JSON.parse(inputJson);
@@ -112,19 +114,38 @@ function inputText(inputJson: string): Printable {
   return oneLine(texts[0] ?? inputJson, INPUT_CHARACTERS);
 }
 
-function toolResultText(result: ToolResultEvent, style: EventStyle): Printable {
+/** What is no more than a command is shown as one. Numbers stay as they were written. */
+export function wholeInput(inputJson: string): string {
+  try {
+    const input: unknown = JSON.parse(inputJson);
+    const { command, description, ...others } = input as Record<string, unknown>;
+    if (typeof command === "string" && Object.keys(others).length === 0) return command;
+    const isExact = JSON.stringify(input) === inputJson;
+    return isExact ? JSON.stringify(input, undefined, 2) : inputJson;
+  } catch {
+    return inputJson;
+  }
+}
+
+function toolResultText(result: ToolResultEvent, { style, full = false }: EventLook): Printable {
   const cut = result.truncated ? print`  |${cutNote(result)}\n` : print``;
-  const text = print`${excerpt(result.content, print`  | `)}${cut}`;
+  const text = print`${excerpt(result.content, print`  | `, full)}${cut}`;
   return result.isError ? style("red", text === "" ? print`  | failed\n` : text) : text;
 }
 
 /** The first lines of a text, each behind a margin, and how many there are where not all are shown. */
-function excerpt(text: string, margin: Printable): Printable {
+function excerpt(text: string, margin: Printable, full = false): Printable {
   const lines = text.replace(/\s+$/, "").split("\n");
   if (lines.length === 1 && lines[0] === "") return print``;
+  if (full) return print`${indentedText(lines.join("\n"), margin)}\n`;
   const shown = lines.slice(0, RESULT_LINES).map((line) => print`${margin}${cutLine(line)}`);
   if (lines.length > RESULT_LINES) shown.push(print`${margin}… (${lines.length} lines)`);
   return print`${joined(shown, "\n")}\n`;
+}
+
+/** Each line behind the margin, those that are empty too. */
+function indentedText(text: string, margin: Printable): Printable {
+  return print`${margin}${hangingText(text, margin)}`;
 }
 
 function cutLine(line: string): Printable {
@@ -141,7 +162,7 @@ function noticeText(notice: NoticeEvent): Printable {
   const retry =
     notice.attempt > 0 ? print` (attempt ${notice.attempt}${attempts}${delay})` : print``;
   const reason = terminalText(enumName(NoticeReasonSchema, notice.reason));
-  return trimmed(print`! ${reason}${retry} ${oneLine(notice.message, LINE_CHARACTERS)}`);
+  return trimmed(print`! ${reason}${retry} ${oneLine(notice.message, NOTICE_CHARACTERS)}`);
 }
 
 function steerText({ message, principal }: SteerEvent): Printable {
@@ -177,7 +198,7 @@ function denialText({ name, inputJson }: PermissionDenial): Printable {
   return trimmed(print`  - ${oneLine(name, INPUT_CHARACTERS)} ${inputText(inputJson)}`);
 }
 
-function errorText(error: ErrorEvent, style: EventStyle): Printable {
+function errorText(error: ErrorEvent, { style, full = false }: EventLook): Printable {
   const reason = terminalText(enumName(ErrorReasonSchema, error.reason));
   const facts: Printable[] = [];
   if (error.exitCode !== undefined) facts.push(print`exit status ${error.exitCode}`);
@@ -185,7 +206,7 @@ function errorText(error: ErrorEvent, style: EventStyle): Printable {
   if (error.totalCostUsd > 0) facts.push(dollars(error.totalCostUsd));
   const message = hangingText(error.message);
   const first = style("red", print`Ended by ${reason}${factsText(facts)}: ${message}`);
-  return print`${first}\n${excerpt(error.stderrTail, print`  | `)}`;
+  return print`${first}\n${excerpt(error.stderrTail, print`  | `, full)}`;
 }
 
 function factsText(facts: readonly Printable[]): Printable {

@@ -1,20 +1,18 @@
 import { setTimeout as wait } from "node:timers/promises";
-import { type TurnEvent, TurnEventSchema, TurnState } from "../../gen/breakglass/v1/event_pb.ts";
+import { type TurnEvent, TurnState } from "../../gen/breakglass/v1/event_pb.ts";
 import type { BreakglassClient } from "../client/breakglass-client.ts";
 import { isAnswer } from "../client/call-failure.ts";
 import type { ConnectionChange } from "../client/resuming-stream.ts";
 import { streamTurn } from "../client/stream-turn.ts";
 import type { TurnToRead } from "../client/turn-events.ts";
 import { isLive } from "../turn-state.ts";
-import { connectionText } from "./connection-text.ts";
 import { ExitStatus } from "./exit-status.ts";
 import { type Interrupts, takeInterrupts } from "./interrupts.ts";
-import { jsonLine } from "./json-line.ts";
 import { stopOnInterrupts } from "./stop-keys.ts";
 import type { Terminal } from "./terminal.ts";
 import { oneLine, type Printable, print, shellWord, trimmed } from "./terminal-text.ts";
 import { stateAfter, stateWord } from "./turn-outcome.ts";
-import { WrittenText } from "./written-text.ts";
+import { type PrintOptions, TurnPrinter } from "./turn-printer.ts";
 
 /** An id has 36. */
 const ID_CHARACTERS = 100;
@@ -23,17 +21,13 @@ const SECOND_INTERRUPT_MS = 2000;
 export const FIRST_GIVE_UP_MS = 3000;
 
 /** How a turn is followed. */
-export interface FollowOptions {
-  /** One TurnEvent in proto JSON a line, checkpoints included, instead of prose. */
-  readonly json: boolean;
+export interface FollowOptions extends PrintOptions {
   /** Text as it is written. Undefined: where stdout is a terminal; as prose it is shown nowhere else. */
   readonly deltas: boolean | undefined;
   /** Ctrl-C stops the turn. Otherwise the first one only stops following it. */
   readonly interruptStops: boolean;
   /** What to do where the server was left before it had told the turn's id; one line, or empty. */
   readonly joinHint: Printable;
-  /** What the commands that are printed need to reach the same server, such as ` --url URL`. */
-  readonly serverOption: Printable;
   /** Gives up the connection that is open; the next call opens another. */
   readonly dropConnection: () => void;
 }
@@ -103,11 +97,8 @@ async function printEvents(
   signal: AbortSignal,
   terminal: Terminal,
 ): Promise<void> {
-  const written = new WrittenText(terminal.style, options.serverOption);
-  const onConnection = (change: ConnectionChange) => {
-    void terminal.write(written.endLine());
-    terminal.tell(connectionText(change));
-  };
+  using printer = new TurnPrinter(client, options, terminal);
+  const onConnection = (change: ConnectionChange) => printer.tell(change);
   const { dropConnection } = options;
   const backOff = { firstGiveUpMs: FIRST_GIVE_UP_MS };
   const stream = { signal, backOff, onConnection, dropConnection };
@@ -116,14 +107,11 @@ async function printEvents(
     for await (const event of streamTurn(client, withDeltas(turn, options, terminal), stream)) {
       if (!isTold) tellIds(event, terminal);
       isTold = true;
-      const { state } = position;
       advance(position, event);
-      await terminal.write(
-        options.json ? jsonLine(TurnEventSchema, event) : proseOf(event, state, written),
-      );
+      await printer.next(event);
     }
   } finally {
-    await terminal.write(written.endLine());
+    await printer.end();
   }
 }
 
@@ -144,8 +132,7 @@ function tellHowToGoOn(
   options: FollowOptions,
   terminal: Terminal,
 ): void {
-  if (position.turnId !== "")
-    terminal.tell(print`Attach again: ${attachCommand(position, options)}`);
+  if (position.turnId !== "") terminal.tell(print`Attach again:`, attachCommand(position, options));
   // A server that refuses has started nothing; where it was not heard nobody knows.
   else if (options.joinHint !== "" && !isAnswer(error)) {
     terminal.tell(options.joinHint);
@@ -167,15 +154,6 @@ function advance(position: Position, event: TurnEvent): void {
   position.state = stateAfter(event);
 }
 
-/** @param before - Where the turn stood before the event. */
-function proseOf(event: TurnEvent, before: TurnState, written: WrittenText): Printable {
-  if (event.kind.case !== "checkpoint") return written.next(event);
-  const { state } = event.kind.value;
-  if (!isLive(state)) return print`The turn had ended: ${stateWord(state)}\n`;
-  const isNews = state === TurnState.QUEUED && before !== state;
-  return isNews ? print`The turn waits for the agent's own to end.\n` : print``;
-}
-
 function hasEnded({ state }: Position): boolean {
   return state !== TurnState.UNSPECIFIED && !isLive(state);
 }
@@ -187,8 +165,8 @@ async function outcome(client: BreakglassClient, position: Position): Promise<Ex
   return denied > 0 ? ExitStatus.denied : ExitStatus.ok;
 }
 
-function attachCommand({ turnId, sequence }: Position, { serverOption }: FollowOptions): Printable {
-  return print`breakglass attach${serverOption} ${shellWord(turnId)} --after ${sequence}`;
+function attachCommand({ turnId, sequence }: Position, { command }: FollowOptions): Printable {
+  return command("attach", print`${shellWord(turnId)} --after ${sequence}`);
 }
 
 async function detach(
@@ -205,7 +183,7 @@ async function detach(
   const what = interrupts.second.aborted
     ? print`Detached; the server goes on with the cancel.`
     : print`Detached; the turn goes on.`;
-  terminal.tell(print`${what} Attach again: ${attachCommand(position, options)}`);
+  terminal.tell(print`${what} Attach again:`, attachCommand(position, options));
   if (options.interruptStops || interrupts.quit.aborted) return ExitStatus.detached;
   terminal.tell(print`Ctrl-C again within 2 s cancels the turn.`);
   const cancel = await abortedWithin(interrupts.second, SECOND_INTERRUPT_MS);

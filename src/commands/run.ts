@@ -2,18 +2,31 @@ import { randomUUID } from "node:crypto";
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import { PermissionMode } from "../../gen/breakglass/v1/turn_pb.ts";
 import { attachedFiles } from "./attached-file.ts";
-import { callServer, type ServerOptions, serverOptionOf } from "./call-server.ts";
+import { callServer, type ServerOptions } from "./call-server.ts";
+import { commandForm } from "./command-form.ts";
 import type { ExitStatus } from "./exit-status.ts";
 import { followTurn } from "./follow-turn.ts";
 import { readStdin } from "./read-stdin.ts";
 import { MAX_PROMPT_BYTES } from "./request-limits.ts";
+import { resolveSession } from "./resolve-id.ts";
 import { print, shellWord } from "./terminal-text.ts";
+
+/** The options by the fields that they become. */
+const FLAGS = {
+  session_id: "--session",
+  model: "--model",
+  agent: "--agent",
+  timeout: "--timeout",
+  request_id: "--request-id",
+  attachments: "--attach",
+};
 
 /** What `run` takes. */
 export interface RunOptions extends ServerOptions {
   readonly session?: string;
   readonly model?: string;
   readonly agent?: string;
+  readonly agentKind?: string;
   /** Seconds; fractions are taken. */
   readonly timeout?: number;
   readonly requestId?: string;
@@ -26,6 +39,9 @@ export interface RunOptions extends ServerOptions {
   /** Text as it is written. Undefined: where stdout is a terminal. */
   readonly deltas?: boolean;
   readonly json?: boolean;
+  readonly recall?: boolean;
+  /** Inputs and outputs whole. */
+  readonly full?: boolean;
 }
 
 /**
@@ -41,25 +57,33 @@ export async function run(prompt: string, options: RunOptions): Promise<ExitStat
   const request = {
     prompt: asked,
     requestId,
-    sessionId: options.session ?? "",
     model: options.model ?? "",
     agent: options.agent ?? "",
+    agentKind: options.agentKind ?? "",
+    recall: options.recall === true,
     permissionMode: permissionModeOf(options),
     attachments: await attachedFiles(options.attach ?? []),
     ...(options.timeout === undefined ? {} : { timeout: durationFromMs(options.timeout * 1000) }),
   };
   const joinHint = print`The same command with --request-id ${shellWord(requestId)} joins the turn if it was started.`;
-  return callServer(options, (client, terminal, dropConnection) => {
-    const follow = {
-      json: options.json === true,
-      deltas: options.deltas,
-      interruptStops: true,
-      joinHint,
-      serverOption: serverOptionOf(options),
-      dropConnection,
-    };
-    return followTurn(client, { run: request }, follow, terminal);
-  });
+  return callServer(
+    options,
+    async (client, terminal, dropConnection) => {
+      const { session } = options;
+      const sessionId = session === undefined ? "" : await resolveSession(client, session);
+      const follow = {
+        json: options.json === true,
+        deltas: options.deltas,
+        interruptStops: true,
+        joinHint,
+        full: options.full === true,
+        command: commandForm(options.url),
+        dropConnection,
+      };
+      return followTurn(client, { run: { ...request, sessionId } }, follow, terminal);
+    },
+    FLAGS,
+  );
 }
 
 function permissionModeOf({ ask, bypass }: RunOptions): PermissionMode {

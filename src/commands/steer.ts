@@ -4,6 +4,7 @@ import { callServer, type ServerOptions } from "./call-server.ts";
 import { ExitStatus } from "./exit-status.ts";
 import { readStdin } from "./read-stdin.ts";
 import { MAX_MESSAGE_BYTES } from "./request-limits.ts";
+import { resolveTurn } from "./resolve-id.ts";
 import { print, shellWord } from "./terminal-text.ts";
 
 /** What `steer` takes. */
@@ -18,7 +19,7 @@ export interface SteerOptions extends ServerOptions {
  * @throws UsageError where stdin is no UTF-8, or has more than a server takes.
  */
 export async function steer(
-  turnId: string,
+  turn: string,
   message: string,
   options: SteerOptions,
 ): Promise<ExitStatus> {
@@ -26,6 +27,7 @@ export async function steer(
   // Always sent, so that a message whose answer was lost can be sent again without being told twice.
   const requestId = options.requestId ?? randomUUID();
   return callServer(options, async (client, terminal) => {
+    const turnId = await resolveTurn(client, turn);
     try {
       const { sequence } = await client.steerTurn({ turnId, message: told, requestId });
       await terminal.write(print`recorded as event ${sequence}\n`);

@@ -1,3 +1,4 @@
+import wrapAnsi from "wrap-ansi";
 import { INVISIBLE_CHARACTERS, jsonEscaped } from "../stream/invisible-characters.ts";
 
 declare const isPrintable: unique symbol;
@@ -102,6 +103,51 @@ export function joined(texts: readonly Printable[], separator: string): Printabl
 /** Every line that is not empty behind a margin. */
 export function indented(text: Printable, margin: string): Printable {
   return text.replace(/^(?=.)/gm, margin) as Printable;
+}
+
+/** Every line behind a margin, those that are empty too. */
+export function behindMargin(text: Printable, margin: string): Printable {
+  return `${margin}${text.replaceAll("\n", `\n${margin}`)}` as Printable;
+}
+
+/** A text on one line as Markdown shows it, whatever Markdown has a meaning for. */
+export function markdownText(line: Printable): Printable {
+  return line.replace(/[\\`*_{}[\]<>#|!&~]/g, "\\$&") as Printable;
+}
+
+const ENTITIES: Readonly<Record<string, string>> = {
+  "&": "amp",
+  "<": "lt",
+  ">": "gt",
+  '"': "quot",
+  "'": "#39",
+};
+
+/** A text as HTML shows it, between tags and in attributes. */
+export function htmlText(text: string): Printable {
+  return terminalText(text).replace(/[&<>"']/g, (found) => `&${ENTITIES[found]};`) as Printable;
+}
+
+/** What a line goes on with that was wrapped. */
+const MARGIN = "    ";
+/** Where there is less room wrapping makes nothing better. */
+const LEAST_COLUMNS = 20;
+
+/**
+ * Lines of at most so many columns, parted at spaces and never within a word: an id stays whole, as long as it is. What
+ * begins with two spaces is a command, an input or an output, which is to be copied, and stays as it is.
+ *
+ * @param columns - Undefined: the lines stay as they are.
+ */
+export function wrapped(text: Printable, columns: number | undefined): Printable {
+  if (columns === undefined || columns < LEAST_COLUMNS) return text;
+  const lines = text.split("\n").map((line) => {
+    if (line.startsWith("  ") || line.length <= columns) return line;
+    // The first line leaves what the others need for their margin.
+    const parted = wrapAnsi(line, columns - MARGIN.length, { hard: false });
+    return parted.replaceAll("\n", `\n${MARGIN}`);
+  });
+  return lines.join("\n") as Printable;
 }
 
 /** Without the white space at the end. */

@@ -18,3 +18,22 @@ export function timeText(time: Timestamp | undefined): Printable {
 export function isTime({ seconds, nanos }: Timestamp): boolean {
   return seconds >= 0n && seconds <= LAST_SECOND && nanos >= 0 && nanos < 1_000_000_000;
 }
+
+const SECOND_MS = 1000;
+const MINUTE_MS = 60 * SECOND_MS;
+const HOUR_MS = 60 * MINUTE_MS;
+
+/** How long until something happens: `in 9 min`, `in 40 s`, `now`. */
+export function inTime(ms: number): Printable {
+  if (ms < SECOND_MS) return print`now`;
+  return print`in ${spanText(ms)}`;
+}
+
+/** How long something takes, by the two largest units at most that say it: `40 s`, `9 min`, `2 h 5 min`. */
+export function spanText(ms: number): Printable {
+  if (ms < 2 * MINUTE_MS) return print`${Math.floor(ms / SECOND_MS)} s`;
+  if (ms < 2 * HOUR_MS) return print`${Math.floor(ms / MINUTE_MS)} min`;
+  const minutes = Math.floor((ms % HOUR_MS) / MINUTE_MS);
+  const hours = print`${Math.floor(ms / HOUR_MS)} h`;
+  return minutes === 0 ? hours : print`${hours} ${minutes} min`;
+}

@@ -15,7 +15,8 @@ export function turnFacts(turn: Turn): Printable {
     print`${stateWord(turn.state)}${reason}`,
     denials > 0 && print`${denials} denied`,
     turn.totalCostUsd > 0 && dollars(turn.totalCostUsd),
-    turn.origin === TurnOrigin.AGENT ? ownWork(turn) : oneLine(turn.prompt, PROMPT_CHARACTERS),
+    turn.origin === TurnOrigin.AGENT && ownWork(turn),
+    turn.prompt !== "" && oneLine(turn.prompt, PROMPT_CHARACTERS),
   ];
   return joined(
     columns.filter((column) => column !== false),

@@ -1,29 +1,45 @@
+import type { TurnState } from "../../gen/breakglass/v1/event_pb.ts";
 import { type Turn, TurnSchema } from "../../gen/breakglass/v1/turn_pb.ts";
 import { callServer } from "./call-server.ts";
 import { ExitStatus } from "./exit-status.ts";
 import { jsonLine } from "./json-line.ts";
-import { PAGE_SIZE, printPages } from "./list-pages.ts";
+import { printList } from "./list-pages.ts";
+import { resolveSession } from "./resolve-id.ts";
 import type { ListOptions } from "./sessions.ts";
+import type { Terminal } from "./terminal.ts";
 import { joined, oneLine, type Printable, print } from "./terminal-text.ts";
 import { timeText } from "./time-text.ts";
 import { turnFacts } from "./turn-facts.ts";
+import { turnsOf } from "./turn-list.ts";
 
 /** An id has 36. */
 const ID_CHARACTERS = 100;
 
-/** Prints a session's turns, newest first. */
-export async function turns(sessionId: string, options: ListOptions): Promise<ExitStatus> {
-  const line = (turn: Turn) => (options.json ? jsonLine(TurnSchema, turn) : turnLine(turn));
+/** What `turns` takes. */
+export interface TurnsOptions extends ListOptions {
+  readonly state?: readonly TurnState[];
+  /** Milliseconds since the epoch. */
+  readonly since?: number;
+}
+
+/** Prints a session's turns, or without one all that the caller may see, newest first. */
+export async function turns(
+  session: string | undefined,
+  options: TurnsOptions,
+): Promise<ExitStatus> {
+  const { json, state: states, since: sinceMs, limit } = options;
   return callServer(options, async (client, terminal) => {
-    await printPages(async (pageToken) => {
-      const page = await client.listTurns({ sessionId, pageToken, pageSize: PAGE_SIZE });
-      return { lines: page.turns.map(line), nextPageToken: page.nextPageToken };
-    }, terminal);
+    const sessionId = session && (await resolveSession(client, session));
+    const line = (turn: Turn) => (json ? jsonLine(TurnSchema, turn) : turnLine(turn, terminal));
+    const isAll = states === undefined && sinceMs === undefined;
+    const none = json ? undefined : isAll ? print`No turns.` : print`No such turns.`;
+    const listed = turnsOf(client, { sessionId, states, sinceMs, limit });
+    await printList(listed, { line, none, limit }, terminal);
     return ExitStatus.ok;
   });
 }
 
-function turnLine(turn: Turn): Printable {
+function turnLine(turn: Turn, terminal: Terminal): Printable {
   const columns = [oneLine(turn.turnId, ID_CHARACTERS), timeText(turn.createTime), turnFacts(turn)];
-  return print`${joined(columns, "  ")}\n`;
+  return print`${terminal.wrap(joined(columns, "  "))}\n`;
 }

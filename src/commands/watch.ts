@@ -3,12 +3,14 @@ import {
   WatchSessionResponseSchema,
 } from "../../gen/breakglass/v1/breakglass_service_pb.ts";
 import { watchSession } from "../client/watch-session.ts";
-import { callServer, type ServerOptions, serverOptionOf } from "./call-server.ts";
+import { callServer, type ServerOptions } from "./call-server.ts";
+import { commandForm } from "./command-form.ts";
 import { connectionText } from "./connection-text.ts";
 import { ExitStatus } from "./exit-status.ts";
 import { FIRST_GIVE_UP_MS } from "./follow-turn.ts";
 import { takeInterrupts } from "./interrupts.ts";
 import { jsonLine } from "./json-line.ts";
+import { resolveSession } from "./resolve-id.ts";
 import { joined, oneLine, type Printable, print, shellWord } from "./terminal-text.ts";
 import { timeText } from "./time-text.ts";
 import { turnFacts } from "./turn-facts.ts";
@@ -25,8 +27,9 @@ export interface WatchOptions extends ServerOptions {
 }
 
 /** Prints each turn of a session as it starts and as it ends, over broken connections too, until Ctrl-C. */
-export async function watch(sessionId: string, options: WatchOptions): Promise<ExitStatus> {
+export async function watch(session: string, options: WatchOptions): Promise<ExitStatus> {
   return callServer(options, async (client, terminal, dropConnection) => {
+    const sessionId = await resolveSession(client, session);
     using interrupts = takeInterrupts();
     const leave = AbortSignal.any([interrupts.first, interrupts.quit, terminal.gone]);
     let cursor = options.after ?? 0n;
@@ -47,8 +50,11 @@ export async function watch(sessionId: string, options: WatchOptions): Promise<E
     } catch (error) {
       if (!leave.aborted) throw error;
     }
-    const again = print`breakglass watch${serverOptionOf(options)} ${shellWord(sessionId)} --after ${cursor}`;
-    terminal.tell(print`Watch again: ${again}`);
+    const again = commandForm(options.url)(
+      "watch",
+      print`${shellWord(sessionId)} --after ${cursor}`,
+    );
+    terminal.tell(print`Watch again:`, again);
     return ExitStatus.detached;
   });
 }

@@ -1,5 +1,6 @@
 import type { TurnEvent } from "../../gen/breakglass/v1/event_pb.ts";
-import { cutNote, type EventStyle, eventText } from "./event-text.ts";
+import type { EventLook } from "./event-look.ts";
+import { cutNote, eventText } from "./event-text.ts";
 import { type Printable, print, textAfter } from "./terminal-text.ts";
 
 /**
@@ -9,8 +10,7 @@ import { type Printable, print, textAfter } from "./terminal-text.ts";
  * 2. What is on the screen and does not count is said not to count, in a line of its own, before anything else is written.
  */
 export class WrittenText {
-  readonly #style: EventStyle;
-  readonly #serverOption: Printable;
+  readonly #look: EventLook;
   #messageId = "";
   /** The pieces that are on the screen. Only ever added to while they come, which costs no copy. */
   #written = "";
@@ -21,10 +21,8 @@ export class WrittenText {
   /** The cursor is behind a piece, and not at the beginning of a line. */
   #isInLine = false;
 
-  /** @param serverOption - As of {@link eventText}. */
-  constructor(style: EventStyle, serverOption = print``) {
-    this.#style = style;
-    this.#serverOption = serverOption;
+  constructor(look: EventLook) {
+    this.#look = look;
   }
 
   /** What to write for the next event of the turn. */
@@ -89,11 +87,11 @@ export class WrittenText {
     const hasText = this.#written !== "";
     const end = this.endLine();
     this.#forget();
-    return hasText ? print`${end}${this.#style("dim", print`[${note}]`)}\n` : end;
+    return hasText ? print`${end}${this.#look.style("dim", print`[${note}]`)}\n` : end;
   }
 
   #text(event: TurnEvent): Printable {
-    return eventText(event, this.#style, this.#serverOption);
+    return eventText(event, this.#look);
   }
 
   #forget(): void {

@@ -16,3 +16,40 @@ export function readColorWanted(environment: Environment = process.env): boolean
 export function readSearchPath(environment: Environment = process.env): string {
   return environment.PATH ?? "";
 }
+
+/** The variable in which the wrapper of a clone says how it was called. */
+export const COMMAND_VARIABLE = "BREAKGLASS_COMMAND";
+
+/** How the command line was called, as far as the environment tells. */
+export interface CalledAs {
+  /** The wrapper's own name, as it was typed. Empty: it was not called by the wrapper. */
+  readonly wrapper: string;
+  /** The script of npm's that calls it. Empty: none does. */
+  readonly npmScript: string;
+  /** `npx` calls it. */
+  readonly isNpx: boolean;
+  /** Options that npm took for itself, as `npm_config_json`, by their names here. */
+  readonly npmTook: readonly string[];
+  readonly searchPath: string;
+}
+
+/** Reads how the command line was called. */
+export function readCalledAs(environment: Environment = process.env): CalledAs {
+  const { npm_lifecycle_event: script = "", npm_command: command } = environment;
+  const taken = /^npm_config_([a-z_]+)$/;
+  return {
+    wrapper: environment[COMMAND_VARIABLE] ?? "",
+    npmScript: script,
+    isNpx: command === "exec",
+    npmTook: Object.keys(environment).flatMap((name) => {
+      const [, option] = taken.exec(name) ?? [];
+      return option === undefined ? [] : [option.replaceAll("_", "-")];
+    }),
+    searchPath: readSearchPath(environment),
+  };
+}
+
+/** The program that an operator edits texts with. */
+export function readEditor(environment: Environment = process.env): string {
+  return environment.VISUAL || environment.EDITOR || "vi";
+}

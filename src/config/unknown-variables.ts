@@ -1,5 +1,10 @@
 import { closest, distance } from "fastest-levenshtein";
-import { type Environment, OWN_PREFIX, PROCESS_ID_VARIABLE } from "./environment.ts";
+import {
+  COMMAND_VARIABLE,
+  type Environment,
+  OWN_PREFIX,
+  PROCESS_ID_VARIABLE,
+} from "./environment.ts";
 import { serviceLinks } from "./service-links.ts";
 import { ALL_SETTINGS } from "./settings/sections.ts";
 
@@ -14,7 +19,7 @@ const WRONG_PART = 0.4;
  * setting would go unheard. Names no values, any of which may be a secret. An empty variable counts as unset, this one too.
  */
 export function unknownVariables(environment: Environment): string[] {
-  const known = serviceLinks(environment).add(PROCESS_ID_VARIABLE);
+  const known = serviceLinks(environment).add(PROCESS_ID_VARIABLE).add(COMMAND_VARIABLE);
   for (const { variable } of ALL_SETTINGS) known.add(variable);
   return Object.entries(environment)
     .filter(([name, value]) => value && name.toUpperCase().startsWith(OWN_PREFIX))

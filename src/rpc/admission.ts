@@ -21,6 +21,7 @@ const RETRY_MS = 1000;
 const principalKey = createContextKey<string | undefined>(undefined);
 const admissionKey = createContextKey<Admission | undefined>(undefined);
 const admittedKey = createContextKey<() => void>(() => {});
+const refusedKey = createContextKey<(refusal: Refusal) => void>(() => {});
 const readerKey = createContextKey<Reader | undefined>(undefined);
 
 /** Who calls, as `admit` established it. */
@@ -41,12 +42,19 @@ export function readerOf(context: HandlerContext): Reader {
  * What is to be known of a request and the framework does not keep.
  *
  * @param admitted - Is called where it is admitted.
+ * @param refused - Is called where it is not.
  */
-export function contextValuesOf(admission: Admission, reader: Reader, admitted: () => void) {
+export function contextValuesOf(
+  admission: Admission,
+  reader: Reader,
+  admitted: () => void,
+  refused: (refusal: Refusal) => void,
+) {
   return createContextValues()
     .set(admissionKey, admission)
     .set(readerKey, reader)
-    .set(admittedKey, admitted);
+    .set(admittedKey, admitted)
+    .set(refusedKey, refused);
 }
 
 /**
@@ -98,7 +106,11 @@ export function admit(context: HandlerContext): void {
   const admission = context.values.get(admissionKey);
   if (admission === undefined) throw new Error("a request came without its admission");
   if ("refusal" in admission) {
-    if (!isOpenToProbes(context, admission.refusal)) throw admission.refusal;
+    const { refusal } = admission;
+    if (!isOpenToProbes(context, refusal)) {
+      context.values.get(refusedKey)(refusal);
+      throw refusal;
+    }
     // Its connection stays a stranger's.
     context.values.set(principalKey, PROBE);
     return;

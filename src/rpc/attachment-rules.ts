@@ -1,10 +1,7 @@
 import { z } from "zod";
-import { imageTypeOf, isModelImage, MODEL_IMAGES } from "./image-format.ts";
 
 const MAX_ATTACHMENTS = 20;
 const NAME_BYTES = 255;
-/** The model's API takes 5 MB of base64. */
-const IMAGE_BYTES = 3_932_160;
 /** Anything that is no printable part of a name, or turns the writing around. */
 const INVISIBLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u;
 const MEDIA_TYPE_ERROR = "must be a media type without parameters: text/plain";
@@ -28,22 +25,12 @@ const mediaType = z
   .string()
   .max(MEDIA_TYPE_LENGTH, { abort: true, error: MEDIA_TYPE_ERROR })
   .transform((text) => text.toLowerCase())
-  .refine((text) => MEDIA_TYPE.test(text), MEDIA_TYPE_ERROR)
-  .refine(
-    (text) => !text.startsWith("image/") || isModelImage(text),
-    `must be, of images, one that the model takes: ${MODEL_IMAGES.join(", ")}`,
-  );
+  .refine((text) => MEDIA_TYPE.test(text), MEDIA_TYPE_ERROR);
 
-const attachment = z
-  .object({ name, mediaType, data: z.custom<Uint8Array>() })
-  .superRefine(({ mediaType: type, data }, { addIssue }) => {
-    if (!isModelImage(type)) return;
-    const wrong = wrongImage(type, data);
-    if (wrong !== undefined) addIssue({ code: "custom", path: ["data"], message: wrong });
-  });
+const attachment = z.object({ name, mediaType, data: z.custom<Uint8Array>() });
 
 /**
- * The rules of a request's attachments.
+ * The rules of a request's attachments, but for those that the turn's agent has of images.
  *
  * @param maxBytes - What they may have together.
  */
@@ -71,12 +58,4 @@ export function attachmentRules(maxBytes: number) {
 /** The same for names that a file system may take for one; by upper case too, which also makes one of `ß` and `ss`. */
 function folded(name: string): string {
   return name.normalize("NFC").toLowerCase().toUpperCase().normalize("NFC");
-}
-
-/** A broken image in a conversation makes every later call of the model fail. */
-function wrongImage(type: string, data: Uint8Array): string | undefined {
-  if (data.length > IMAGE_BYTES) return `must have at most ${IMAGE_BYTES} bytes for an image`;
-  const found = imageTypeOf(data);
-  if (found === type) return undefined;
-  return `must be ${type}, as its media type says, and is ${found ?? "none of the images that the model takes"}`;
 }

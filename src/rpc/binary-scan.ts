@@ -63,6 +63,10 @@ class BinaryScan {
   }
 
   #field(field: DescField, wireType: number, end: number, depth: number, name: string): void {
+    if (isPacked(field, wireType)) {
+      this.#numbers(this.#length(end));
+      return;
+    }
     if (wireType !== wireTypeOf(field)) {
       throw this.#malformed(`${name} has the wrong type: ${wireType}`);
     }
@@ -77,6 +81,14 @@ class BinaryScan {
       this.#string(this.#bytes.subarray(this.#at, fieldEnd), name);
     }
     this.#at = fieldEnd;
+  }
+
+  /** The numbers of a list that is written as one field. */
+  #numbers(end: number): void {
+    while (this.#at < end) {
+      if (++this.#elements > MAX_ELEMENTS) throw tooManyElements();
+      this.#varint(end);
+    }
   }
 
   #string(utf8: Uint8Array, name: string): void {
@@ -156,6 +168,15 @@ class BinaryScan {
   }
 }
 
+function isEnumList(field: DescField): boolean {
+  return field.fieldKind === "list" && field.listKind === "enum";
+}
+
+/** Whether all items of a list come in one field: readers take both ways of writing it. */
+function isPacked(field: DescField, wireType: number): boolean {
+  return isEnumList(field) && wireType === WireType.LengthDelimited;
+}
+
 /**
  * How a field is written.
  *
@@ -165,7 +186,7 @@ function wireTypeOf(field: DescField): WireType {
   if (field.message !== undefined && !field.delimitedEncoding && field.fieldKind !== "map") {
     return WireType.LengthDelimited;
   }
-  if (field.fieldKind === "enum") return WireType.Varint;
+  if (field.fieldKind === "enum" || isEnumList(field)) return WireType.Varint;
   if (field.fieldKind !== "scalar") throw new Error(`${field} is of a kind that is not scanned`);
   switch (field.scalar) {
     case ScalarType.STRING:

@@ -8,6 +8,7 @@ import { bodyLimits, RequestBodies } from "../edge/request-body.ts";
 import { type RequestTarget, targetOf } from "../edge/request-target.ts";
 import type { ResetLimits } from "../edge/reset-limits.ts";
 import { streamedBody } from "../edge/streamed-body.ts";
+import type { Refusal } from "../errors.ts";
 import type { Log } from "../log.ts";
 import { PacedWarning } from "../paced-warning.ts";
 import type { Turns } from "../turns/turns.ts";
@@ -16,6 +17,7 @@ import { deadlineSignal } from "./far-deadline.ts";
 import { getCallOf } from "./get-call.ts";
 import { largestMessageLimits } from "./message-limits.ts";
 import type { OriginRefusal, Origins } from "./origins.ts";
+import { RefusedRequests } from "./refused-requests.ts";
 import { headersOf } from "./request-headers.ts";
 import { RequestMessages, type RequestToRead } from "./request-messages.ts";
 import type { RequestLimits } from "./request-rules.ts";
@@ -77,6 +79,7 @@ function rpcListener(options: RequestListenerOptions): (call: Call) => void {
   const { log, tokens, readers, resets } = options;
   const isOver = (principal: string) => resets.isOver(principal);
   const handlers = createHandlers(options);
+  const refusedRequests = new RefusedRequests(log);
   const messages = new RequestMessages(options, log);
   const { binaryBytes, jsonBytes } = largestMessageLimits(options);
   const bodies = new RequestBodies(bodyLimits(binaryBytes, jsonBytes));
@@ -93,7 +96,8 @@ function rpcListener(options: RequestListenerOptions): (call: Call) => void {
     const reader = readers.add(request, response);
     const isDialogue = handle.method.methodKind === "bidi_streaming";
     const body = bodies.of(request);
-    const values = contextValuesOf(admission, reader, call.admitted);
+    const refused = (why: Refusal) => refusedRequests.tell(why, request.socket.remoteAddress);
+    const values = contextValuesOf(admission, reader, call.admitted, refused);
     const received = withStatus(isDialogue ? streamedBody(request) : body, log);
     const asked = universalRequest(call, handle.method, reader, received, values);
     // The framework reads the messages of a dialogue itself, one by one.

@@ -1,6 +1,7 @@
-import { durationMs } from "@bufbuild/protobuf/wkt";
+import { durationMs, timestampMs } from "@bufbuild/protobuf/wkt";
 import { z } from "zod";
 import type { ResolveApprovalRequest } from "../../gen/breakglass/v1/breakglass_service_pb.ts";
+import { TurnState } from "../../gen/breakglass/v1/event_pb.ts";
 import { PermissionMode } from "../../gen/breakglass/v1/turn_pb.ts";
 import type { ApprovalAnswer } from "../agent/agent.ts";
 import { Refusal } from "../errors.ts";
@@ -77,6 +78,10 @@ const permissionMode = z.custom<PermissionMode>(
   "must be BYPASS, ASK or unspecified",
 );
 
+function isTurnState(value: unknown): boolean {
+  return Object.values<unknown>(TurnState).includes(value);
+}
+
 /** What `runTurnRules` answers. */
 export type RunTurnRules = ReturnType<typeof runTurnRules>;
 
@@ -87,9 +92,11 @@ export function runTurnRules({ maxPromptBytes, maxAttachmentBytes }: RequestLimi
     prompt: words(maxPromptBytes),
     model: name,
     agent: name,
+    agentKind: name,
     requestId: optionalUuid,
     timeout,
     textDeltas: z.boolean(),
+    recall: z.boolean(),
     permissionMode,
     attachments: attachmentRules(maxAttachmentBytes),
   });
@@ -154,7 +161,25 @@ export const turnRules = z.object({ turnId: uuid });
 export const sessionRules = z.object({ sessionId: uuid });
 
 /** The rules of `ListTurnsRequest`. */
-export const listTurnsRules = z.object({ sessionId: uuid, pageSize, pageToken: z.string() });
+export const listTurnsRules = z.object({
+  sessionId: optionalUuid,
+  pageSize,
+  pageToken: z.string(),
+  states: z
+    .array(
+      z
+        .custom<TurnState>(isTurnState, "must be a state of a turn")
+        .refine((state) => state !== TurnState.UNSPECIFIED, "must not be unspecified"),
+    )
+    .transform((states) => [...new Set(states)].toSorted((one, other) => one - other)),
+  since: z
+    .custom<Parameters<typeof timestampMs>[0]>()
+    .optional()
+    .transform((time) => time && timestampMs(time)),
+});
+
+/** The rules of `ListApprovalsRequest`. */
+export const listApprovalsRules = z.object({ pageSize, pageToken: z.string() });
 
 /** The rules of `ListSessionsRequest`. */
 export const listSessionsRules = z.object({ pageSize, pageToken: z.string() });

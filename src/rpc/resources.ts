@@ -1,8 +1,10 @@
 import { create } from "@bufbuild/protobuf";
-import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import { durationFromMs, timestampFromMs, timestampMs } from "@bufbuild/protobuf/wkt";
+import { TurnState } from "../../gen/breakglass/v1/event_pb.ts";
 import { type Session, SessionSchema } from "../../gen/breakglass/v1/session_pb.ts";
 import { type Turn, TurnSchema } from "../../gen/breakglass/v1/turn_pb.ts";
-import type { SessionRecord, TurnRecord } from "../store/store.ts";
+import type { ListedSession, TurnRecord } from "../store/store.ts";
+import type { PendingApproval } from "../turns/pending-approvals.ts";
 
 /** A turn as callers see it. */
 export function turnOf(record: TurnRecord): Turn {
@@ -16,14 +18,30 @@ export function turnOf(record: TurnRecord): Turn {
   });
 }
 
+/** An approval that waits, as callers see it. */
+export function approvalOf({ event, turn, mayResolve }: PendingApproval & { mayResolve: boolean }) {
+  const { kind } = event;
+  const expireTime = kind.case === "approvalRequest" ? kind.value.expireTime : undefined;
+  const leftMs = expireTime === undefined ? 0 : timestampMs(expireTime) - Date.now();
+  return {
+    event,
+    principal: turn.principal,
+    remaining: durationFromMs(Math.max(0, leftMs)),
+    mayResolve,
+  };
+}
+
 /** A session as callers see it: where it works on this machine is not their concern. */
-export function sessionOf(record: SessionRecord): Session {
-  const { createTime, lastActiveTime, usage, ...rest } = record;
+export function sessionOf(record: ListedSession): Session {
+  const { createTime, lastActiveTime, usage, lastTurn, ...rest } = record;
   const { sessionKey, workspace, agentSessionId, changeCount, ...same } = rest;
   return create(SessionSchema, {
     ...same,
     ...(usage === undefined ? {} : { usage }),
     createTime: timestampFromMs(createTime),
     lastActiveTime: timestampFromMs(lastActiveTime),
+    lastTurnId: lastTurn?.turnId ?? "",
+    lastTurnState: lastTurn?.state ?? TurnState.UNSPECIFIED,
+    lastPrompt: lastTurn?.prompt ?? "",
   });
 }

@@ -1,6 +1,8 @@
 import type { HandlerContext } from "@connectrpc/connect";
 import { z } from "zod";
 import type {
+  ListApprovalsRequest,
+  ListTurnsRequest,
   ResolveApprovalRequest,
   SteerTurnRequest,
 } from "../../gen/breakglass/v1/breakglass_service_pb.ts";
@@ -10,6 +12,7 @@ import { principalOf } from "./admission.ts";
 import { InTurn } from "./in-turn.ts";
 import { PageTokens, pageSizeOf } from "./page-token.ts";
 import {
+  listApprovalsRules,
   listSessionsRules,
   listTurnsRules,
   resolveApprovalRules,
@@ -18,10 +21,18 @@ import {
   turnRules,
   validate,
 } from "./request-rules.ts";
-import { sessionOf, turnOf } from "./resources.ts";
+import { approvalOf, sessionOf, turnOf } from "./resources.ts";
 import { statusOf } from "./status.ts";
 
 const turnTokens = new PageTokens("turns", z.int());
+const turnPlace = z.object({ createTime: z.int(), turnId: z.string() });
+const allTurnTokens = new PageTokens("all turns", turnPlace);
+const approvalTokens = new PageTokens(
+  "approvals",
+  z
+    .object({ after: turnPlace.optional(), turnId: z.string(), sequence: z.int() })
+    .transform(({ after, ...place }) => ({ ...place, after })),
+);
 const sessionTokens = new PageTokens(
   "sessions",
   z.object({ lastActiveTime: z.int(), sessionId: z.string() }),
@@ -59,19 +70,34 @@ export function unaryMethods(turns: Turns, log: Log) {
       return { turn: turnOf(await turns.getTurn(turnId, principalOf(context))) };
     },
 
-    async listTurns(
-      message: { sessionId: string; pageSize: number; pageToken: string },
-      context: HandlerContext,
-    ) {
-      const { sessionId, pageSize, pageToken } = validate(listTurnsRules, message);
-      const after = turnTokens.decode(sessionId, pageToken);
+    async listTurns(message: ListTurnsRequest, context: HandlerContext) {
+      const { sessionId, pageSize, pageToken, ...filter } = validate(listTurnsRules, message);
       const size = pageSizeOf(pageSize);
       const principal = principalOf(context);
-      const page = await lists.run({ principal, signal: context.signal }, () =>
-        turns.listTurns(sessionId, principal, size, after),
-      );
-      const nextPageToken = turnTokens.encode(sessionId, page.next);
+      const scope = JSON.stringify([sessionId || principal, filter.states, filter.since ?? 0]);
+      const inTurn = <T>(list: () => Promise<T>) =>
+        lists.run({ principal, signal: context.signal }, list);
+      if (sessionId === "") {
+        const after = allTurnTokens.decode(scope, pageToken);
+        const page = await inTurn(() => turns.listAllTurns(principal, size, after, filter));
+        const nextPageToken = allTurnTokens.encode(scope, page.next);
+        return { turns: page.items.map(turnOf), nextPageToken };
+      }
+      const after = turnTokens.decode(scope, pageToken);
+      const page = await inTurn(() => turns.listTurns(sessionId, principal, size, after, filter));
+      const nextPageToken = turnTokens.encode(scope, page.next);
       return { turns: page.items.map(turnOf), nextPageToken };
+    },
+
+    async listApprovals(message: ListApprovalsRequest, context: HandlerContext) {
+      const { pageSize, pageToken } = validate(listApprovalsRules, message);
+      const principal = principalOf(context);
+      const from = approvalTokens.decode(principal, pageToken);
+      const page = await lists.run({ principal, signal: context.signal }, () =>
+        turns.listApprovals(principal, pageSizeOf(pageSize), from),
+      );
+      const nextPageToken = approvalTokens.encode(principal, page.next);
+      return { approvals: page.items.map(approvalOf), nextPageToken };
     },
 
     async getSession(message: { sessionId: string }, context: HandlerContext) {

@@ -22,6 +22,8 @@ export interface Command {
 export interface AskedTurn {
   readonly sessionId: string;
   readonly prompt: string;
+  /** Empty: the session's own kind. */
+  readonly agentKind: string;
   readonly model: string;
   readonly agent: string;
   readonly requestId: string;
@@ -32,6 +34,7 @@ export interface AskedTurn {
     readonly mediaType: string;
     readonly data: Uint8Array;
   }[];
+  readonly recall: boolean;
 }
 
 /** A session's home to those who ask something of it. It looks itself whether `principal` may. */

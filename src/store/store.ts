@@ -1,5 +1,6 @@
 import type { ErrorReason, TurnState } from "../../gen/breakglass/v1/event_pb.ts";
 import type { PermissionMode, TurnOrigin } from "../../gen/breakglass/v1/turn_pb.ts";
+import type { RefusalDetails, RefusalReason } from "../errors.ts";
 import type { Changes } from "./changes.ts";
 import type { Commands } from "./commands.ts";
 import type { Lease, Leases } from "./lease.ts";
@@ -34,6 +35,8 @@ export interface SessionRecord extends SpendingRecord {
   /** What tells it from all other sessions, of other principals and those that are or were removed. Never shown. */
   readonly sessionKey: string;
   readonly principal: string;
+  /** The kind of the agent, for good. */
+  readonly agentKind: string;
   readonly agent: string;
   readonly model: string;
   readonly createTime: number;
@@ -49,7 +52,7 @@ export interface SessionRecord extends SpendingRecord {
   readonly workspace: string;
   /** The server, by its name, that has the workspace and the processes: its turns are run there. */
   readonly home: string;
-  /** The agent's own id of the conversation, which no other session has or had. */
+  /** The agent's own id of the conversation, which no other session of its kind has or had. Empty: it has given none yet. */
   readonly agentSessionId: string;
 }
 
@@ -81,6 +84,19 @@ export interface TurnRecord extends SpendingRecord {
   readonly epoch: number;
 }
 
+/** What a kind of agent says of a turn before that is recorded. */
+export interface AgentStance {
+  readonly kind: string;
+  /** Why it does not take the turn. Undefined: it does. */
+  readonly refusal?: {
+    readonly reason: RefusalReason;
+    readonly message: string;
+    readonly details: RefusalDetails;
+  };
+  /** The keys of the only sessions that it can go on with once they have had a turn. Undefined: it can with all. */
+  readonly remembered?: readonly string[];
+}
+
 /** A turn to be recorded. */
 export interface TurnStart {
   readonly turnId: string;
@@ -94,6 +110,10 @@ export interface TurnStart {
   readonly model: string;
   /** As sent: empty for the session's. */
   readonly agent: string;
+  /** As sent: empty for the session's. */
+  readonly sentAgentKind: string;
+  /** Of a caller's turn, the kinds of agents that there are for it; of an agent's own, none is looked at. */
+  readonly agents: readonly AgentStance[];
   /** As sent: empty for a new session. */
   readonly sentSessionId: string;
   /** As it is to be: never unspecified. */
@@ -111,7 +131,7 @@ export interface TurnStart {
   /** What the session becomes if this turn opens it. Of an agent's own turn, the id is the key of the session that is there. */
   readonly newSession: Pick<
     SessionRecord,
-    "sessionId" | "agent" | "model" | "workspace" | "agentSessionId"
+    "sessionId" | "agentKind" | "agent" | "model" | "workspace" | "agentSessionId"
   >;
   /** Why no new turn can be accepted now; a turn that exists is joined all the same. */
   readonly refusal?: { readonly reason: "TOO_MANY_TURNS" | "DRAINING"; readonly message: string };
@@ -193,7 +213,7 @@ export interface SessionChange {
 
 /** A session that is no longer on record, while what it left outside the store may still be there. */
 export interface RemovedSession
-  extends Pick<SessionRecord, "sessionId" | "sessionKey" | "workspace" | "home"> {
+  extends Pick<SessionRecord, "sessionId" | "sessionKey" | "agentKind" | "workspace" | "home"> {
   /** Every id of a conversation that was ever the session's own. */
   readonly agentSessionIds: readonly string[];
 }
@@ -211,6 +231,34 @@ export interface Page<T, K> {
   readonly items: readonly T[];
   /** The place after the last item; undefined: there are no more. */
   readonly next: K | undefined;
+}
+
+/** Which turns of a list are asked for. */
+export interface TurnFilter {
+  /** The states that they are in. Empty: any. */
+  readonly states: readonly TurnState[];
+  /** When they were recorded, at the earliest. Undefined: ever. */
+  readonly since: number | undefined;
+}
+
+/** Whose turns somebody may see. */
+export interface TurnView {
+  /** Theirs are all seen. */
+  readonly principal: string;
+  /** Those in the mode ASK are seen whoever's they are. */
+  readonly asApprover: boolean;
+}
+
+/** A turn's place in the list of all turns. */
+export interface TurnPlace {
+  readonly createTime: number;
+  readonly turnId: string;
+}
+
+/** A session as it is listed, and the newest of its turns that are on record. */
+export interface ListedSession extends SessionRecord {
+  /** Undefined: it has none. The prompt is cut to 256 bytes. */
+  readonly lastTurn: Pick<TurnRecord, "turnId" | "state" | "prompt"> | undefined;
 }
 
 /** A session's place in the list of its principal's sessions. */
@@ -251,8 +299,9 @@ export interface StoreMethods extends Leases {
    * own is recorded as QUEUED, at most one in a session.
    *
    * Refuses, in this order: NOT_FOUND (the request's turn was deleted), REQUEST_ID_REUSED, SESSION_ELSEWHERE, `refusal`,
-   * NOT_FOUND (the session is another principal's or, for an agent's own turn, gone), SESSION_FULL (never an agent's own
-   * turn), TURN_IN_PROGRESS with the `turn_id` of the turn that runs or waits.
+   * NOT_FOUND (the session is another principal's or, for an agent's own turn, gone), and but for an agent's own turn
+   * AGENT_KIND_MISMATCH, AGENT_KIND_NOT_SERVED, what the session's kind of agent refuses by, UNSUPPORTED_BY_AGENT where it
+   * cannot go on with the session, and SESSION_FULL; TURN_IN_PROGRESS with the `turn_id` of the turn that runs or waits.
    */
   createTurn(start: TurnStart, epoch: number): Promise<StartedTurn>;
   /** Records that a QUEUED turn runs from now on. The one before it has ended. */
@@ -261,7 +310,7 @@ export interface StoreMethods extends Leases {
   append(batch: EventBatch, epoch: number): Promise<void>;
   /**
    * Makes a conversation a session's own, for as long as anything of the session is left; answers false, having done
-   * nothing, where it is another session's.
+   * nothing, where it is another's with an agent of that kind.
    */
   claimConversation(sessionKey: string, agentSessionId: string, epoch: number): Promise<boolean>;
   /**
@@ -292,15 +341,23 @@ export interface StoreMethods extends Leases {
     principal: string,
     pageSize: number,
     after: number | undefined,
+    filter?: TurnFilter,
   ): Promise<Page<TurnRecord, number>>;
+  /** The turns of all sessions that somebody may see, newest first by when they were recorded, from after a place. */
+  listAllTurns(
+    view: TurnView,
+    filter: TurnFilter,
+    pageSize: number,
+    after: TurnPlace | undefined,
+  ): Promise<Page<TurnRecord, TurnPlace>>;
   /** NOT_FOUND where the session does not exist or is another principal's. */
-  getSession(sessionId: string, principal: string): Promise<SessionRecord>;
+  getSession(sessionId: string, principal: string): Promise<ListedSession>;
   /** A principal's sessions, most recently active first, from after a place. */
   listSessions(
     principal: string,
     pageSize: number,
     after: SessionPlace | undefined,
-  ): Promise<Page<SessionRecord, SessionPlace>>;
+  ): Promise<Page<ListedSession, SessionPlace>>;
   /**
    * A session's changes after a cursor, at most about `limit`, in order. NOT_FOUND as `getSession`; OUT_OF_RANGE where the
    * session has had no such change.

@@ -7,13 +7,18 @@ const USUAL_BYTES = 64 * 1024;
 /** By so much a longer line's memory grows. */
 const STEP_BYTES = 256 * 1024;
 
-/** Why a line was dropped: it was longer than any may be, or there was no memory for it. */
-export type SkipCause = "limit" | "memory";
+/** Why a line was dropped: it was longer than any may be, there was no memory for it, or whoever was lent it lost it. */
+export type SkipCause = "limit" | "memory" | "thread";
 
 /** What becomes of the bytes. */
 export interface LineSink {
   /** A whole line, without its newline. Valid only during the call: its memory is the chunk's or used again. */
   line(bytes: Uint8Array): void;
+  /**
+   * A line that is longer than `longBytes`: its memory is the taker's, who calls `giveBack` when it is gone. Whatever comes
+   * behind it is not taken yet. Left out: it is a line like others.
+   */
+  long?(bytes: Uint8Array<ArrayBuffer>, giveBack: () => void): void;
   /** A line is dropped; `bytes` is its length without the newline. */
   skipped(bytes: number, cause: SkipCause): void;
 }
@@ -28,30 +33,44 @@ export class ByteLines {
   readonly #maxBytes: number;
   readonly #sink: LineSink;
   readonly #memory: MemoryBudget;
+  readonly #longBytes: number;
   /** The beginning of the line: one piece of memory, since each chunk by itself costs some 200 bytes (measured). */
   #held: Uint8Array = NOTHING;
   /** Where a long line is held: it grows in its place, and shrunk it is the system's again at once. */
   #long: ArrayBuffer | undefined;
+  /** How much was taken for what is lent. */
+  #lentBytes = 0;
   /** The line's length so far, also where it is not held. */
   #length = 0;
   /** Why the line is not held. */
   #dropped: SkipCause | undefined;
 
-  /** @param memory - What is held is taken from it. */
-  constructor(maxBytes: number, sink: LineSink, memory = new MemoryBudget(Number.MAX_VALUE)) {
+  /**
+   * @param memory - What is held is taken from it.
+   * @param longBytes - A line is long that has more, and came in more than one chunk; at least 64 KiB.
+   */
+  constructor(
+    maxBytes: number,
+    sink: LineSink,
+    memory = new MemoryBudget(Number.MAX_VALUE),
+    longBytes = Number.MAX_VALUE,
+  ) {
     this.#maxBytes = maxBytes;
     this.#sink = sink;
     this.#memory = memory;
+    this.#longBytes = Math.max(longBytes, USUAL_BYTES);
   }
 
-  /** Takes the next bytes. Keeps none of the chunk's memory. */
-  push(chunk: Uint8Array): void {
+  /** Takes the next bytes, up to the end of a long line. Keeps none of the chunk's memory. Answers how many it took. */
+  push(chunk: Uint8Array): number {
     let start = 0;
     for (let end = chunk.indexOf(NEWLINE); end !== -1; end = chunk.indexOf(NEWLINE, start)) {
-      this.#end(chunk.subarray(start, end));
+      const wasLong = this.#end(chunk.subarray(start, end));
       start = end + 1;
+      if (wasLong) return start;
     }
     if (start < chunk.length) this.#hold(chunk.subarray(start));
+    return chunk.length;
   }
 
   /** Ends the stream: what came after the last newline is a line too. */
@@ -65,12 +84,39 @@ export class ByteLines {
     return this.#dropped === undefined ? this.#held.subarray(0, this.#length) : NOTHING;
   }
 
+  /**
+   * Lends the memory of the line that has not ended. Until `takeBack` nothing may be pushed. Undefined: it is no long one, or
+   * is not held.
+   */
+  lend(): Uint8Array<ArrayBuffer> | undefined {
+    if (this.#dropped !== undefined || !this.#isLong(this.#length)) return undefined;
+    const bytes = new Uint8Array(this.#long!, 0, this.#length);
+    this.#lentBytes = this.#held.length;
+    this.#held = NOTHING;
+    this.#long = undefined;
+    return bytes;
+  }
+
+  /** Goes on with what was lent. Undefined: it was lost, and the line is skipped. */
+  takeBack(memory: ArrayBuffer | undefined): void {
+    if (memory !== undefined) {
+      this.#long = memory;
+      this.#held = new Uint8Array(memory);
+    } else {
+      this.#memory.giveBack(this.#lentBytes);
+      this.#dropped = "thread";
+    }
+    this.#lentBytes = 0;
+  }
+
   /** Gives up the line that is being read, where it is a long one: it is skipped. */
   drop(): void {
     if (this.#held.length > USUAL_BYTES) this.#drop("memory");
   }
 
-  #end(last: Uint8Array): void {
+  /** Answers whether it was a long one. */
+  #end(last: Uint8Array): boolean {
+    let isLong = false;
     if (this.#length === 0 && last.length <= this.#maxBytes) this.#sink.line(last);
     else {
       this.#hold(last);
@@ -78,10 +124,25 @@ export class ByteLines {
       const dropped = this.#dropped;
       this.#length = 0;
       this.#dropped = undefined;
-      if (dropped === undefined) this.#sink.line(this.#held.subarray(0, length));
+      isLong = dropped === undefined && this.#isLong(length);
+      if (isLong) this.#handOver(length);
+      else if (dropped === undefined) this.#sink.line(this.#held.subarray(0, length));
       else this.#sink.skipped(length, dropped);
     }
     if (this.#held.length > USUAL_BYTES) this.#release();
+    return isLong;
+  }
+
+  #isLong(length: number): boolean {
+    return length > this.#longBytes && this.#sink.long !== undefined;
+  }
+
+  #handOver(length: number): void {
+    const bytes = new Uint8Array(this.#long!, 0, length);
+    const taken = this.#held.length;
+    this.#held = NOTHING;
+    this.#long = undefined;
+    this.#sink.long!(bytes, () => this.#memory.giveBack(taken));
   }
 
   #hold(part: Uint8Array): void {

@@ -29,7 +29,7 @@ type SessionPhase =
   | { readonly is: "beingRemoved"; readonly removed: Promise<boolean> };
 
 /** What a caller asks of a turn, beside what is on record. */
-type AskedTurn = Pick<RunRequest, "timeoutMs" | "attachments">;
+type AskedTurn = Pick<RunRequest, "timeoutMs" | "attachments" | "recall">;
 
 /** What the turns of sessions are run with. */
 export interface SessionSurroundings extends TurnSurroundings {
@@ -77,8 +77,8 @@ export class ActiveSession {
     // The agent's own turn may have ended since.
     const own = turn.state === TurnState.QUEUED ? this.#turn : undefined;
     const ready = Promise.all([this.vacated, own?.ended]); // 1. 2.
-    const { timeoutMs, attachments } = request;
-    const running = this.#run(turn, session, timeoutMs, { ready, attachments });
+    const { timeoutMs, attachments, recall } = request;
+    const running = this.#run(turn, session, timeoutMs, { ready, attachments, recall });
     this.#enter(running, behind(own, running));
     if (own instanceof RunningTurn) void yieldToPrompt(own, running); // 2.
     return running;
@@ -125,12 +125,12 @@ export class ActiveSession {
   async #remove(removeFiles: () => Promise<boolean>): Promise<boolean> {
     // 4. The last turn's processes may still be ending, and write; what the agent keeps for the session may too.
     await this.vacated;
-    await this.#surroundings.agent.close(this.#key);
+    await this.#surroundings.agents.close(this.#key);
     return removeFiles();
   }
 
   async #runOwnWork(turnId: string, work: OwnWork): Promise<void> {
-    const { agent, log, unended } = this.#surroundings;
+    const { agents, log, unended } = this.#surroundings;
     try {
       // 3. The turn before may have ended in the same breath: only once that is on disk there is room for another.
       await unended.get(work.lastTurnId)?.ended;
@@ -144,7 +144,7 @@ export class ActiveSession {
       if (isPrompt) return;
       const { sessionKey } = work;
       log.warn("an agent began to work by itself and cannot go on", { sessionKey, error });
-      await agent.close(this.#key); // 5.
+      await agents.close(this.#key); // 5.
     }
   }
 

@@ -25,21 +25,33 @@ export const EXPIRED_ANSWER: ApprovalAnswer = {
   message: "Nobody approved the tool call in time.",
 };
 
+/** One that waits. */
+interface Waiting {
+  /** Of the event that asks. */
+  readonly sequence: number;
+  /** Denies it when its time is up. Undefined: the turn is ending. */
+  readonly timer: NodeJS.Timeout | undefined;
+}
+
 /**
  * The approvals that one turn asks for.
  *
  * The first decision counts; each is made at once, in memory, so that of two at the same moment exactly one is the first.
  */
 export class Approvals {
-  /** With what denies them when their time is up. */
-  readonly #waiting = new Map<string, NodeJS.Timeout | undefined>();
+  readonly #waiting = new Map<string, Waiting>();
   /** Without what was written with the decision: a turn can have thousands. */
   readonly #decided = new Map<string, Decided>();
   readonly #expire: (approvalId: string) => void;
+  readonly #tell: (kind: EventKind) => void;
 
-  /** @param expire - Called when nobody has decided one in time. */
-  constructor(expire: (approvalId: string) => void) {
+  /**
+   * @param expire - Called when nobody has decided one in time.
+   * @param tell - Called with each that is asked for or decided.
+   */
+  constructor(expire: (approvalId: string) => void, tell: (kind: EventKind) => void) {
     this.#expire = expire;
+    this.#tell = tell;
   }
 
   /** Whether nothing waits. */
@@ -47,14 +59,20 @@ export class Approvals {
     return this.#waiting.size === 0;
   }
 
+  /** The sequences of the events that ask for those that wait, in their order. */
+  get sequences(): number[] {
+    return Array.from(this.#waiting.values(), ({ sequence }) => sequence);
+  }
+
   /**
    * Takes note of an event of the agent's: a request, which gets its expiry, or its withdrawal. Answers false for one that
    * says nothing new: what it withdraws has been decided.
    *
    * @param expireMs - How long a request waits from now on.
+   * @param sequence - The event's.
    */
-  note(kind: EventKind, expireMs: number): boolean {
-    if (kind.case === "approvalRequest") this.#ask(kind, expireMs);
+  note(kind: EventKind, expireMs: number, sequence: number): boolean {
+    if (kind.case === "approvalRequest") this.#ask(kind, expireMs, sequence);
     if (kind.case !== "approvalResolution") return true;
     const waits = this.#waiting.has(kind.value.approvalId);
     if (waits) this.#settle(kind.value);
@@ -70,7 +88,7 @@ export class Approvals {
       if (kind.case === "approvalRequest") this.#forget(kind.value.approvalId);
       if (kind.case !== "approvalResolution") continue;
       this.#decided.delete(kind.value.approvalId);
-      this.#waiting.set(kind.value.approvalId, undefined);
+      this.#waiting.set(kind.value.approvalId, { sequence: 0, timer: undefined });
     }
   }
 
@@ -111,20 +129,22 @@ export class Approvals {
     return [...this.#waiting.keys()].map((approvalId) => this.decide(approvalId, decision));
   }
 
-  #ask({ value }: RequestKind, expireMs: number): void {
+  #ask({ value }: RequestKind, expireMs: number, sequence: number): void {
     value.expireTime = timestampFromMs(Math.floor(Date.now() + expireMs));
     const { approvalId } = value;
     const timer = setTimeout(() => this.#expire(approvalId), expireMs);
-    this.#waiting.set(approvalId, timer);
+    this.#waiting.set(approvalId, { sequence, timer });
+    this.#tell({ case: "approvalRequest", value });
   }
 
   #forget(approvalId: string): void {
-    clearTimeout(this.#waiting.get(approvalId));
+    clearTimeout(this.#waiting.get(approvalId)?.timer);
     this.#waiting.delete(approvalId);
   }
 
   #settle(value: ResolutionKind["value"]): void {
     this.#forget(value.approvalId);
+    this.#tell({ case: "approvalResolution", value });
     this.#decided.set(value.approvalId, { decision: value.decision, principal: value.principal });
   }
 }

@@ -86,7 +86,8 @@ export function attachmentRecords(attachments: readonly Attachment[]): Attachmen
   return attachments.map(({ name, mediaType, data }) => ({ name, mediaType, size: data.length }));
 }
 
-function isImage({ mediaType }: Attachment): boolean {
+/** Whether the model is shown it; everything else becomes a file. */
+export function isImage({ mediaType }: Pick<Attachment, "mediaType">): boolean {
   return mediaType.startsWith("image/");
 }
 

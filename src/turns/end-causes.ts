@@ -1,5 +1,6 @@
 import { ErrorReason } from "../../gen/breakglass/v1/event_pb.ts";
 import type { Spending, TerminalKind } from "../agent/agent.ts";
+import { unsupportedByAgent } from "../errors.ts";
 import { errorEvent } from "./turn-end.ts";
 
 /** For whom an agent is asked to stop what it does, while its process lives on. */
@@ -30,6 +31,8 @@ export type EndCause =
   | { readonly case: "store"; readonly error: Error }
   /** The files that came with the prompt cannot be put into the workspace. */
   | { readonly case: "attachments"; readonly error: Error }
+  /** The agent cannot go on with the session's conversation, whose process has ended since the turn was recorded. */
+  | { readonly case: "forgotten"; readonly agentKind: string }
   /** The server failed to follow the agent. */
   | { readonly case: "defect" };
 
@@ -115,6 +118,12 @@ const ENDS: {
     reason: ErrorReason.AGENT_START_FAILED,
     message: ({ error }) =>
       `The files that came with the prompt cannot be put into the workspace: ${error.message}. Nothing was run.`,
+    awaitsProcesses: true,
+  },
+  forgotten: {
+    reason: ErrorReason.UNSUPPORTED_BY_AGENT,
+    message: ({ agentKind }) =>
+      `${unsupportedByAgent(agentKind, "resume").message}. Nothing was run.`,
     awaitsProcesses: true,
   },
   defect: {

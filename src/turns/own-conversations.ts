@@ -17,7 +17,7 @@ const MAX_REFUSED = 10;
  */
 export class OwnConversations {
   readonly #session: SessionRecord;
-  readonly #surroundings: Pick<TurnSurroundings, "store" | "agent" | "log">;
+  readonly #surroundings: Pick<TurnSurroundings, "store" | "agents" | "log">;
   readonly #epoch: number;
   readonly #own: Set<string>;
   readonly #refused = new Set<string>();
@@ -27,7 +27,7 @@ export class OwnConversations {
   constructor(
     session: SessionRecord,
     epoch: number,
-    surroundings: Pick<TurnSurroundings, "store" | "agent" | "log">,
+    surroundings: Pick<TurnSurroundings, "store" | "agents" | "log">,
   ) {
     this.#session = session;
     this.#epoch = epoch;
@@ -74,10 +74,10 @@ export class OwnConversations {
   async #check(id: string, batch: EventKind[]): Promise<boolean> {
     if (this.#own.has(id)) return true;
     if (this.#refused.has(id) || this.#refused.size >= MAX_REFUSED) return false;
-    const { agent, store, log } = this.#surroundings;
-    const { sessionId, sessionKey, workspace } = this.#session;
+    const { agents, store, log } = this.#surroundings;
+    const { sessionId, sessionKey, agentKind, workspace } = this.#session;
     const isOwn =
-      (await agent.isOwnConversation(id, sessionKey, workspace)) &&
+      (await agents.of(agentKind).isOwnConversation(id, sessionKey, workspace)) &&
       (await store.claimConversation(sessionKey, id, this.#epoch));
     if (isOwn) this.#own.add(id);
     else {

@@ -5,7 +5,7 @@ import type { Removals } from "./removals.ts";
 import type { TurnSurroundings } from "./turn-surroundings.ts";
 import type { UnendedTurns } from "./unended-turns.ts";
 
-interface RecoverySurroundings extends Pick<TurnSurroundings, "store" | "agent" | "log"> {
+interface RecoverySurroundings extends Pick<TurnSurroundings, "store" | "agents" | "log"> {
   readonly unended: UnendedTurns;
   readonly sessions: ActiveSessions;
   readonly removals: Removals;
@@ -66,9 +66,9 @@ export async function takeOverTurns(
 /** Never rejects: what is not recorded is looked for by the next start. */
 async function endProcess(
   { processId, sessionKey, workspace }: LeftProcess,
-  { store, agent, removals }: RecoverySurroundings,
+  { store, agents, removals }: RecoverySurroundings,
 ): Promise<void> {
-  await agent.endProcesses(processId);
+  await agents.endProcesses(processId);
   // It waited for a session that was never opened.
   if (sessionKey === "") await removals.removeWorkspace(workspace);
   await store.recordProcessGone(processId).catch(() => {});

@@ -16,7 +16,7 @@ const AGAIN_MS = { first: 1000, longest: 3600_000 };
  * 2. Nothing of a session that is on record is touched: not one that was opened again under the same id either.
  */
 export class Removals {
-  readonly #surroundings: Pick<TurnSurroundings, "store" | "agent" | "log">;
+  readonly #surroundings: Pick<TurnSurroundings, "store" | "agents" | "log">;
   readonly #sessions: ActiveSessions;
   readonly #closing: AbortSignal;
   readonly #trees = new TreeRemovals();
@@ -26,7 +26,7 @@ export class Removals {
 
   /** @param closing - Ends it: the next start goes on. */
   constructor(
-    surroundings: Pick<TurnSurroundings, "store" | "agent" | "log">,
+    surroundings: Pick<TurnSurroundings, "store" | "agents" | "log">,
     sessions: ActiveSessions,
     closing: AbortSignal,
   ) {
@@ -98,10 +98,11 @@ export class Removals {
   }
 
   /** 2. The workspace and the conversations are no other session's; who asks has seen to the processes. */
-  async #removeFiles({ workspace, agentSessionIds }: RemovedSession): Promise<boolean> {
-    const { store, agent, log } = this.#surroundings;
+  async #removeFiles(removed: RemovedSession): Promise<boolean> {
+    const { workspace, agentKind, agentSessionIds } = removed;
+    const { store, agents, log } = this.#surroundings;
     try {
-      await agent.forget(agentSessionIds, workspace);
+      await agents.of(agentKind).forget(agentSessionIds, workspace);
       if (!(await this.removeWorkspace(workspace))) return false;
       await store.recordRemoved(workspace);
       return true;

@@ -1,9 +1,11 @@
 import { mkdir } from "node:fs/promises";
-import { TurnState } from "../../gen/breakglass/v1/event_pb.ts";
-import type { AgentRun, AgentTurn } from "../agent/agent.ts";
-import type { SessionRecord, TurnRecord } from "../store/store.ts";
+import { create } from "@bufbuild/protobuf";
+import { NoticeEventSchema, NoticeReason, TurnState } from "../../gen/breakglass/v1/event_pb.ts";
+import type { Agent, AgentRun, AgentTurn, EventKind } from "../agent/agent.ts";
+import type { SessionRecord, Store, TurnRecord } from "../store/store.ts";
 import { type Attachment, placeAttachments, takeBackAttachments } from "./attachments.ts";
 import type { EndCause } from "./end-causes.ts";
+import { recalledFor } from "./recollection.ts";
 import type { TurnLog } from "./turn-log.ts";
 
 /** How a turn gets its run: from the agent, once its session is ready, or it is the agent's own work. */
@@ -13,6 +15,8 @@ export type TurnBeginning = AskedBeginning | { readonly run: AgentRun };
 export interface AskedBeginning {
   readonly ready: Promise<unknown>;
   readonly attachments: readonly Attachment[];
+  /** The agent is to be told of the session's earlier turns. */
+  readonly recall: boolean;
 }
 
 /** A turn that waits to be run. */
@@ -20,24 +24,32 @@ export interface WaitingTurn {
   readonly turn: TurnRecord;
   readonly session: SessionRecord;
   readonly log: TurnLog;
+  readonly agent: Agent;
+  readonly store: Store;
   /** Aborts when the turn begins to end. */
   readonly ending: AbortSignal;
   end(cause: EndCause): unknown;
+  /** Puts an event on record before the agent's first. */
+  tell(kind: EventKind): void;
   /** Has the agent run it. */
   run(turn: AgentTurn): void;
 }
 
 /** Waits until the session is ready and has the agent run the turn, unless that ends meanwhile. */
 export async function beginRun(
-  { ready, attachments }: AskedBeginning,
-  { turn, session, log, ending, end, run }: WaitingTurn,
+  { ready, attachments, recall }: AskedBeginning,
+  waiting: WaitingTurn,
 ): Promise<void> {
+  const { turn, session, log, agent, ending, end, tell, run } = waiting;
   const { turnId, sessionKey } = turn;
-  const { workspace, agentSessionId } = session;
+  const { workspace, agentKind, agentSessionId } = session;
   await Promise.race([ready, onAbort(ending)]);
   if (ending.aborted) return;
+  // It was not when the turn was recorded, or the turn would have been refused.
+  if (isForgotten(session, agent)) return void end({ case: "forgotten", agentKind });
   // A mistake here (a file in its place, no permission) is for the agent to find and to explain.
-  await mkdir(workspace, { mode: 0o700 }).catch(() => {});
+  const made = await mkdir(workspace, { recursive: true, mode: 0o700 }).catch(() => {});
+  const hasHistory = session.turnCount > 1;
   let placed: Pick<AgentTurn, "images" | "files">;
   try {
     placed = await placeAttachments(workspace, turnId, attachments, ending);
@@ -46,11 +58,36 @@ export async function beginRun(
   }
   const wasQueued = log.state === TurnState.QUEUED;
   if (wasQueued && !ending.aborted) await log.begin();
+  const recalled = recall ? await recalledFor(waiting) : undefined;
   if (ending.aborted) return takeBackAttachments(workspace, turnId, attachments);
-  const { prompt, model, agent, permissionMode } = turn;
+  if (hasLostConversation(session, agent)) tell(lostNotice());
+  if (recalled !== undefined) tell(recalled.notice);
+  const { model, agent: definition, permissionMode } = turn;
   const ids = { turnId, sessionKey, agentSessionId };
   // At once, so that whoever ends the turn finds it.
-  run({ ...ids, workspace, prompt, ...placed, model, agent, permissionMode });
+  const isWorkspaceRestored = made !== undefined && hasHistory;
+  const found = { hasHistory, isWorkspaceRestored };
+  const prompt = `${recalled?.text ?? ""}${turn.prompt}`;
+  const asked = { prompt, ...placed, model, agent: definition, permissionMode };
+  run({ ...ids, ...found, workspace, ...asked });
+}
+
+/** Whether the agent cannot go on with the session, though it has had a turn. */
+function isForgotten({ sessionKey, changeCount }: SessionRecord, agent: Agent): boolean {
+  const canGoOn = agent.capabilities.resume || changeCount <= 1;
+  return !canGoOn && !agent.rememberedSessions().includes(sessionKey);
+}
+
+/** Whether the session has had a turn of which no conversation is known: it ended before its agent had given an id. */
+function hasLostConversation(session: SessionRecord, agent: Agent): boolean {
+  return agent.capabilities.resume && session.agentSessionId === "" && session.changeCount > 1;
+}
+
+function lostNotice(): EventKind {
+  const message =
+    "The session's agent had not told which conversation it held when it ended: it begins an empty one, and does not remember what came before";
+  const value = create(NoticeEventSchema, { reason: NoticeReason.CONVERSATION_RESET, message });
+  return { case: "notice", value };
 }
 
 function onAbort(signal: AbortSignal): Promise<void> {

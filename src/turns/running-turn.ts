@@ -1,11 +1,12 @@
 import {
+  type Agent,
   type AgentRun,
   type ApprovalAnswer,
   type EventKind,
   isTerminal,
   type TerminalKind,
 } from "../agent/agent.ts";
-import { Refusal } from "../errors.ts";
+import { Refusal, unsupportedByAgent } from "../errors.ts";
 import type { SessionRecord, TurnRecord } from "../store/store.ts";
 import { byDeadline } from "../stream/deadline.ts";
 import { awaitsProcesses, type EndCause, type Interrupter, terminalOf } from "./end-causes.ts";
@@ -14,6 +15,7 @@ import { RecentEvents } from "./recent-events.ts";
 import { beginRun, type TurnBeginning } from "./run-beginning.ts";
 import { silenceNotice } from "./silence.ts";
 import type { TextDeltas } from "./text-deltas.ts";
+import { tellAccepted, tellApproval, tellStarted } from "./told-turns.ts";
 import { TurnClocks } from "./turn-clocks.ts";
 import { type Steer, TurnInputs } from "./turn-inputs.ts";
 import { TurnLifecycle } from "./turn-lifecycle.ts";
@@ -41,6 +43,7 @@ export class RunningTurn implements LiveTurn {
 
   readonly #turn: TurnRecord;
   readonly #session: SessionRecord;
+  readonly #agent: Agent;
   readonly #limits: TurnLimits;
   readonly #surroundings: TurnSurroundings;
   readonly #clocks: TurnClocks;
@@ -64,11 +67,13 @@ export class RunningTurn implements LiveTurn {
     this.sessionKey = turn.sessionKey;
     this.#turn = turn;
     this.#session = session;
+    this.#agent = surroundings.agents.of(session.agentKind);
     this.#limits = limits;
     this.#surroundings = surroundings;
     this.#beginning = beginning;
     this.released = this.#released.promise;
-    const { recentEvents } = surroundings;
+    const { recentEvents, log } = surroundings;
+    tellAccepted(log, turn);
     const { agentSessionId } = session;
     this.log = new TurnLog(
       { ...turn, agentSessionId },
@@ -79,6 +84,7 @@ export class RunningTurn implements LiveTurn {
     this.#inputs = new TurnInputs({
       ...{ log: this.log, life: this.#life },
       heard: () => this.#clocks.heard(),
+      tell: (kind) => tellApproval(log, turn.turnId, kind),
       endFull: () => this.#endFull(),
     });
     const { approvals } = this.#inputs;
@@ -91,6 +97,13 @@ export class RunningTurn implements LiveTurn {
       silenceLasts: (lastedMs) => this.#tellSilence(lastedMs),
     });
     this.ended = this.#live().finally(recentEvents.add());
+  }
+
+  /** The sequences of the events that ask for approvals that wait, as far as they are on disk. */
+  get pendingApprovals(): number[] {
+    return this.#inputs.approvals.sequences.filter(
+      (sequence) => sequence > 0 && sequence <= this.log.lastSequence,
+    );
   }
 
   get textDeltas(): TextDeltas {
@@ -124,18 +137,25 @@ export class RunningTurn implements LiveTurn {
   /**
    * Hands the agent a further message. Resolves with the sequence of the event that records it, once that is on disk.
    *
-   * @throws Refusal TURN_ENDED; STORAGE where that is not on disk yet, and may be later; FENCED.
+   * @throws Refusal UNSUPPORTED_BY_AGENT; TURN_ENDED; STORAGE where that is not on disk yet, and may be later; FENCED.
    */
-  steer(steer: Steer): Promise<number> {
+  async steer(steer: Steer): Promise<number> {
+    if (!this.#agent.capabilities.steer) throw this.#unsupported("steer");
     return this.#inputs.steer(steer);
   }
 
   /**
    * Decides an approval that the agent waits for, and tells it once that is on disk.
    *
-   * @throws Refusal as `Approvals.decide`; STORAGE or FENCED where that is not on disk, and never will be.
+   * @throws Refusal as `Approvals.decide`; UNSUPPORTED_BY_AGENT; STORAGE or FENCED where that is not on disk, and never
+   * will be.
    */
-  resolveApproval(id: string, answer: ApprovalAnswer, principal: string): Promise<void> {
+  async resolveApproval(id: string, answer: ApprovalAnswer, principal: string): Promise<void> {
+    this.#inputs.approvals.check(id);
+    const isChanged = answer.allow && answer.inputJson !== undefined;
+    if (isChanged && !this.#agent.capabilities.changedInput) {
+      throw this.#unsupported("changed_input");
+    }
     return this.#inputs.resolve(id, answer, principal);
   }
 
@@ -158,14 +178,16 @@ export class RunningTurn implements LiveTurn {
     this.#beginning = undefined;
     const begin = (run: AgentRun) => {
       this.#life.begin(run);
+      tellStarted(this.#surroundings.log, this.#turn);
       this.#clocks.startAgent();
     };
     if ("run" in beginning) return begin(beginning.run);
-    const { agent } = this.#surroundings;
     await beginRun(beginning, {
       ...{ turn: this.#turn, session: this.#session, log: this.log, ending: this.#life.ending },
+      ...{ agent: this.#agent, store: this.#surroundings.store },
       end: (cause) => this.#life.end(cause),
-      run: (turn) => begin(agent.start(turn)),
+      tell: (kind) => this.#recorder.append(kind),
+      run: (turn) => begin(this.#agent.start(turn)),
     });
   }
 
@@ -232,6 +254,10 @@ export class RunningTurn implements LiveTurn {
     const { phase } = this.#life;
     if (phase.is !== "running" || !phase.run.waitsForModel) return;
     void this.#inputs.record(silenceNotice(lastedMs, this.#limits.idleTimeoutMs)).catch(() => {});
+  }
+
+  #unsupported(capability: Parameters<typeof unsupportedByAgent>[1]): Refusal {
+    return unsupportedByAgent(this.#session.agentKind, capability);
   }
 
   #tellDefect(error: unknown): void {

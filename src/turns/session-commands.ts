@@ -10,7 +10,7 @@ import type { TurnSurroundings } from "./turn-surroundings.ts";
 import type { UnendedTurns } from "./unended-turns.ts";
 
 interface SessionCommandSurroundings
-  extends Pick<TurnSurroundings, "store" | "agent">,
+  extends Pick<TurnSurroundings, "store" | "agents">,
     StartPolicy {
   readonly unended: UnendedTurns;
   readonly sessions: ActiveSessions;

@@ -1,5 +1,5 @@
 import { Refusal } from "../errors.ts";
-import type { TurnRecord } from "../store/store.ts";
+import type { TurnRecord, TurnView } from "../store/store.ts";
 import { KeyedQueue } from "../stream/keyed-queue.ts";
 import { isLive } from "../turn-state.ts";
 import { refusalOfLateAnswer, turnEnded } from "./approvals.ts";
@@ -66,9 +66,9 @@ export class TurnCommands {
   /** As `Turns.resolveApproval`. */
   async resolveApproval(resolution: ApprovalResolution, principal: string): Promise<TurnRecord> {
     const { turnId, approvalId, answer } = resolution;
-    const { store, selfApproval } = this.#surroundings;
+    const { store } = this.#surroundings;
     const { record, live } = await this.findToRead(turnId, principal);
-    if (selfApproval === "forbidden" && record.principal === principal) {
+    if (!this.mayResolve(record, principal)) {
       const message = "who runs a turn does not answer for it here: ask an approver";
       throw new Refusal("SELF_APPROVAL_FORBIDDEN", message);
     }
@@ -80,6 +80,16 @@ export class TurnCommands {
   /** As `Turns.getTurn`. */
   getTurn(turnId: string, principal: string): Promise<TurnRecord> {
     return this.#surroundings.store.getTurn(turnId, principal, this.#isApprover(principal));
+  }
+
+  /** What somebody may see. */
+  viewOf(principal: string): TurnView {
+    return { principal, asApprover: this.#isApprover(principal) }; // 1.
+  }
+
+  /** Whether somebody who may see a turn may answer what it asks for. */
+  mayResolve(turn: Pick<TurnRecord, "principal">, principal: string): boolean {
+    return this.#surroundings.selfApproval === "allowed" || turn.principal !== principal;
   }
 
   /** A turn to be read, as `#find`. */

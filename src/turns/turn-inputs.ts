@@ -22,6 +22,8 @@ interface InputTurn {
   readonly life: TurnLifecycle;
   /** The agent gets its time anew. */
   heard(): void;
+  /** An approval is asked for, or decided. */
+  tell(kind: EventKind): void;
   /** Its log is larger than it may be. */
   endFull(): void;
 }
@@ -34,12 +36,16 @@ interface InputTurn {
  *    not there yet learns by the same request what became of it.
  */
 export class TurnInputs {
-  readonly approvals = new Approvals((approvalId) => this.#expire(approvalId));
+  readonly approvals: Approvals;
   readonly #turn: InputTurn;
   #recorder: TurnRecorder | undefined;
 
   constructor(turn: InputTurn) {
     this.#turn = turn;
+    this.approvals = new Approvals(
+      (approvalId) => this.#expire(approvalId),
+      (kind) => turn.tell(kind),
+    );
   }
 
   /** Has them go on record there. To be called once, before anything comes. */

@@ -8,6 +8,7 @@ import { type Listener, Listeners, type LiveLog, type StopListening } from "./li
 import { type AppendedWith, batchOf, type LogBatch, rewritten } from "./log-batch.ts";
 import type { RecentEvents } from "./recent-events.ts";
 import { retryStorage } from "./retry-storage.ts";
+import { tellEnded } from "./told-turns.ts";
 
 /** Where a turn stands when its log is taken up. */
 export interface LogStart extends TurnIds {
@@ -17,6 +18,8 @@ export interface LogStart extends TurnIds {
   readonly lastSequence: number;
   /** Sequences up to here were given, and their events are lost. Undefined: none. */
   readonly lostUpTo?: number;
+  /** When the turn was recorded. Undefined: unknown. */
+  readonly createTime?: number;
   /** The agent's conversation that the session has on record. Undefined: unknown. */
   readonly agentSessionId?: string;
 }
@@ -36,6 +39,7 @@ export class TurnLog implements LiveLog {
   readonly #ids: TurnIds;
   readonly #store: Store;
   readonly #log: Log;
+  readonly #createTime: number | undefined;
   readonly #recent: RecentEvents | undefined;
   readonly #failed: (error: Error) => void;
   readonly #listeners = new Listeners();
@@ -58,20 +62,22 @@ export class TurnLog implements LiveLog {
    * @param failed - Told each time that the store does not take something.
    */
   constructor(
-    { turnId, sessionId, epoch, state, lastSequence, lostUpTo = 0, agentSessionId }: LogStart,
+    start: LogStart,
     { store, log }: { readonly store: Store; readonly log: Log },
     recent?: RecentEvents,
     failed: (error: Error) => void = () => {},
   ) {
+    const { turnId, sessionId, state, lastSequence, lostUpTo = 0 } = start;
     this.#ids = { turnId, sessionId };
-    this.epoch = epoch;
+    this.epoch = start.epoch;
     this.#store = store;
     this.#log = log;
+    this.#createTime = start.createTime;
     this.#recent = recent;
     this.#failed = failed;
     this.#state = state;
     this.#lastSequence = lastSequence;
-    this.#agentSessionId = agentSessionId;
+    this.#agentSessionId = start.agentSessionId;
     this.#nextSequence = Math.max(lastSequence, lostUpTo) + 1;
     this.#nextState = state;
   }
@@ -207,6 +213,7 @@ export class TurnLog implements LiveLog {
     this.#recent?.push(firstSequence, events);
     this.#lastSequence = firstSequence + events.length - 1; // 2.
     this.#state = state;
+    if (record.end !== undefined) tellEnded(this.#log, this.#ids, record.end, this.#createTime);
     // Whoever has not taken them wants them soon; nobody else does.
     if (this.#listeners.call()) this.#recent?.clear();
   }

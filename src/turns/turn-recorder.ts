@@ -1,8 +1,8 @@
 import type { AgentRun, EventKind, TerminalKind } from "../agent/agent.ts";
+import { boundEvent } from "../agent/bounded-event.ts";
 import { Refusal } from "../errors.ts";
 import type { SessionRecord, SteerRequest } from "../store/store.ts";
 import type { Approvals } from "./approvals.ts";
-import { boundEvent } from "./bounded-event.ts";
 import { byteLength, decodeEvent } from "./encoded-event.ts";
 import type { AppendedWith } from "./log-batch.ts";
 import { OwnConversations } from "./own-conversations.ts";
@@ -35,7 +35,7 @@ export class TurnRecorder {
     approvals: Approvals,
     session: SessionRecord,
     limits: TurnLimits,
-    surroundings: Pick<TurnSurroundings, "store" | "agent" | "log">,
+    surroundings: Pick<TurnSurroundings, "store" | "agents" | "log">,
   ) {
     this.#log = log;
     this.#approvals = approvals;
@@ -146,7 +146,8 @@ export class TurnRecorder {
     const durable: EventKind[] = [];
     for (const each of batch) {
       const kind = this.#askable(each, run);
-      const isDurable = kind.case !== "textDelta" && this.#approvals.note(kind, expireMs);
+      const sequence = afterSequence + durable.length + 1;
+      const isDurable = kind.case !== "textDelta" && this.#approvals.note(kind, expireMs, sequence);
       if (isDurable) durable.push(kind);
       this.textDeltas.take(kind, afterSequence + durable.length);
     }

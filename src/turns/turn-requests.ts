@@ -7,6 +7,8 @@ export interface RunRequest {
   /** Empty: a new session. */
   readonly sessionId: string;
   readonly prompt: string;
+  /** The kind of agent. Empty: the session's, or the server's default. */
+  readonly agentKind: string;
   /** Empty: the session's. */
   readonly model: string;
   /** Empty: the session's. */
@@ -18,6 +20,8 @@ export interface RunRequest {
   /** Unspecified: the server's. */
   readonly permissionMode: PermissionMode;
   readonly attachments: readonly Attachment[];
+  /** The agent is to be told of the session's earlier turns. */
+  readonly recall: boolean;
 }
 
 /** A message for a running turn; validated. */

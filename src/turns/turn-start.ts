@@ -2,8 +2,10 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { PermissionMode, TurnOrigin } from "../../gen/breakglass/v1/turn_pb.ts";
 import type { Agent, OwnWork, SpareReservation } from "../agent/agent.ts";
+import type { Agents } from "../agent/agents.ts";
 import { Refusal } from "../errors.ts";
 import type { SessionRecord, StartedTurn, TurnRecord, TurnStart } from "../store/store.ts";
+import { kindOf, stancesOf } from "./agent-stances.ts";
 import { attachmentRecords, attachmentsDigest } from "./attachments.ts";
 import { newId, newTurnId } from "./identifiers.ts";
 import type { RunRequest } from "./turn-requests.ts";
@@ -11,8 +13,6 @@ import type { UnendedTurn, UnendedTurns } from "./unended-turns.ts";
 
 /** What turns begin with where their request does not say. */
 export interface StartPolicy {
-  /** The agent definition and the model of sessions that name none. */
-  readonly defaults: { readonly agent: string; readonly model: string };
   /** The turns that a session may have on record. */
   readonly maxSessionTurns: number;
   /** Where new sessions get their workspaces. */
@@ -23,36 +23,48 @@ export interface StartPolicy {
 
 type Refused = TurnStart["refusal"];
 
+/** What a caller's turn begins with beside its request. */
+interface Beginnings extends Pick<TurnStart, "agents" | "refusal"> {
+  /** Of a session that it may open. */
+  readonly newSession: Omit<TurnStart["newSession"], "sessionId">;
+  /** Of its attachments. */
+  readonly digest: string;
+}
+
 /**
  * Starts a caller's turn, or finds the one that the same request started before. It is on record before anything is done for
  * it.
  *
  * @param begin - Begins one that is new.
- * @throws Refusal as `Store.createTurn`; BYPASS_FORBIDDEN.
+ * @throws Refusal as `Store.createTurn` and `stancesOf`; BYPASS_FORBIDDEN.
  */
 export async function startTurn(
   request: RunRequest,
   principal: string,
-  options: StartPolicy & { readonly agent: Agent },
+  options: StartPolicy & { readonly agents: Agents },
   unended: UnendedTurns,
   begin: (started: StartedTurn) => UnendedTurn,
 ): Promise<TurnRecord> {
-  const { agent, defaults, permissionMode } = options;
+  const stances = stancesOf(request, options.agents);
   const digest = await attachmentsDigest(request.attachments);
-  const spare = agent.reserve(
-    request.agent || defaults.agent,
-    request.model || defaults.model,
-    modeOf(request.permissionMode, permissionMode),
-  );
+  const agentKind = kindOf(request, options.agents);
+  const opener = options.agents.of(agentKind);
+  const agent = request.agent || opener.defaults.agent;
+  const model = request.model || opener.defaults.model;
+  const mode = modeOf(request.permissionMode, options.permissionMode);
+  const spare = opener.reserve(agent, model, mode);
   let session: SessionRecord | undefined;
   try {
-    const start = callerStart(request, principal, options, spare, digest, unended.refusal());
+    const newSession = { agentKind, agent, model, ...placeOf(spare, opener, options.sessionsDir) };
+    const refusal = unended.refusal();
+    const beginnings = { newSession, digest, agents: stances, ...(refusal && { refusal }) };
+    const start = callerStart(request, principal, mode, options.maxSessionTurns, beginnings);
     const started = await unended.create(start, begin);
     session = started.session;
     return started.turn;
   } finally {
     // A session that was opened in its place keeps it for its first turn.
-    if (session?.agentSessionId !== spare?.agentSessionId) spare?.release();
+    if (session?.workspace !== spare?.workspace) spare?.release();
   }
 }
 
@@ -63,23 +75,26 @@ export async function makeWorkspace(sessionsDir: string): Promise<string> {
   return workspace;
 }
 
-/**
- * A caller's turn, to be recorded.
- *
- * @param spare - The place of a session that it may open. Undefined: one of its own.
- * @param digest - Of its attachments.
- * @param refusal - Why it cannot begin now.
- * @throws Refusal BYPASS_FORBIDDEN.
- */
+/** Where a session works that is to be opened, and in which conversation: a spare's, or one of its own. */
+function placeOf(
+  spare: SpareReservation | undefined,
+  opener: Agent,
+  sessionsDir: string,
+): Pick<SessionRecord, "workspace" | "agentSessionId"> {
+  if (spare !== undefined)
+    return { workspace: spare.workspace, agentSessionId: spare.agentSessionId };
+  return { workspace: join(sessionsDir, newId()), agentSessionId: opener.chooseConversation() };
+}
+
+/** A caller's turn, to be recorded. */
 function callerStart(
   request: RunRequest,
   principal: string,
-  { defaults, sessionsDir, maxSessionTurns, permissionMode }: StartPolicy,
-  spare: SpareReservation | undefined,
-  digest: string,
-  refusal: Refused,
+  permissionMode: PermissionMode,
+  maxSessionTurns: number,
+  { newSession, digest, ...more }: Beginnings,
 ): TurnStart {
-  const { sessionId, prompt, model, agent, requestId, attachments } = request;
+  const { sessionId, prompt, model, agent, agentKind, requestId, attachments } = request;
   return {
     turnId: newTurnId(),
     origin: TurnOrigin.CALLER,
@@ -88,22 +103,17 @@ function callerStart(
     prompt,
     model,
     agent,
+    sentAgentKind: agentKind,
     sentSessionId: sessionId,
-    permissionMode: modeOf(request.permissionMode, permissionMode),
+    permissionMode,
     sentPermissionMode: request.permissionMode,
     attachments: attachmentRecords(attachments),
     attachmentsDigest: digest,
     requestId,
     time: Date.now(),
     maxSessionTurns,
-    newSession: {
-      sessionId: sessionId || newId(),
-      agent: agent || defaults.agent,
-      model: model || defaults.model,
-      workspace: spare?.workspace ?? join(sessionsDir, newId()),
-      agentSessionId: spare?.agentSessionId ?? newId(),
-    },
-    ...(refusal === undefined ? {} : { refusal }),
+    newSession: { sessionId: sessionId || newId(), ...newSession },
+    ...more,
   };
 }
 
@@ -111,10 +121,16 @@ function callerStart(
 export function ownStart(turnId: string, work: OwnWork, refusal: Refused): TurnStart {
   const { sessionKey: sessionId, causeTurnId, model, agent, permissionMode } = work;
   // None of it is looked at: the session exists.
-  const newSession = { sessionId, agent, model, workspace: "", agentSessionId: "" };
+  const newSession = { sessionId, agentKind: "", agent, model, workspace: "", agentSessionId: "" };
   return {
     ...{ turnId, origin: TurnOrigin.AGENT, causeTurnId, principal: "", prompt: "", model, agent },
-    ...{ sentSessionId: sessionId, permissionMode, sentPermissionMode: permissionMode },
+    ...{
+      sentAgentKind: "",
+      agents: [],
+      sentSessionId: sessionId,
+      permissionMode,
+      sentPermissionMode: permissionMode,
+    },
     ...{ attachments: [], attachmentsDigest: "", requestId: "", time: Date.now() },
     ...{ maxSessionTurns: Number.MAX_SAFE_INTEGER, newSession },
     ...(refusal === undefined ? {} : { refusal }),

@@ -1,4 +1,4 @@
-import type { Agent } from "../agent/agent.ts";
+import type { Agents } from "../agent/agents.ts";
 import type { Log } from "../log.ts";
 import type { Store } from "../store/store.ts";
 import type { RecentEventsBudget } from "./recent-events.ts";
@@ -22,7 +22,7 @@ export interface TurnLimits {
 /** What a turn is run with. */
 export interface TurnSurroundings {
   readonly store: Store;
-  readonly agent: Agent;
+  readonly agents: Agents;
   readonly log: Log;
   /** What its newest events share the memory with. */
   readonly recentEvents: RecentEventsBudget;

@@ -1,7 +1,15 @@
-import type { Page, SessionPlace, SessionRecord, TurnRecord } from "../store/store.ts";
+import type {
+  ListedSession,
+  Page,
+  SessionPlace,
+  TurnFilter,
+  TurnPlace,
+  TurnRecord,
+} from "../store/store.ts";
 import { ActiveSessions } from "./active-sessions.ts";
 import { commandServer } from "./command-server.ts";
 import { LeaseKeeper } from "./lease-keeper.ts";
+import { type ApprovalPlace, listPendingApprovals } from "./pending-approvals.ts";
 import { type OpenedReader, Readers } from "./readers.ts";
 import { RecentEventsBudget } from "./recent-events.ts";
 import { takeOver, takeOverTurns } from "./recovery.ts";
@@ -51,7 +59,7 @@ export class Turns {
 
   constructor(options: TurnsOptions) {
     this.#options = options;
-    const { store, agent, log, maxConcurrentTurns } = options;
+    const { store, agents, log, maxConcurrentTurns } = options;
     const unended = new UnendedTurns(store, maxConcurrentTurns);
     this.#unended = unended;
     this.serving = new Serving(store, this.#closing.signal);
@@ -67,11 +75,11 @@ export class Turns {
     this.#lease = new LeaseKeeper(store, log, {
       stopAll(why) {
         unended.fail(why);
-        void agent.closeIdle();
+        void agents.closeIdle();
       },
       takeOver: (owner) => takeOverTurns(owner, { store, log, unended }),
     });
-    agent.onOwnWork((work) => this.#sessions.of(work.sessionKey).beginOwnWork(work));
+    agents.onOwnWork((work) => this.#sessions.of(work.sessionKey).beginOwnWork(work));
   }
 
   /** How many readers there are now. */
@@ -87,7 +95,8 @@ export class Turns {
   /**
    * Starts a turn, or finds the one that the same request started before. It runs on its session's home.
    *
-   * @throws Refusal as `Store.createTurn`, SESSION_ELSEWHERE only where the home cannot be reached; BYPASS_FORBIDDEN.
+   * @throws Refusal as `Store.createTurn`, SESSION_ELSEWHERE only where the home cannot be reached; BYPASS_FORBIDDEN;
+   * INVALID_ARGUMENT of what the agent does not take.
    */
   run(request: RunRequest, principal: string): Promise<TurnRecord> {
     return this.#sessionCommands.run(request, principal);
@@ -181,11 +190,32 @@ export class Turns {
     principal: string,
     pageSize: number,
     after: number | undefined,
+    filter: TurnFilter,
   ): Promise<Page<TurnRecord, number>> {
-    return this.#options.store.listTurns(sessionId, principal, pageSize, after);
+    return this.#options.store.listTurns(sessionId, principal, pageSize, after, filter);
   }
 
-  getSession(sessionId: string, principal: string): Promise<SessionRecord> {
+  /** All turns that a principal may see, newest first. */
+  listAllTurns(
+    principal: string,
+    pageSize: number,
+    after: TurnPlace | undefined,
+    filter: TurnFilter,
+  ): Promise<Page<TurnRecord, TurnPlace>> {
+    const view = this.#commands.viewOf(principal);
+    return this.#options.store.listAllTurns(view, filter, pageSize, after);
+  }
+
+  /** What waits for an approval in the turns that a principal may see, and whether they may answer it. */
+  async listApprovals(principal: string, pageSize: number, from: ApprovalPlace | undefined) {
+    const view = this.#commands.viewOf(principal);
+    const surroundings = { store: this.#options.store, unended: this.#unended };
+    const { items, next } = await listPendingApprovals(surroundings, view, pageSize, from);
+    const mayResolve = (turn: TurnRecord) => this.#commands.mayResolve(turn, principal);
+    return { items: items.map((item) => ({ ...item, mayResolve: mayResolve(item.turn) })), next };
+  }
+
+  getSession(sessionId: string, principal: string): Promise<ListedSession> {
     return this.#options.store.getSession(sessionId, principal);
   }
 
@@ -193,7 +223,7 @@ export class Turns {
     principal: string,
     pageSize: number,
     after: SessionPlace | undefined,
-  ): Promise<Page<SessionRecord, SessionPlace>> {
+  ): Promise<Page<ListedSession, SessionPlace>> {
     return this.#options.store.listSessions(principal, pageSize, after);
   }
 
@@ -216,9 +246,9 @@ export class Turns {
    * @throws Refusal STORAGE where the store cannot even be read.
    */
   async recover(): Promise<void> {
-    const { store, agent, sessionsDir, retentionMs, log } = this.#options;
+    const { store, agents, sessionsDir, retentionMs, log } = this.#options;
     const [unended, sessions, removals] = [this.#unended, this.#sessions, this.#removals];
-    const left = await takeOver({ store, agent, log, unended, sessions, removals });
+    const left = await takeOver({ store, agents, log, unended, sessions, removals });
     this.#leftProcessesGone = left.processesGone;
     this.#lease.start();
     // Not before: what is asked of a session waits for what was left in it.
@@ -227,7 +257,7 @@ export class Turns {
     void removals.recover();
     void retain(store, retentionMs, removals, log, this.#closing.signal);
     await left.tried;
-    agent.prepare(() => makeWorkspace(sessionsDir));
+    agents.prepare(() => makeWorkspace(sessionsDir));
   }
 
   /**
@@ -236,16 +266,16 @@ export class Turns {
    */
   async drain(graceMs: number): Promise<void> {
     this.#closing.abort();
-    const { agent } = this.#options;
-    void agent.closeIdle();
+    const { agents } = this.#options;
+    void agents.closeIdle();
     await this.#unended.drain(graceMs);
     for (const stop of this.#stopServing) stop();
-    await Promise.all([this.#sessions.vacated(), this.#leftProcessesGone, agent.closeIdle()]);
+    await Promise.all([this.#sessions.vacated(), this.#leftProcessesGone, agents.closeIdle()]);
     this.#lease.stop();
   }
 
   /** Kills all agents without waiting; the next start records how their turns ended. */
   killNow(): void {
-    this.#options.agent.killNow();
+    this.#options.agents.killNow();
   }
 }

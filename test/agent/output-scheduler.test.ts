@@ -73,10 +73,10 @@ describe("long lines", () => {
 describe("who prints much", () => {
   it("is not held up where nobody prints little", () => {
     const { scheduler, first, second } = readers(2);
-    scheduler.looked(first, 15, false);
+    scheduler.looked(first, 4, false);
     for (let n = 0; n < 100; n++) {
       expect(scheduler.looked(first, 10, false)).toBe(true);
-      expect(scheduler.looked(second, 15, false)).toBe(true);
+      expect(scheduler.looked(second, 4, false)).toBe(true);
     }
     expect(scheduler.sliceMs(first)).toBe(10);
   });
@@ -84,8 +84,8 @@ describe("who prints much", () => {
   it("beside somebody who prints little has a tenth of the thread, all who do together", () => {
     const { scheduler, first, second, third, order } = readers(3);
     scheduler.looked(third, 0.1, false);
-    scheduler.looked(first, 15, false);
-    scheduler.looked(second, 15, false);
+    scheduler.looked(first, 4, false);
+    scheduler.looked(second, 4, false);
     let costMs = 0;
     for (const start = performance.now(); performance.now() - start < 5000; ) {
       expect(scheduler.looked(third, 0.01, false)).toBe(true);
@@ -105,9 +105,9 @@ describe("who prints much", () => {
   it("loses its turn where it prints nothing in it", () => {
     const { scheduler, first, second, third, order } = readers(3);
     scheduler.looked(third, 0.1, false);
-    expect(scheduler.looked(first, 15, false)).toBe(false);
-    expect(scheduler.looked(second, 15, false)).toBe(false);
-    vi.advanceTimersByTime(135);
+    expect(scheduler.looked(first, 4, false)).toBe(false);
+    expect(scheduler.looked(second, 4, false)).toBe(false);
+    vi.advanceTimersByTime(36);
     expect(order).toEqual([0]);
     vi.advanceTimersByTime(51);
     expect(order).toEqual([0, 1]);
@@ -116,17 +116,17 @@ describe("who prints much", () => {
   it("keeps its place where it is asked about again", () => {
     const { scheduler, first, second, third, order } = readers(3);
     scheduler.looked(third, 0.1, false);
-    scheduler.looked(first, 15, false);
-    scheduler.looked(second, 15, false);
+    scheduler.looked(first, 4, false);
+    scheduler.looked(second, 4, false);
     expect(scheduler.looked(first, 0, false)).toBe(false);
-    vi.advanceTimersByTime(135);
+    vi.advanceTimersByTime(36);
     expect(order).toEqual([0]);
   });
 
   it("prints little again once it has printed little for a while", () => {
     const { scheduler, first, second } = readers(2);
     scheduler.looked(second, 0.1, false);
-    expect(scheduler.looked(first, 15, false)).toBe(false);
+    expect(scheduler.looked(first, 4, false)).toBe(false);
     vi.advanceTimersByTime(800);
     scheduler.looked(second, 0.1, false);
     expect(scheduler.looked(first, 0.5, false)).toBe(true);

@@ -1,20 +1,18 @@
 import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
-import { dirname, join } from "node:path";
 import { say } from "../../src/drill/script.ts";
+import { INSTALLED_CLIS } from "../support/installed-clis.ts";
 import type { Figure } from "./figure.ts";
 import { startLiveService } from "./live-service.ts";
 import { heldMegabytes } from "./memory.ts";
 
 const PROCESSES = 4;
 const SCRIPT = [{ when: "hello", steps: [say("Hello.")] }];
-const VERSIONS = { "2.1.330": "@anthropic-ai/claude-code", "2.1.197": "claude-code-197" };
 
 /** What an idle warm process of the CLI holds, of each version that is tested: its own part of what it maps, and all of it. */
 export async function measureIdleMemory(): Promise<Figure[]> {
   const figures: Figure[] = [];
-  for (const [version, name] of Object.entries(VERSIONS)) {
-    const settings = { BREAKGLASS_AGENT_COMMAND: commandOf(name) };
+  for (const { version, command } of INSTALLED_CLIS) {
+    const settings = { BREAKGLASS_AGENT_COMMAND: command };
     await using live = await startLiveService(SCRIPT, settings);
     for (let n = 0; n < PROCESSES; n++) await live.run({ prompt: "hello" });
     await live.quiet();
@@ -26,11 +24,6 @@ export async function measureIdleMemory(): Promise<Figure[]> {
     figures.push({ figure: `idle process of ${version}, PSS of RSS`, value, unit: "MB", limit });
   }
   return figures;
-}
-
-function commandOf(name: string): string {
-  const manifest = createRequire(import.meta.url).resolve(`${name}/package.json`);
-  return join(dirname(manifest), "bin", "claude.exe");
 }
 
 /** Memory with what is shared divided among those who share it. */

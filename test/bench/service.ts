@@ -43,17 +43,20 @@ export async function startService(
   return { pid, url, environment, kill, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }
 
-/** What `npm start` gives to `node`. */
+/** What `npm start` gives to `node`, by the wrapper that it runs. */
 export async function startCommand(): Promise<StartCommand> {
-  const manifest = JSON.parse(await readFile(join(repository, "package.json"), "utf8"));
-  const command = /^exec env ((?:\w+=\S+ )+)node (.+)$/.exec(manifest.scripts.start);
-  if (command === null) throw new Error("npm start is no longer a node command");
-  const [, variables = "", args = ""] = command;
+  const wrapper = await readFile(join(repository, "breakglass"), "utf8");
+  const command = /^exec env ((?:\w+=\S+ )+)"\$node" (.+) "\$here\/(.+)" "\$@"$/m.exec(wrapper);
+  if (command === null) throw new Error("./breakglass runs node no longer");
+  const [, variables = "", options = "", program = ""] = command;
   const environment = variables
     .trim()
     .split(" ")
     .map((variable) => variable.split("="));
-  return { environment: Object.fromEntries(environment), arguments: args.split(" ") };
+  return {
+    environment: Object.fromEntries(environment),
+    arguments: [...options.split(" "), program, "serve"],
+  };
 }
 
 /** How the service is started. */

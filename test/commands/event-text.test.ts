@@ -1,5 +1,5 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
-import { durationFromMs, timestampFromMs } from "@bufbuild/protobuf/wkt";
+import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import { describe, expect, it } from "vitest";
 import {
   ApprovalDecision,
@@ -8,12 +8,11 @@ import {
   TurnEventSchema,
 } from "../../gen/breakglass/v1/event_pb.ts";
 import { eventText } from "../../src/commands/event-text.ts";
-import { print } from "../../src/commands/terminal-text.ts";
 
 type Kind = NonNullable<MessageInitShape<typeof TurnEventSchema>["kind"]>;
 
 function shown(kind: Kind): string {
-  return eventText(create(TurnEventSchema, { kind }), (_style, text) => text);
+  return eventText(create(TurnEventSchema, { kind }), { style: (_style, text) => text });
 }
 
 describe("eventText", () => {
@@ -104,43 +103,43 @@ describe("eventText", () => {
     expect(shown({ case: "steer", value })).toBe("« alice: not the\n  database\\u{1b}[2J »\n");
   });
 
-  it("shows what waits for an approval, all of its input as the agent wrote it, and what answers it", () => {
-    const inputJson = `{"command": "rm -rf /var/lib/${"x".repeat(300)}", "n": 1e400, "e": "\u202e"}`;
-    const event = create(TurnEventSchema, {
-      turnId: "T",
-      sequence: 7,
-      createTime: timestampFromMs(Date.UTC(2026, 0, 2, 3, 4, 5)),
-      kind: {
-        case: "approvalRequest",
-        value: {
-          approvalId: "A",
-          name: "Bash",
-          inputJson,
-          description: "Make\nroom",
-          expireTime: timestampFromMs(Date.UTC(2026, 0, 2, 3, 14, 5)),
-        },
-      },
-    });
-    expect(eventText(event, (_style, text) => text, print` --url http://x:1`)).toBe(
-      [
-        "? Bash waits for an approval: Make room",
-        `  | ${inputJson.replace("\u202e", "\\u{202e}")}`,
-        "  ! It has characters that do not show, or look like a space: here as \\u{NUMBER}.",
-        "  Will be denied at 2026-01-02T03:14:05Z, 600 s after it was asked. Answer with one of:",
-        "  breakglass approve --url http://x:1 T A",
-        "  breakglass deny --url http://x:1 T A --message TEXT",
-        "",
-      ].join("\n"),
+  it("shows what was asked without how to answer it: that may have been done since", () => {
+    const value = {
+      approvalId: "A",
+      name: "Bash",
+      inputJson: '{"command": "ls"}',
+      description: "Look",
+    };
+    expect(shown({ case: "approvalRequest", value })).toBe(
+      '? Bash asked for an approval: Look\n  | {"command": "ls"}\n',
     );
   });
 
-  it("never shows a part of an input that is to be approved", () => {
-    const inputJson = JSON.stringify({ command: `ls${" ".repeat(9000)}; rm -rf /` });
-    const text = shown({ case: "approvalRequest", value: { name: "Bash", inputJson } });
-    expect(text).not.toContain("ls");
-    expect(text).toContain(`the input has ${inputJson.length} characters; breakglass attach`);
-    const value = { name: "Write", truncated: true, totalBytes: 9_000_000n };
-    expect(shown({ case: "approvalRequest", value })).toContain("has 9000000 bytes");
+  it("cuts no notice: what to do stands at its end", () => {
+    const message = `${"The API does not answer. ".repeat(20)}Set ANTHROPIC_BASE_URL.`;
+    const value = { reason: NoticeReason.API_ERROR, message };
+    expect(shown({ case: "notice", value })).toBe(`! API_ERROR ${message}\n`);
+  });
+
+  it("shows inputs and outputs whole where that is asked for", () => {
+    const full = (kind: Kind) =>
+      eventText(create(TurnEventSchema, { kind }), { style: (_style, text) => text, full: true });
+    const lines = Array.from({ length: 30 }, (_, n) => `${n} ${"x".repeat(300)}`);
+    const command = `cat <<'E'\n${lines.join("\n")}\nE`;
+    const inputJson = JSON.stringify({ command, description: "Print" });
+    const shownTool = full({ case: "tool", value: { name: "Bash", inputJson } });
+    expect(shownTool).toBe(`> Bash ${command.replaceAll("\n", "\n  | ")}\n`);
+    const content = lines.join("\n");
+    expect(full({ case: "toolResult", value: { content } })).toBe(
+      lines.map((line) => `  | ${line}\n`).join(""),
+    );
+    const edit = JSON.stringify({ file_path: "/etc/x", old_string: "a\nb" });
+    expect(full({ case: "tool", value: { name: "Edit", inputJson: edit } })).toBe(
+      '> Edit {\n  |   "file_path": "/etc/x",\n  |   "old_string": "a\\nb"\n  | }\n',
+    );
+    // 1e400 is no number to JavaScript.
+    const odd = '{"n": 1e400}';
+    expect(full({ case: "tool", value: { name: "X", inputJson: odd } })).toBe(`> X ${odd}\n`);
   });
 
   it.each([

@@ -19,6 +19,9 @@ export interface RunningCommand {
   printed(stream: "stdout" | "stderr", text: string): Promise<void>;
 }
 
+/** What commands that are printed begin with: as the wrapper says that it was called. */
+const CALLED = { BREAKGLASS_COMMAND: "breakglass" };
+
 /** Starts the command line in a process of its own, in an environment that holds what is given, and the compile cache. */
 export function startCommand(
   args: readonly string[],
@@ -28,7 +31,7 @@ export function startCommand(
   }: { environment?: Record<string, string>; stdin?: string | Uint8Array } = {},
 ): RunningCommand {
   const child = spawn(process.execPath, [PROGRAM, ...args], {
-    env: { ...COMPILE_CACHE, ...environment },
+    env: { ...COMPILE_CACHE, ...CALLED, ...environment },
     stdio: "pipe",
   });
   child.stdin.on("error", () => {});
@@ -65,7 +68,7 @@ const MANY = fileURLToPath(new URL("many-commands.ts", import.meta.url));
 /** Runs commands to their ends, one after the other, in one process. */
 export async function runCommands(commands: readonly (readonly string[])[]): Promise<Ended[]> {
   const child = spawn(process.execPath, [MANY, JSON.stringify(commands)], {
-    env: { ...COMPILE_CACHE, BUNDLED_PROGRAM: PROGRAM },
+    env: { ...COMPILE_CACHE, ...CALLED, BUNDLED_PROGRAM: PROGRAM },
   });
   const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr)]);
   if (stdout === "") throw new Error(`the commands did not end: ${stderr}`);

@@ -42,7 +42,7 @@ describe("run", () => {
       .map((line) => JSON.parse(line));
     const ids = { turnId: TURN_ID, sessionId: SESSION_ID };
     expect(events).toEqual([
-      { ...ids, checkpoint: { state: "TURN_STATE_RUNNING" } },
+      { ...ids, checkpoint: { state: "TURN_STATE_RUNNING", caughtUp: true } },
       { ...ids, sequence: 1, text: { text: "I look\u001b[2J." } },
       { ...ids, sequence: 2, result: { result: "done" } },
     ]);
@@ -125,7 +125,7 @@ describe("run", () => {
     expect(ended).toEqual({
       status: 3,
       stdout: "",
-      stderr: `breakglass: ${service.url}: INVALID_ARGUMENT INVALID_ARGUMENT: bad \\u{1b}[2Jrequest\n  session_id: is no UUID\n`,
+      stderr: `breakglass: ${service.url}: INVALID_ARGUMENT INVALID_ARGUMENT: bad \\u{1b}[2Jrequest\n  --session: is no UUID\n`,
     });
   });
 

@@ -17,13 +17,17 @@ describe("serve", () => {
   it.each(["SIGTERM", "SIGINT"] as const)(
     "tells its address in one line, serves, and exits 0 on %s",
     async (signal) => {
-      const environment = { BREAKGLASS_LISTEN: "127.0.0.1:0", BREAKGLASS_DATA_DIR: dataDir };
+      const environment = {
+        BREAKGLASS_LISTEN: "127.0.0.1:0",
+        BREAKGLASS_DATA_DIR: dataDir,
+        BREAKGLASS_AGENT_COMMAND: "/nowhere/agent",
+      };
       const server = startCommand(["serve"], { environment });
       const url = SERVES.exec(await firstLine(server))?.[1] ?? "";
       const list = await runCommand(["sessions", "--url", url]);
       server.process.kill(signal);
       const { status, stdout } = await server.ended;
-      expect(list).toEqual({ status: 0, stdout: "", stderr: "" });
+      expect(list).toEqual({ status: 0, stdout: "", stderr: "No sessions.\n" });
       expect(status).toBe(0);
       expect(stdout).toMatch(SERVES);
     },

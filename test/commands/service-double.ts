@@ -42,7 +42,7 @@ export function response(
   return { event: { turnId: TURN_ID, sessionId: SESSION_ID, sequence, kind } };
 }
 
-/** The checkpoint that begins a stream. */
-export function checkpoint(state: TurnState = TurnState.RUNNING, sequence = 0) {
-  return response({ case: "checkpoint", value: { state, sequence } });
+/** The checkpoint that begins a stream, where nothing had happened before. */
+export function checkpoint(state: TurnState = TurnState.RUNNING, sequence = 0, caughtUp = true) {
+  return response({ case: "checkpoint", value: { state, sequence, caughtUp } });
 }

@@ -17,7 +17,7 @@ const whole = (text: string, messageId = "m1"): Kind => ({
 const notice: Kind = { case: "notice", value: { reason: NoticeReason.AGENT_SILENT } };
 
 function screen(...kinds: Kind[]): string {
-  const written = new WrittenText((_style, text) => text);
+  const written = new WrittenText({ style: (_style, text) => text });
   return kinds.map((kind) => written.next(create(TurnEventSchema, { kind }))).join("");
 }
 

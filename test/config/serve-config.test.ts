@@ -13,7 +13,7 @@ describe("readServeConfig", () => {
       sessionsDir: "/home/op/.local/state/breakglass/sessions",
       agentCommand: undefined,
       agent: "breakglass",
-      model: "sonnet",
+      model: undefined,
       agentEnv: [],
       turnTimeoutMs: 1_800_000,
       idleTimeoutMs: 900_000,

@@ -1,4 +1,8 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import { timestampMs } from "@bufbuild/protobuf/wkt";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { ListTurnsRequestSchema } from "../../gen/breakglass/v1/breakglass_service_pb.ts";
+import { TurnState } from "../../gen/breakglass/v1/event_pb.ts";
 import { collect } from "../support/events.ts";
 import { connect, type TestClient } from "../support/protocols.ts";
 import { refusalOf } from "../support/refusals.ts";
@@ -68,7 +72,60 @@ describe("ListTurns", () => {
   });
 });
 
+describe("ListTurns without a session", () => {
+  it("answers all turns of the caller, newest first, in pages, and those of a state or a time", async () => {
+    const list = async (more: MessageInitShape<typeof ListTurnsRequestSchema>) => {
+      const found = await pages(async (pageToken) => {
+        const { turns, nextPageToken } = await client.listTurns({
+          pageSize: 4,
+          ...more,
+          pageToken,
+        });
+        return { items: turns, nextPageToken };
+      });
+      return found.flat();
+    };
+    const turns = await list({});
+    expect(turns).toHaveLength(11);
+    expect(turns[0]?.turnId).toBe(turnIds.at(-1));
+    const times = turns.map(({ createTime }) => timestampMs(createTime!));
+    expect(times).toEqual(times.toSorted((one, other) => other - one));
+    expect(await list({ states: [TurnState.SUCCEEDED] })).toHaveLength(11);
+    expect(await list({ states: [TurnState.FAILED, TurnState.RUNNING] })).toEqual([]);
+    const since = turns[3]!.createTime!;
+    expect((await list({ since })).map(({ turnId }) => turnId).slice(0, 4)).toEqual(
+      turns.slice(0, 4).map(({ turnId }) => turnId),
+    );
+    expect((await list({ since })).length).toBeLessThan(8);
+    const sessionId = sessionIds[0]!;
+    expect(await list({ sessionId, states: [TurnState.SUCCEEDED] })).toHaveLength(5);
+    expect(await list({ sessionId, states: [TurnState.LOST] })).toEqual([]);
+  });
+
+  it("refuses states that there are none of", async () => {
+    for (const states of [[TurnState.UNSPECIFIED], [77 as TurnState]]) {
+      expect(await refusalOf(client.listTurns({ states }))).toMatchObject({
+        code: "InvalidArgument",
+        fields: ["states[0]"],
+      });
+    }
+  });
+});
+
 describe("ListSessions", () => {
+  it("answers where each session's newest turn stands, and how its prompt begins", async () => {
+    const { sessions } = await client.listSessions({});
+    const own = sessions.find(({ sessionId }) => sessionId === sessionIds[0]);
+    const last = {
+      lastTurnId: turnIds.at(-1),
+      lastTurnState: TurnState.SUCCEEDED,
+      lastPrompt: "say 3",
+    };
+    expect(own).toMatchObject(last);
+    const { session } = await client.getSession({ sessionId: sessionIds[0]! });
+    expect(session).toMatchObject(last);
+  });
+
   it("answers sessions, most recently active first, in pages", async () => {
     const found = await pages(async (pageToken) => {
       const { sessions, nextPageToken } = await client.listSessions({ pageSize: 3, pageToken });
@@ -95,6 +152,9 @@ describe("page tokens", () => {
       () => client.listSessions({ pageToken: turnsToken }),
       () => client.listTurns({ sessionId, pageToken: sessionsToken }),
       () => client.listTurns({ sessionId: other, pageToken: turnsToken }),
+      () => client.listTurns({ sessionId, states: [TurnState.LOST], pageToken: turnsToken }),
+      () => client.listTurns({ pageToken: turnsToken }),
+      () => client.listApprovals({ pageToken: turnsToken }),
       () => client.listSessions({ pageToken: "made up" }),
       () => client.listSessions({ pageToken: `${sessionsToken}x` }),
       () => client.listSessions({ pageToken: "x".repeat(10_000) }),

@@ -3,9 +3,8 @@ import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
-import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { PermissionMode } from "../../gen/breakglass/v1/turn_pb.ts";
 import { CLI_VERSIONS, traitsOf } from "../../src/agent/claude/cli-versions.ts";
@@ -19,12 +18,8 @@ import { PROCESS_ID_VARIABLE } from "../../src/config/environment.ts";
 import { bash, type Script, say, tool } from "../../src/drill/script.ts";
 import { startScriptedModel } from "../../src/drill/scripted-model.ts";
 import { ByteLines } from "../../src/stream/byte-lines.ts";
+import { INSTALLED_CLIS } from "../support/installed-clis.ts";
 import { eventually } from "../support/processes.ts";
-
-const PACKAGES: Readonly<Record<string, string>> = {
-  "2.1.197": "claude-code-197",
-  "2.1.330": "@anthropic-ai/claude-code",
-};
 
 const SCRIPT: Script = [
   {
@@ -48,7 +43,7 @@ interface Program extends AsyncDisposable {
   ask(prompt: string): Promise<Record<string, unknown>>;
 }
 
-async function startProgram(version: string): Promise<Program> {
+async function startProgram(command: string): Promise<Program> {
   await using cleanup = new AsyncDisposableStack();
   const home = await mkdtemp(join(tmpdir(), "breakglass-cli-"));
   cleanup.defer(() => rm(home, { recursive: true, force: true, maxRetries: 3 }));
@@ -66,8 +61,7 @@ async function startProgram(version: string): Promise<Program> {
   };
   const env = { ...agentEnvironment(server, []), [PROCESS_ID_VARIABLE]: processId };
   const args = claudeArguments(place, "new", PermissionMode.BYPASS, limits, undefined);
-  const manifest = createRequire(import.meta.url).resolve(`${PACKAGES[version]}/package.json`);
-  const cli = spawn(join(dirname(manifest), "bin", "claude.exe"), args, { cwd: home, env });
+  const cli = spawn(command, args, { cwd: home, env });
   const marked = () =>
     listProcesses()
       .map(({ pid }) => pid)
@@ -106,11 +100,15 @@ function commandLine(pid: number): string {
   }
 }
 
-describe.each(Object.entries(CLI_VERSIONS))(
-  "the table of versions, held against %s",
-  (version, traits) => {
+describe.each(INSTALLED_CLIS)(
+  "the table of versions, held against $version",
+  ({ version, command }) => {
+    const traits = CLI_VERSIONS[version]!;
+
+    it("has it", () => expect(traits).toBeDefined());
+
     it("says how it tells of messages, spending and tasks", async () => {
-      await using program = await startProgram(version);
+      await using program = await startProgram(command);
       await program.ask("hello");
       const result = await program.ask("background");
       const types = new Set(program.lines.map(({ type }) => type));
@@ -127,7 +125,7 @@ describe.each(Object.entries(CLI_VERSIONS))(
     });
 
     it("says what SIGTERM leaves of the command in the foreground", async () => {
-      await using program = await startProgram(version);
+      await using program = await startProgram(command);
       program.cli.stdin.write(userMessage(randomUUID(), "endless"));
       await eventually(program.commands, (pids) => pids.length > 0);
       program.cli.kill("SIGTERM");
@@ -141,10 +139,13 @@ describe.each(Object.entries(CLI_VERSIONS))(
 
 describe("traitsOf", () => {
   it("takes a version between two for the older one, and what is older or none for the oldest", () => {
-    expect(traitsOf("2.1.330")).toBe(CLI_VERSIONS["2.1.330"]);
-    expect(traitsOf("3.0.0")).toBe(CLI_VERSIONS["2.1.330"]);
-    for (const version of ["2.1.197", "2.1.329", "1.9.999", "", "nonsense"]) {
-      expect(traitsOf(version)).toBe(CLI_VERSIONS["2.1.197"]);
+    const versions = Object.keys(CLI_VERSIONS);
+    for (const version of versions) expect(traitsOf(version)).toBe(CLI_VERSIONS[version]);
+    const [oldest, next] = versions.map((version) => version.split(".").map(Number));
+    const between = [...next!.slice(0, 2), next![2]! - 1].join(".");
+    for (const version of [between, "0.9.999", "", "nonsense"]) {
+      expect(traitsOf(version)).toBe(CLI_VERSIONS[oldest!.join(".")]);
     }
+    expect(traitsOf("999.0.0")).toBe(CLI_VERSIONS[versions.at(-1)!]);
   });
 });

@@ -3,26 +3,17 @@ import { readFileSync } from "node:fs";
 import { rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { ApprovalDecision, type TurnEvent, TurnState } from "../../gen/breakglass/v1/event_pb.ts";
 import { PermissionMode, TurnOrigin } from "../../gen/breakglass/v1/turn_pb.ts";
 import { bash, type Script, say, stop, tool } from "../../src/drill/script.ts";
 import { EventReader } from "../support/event-reader.ts";
 import { cases, collect, durable, valuesOf } from "../support/events.ts";
+import { INSTALLED_CLIS } from "../support/installed-clis.ts";
 import { eventually } from "../support/processes.ts";
 import { type RealCli, startRealCli } from "./real-cli.ts";
 
-const path = (name: string) =>
-  fileURLToPath(new URL(`../../node_modules/${name}/bin/claude.exe`, import.meta.url));
-
-/** The versions that the field runs. */
-const VERSIONS = [
-  { version: "2.1.330", command: path("@anthropic-ai/claude-code") },
-  { version: "2.1.197", command: path("claude-code-197") },
-];
-
-/** 2.1.330 refuses to run `sleep 300`. */
+/** Newer versions refuse to run `sleep 300`. */
 const ENDLESS = "tail -f /dev/null";
 
 const permissionMode = PermissionMode.ASK;
@@ -37,7 +28,7 @@ const REMEMBERING: Script = [
 const said = (events: readonly TurnEvent[]) => valuesOf(events, "text").map(({ text }) => text);
 const isOne = (pids: readonly number[]) => pids.length === 1;
 
-describe.each(VERSIONS)("the CLI $version, kept alive", ({ version, command }) => {
+describe.each(INSTALLED_CLIS)("the CLI $version, kept alive", ({ version, command }) => {
   const start = (script: Script, settings = {}, pace = {}) =>
     startRealCli(script, { BREAKGLASS_AGENT_COMMAND: command, ...settings }, pace);
 

@@ -12,6 +12,7 @@ import {
 import { openGrpcConnection } from "../../src/client/grpc-connection.ts";
 import { readTurnEvents } from "../../src/client/turn-events.ts";
 import { readServeConfig } from "../../src/config/serve-config.ts";
+import { startBodyRecorder } from "../../src/drill/body-recorder.ts";
 import type { Script } from "../../src/drill/script.ts";
 import {
   type Pace,
@@ -20,7 +21,6 @@ import {
 } from "../../src/drill/scripted-model.ts";
 import { createLog } from "../../src/log.ts";
 import { startServer } from "../../src/server.ts";
-import { startBodyRecorder } from "./body-recorder.ts";
 
 /** The real service and the real CLI, against a scripted model. */
 export interface RealCli extends AsyncDisposable {

@@ -7,7 +7,6 @@ import { validate } from "../../src/rpc/request-rules.ts";
 const MIB = 1024 * 1024;
 const RULES = z.object({ attachments: attachmentRules(8 * MIB) });
 
-const PNG = "\x89PNG\r\n\x1a\n";
 const bytes = (latin1: string) => new Uint8Array(Buffer.from(latin1, "latin1"));
 
 interface Sent {
@@ -77,34 +76,9 @@ describe("the rules of attachments", () => {
       expect(fieldsOf({ mediaType })).toEqual(["attachments[0].media_type"]);
   });
 
-  it.each([
-    ["image/png", PNG],
-    ["image/jpeg", "\xff\xd8\xff"],
-    ["image/gif", "GIF89a"],
-    ["image/gif", "GIF87a"],
-    ["image/webp", "RIFF\n\0\0\nWEBP"],
-    ["IMAGE/PNG", PNG],
-  ])("take an image of the type %s only with bytes of it", (mediaType, beginning) => {
-    expect(fieldsOf({ mediaType, data: bytes(`${beginning}rest`) })).toEqual([]);
-    for (const wrong of ["", "x", beginning.slice(0, -1), ` ${beginning}`])
-      expect(fieldsOf({ mediaType, data: bytes(wrong) })).toEqual(["attachments[0].data"]);
-  });
-
-  it("refuse an image under the type of another, and those that the model does not take", () => {
-    expect(fieldsOf({ mediaType: "image/jpeg", data: bytes(PNG) })).toEqual([
-      "attachments[0].data",
-    ]);
-    for (const mediaType of ["image/svg+xml", "image/bmp", "image/x-png"])
-      expect(fieldsOf({ mediaType })).toEqual(["attachments[0].media_type"]);
-  });
-
-  it("take an image of 3.75 MiB and none larger, and larger files", () => {
-    const image = (size: number) => bytes(PNG.padEnd(size, "x"));
-    expect(fieldsOf({ mediaType: "image/png", data: image(3.75 * MIB) })).toEqual([]);
-    expect(fieldsOf({ mediaType: "image/png", data: image(3.75 * MIB + 1) })).toEqual([
-      "attachments[0].data",
-    ]);
-    expect(fieldsOf({ data: new Uint8Array(4 * MIB) })).toEqual([]);
+  it("leave to the agent which images it takes", () => {
+    for (const mediaType of ["image/png", "image/svg+xml", "image/bmp"])
+      expect(fieldsOf({ mediaType, data: new Uint8Array(4 * MIB) })).toEqual([]);
   });
 
   it("bound how many there are and what they have together", () => {
@@ -116,12 +90,11 @@ describe("the rules of attachments", () => {
   });
 
   it("name every field that is wrong, at once", () => {
-    const sent = [{ name: "a" }, { name: "a/b", mediaType: "x" }, { mediaType: "image/png" }];
+    const sent = [{ name: "a" }, { name: "a/b", mediaType: "x" }];
     expect(fieldsOf(...sent, { name: "A" })).toEqual([
       "attachments[1].name",
       "attachments[1].media_type",
-      "attachments[2].data",
-      "attachments[3].name",
+      "attachments[2].name",
     ]);
   });
 });

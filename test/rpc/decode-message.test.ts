@@ -5,13 +5,16 @@ import {
   toBinary,
   toJsonString,
 } from "@bufbuild/protobuf";
+import { BinaryWriter } from "@bufbuild/protobuf/wire";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import {
   BreakglassService,
+  ListTurnsRequestSchema,
   ResolveApprovalRequestSchema,
   RunTurnRequestSchema,
 } from "../../gen/breakglass/v1/breakglass_service_pb.ts";
+import { TurnState } from "../../gen/breakglass/v1/event_pb.ts";
 import { PermissionMode } from "../../gen/breakglass/v1/turn_pb.ts";
 import { Refusal } from "../../src/errors.ts";
 import { decodeMessage } from "../../src/rpc/decode-message.ts";
@@ -61,7 +64,37 @@ const request = fc.oneof(
     )
     .map((decision) => create(ResolveApprovalRequestSchema, { turnId: "t", decision }))
     .map((message) => [ResolveApprovalRequestSchema, message] as const),
+  fc
+    .record({
+      states: fc.array(fc.constantFrom(TurnState.RUNNING, TurnState.LOST)),
+      since: fc.record({ seconds: fc.bigInt(0n, 1_000_000n) }),
+    })
+    .map((init) => [ListTurnsRequestSchema, create(ListTurnsRequestSchema, init)] as const),
 );
+
+describe("a list of numbers", () => {
+  const STATES = 4;
+  const packed = (count: number) =>
+    new BinaryWriter()
+      .uint32((STATES << 3) | 2)
+      .bytes(new Uint8Array(count).fill(1))
+      .finish();
+
+  it("is read in one field or in one for each", () => {
+    const single = Uint8Array.of(STATES << 3, 1, STATES << 3, 1);
+    for (const bytes of [packed(2), single]) {
+      const read = decode(ListTurnsRequestSchema, bytes, false);
+      expect(read).toMatchObject({ states: [TurnState.RUNNING, TurnState.RUNNING] });
+    }
+  });
+
+  it("counts each of them, however they are written", () => {
+    expect(() => decode(ListTurnsRequestSchema, packed(1000), false)).toThrow("1000");
+    expect(() => decode(ListTurnsRequestSchema, Uint8Array.of(34, 2, 1, 0xff), false)).toThrow(
+      Refusal,
+    );
+  });
+});
 
 describe("a message", () => {
   it("is read as it was written, in both formats", () => {

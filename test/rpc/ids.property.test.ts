@@ -18,7 +18,8 @@ const CALLS: readonly [field: string, optional: boolean, call: Call][] = [
   ["turn_id", false, (client, turnId) => client.cancelTurn({ turnId })],
   ["turn_id", false, (client, turnId) => client.getTurn({ turnId })],
   ["session_id", false, (client, sessionId) => client.getSession({ sessionId })],
-  ["session_id", false, (client, sessionId) => client.listTurns({ sessionId })],
+  // Without one it lists all turns.
+  ["session_id", false, (client, id) => client.listTurns({ sessionId: id || "none" })],
   ["session_id", false, (client, sessionId) => client.deleteSession({ sessionId })],
 ];
 

@@ -26,7 +26,7 @@ import { startServeProcess } from "../support/serve-process.ts";
 import { createTestEnvironment } from "../support/test-environment.ts";
 import { startTestServer, type TestServer } from "../support/test-server.ts";
 import { SUCCEEDED, turnStart } from "../support/turn-start.ts";
-import { DrivenAgent } from "../turns/driven-agent.ts";
+import { DrivenAgent, drivenAgents } from "../turns/driven-agent.ts";
 import { LIMITS } from "../turns/driven-turns.ts";
 
 const run = promisify(execFile);
@@ -262,7 +262,11 @@ describe("many events that are removed", () => {
         };
       },
     });
-    const surroundings = { store: held, agent: new DrivenAgent(), log: createLog(() => {}) };
+    const surroundings = {
+      store: held,
+      agents: drivenAgents(new DrivenAgent()),
+      log: createLog(() => {}),
+    };
     const sessions = new ActiveSessions({
       ...{ ...surroundings, limits: LIMITS, recentEvents: new RecentEventsBudget() },
       unended: new UnendedTurns(held, 1),

@@ -1,8 +1,7 @@
 import { mkdirSync, readdirSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
-import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { expect } from "vitest";
 import type { RunTurnRequestSchema } from "../../gen/breakglass/v1/breakglass_service_pb.ts";
@@ -12,12 +11,15 @@ import { readTurnEvents } from "../../src/client/turn-events.ts";
 import { bash, type Script, say, tool } from "../../src/drill/script.ts";
 import { type RealCli, startRealCli } from "../e2e/real-cli.ts";
 import { valuesOf } from "../support/events.ts";
+import { INSTALLED_CLIS } from "../support/installed-clis.ts";
 import { eventually } from "../support/processes.ts";
 import type { Ground } from "./planted.ts";
 
-/** The versions of the CLI, and the packages that have them. */
-export const VERSIONS = { "2.1.197": "claude-code-197", "2.1.330": "@anthropic-ai/claude-code" };
-export type Version = keyof typeof VERSIONS;
+/** The versions of the CLI that are installed, and their programs. */
+export const VERSIONS: Readonly<Record<string, string>> = Object.fromEntries(
+  INSTALLED_CLIS.map(({ version, command }) => [version, command]),
+);
+export type Version = string;
 type Request = MessageInitShape<typeof RunTurnRequestSchema>;
 
 /** What the model has the CLI do, by a word of the prompt. */
@@ -39,8 +41,7 @@ export const SCRIPT: Script = [
 
 /** The program of a version. */
 export function commandOf(version: Version): string {
-  const require = createRequire(import.meta.url);
-  return join(dirname(require.resolve(`${VERSIONS[version]}/package.json`)), "bin", "claude.exe");
+  return VERSIONS[version]!;
 }
 
 /** A real CLI with a session, and where things can be planted for its next process. */

@@ -76,7 +76,7 @@ describe("text that others wrote", () => {
         (pieces) => {
           const whole = pieces.join("");
           fc.pre(whole !== "");
-          const written = new WrittenText(plain);
+          const written = new WrittenText({ style: plain });
           const shown = pieces.map((piece) => written.next(deltaOf(piece)));
           expect(shown.join("") + written.next(textOf(whole))).toBe(`${terminalText(whole)}\n`);
         },
@@ -90,7 +90,7 @@ it("shows no half of a character where a long line of a tool's answer is cut", (
   for (const start of ["", "x"]) {
     const content = start + "😀".repeat(200);
     const kind = { case: "toolResult", value: { content } } as const;
-    expect(eventText(create(TurnEventSchema, { kind }), plain)).not.toContain("\\u{");
+    expect(eventText(create(TurnEventSchema, { kind }), { style: plain })).not.toContain("\\u{");
   }
 });
 

@@ -8,7 +8,9 @@ import { connect } from "../support/protocols.ts";
 import { startServeProcess } from "../support/serve-process.ts";
 import { createTestEnvironment } from "../support/test-environment.ts";
 
-// A chunk of an agent's output can hold tens of thousands of lines, each of which is an event.
+// What an agent prints at once can be tens of thousands of lines, each of which is an event.
+
+const LINE = JSON.stringify({ type: "system", subtype: "local_command_output", content: "x" });
 
 it("hold no one up, however many an agent prints at once", async () => {
   const directory = await mkdtemp(join(tmpdir(), "breakglass-test-"));
@@ -19,7 +21,7 @@ it("hold no one up, however many an agent prints at once", async () => {
   const { client } = connection;
   await collect(client.runTurn({ prompt: "print x" }));
   await longestHold(server.pid, holds);
-  const events = await collect(client.runTurn({ prompt: "repeat 65000 x" }));
+  const events = await collect(client.runTurn({ prompt: `repeat 65000 ${LINE}` }));
   expect(valuesOf(events, "notice")).toHaveLength(65_000);
   expect(valuesOf(events, "result")).toHaveLength(1);
   expect((await longestHold(server.pid, holds)).cpuMs).toBeLessThan(110);

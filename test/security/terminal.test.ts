@@ -236,6 +236,9 @@ async function shownOf(
         case: "approvalRequest" as const,
         value: { ...approval(""), approvalId: "A", name: "Bash", ...request },
       }));
+      const value = { state: TurnState.RUNNING, caughtUp: true };
+      const kind = { case: "checkpoint" as const, value };
+      yield { event: { turnId: "T", sessionId: "S", createTime: time, kind } };
       for (const [index, kind] of [...asked, { case: "result" as const, value: {} }].entries()) {
         const event = { turnId: "T", sessionId: "S", sequence: index + 1, createTime: time, kind };
         yield { event };

@@ -43,7 +43,7 @@ async function older(version: number) {
   };
 }
 
-describe.each([1, 2, 3, 4, 5, 6])("a store of schema version %i", (version) => {
+describe.each([1, 2, 3, 4, 5, 6, 7])("a store of schema version %i", (version) => {
   it("is brought forward with every turn and event as it was, to the byte", async () => {
     await using kept = await older(version);
     const store = owned(await openSqliteStore(kept.path));
@@ -86,6 +86,28 @@ describe.each([1, 2, 3, 4, 5, 6])("a store of schema version %i", (version) => {
     expect(database.prepare("PRAGMA user_version").get()?.user_version).toBe(SCHEMA_VERSION);
     expect(database.prepare("PRAGMA integrity_check").get()?.integrity_check).toBe("ok");
     database.close();
+  });
+
+  it("has its sessions and their conversations with the one kind of agent that there was", async () => {
+    await using kept = await older(version);
+    const store = owned(await openSqliteStore(kept.path));
+    const sessions = new Map<string, string>();
+    for (const { turnId, principal } of kept.turns) {
+      const { sessionId } = await store.getTurn(turnId, principal);
+      const session = await store.getSession(sessionId, principal);
+      expect(session.agentKind).toBe("claude");
+      sessions.set(session.sessionKey, session.agentSessionId);
+    }
+    expect(sessions.size).toBeGreaterThan(1);
+    // First others': what is claimed is on record from then on.
+    for (const [key, own] of sessions) {
+      for (const [other, id] of sessions) {
+        if (other !== key)
+          expect([id, await store.claimConversation(key, id)]).toEqual([id, false]);
+      }
+      expect(await store.claimConversation(key, own)).toBe(true);
+    }
+    await store.close();
   });
 
   it("has its requests joined by retries of them, and by nothing else", async () => {

@@ -1,3 +1,4 @@
+import { describeAgents } from "./contract/agents.ts";
 import { describeChanges } from "./contract/changes.ts";
 import { describeCommands } from "./contract/commands.ts";
 import { describeEvents } from "./contract/events.ts";
@@ -9,6 +10,7 @@ import { describeRequests } from "./contract/requests.ts";
 import { describeRestarts } from "./contract/restarts.ts";
 import { describeSessions } from "./contract/sessions.ts";
 import { opening, type StoreUnderTest } from "./contract/store-under-test.ts";
+import { describeTurnLists } from "./contract/turn-lists.ts";
 import { describeTurns } from "./contract/turns.ts";
 
 /** What turns rely on, whatever keeps them. */
@@ -18,11 +20,13 @@ export function describeStore(openStore: () => Promise<StoreUnderTest>): void {
   describeEvents(open);
   describeRequests(open);
   describeSessions(open);
+  describeTurnLists(open);
   describeRemoval(open);
   describeChanges(open);
   describeCommands(open);
   describeRestarts(open);
   describeOwnTurns(open);
+  describeAgents(open);
   describeLeases(openStore);
   describeHomes(openStore);
 }

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { existsSync, globSync, readFileSync } from "node:fs";
-import { mkdir, readdir, rename, rm, stat, utimes, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, readdir, rename, rm, stat, utimes } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { TestProject } from "vitest/node";
@@ -33,7 +33,7 @@ export default async function bundleProgram({ vitest }: TestProject): Promise<vo
 function digest(): string {
   const hash = createHash("sha256");
   const paths = globSync("{src,gen}/**/*.ts", { cwd: REPOSITORY }).sort();
-  for (const path of [...paths, "package-lock.json", import.meta.filename]) {
+  for (const path of [...paths, "package.json", "package-lock.json", import.meta.filename]) {
     hash.update(path).update(readFileSync(join(path.startsWith("/") ? "" : REPOSITORY, path)));
   }
   return hash.digest("hex").slice(0, 16);
@@ -59,7 +59,8 @@ async function make(bundle: string): Promise<void> {
     banner: { js: BANNER },
     logLevel: "warning",
   });
-  await writeFile(join(outdir, "package.json"), '{ "type": "module" }');
+  // Also the version that the program tells.
+  await copyFile(join(REPOSITORY, "package.json"), join(outdir, "package.json"));
   // Another run may have made the same meanwhile.
   await rename(outdir, bundle).catch(() => rm(outdir, { recursive: true }));
 }

@@ -15,12 +15,14 @@ export interface ServeProcess extends AsyncDisposable {
  * Starts `serve` in an environment of those variables only, and waits until it accepts connections.
  *
  * @param prefix - A program that becomes the server, and its arguments: `["prlimit", "--fsize=1"]`.
+ * @param server - Another program that serves and says so as `serve` does, and its arguments.
  */
 export async function startServeProcess(
   variables: Readonly<Record<string, string>>,
   prefix: readonly string[] = [],
+  server: readonly string[] = [PROGRAM, "serve"],
 ): Promise<ServeProcess> {
-  const [command, ...args] = [...prefix, process.execPath, PROGRAM, "serve"];
+  const [command, ...args] = [...prefix, process.execPath, ...server];
   const child = spawn(command!, args, { env: variables });
   const exited = once(child, "exit");
   const stderr = text(child.stderr);

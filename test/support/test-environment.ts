@@ -38,6 +38,8 @@ export async function createTestEnvironment(
     BREAKGLASS_AGENT_ENV: [MARKER, ...Object.keys(COMPILE_CACHE)].join(),
     // A process for each turn, which ends with it; tests of the processes that are kept set their own.
     BREAKGLASS_MAX_WARM_PROCESSES: "0",
+    // Tests of it set their own: it takes as much room on the disk.
+    BREAKGLASS_RESERVE_BYTES: "0",
     // Tests of the drain's grace set their own.
     BREAKGLASS_DRAIN_SECONDS: "0",
     ...settings,

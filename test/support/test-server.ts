@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { readServeConfig } from "../../src/config/serve-config.ts";
 import { createLog } from "../../src/log.ts";
+import { planAgents } from "../../src/served-agents.ts";
 import { type Server, startServer } from "../../src/server.ts";
 import { processesWith } from "./processes.ts";
 import { createTestEnvironment, MARKER } from "./test-environment.ts";
@@ -17,24 +18,30 @@ export interface TestServer extends AsyncDisposable {
   /** Ends the streams, the turns and the server. */
   drain(): Promise<void>;
   /** Drains, and starts another server on the same data. */
-  restart(settings?: Readonly<Record<string, string>>): Promise<void>;
+  restart(settings?: Readonly<Record<string, string>>, plan?: typeof planAgents): Promise<void>;
 }
 
 /**
- * Starts it; `settings` are variables of its environment.
+ * Starts it; `settings` are variables of its environment, `plan` says which agents it has.
  *
  * Disposing rejects where the server logged a defect of its own: no test is passed by one that goes unseen.
  */
 export async function startTestServer(
   settings: Readonly<Record<string, string>> = {},
+  plan = planAgents,
 ): Promise<TestServer> {
   await using cleanup = new AsyncDisposableStack();
   const { root, variables } = cleanup.use(await createTestEnvironment(settings));
   const log: string[] = [];
-  const start = (more: Readonly<Record<string, string>> = {}): Promise<Server> =>
+  const start = (
+    more: Readonly<Record<string, string>> = {},
+    agents: typeof planAgents = plan,
+  ): Promise<Server> =>
     startServer(
       readServeConfig({ ...variables, ...more }),
       createLog((line) => void log.push(line)),
+      undefined,
+      agents,
     );
   let server = await start();
   cleanup.defer(() => server.drain());
@@ -47,9 +54,9 @@ export async function startTestServer(
     log,
     processes: () => processesWith(MARKER, variables[MARKER] ?? ""),
     drain: () => server.drain(),
-    async restart(more) {
+    async restart(more, agents) {
       await server.drain();
-      server = await start(more);
+      server = await start(more, agents);
     },
     async [Symbol.asyncDispose]() {
       await owned.disposeAsync();

@@ -1,5 +1,5 @@
 import type { EventKind } from "../../src/agent/agent.ts";
-import { readLine } from "../../src/agent/claude/line.ts";
+import { readLine } from "../../src/agent/claude/read-line.ts";
 import type { ClaudeTranslation } from "../../src/agent/claude/translation.ts";
 
 /** Appends the events that a line, without its newline, means to a turn. */

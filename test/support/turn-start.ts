@@ -14,6 +14,8 @@ export function turnStart(more: Partial<TurnStart> = {}): TurnStart {
     prompt: "look ☃ \u{1d11e}",
     model: "",
     agent: "",
+    sentAgentKind: "",
+    agents: [{ kind: "driven" }],
     sentSessionId: "",
     permissionMode: PermissionMode.BYPASS,
     sentPermissionMode: PermissionMode.UNSPECIFIED,
@@ -24,6 +26,7 @@ export function turnStart(more: Partial<TurnStart> = {}): TurnStart {
     maxSessionTurns: 100,
     newSession: {
       sessionId,
+      agentKind: "driven",
       agent: "the agent",
       model: "the model",
       workspace: `/workspaces/${randomUUID()}`,

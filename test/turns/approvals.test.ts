@@ -124,3 +124,54 @@ describe("an approval that waits", () => {
     expect(waitsMs).toBeGreaterThan(HOUR_MS / 2);
   });
 });
+
+describe("the list of approvals", () => {
+  const settings = { approvers: [APPROVER], selfApproval: "forbidden" } as const;
+  const shown = (page: Awaited<ReturnType<DrivenTurns["turns"]["listApprovals"]>>) =>
+    page.items.map(({ event, turn, mayResolve }) => [
+      turn.turnId,
+      event.kind.case === "approvalRequest" && event.kind.value.approvalId,
+      mayResolve,
+    ]);
+
+  it("has what waits in one's own turns and, for an approver, in others' that ask", async () => {
+    await using driven = await startDrivenTurns(settings);
+    const { turns } = driven;
+    const [alice, own] = [await beginAsking(driven), await beginAsking(driven, APPROVER)];
+    const mine = await turns.listApprovals(PRINCIPAL, 10, undefined);
+    expect(shown(mine)).toEqual([[alice.turnId, "a", false]]);
+    expect(mine.items[0]?.event).toMatchObject({ sequence: 1, turnId: alice.turnId });
+    const seen = shown(await turns.listApprovals(APPROVER, 10, undefined));
+    expect(seen.toSorted()).toEqual(
+      [
+        [alice.turnId, "a", true],
+        [own.turnId, "a", false],
+      ].toSorted(),
+    );
+    expect(shown(await turns.listApprovals("stranger", 10, undefined))).toEqual([]);
+    await turns.resolveApproval(alice.answer, APPROVER);
+    expect(shown(await turns.listApprovals(PRINCIPAL, 10, undefined))).toEqual([]);
+  });
+
+  it("comes in pages that neither repeat nor skip what waits in a turn", async () => {
+    await using driven = await startDrivenTurns(settings);
+    const { turns } = driven;
+    const { turnId, run } = await beginAsking(driven);
+    run.give([request("b"), request("c")]);
+    await eventually(
+      () => driven.readLog(turnId),
+      ({ length }) => length === 3,
+    );
+    const other = await beginAsking(driven);
+    const found: unknown[] = [];
+    let page = await turns.listApprovals(APPROVER, 1, undefined);
+    for (found.push(...shown(page)); page.next !== undefined; found.push(...shown(page))) {
+      page = await turns.listApprovals(APPROVER, 1, page.next);
+    }
+    const all = shown(await turns.listApprovals(APPROVER, 10, undefined));
+    expect(all).toHaveLength(4);
+    expect(found).toEqual(all);
+    expect(all.filter(([turn]) => turn === turnId).map(([, id]) => id)).toEqual(["a", "b", "c"]);
+    expect(all).toContainEqual([other.turnId, "a", true]);
+  });
+});

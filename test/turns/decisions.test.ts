@@ -28,8 +28,13 @@ function withdrawal(approvalId: string): EventKind {
 /** Those of a turn that has asked for some, and which of them have expired. */
 function asked(...ids: string[]) {
   const expired: string[] = [];
-  const approvals = new Approvals((id) => void expired.push(id));
-  for (const id of ids) expect(approvals.note(request(id), HOUR_MS)).toBe(true);
+  const approvals = new Approvals(
+    (id) => void expired.push(id),
+    () => {},
+  );
+  for (const [index, id] of ids.entries()) {
+    expect(approvals.note(request(id), HOUR_MS, index + 1)).toBe(true);
+  }
   return { approvals, expired };
 }
 
@@ -65,11 +70,11 @@ describe("a turn's approvals", () => {
 
   it("say what is new: a withdrawal of what waits, and nothing of what does not", () => {
     const { approvals } = asked("a");
-    expect(approvals.note(text(), HOUR_MS)).toBe(true);
-    expect(approvals.note(withdrawal("never asked"), HOUR_MS)).toBe(false);
+    expect(approvals.note(text(), HOUR_MS, 1)).toBe(true);
+    expect(approvals.note(withdrawal("never asked"), HOUR_MS, 1)).toBe(false);
     expect(refusal(() => approvals.check("never asked"))).toEqual(NOT_FOUND);
-    expect(approvals.note(withdrawal("a"), HOUR_MS)).toBe(true);
-    expect(approvals.note(withdrawal("a"), HOUR_MS)).toBe(false);
+    expect(approvals.note(withdrawal("a"), HOUR_MS, 1)).toBe(true);
+    expect(approvals.note(withdrawal("a"), HOUR_MS, 1)).toBe(false);
     expect(refusal(() => approvals.check("a"))).toMatchObject({
       reason: "APPROVAL_RESOLVED",
       message: "the agent no longer asks for the approval",
@@ -80,8 +85,8 @@ describe("a turn's approvals", () => {
     const { approvals, expired } = asked();
     const [late, soon] = [request("late"), request("soon")];
     const before = Date.now();
-    approvals.note(late, 20);
-    approvals.note(soon, 10);
+    approvals.note(late, 20, 1);
+    approvals.note(soon, 10, 1);
     if (late.case !== "approvalRequest") throw new Error("it asks for nothing");
     expect(timestampMs(late.value.expireTime!) - before).toBeGreaterThanOrEqual(20);
     approvals.decide("soon", ALLOWED, "alice");
@@ -98,7 +103,7 @@ describe("a turn's approvals", () => {
     const { approvals } = asked("a");
     const decided = approvals.decide("a", ALLOWED, "alice");
     const more = request("b");
-    approvals.note(more, HOUR_MS);
+    approvals.note(more, HOUR_MS, 1);
     approvals.undo([decided, text(), more]);
     expect(refusal(() => approvals.check("a"))).toBeUndefined();
     expect(refusal(() => approvals.check("b"))).toEqual(NOT_FOUND);

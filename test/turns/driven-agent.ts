@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import type {
   Agent,
   AgentRun,
@@ -7,14 +8,42 @@ import type {
   OwnWork,
   Spending,
 } from "../../src/agent/agent.ts";
+import { Agents } from "../../src/agent/agents.ts";
+import type { AgentCapabilities } from "../../src/agent/capabilities.ts";
+
+/** What it can do unless a test says otherwise: everything. */
+export const ABLE: AgentCapabilities = {
+  ...{ steer: true, changedInput: true, ownWork: true, resume: true, cost: true },
+  images: { mediaTypes: ["image/png"], maxBytes: 1_000_000 },
+};
+
+/** The only agent of a server. */
+export function drivenAgents(agent: Agent): Agents {
+  return new Agents(new Map([["driven", agent]]), "driven", async () => {});
+}
 
 /** An agent without a program: a test says, step by step, what it does. */
 export class DrivenAgent implements Agent {
+  capabilities: AgentCapabilities;
+  readonly defaults = { agent: "a", model: "m" };
+  /** The sessions of which it says that it remembers them. */
+  readonly remembered = new Set<string>();
   /** The sessions whose process was to end, and the workspaces whose conversations were forgotten. */
   readonly closed: string[] = [];
   readonly forgotten: string[] = [];
   readonly #runs = new Map<string, DrivenRun>();
   #take: (work: OwnWork) => string = () => "";
+
+  constructor(capabilities: Partial<AgentCapabilities> = {}) {
+    this.capabilities = { ...ABLE, ...capabilities };
+  }
+
+  /** What a session's conversation is opened under. */
+  chooseConversation = (): string => randomUUID();
+
+  rememberedSessions(): readonly string[] {
+    return [...this.remembered];
+  }
 
   start(turn: AgentTurn): AgentRun {
     const run = this.runOf(turn.prompt);
@@ -55,8 +84,6 @@ export class DrivenAgent implements Agent {
   }
 
   async closeIdle(): Promise<void> {}
-
-  async endProcesses(): Promise<void> {}
 
   killNow(): void {}
 

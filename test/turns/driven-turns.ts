@@ -23,7 +23,7 @@ import type { RunRequest } from "../../src/turns/turn-requests.ts";
 import type { TurnLimits } from "../../src/turns/turn-surroundings.ts";
 import { Turns, type TurnsOptions } from "../../src/turns/turns.ts";
 import { eventually } from "../support/processes.ts";
-import { DrivenAgent, type DrivenRun } from "./driven-agent.ts";
+import { DrivenAgent, type DrivenRun, drivenAgents } from "./driven-agent.ts";
 import { HeldStore } from "./held-store.ts";
 
 /** Who runs the turns. */
@@ -120,8 +120,9 @@ export async function startDrivenTurns(
 
 /** Asks for a turn of the mode ASK, in a session of its own. */
 export const REQUEST: RunRequest = {
-  ...{ sessionId: "", prompt: "", model: "", agent: "", requestId: "", timeoutMs: undefined },
-  ...{ permissionMode: PermissionMode.ASK, attachments: [] },
+  ...{ sessionId: "", prompt: "", agentKind: "", model: "", agent: "", requestId: "" },
+  timeoutMs: undefined,
+  ...{ permissionMode: PermissionMode.ASK, attachments: [], recall: false },
 };
 
 /** While this is on record the database takes no event and no conversation: as a full disk, to the store and to SQLite. */
@@ -147,11 +148,11 @@ export function optionsOf(
   sessionsDir: string,
 ): TurnsOptions {
   return {
-    ...{ store, agent, log: createLog(() => {}), sessionsDir },
+    ...{ store, agents: drivenAgents(agent), log: createLog(() => {}), sessionsDir },
     limits: { ...LIMITS, ...limits },
     ...{ maxConcurrentTurns: 100, maxSessionTurns: 100, retentionMs: 0 },
     ...{ maxSubscriptions: 100, maxTurnSubscriptions: 100 },
-    ...{ defaults: { agent: "a", model: "m" }, permissionMode: "bypass" },
+    permissionMode: "bypass",
     ...{ approvers: [], selfApproval: "allowed", ...settings },
   };
 }

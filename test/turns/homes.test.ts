@@ -5,10 +5,13 @@ import { type TurnEvent, TurnState } from "../../gen/breakglass/v1/event_pb.ts";
 import { decodeEvent } from "../../src/turns/encoded-event.ts";
 import { cases, valuesOf } from "../support/events.ts";
 import { eventually } from "../support/processes.ts";
+import { ABLE } from "./driven-agent.ts";
 import { PRINCIPAL, REQUEST, result, text } from "./driven-turns.ts";
 import { pullSubscription } from "./pulled-subscription.ts";
 import { type DrivenServer, startTwoServers } from "./two-servers.ts";
 
+/** What an image of that format begins with. */
+const PNG = Buffer.from("89504e470d0a1a0a", "hex");
 const ELSEWHERE = { reason: "SESSION_ELSEWHERE", details: { retryAfterMs: expect.any(Number) } };
 
 describe("a turn that is asked for where its session is not at home", () => {
@@ -148,6 +151,24 @@ describe("a turn that is asked for where its session is not at home", () => {
     await expect(home.deleteSession(sessionId, PRINCIPAL)).rejects.toMatchObject(ELSEWHERE);
     expect((await third.turns.getSession(sessionId, PRINCIPAL)).turnCount).toBe(1);
     expect(one.turns.activeSessions).toBe(0);
+  });
+
+  it("is refused by what the agent at home cannot do, whatever the one here can", async () => {
+    await using servers = await startTwoServers();
+    const { one, other } = servers;
+    const sessionId = await endedSession(one);
+    const attachments = [{ name: "a.png", mediaType: "image/png", data: PNG }];
+    const asked = { ...REQUEST, sessionId, prompt: "p", attachments, requestId: randomUUID() };
+    one.agent.capabilities = { ...ABLE, images: undefined };
+    await expect(other.turns.run(asked, PRINCIPAL)).rejects.toMatchObject({
+      reason: "UNSUPPORTED_BY_AGENT",
+      details: { metadata: { agent_kind: "driven", capability: "images" } },
+    });
+    expect((await one.turns.getSession(sessionId, PRINCIPAL)).turnCount).toBe(1);
+    [one.agent.capabilities, other.agent.capabilities] = [ABLE, one.agent.capabilities];
+    const { turnId } = await other.turns.run(asked, PRINCIPAL);
+    await one.agent.runOf("p").started;
+    await other.turns.cancel(turnId, PRINCIPAL);
   });
 
   it("is looked at there as it is here: by who asks", async () => {

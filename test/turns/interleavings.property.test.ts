@@ -10,7 +10,7 @@ import type { Store } from "../../src/store/store.ts";
 import type { EncodedEvent } from "../../src/turns/encoded-event.ts";
 import { Turns } from "../../src/turns/turns.ts";
 import { anySteps, readingSteps } from "../support/arbitrary-steps.ts";
-import { DrivenAgent } from "./driven-agent.ts";
+import { DrivenAgent, drivenAgents } from "./driven-agent.ts";
 import { HeldStore } from "./held-store.ts";
 import { TurnUnderTest, type Workings } from "./turn-under-test.ts";
 
@@ -34,7 +34,7 @@ class Place implements AsyncDisposable {
     const agent = new DrivenAgent();
     const turns = new Turns({
       store: store.asStore,
-      agent,
+      agents: drivenAgents(agent),
       log: createLog(() => {}),
       limits: {
         timeoutMs: 600_000,
@@ -49,7 +49,6 @@ class Place implements AsyncDisposable {
       retentionMs: 0,
       maxSubscriptions: 10_000,
       maxTurnSubscriptions: 10_000,
-      defaults: { agent: "a", model: "m" },
       sessionsDir: join(this.#root, "sessions"),
       permissionMode: "bypass",
       approvers: [],

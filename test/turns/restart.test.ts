@@ -103,6 +103,7 @@ describe("a second server on the same data", () => {
     const config = readServeConfig({
       BREAKGLASS_DATA_DIR: dataDir,
       BREAKGLASS_LISTEN: "127.0.0.1:0",
+      IS_SANDBOX: "1",
     });
     const second = startServer(
       config,

@@ -71,8 +71,8 @@ export class TurnUnderTest {
    */
   static async start(workings: Workings, timeoutMs?: number): Promise<TurnUnderTest> {
     const prompt = randomUUID();
-    const none = { sessionId: "", model: "", agent: "", requestId: "" };
-    const plain = { permissionMode: PermissionMode.UNSPECIFIED, attachments: [] };
+    const none = { sessionId: "", agentKind: "", model: "", agent: "", requestId: "" };
+    const plain = { permissionMode: PermissionMode.UNSPECIFIED, attachments: [], recall: false };
     const asked = { ...none, ...plain, prompt, timeoutMs };
     const record = await workings.turns.run(asked, PRINCIPAL);
     const run = workings.agent.runOf(prompt);

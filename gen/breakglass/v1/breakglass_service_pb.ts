@@ -4,21 +4,21 @@
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
-import type { TurnEvent } from "./event_pb.ts";
+import type { TurnEvent, TurnState } from "./event_pb.ts";
 import { file_breakglass_v1_event } from "./event_pb.ts";
 import type { Session } from "./session_pb.ts";
 import { file_breakglass_v1_session } from "./session_pb.ts";
 import type { PermissionMode, Turn } from "./turn_pb.ts";
 import { file_breakglass_v1_turn } from "./turn_pb.ts";
-import type { Duration } from "@bufbuild/protobuf/wkt";
-import { file_google_protobuf_duration } from "@bufbuild/protobuf/wkt";
+import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_duration, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file breakglass/v1/breakglass_service.proto.
  */
 export const file_breakglass_v1_breakglass_service: GenFile = /*@__PURE__*/
-  fileDesc("CiZicmVha2dsYXNzL3YxL2JyZWFrZ2xhc3Nfc2VydmljZS5wcm90bxINYnJlYWtnbGFzcy52MSKPAgoOUnVuVHVyblJlcXVlc3QSEgoKc2Vzc2lvbl9pZBgBIAEoCRIOCgZwcm9tcHQYAiABKAkSDQoFbW9kZWwYAyABKAkSDQoFYWdlbnQYBCABKAkSEgoKcmVxdWVzdF9pZBgFIAEoCRIqCgd0aW1lb3V0GAYgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhMKC3RleHRfZGVsdGFzGAcgASgIEjYKD3Blcm1pc3Npb25fbW9kZRgIIAEoDjIdLmJyZWFrZ2xhc3MudjEuUGVybWlzc2lvbk1vZGUSLgoLYXR0YWNobWVudHMYCSADKAsyGS5icmVha2dsYXNzLnYxLkF0dGFjaG1lbnQiPAoKQXR0YWNobWVudBIMCgRuYW1lGAEgASgJEhIKCm1lZGlhX3R5cGUYAiABKAkSDAoEZGF0YRgDIAEoDCI6Cg9SdW5UdXJuUmVzcG9uc2USJwoFZXZlbnQYASABKAsyGC5icmVha2dsYXNzLnYxLlR1cm5FdmVudCJRChFBdHRhY2hUdXJuUmVxdWVzdBIPCgd0dXJuX2lkGAEgASgJEhYKDmFmdGVyX3NlcXVlbmNlGAIgASgNEhMKC3RleHRfZGVsdGFzGAMgASgIIj0KEkF0dGFjaFR1cm5SZXNwb25zZRInCgVldmVudBgBIAEoCzIYLmJyZWFrZ2xhc3MudjEuVHVybkV2ZW50IiQKEUNhbmNlbFR1cm5SZXF1ZXN0Eg8KB3R1cm5faWQYASABKAkiNwoSQ2FuY2VsVHVyblJlc3BvbnNlEiEKBHR1cm4YASABKAsyEy5icmVha2dsYXNzLnYxLlR1cm4iJwoUSW50ZXJydXB0VHVyblJlcXVlc3QSDwoHdHVybl9pZBgBIAEoCSI6ChVJbnRlcnJ1cHRUdXJuUmVzcG9uc2USIQoEdHVybhgBIAEoCzITLmJyZWFrZ2xhc3MudjEuVHVybiJIChBTdGVlclR1cm5SZXF1ZXN0Eg8KB3R1cm5faWQYASABKAkSDwoHbWVzc2FnZRgCIAEoCRISCgpyZXF1ZXN0X2lkGAMgASgJIkgKEVN0ZWVyVHVyblJlc3BvbnNlEhAKCHNlcXVlbmNlGAEgASgNEiEKBHR1cm4YAiABKAsyEy5icmVha2dsYXNzLnYxLlR1cm4ijgIKFlJlc29sdmVBcHByb3ZhbFJlcXVlc3QSDwoHdHVybl9pZBgBIAEoCRITCgthcHByb3ZhbF9pZBgCIAEoCRI8CgVhbGxvdxgDIAEoCzIrLmJyZWFrZ2xhc3MudjEuUmVzb2x2ZUFwcHJvdmFsUmVxdWVzdC5BbGxvd0gAEjoKBGRlbnkYBCABKAsyKi5icmVha2dsYXNzLnYxLlJlc29sdmVBcHByb3ZhbFJlcXVlc3QuRGVueUgAGi8KBUFsbG93EhcKCmlucHV0X2pzb24YASABKAlIAIgBAUINCgtfaW5wdXRfanNvbhoXCgREZW55Eg8KB21lc3NhZ2UYASABKAlCCgoIZGVjaXNpb24iPAoXUmVzb2x2ZUFwcHJvdmFsUmVzcG9uc2USIQoEdHVybhgBIAEoCzITLmJyZWFrZ2xhc3MudjEuVHVybiI/ChNXYXRjaFNlc3Npb25SZXF1ZXN0EhIKCnNlc3Npb25faWQYASABKAkSFAoMYWZ0ZXJfY3Vyc29yGAIgASgEIpsBChRXYXRjaFNlc3Npb25SZXNwb25zZRIOCgZjdXJzb3IYASABKAQSKwoMdHVybl9zdGFydGVkGAIgASgLMhMuYnJlYWtnbGFzcy52MS5UdXJuSAASKQoKdHVybl9lbmRlZBgDIAEoCzITLmJyZWFrZ2xhc3MudjEuVHVybkgAEhEKCWNhdWdodF91cBgEIAEoCEIICgZjaGFuZ2UiIQoOR2V0VHVyblJlcXVlc3QSDwoHdHVybl9pZBgBIAEoCSI0Cg9HZXRUdXJuUmVzcG9uc2USIQoEdHVybhgBIAEoCzITLmJyZWFrZ2xhc3MudjEuVHVybiJNChBMaXN0VHVybnNSZXF1ZXN0EhIKCnNlc3Npb25faWQYASABKAkSEQoJcGFnZV9zaXplGAIgASgFEhIKCnBhZ2VfdG9rZW4YAyABKAkiUAoRTGlzdFR1cm5zUmVzcG9uc2USIgoFdHVybnMYASADKAsyEy5icmVha2dsYXNzLnYxLlR1cm4SFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIicKEUdldFNlc3Npb25SZXF1ZXN0EhIKCnNlc3Npb25faWQYASABKAkiPQoSR2V0U2Vzc2lvblJlc3BvbnNlEicKB3Nlc3Npb24YASABKAsyFi5icmVha2dsYXNzLnYxLlNlc3Npb24iPAoTTGlzdFNlc3Npb25zUmVxdWVzdBIRCglwYWdlX3NpemUYASABKAUSEgoKcGFnZV90b2tlbhgCIAEoCSJZChRMaXN0U2Vzc2lvbnNSZXNwb25zZRIoCghzZXNzaW9ucxgBIAMoCzIWLmJyZWFrZ2xhc3MudjEuU2Vzc2lvbhIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiKgoURGVsZXRlU2Vzc2lvblJlcXVlc3QSEgoKc2Vzc2lvbl9pZBgBIAEoCSIwChVEZWxldGVTZXNzaW9uUmVzcG9uc2USFwoPcmVtb3ZhbF9wZW5kaW5nGAEgASgIMqYIChFCcmVha2dsYXNzU2VydmljZRJKCgdSdW5UdXJuEh0uYnJlYWtnbGFzcy52MS5SdW5UdXJuUmVxdWVzdBoeLmJyZWFrZ2xhc3MudjEuUnVuVHVyblJlc3BvbnNlMAESUwoKQXR0YWNoVHVybhIgLmJyZWFrZ2xhc3MudjEuQXR0YWNoVHVyblJlcXVlc3QaIS5icmVha2dsYXNzLnYxLkF0dGFjaFR1cm5SZXNwb25zZTABElEKCkNhbmNlbFR1cm4SIC5icmVha2dsYXNzLnYxLkNhbmNlbFR1cm5SZXF1ZXN0GiEuYnJlYWtnbGFzcy52MS5DYW5jZWxUdXJuUmVzcG9uc2USWgoNSW50ZXJydXB0VHVybhIjLmJyZWFrZ2xhc3MudjEuSW50ZXJydXB0VHVyblJlcXVlc3QaJC5icmVha2dsYXNzLnYxLkludGVycnVwdFR1cm5SZXNwb25zZRJOCglTdGVlclR1cm4SHy5icmVha2dsYXNzLnYxLlN0ZWVyVHVyblJlcXVlc3QaIC5icmVha2dsYXNzLnYxLlN0ZWVyVHVyblJlc3BvbnNlEmAKD1Jlc29sdmVBcHByb3ZhbBIlLmJyZWFrZ2xhc3MudjEuUmVzb2x2ZUFwcHJvdmFsUmVxdWVzdBomLmJyZWFrZ2xhc3MudjEuUmVzb2x2ZUFwcHJvdmFsUmVzcG9uc2USWQoMV2F0Y2hTZXNzaW9uEiIuYnJlYWtnbGFzcy52MS5XYXRjaFNlc3Npb25SZXF1ZXN0GiMuYnJlYWtnbGFzcy52MS5XYXRjaFNlc3Npb25SZXNwb25zZTABEk0KB0dldFR1cm4SHS5icmVha2dsYXNzLnYxLkdldFR1cm5SZXF1ZXN0Gh4uYnJlYWtnbGFzcy52MS5HZXRUdXJuUmVzcG9uc2UiA5ACARJTCglMaXN0VHVybnMSHy5icmVha2dsYXNzLnYxLkxpc3RUdXJuc1JlcXVlc3QaIC5icmVha2dsYXNzLnYxLkxpc3RUdXJuc1Jlc3BvbnNlIgOQAgESVgoKR2V0U2Vzc2lvbhIgLmJyZWFrZ2xhc3MudjEuR2V0U2Vzc2lvblJlcXVlc3QaIS5icmVha2dsYXNzLnYxLkdldFNlc3Npb25SZXNwb25zZSIDkAIBElwKDExpc3RTZXNzaW9ucxIiLmJyZWFrZ2xhc3MudjEuTGlzdFNlc3Npb25zUmVxdWVzdBojLmJyZWFrZ2xhc3MudjEuTGlzdFNlc3Npb25zUmVzcG9uc2UiA5ACARJaCg1EZWxldGVTZXNzaW9uEiMuYnJlYWtnbGFzcy52MS5EZWxldGVTZXNzaW9uUmVxdWVzdBokLmJyZWFrZ2xhc3MudjEuRGVsZXRlU2Vzc2lvblJlc3BvbnNlYgZwcm90bzM", [file_breakglass_v1_event, file_breakglass_v1_session, file_breakglass_v1_turn, file_google_protobuf_duration]);
+  fileDesc("CiZicmVha2dsYXNzL3YxL2JyZWFrZ2xhc3Nfc2VydmljZS5wcm90bxINYnJlYWtnbGFzcy52MSKzAgoOUnVuVHVyblJlcXVlc3QSEgoKc2Vzc2lvbl9pZBgBIAEoCRIOCgZwcm9tcHQYAiABKAkSDQoFbW9kZWwYAyABKAkSDQoFYWdlbnQYBCABKAkSEgoKcmVxdWVzdF9pZBgFIAEoCRIqCgd0aW1lb3V0GAYgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhMKC3RleHRfZGVsdGFzGAcgASgIEjYKD3Blcm1pc3Npb25fbW9kZRgIIAEoDjIdLmJyZWFrZ2xhc3MudjEuUGVybWlzc2lvbk1vZGUSLgoLYXR0YWNobWVudHMYCSADKAsyGS5icmVha2dsYXNzLnYxLkF0dGFjaG1lbnQSEgoKYWdlbnRfa2luZBgKIAEoCRIOCgZyZWNhbGwYCyABKAgiPAoKQXR0YWNobWVudBIMCgRuYW1lGAEgASgJEhIKCm1lZGlhX3R5cGUYAiABKAkSDAoEZGF0YRgDIAEoDCI6Cg9SdW5UdXJuUmVzcG9uc2USJwoFZXZlbnQYASABKAsyGC5icmVha2dsYXNzLnYxLlR1cm5FdmVudCJRChFBdHRhY2hUdXJuUmVxdWVzdBIPCgd0dXJuX2lkGAEgASgJEhYKDmFmdGVyX3NlcXVlbmNlGAIgASgNEhMKC3RleHRfZGVsdGFzGAMgASgIIj0KEkF0dGFjaFR1cm5SZXNwb25zZRInCgVldmVudBgBIAEoCzIYLmJyZWFrZ2xhc3MudjEuVHVybkV2ZW50IiQKEUNhbmNlbFR1cm5SZXF1ZXN0Eg8KB3R1cm5faWQYASABKAkiNwoSQ2FuY2VsVHVyblJlc3BvbnNlEiEKBHR1cm4YASABKAsyEy5icmVha2dsYXNzLnYxLlR1cm4iJwoUSW50ZXJydXB0VHVyblJlcXVlc3QSDwoHdHVybl9pZBgBIAEoCSI6ChVJbnRlcnJ1cHRUdXJuUmVzcG9uc2USIQoEdHVybhgBIAEoCzITLmJyZWFrZ2xhc3MudjEuVHVybiJIChBTdGVlclR1cm5SZXF1ZXN0Eg8KB3R1cm5faWQYASABKAkSDwoHbWVzc2FnZRgCIAEoCRISCgpyZXF1ZXN0X2lkGAMgASgJIkgKEVN0ZWVyVHVyblJlc3BvbnNlEhAKCHNlcXVlbmNlGAEgASgNEiEKBHR1cm4YAiABKAsyEy5icmVha2dsYXNzLnYxLlR1cm4ijgIKFlJlc29sdmVBcHByb3ZhbFJlcXVlc3QSDwoHdHVybl9pZBgBIAEoCRITCgthcHByb3ZhbF9pZBgCIAEoCRI8CgVhbGxvdxgDIAEoCzIrLmJyZWFrZ2xhc3MudjEuUmVzb2x2ZUFwcHJvdmFsUmVxdWVzdC5BbGxvd0gAEjoKBGRlbnkYBCABKAsyKi5icmVha2dsYXNzLnYxLlJlc29sdmVBcHByb3ZhbFJlcXVlc3QuRGVueUgAGi8KBUFsbG93EhcKCmlucHV0X2pzb24YASABKAlIAIgBAUINCgtfaW5wdXRfanNvbhoXCgREZW55Eg8KB21lc3NhZ2UYASABKAlCCgoIZGVjaXNpb24iPAoXUmVzb2x2ZUFwcHJvdmFsUmVzcG9uc2USIQoEdHVybhgBIAEoCzITLmJyZWFrZ2xhc3MudjEuVHVybiI9ChRMaXN0QXBwcm92YWxzUmVxdWVzdBIRCglwYWdlX3NpemUYASABKAUSEgoKcGFnZV90b2tlbhgCIAEoCSJjChVMaXN0QXBwcm92YWxzUmVzcG9uc2USMQoJYXBwcm92YWxzGAEgAygLMh4uYnJlYWtnbGFzcy52MS5QZW5kaW5nQXBwcm92YWwSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIpABCg9QZW5kaW5nQXBwcm92YWwSJwoFZXZlbnQYASABKAsyGC5icmVha2dsYXNzLnYxLlR1cm5FdmVudBIRCglwcmluY2lwYWwYAiABKAkSLAoJcmVtYWluaW5nGAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhMKC21heV9yZXNvbHZlGAQgASgIIj8KE1dhdGNoU2Vzc2lvblJlcXVlc3QSEgoKc2Vzc2lvbl9pZBgBIAEoCRIUCgxhZnRlcl9jdXJzb3IYAiABKAQimwEKFFdhdGNoU2Vzc2lvblJlc3BvbnNlEg4KBmN1cnNvchgBIAEoBBIrCgx0dXJuX3N0YXJ0ZWQYAiABKAsyEy5icmVha2dsYXNzLnYxLlR1cm5IABIpCgp0dXJuX2VuZGVkGAMgASgLMhMuYnJlYWtnbGFzcy52MS5UdXJuSAASEQoJY2F1Z2h0X3VwGAQgASgIQggKBmNoYW5nZSIhCg5HZXRUdXJuUmVxdWVzdBIPCgd0dXJuX2lkGAEgASgJIjQKD0dldFR1cm5SZXNwb25zZRIhCgR0dXJuGAEgASgLMhMuYnJlYWtnbGFzcy52MS5UdXJuIqIBChBMaXN0VHVybnNSZXF1ZXN0EhIKCnNlc3Npb25faWQYASABKAkSEQoJcGFnZV9zaXplGAIgASgFEhIKCnBhZ2VfdG9rZW4YAyABKAkSKAoGc3RhdGVzGAQgAygOMhguYnJlYWtnbGFzcy52MS5UdXJuU3RhdGUSKQoFc2luY2UYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIlAKEUxpc3RUdXJuc1Jlc3BvbnNlEiIKBXR1cm5zGAEgAygLMhMuYnJlYWtnbGFzcy52MS5UdXJuEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSInChFHZXRTZXNzaW9uUmVxdWVzdBISCgpzZXNzaW9uX2lkGAEgASgJIj0KEkdldFNlc3Npb25SZXNwb25zZRInCgdzZXNzaW9uGAEgASgLMhYuYnJlYWtnbGFzcy52MS5TZXNzaW9uIjwKE0xpc3RTZXNzaW9uc1JlcXVlc3QSEQoJcGFnZV9zaXplGAEgASgFEhIKCnBhZ2VfdG9rZW4YAiABKAkiWQoUTGlzdFNlc3Npb25zUmVzcG9uc2USKAoIc2Vzc2lvbnMYASADKAsyFi5icmVha2dsYXNzLnYxLlNlc3Npb24SFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIioKFERlbGV0ZVNlc3Npb25SZXF1ZXN0EhIKCnNlc3Npb25faWQYASABKAkiMAoVRGVsZXRlU2Vzc2lvblJlc3BvbnNlEhcKD3JlbW92YWxfcGVuZGluZxgBIAEoCDKHCQoRQnJlYWtnbGFzc1NlcnZpY2USSgoHUnVuVHVybhIdLmJyZWFrZ2xhc3MudjEuUnVuVHVyblJlcXVlc3QaHi5icmVha2dsYXNzLnYxLlJ1blR1cm5SZXNwb25zZTABElMKCkF0dGFjaFR1cm4SIC5icmVha2dsYXNzLnYxLkF0dGFjaFR1cm5SZXF1ZXN0GiEuYnJlYWtnbGFzcy52MS5BdHRhY2hUdXJuUmVzcG9uc2UwARJRCgpDYW5jZWxUdXJuEiAuYnJlYWtnbGFzcy52MS5DYW5jZWxUdXJuUmVxdWVzdBohLmJyZWFrZ2xhc3MudjEuQ2FuY2VsVHVyblJlc3BvbnNlEloKDUludGVycnVwdFR1cm4SIy5icmVha2dsYXNzLnYxLkludGVycnVwdFR1cm5SZXF1ZXN0GiQuYnJlYWtnbGFzcy52MS5JbnRlcnJ1cHRUdXJuUmVzcG9uc2USTgoJU3RlZXJUdXJuEh8uYnJlYWtnbGFzcy52MS5TdGVlclR1cm5SZXF1ZXN0GiAuYnJlYWtnbGFzcy52MS5TdGVlclR1cm5SZXNwb25zZRJgCg9SZXNvbHZlQXBwcm92YWwSJS5icmVha2dsYXNzLnYxLlJlc29sdmVBcHByb3ZhbFJlcXVlc3QaJi5icmVha2dsYXNzLnYxLlJlc29sdmVBcHByb3ZhbFJlc3BvbnNlEl8KDUxpc3RBcHByb3ZhbHMSIy5icmVha2dsYXNzLnYxLkxpc3RBcHByb3ZhbHNSZXF1ZXN0GiQuYnJlYWtnbGFzcy52MS5MaXN0QXBwcm92YWxzUmVzcG9uc2UiA5ACARJZCgxXYXRjaFNlc3Npb24SIi5icmVha2dsYXNzLnYxLldhdGNoU2Vzc2lvblJlcXVlc3QaIy5icmVha2dsYXNzLnYxLldhdGNoU2Vzc2lvblJlc3BvbnNlMAESTQoHR2V0VHVybhIdLmJyZWFrZ2xhc3MudjEuR2V0VHVyblJlcXVlc3QaHi5icmVha2dsYXNzLnYxLkdldFR1cm5SZXNwb25zZSIDkAIBElMKCUxpc3RUdXJucxIfLmJyZWFrZ2xhc3MudjEuTGlzdFR1cm5zUmVxdWVzdBogLmJyZWFrZ2xhc3MudjEuTGlzdFR1cm5zUmVzcG9uc2UiA5ACARJWCgpHZXRTZXNzaW9uEiAuYnJlYWtnbGFzcy52MS5HZXRTZXNzaW9uUmVxdWVzdBohLmJyZWFrZ2xhc3MudjEuR2V0U2Vzc2lvblJlc3BvbnNlIgOQAgESXAoMTGlzdFNlc3Npb25zEiIuYnJlYWtnbGFzcy52MS5MaXN0U2Vzc2lvbnNSZXF1ZXN0GiMuYnJlYWtnbGFzcy52MS5MaXN0U2Vzc2lvbnNSZXNwb25zZSIDkAIBEloKDURlbGV0ZVNlc3Npb24SIy5icmVha2dsYXNzLnYxLkRlbGV0ZVNlc3Npb25SZXF1ZXN0GiQuYnJlYWtnbGFzcy52MS5EZWxldGVTZXNzaW9uUmVzcG9uc2ViBnByb3RvMw", [file_breakglass_v1_event, file_breakglass_v1_session, file_breakglass_v1_turn, file_google_protobuf_duration, file_google_protobuf_timestamp]);
 
 /**
  * What to run.
@@ -91,6 +91,23 @@ export type RunTurnRequest = Message<"breakglass.v1.RunTurnRequest"> & {
    * @generated from field: repeated breakglass.v1.Attachment attachments = 9;
    */
   attachments: Attachment[];
+
+  /**
+   * The kind of agent, such as `claude`: one that the server runs. A session keeps the kind that it was opened with; another
+   * one is refused with FAILED_PRECONDITION. Empty: the session's, else the server's default.
+   *
+   * @generated from field: string agent_kind = 10;
+   */
+  agentKind: string;
+
+  /**
+   * Have the agent told what the log has of the session's earlier turns: prompts, answers, what was run, and how each ended,
+   * the newest that fit into 32 KiB. It is put in front of the prompt, marked as a record; a `notice` tells of it, and the
+   * turn's `prompt` stays as it was sent. For an agent that has lost its memory of them (CONVERSATION_RESET).
+   *
+   * @generated from field: bool recall = 11;
+   */
+  recall: boolean;
 };
 
 /**
@@ -115,8 +132,9 @@ export type Attachment = Message<"breakglass.v1.Attachment"> & {
   name: string;
 
   /**
-   * The media type without parameters, such as `text/plain`. `image/png`, `image/jpeg`, `image/gif` and `image/webp` are shown to the model,
-   * must be what they say and have at most 3.75 MiB; other `image/…` are refused; all else is a file. Required.
+   * The media type without parameters, such as `text/plain`. An `image/…` is shown to the model, and must be one that the
+   * session's agent takes: `claude` takes `image/png`, `image/jpeg`, `image/gif` and `image/webp`, each of at most 3.75 MiB,
+   * which must be what they say. An agent that takes none refuses all with FAILED_PRECONDITION. All else is a file. Required.
    *
    * @generated from field: string media_type = 2;
    */
@@ -420,7 +438,8 @@ export const ResolveApprovalRequestSchema: GenMessage<ResolveApprovalRequest> = 
  */
 export type ResolveApprovalRequest_Allow = Message<"breakglass.v1.ResolveApprovalRequest.Allow"> & {
   /**
-   * The input to make it with, a JSON object as text. Unset: as the agent asked for it.
+   * The input to make it with, a JSON object as text. Unset: as the agent asked for it. Refused with FAILED_PRECONDITION,
+   * and the approval waits on, where the agent cannot be given another.
    *
    * @generated from field: optional string input_json = 1;
    */
@@ -477,6 +496,104 @@ export const ResolveApprovalResponseSchema: GenMessage<ResolveApprovalResponse> 
   messageDesc(file_breakglass_v1_breakglass_service, 12);
 
 /**
+ * Which approvals to answer.
+ *
+ * @generated from message breakglass.v1.ListApprovalsRequest
+ */
+export type ListApprovalsRequest = Message<"breakglass.v1.ListApprovalsRequest"> & {
+  /**
+   * How many approvals at most. 0: 50. More than 1000 counts as 1000. A page may hold fewer: it is bounded in bytes too.
+   *
+   * @generated from field: int32 page_size = 1;
+   */
+  pageSize: number;
+
+  /**
+   * The `next_page_token` of the page before. Empty: the first page.
+   *
+   * @generated from field: string page_token = 2;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message breakglass.v1.ListApprovalsRequest.
+ * Use `create(ListApprovalsRequestSchema)` to create a new message.
+ */
+export const ListApprovalsRequestSchema: GenMessage<ListApprovalsRequest> = /*@__PURE__*/
+  messageDesc(file_breakglass_v1_breakglass_service, 13);
+
+/**
+ * A page of approvals.
+ *
+ * @generated from message breakglass.v1.ListApprovalsResponse
+ */
+export type ListApprovalsResponse = Message<"breakglass.v1.ListApprovalsResponse"> & {
+  /**
+   * The approvals, those of the newest turn first, and of a turn in the order in which they were asked for.
+   *
+   * @generated from field: repeated breakglass.v1.PendingApproval approvals = 1;
+   */
+  approvals: PendingApproval[];
+
+  /**
+   * Asks for the next page. Empty: this is the last.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message breakglass.v1.ListApprovalsResponse.
+ * Use `create(ListApprovalsResponseSchema)` to create a new message.
+ */
+export const ListApprovalsResponseSchema: GenMessage<ListApprovalsResponse> = /*@__PURE__*/
+  messageDesc(file_breakglass_v1_breakglass_service, 14);
+
+/**
+ * A tool call that waits for an approval.
+ *
+ * @generated from message breakglass.v1.PendingApproval
+ */
+export type PendingApproval = Message<"breakglass.v1.PendingApproval"> & {
+  /**
+   * The event that asks, with the ids of turn and session. Its kind is `approval_request`. Always set.
+   *
+   * @generated from field: breakglass.v1.TurnEvent event = 1;
+   */
+  event?: TurnEvent | undefined;
+
+  /**
+   * Who started the turn, as authentication established it.
+   *
+   * @generated from field: string principal = 2;
+   */
+  principal: string;
+
+  /**
+   * How long until the call is denied, by the server's clock. Always set; 0 where that is about to happen.
+   *
+   * @generated from field: google.protobuf.Duration remaining = 3;
+   */
+  remaining?: Duration | undefined;
+
+  /**
+   * The caller may answer it. Else it waits for somebody else: who runs a turn may not answer for it here.
+   *
+   * @generated from field: bool may_resolve = 4;
+   */
+  mayResolve: boolean;
+};
+
+/**
+ * Describes the message breakglass.v1.PendingApproval.
+ * Use `create(PendingApprovalSchema)` to create a new message.
+ */
+export const PendingApprovalSchema: GenMessage<PendingApproval> = /*@__PURE__*/
+  messageDesc(file_breakglass_v1_breakglass_service, 15);
+
+/**
  * Which session to watch.
  *
  * @generated from message breakglass.v1.WatchSessionRequest
@@ -502,7 +619,7 @@ export type WatchSessionRequest = Message<"breakglass.v1.WatchSessionRequest"> &
  * Use `create(WatchSessionRequestSchema)` to create a new message.
  */
 export const WatchSessionRequestSchema: GenMessage<WatchSessionRequest> = /*@__PURE__*/
-  messageDesc(file_breakglass_v1_breakglass_service, 13);
+  messageDesc(file_breakglass_v1_breakglass_service, 16);
 
 /**
  * A change of a session, or a sign of life.
@@ -553,7 +670,7 @@ export type WatchSessionResponse = Message<"breakglass.v1.WatchSessionResponse">
  * Use `create(WatchSessionResponseSchema)` to create a new message.
  */
 export const WatchSessionResponseSchema: GenMessage<WatchSessionResponse> = /*@__PURE__*/
-  messageDesc(file_breakglass_v1_breakglass_service, 14);
+  messageDesc(file_breakglass_v1_breakglass_service, 17);
 
 /**
  * Which turn to answer.
@@ -574,7 +691,7 @@ export type GetTurnRequest = Message<"breakglass.v1.GetTurnRequest"> & {
  * Use `create(GetTurnRequestSchema)` to create a new message.
  */
 export const GetTurnRequestSchema: GenMessage<GetTurnRequest> = /*@__PURE__*/
-  messageDesc(file_breakglass_v1_breakglass_service, 15);
+  messageDesc(file_breakglass_v1_breakglass_service, 18);
 
 /**
  * The turn.
@@ -595,7 +712,7 @@ export type GetTurnResponse = Message<"breakglass.v1.GetTurnResponse"> & {
  * Use `create(GetTurnResponseSchema)` to create a new message.
  */
 export const GetTurnResponseSchema: GenMessage<GetTurnResponse> = /*@__PURE__*/
-  messageDesc(file_breakglass_v1_breakglass_service, 16);
+  messageDesc(file_breakglass_v1_breakglass_service, 19);
 
 /**
  * Which turns to answer.
@@ -604,7 +721,8 @@ export const GetTurnResponseSchema: GenMessage<GetTurnResponse> = /*@__PURE__*/
  */
 export type ListTurnsRequest = Message<"breakglass.v1.ListTurnsRequest"> & {
   /**
-   * The session. Required.
+   * The session. Empty: all turns that the caller may see, which are the caller's own and, for an approver, those of others
+   * in the mode ASK.
    *
    * @generated from field: string session_id = 1;
    */
@@ -618,11 +736,25 @@ export type ListTurnsRequest = Message<"breakglass.v1.ListTurnsRequest"> & {
   pageSize: number;
 
   /**
-   * The `next_page_token` of the page before. Empty: the first page.
+   * The `next_page_token` of the page before, of a request for the same turns. Empty: the first page.
    *
    * @generated from field: string page_token = 3;
    */
   pageToken: string;
+
+  /**
+   * Only turns that are in one of these states now. Empty: in any.
+   *
+   * @generated from field: repeated breakglass.v1.TurnState states = 4;
+   */
+  states: TurnState[];
+
+  /**
+   * Only turns that were recorded then or later. Unset: all.
+   *
+   * @generated from field: google.protobuf.Timestamp since = 5;
+   */
+  since?: Timestamp | undefined;
 };
 
 /**
@@ -630,7 +762,7 @@ export type ListTurnsRequest = Message<"breakglass.v1.ListTurnsRequest"> & {
  * Use `create(ListTurnsRequestSchema)` to create a new message.
  */
 export const ListTurnsRequestSchema: GenMessage<ListTurnsRequest> = /*@__PURE__*/
-  messageDesc(file_breakglass_v1_breakglass_service, 17);
+  messageDesc(file_breakglass_v1_breakglass_service, 20);
 
 /**
  * A page of turns.
@@ -658,7 +790,7 @@ export type ListTurnsResponse = Message<"breakglass.v1.ListTurnsResponse"> & {
  * Use `create(ListTurnsResponseSchema)` to create a new message.
  */
 export const ListTurnsResponseSchema: GenMessage<ListTurnsResponse> = /*@__PURE__*/
-  messageDesc(file_breakglass_v1_breakglass_service, 18);
+  messageDesc(file_breakglass_v1_breakglass_service, 21);
 
 /**
  * Which session to answer.
@@ -679,7 +811,7 @@ export type GetSessionRequest = Message<"breakglass.v1.GetSessionRequest"> & {
  * Use `create(GetSessionRequestSchema)` to create a new message.
  */
 export const GetSessionRequestSchema: GenMessage<GetSessionRequest> = /*@__PURE__*/
-  messageDesc(file_breakglass_v1_breakglass_service, 19);
+  messageDesc(file_breakglass_v1_breakglass_service, 22);
 
 /**
  * The session.
@@ -700,7 +832,7 @@ export type GetSessionResponse = Message<"breakglass.v1.GetSessionResponse"> & {
  * Use `create(GetSessionResponseSchema)` to create a new message.
  */
 export const GetSessionResponseSchema: GenMessage<GetSessionResponse> = /*@__PURE__*/
-  messageDesc(file_breakglass_v1_breakglass_service, 20);
+  messageDesc(file_breakglass_v1_breakglass_service, 23);
 
 /**
  * Which sessions to answer.
@@ -728,7 +860,7 @@ export type ListSessionsRequest = Message<"breakglass.v1.ListSessionsRequest"> &
  * Use `create(ListSessionsRequestSchema)` to create a new message.
  */
 export const ListSessionsRequestSchema: GenMessage<ListSessionsRequest> = /*@__PURE__*/
-  messageDesc(file_breakglass_v1_breakglass_service, 21);
+  messageDesc(file_breakglass_v1_breakglass_service, 24);
 
 /**
  * A page of sessions.
@@ -756,7 +888,7 @@ export type ListSessionsResponse = Message<"breakglass.v1.ListSessionsResponse">
  * Use `create(ListSessionsResponseSchema)` to create a new message.
  */
 export const ListSessionsResponseSchema: GenMessage<ListSessionsResponse> = /*@__PURE__*/
-  messageDesc(file_breakglass_v1_breakglass_service, 22);
+  messageDesc(file_breakglass_v1_breakglass_service, 25);
 
 /**
  * Which session to delete.
@@ -777,7 +909,7 @@ export type DeleteSessionRequest = Message<"breakglass.v1.DeleteSessionRequest">
  * Use `create(DeleteSessionRequestSchema)` to create a new message.
  */
 export const DeleteSessionRequestSchema: GenMessage<DeleteSessionRequest> = /*@__PURE__*/
-  messageDesc(file_breakglass_v1_breakglass_service, 23);
+  messageDesc(file_breakglass_v1_breakglass_service, 26);
 
 /**
  * The session is gone.
@@ -799,7 +931,7 @@ export type DeleteSessionResponse = Message<"breakglass.v1.DeleteSessionResponse
  * Use `create(DeleteSessionResponseSchema)` to create a new message.
  */
 export const DeleteSessionResponseSchema: GenMessage<DeleteSessionResponse> = /*@__PURE__*/
-  messageDesc(file_breakglass_v1_breakglass_service, 24);
+  messageDesc(file_breakglass_v1_breakglass_service, 27);
 
 /**
  * Runs an AI agent and streams its work.
@@ -857,7 +989,7 @@ export const BreakglassService: GenService<{
   },
   /**
    * Hands the running turn another message, which the agent takes up as soon as it can, and answers once that is recorded.
-   * Refused with FAILED_PRECONDITION where the turn has ended.
+   * Refused with FAILED_PRECONDITION where the turn has ended, or its agent takes no messages while it works.
    *
    * @generated from rpc breakglass.v1.BreakglassService.SteerTurn
    */
@@ -875,6 +1007,16 @@ export const BreakglassService: GenService<{
     methodKind: "unary";
     input: typeof ResolveApprovalRequestSchema;
     output: typeof ResolveApprovalResponseSchema;
+  },
+  /**
+   * Answers the tool calls that wait for an approval now, in all turns that the caller may see, of the newest turn first.
+   *
+   * @generated from rpc breakglass.v1.BreakglassService.ListApprovals
+   */
+  listApprovals: {
+    methodKind: "unary";
+    input: typeof ListApprovalsRequestSchema;
+    output: typeof ListApprovalsResponseSchema;
   },
   /**
    * Announces every turn of a session as it starts and as it ends, those that the agent begins by itself included, from
@@ -898,7 +1040,7 @@ export const BreakglassService: GenService<{
     output: typeof GetTurnResponseSchema;
   },
   /**
-   * Answers a session's turns, newest first.
+   * Answers a session's turns, or all turns that the caller may see, newest first.
    *
    * @generated from rpc breakglass.v1.BreakglassService.ListTurns
    */

@@ -4,7 +4,7 @@
 
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
-import type { Usage } from "./event_pb.ts";
+import type { TurnState, Usage } from "./event_pb.ts";
 import { file_breakglass_v1_event } from "./event_pb.ts";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file breakglass/v1/session.proto.
  */
 export const file_breakglass_v1_session: GenFile = /*@__PURE__*/
-  fileDesc("ChticmVha2dsYXNzL3YxL3Nlc3Npb24ucHJvdG8SDWJyZWFrZ2xhc3MudjEitwIKB1Nlc3Npb24SEgoKc2Vzc2lvbl9pZBgBIAEoCRIRCglwcmluY2lwYWwYAiABKAkSDQoFYWdlbnQYAyABKAkSDQoFbW9kZWwYBCABKAkSLwoLY3JlYXRlX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjQKEGxhc3RfYWN0aXZlX3RpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhcKD3J1bm5pbmdfdHVybl9pZBgHIAEoCRISCgp0dXJuX2NvdW50GAggASgNEiMKBXVzYWdlGAkgASgLMhQuYnJlYWtnbGFzcy52MS5Vc2FnZRIWCg50b3RhbF9jb3N0X3VzZBgKIAEoARIWCg5xdWV1ZWRfdHVybl9pZBgLIAEoCWIGcHJvdG8z", [file_breakglass_v1_event, file_google_protobuf_timestamp]);
+  fileDesc("ChticmVha2dsYXNzL3YxL3Nlc3Npb24ucHJvdG8SDWJyZWFrZ2xhc3MudjEiqQMKB1Nlc3Npb24SEgoKc2Vzc2lvbl9pZBgBIAEoCRIRCglwcmluY2lwYWwYAiABKAkSDQoFYWdlbnQYAyABKAkSDQoFbW9kZWwYBCABKAkSLwoLY3JlYXRlX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjQKEGxhc3RfYWN0aXZlX3RpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhcKD3J1bm5pbmdfdHVybl9pZBgHIAEoCRISCgp0dXJuX2NvdW50GAggASgNEiMKBXVzYWdlGAkgASgLMhQuYnJlYWtnbGFzcy52MS5Vc2FnZRIWCg50b3RhbF9jb3N0X3VzZBgKIAEoARIWCg5xdWV1ZWRfdHVybl9pZBgLIAEoCRISCgphZ2VudF9raW5kGAwgASgJEhQKDGxhc3RfdHVybl9pZBgOIAEoCRIxCg9sYXN0X3R1cm5fc3RhdGUYDyABKA4yGC5icmVha2dsYXNzLnYxLlR1cm5TdGF0ZRITCgtsYXN0X3Byb21wdBgQIAEoCWIGcHJvdG8z", [file_breakglass_v1_event, file_google_protobuf_timestamp]);
 
 /**
  * A durable conversation with one agent, in one workspace.
@@ -99,6 +99,34 @@ export type Session = Message<"breakglass.v1.Session"> & {
    * @generated from field: string queued_turn_id = 11;
    */
   queuedTurnId: string;
+
+  /**
+   * The kind of agent that the session has, for good. Always set.
+   *
+   * @generated from field: string agent_kind = 12;
+   */
+  agentKind: string;
+
+  /**
+   * The session's newest turn. Empty: none is on record.
+   *
+   * @generated from field: string last_turn_id = 14;
+   */
+  lastTurnId: string;
+
+  /**
+   * Where that turn stands. Unspecified: none is on record.
+   *
+   * @generated from field: breakglass.v1.TurnState last_turn_state = 15;
+   */
+  lastTurnState: TurnState;
+
+  /**
+   * The beginning of that turn's prompt, at most 256 bytes of UTF-8. Empty for a turn that the agent began by itself.
+   *
+   * @generated from field: string last_prompt = 16;
+   */
+  lastPrompt: string;
 };
 
 /**

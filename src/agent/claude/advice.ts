@@ -23,8 +23,17 @@ const ADVICE: Readonly<Record<string, string>> = {
     "Ask for less at a time, or set CLAUDE_CODE_MAX_OUTPUT_TOKENS in the environment of breakglass.",
 };
 
+const CONNECTION =
+  "The server's machine does not reach the model's API: look at its network, at HTTPS_PROXY and, where the server sets it, at " +
+  "ANTHROPIC_BASE_URL, in the environment of breakglass.";
+
+/** The CLI gives what never reached the API the same name as what the API answered. */
+const UNREACHED =
+  /ECONNREFUSED|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|Connection (error|refused)/;
+
 /** A message, and what to do about it where there is something. */
 export function withAdvice(message: string, error: string | null | undefined): string {
+  if (error === "server_error" && UNREACHED.test(message)) return `${message}\n${CONNECTION}`;
   const advice = Object.hasOwn(ADVICE, error ?? "") ? ADVICE[error ?? ""] : undefined;
   return advice === undefined ? message : `${message}\n${advice}`;
 }

@@ -2,6 +2,7 @@ import { MAX_ID_LENGTH } from "../agent-memory.ts";
 import { traitsOf } from "./cli-versions.ts";
 import type { Message } from "./line.ts";
 import * as messages from "./messages.ts";
+import { isTaskEnd } from "./task-ends.ts";
 
 /** So many are remembered, however many an agent starts. */
 const MAX_TASKS = 1000;
@@ -12,6 +13,8 @@ export class BackgroundTasks {
   readonly #running = new Map<string, string>();
   #listed = false;
   #lastCause = "";
+  /** What says that it is over may come twice. */
+  #lastEnded = "";
 
   /** How many run. */
   get size(): number {
@@ -37,6 +40,7 @@ export class BackgroundTasks {
     const { subtype } = message;
     if (subtype === "task_started") this.#start(message, turnId);
     else if (subtype === "task_notification") this.#end(message);
+    else if (subtype === "task_updated") this.#update(message, turnId);
     else if (subtype === "background_tasks_changed" && this.#listed) this.#list(message);
   }
 
@@ -47,9 +51,18 @@ export class BackgroundTasks {
     if (this.#running.size < MAX_TASKS) this.#running.set(task_id, turnId);
   }
 
+  /** One that the agent waited for goes to the background, or one is over, with or without a notification. */
+  #update(message: Message, turnId: string): void {
+    const { task_id, patch } = messages.taskUpdated.safeParse(message).data ?? {};
+    if (task_id === undefined) return;
+    if (isTaskEnd(patch?.status)) this.#end(message);
+    else if (patch?.is_backgrounded) this.#start(message, turnId);
+  }
+
   #end(message: Message): void {
     const { task_id } = messages.task.safeParse(message).data ?? {};
-    if (task_id === undefined) return;
+    if (task_id === undefined || task_id === this.#lastEnded) return;
+    this.#lastEnded = task_id;
     this.#lastCause = this.#running.get(task_id) ?? "";
     this.#running.delete(task_id);
   }

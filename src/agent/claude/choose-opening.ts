@@ -14,6 +14,9 @@ export interface ChosenOpening {
   readonly notice?: EventKind;
 }
 
+const LOST =
+  "The agent has no record of this session's conversation any more, and began an empty one: it does not remember what was said and done before. The session's turns are still on record here, each to be read again (AttachTurn; `breakglass export` prints them), and `recall` in a RunTurn request (`breakglass run --recall`) has the agent told of them";
+
 /**
  * Chooses how a turn's conversation is taken up, by what the CLI has on disk. One that is there from somebody else is not:
  * the agent would remember what is not this session's. Then it is another, empty one.
@@ -27,7 +30,9 @@ export async function chooseOpening(
 ): Promise<ChosenOpening> {
   const origin = await conversationOrigin(directory, turn.agentSessionId, turn.workspace);
   if (origin !== "foreign") {
-    return { turn, opening: known ?? (origin === undefined ? "new" : "resume") };
+    const opening = known ?? (origin === undefined ? "new" : "resume");
+    if (opening === "resume" || !turn.hasHistory) return { turn, opening };
+    return { turn, opening, notice: noticeEvent(NoticeReason.CONVERSATION_RESET, LOST) };
   }
   const text =
     "The record that the agent has of the session's conversation was begun in another directory: it is not this session's, and the agent began an empty conversation";

@@ -1,20 +1,17 @@
+import { randomUUID } from "node:crypto";
 import { isDeepStrictEqual } from "node:util";
 import type { Environment } from "../../config/environment.ts";
 import { TreeRemovals } from "../../files/tree-removals.ts";
-import type { Log } from "../../log.ts";
 import type { Agent, AgentRun, AgentTurn, OwnWork, SpareReservation } from "../agent.ts";
+import type { AgentCapabilities } from "../capabilities.ts";
 import { Executable } from "../executable.ts";
-import { OutputScheduler } from "../output-scheduler.ts";
 import type { ProcessSurroundings } from "../process/agent-process.ts";
-import { removeCgroup } from "../process/cgroup.ts";
-import { ProcessFamilies } from "../process/process-families.ts";
-import type { ProcessRegistry } from "../process/process-registry.ts";
-import { STOP_RUNGS, type StopRungs, stopFamily } from "../process/stop-ladder.ts";
 import type { PoolLimits } from "../process-pool.ts";
 import type { SparePlan } from "../spares.ts";
 import type { ToolLimits } from "./command-line.ts";
 import { configDirectory, conversationOrigin, removeConversations } from "./config-directory.ts";
 import { isUuid } from "./ids.ts";
+import { LongLines } from "./long-lines.ts";
 import type { PermissionRules } from "./permission-rules.ts";
 import { SessionProcesses } from "./session-processes.ts";
 
@@ -26,24 +23,36 @@ export interface ClaudeOptions extends ToolLimits, PoolLimits {
   readonly environment: Environment;
   /** Further names to pass. */
   readonly passedNames: readonly string[];
-  /** The longest line that is read. */
-  readonly maxLineBytes: number;
-  /** Where it is recorded which processes may live. */
-  readonly registry: ProcessRegistry;
-  /** What waits for new sessions. */
-  readonly spares: SparePlan;
-  readonly log: Log;
-  /** False: processes get no cgroup of their own, also where the machine offers one. */
-  readonly cgroups?: boolean;
-  /** What the agents' files are made without: what the operator's are. Undefined: the server's own. */
-  readonly umask?: number | undefined;
-  /** How long each rung of the stop ladder waits. */
-  readonly rungs?: StopRungs;
+  /** What an event may take. */
+  readonly maxEventBytes: number;
+  /** What its processes share with other agents'. */
+  readonly processes: ProcessSurroundings;
+  /** The agent definition and the model of sessions that name none. */
+  readonly defaults: Agent["defaults"];
+  /** How many processes wait for new sessions, for the defaults, and the mode that they are for. */
+  readonly spares: Pick<SparePlan, "count" | "mode">;
 }
+
+/** The model of sessions that name none, where the operator names none: an alias that the CLI resolves. */
+export const DEFAULT_MODEL = "sonnet";
+
+const CAPABILITIES: AgentCapabilities = {
+  steer: true,
+  changedInput: true,
+  ownWork: true,
+  resume: true,
+  images: {
+    mediaTypes: ["image/png", "image/jpeg", "image/gif", "image/webp"],
+    // The model's API takes 5 MB of base64.
+    maxBytes: 3_932_160,
+  },
+  cost: true,
+};
 
 /** The Claude Code CLI as an agent: processes that take turn after turn, and remember through their own files. */
 export class ClaudeAgent implements Agent {
-  readonly #surroundings: ProcessSurroundings;
+  readonly capabilities = CAPABILITIES;
+  readonly defaults: Agent["defaults"];
   /** `rules`: those that processes are started with from now on. */
   readonly #tools: { rules: PermissionRules; readonly trustsWorkspace: boolean };
   readonly #trees = new TreeRemovals();
@@ -52,21 +61,19 @@ export class ClaudeAgent implements Agent {
   readonly #sessions: SessionProcesses;
 
   constructor(options: ClaudeOptions) {
-    const { command, environment, passedNames, log, spares } = options;
-    const { registry, maxLineBytes, umask, rungs = STOP_RUNGS } = options;
-    const families = new ProcessFamilies(log, options.cgroups);
-    const scheduler = new OutputScheduler();
-    this.#surroundings = { registry, families, scheduler, log, maxLineBytes, umask, rungs };
+    const { command, environment, passedNames, processes, defaults, spares } = options;
+    this.defaults = defaults;
     this.#tools = { rules: options.rules, trustsWorkspace: options.trustsWorkspace };
     this.#directory = configDirectory(environment);
     this.#sessions = new SessionProcesses({
-      processes: this.#surroundings,
-      executable: new Executable(command, environment, log),
+      processes,
+      executable: new Executable(command, environment, processes.log),
+      longLines: new LongLines(processes.maxLineBytes, options.maxEventBytes, processes.log),
       environment,
       passedNames,
       tools: this.#tools,
       limits: options,
-      spares: { plan: spares, trees: this.#trees },
+      spares: { plan: { ...spares, ...defaults }, trees: this.#trees },
       command,
       directory: this.#directory,
     });
@@ -74,6 +81,15 @@ export class ClaudeAgent implements Agent {
 
   start(turn: AgentTurn): AgentRun {
     return this.#sessions.start(turn);
+  }
+
+  /** The CLI opens a conversation under any UUID: with it on record a turn is taken up again, whatever was killed when. */
+  chooseConversation(): string {
+    return randomUUID();
+  }
+
+  rememberedSessions(): readonly string[] {
+    return this.#sessions.rememberedSessions();
   }
 
   onOwnWork(accept: (work: OwnWork) => string): void {
@@ -104,17 +120,6 @@ export class ClaudeAgent implements Agent {
     return this.#sessions.closeIdle();
   }
 
-  async endProcesses(processId: string): Promise<void> {
-    const { families, rungs = STOP_RUNGS, log } = this.#surroundings;
-    const { family, cgroup } = await families.leftFamily(processId);
-    // Nobody holds their stdin any more, so there is nobody to ask.
-    const unasked = { ...rungs, askedMs: 0 };
-    if (!(await stopFamily(family, Promise.resolve(), () => {}, unasked))) {
-      log.error("processes outlived SIGKILL", { processId, members: await family.members() });
-    }
-    if (cgroup !== undefined) await removeCgroup(cgroup);
-  }
-
   killNow(): void {
     this.#sessions.killNow();
   }
@@ -132,7 +137,7 @@ export class ClaudeAgent implements Agent {
   }
 
   async forget(agentSessionIds: readonly string[], workspace: string): Promise<void> {
-    await Promise.all(agentSessionIds.map((id) => this.#sessions.closeSpare(id)));
+    await this.#sessions.closeSpare(workspace);
     await removeConversations(this.#directory, agentSessionIds, workspace, this.#trees);
   }
 }

@@ -1,14 +1,18 @@
+import { NoticeReason } from "../../../gen/breakglass/v1/event_pb.ts";
 import type { AgentRun, AgentTurn, ApprovalAnswer, EventKind, Spending } from "../agent.ts";
+import { noticeEvent } from "../events.ts";
 import type { UnaskedRun } from "../own-work-offers.ts";
 import type { ProcessExit } from "../process/piped-process.ts";
 import type { Fate } from "../process-pool.ts";
 import type { Conversation } from "./conversation.ts";
-import { explainUnstarted, isSessionInUse } from "./failures.ts";
+import { explainUnstarted, isInterruptExit, isSessionInUse } from "./failures.ts";
 import { userMessage } from "./input-lines.ts";
 import type { Message } from "./line.ts";
+import type { LineContent } from "./line-content.ts";
 import type { ResultMessage } from "./messages.ts";
 import { type ConversationSource, PromptDelivery } from "./prompt-delivery.ts";
 import { isAborted } from "./result.ts";
+import { roleOfResult } from "./result-role.ts";
 import { SentMessages } from "./sent-messages.ts";
 import { TurnOutput } from "./turn-output.ts";
 import type { ResultRole } from "./turn-results.ts";
@@ -22,6 +26,12 @@ export interface RunSurroundings {
   readonly directory: string;
   /** The CLI's executable, as it is told of. */
   readonly command: string;
+}
+
+function restoredNotice(): EventKind {
+  const text =
+    "The session's workspace was gone, and was made anew: it is empty, and what lay in it is not there";
+  return noticeEvent(NoticeReason.AGENT_WARNING, text);
 }
 
 /** What a run is doing. `over`: its terminal event was given, or it was given up without one. */
@@ -61,7 +71,10 @@ export class ClaudeRun implements UnaskedRun {
       wanted: () => this.#conversation?.process.resume(),
       cameUp: () => this.#delivery?.begin(),
       takenUp: (uuid) => {
-        if (this.#sent.takenUp(uuid)) this.#delivery?.begin();
+        if (uuid === this.#sent.promptUuid) this.#output.forgetWords();
+        const isOwn = this.#sent.takenUp(uuid);
+        if (this.#sent.echoes) this.#conversation?.hasEchoed();
+        if (isOwn) this.#delivery?.begin();
       },
       roleOf: (result) => this.#roleOf(result),
       strayed: (message, line) => this.#strayed(message, line),
@@ -83,6 +96,7 @@ export class ClaudeRun implements UnaskedRun {
       begun: () => run.#phase === "interrupting" && run.#interruptNow(),
       noted: (event: EventKind) => run.#output.carryFirst(event),
     };
+    if (turn.isWorkspaceRestored) run.#output.carryFirst(restoredNotice());
     run.#delivery = new PromptDelivery(turn, sent, listener, surroundings);
     void run.#deliver(run.#delivery);
     return run;
@@ -171,7 +185,7 @@ export class ClaudeRun implements UnaskedRun {
     this.#released.resolve(failure && this.#conversation?.process.close());
   }
 
-  #strayed(message: Message, line: string): void {
+  #strayed(message: Message, line: LineContent): void {
     if (this.#hasBegun) {
       this.#output.message(message, line);
       return;
@@ -196,7 +210,11 @@ export class ClaudeRun implements UnaskedRun {
     const { stderrTail } = process;
     const inUse = opening === "new" && isSessionInUse(stderrTail) && !initialized;
     if (this.#delivery?.exited(conversationUnknown || inUse) === false) return;
-    this.#finish(this.#output.explain(exit, stderrTail, this.#surroundings.command));
+    const isInterrupted = this.#phase === "interrupting" && isInterruptExit(exit);
+    const { command } = this.#surroundings;
+    this.#finish(
+      isInterrupted ? this.#output.interrupted() : this.#output.explain(exit, stderrTail, command),
+    );
   }
 
   #attach(conversation: Conversation): void {
@@ -215,12 +233,14 @@ export class ClaudeRun implements UnaskedRun {
   }
 
   #roleOf(result: ResultMessage): ResultRole {
-    if (this.#phase === "interrupting" && isAborted(result)) return "interrupted";
-    // The prompt came while the agent was at work by itself, and waits behind that.
-    if (result.origin && this.#sent.promptWaits) return "more";
-    if (this.#sent.echoes && this.#sent.steersWaiting.length > 0) return "more";
-    this.#isDoubtful ||= isAborted(result);
-    return "end";
+    const role = roleOfResult(result, {
+      sent: this.#sent,
+      isInterrupting: this.#phase === "interrupting",
+      echoes: this.#sent.echoes || this.#conversation!.echoes,
+      hasAnswered: this.#output.hasSpoken,
+    });
+    this.#isDoubtful ||= role === "end" && isAborted(result);
+    return role;
   }
 
   /** Gives the last batch, and leaves the conversation to the next turn or to its end. */

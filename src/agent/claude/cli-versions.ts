@@ -10,7 +10,7 @@ export interface CliTraits {
   readonly terminatesCommand: boolean;
 }
 
-/** The versions that were measured, oldest first; the tests hold each against its program. */
+/** The versions that were measured, oldest first; the tests hold those that are installed against their programs. */
 export const CLI_VERSIONS: Readonly<Record<string, CliTraits>> = {
   "2.1.197": {
     listsTasks: false,
@@ -19,6 +19,12 @@ export const CLI_VERSIONS: Readonly<Record<string, CliTraits>> = {
     terminatesCommand: false,
   },
   "2.1.330": {
+    listsTasks: true,
+    spendingSinceResult: true,
+    messageLifecycle: true,
+    terminatesCommand: true,
+  },
+  "2.1.332": {
     listsTasks: true,
     spendingSinceResult: true,
     messageLifecycle: true,

@@ -8,7 +8,11 @@ import { isUuid } from "./ids.ts";
 import type { Message } from "./line.ts";
 import * as messages from "./messages.ts";
 import { readMessage } from "./read-message.ts";
+import { ServerFailures } from "./server-failures.ts";
 import { agentUnknown } from "./stderr-causes.ts";
+
+const ANOTHER =
+  "The agent came up with another conversation than the session's; it may not remember what came before";
 
 /** What a turn asked for, as far as the CLI's coming up must agree with it. */
 export interface ExpectedAgent {
@@ -16,19 +20,26 @@ export interface ExpectedAgent {
   readonly agent: string;
   /** The agent goes on with a conversation that it has. */
   readonly resumed: boolean;
+  /** The conversation that it was asked to open. Unset: unknown. */
+  readonly agentSessionId?: string;
+  /** What was told of the process's servers. Unset: nothing. */
+  readonly serverFailures?: ServerFailures;
 }
 
 /** The agent's signs of life in one turn, and the conversation's id in them. */
 export class ComingUp {
   readonly #expected: ExpectedAgent;
   readonly #costs: CostCount;
+  readonly #serverFailures: ServerFailures;
   #agentUnknown = false;
   #agentSessionId: string | undefined;
   #initialized = false;
+  #resetTold = false;
 
   constructor(expected: ExpectedAgent, costs: CostCount) {
     this.#expected = expected;
     this.#costs = costs;
+    this.#serverFailures = expected.serverFailures ?? new ServerFailures();
   }
 
   /** It came up without the definition that was asked for, and has been told of as an error. */
@@ -63,6 +74,7 @@ export class ComingUp {
       return;
     }
     this.sign(parsed, into);
+    this.#serverFailures.note(parsed.mcp_servers ?? [], into);
   }
 
   /** It gave a sign of life. Only the first makes an event; ids are taken from every one. */
@@ -70,15 +82,20 @@ export class ComingUp {
     if (sign.session_id !== undefined) this.#noteSessionId(sign.session_id);
     if (this.#initialized) return;
     this.#initialized = true;
+    const { resumed, agentSessionId } = this.#expected;
+    const isAnother =
+      Boolean(sign.session_id && agentSessionId) && sign.session_id !== agentSessionId;
     into.push(
       sessionEvent({
         agentSessionId: isUuid(sign.session_id ?? "") ? sign.session_id! : "",
         model: label(sign.model),
         agent: this.#expected.agent,
         agentVersion: label(sign.claude_code_version),
-        resumed: this.#expected.resumed,
+        resumed: resumed && !isAnother,
       }),
     );
+    if (resumed && isAnother && !this.#resetTold)
+      into.push(noticeEvent(NoticeReason.CONVERSATION_RESET, ANOTHER));
   }
 
   /** Appends what a `conversation_reset` means. */
@@ -86,6 +103,7 @@ export class ComingUp {
     const parsed = readMessage(messages.conversationReset, message, into);
     if (parsed === undefined) return;
     this.#noteSessionId(parsed.new_conversation_id);
+    this.#resetTold = true;
     const text = "The agent began an empty conversation; it does not remember what came before";
     into.push(noticeEvent(NoticeReason.CONVERSATION_RESET, text));
   }

@@ -1,17 +1,19 @@
+import { NoticeReason } from "../../../gen/breakglass/v1/event_pb.ts";
 import type { EventKind } from "../agent.ts";
 import {
   type BlockOrigin,
   label,
+  noticeEvent,
   textEvent,
   thinkingEvent,
   toolEvent,
   toolResultEvent,
 } from "../events.ts";
-import { ExactJson } from "./exact-json.ts";
-import { excessBlocks, MAX_ENTRIES, malformedPart } from "./malformed.ts";
+import { answerText } from "./answer-text.ts";
+import type { ExactJson } from "./exact-json.ts";
+import { excessBlocks, MAX_ENTRIES, malformedPart, unknownBlock } from "./malformed.ts";
 import {
   type AssistantMessage,
-  answerPart,
   textBlock,
   thinkingBlock,
   toolResultBlock,
@@ -19,18 +21,19 @@ import {
   type UserMessage,
 } from "./messages.ts";
 
+const REDACTED = "The model reasoned here; what it thought is encrypted, and is not shown";
+
 /**
- * Appends what the blocks of a model's message mean, one event for each block of a known kind, in their order; past
- * `MAX_ENTRIES` blocks, one notice.
+ * Appends what the blocks of a model's message mean, one event for each block, in their order: those of an unknown kind
+ * are notices; past `MAX_ENTRIES` blocks, one notice.
  *
- * @param line - The whole line, for the numbers in a tool's input.
+ * @param json - Of the whole line, for the numbers in a tool's input.
  */
-export function appendBlocks(message: AssistantMessage, line: string, into: EventKind[]): void {
+export function appendBlocks(message: AssistantMessage, json: ExactJson, into: EventKind[]): void {
   const { id, content } = message.message;
   const origin = { messageId: label(id), parentToolId: label(message.parent_tool_use_id) };
   if (typeof content === "string") into.push(textEvent(content, origin));
   else {
-    const json = new ExactJson(line);
     for (let i = 0; i < Math.min(content.length, MAX_ENTRIES); i++) {
       appendBlock(content[i], i, json, origin, into);
     }
@@ -46,15 +49,8 @@ export function appendToolResults(message: UserMessage, into: EventKind[]): void
   const { content } = message.message;
   if (typeof content === "string") return;
   for (const block of content.slice(0, MAX_ENTRIES)) {
-    if (typeOf(block) !== "tool_result") continue;
-    const { data, error } = toolResultBlock.safeParse(block);
-    if (error !== undefined) into.push(malformedPart("tool_result block", error));
-    else {
-      const parent = label(message.parent_tool_use_id);
-      into.push(
-        toolResultEvent(data.tool_use_id, data.is_error ?? false, answerText(data.content), parent),
-      );
-    }
+    const type = typeOf(block);
+    if (isToolResult(type)) appendToolResult(block, type, label(message.parent_tool_use_id), into);
   }
   if (content.length > MAX_ENTRIES) into.push(excessBlocks(content.length));
 }
@@ -66,7 +62,8 @@ function appendBlock(
   origin: BlockOrigin,
   into: EventKind[],
 ): void {
-  switch (typeOf(block)) {
+  const type = typeOf(block);
+  switch (type) {
     case "text": {
       const { data, error } = textBlock.safeParse(block);
       into.push(error ? malformedPart("text block", error) : textEvent(data.text, origin));
@@ -79,32 +76,54 @@ function appendBlock(
       );
       break;
     }
-    case "tool_use": {
-      const { data, error } = toolUseBlock.safeParse(block);
-      if (error !== undefined) into.push(malformedPart("tool_use block", error));
-      else {
-        const input = json.textOf(data.input ?? {}, ["message", "content", index, "input"]);
-        into.push(toolEvent(data.id, data.name, input, origin));
-      }
-    }
+    case "redacted_thinking":
+      into.push(noticeEvent(NoticeReason.AGENT_WARNING, REDACTED));
+      break;
+    default:
+      if (isToolUse(type)) appendToolUse(block, type, index, json, origin, into);
+      else if (isToolResult(type)) appendToolResult(block, type, origin.parentToolId, into);
+      else into.push(unknownBlock(type));
   }
 }
 
-/** A tool's answer as one text. */
-function answerText(content: string | readonly unknown[] | null | undefined): string {
-  if (typeof content === "string") return content;
-  const parts = content ?? [];
-  const texts = parts.slice(0, MAX_ENTRIES).map(partText);
-  if (parts.length > MAX_ENTRIES) texts.push(`[${parts.length - MAX_ENTRIES} more parts]`);
-  return texts.join("\n");
+/** `tool_use`, and what the model's own side or an MCP server runs: `server_tool_use`, `mcp_tool_use`. */
+function appendToolUse(
+  block: unknown,
+  type: string,
+  index: number,
+  json: ExactJson,
+  origin: BlockOrigin,
+  into: EventKind[],
+): void {
+  const { data, error } = toolUseBlock.safeParse(block);
+  if (error !== undefined) into.push(malformedPart(`${type} block`, error));
+  else {
+    const input = json.textOf(data.input ?? {}, ["message", "content", index, "input"]);
+    into.push(toolEvent(data.id, data.name, input, origin));
+  }
 }
 
-function partText(part: unknown): string {
-  const { data } = answerPart.safeParse(part);
-  if (data === undefined) return typeof part === "string" ? part : "[unknown]";
-  if (data.type === "text") return data.text ?? "";
-  const what = data.source?.media_type ?? data.tool_name;
-  return what ? `[${data.type} ${what}]` : `[${data.type}]`;
+/** `tool_result`, and the results of the others: `mcp_tool_result`, `web_search_tool_result`. */
+function appendToolResult(
+  block: unknown,
+  type: string,
+  parentToolId: string,
+  into: EventKind[],
+): void {
+  const { data, error } = toolResultBlock.safeParse(block);
+  if (error !== undefined) into.push(malformedPart(`${type} block`, error));
+  else {
+    const { tool_use_id, is_error, content } = data;
+    into.push(toolResultEvent(tool_use_id, is_error ?? false, answerText(content), parentToolId));
+  }
+}
+
+function isToolUse(type: unknown): type is string {
+  return typeof type === "string" && /(^|_)tool_use$/.test(type);
+}
+
+function isToolResult(type: unknown): type is string {
+  return typeof type === "string" && /(^|_)tool_result$/.test(type);
 }
 
 function typeOf(block: unknown): unknown {

@@ -4,6 +4,7 @@ import type { ProcessMemory } from "../agent-memory.ts";
 import type { IdleEvents } from "../idle-events.ts";
 import { PendingRequests } from "../pending-requests.ts";
 import type { AgentProcess, ProcessOutput } from "../process/agent-process.ts";
+import type { LongPrintedLines } from "../process/paced-reader.ts";
 import type { ProcessExit } from "../process/piped-process.ts";
 import type { PooledConversation } from "../process-pool.ts";
 import { BackgroundTasks } from "./background-tasks.ts";
@@ -19,10 +20,16 @@ import {
 import { CostCount } from "./cost-count.ts";
 import { type IdleConversation, IdleOutput } from "./idle-output.ts";
 import { type Control, controlRequest } from "./input-lines.ts";
-import { isWholeLine, type LineReader, type Message, readLine } from "./line.ts";
+import type { Message } from "./line.ts";
+import type { LineContent } from "./line-content.ts";
+import type { LongLines } from "./long-lines.ts";
 import type { RefusalCause } from "./malformed.ts";
 import * as messages from "./messages.ts";
 import type { PermissionRules } from "./permission-rules.ts";
+import { givePart, type PreparedPart, sizeOf } from "./prepared-line.ts";
+import { isWholeLine, type LineReader, readLine } from "./read-line.ts";
+import { ServerFailures } from "./server-failures.ts";
+import { TaskEnds } from "./task-ends.ts";
 import type { Questioner } from "./tool-questions.ts";
 import type { TurnReader } from "./turn-reader.ts";
 
@@ -41,6 +48,7 @@ export interface ConversationStart {
   /** What is kept of the time while no turn is running. */
   readonly idleEvents: IdleEvents;
   readonly keeper: ConversationKeeper;
+  readonly longLines: LongLines;
 }
 
 /** Looks after a conversation while no turn does. Must not throw. */
@@ -69,7 +77,14 @@ export class Conversation
   readonly process: AgentProcess;
   readonly tasks = new BackgroundTasks();
   readonly costs = new CostCount();
+  readonly taskEnds = new TaskEnds();
+  readonly serverFailures = new ServerFailures();
+  readonly long: LongPrintedLines = {
+    line: (bytes) => this.#longLine(bytes),
+    isWhole: (bytes) => this.#longLines.isWhole(bytes),
+  };
   readonly #keeper: ConversationKeeper;
+  readonly #longLines: LongLines;
   readonly #requests = new PendingRequests<ControlAnswer>();
   readonly #idle: IdleOutput;
   readonly #lines: LineReader = {
@@ -81,6 +96,7 @@ export class Conversation
   #turnId = "";
   #turnsBegun = 0;
   #inTurn = false;
+  #echoes = false;
   /** Set once nothing more comes of its process. */
   #exited: ProcessExit | undefined;
 
@@ -92,6 +108,7 @@ export class Conversation
     this.rules = start.rules;
     this.sessionKey = start.sessionKey;
     this.#keeper = start.keeper;
+    this.#longLines = start.longLines;
     this.#idle = new IdleOutput(this, start.idleEvents);
     this.#reader = this.#idle;
   }
@@ -112,6 +129,16 @@ export class Conversation
 
   get memory(): ProcessMemory {
     return this.process.memory;
+  }
+
+  /** Whether it was seen to tell when it takes a message of ours up. */
+  get echoes(): boolean {
+    return this.#echoes;
+  }
+
+  /** It took a message of ours up, and told so. */
+  hasEchoed(): void {
+    this.#echoes = true;
   }
 
   /** Whether it is at work on something that no turn has taken up. */
@@ -194,7 +221,19 @@ export class Conversation
     return this.#reader === this.#idle && this.process.isClosing;
   }
 
-  #route(message: Message, line: string): void {
+  async #longLine(bytes: Uint8Array<ArrayBuffer>): Promise<(() => number)[]> {
+    if (this.#isForsaken) return [];
+    const groups = await this.#longLines.read(bytes);
+    return groups.map((open) => () => (this.#isForsaken ? 0 : this.#givePrepared(open())));
+  }
+
+  /** Answers about how many bytes go on. */
+  #givePrepared(parts: readonly PreparedPart[]): number {
+    for (const part of parts) givePart(part, this.#lines);
+    return parts.reduce((sum, part) => sum + sizeOf(part), 0);
+  }
+
+  #route(message: Message, line: LineContent): void {
     switch (message.type) {
       case "control_response":
         this.#answered(message);
@@ -225,7 +264,7 @@ export class Conversation
     this.#reader.cameUp();
   }
 
-  #give(message: Message, line: string): void {
+  #give(message: Message, line: LineContent): void {
     // The first turn of a process may do without an init: the CLI's refusals do.
     const strayed = !this.#inTurn && this.#turnsBegun > 0 && isOutOfTurn(message);
     if (message.type === "result") this.#inTurn = false;

@@ -75,6 +75,11 @@ export function isSessionInUse(stderrTail: string): boolean {
   return /Session ID \S+ is already in use/.test(stderrTail);
 }
 
+/** Whether an exit is how a program obeys an interrupt: by the signal, or with the status that a shell gives that. */
+export function isInterruptExit({ exitCode, signal }: Pick<SilentExit, "exitCode" | "signal">) {
+  return exitCode === 130 || signal === "SIGINT";
+}
+
 const INSTALL =
   "Install the Claude Code CLI (npm install -g @anthropic-ai/claude-code) or set BREAKGLASS_AGENT_COMMAND to where it is.";
 

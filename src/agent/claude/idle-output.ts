@@ -4,7 +4,10 @@ import { noticeEvent } from "../events.ts";
 import type { IdleEvents } from "../idle-events.ts";
 import type { ThrownAway } from "./framing.ts";
 import type { Message } from "./line.ts";
+import type { LineContent } from "./line-content.ts";
 import type { RefusalCause } from "./malformed.ts";
+import type { ServerFailures } from "./server-failures.ts";
+import type { TaskEnds } from "./task-ends.ts";
 import { type Replies, refuseQuestion } from "./tool-questions.ts";
 import { ClaudeTranslation } from "./translation.ts";
 import type { TurnReader } from "./turn-reader.ts";
@@ -17,6 +20,9 @@ export interface IdleConversation extends Replies {
   /** Empty: it waits for a session. */
   readonly sessionKey: string;
   readonly setup: { readonly agent: string };
+  /** What is told once of the process, whoever is told it. */
+  readonly taskEnds: TaskEnds;
+  readonly serverFailures: ServerFailures;
   /** It begins work of its own, which somebody may take up. */
   offerOwnWork(): void;
   /** Its state is in doubt, and it is ended; `why` goes on from "the agent". */
@@ -64,10 +70,10 @@ export class IdleOutput implements TurnReader {
     else this.#conversation.offerOwnWork();
   }
 
-  message(message: Message, line: string): void {
+  message(message: Message, line: LineContent): void {
     const events: EventKind[] = [];
     this.#translation.append(message, line, events);
-    this.#note(events, line.length);
+    this.#note(events, line.printedBytes);
     if (this.#translation.ended) this.#translation = this.#begin();
   }
 
@@ -114,6 +120,7 @@ export class IdleOutput implements TurnReader {
   }
 
   #begin(): ClaudeTranslation {
-    return new ClaudeTranslation({ agent: this.#conversation.setup.agent, resumed: false });
+    const { setup, taskEnds, serverFailures } = this.#conversation;
+    return new ClaudeTranslation({ ...setup, resumed: false, taskEnds, serverFailures });
   }
 }

@@ -2,7 +2,7 @@ import type { z } from "zod";
 import { NoticeReason } from "../../../gen/breakglass/v1/event_pb.ts";
 import type { SkipCause } from "../../stream/byte-lines.ts";
 import type { EventKind } from "../agent.ts";
-import { noticeEvent } from "../events.ts";
+import { label, noticeEvent } from "../events.ts";
 import type { ThrownAway } from "./framing.ts";
 import { decode } from "./json-bytes.ts";
 import { MAX_VALUES } from "./line.ts";
@@ -40,6 +40,13 @@ export function malformedPart(kind: string, error: z.ZodError): EventKind {
   return notice(`a malformed ${kind}: ${where}: ${issue?.message ?? "unusable"}`);
 }
 
+/** The notice of a block of a kind that is not known. */
+export function unknownBlock(type: unknown): EventKind {
+  const kind =
+    typeof type === "string" ? `the unknown kind ${JSON.stringify(label(type))}` : "no kind";
+  return notice(`a block of ${kind}`);
+}
+
 /** The notice of a message with more than `MAX_ENTRIES` blocks. */
 export function excessBlocks(count: number): EventKind {
   const rest = `those after the first ${MAX_ENTRIES} were skipped`;
@@ -55,6 +62,7 @@ export function refusedLine(bytes: number, cause: RefusalCause): EventKind {
     limit: "more than the server takes (BREAKGLASS_MAX_LINE_BYTES)",
     values: `with more than ${MAX_VALUES} values`,
     memory: "for which the server had no memory left beside what it holds of other agents",
+    thread: "which the server's thread for long lines did not survive",
   }[cause];
   return notice(`a line of ${bytes} bytes, ${why}`);
 }

@@ -23,6 +23,11 @@ const anyObject = z.custom<Readonly<Record<string, unknown>>>(
   (value) => typeof value === "object" && value !== null && !Array.isArray(value),
 );
 
+/** A list, or what stands there in place of a list of one. */
+const listOrOne = z
+  .union([z.string(), z.array(z.unknown()), anyObject])
+  .transform((value) => (typeof value === "object" && !Array.isArray(value) ? [value] : value));
+
 /** `system/init`: the agent came up. Again at each turn that a process takes. */
 export const init = z.object({
   session_id: z.string(),
@@ -30,6 +35,7 @@ export const init = z.object({
   claude_code_version: maybeText,
   // Of texts, but a list of millions of something else must not make as many issues.
   agents: z.array(z.unknown()).nullish().catch(undefined),
+  mcp_servers: z.array(z.unknown()).nullish().catch(undefined),
 });
 
 /** `assistant`: one block of a message of the model, in the versions seen; more are possible. */
@@ -38,7 +44,7 @@ export const assistant = z.object({
     id: maybeText,
     model: maybeText,
     stop_reason: maybeText,
-    content: z.union([z.string(), z.array(z.unknown())]),
+    content: listOrOne,
     usage: usage.nullish().catch(undefined),
   }),
   parent_tool_use_id: maybeText,
@@ -52,7 +58,7 @@ export type AssistantMessage = z.output<typeof assistant>;
 
 /** `user`: what the tools answered, and texts that the CLI puts into the conversation. */
 export const user = z.object({
-  message: z.object({ content: z.union([z.string(), z.array(z.unknown())]) }),
+  message: z.object({ content: listOrOne }),
   parent_tool_use_id: maybeText,
   session_id: maybeText,
 });
@@ -72,23 +78,37 @@ export const toolUseBlock = z.object({
 export const toolResultBlock = z.object({
   tool_use_id: z.string(),
   is_error: z.boolean().nullish().catch(undefined),
-  content: z.union([z.string(), z.array(z.unknown())]).nullish(),
+  // Whatever it is: the tool has ended.
+  content: z.unknown().optional(),
 });
 
-/** A part of a tool's answer: text, or something that is only named. */
+/** A part of a tool's answer, or of such a part: text, data, what has others in it, or something that is only named. */
 export const answerPart = z.object({
-  type: z.string(),
+  type: maybeText,
   text: maybeText,
+  title: maybeText,
+  name: maybeText,
   tool_name: maybeText,
-  source: z.object({ media_type: maybeText }).nullish().catch(undefined),
+  url: maybeText,
+  uri: maybeText,
+  media_type: maybeText,
+  mimeType: maybeText,
+  data: maybeText,
+  blob: maybeText,
+  source: z.unknown().optional(),
+  resource: z.unknown().optional(),
+  content: z.unknown().optional(),
 });
+export type AnswerPart = z.output<typeof answerPart>;
 
 /** `result`: the end of a turn. Nothing is required of it: whatever it looks like, the turn is over. */
 export const result = z.object({
   subtype: maybeText,
   is_error: z.unknown().optional(),
   result: maybeText,
-  errors: z.array(z.unknown()).nullish().catch(undefined),
+  // Texts in the versions seen.
+  errors: z.unknown().optional(),
+  error: z.unknown().optional(),
   duration_ms: maybeNumber,
   num_turns: maybeNumber,
   stop_reason: maybeText,
@@ -100,6 +120,8 @@ export const result = z.object({
   terminal_reason: maybeText,
   // Whose work it ends, where it is not a prompt's: `task-notification`.
   origin: z.object({ kind: z.string() }).nullish().catch(undefined),
+  // The messages of ours that it answers; 2.1.330.
+  user_message_uuids: z.array(z.string()).nullish().catch(undefined),
   // By model, each a `modelUsage`; 2.1.330. `total_cost_usd` is what the whole conversation has cost.
   model_usage_since_last_result: anyObject.nullish().catch(undefined),
 });
@@ -114,6 +136,22 @@ export const permissionDenial = z.object({
   tool_use_id: maybeText,
   tool_input: z.unknown().optional(),
 });
+
+/** `stream_event`: an event of the model's API, as it came; what is skipped may be missing or of any shape. */
+export const streamEvent = z.object({
+  event: z.object({
+    type: z.string(),
+    index: z.number().nullish().catch(undefined),
+    message: z.object({ id: maybeText }).nullish().catch(undefined),
+    content_block: z.object({ type: maybeText, text: maybeText }).nullish().catch(undefined),
+    delta: z.object({ type: maybeText, text: maybeText }).nullish().catch(undefined),
+  }),
+  parent_tool_use_id: maybeText,
+  // Only 2.1.330 has these two.
+  api_message_id: maybeText,
+  abandoned_blocks: z.unknown().optional(),
+});
+export type StreamEvent = z.output<typeof streamEvent>;
 
 /** `conversation_reset`: `/clear` and its like. */
 export const conversationReset = z.object({ new_conversation_id: z.string() });
@@ -173,6 +211,27 @@ export const taskEnded = z.object({
   summary: maybeText,
   skip_transcript: z.boolean().nullish().catch(undefined),
   ambient: z.boolean().nullish().catch(undefined),
+});
+
+/** `system/task_updated`: what has changed of a task. */
+export const taskUpdated = z.object({
+  task_id: z.string(),
+  patch: z.object({
+    status: maybeText,
+    is_backgrounded: z.boolean().nullish().catch(undefined),
+  }),
+});
+
+/** An entry of an init's `mcp_servers`. */
+export const mcpServer = z.object({ name: z.string(), status: z.string() });
+
+/** `system/hook_response`: a command of the operator's own settings has run. */
+export const hookResponse = z.object({
+  hook_name: maybeText,
+  hook_event: maybeText,
+  exit_code: maybeNumber,
+  outcome: maybeText,
+  stderr: maybeText,
 });
 
 /** `system/permission_denied`. */

@@ -1,10 +1,13 @@
 import type { z } from "zod";
 import { NoticeReason } from "../../../gen/breakglass/v1/event_pb.ts";
 import type { EventKind } from "../agent.ts";
-import { noticeEvent } from "../events.ts";
+import { label, noticeEvent } from "../events.ts";
 import { withAdvice } from "./advice.ts";
 import * as messages from "./messages.ts";
 import { toDuration, toInt32, toUint32 } from "./numbers.ts";
+
+/** So much of the end of a hook's stderr is told. */
+const STDERR_LENGTH = 1000;
 
 /** A kind of line that says all it has to say in at most one notice: its schema, and the notice. */
 export interface NoticeKind {
@@ -21,6 +24,7 @@ export const SYSTEM_NOTICES: ReadonlyMap<string, NoticeKind> = new Map([
   ["model_consent_fallback", kind(messages.modelFallback, modelFallback)],
   ["task_started", kind(messages.taskStarted, taskStarted)],
   ["task_notification", kind(messages.taskEnded, taskEnded)],
+  ["hook_response", kind(messages.hookResponse, hookResponse)],
   ["permission_denied", kind(messages.permissionDenied, permissionDenied)],
   ["informational", kind(messages.informational, informational)],
   ["local_command_output", kind(messages.informational, localCommandOutput)],
@@ -77,6 +81,18 @@ function taskEnded(message: z.output<typeof messages.taskEnded>): EventKind | un
   if (message.skip_transcript || message.ambient) return undefined;
   const summary = message.summary ? `: ${message.summary}` : "";
   return noticeEvent(NoticeReason.TASK_ENDED, `Task ${message.status}${summary}`);
+}
+
+/** What comes up in an operator's own settings and fails there would else be silent. */
+function hookResponse(message: z.output<typeof messages.hookResponse>): EventKind | undefined {
+  const { hook_name, hook_event, exit_code, outcome, stderr } = message;
+  const isFine = outcome == null || outcome === "success";
+  if (isFine && !exit_code) return undefined;
+  const name = label(hook_name || hook_event) || "without a name";
+  const how = exit_code ? `exit code ${exit_code}` : label(outcome);
+  const said = (stderr ?? "").trim().slice(-STDERR_LENGTH);
+  const text = `The hook ${name} failed (${how})${said ? `: ${said}` : ""}`;
+  return noticeEvent(NoticeReason.AGENT_WARNING, text);
 }
 
 function permissionDenied(message: z.output<typeof messages.permissionDenied>): EventKind {

@@ -12,11 +12,13 @@ import { configDirectory, removeLeftCommands, removeStateVariables } from "./con
 import { Conversation, type ConversationStart } from "./conversation.ts";
 import { agentEnvironment, untrustingEnvironment } from "./environment.ts";
 import { controlRequest } from "./input-lines.ts";
+import type { LongLines } from "./long-lines.ts";
 
 /** What conversations are begun with. */
 export interface ConversationSurroundings {
   readonly processes: ProcessSurroundings;
   readonly executable: Executable;
+  readonly longLines: LongLines;
   /** The server's environment, of which the agent gets the allow-list's part. */
   readonly environment: Environment;
   /** Further names to pass. */
@@ -26,7 +28,7 @@ export interface ConversationSurroundings {
 }
 
 /** What a conversation is begun for. */
-export interface ConversationOpening extends Omit<ConversationStart, "rules"> {
+export interface ConversationOpening extends Omit<ConversationStart, "rules" | "longLines"> {
   /** All that is kept on the process's behalf counts in it. Whoever opens the conversation closes it. */
   readonly memory: ProcessMemory;
 }
@@ -43,7 +45,7 @@ export async function openConversation(
 ): Promise<Conversation> {
   const { setup, mode, sessionKey, idleEvents } = opening;
   const { workspace, agent, agentSessionId } = setup;
-  const { environment, executable, processes, tools } = surroundings;
+  const { environment, executable, processes, tools, longLines } = surroundings;
   const { rules } = tools;
   await using workspaceDirectory = await openWorkspace(workspace);
   const directory = configDirectory(environment);
@@ -64,7 +66,7 @@ export async function openConversation(
     stopRequest: controlRequest("stop", { subtype: "interrupt" }),
   };
   const start = { sessionKey, workspace, program, memory };
-  const begun = { ...opening, rules };
+  const begun = { ...opening, rules, longLines };
   return await AgentProcess.start(start, processes, (it) => new Conversation(it, begun));
 }
 

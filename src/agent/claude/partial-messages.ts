@@ -1,25 +1,7 @@
-import { z } from "zod";
 import type { EventKind } from "../agent.ts";
 import { label, textDeltaEvent } from "../events.ts";
 import type { Message } from "./line.ts";
-
-const maybeText = z.string().nullish().catch(undefined);
-
-/** `stream_event`: an event of the model's API, as it came; what is skipped may be missing or of any shape. */
-const streamEvent = z.object({
-  event: z.object({
-    type: z.string(),
-    index: z.number().nullish().catch(undefined),
-    message: z.object({ id: maybeText }).nullish().catch(undefined),
-    content_block: z.object({ type: maybeText, text: maybeText }).nullish().catch(undefined),
-    delta: z.object({ type: maybeText, text: maybeText }).nullish().catch(undefined),
-  }),
-  parent_tool_use_id: maybeText,
-  // Only 2.1.330 has these two.
-  api_message_id: maybeText,
-  abandoned_blocks: z.unknown().optional(),
-});
-type StreamEvent = z.output<typeof streamEvent>;
+import { type StreamEvent, streamEvent } from "./messages.ts";
 
 /**
  * The text that the model is writing, from the CLI's `stream_event` lines.

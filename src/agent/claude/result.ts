@@ -1,7 +1,7 @@
 import { durationMs } from "@bufbuild/protobuf/wkt";
 import type { PermissionDenial, ResultEvent } from "../../../gen/breakglass/v1/event_pb.ts";
 import { label } from "../events.ts";
-import { ExactJson } from "./exact-json.ts";
+import type { ExactJson } from "./exact-json.ts";
 import { MAX_ENTRIES } from "./malformed.ts";
 import { permissionDenial, type ResultMessage } from "./messages.ts";
 import { toDuration, toInt32, toUint32 } from "./numbers.ts";
@@ -10,12 +10,11 @@ import { addUsages, usageOf } from "./token-count.ts";
 /**
  * The `result` event's value.
  *
- * @param line - The whole line, for the numbers in its JSON parts.
+ * @param json - Of the whole line, for the numbers in its JSON parts.
  * @param costUsd - What this result cost by itself.
  */
-export function resultEvent(message: ResultMessage, line: string, costUsd: number): ResultEvent {
+export function resultEvent(message: ResultMessage, json: ExactJson, costUsd: number): ResultEvent {
   const duration = toDuration(message.duration_ms);
-  const json = new ExactJson(line);
   const output = json.textOf(message.structured_output, ["structured_output"]);
   const refused = message.permission_denials ?? [];
   return {
@@ -87,8 +86,24 @@ function textOf(message: ResultMessage): string {
   );
 }
 
-function errorsOf(message: ResultMessage): string[] {
-  return (message.errors ?? []).filter((error) => typeof error === "string");
+/** What is in `errors`, or else in `error`, in words. */
+function errorsOf({ errors, error }: ResultMessage): string[] {
+  const all = [errors].flat().slice(0, MAX_ENTRIES).flatMap(wordsOf);
+  return all.length > 0 ? all : wordsOf(error);
+}
+
+/** What an error says, of whatever shape it is; none where it says nothing. */
+function wordsOf(error: unknown): string[] {
+  if (typeof error === "string") return error === "" ? [] : [error];
+  if (typeof error !== "object" || error === null) return [];
+  const { message, error: inner } = error as { message?: unknown; error?: unknown };
+  if (typeof message === "string" && message !== "") return [message];
+  if (typeof inner === "string" && inner !== "") return [inner];
+  try {
+    return [JSON.stringify(error)];
+  } catch {
+    return ["an error that is nested too deep to be shown"];
+  }
 }
 
 function sum(numbers: readonly number[]): number {

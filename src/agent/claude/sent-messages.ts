@@ -6,6 +6,7 @@ export class SentMessages {
   #promptWritten: boolean;
   /** Not taken up yet, oldest first. */
   readonly #waiting = new Set<string>();
+  readonly #own = new Set<string>();
   /** Lines behind a prompt that may yet have to be handed to another process. */
   #kept: string[] = [];
   #echoes = false;
@@ -20,7 +21,18 @@ export class SentMessages {
     this.#waiting.delete(this.#promptUuid);
     this.#promptUuid = randomUUID();
     this.#waiting.add(this.#promptUuid);
+    this.#own.add(this.#promptUuid);
     this.#promptWritten = false;
+  }
+
+  /** Whether a message is one of these, taken up or not. */
+  isOwn(uuid: string): boolean {
+    return this.#own.has(uuid);
+  }
+
+  /** Whether the turn has one: nobody asked for the agent's own work. */
+  get hasPrompt(): boolean {
+    return this.#promptUuid !== "";
   }
 
   get promptUuid(): string {
@@ -56,6 +68,7 @@ export class SentMessages {
   add(): string {
     const uuid = randomUUID();
     this.#waiting.add(uuid);
+    this.#own.add(uuid);
     return uuid;
   }
 
@@ -77,7 +90,7 @@ export class SentMessages {
       if (oldest !== undefined) this.#waiting.delete(oldest);
       return false;
     }
-    this.#echoes = true;
+    this.#echoes ||= this.#own.has(uuid);
     if (uuid === this.#promptUuid) this.#kept = [];
     return this.#waiting.delete(uuid);
   }

@@ -114,9 +114,14 @@ export class SessionProcesses implements ConversationSource, ConversationKeeper 
     );
   }
 
-  /** Ends the process that waits with a conversation, if one does. */
-  closeSpare(agentSessionId: string): Promise<void> {
-    return this.#spares.end(agentSessionId);
+  /** The sessions that have a process, by their keys. */
+  rememberedSessions(): string[] {
+    return this.#pool.sessionKeys;
+  }
+
+  /** Ends the process that waits in a workspace, if one does. */
+  closeSpare(workspace: string): Promise<void> {
+    return this.#spares.end(workspace);
   }
 
   /** Ends all that no turn is using; from now on none is kept. */
@@ -175,7 +180,7 @@ export class SessionProcesses implements ConversationSource, ConversationKeeper 
   }
 
   #adopt(turn: AgentTurn): Conversation | undefined {
-    const spare = this.#spares.claim(turn.agentSessionId);
+    const spare = this.#spares.claim(turn.workspace);
     if (spare === undefined) return undefined;
     spare.sessionKey = turn.sessionKey;
     this.#pool.touch(spare);

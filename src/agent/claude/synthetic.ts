@@ -16,7 +16,7 @@ export function isRefusal(message: AssistantMessage): boolean {
 
 /** The notice that a message which the CLI wrote itself amounts to: it is never the model's prose. */
 export function syntheticNotice(message: AssistantMessage): EventKind {
-  const text = textOf(message.message.content);
+  const text = syntheticText(message.message.content);
   if (isRefusal(message)) return noticeEvent(NoticeReason.MODEL_REFUSAL, text);
   if (!isApiError(message)) return noticeEvent(NoticeReason.AGENT_WARNING, text);
   return noticeEvent(NoticeReason.API_ERROR, withAdvice(text, message.error), {
@@ -35,7 +35,8 @@ function isApiError(message: AssistantMessage): boolean {
   );
 }
 
-function textOf(content: AssistantMessage["message"]["content"]): string {
+/** What such a message says, as one text. */
+export function syntheticText(content: AssistantMessage["message"]["content"]): string {
   if (typeof content === "string") return content;
   const texts = content
     .slice(0, MAX_ENTRIES)

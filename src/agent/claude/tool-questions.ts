@@ -4,9 +4,9 @@ import type { ApprovalAnswer, EventKind } from "../agent.ts";
 import { MAX_ID_LENGTH, type ProcessMemory } from "../agent-memory.ts";
 import { label, noticeEvent } from "../events.ts";
 import { OpenApprovals } from "../open-approvals.ts";
-import { ExactJson } from "./exact-json.ts";
 import { allowResponse, denyResponse, unknownResponse } from "./input-lines.ts";
 import type { Message } from "./line.ts";
+import type { LineContent } from "./line-content.ts";
 import * as messages from "./messages.ts";
 
 /** So much of what the CLI asks in vain it is told again. */
@@ -46,7 +46,7 @@ export class ToolQuestions {
   }
 
   /** Takes a `control_request`, and appends the event that asks, or answers it where nobody is to be asked. */
-  ask(message: Message, line: string, into: EventKind[]): void {
+  ask(message: Message, line: LineContent, into: EventKind[]): void {
     const question = readQuestion(message);
     if (question === undefined) return;
     const { requestId, subtype, tool } = question;
@@ -85,7 +85,12 @@ export class ToolQuestions {
     this.#open.close(into);
   }
 
-  #askAbout(requestId: string, tool: messages.ToolRequest, line: string, into: EventKind[]): void {
+  #askAbout(
+    requestId: string,
+    tool: messages.ToolRequest,
+    line: LineContent,
+    into: EventKind[],
+  ): void {
     // Asked under the same id once more: an answer to the first would be taken for one to the second.
     this.#open.withdraw(requestId, into);
     const why = this.#whyNot(tool) ?? this.#ask(requestId, tool, line, into);
@@ -99,10 +104,10 @@ export class ToolQuestions {
   #ask(
     requestId: string,
     tool: messages.ToolRequest,
-    line: string,
+    line: LineContent,
     into: EventKind[],
   ): string | undefined {
-    const input = new ExactJson(line).textOf(tool.input, ["request", "input"]);
+    const input = line.inputOf(tool);
     const { tool_use_id: toolId, tool_name: name, description } = tool;
     if (this.#open.open(requestId, { toolId, name, input, description }, into)) return undefined;
     return "what waits for an approval is more already than is kept for one agent";

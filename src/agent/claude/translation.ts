@@ -2,25 +2,27 @@ import type { EventKind, Spending } from "../agent.ts";
 import { label } from "../events.ts";
 import { ComingUp, type ExpectedAgent } from "./coming-up.ts";
 import { Compactions } from "./compactions.ts";
-import { appendBlocks, appendToolResults } from "./content.ts";
 import { CostCount } from "./cost-count.ts";
 import type { ThrownAway } from "./framing.ts";
 import type { Message } from "./line.ts";
+import type { LineContent } from "./line-content.ts";
 import { malformedLine, type RefusalCause, refusedLine } from "./malformed.ts";
 import { MalformedNotices } from "./malformed-notices.ts";
 import * as messages from "./messages.ts";
 import { type NoticeKind, RATE_LIMIT, SYSTEM_NOTICES } from "./notices.ts";
 import { PartialMessages } from "./partial-messages.ts";
 import { readMessage } from "./read-message.ts";
-import { isConversationUnknown, resultEvent } from "./result.ts";
+import { isConversationUnknown } from "./result.ts";
 import { isRefusal, SYNTHETIC_MODEL, syntheticNotice } from "./synthetic.ts";
+import { TaskEnds } from "./task-ends.ts";
 import { TokenCount } from "./token-count.ts";
 import { type ResultRole, TurnResults } from "./turn-results.ts";
 
 /** What is known of a turn apart from its lines. */
 export interface TranslationContext extends ExpectedAgent {
-  /** Counts what the results of the process cost. Unset: this turn is its first. */
+  /** Counts what the results of the process cost. Unset: this turn is its first; so with what is told once of a process. */
   readonly costs?: CostCount;
+  readonly taskEnds?: TaskEnds;
   /** What a result means. Unset: the first is the end. */
   roleOf?(result: messages.ResultMessage): ResultRole;
 }
@@ -39,6 +41,7 @@ export class ClaudeTranslation {
   readonly #partial = new PartialMessages();
   readonly #compactions = new Compactions();
   readonly #costs: CostCount;
+  readonly #taskEnds: TaskEnds;
   readonly #comingUp: ComingUp;
   readonly #results: TurnResults;
   #conversationUnknown = false;
@@ -49,6 +52,7 @@ export class ClaudeTranslation {
   constructor(context: TranslationContext) {
     this.#resumed = context.resumed;
     this.#costs = context.costs ?? new CostCount();
+    this.#taskEnds = context.taskEnds ?? new TaskEnds();
     this.#comingUp = new ComingUp(context, this.#costs);
     this.#results = new TurnResults(this.#tokens, context.roleOf?.bind(context));
   }
@@ -88,11 +92,12 @@ export class ClaudeTranslation {
     return this.#results.spending;
   }
 
-  /** Appends the events that a message means; `line` is the one that it came in. Never throws. After the end: nothing. */
-  append(message: Message, line: string, into: EventKind[]): void {
+  /** Appends the events that a message means; `line` is what it came in. Never throws. After the end: nothing. */
+  append(message: Message, line: LineContent, into: EventKind[]): void {
     if (this.ended) return;
     this.#understood++;
     const first = into.length;
+    this.#taskEnds.finish(message, into);
     this.#translate(message, line, into);
     this.#malformed.bound(into, first);
     if (!this.ended) return;
@@ -113,6 +118,7 @@ export class ClaudeTranslation {
 
   /** Appends what was not told yet. */
   finish(into: EventKind[]): void {
+    this.#taskEnds.finish(undefined, into);
     this.#malformed.finish(into);
   }
 
@@ -125,13 +131,13 @@ export class ClaudeTranslation {
     this.#malformed.bound(into, first);
   }
 
-  #translate(message: Message, line: string, into: EventKind[]): void {
+  #translate(message: Message, line: LineContent, into: EventKind[]): void {
     switch (message.type) {
       case "assistant":
         this.#assistant(message, line, into);
         break;
       case "user":
-        this.#user(message, into);
+        this.#user(message, line, into);
         break;
       case "system":
         this.#system(message, into);
@@ -151,7 +157,7 @@ export class ClaudeTranslation {
     }
   }
 
-  #assistant(message: Message, line: string, into: EventKind[]): void {
+  #assistant(message: Message, line: LineContent, into: EventKind[]): void {
     const parsed = readMessage(messages.assistant, message, into);
     if (parsed === undefined) return;
     const { id, model, usage } = parsed.message;
@@ -162,14 +168,14 @@ export class ClaudeTranslation {
     }
     if (usage) this.#tokens.add(label(id), usage);
     this.#comingUp.sign({ session_id: parsed.session_id ?? "", model }, into);
-    appendBlocks(parsed, line, into);
+    line.appendBlocks(parsed, into);
   }
 
-  #user(message: Message, into: EventKind[]): void {
+  #user(message: Message, line: LineContent, into: EventKind[]): void {
     const parsed = readMessage(messages.user, message, into);
     if (parsed === undefined) return;
     const results: EventKind[] = [];
-    appendToolResults(parsed, results);
+    line.appendToolResults(parsed, results);
     if (results.length === 0) return;
     if (!this.initialized) this.#comingUp.sign({ session_id: parsed.session_id ?? "" }, into);
     for (const result of results) into.push(result);
@@ -180,7 +186,10 @@ export class ClaudeTranslation {
     if (subtype === "init") this.#comingUp.init(message, into);
     else if (subtype === "status") this.#compactions.status(message, into);
     else if (subtype === "compact_boundary") this.#compactions.boundary(into);
+    else if (subtype === "task_updated") this.#taskEnds.updated(message);
     else if (typeof subtype === "string") {
+      if (subtype === "task_started") this.#taskEnds.started(message);
+      if (subtype === "task_notification" && !this.#taskEnds.notified(message)) return;
       const kind = SYSTEM_NOTICES.get(subtype);
       if (kind !== undefined) this.#notice(kind, message, into);
       if (subtype === "model_refusal_no_fallback") this.#refusalTold = true;
@@ -193,10 +202,10 @@ export class ClaudeTranslation {
     if (notice !== undefined) into.push(notice);
   }
 
-  #end(message: Message, line: string, into: EventKind[]): void {
+  #end(message: Message, line: LineContent, into: EventKind[]): void {
     const parsed = readMessage(messages.result, message, into);
     if (parsed === undefined) return;
-    const event = resultEvent(parsed, line, this.#costs.of(parsed));
+    const event = line.resultOf(parsed, this.#costs.of(parsed));
     this.#conversationUnknown = this.#resumed && !this.initialized && isConversationUnknown(parsed);
     if (!this.#conversationUnknown) this.#results.add(parsed, event, into);
   }

@@ -10,12 +10,13 @@ import type { Conversation } from "./conversation.ts";
 import { explainExit, explainStartError } from "./failures.ts";
 import type { ThrownAway } from "./framing.ts";
 import type { Message } from "./line.ts";
+import type { LineContent } from "./line-content.ts";
 import type { RefusalCause } from "./malformed.ts";
 import type { ResultMessage } from "./messages.ts";
 import { ToolQuestions } from "./tool-questions.ts";
 import { ClaudeTranslation } from "./translation.ts";
 import type { TurnReader } from "./turn-reader.ts";
-import type { ResultRole } from "./turn-results.ts";
+import { interruption, type ResultRole } from "./turn-results.ts";
 
 /** Whose output it is: what its lines mean beside their events. Must not throw. */
 export interface TurnListener extends Pick<TurnReader, "cameUp" | "strayed" | "ended"> {
@@ -45,6 +46,7 @@ export class TurnOutput implements TurnReader {
   #batch: EventKind[] = [];
   #lines = 0;
   #hasPrinted = false;
+  #hasSpoken = false;
 
   /** @param agent - The agent definition that was asked for. */
   constructor(agent: string, listener: TurnListener) {
@@ -78,6 +80,16 @@ export class TurnOutput implements TurnReader {
     return !this.#tools.isEmpty || this.#questions?.isEmpty === false;
   }
 
+  /** Whether the agent has said or done something. */
+  get hasSpoken(): boolean {
+    return this.#hasSpoken;
+  }
+
+  /** What it has said by now is no answer to what it takes up now. */
+  forgetWords(): void {
+    this.#hasSpoken = false;
+  }
+
   /** What comes from now on is of this conversation. */
   attach(conversation: Conversation): void {
     const asked: EventKind[] = [];
@@ -92,7 +104,10 @@ export class TurnOutput implements TurnReader {
     this.#translation = new ClaudeTranslation({
       agent: this.#agent,
       resumed: conversation.remembers,
+      agentSessionId: conversation.setup.agentSessionId,
       costs: conversation.costs,
+      taskEnds: conversation.taskEnds,
+      serverFailures: conversation.serverFailures,
       roleOf: (result) => this.#listener.roleOf(result),
     });
   }
@@ -112,11 +127,15 @@ export class TurnOutput implements TurnReader {
     this.#listener.cameUp();
   }
 
-  message(message: Message, line: string): void {
-    this.#note(line.length);
+  message(message: Message, line: LineContent): void {
+    this.#note(line.heldBytes);
     const first = this.#batch.length;
     this.#translation!.append(message, line, this.#batch);
-    for (let i = first; i < this.#batch.length; i++) this.#tools.note(this.#batch[i]!);
+    for (let i = first; i < this.#batch.length; i++) {
+      const event = this.#batch[i]!;
+      this.#tools.note(event);
+      this.#hasSpoken ||= event.case === "text" || event.case === "tool";
+    }
     // What follows in the same piece is not this turn's.
     if (this.#translation!.ended) this.flush();
   }
@@ -138,8 +157,8 @@ export class TurnOutput implements TurnReader {
     this.#listener.takenUp(uuid);
   }
 
-  asked(message: Message, line: string): void {
-    this.#note(line.length);
+  asked(message: Message, line: LineContent): void {
+    this.#note(line.heldBytes);
     // What has ended asks nobody.
     if (!this.#translation!.ended) this.#questions!.ask(message, line, this.#batch);
   }
@@ -149,7 +168,7 @@ export class TurnOutput implements TurnReader {
     this.#questions!.withdraw(requestId, this.#batch);
   }
 
-  strayed(message: Message, line: string): void {
+  strayed(message: Message, line: LineContent): void {
     this.#listener.strayed(message, line);
   }
 
@@ -191,6 +210,13 @@ export class TurnOutput implements TurnReader {
         ? explainExit({ ...exit, ...said })
         : explainStartError(exit.startError, command);
     const end: EventKind = { case: "error", value: { ...why, ...this.spending } };
+    this.#translation!.finish(this.#batch);
+    return this.#carried.putInto([...this.#batch, end], true);
+  }
+
+  /** What is left to be given, with an event that says that a process ended as it was asked to. */
+  interrupted(): EventKind[] {
+    const end: EventKind = { case: "error", value: interruption(this.spending) };
     this.#translation!.finish(this.#batch);
     return this.#carried.putInto([...this.#batch, end], true);
   }

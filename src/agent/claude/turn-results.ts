@@ -55,11 +55,12 @@ export class TurnResults {
     }
     this.#last = all;
     if (role === "end") into.push({ case: "result", value: this.#last });
-    else into.push({ case: "error", value: this.#interruption() });
+    else into.push({ case: "error", value: interruption(this.spending) });
   }
+}
 
-  #interruption(): ErrorEvent {
-    const text = "The turn was interrupted; what the agent had done until then is done";
-    return { ...errorEvent(ErrorReason.CANCELED, text), ...this.spending };
-  }
+/** The end of a turn that the agent stopped because it was asked to. */
+export function interruption(spending: Spending): ErrorEvent {
+  const text = "The turn was interrupted; what the agent had done until then is done";
+  return { ...errorEvent(ErrorReason.CANCELED, text), ...spending };
 }

@@ -1,18 +1,30 @@
+import { setImmediate as nextLoop } from "node:timers/promises";
 import { ByteLines, type SkipCause } from "../../stream/byte-lines.ts";
 import type { MemoryBudget } from "../../stream/memory-budget.ts";
 import {
   costOf,
   LONG_BYTES,
+  memoryCostOf,
   type OutputReader,
   type OutputScheduler,
 } from "../output-scheduler.ts";
 import type { PipedProcess } from "./piped-process.ts";
 import { stopwatch } from "./stopwatch.ts";
 
-/** How much of what a process prints is looked at between two looks at the clock. */
+/** How much of what a process prints is looked at between two looks at the clock, unless it is of one line. */
 const PIECE_BYTES = 4096;
 /** A line that is whole but for its newline counts once nothing has come behind it for so long. */
 const SILENT_MS = 1000;
+/** A line that is longer holds the thread for some milliseconds: it is read elsewhere. */
+const THREAD_BYTES = 256 * 1024;
+const NEWLINE = 0x0a;
+
+/** What came of looking at the beginning of a long line. */
+export interface LookedAt {
+  readonly isWhole: boolean;
+  /** The line's. Undefined: it was lost, and the line with it. */
+  readonly memory: ArrayBuffer | undefined;
+}
 
 /** Takes what a process prints. Must not throw. */
 export interface PrintedLines {
@@ -22,8 +34,21 @@ export interface PrintedLines {
   skipped(bytes: number, cause: SkipCause): void;
   /** Whether what came of a line is all that it can be. Valid only during the call. */
   isWhole(bytes: Uint8Array): boolean;
+  /** Takes lines that are long. Left out: they are lines like others. */
+  readonly long?: LongPrintedLines;
   /** All that came in one piece was given. */
   flush(): void;
+}
+
+/** Takes lines elsewhere that would hold up the thread. Must not reject. */
+export interface LongPrintedLines {
+  /**
+   * A whole line, whose memory is the taker's. Resolves with what gives what it comes to, part after part; each answers about
+   * how many bytes go on with it. Nothing else is given before that.
+   */
+  line(bytes: Uint8Array<ArrayBuffer>): Promise<(() => number)[]>;
+  /** Whether what came of a line, whose memory is lent, is all that it can be. */
+  isWhole(bytes: Uint8Array<ArrayBuffer>): Promise<LookedAt>;
 }
 
 /**
@@ -44,6 +69,11 @@ export class PacedReader implements OutputReader {
   #isEnding = false;
   /** How many have been printed, and answered. */
   #lines = 0;
+  /** How much of what was printed went on. */
+  #bytes = 0;
+  /** Resolves when a long line was dealt with: what comes behind it is not looked at before. Undefined: there is none. */
+  #long: Promise<void> | undefined;
+  #goOn: () => void = () => {};
   #heardTime = performance.now();
   #silence: NodeJS.Timeout | undefined;
   /** Longer with each time that a line was looked at in vain: who prints a byte a second has it looked at a few times. */
@@ -62,7 +92,7 @@ export class PacedReader implements OutputReader {
   }
 
   get isPaused(): boolean {
-    return this.#isPaused;
+    return this.#isPaused || this.#long !== undefined;
   }
 
   /** Something that was printed was answered: that costs as much again. */
@@ -90,24 +120,29 @@ export class PacedReader implements OutputReader {
 
   readOn(): void {
     this.#isHeld = false;
-    if (!this.#isPaused) this.#pipes.resume();
+    this.#flow();
   }
 
   /** Reads to the end. To be called once. */
   async read(maxLineBytes: number, to: PrintedLines): Promise<void> {
+    const { long } = to;
     const lines = {
       line: (bytes: Uint8Array) => {
-        this.#lines++;
-        this.#silentMs = SILENT_MS;
-        this.#heardTime = performance.now();
+        this.#heard(bytes.length);
         to.line(bytes);
       },
+      ...(long && {
+        long: (bytes: Uint8Array<ArrayBuffer>, giveBack: () => void) => {
+          this.#heard(0);
+          this.#long = this.#giveLong(bytes, giveBack, long, to);
+        },
+      }),
       skipped: (bytes: number, cause: SkipCause) => {
-        this.#heardTime = performance.now();
+        this.#heard(0);
         to.skipped(bytes, cause);
       },
     };
-    const framing = new ByteLines(maxLineBytes, lines, this.#memory);
+    const framing = new ByteLines(maxLineBytes, lines, this.#memory, THREAD_BYTES);
     this.#memory.giveWay = () => framing.drop();
     await this.#pipes.read((chunk) => {
       clearTimeout(this.#silence);
@@ -116,8 +151,10 @@ export class PacedReader implements OutputReader {
       return left;
     });
     clearTimeout(this.#silence);
-    this.#scheduler.forget(this);
+    await this.#long;
     framing.end();
+    await this.#long;
+    this.#scheduler.forget(this);
     to.flush();
   }
 
@@ -125,29 +162,95 @@ export class PacedReader implements OutputReader {
   #awaitSilence(framing: ByteLines, to: PrintedLines): void {
     const look = () => {
       // What it printed meanwhile has not been read.
-      if (this.#isPaused || this.#isHeld) this.#awaitSilence(framing, to);
-      else if (to.isWhole(framing.held)) {
-        framing.end();
-        to.flush();
-      } else this.#silentMs *= 2;
+      if (this.isPaused || this.#isHeld) return this.#awaitSilence(framing, to);
+      const long = framing.lend();
+      if (long === undefined) this.#endSilent(framing, to, to.isWhole(framing.held));
+      else {
+        this.#long = this.#lookAtLong(long, framing, to);
+        this.#flow();
+      }
     };
     this.#silence = setTimeout(look, this.#silentMs).unref();
   }
 
+  /** 3., where it takes long to see whether a line is whole. */
+  async #lookAtLong(
+    bytes: Uint8Array<ArrayBuffer>,
+    framing: ByteLines,
+    to: PrintedLines,
+  ): Promise<void> {
+    const { isWhole, memory } = await to.long!.isWhole(bytes);
+    framing.takeBack(memory);
+    this.#long = undefined;
+    this.#endSilent(framing, to, isWhole);
+    this.#flow();
+  }
+
+  #endSilent(framing: ByteLines, to: PrintedLines, isWhole: boolean): void {
+    if (!isWhole) {
+      this.#silentMs *= 2;
+      return;
+    }
+    framing.end();
+    to.flush();
+  }
+
   /** Gives on what there is time for. Answers what is left. */
   #look(chunk: Buffer, framing: ByteLines, to: PrintedLines): Buffer {
-    const looked = stopwatch(chunk.length + this.#memory.taken);
-    const before = this.#lines;
-    const cost = () => costOf(looked(), this.#lines - before, chunk.length - rest.length);
+    const cost = this.#costs(chunk.length + this.#memory.taken);
     const most = this.#scheduler.sliceMs(this);
     let rest = chunk;
     do {
-      framing.push(rest.subarray(0, PIECE_BYTES));
-      rest = rest.subarray(PIECE_BYTES);
-    } while (rest.length > 0 && cost() < most);
+      rest = rest.subarray(framing.push(rest.subarray(0, pieceOf(rest))));
+    } while (rest.length > 0 && this.#long === undefined && cost() < most);
     to.flush();
     this.#readOnAfter(cost());
     return rest;
+  }
+
+  /** Gives what a long line comes to, once it was read, in turns with the other processes. */
+  async #giveLong(
+    bytes: Uint8Array<ArrayBuffer>,
+    giveBack: () => void,
+    long: LongPrintedLines,
+    to: PrintedLines,
+  ): Promise<void> {
+    const memoryMs = memoryCostOf(bytes.length);
+    const parts = await long.line(bytes);
+    this.#readOnAfter(memoryMs);
+    for (let give = parts.shift(); give !== undefined; give = parts.shift()) {
+      // Others have their turn between two, and before the first.
+      await nextLoop();
+      while (this.#isPaused || this.#isHeld) await this.#waitForTurn();
+      const cost = this.#costs(LONG_BYTES);
+      this.#heard(give());
+      to.flush();
+      this.#readOnAfter(cost());
+    }
+    giveBack();
+    this.#long = undefined;
+    this.#readOnAfter(0);
+  }
+
+  #waitForTurn(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#goOn = resolve;
+    });
+  }
+
+  /** A line came, or a part of one, of which so many bytes go on. */
+  #heard(bytes: number): void {
+    this.#lines++;
+    this.#bytes += bytes;
+    this.#heardTime = performance.now();
+    this.#silentMs = SILENT_MS;
+  }
+
+  /** Begins to measure what it costs that so many bytes are looked at. */
+  #costs(bytes: number): () => number {
+    const looked = stopwatch(bytes);
+    const [lines, given] = [this.#lines, this.#bytes];
+    return () => costOf(looked(), this.#lines - lines, this.#bytes - given);
   }
 
   #readOnAfter(costMs: number): void {
@@ -156,8 +259,20 @@ export class PacedReader implements OutputReader {
     const hasLongLine = this.#memory.taken > LONG_BYTES;
     // 1.
     this.#isHeld = !this.#isEnding && !this.#scheduler.looked(this, costMs, hasLongLine);
-    // 2.
-    if (this.#isPaused || this.#isHeld) this.#pipes.pause();
-    else this.#pipes.resume();
+    this.#flow();
   }
+
+  /** 2. */
+  #flow(): void {
+    const mustWait = this.#isPaused || this.#isHeld;
+    if (mustWait || this.#long !== undefined) this.#pipes.pause();
+    else this.#pipes.resume();
+    if (!mustWait) this.#goOn();
+  }
+}
+
+/** How much is looked at at a time: some lines, or what there is of one. */
+function pieceOf(chunk: Buffer): number {
+  const end = chunk.indexOf(NEWLINE);
+  return end === -1 ? chunk.length : Math.max(PIECE_BYTES, end + 1);
 }

@@ -19,7 +19,7 @@ export const AGENT_SETTINGS = {
   model: {
     variable: "BREAKGLASS_MODEL",
     kind: name,
-    default: "sonnet",
+    unset: "the agent's own, `sonnet`",
     does: "The model of turns that name none.",
   },
   agentEnv: {

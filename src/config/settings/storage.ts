@@ -16,6 +16,12 @@ export const STORAGE_SETTINGS = {
     unset: "`sessions` in the data directory",
     does: "The directory of the sessions' workspaces.",
   },
+  reserveBytes: {
+    variable: "BREAKGLASS_RESERVE_BYTES",
+    kind: bytes(0, 2 ** 40),
+    default: String(64 * MIB),
+    does: "Room that is kept in the data directory for when the disk is full. It is given up then for the turns that make room. 0 keeps none.",
+  },
   retentionMs: {
     variable: "BREAKGLASS_RETENTION_SECONDS",
     kind: seconds(0, 3_153_600_000),

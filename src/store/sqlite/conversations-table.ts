@@ -1,6 +1,9 @@
 import type { Statements } from "./statements.ts";
 
-/** Every id that the agent had for a session's conversations: each is one session's, until nothing is left of that. */
+/**
+ * Every id that the agent had for a session's conversations: among those of agents of its kind each is one session's, until
+ * nothing is left of that.
+ */
 export class ConversationsTable {
   readonly #statements: Statements;
 
@@ -10,17 +13,19 @@ export class ConversationsTable {
 
   /** As `Store.claimConversation`. */
   claim(sessionKey: string, agentSessionId: string): boolean {
-    const claim =
-      "INSERT OR IGNORE INTO conversations (agent_session_id, session_key) VALUES (?, ?)";
-    if (this.#statements.run(claim, agentSessionId, sessionKey) > 0) return true;
-    const owner = "SELECT session_key FROM conversations WHERE agent_session_id = ?";
-    return this.#statements.get(owner, agentSessionId)?.session_key === sessionKey;
+    // Fails where there is no such session.
+    const claim = `INSERT OR IGNORE INTO conversations (session_key, agent_session_id, agent_kind)
+      VALUES (?1, ?2, coalesce((SELECT agent_kind FROM sessions WHERE session_key = ?1), ''))`;
+    if (this.#statements.run(claim, sessionKey, agentSessionId) > 0) return true;
+    const own = "SELECT 1 FROM conversations WHERE session_key = ? AND agent_session_id = ?";
+    return this.#statements.get(own, sessionKey, agentSessionId) !== undefined;
   }
 
-  /** Adds the first one of a session. Fails where it is another's: ids of new conversations are made at random. */
-  add(sessionKey: string, agentSessionId: string): void {
-    const sql = "INSERT INTO conversations (agent_session_id, session_key) VALUES (?, ?)";
-    this.#statements.run(sql, agentSessionId, sessionKey);
+  /** Adds one that is chosen for a new session. Fails where it is another's: such ids are made at random. */
+  add(sessionKey: string, agentKind: string, agentSessionId: string): void {
+    const sql =
+      "INSERT INTO conversations (agent_kind, agent_session_id, session_key) VALUES (?, ?, ?)";
+    this.#statements.run(sql, agentKind, agentSessionId, sessionKey);
   }
 
   listOf(sessionKey: string): string[] {

@@ -78,15 +78,16 @@ function turnMethods(tables: Tables, leases: FileLeases) {
 
 /** What callers read. */
 function readMethods(tables: Tables) {
-  const { sessions, turns, requests } = tables;
+  const { sessions, turns, turnLists, requests } = tables;
   return {
     findSteer: read((...args) => requests.findSteer(...args)),
     readEvents: read((...args) => readEvents(tables, ...args)),
     getTurn: read((...args) => turns.get(...args)),
     listTurns: read((sessionId, principal, ...page) =>
-      turns.list(sessions.get(sessionId, principal), ...page),
+      turnLists.ofSession(sessions.get(sessionId, principal), ...page),
     ),
-    getSession: read((...args) => sessions.get(...args)),
+    listAllTurns: read((...args) => turnLists.ofAll(...args)),
+    getSession: read((...args) => sessions.describe(...args)),
     listSessions: read((...args) => sessions.list(...args)),
     listChanges: read((...args) => listChanges(tables, ...args)),
   } satisfies Partial<Methods>;
@@ -159,13 +160,13 @@ function readEvents(
 }
 
 function listChanges(
-  { sessions, turns }: Tables,
+  { sessions, turnLists }: Tables,
   ...[sessionId, principal, afterCursor, limit, ofKey]: Parameters<StoreMethods["listChanges"]>
 ): SessionChange[] {
   const session = sessions.get(sessionId, principal);
   if (ofKey !== undefined && ofKey !== session.sessionKey) throw notFound("session");
   if (afterCursor > session.changeCount) throw pastLastChange(session.changeCount);
-  return turns.listChanges(session, afterCursor, limit);
+  return turnLists.changesOf(session, afterCursor, limit);
 }
 
 function pastLastChange(changeCount: number): Refusal {

@@ -90,9 +90,10 @@ export class Removal {
     return this.#removedOf(session);
   }
 
-  #removedOf({ sessionId, sessionKey, workspace, home }: SessionRecord): RemovedSession {
+  #removedOf(session: SessionRecord): RemovedSession {
+    const { sessionId, sessionKey, agentKind, workspace, home } = session;
     const agentSessionIds = this.#tables.conversations.listOf(sessionKey);
-    return { sessionId, sessionKey, workspace, home, agentSessionIds };
+    return { sessionId, sessionKey, agentKind, workspace, home, agentSessionIds };
   }
 
   /** Answers what it cost: a whole piece where some are left. */

@@ -38,7 +38,9 @@ export class RequestsTable {
       sentSessionId === request.sent_session_id || sentSessionId === request.session_id;
     const same = fingerprint(start).equals(request.fingerprint as Uint8Array);
     if (request.sequence !== null || !sameSession || !same) {
-      throw requestIdReused("session, prompt, model, agent, permission mode or attachments");
+      throw requestIdReused(
+        "session, prompt, model, agent, kind of agent, permission mode or attachments",
+      );
     }
     return String(request.turn_id);
   }
@@ -105,12 +107,13 @@ function requestIdReused(what: string): Refusal {
   return new Refusal("REQUEST_ID_REUSED", `request_id was used before, with another ${what}`);
 }
 
-/** Of a request that names neither a mode nor attachments as it was before there were any. */
+/** Of a request that names neither a mode nor attachments, or no kind of agent, as it was before there were any. */
 function fingerprint(start: TurnStart): Buffer {
-  const { prompt, model, agent, sentPermissionMode, attachmentsDigest } = start;
+  const { prompt, model, agent, sentPermissionMode, attachmentsDigest, sentAgentKind } = start;
   const isPlain = sentPermissionMode === PermissionMode.UNSPECIFIED && attachmentsDigest === "";
-  const further = isPlain ? [] : [sentPermissionMode, attachmentsDigest];
-  return digestOf([prompt, model, agent, ...further]);
+  const hasKind = sentAgentKind !== "";
+  const further = isPlain && !hasKind ? [] : [sentPermissionMode, attachmentsDigest];
+  return digestOf([prompt, model, agent, ...further, ...(hasKind ? [sentAgentKind] : [])]);
 }
 
 function steerFingerprint({ message }: SteerRequest): Buffer {

@@ -198,6 +198,31 @@ const STEPS: readonly string[] = [
   ALTER TABLE sessions ADD COLUMN home TEXT NOT NULL DEFAULT 'the server of this file';
   ALTER TABLE processes ADD COLUMN owner TEXT NOT NULL DEFAULT 'the server of this file';
   `,
+  `
+  -- The kind of the agent that holds the session's conversation. There was one before.
+  ALTER TABLE sessions ADD COLUMN agent_kind TEXT NOT NULL DEFAULT 'claude';
+
+  -- Two kinds of agents may give the same id, each its own way of making them.
+  ALTER TABLE conversations RENAME TO conversations_of_claude;
+  DROP INDEX conversations_by_session;
+  CREATE TABLE conversations (
+    agent_kind TEXT NOT NULL,
+    agent_session_id TEXT NOT NULL,
+    session_key TEXT NOT NULL REFERENCES sessions (session_key),
+    PRIMARY KEY (agent_kind, agent_session_id)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX conversations_by_session ON conversations (session_key);
+  INSERT INTO conversations (agent_kind, agent_session_id, session_key)
+    SELECT 'claude', agent_session_id, session_key FROM conversations_of_claude;
+  DROP TABLE conversations_of_claude;
+  `,
+  `
+  -- Lists of turns over all sessions, merged of a part for each state: see TurnLists.
+  CREATE INDEX turns_by_state ON turns (principal, state, create_time, turn_id, remove_time) WHERE remove_time IS NULL;
+  -- 2: the mode ASK, whose turns others may see too.
+  CREATE INDEX turns_that_ask ON turns (state, create_time, turn_id, principal, permission_mode, remove_time)
+    WHERE permission_mode = 2 AND remove_time IS NULL;
+  `,
 ];
 
 /** The version of the schema, kept in the database's `user_version`. */

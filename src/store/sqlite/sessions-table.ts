@@ -1,14 +1,29 @@
 import { randomUUID } from "node:crypto";
 import { TurnState } from "../../../gen/breakglass/v1/event_pb.ts";
 import { notFound } from "../../errors.ts";
-import type { Page, SessionPlace, SessionRecord, SpendingRecord, TurnStart } from "../store.ts";
+import { cutText } from "../../stream/cut-text.ts";
+import type {
+  ListedSession,
+  Page,
+  SessionPlace,
+  SessionRecord,
+  SpendingRecord,
+  TurnStart,
+} from "../store.ts";
 import { MOST_TOKENS, SPENDING_COLUMNS, spendingOf, spendingValues } from "./spending.ts";
 import type { Row, Statements, Value } from "./statements.ts";
+
+const LAST_PROMPT_BYTES = 256;
+/** A session, with what a list shows of its newest turn. */
+const LISTED = `SELECT sessions.*, last.turn_id AS last_turn_id, last.state AS last_state,
+  substr(last.prompt, 1, ${LAST_PROMPT_BYTES}) AS last_prompt FROM sessions LEFT JOIN turns AS last
+  ON last.turn_key = (SELECT turn_key FROM turns WHERE turns.session_key = sessions.session_key AND turns.remove_time IS NULL
+    ORDER BY turn_key DESC LIMIT 1)`;
 
 /**
  * The sessions that are on record, and those that are off it (`remove_time`) of which something is left.
  *
- * What a list is ordered by, the counts and the sums are kept in the row: no list reads turns.
+ * What a list is ordered by, the counts and the sums are kept in the row: a list reads one turn of each.
  */
 export class SessionsTable {
   readonly #statements: Statements;
@@ -30,6 +45,14 @@ export class SessionsTable {
     return this.#first(sql, principal, sessionId);
   }
 
+  /** As `Store.getSession`. */
+  describe(sessionId: string, principal: string): ListedSession {
+    const sql = `${LISTED} WHERE sessions.principal = ? AND session_id = ? AND sessions.remove_time IS NULL`;
+    const row = this.#statements.get(sql, principal, sessionId);
+    if (row === undefined) throw notFound("session");
+    return listedOf(row);
+  }
+
   findByKey(sessionKey: string): SessionRecord | undefined {
     const sql = "SELECT * FROM sessions WHERE session_key = ? AND remove_time IS NULL";
     return this.#first(sql, sessionKey);
@@ -40,26 +63,26 @@ export class SessionsTable {
     principal: string,
     pageSize: number,
     after: SessionPlace | undefined,
-  ): Page<SessionRecord, SessionPlace> {
-    const sql = `SELECT * FROM sessions
-      WHERE principal = ? AND (last_active_time, session_id) < (?, ?) AND remove_time IS NULL
+  ): Page<ListedSession, SessionPlace> {
+    const sql = `${LISTED}
+      WHERE sessions.principal = ? AND (last_active_time, session_id) < (?, ?) AND sessions.remove_time IS NULL
       ORDER BY last_active_time DESC, session_id DESC LIMIT ?`;
     const from = after ?? { lastActiveTime: Number.MAX_SAFE_INTEGER, sessionId: "" };
     const found = this.#statements
       .all(sql, principal, from.lastActiveTime, from.sessionId, pageSize + 1)
-      .map(sessionOf);
+      .map(listedOf);
     const items = found.slice(0, pageSize);
     return { items, next: found.length > pageSize ? items.at(-1) : undefined };
   }
 
   /** Inserts the session that a turn opens. */
   open({ principal, time, newSession }: TurnStart, home: string): SessionRecord {
-    const { sessionId, agent, model, workspace, agentSessionId } = newSession;
+    const { sessionId, agentKind, agent, model, workspace, agentSessionId } = newSession;
     // Never the id: another principal's may have it, or one that is being removed, or was in the same breath.
     const sessionKey = randomUUID();
-    const sql = `INSERT INTO sessions (session_key, session_id, principal, agent, model, workspace, agent_session_id,
-      create_time, last_active_time, home) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
-    const opened = [agent, model, workspace, agentSessionId, time, time, home];
+    const sql = `INSERT INTO sessions (session_key, session_id, principal, agent_kind, agent, model, workspace,
+      agent_session_id, create_time, last_active_time, home) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
+    const opened = [agentKind, agent, model, workspace, agentSessionId, time, time, home];
     this.#statements.run(sql, sessionKey, sessionId, principal, ...opened);
     return this.findByKey(sessionKey)!;
   }
@@ -154,11 +177,25 @@ export class SessionsTable {
   }
 }
 
+function listedOf(row: Row): ListedSession {
+  const { last_turn_id: turnId, last_state: state, last_prompt: prompt } = row;
+  const lastTurn =
+    turnId === null
+      ? undefined
+      : {
+          turnId: String(turnId),
+          state: state as TurnState,
+          prompt: cutText(String(prompt), LAST_PROMPT_BYTES),
+        };
+  return { ...sessionOf(row), lastTurn };
+}
+
 function sessionOf(row: Row): SessionRecord {
   return {
     sessionId: String(row.session_id),
     sessionKey: String(row.session_key),
     principal: String(row.principal),
+    agentKind: String(row.agent_kind),
     agent: String(row.agent),
     model: String(row.model),
     createTime: Number(row.create_time),

@@ -1,6 +1,6 @@
 import { TurnState } from "../../../gen/breakglass/v1/event_pb.ts";
 import { TurnOrigin } from "../../../gen/breakglass/v1/turn_pb.ts";
-import { notFound, Refusal, sessionElsewhere } from "../../errors.ts";
+import { notFound, Refusal, sessionElsewhere, unsupportedByAgent } from "../../errors.ts";
 import type { SessionRecord, StartedTurn, TurnStart } from "../store.ts";
 import type { Tables } from "./tables.ts";
 import type { TurnsTable } from "./turns-table.ts";
@@ -24,6 +24,7 @@ export function startTurn(
     throw new Refusal(start.refusal.reason, start.refusal.message, { retryAfterMs: 1000 });
   }
   const session = known ?? openSession(tables, start, owner);
+  if (start.origin !== TurnOrigin.AGENT) refuseByAgent(start, session);
   const { sessionId, sessionKey, principal, turnCount } = session;
   if (start.origin !== TurnOrigin.AGENT && turnCount >= start.maxSessionTurns) {
     const message = `the session has ${turnCount} turns on record, its limit: begin another, or delete it`;
@@ -54,12 +55,32 @@ function findSession({ sessions }: Tables, start: TurnStart): SessionRecord | un
     : sessions.find(sessionId, start.principal);
 }
 
+/** Refuses what the session's agent does not take. */
+function refuseByAgent({ sentAgentKind, agents }: TurnStart, session: SessionRecord): void {
+  const { agentKind, sessionKey, changeCount } = session;
+  const metadata = { agent_kind: agentKind };
+  if (sentAgentKind !== "" && sentAgentKind !== agentKind) {
+    const message = `the session's agent is ${agentKind}, and stays it: leave agent_kind empty, or begin another session`;
+    throw new Refusal("AGENT_KIND_MISMATCH", message, { metadata });
+  }
+  const agent = agents.find(({ kind }) => kind === agentKind);
+  if (agent === undefined) {
+    const served = agents.map(({ kind }) => kind).join(", ");
+    const message = `the session's agent is ${agentKind}, which this server does not run; it runs ${served}`;
+    throw new Refusal("AGENT_KIND_NOT_SERVED", message, { metadata });
+  }
+  const { refusal, remembered } = agent;
+  if (refusal !== undefined) throw new Refusal(refusal.reason, refusal.message, refusal.details);
+  const isForgotten = remembered !== undefined && !remembered.includes(sessionKey);
+  if (isForgotten && changeCount > 0) throw unsupportedByAgent(agentKind, "resume");
+}
+
 function openSession(tables: Tables, start: TurnStart, home: string): SessionRecord {
   const { sessions, conversations, processes } = tables;
-  const { workspace, agentSessionId } = start.newSession;
+  const { agentKind, workspace, agentSessionId } = start.newSession;
   if (start.origin === TurnOrigin.AGENT) throw notFound("session");
   const session = sessions.open(start, home);
-  conversations.add(session.sessionKey, agentSessionId);
+  if (agentSessionId !== "") conversations.add(session.sessionKey, agentKind, agentSessionId);
   // The process that waits there is the session's from now on.
   processes.takeOver(workspace, session.sessionKey);
   return session;

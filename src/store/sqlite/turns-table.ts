@@ -1,39 +1,19 @@
-import { type ErrorReason, TurnState } from "../../../gen/breakglass/v1/event_pb.ts";
+import { TurnState } from "../../../gen/breakglass/v1/event_pb.ts";
 import { PermissionMode, type TurnOrigin } from "../../../gen/breakglass/v1/turn_pb.ts";
 import { notFound } from "../../errors.ts";
-import { cutText } from "../../stream/cut-text.ts";
-import type {
-  AttachmentRecord,
-  LeftTurn,
-  Page,
-  SessionChange,
-  SessionRecord,
-  TurnEndRecord,
-  TurnRecord,
-  TurnStart,
-} from "../store.ts";
-import { SPENDING_COLUMNS, spendingOf, spendingValues } from "./spending.ts";
-import type { Row, Statements } from "./statements.ts";
+import type { LeftTurn, SessionRecord, TurnEndRecord, TurnRecord, TurnStart } from "../store.ts";
+import { SPENDING_COLUMNS, spendingValues } from "./spending.ts";
+import type { Statements } from "./statements.ts";
+import { LAST_SEQUENCE, turnOf } from "./turn-row.ts";
 
 /** GetTurn's answer must fit into a response: a longer prompt is cut. */
 const WHOLE_PROMPT_BYTES = 2_900_000;
-const LISTED_PROMPT_BYTES = 4096;
-/** Below the 3 MiB of a response, with room for what is not the prompt. */
-const LIST_BYTES = 2_500_000;
-/** Recorded when the turn ends: until then it is its newest event's, so that an append need not write the turn's row too. */
-const LAST_SEQUENCE = `iif(turns.end_time IS NULL,
-  coalesce((SELECT max(sequence) FROM events WHERE events.turn_key = turns.turn_key), 0), turns.end_sequence) AS last_sequence`;
 /**
  * The highest sequence that anything tells was given to a turn's events. Of a store that was rescued from damage the newest
  * events may be missing, and a request that became one of them be there.
  */
 const GIVEN_SEQUENCE = `max(turns.end_sequence, coalesce(
   (SELECT max(sequence) FROM requests WHERE requests.turn_id = turns.turn_id), 0)) AS given_sequence`;
-/** A turn, without a long prompt and without its session's id. Counting a prompt's characters would read all of it once more. */
-const LISTED_COLUMNS = `turn_key, turn_id, session_key, state, error_reason, principal, model, agent, ${LAST_SEQUENCE},
-  create_time, end_time, substr(prompt, 1, ${LISTED_PROMPT_BYTES}) AS prompt,
-  octet_length(prompt) > ${LISTED_PROMPT_BYTES} AS prompt_cut, origin, cause_turn_id, permission_mode, permission_denial_count,
-  attachments, epoch, ${SPENDING_COLUMNS.join(", ")}`;
 /** A turn that is on record, and its session's id. */
 const TURN_ON_RECORD = `FROM turns JOIN sessions USING (session_key)
   WHERE turn_id = ? AND turns.remove_time IS NULL AND sessions.remove_time IS NULL`;
@@ -148,50 +128,6 @@ export class TurnsTable {
     );
   }
 
-  /** As `Store.listTurns`. */
-  list(
-    { sessionId, sessionKey }: SessionRecord,
-    pageSize: number,
-    after: number | undefined,
-  ): Page<TurnRecord, number> {
-    const sql = `SELECT ${LISTED_COLUMNS} FROM turns
-      WHERE session_key = ? AND turn_key < ? AND remove_time IS NULL ORDER BY turn_key DESC`;
-    const before = after ?? Number.MAX_SAFE_INTEGER;
-    const items: TurnRecord[] = [];
-    let bytes = 0;
-    let last: number | undefined;
-    for (const row of this.#statements.iterate(sql, sessionKey, before)) {
-      if (items.length >= pageSize || bytes > LIST_BYTES) return { items, next: last };
-      const turn = turnOf({ ...row, session_id: sessionId }, LISTED_PROMPT_BYTES);
-      items.push(turn);
-      bytes += listedBytes(turn);
-      last = Number(row.turn_key);
-    }
-    return { items, next: undefined };
-  }
-
-  /** The session's changes after a cursor, in order. */
-  listChanges(
-    { sessionId, sessionKey }: SessionRecord,
-    afterCursor: number,
-    limit: number,
-  ): SessionChange[] {
-    const from = (kind: "start" | "end") => `SELECT * FROM (
-      SELECT '${kind}ed' AS kind, ${kind}_change AS cursor, ${LISTED_COLUMNS} FROM turns
-      WHERE session_key = ?1 AND ${kind}_change > ?2 AND remove_time IS NULL ORDER BY ${kind}_change LIMIT ?3)`;
-    const sql = `${from("start")} UNION ALL ${from("end")} ORDER BY cursor LIMIT ?3`;
-    const changes: SessionChange[] = [];
-    let bytes = 0;
-    for (const row of this.#statements.iterate(sql, sessionKey, afterCursor, limit)) {
-      const turn = turnOf({ ...row, session_id: sessionId }, LISTED_PROMPT_BYTES);
-      const kind = row.kind === "ended" ? "ended" : "started";
-      changes.push({ cursor: Number(row.cursor), kind, turn });
-      bytes += listedBytes(turn);
-      if (bytes > LIST_BYTES) break;
-    }
-    return changes;
-  }
-
   /** The homes of the turns without an end. */
   listUnendedHomes(): string[] {
     const sql = `SELECT DISTINCT home FROM turns JOIN sessions USING (session_key) WHERE end_time IS NULL`;
@@ -249,39 +185,4 @@ export class TurnsTable {
   remove(turnKey: number): void {
     this.#statements.run("DELETE FROM turns WHERE turn_key = ?", turnKey);
   }
-}
-
-/** A turn from its row and its session's id, with its prompt cut to a number of bytes. */
-function turnOf(row: Row, promptBytes: number): TurnRecord {
-  const whole = String(row.prompt);
-  const prompt = cutText(whole, promptBytes);
-  const endTime = row.end_time;
-  return {
-    turnId: String(row.turn_id),
-    sessionId: String(row.session_id),
-    sessionKey: String(row.session_key),
-    state: row.state as TurnState,
-    errorReason: row.error_reason as ErrorReason,
-    prompt,
-    promptTruncated: prompt.length < whole.length || Boolean(row.prompt_cut),
-    principal: String(row.principal),
-    model: String(row.model),
-    agent: String(row.agent),
-    lastSequence: Number(row.last_sequence),
-    createTime: Number(row.create_time),
-    endTime: endTime === null ? undefined : Number(endTime),
-    origin: row.origin as TurnOrigin,
-    causeTurnId: String(row.cause_turn_id),
-    permissionMode: row.permission_mode as PermissionMode,
-    permissionDenialCount: Number(row.permission_denial_count),
-    attachments: JSON.parse(String(row.attachments)) as AttachmentRecord[],
-    epoch: Number(row.epoch),
-    ...spendingOf(row),
-  };
-}
-
-/** About what a turn takes in a response, at most. */
-function listedBytes({ prompt, attachments }: TurnRecord): number {
-  const files = attachments.length === 0 ? 0 : Buffer.byteLength(JSON.stringify(attachments));
-  return Buffer.byteLength(prompt) + files + 1024;
 }

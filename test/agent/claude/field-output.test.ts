@@ -5,6 +5,9 @@ import { createWarmAgent, finish, said, valuesIn } from "./warm-agent.ts";
 
 const RESULT = JSON.stringify({ type: "result", subtype: "success", result: "done" });
 const LIMIT = JSON.stringify({ type: "rate_limit_event", rate_limit_info: { status: "allowed" } });
+const KIB = 1024;
+/** Longer than what is read where everybody's requests are answered. */
+const LONG = JSON.stringify({ type: "result", subtype: "success", result: "y".repeat(400 * KIB) });
 const WORDS = JSON.stringify({
   type: "assistant",
   message: { id: "m", content: [{ type: "text", text: "words" }] },
@@ -14,7 +17,7 @@ const raw = (text: string) => `raw ${JSON.stringify(text)}`;
 
 /** What a turn is that prints this in its end, and then hangs. */
 async function printed(...steps: readonly string[]) {
-  await using warm = await createWarmAgent();
+  await using warm = await createWarmAgent({ maxEventBytes: 1024 * KIB });
   const run = warm.agent.start(warm.newTurn(script(...steps, "hang")));
   const events = await finish(run);
   const skipped = valuesIn(events, "notice").filter(
@@ -72,6 +75,26 @@ describe("a turn ends by a result that", () => {
   it("comes in two pieces, the first of which is no object, with a silence between them", async () => {
     const steps = [raw(RESULT.slice(0, 20)), "pause 1500", raw(RESULT.slice(20))];
     expect(await printed(...steps)).toEqual({ said: [], results: ["done"], skipped: [] });
+  });
+
+  it.each([
+    ["has no newline", [LONG]],
+    ["has no newline, and words around it", [`[sandbox] ${LONG} done`]],
+    ["comes in two pieces", [LONG.slice(0, 300 * KIB), LONG.slice(300 * KIB)]],
+  ])("is so long that a thread reads it, and %s, in silence", async (_, pieces) => {
+    const steps = pieces.flatMap((piece) => ["pause 1500", raw(piece)]);
+    const { results } = await printed(...steps);
+    expect(results.map((result) => result.length)).toEqual([400 * KIB]);
+  });
+
+  it("a thread reads, between words, with what it has in its middle", async () => {
+    const line = LONG.replace("yy", `y${WORDS}y`);
+    const turn = await printed(raw(`[sandbox] ${line}${LIMIT}\n`));
+    expect(turn.said).toEqual(["words"]);
+    expect(turn.results).toHaveLength(1);
+    expect(turn.skipped).toEqual([
+      expect.stringContaining('10 bytes beside 3 messages in a line: "[sandbox] "'),
+    ]);
   });
 });
 

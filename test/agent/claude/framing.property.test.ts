@@ -1,25 +1,13 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { Message } from "../../../src/agent/claude/line.ts";
-import { readLine } from "../../../src/agent/claude/line.ts";
+import { messagesOf } from "../../../src/agent/claude/read-line.ts";
 import { anyBytes } from "../../support/arbitrary-bytes.ts";
 
-/** The messages of a line, and how much of it was thrown away. */
+/** The messages of a line, as they were printed, and how much of it was thrown away. */
 function read(line: Uint8Array) {
-  const messages: Message[] = [];
-  const texts: string[] = [];
-  let thrown = 0;
-  readLine(line, {
-    message: (message, text) => {
-      messages.push(message);
-      texts.push(text);
-    },
-    malformed: ({ bytes }) => {
-      thrown += bytes;
-    },
-    refused: () => {},
-  });
-  return { messages, texts, thrown };
+  const { objects, thrown } = messagesOf(line);
+  // Where there is nothing else, white space around a message is left with it.
+  return { texts: objects.map(({ text }) => text.trim()), thrown: thrown?.bytes ?? 0 };
 }
 
 const anyType = fc.constantFrom("assistant", "result", "control_request", "system", "user");

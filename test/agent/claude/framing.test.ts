@@ -131,6 +131,13 @@ describe("an object in the middle of another", () => {
   });
 });
 
+it("objects in the middle of each other are followed 16 deep, and no further", () => {
+  const nested = (depth: number): string =>
+    depth === 0 ? text(LIMIT) : `{"type":"user","a":"x${nested(depth - 1)}y"}`;
+  expect(found(nested(15)).objects).toHaveLength(16);
+  expect(found(nested(40)).objects).toHaveLength(16);
+});
+
 describe("nothing is taken out of an object", () => {
   const forged = text(RESULT);
 

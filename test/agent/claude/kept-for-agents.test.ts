@@ -4,7 +4,9 @@ import { PermissionMode } from "../../../gen/breakglass/v1/turn_pb.ts";
 import type { EventKind } from "../../../src/agent/agent.ts";
 import { AgentMemory } from "../../../src/agent/agent-memory.ts";
 import { BackgroundTasks } from "../../../src/agent/claude/background-tasks.ts";
-import { isIntricate, MAX_VALUES, type Message } from "../../../src/agent/claude/line.ts";
+import { MAX_VALUES, type Message } from "../../../src/agent/claude/line.ts";
+import { WholeLine } from "../../../src/agent/claude/line-content.ts";
+import { readLine } from "../../../src/agent/claude/read-line.ts";
 import { ToolQuestions } from "../../../src/agent/claude/tool-questions.ts";
 import { textEvent } from "../../../src/agent/events.ts";
 import { IdleEvents } from "../../../src/agent/idle-events.ts";
@@ -72,13 +74,20 @@ describe("a task in the background", () => {
 });
 
 describe("a line of very many values", () => {
+  // An object, a list and a comma between fields are values too.
+  const list = (items: string) => `{"type":"user","n":[${items}]}`;
+
   it.each([
-    ["many arrays", `[${"[],".repeat(MAX_VALUES)}1]`, true],
-    ["a long text of brackets", `["${"[],{".repeat(MAX_VALUES)}"]`, false],
-    ["a long text of quotes", `["${String.raw`\",[`.repeat(MAX_VALUES)}"]`, false],
-    ["as many as are taken", `[${"1,".repeat(MAX_VALUES - 1)}1]`, false],
+    ["many arrays", list(`${"[],".repeat(MAX_VALUES)}1`), 1],
+    ["a long text of brackets", list(`"${"[],{".repeat(MAX_VALUES)}"`), 0],
+    ["a long text of quotes", list(`"${String.raw`\",[`.repeat(MAX_VALUES)}"`), 0],
+    ["as many as are taken", list(`${"1,".repeat(MAX_VALUES - 3)}1`), 0],
+    ["one more", list(`${"1,".repeat(MAX_VALUES - 2)}1`), 1],
   ])("is known by its bytes: %s", (_what, line, expected) => {
-    expect(isIntricate(Buffer.from(line))).toBe(expected);
+    const refused: string[] = [];
+    const bytes = Buffer.from(line);
+    readLine(bytes, { message() {}, malformed() {}, refused: (_, cause) => refused.push(cause) });
+    expect(refused).toEqual(Array(expected).fill("values"));
   });
 });
 
@@ -95,7 +104,7 @@ describe("tool calls that wait for an approval", () => {
     const request = { subtype: "can_use_tool", tool_name: "Bash", input: { command } };
     const message = { type: "control_request", request_id, request };
     const events: EventKind[] = [];
-    questions.ask(message, JSON.stringify(message), events);
+    questions.ask(message, new WholeLine(JSON.stringify(message)), events);
     return events;
   }
 

@@ -115,7 +115,7 @@ describe("a turn that is stopped before a process has its prompt", () => {
       },
       recordProcessGone: async () => {},
     };
-    await using warm = await createWarmAgent({ registry });
+    await using warm = await createWarmAgent({}, { registry });
     const turn = warm.newTurn("say one");
     const run = warm.agent.start(turn);
     await asked.promise;

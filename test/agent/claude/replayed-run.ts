@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { PermissionMode } from "../../../gen/breakglass/v1/turn_pb.ts";
 import type { EventKind } from "../../../src/agent/agent.ts";
 import { ClaudeAgent } from "../../../src/agent/claude/claude-agent.ts";
+import { createProcesses } from "../../../src/agent/process/processes.ts";
 import { createLog } from "../../../src/log.ts";
 import { createTestEnvironment } from "../../support/test-environment.ts";
 import type { Transcript } from "./transcript.ts";
@@ -43,30 +44,35 @@ export async function createReplays(): Promise<Replays> {
     command,
     environment: variables,
     passedNames: [],
-    maxLineBytes: 16 * 1024 * 1024,
-    registry: { recordProcess: async () => {}, recordProcessGone: async () => {} },
+    maxEventBytes: 3 * 1024 * 1024,
+    processes: createProcesses({
+      registry: { recordProcess: async () => {}, recordProcessGone: async () => {} },
+      ...{ log: createLog(() => {}), maxLineBytes: 16 * 1024 * 1024, cgroups: false },
+    }),
+    defaults: { agent: "", model: "" },
     maxWarmProcesses: 0,
     warmMs: 0,
-    spares: { count: 0, agent: "", model: "", mode: PermissionMode.BYPASS },
+    spares: { count: 0, mode: PermissionMode.BYPASS },
     trustsWorkspace: true,
     rules: { allow: [], deny: [] },
-    log: createLog(() => {}),
-    cgroups: false,
   });
   return {
     replay: async (transcript) => {
-      const agentSessionId = randomUUID();
-      const workspace = join(root, agentSessionId);
+      const { resumed, resumedId } = transcript;
+      const agentSessionId = (resumed && resumedId) || randomUUID();
+      const workspace = join(root, randomUUID());
       await mkdir(workspace);
       await putDown(transcript, workspace);
-      if (transcript.resumed) await writeFile(join(conversations, `${agentSessionId}.jsonl`), "");
+      if (resumed) await writeFile(join(conversations, `${agentSessionId}.jsonl`), "");
       const run = agent.start({
         ...{ turnId: randomUUID(), sessionKey: randomUUID(), workspace, agentSessionId },
         ...{ prompt: "go", images: [], files: [], model: "m", agent: transcript.agent },
         permissionMode: PermissionMode.BYPASS,
       });
       const events = (await Array.fromAsync(run.events)).flat();
-      const given = run.agentSessionId === agentSessionId ? undefined : run.agentSessionId;
+      const cameUp = events.some((event) => event.case === "session");
+      const isSame = run.agentSessionId === agentSessionId && !(cameUp && resumed);
+      const given = isSame ? undefined : run.agentSessionId;
       const starts = (await readFile(join(workspace, "started"), "utf8")).trim().split("\n").length;
       return { events, agentSessionId: given, starts };
     },

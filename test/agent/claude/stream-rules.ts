@@ -1,7 +1,7 @@
 import type { EventKind } from "../../../src/agent/agent.ts";
 import { isTerminal } from "../../../src/agent/agent.ts";
+import { boundEvent } from "../../../src/agent/bounded-event.ts";
 import type { ClaudeTranslation } from "../../../src/agent/claude/translation.ts";
-import { boundEvent } from "../../../src/turns/bounded-event.ts";
 import { decodeEvent, encodeEvents } from "../../../src/turns/encoded-event.ts";
 
 /** What an event may take as the server is set up unless told otherwise. */

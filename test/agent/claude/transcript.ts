@@ -10,6 +10,8 @@ export interface Transcript {
   /** What it printed on stdout, without what was sent to it. */
   readonly lines: readonly Buffer[];
   readonly resumed: boolean;
+  /** The conversation that it was asked to go on with. Undefined: none, or none by its id. */
+  readonly resumedId: string | undefined;
   /** The agent definition that it was asked for. */
   readonly agent: string;
   readonly exitCode: number | null;
@@ -35,6 +37,7 @@ export function readTranscript(name: string): Transcript {
     name,
     lines: printedLines(readFileSync(join(FOLDER, `${name}.jsonl`))),
     resumed: meta.argv.includes("--resume"),
+    resumedId: meta.argv[meta.argv.indexOf("--resume") + 1]?.match(/^[\da-f-]{36}$/)?.[0],
     agent: agentAt === -1 ? "claude" : (meta.argv[agentAt + 1] ?? ""),
     exitCode: meta.exit_code !== null && meta.exit_code < 0 ? null : meta.exit_code,
     signal: signalOf(name, meta.exit_code),

@@ -15,7 +15,6 @@ const block = fc.oneof(
   fc.record({ type: fc.constant("text"), text }),
   fc.record({ type: fc.constant("thinking"), thinking: text }),
   fc.record({ type: fc.constant("tool_use"), id, name: id, input: fc.dictionary(text, fc.nat()) }),
-  fc.record({ type: fc.constant("later_kind"), text }),
 );
 const answerBlock = fc.oneof(
   fc.record({

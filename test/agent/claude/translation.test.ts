@@ -64,7 +64,7 @@ describe("session", () => {
 });
 
 describe("assistant", () => {
-  it("makes an event of each known block, in order, and skips the rest", () => {
+  it("makes an event of each block, in order: a notice of what is not known", () => {
     const blocks = [
       { type: "thinking", thinking: "hm" },
       { type: "hologram", text: "?" },
@@ -75,7 +75,9 @@ describe("assistant", () => {
       { type: "text", text: "" },
     ];
     const { events } = translate(INIT, assistant(blocks, { parent_tool_use_id: "t0" }));
-    expect(casesOf(events)).toEqual(["session", "thinking", "text", "tool", "text"]);
+    expect(casesOf(events)).toEqual([
+      ...["session", "thinking", "notice", "text", "tool", "notice", "notice", "text"],
+    ]);
     expect(valuesOf(events, "text")[0]).toMatchObject({
       text: "a",
       messageId: "msg_1",
@@ -127,7 +129,7 @@ describe("tool results", () => {
     ];
     const [result] = valuesOf(translate(answer(parts, { is_error: true })).events, "toolResult");
     expect(result?.content).toBe(
-      "one\n[image image/png]\n[tool_reference Read]\n[hologram]\n[unknown]\ntwo",
+      "one\n[image image/png, 1 bytes]\n[tool_reference Read]\n[hologram]\n[unknown]\ntwo",
     );
     expect(result?.isError).toBe(true);
   });
@@ -138,7 +140,8 @@ describe("tool results", () => {
       content: "",
       isError: false,
     });
-    expect(reasonsOf(translate(answer({ an: "object" })).events)).toEqual([
+    const content = [{ type: "tool_result", content: "of none" }];
+    expect(reasonsOf(translate({ type: "user", message: { content } }).events)).toEqual([
       NoticeReason.MALFORMED_OUTPUT,
     ]);
   });

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { PermissionMode } from "../../../gen/breakglass/v1/turn_pb.ts";
 import type { AgentRun, AgentTurn, EventKind, OwnWork } from "../../../src/agent/agent.ts";
 import { ClaudeAgent, type ClaudeOptions } from "../../../src/agent/claude/claude-agent.ts";
+import { createProcesses, type ProcessOptions } from "../../../src/agent/process/processes.ts";
 import { createLog } from "../../../src/log.ts";
 import { processesWith } from "../../support/processes.ts";
 import { createTestEnvironment, MARKER } from "../../support/test-environment.ts";
@@ -24,7 +25,10 @@ export interface WarmAgent extends AsyncDisposable {
 }
 
 /** Starts nothing yet; at its end no process may be left. */
-export async function createWarmAgent(options: Partial<ClaudeOptions> = {}): Promise<WarmAgent> {
+export async function createWarmAgent(
+  options: Partial<ClaudeOptions> = {},
+  processes: Partial<ProcessOptions> = {},
+): Promise<WarmAgent> {
   const { root, variables, ...environment } = await createTestEnvironment();
   const recorded = new Set<string>();
   const ownWork: OwnWork[] = [];
@@ -32,17 +36,20 @@ export async function createWarmAgent(options: Partial<ClaudeOptions> = {}): Pro
     command: variables.BREAKGLASS_AGENT_COMMAND!,
     environment: { ...variables, ...options.environment },
     passedNames: [MARKER],
-    maxLineBytes: 1024 * 1024,
-    registry: {
-      recordProcess: async ({ processId }) => void recorded.add(processId),
-      recordProcessGone: async (processId) => void recorded.delete(processId),
-    },
+    maxEventBytes: 256 * 1024,
+    processes: createProcesses({
+      registry: {
+        recordProcess: async ({ processId }) => void recorded.add(processId),
+        recordProcessGone: async (processId) => void recorded.delete(processId),
+      },
+      ...{ log: createLog(() => {}), maxLineBytes: 1024 * 1024, ...processes },
+    }),
+    defaults: { agent: "breakglass", model: "sonnet" },
     maxWarmProcesses: 8,
     warmMs: 60_000,
-    spares: { count: 0, agent: "breakglass", model: "sonnet", mode: PermissionMode.BYPASS },
+    spares: { count: 0, mode: PermissionMode.BYPASS },
     trustsWorkspace: false,
     rules: { allow: [], deny: [] },
-    log: createLog(() => {}),
     ...options,
   });
   agent.onOwnWork((work) => {

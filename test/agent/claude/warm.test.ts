@@ -356,7 +356,7 @@ describe("work that the agent begins by itself", () => {
 
 describe("a spare process", () => {
   const { BYPASS } = PermissionMode;
-  const spares = { count: 1, agent: "breakglass", model: "sonnet", mode: PermissionMode.BYPASS };
+  const spares = { count: 1, mode: PermissionMode.BYPASS };
 
   it("takes the first turn of a session, and another one takes its place", async () => {
     await using warm = await createWarmAgent({ spares });

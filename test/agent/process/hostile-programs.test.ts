@@ -15,6 +15,7 @@ import { PermissionMode } from "../../../gen/breakglass/v1/turn_pb.ts";
 import type { AgentRun } from "../../../src/agent/agent.ts";
 import { ClaudeAgent } from "../../../src/agent/claude/claude-agent.ts";
 import { CgroupRoot } from "../../../src/agent/process/cgroup.ts";
+import { createProcesses, endLeftProcesses } from "../../../src/agent/process/processes.ts";
 import { createLog } from "../../../src/log.ts";
 import { eventually } from "../../support/processes.ts";
 
@@ -81,21 +82,28 @@ afterEach(() => {
   for (const pid of tokens.splice(0).flatMap(processesCalled)) process.kill(pid, "SIGKILL");
 });
 
-/** An agent whose turns all run one hostile program. */
 /** The processes that agents have started, newest last. */
 const recorded: string[] = [];
 
+function processes(cgroups: boolean) {
+  const registry = {
+    async recordProcess({ processId }: { readonly processId: string }) {
+      recorded.push(processId);
+    },
+    async recordProcessGone() {},
+  };
+  const log = createLog(() => {});
+  return createProcesses({ registry, log, maxLineBytes: 1_000_000, cgroups, rungs: RUNGS });
+}
+
+/** An agent whose turns all run one hostile program. */
 function createAgent(program: string, token: string, cgroups: boolean): ClaudeAgent {
   return new ClaudeAgent({
-    registry: {
-      async recordProcess({ processId }) {
-        recorded.push(processId);
-      },
-      async recordProcessGone() {},
-    },
+    processes: processes(cgroups),
+    defaults: { agent: "a", model: "m" },
     maxWarmProcesses: 0,
     warmMs: 1000,
-    spares: { count: 0, agent: "a", model: "m", mode: PermissionMode.BYPASS },
+    spares: { count: 0, mode: PermissionMode.BYPASS },
     trustsWorkspace: false,
     rules: { allow: [], deny: [] },
     command: join(directory, "agent"),
@@ -107,10 +115,7 @@ function createAgent(program: string, token: string, cgroups: boolean): ClaudeAg
       CGROUPS: root instanceof CgroupRoot ? root.directory : "",
     },
     passedNames: ["PROGRAM", "TOKEN", "CGROUPS"],
-    maxLineBytes: 1_000_000,
-    cgroups,
-    rungs: RUNGS,
-    log: createLog(() => {}),
+    maxEventBytes: 100_000,
   });
 }
 
@@ -221,12 +226,12 @@ describe.skipIf(typeof root === "string")(`with a cgroup${why}, a server that en
     writeFileSync(join(cgroup, "cgroup.procs"), String(survivor));
     const left = await start(createAgent(`sh -c ${DEAF} &`, deaf, true), deaf, 1);
 
-    const next = createAgent("", "", true);
+    const next = processes(true);
     const order: string[] = [];
     await Promise.all([
-      next.endProcesses(left.processId).then(() => order.push("deaf")),
-      next.endProcesses(randomUUID()).then(() => order.push("nobody")),
-      next.endProcesses(quiet),
+      endLeftProcesses(left.processId, next).then(() => order.push("deaf")),
+      endLeftProcesses(randomUUID(), next).then(() => order.push("nobody")),
+      endLeftProcesses(quiet, next),
     ]);
     expect(order).toEqual(["nobody", "deaf"]);
     expect(processesCalled(token)).toEqual([]);

@@ -34,6 +34,7 @@ export function describeHomes(openStore: () => Promise<StoreUnderTest>): void {
         nextIn(sessionId),
         // Whether it can be run is for its home to say.
         nextIn(sessionId, { refusal, maxSessionTurns: 0 }),
+        nextIn(sessionId, { sentAgentKind: "another", agents: [] }),
         ownIn(session.sessionKey),
       ]) {
         await expect(other.createTurn(start)).rejects.toMatchObject(elsewhere);
@@ -81,7 +82,7 @@ export function describeHomes(openStore: () => Promise<StoreUnderTest>): void {
       const remove = (server: typeof one) => server.deleteSession(turn.sessionId, PRINCIPAL, 5);
       await expect(remove(other)).rejects.toMatchObject(elsewhere);
       await expect(other.deleteSession(turn.sessionId, "bob", 5)).rejects.toMatchObject(NOT_FOUND);
-      expect(await one.getSession(turn.sessionId, PRINCIPAL)).toEqual({
+      expect(await one.getSession(turn.sessionId, PRINCIPAL)).toMatchObject({
         ...session,
         runningTurnId: "",
         lastActiveTime: 2,
@@ -181,8 +182,9 @@ export function describeHomes(openStore: () => Promise<StoreUnderTest>): void {
 const FILE = { name: "a.bin", mediaType: "application/octet-stream" };
 
 const ASKED: AskedTurn = {
-  ...{ sessionId: "a session", prompt: "p", model: "", agent: "", requestId: "a request" },
-  ...{ timeoutMs: undefined, permissionMode: PermissionMode.ASK, attachments: [] },
+  ...{ sessionId: "a session", prompt: "p", agentKind: "other", model: "", agent: "" },
+  requestId: "a request",
+  ...{ timeoutMs: undefined, permissionMode: PermissionMode.ASK, attachments: [], recall: false },
 };
 
 /** A home that notes what it is asked. */

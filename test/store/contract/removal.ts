@@ -59,7 +59,7 @@ export function describeRemoval(open: OpenStore): void {
     const first = turnStart({ requestId: randomUUID() });
     await store.createTurn(first);
     await store.append({ ...endOf(first.turnId), time: 10 });
-    const { sessionId, workspace, agentSessionId } = first.newSession;
+    const { sessionId, agentKind, workspace, agentSessionId } = first.newSession;
     const { sessionKey } = await store.getSession(sessionId, PRINCIPAL);
     const second = turnStart({ session: sessionId });
     await store.createTurn(second);
@@ -74,7 +74,8 @@ export function describeRemoval(open: OpenStore): void {
     expect((await store.getSession(sessionId, PRINCIPAL)).turnCount).toBe(1);
 
     const home = store.lease.owner;
-    const removed = { sessionId, sessionKey, workspace, home, agentSessionIds: [agentSessionId] };
+    const place = { sessionId, sessionKey, agentKind, workspace, home };
+    const removed = { ...place, agentSessionIds: [agentSessionId] };
     const last = await store.removeEndedTurns(100, 10, 100);
     expect(last).toEqual({ turns: 1, sessions: [removed] });
     await expect(store.getSession(sessionId, PRINCIPAL)).rejects.toMatchObject(GONE);

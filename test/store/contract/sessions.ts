@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { expect, it } from "vitest";
+import { TurnState } from "../../../gen/breakglass/v1/event_pb.ts";
 import {
   bytes,
   ENDED,
@@ -47,7 +48,7 @@ export function describeSessions(open: OpenStore): void {
       expect(turn.sessionKey).toBe(session.sessionKey);
     }
     expect(alice!.session.sessionKey).not.toBe(bob!.session.sessionKey);
-    expect(await store.getSession(sessionId, "bob")).toEqual(bob!.session);
+    expect(await store.getSession(sessionId, "bob")).toMatchObject(bob!.session);
     const listed = await store.listTurns(sessionId, "bob", 10, undefined);
     expect(listed.items).toEqual([bob!.turn]);
     for (const start of starts) {
@@ -170,5 +171,22 @@ export function describeSessions(open: OpenStore): void {
     const sums = { usage: { ...spent, inputTokens: most, outputTokens: 3n }, totalCostUsd: 0 };
     expect(await store.getSession(session, PRINCIPAL)).toMatchObject(sums);
     expect((await store.listSessions(PRINCIPAL, 10, undefined)).items).toHaveLength(1);
+  });
+
+  it("shows of each session its newest turn on record, with the beginning of its prompt", async () => {
+    await using opened = await open();
+    const { store } = opened;
+    const first = await ended(store);
+    const session = first.newSession.sessionId;
+    const next = turnStart({ session, prompt: "é".repeat(1000), time: 2 });
+    await store.createTurn(next);
+    const { lastTurn } = await store.getSession(session, PRINCIPAL);
+    const shown = { turnId: next.turnId, state: TurnState.RUNNING, prompt: "é".repeat(128) };
+    expect(lastTurn).toEqual(shown);
+    const [listed] = (await store.listSessions(PRINCIPAL, 10, undefined)).items;
+    expect(listed?.lastTurn).toEqual(shown);
+    await store.append(endOf(next.turnId));
+    const after = await store.getSession(session, PRINCIPAL);
+    expect(after.lastTurn).toMatchObject({ turnId: next.turnId, state: ENDED.state });
   });
 }

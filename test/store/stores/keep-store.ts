@@ -51,7 +51,7 @@ try {
 }
 
 async function fill(store: OwnedStore): Promise<void> {
-  await run(
+  const sessionKey = await run(
     store,
     "alice",
     1,
@@ -60,7 +60,6 @@ async function fill(store: OwnedStore): Promise<void> {
     FAILED,
   );
   const workspace = `/var/lib/breakglass/sessions/${id("workspace", 1)}`;
-  const { sessionKey } = await store.getSession(id("session", 1), "alice");
   await store.recordProcess({ processId: id("process", 1), sessionKey, workspace });
   await run(store, "alice", 1, 2, [text("It is the gateway.")], SUCCEEDED, { model: "opus" });
   await run(store, "alice", 1, 3, [text("Still"), text("at it")], undefined);
@@ -69,6 +68,7 @@ async function fill(store: OwnedStore): Promise<void> {
   await store.deleteSession(id("session", 3), "bob", START + 5 * 60_000);
 }
 
+/** Records a turn. Answers the key of its session. */
 async function run(
   store: OwnedStore,
   principal: string,
@@ -77,17 +77,19 @@ async function run(
   kinds: EventKind[],
   end: EventBatch["end"],
   more: Partial<TurnStart> = {},
-): Promise<void> {
+): Promise<string> {
   const time = START + turn * 60_000;
   const ids = { turnId: id("turn", turn), sessionId: id("session", session) };
   const start = turnStart({ turnId: ids.turnId, principal, time });
-  await store.createTurn({
+  const { session: opened } = await store.createTurn({
     ...start,
     prompt: "What is wrong with the gateway?",
     sentSessionId: turn % 2 === 0 ? ids.sessionId : "",
     requestId: id("request", turn),
+    agents: [{ kind: "claude" }],
     newSession: {
       sessionId: ids.sessionId,
+      agentKind: "claude",
       agent: "breakglass",
       model: "sonnet",
       workspace: `/var/lib/breakglass/sessions/${id("workspace", session)}`,
@@ -99,6 +101,7 @@ async function run(
   const agentSessionId = id("agent", 10 + session);
   const batch = { turnId: ids.turnId, firstSequence: 1, events, time: time + 2000, agentSessionId };
   await store.append({ ...batch, ...(end && { end }) });
+  return opened.sessionKey;
 }
 
 /** An id that is the same each time. */

@@ -21,6 +21,8 @@ M = TypeVar("M", bound=Message)
 class Reason(StrEnum):
     """Why the server refuses a call. A newer server may have others: those stay plain strings."""
 
+    AGENT_KIND_MISMATCH = "AGENT_KIND_MISMATCH"
+    AGENT_KIND_NOT_SERVED = "AGENT_KIND_NOT_SERVED"
     APPROVAL_EXPIRED = "APPROVAL_EXPIRED"
     APPROVAL_NOT_FOUND = "APPROVAL_NOT_FOUND"
     APPROVAL_RESOLVED = "APPROVAL_RESOLVED"
@@ -46,6 +48,7 @@ class Reason(StrEnum):
     TURN_ENDED = "TURN_ENDED"
     TURN_IN_PROGRESS = "TURN_IN_PROGRESS"
     UNAUTHENTICATED = "UNAUTHENTICATED"
+    UNSUPPORTED_BY_AGENT = "UNSUPPORTED_BY_AGENT"
 
 
 @dataclass(frozen=True, slots=True)

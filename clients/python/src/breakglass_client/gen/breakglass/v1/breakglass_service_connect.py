@@ -19,7 +19,7 @@ from connectrpc.server import ConnectASGIApplication, ConnectWSGIApplication, DE
 from protobuf import DescService
 
 from . import breakglass_service_pb
-from .breakglass_service_pb import AttachTurnRequest, AttachTurnResponse, CancelTurnRequest, CancelTurnResponse, DeleteSessionRequest, DeleteSessionResponse, GetSessionRequest, GetSessionResponse, GetTurnRequest, GetTurnResponse, InterruptTurnRequest, InterruptTurnResponse, ListSessionsRequest, ListSessionsResponse, ListTurnsRequest, ListTurnsResponse, ResolveApprovalRequest, ResolveApprovalResponse, RunTurnRequest, RunTurnResponse, SteerTurnRequest, SteerTurnResponse, WatchSessionRequest, WatchSessionResponse
+from .breakglass_service_pb import AttachTurnRequest, AttachTurnResponse, CancelTurnRequest, CancelTurnResponse, DeleteSessionRequest, DeleteSessionResponse, GetSessionRequest, GetSessionResponse, GetTurnRequest, GetTurnResponse, InterruptTurnRequest, InterruptTurnResponse, ListApprovalsRequest, ListApprovalsResponse, ListSessionsRequest, ListSessionsResponse, ListTurnsRequest, ListTurnsResponse, ResolveApprovalRequest, ResolveApprovalResponse, RunTurnRequest, RunTurnResponse, SteerTurnRequest, SteerTurnResponse, WatchSessionRequest, WatchSessionResponse
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Mapping
@@ -69,13 +69,19 @@ class BreakglassService(Protocol):
     async def steer_turn(self, request: SteerTurnRequest, ctx: RequestContext[SteerTurnRequest, SteerTurnResponse], /) -> SteerTurnResponse:
         """
         Hands the running turn another message, which the agent takes up as soon as it can, and answers once that is recorded.
-        Refused with FAILED_PRECONDITION where the turn has ended.
+        Refused with FAILED_PRECONDITION where the turn has ended, or its agent takes no messages while it works.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
     async def resolve_approval(self, request: ResolveApprovalRequest, ctx: RequestContext[ResolveApprovalRequest, ResolveApprovalResponse], /) -> ResolveApprovalResponse:
         """
         Answers an `approval_request`. The first answer wins; a later one is refused and learns who gave it.
+        """
+        raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
+
+    async def list_approvals(self, request: ListApprovalsRequest, ctx: RequestContext[ListApprovalsRequest, ListApprovalsResponse], /) -> ListApprovalsResponse:
+        """
+        Answers the tool calls that wait for an approval now, in all turns that the caller may see, of the newest turn first.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
@@ -94,7 +100,7 @@ class BreakglassService(Protocol):
 
     async def list_turns(self, request: ListTurnsRequest, ctx: RequestContext[ListTurnsRequest, ListTurnsResponse], /) -> ListTurnsResponse:
         """
-        Answers a session's turns, newest first.
+        Answers a session's turns, or all turns that the caller may see, newest first.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
@@ -201,6 +207,17 @@ class BreakglassServiceASGIApplication(ConnectASGIApplication[BreakglassService]
                         stream_type=StreamType.UNARY,
                     ),
                     function=svc.resolve_approval,
+                ),
+                "/breakglass.v1.BreakglassService/ListApprovals": Endpoint.unary(
+                    method=MethodInfo(
+                        name="ListApprovals",
+                        service_name="breakglass.v1.BreakglassService",
+                        input=ListApprovalsRequest,
+                        output=ListApprovalsResponse,
+                        idempotency_level=IdempotencyLevel.NO_SIDE_EFFECTS,
+                        stream_type=StreamType.UNARY,
+                    ),
+                    function=svc.list_approvals,
                 ),
                 "/breakglass.v1.BreakglassService/WatchSession": Endpoint.server_stream(
                     method=MethodInfo(
@@ -394,7 +411,7 @@ class BreakglassServiceClient(ConnectClient):
     ) -> SteerTurnResponse:
         """
         Hands the running turn another message, which the agent takes up as soon as it can, and answers once that is recorded.
-        Refused with FAILED_PRECONDITION where the turn has ended.
+        Refused with FAILED_PRECONDITION where the turn has ended, or its agent takes no messages while it works.
         """
         return await self.execute_unary(
             request=request,
@@ -431,6 +448,31 @@ class BreakglassServiceClient(ConnectClient):
             ),
             headers=headers,
             timeout_ms=timeout_ms,
+        )
+    async def list_approvals(
+        self,
+        request: ListApprovalsRequest,
+        *,
+        headers: Headers | Mapping[str, str] | None = None, 
+        timeout_ms: int | None = None,
+        use_get: bool = False,
+    ) -> ListApprovalsResponse:
+        """
+        Answers the tool calls that wait for an approval now, in all turns that the caller may see, of the newest turn first.
+        """
+        return await self.execute_unary(
+            request=request,
+            method=MethodInfo(
+                name="ListApprovals",
+                service_name="breakglass.v1.BreakglassService",
+                input=ListApprovalsRequest,
+                output=ListApprovalsResponse,
+                idempotency_level=IdempotencyLevel.NO_SIDE_EFFECTS,
+                stream_type=StreamType.UNARY,
+            ),
+            headers=headers,
+            timeout_ms=timeout_ms,
+            use_get=use_get,
         )
     def watch_session(
         self,
@@ -490,7 +532,7 @@ class BreakglassServiceClient(ConnectClient):
         use_get: bool = False,
     ) -> ListTurnsResponse:
         """
-        Answers a session's turns, newest first.
+        Answers a session's turns, or all turns that the caller may see, newest first.
         """
         return await self.execute_unary(
             request=request,
@@ -621,13 +663,19 @@ class BreakglassServiceSync(Protocol):
     def steer_turn(self, request: SteerTurnRequest, ctx: RequestContext[SteerTurnRequest, SteerTurnResponse], /) -> SteerTurnResponse:
         """
         Hands the running turn another message, which the agent takes up as soon as it can, and answers once that is recorded.
-        Refused with FAILED_PRECONDITION where the turn has ended.
+        Refused with FAILED_PRECONDITION where the turn has ended, or its agent takes no messages while it works.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
     def resolve_approval(self, request: ResolveApprovalRequest, ctx: RequestContext[ResolveApprovalRequest, ResolveApprovalResponse], /) -> ResolveApprovalResponse:
         """
         Answers an `approval_request`. The first answer wins; a later one is refused and learns who gave it.
+        """
+        raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
+
+    def list_approvals(self, request: ListApprovalsRequest, ctx: RequestContext[ListApprovalsRequest, ListApprovalsResponse], /) -> ListApprovalsResponse:
+        """
+        Answers the tool calls that wait for an approval now, in all turns that the caller may see, of the newest turn first.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
@@ -646,7 +694,7 @@ class BreakglassServiceSync(Protocol):
 
     def list_turns(self, request: ListTurnsRequest, ctx: RequestContext[ListTurnsRequest, ListTurnsResponse], /) -> ListTurnsResponse:
         """
-        Answers a session's turns, newest first.
+        Answers a session's turns, or all turns that the caller may see, newest first.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
@@ -751,6 +799,17 @@ class BreakglassServiceWSGIApplication(ConnectWSGIApplication):
                         stream_type=StreamType.UNARY,
                     ),
                     function=service.resolve_approval,
+                ),
+                "/breakglass.v1.BreakglassService/ListApprovals": EndpointSync.unary(
+                    method=MethodInfo(
+                        name="ListApprovals",
+                        service_name="breakglass.v1.BreakglassService",
+                        input=ListApprovalsRequest,
+                        output=ListApprovalsResponse,
+                        idempotency_level=IdempotencyLevel.NO_SIDE_EFFECTS,
+                        stream_type=StreamType.UNARY,
+                    ),
+                    function=service.list_approvals,
                 ),
                 "/breakglass.v1.BreakglassService/WatchSession": EndpointSync.server_stream(
                     method=MethodInfo(
@@ -944,7 +1003,7 @@ class BreakglassServiceClientSync(ConnectClientSync):
     ) -> SteerTurnResponse:
         """
         Hands the running turn another message, which the agent takes up as soon as it can, and answers once that is recorded.
-        Refused with FAILED_PRECONDITION where the turn has ended.
+        Refused with FAILED_PRECONDITION where the turn has ended, or its agent takes no messages while it works.
         """
         return self.execute_unary(
             request=request,
@@ -981,6 +1040,31 @@ class BreakglassServiceClientSync(ConnectClientSync):
             ),
             headers=headers,
             timeout_ms=timeout_ms,
+        )
+    def list_approvals(
+        self,
+        request: ListApprovalsRequest,
+        *,
+        headers: Headers | Mapping[str, str] | None = None, 
+        timeout_ms: int | None = None,
+        use_get: bool = False,
+    ) -> ListApprovalsResponse:
+        """
+        Answers the tool calls that wait for an approval now, in all turns that the caller may see, of the newest turn first.
+        """
+        return self.execute_unary(
+            request=request,
+            method=MethodInfo(
+                name="ListApprovals",
+                service_name="breakglass.v1.BreakglassService",
+                input=ListApprovalsRequest,
+                output=ListApprovalsResponse,
+                idempotency_level=IdempotencyLevel.NO_SIDE_EFFECTS,
+                stream_type=StreamType.UNARY,
+            ),
+            headers=headers,
+            timeout_ms=timeout_ms,
+            use_get=use_get,
         )
     def watch_session(
         self,
@@ -1040,7 +1124,7 @@ class BreakglassServiceClientSync(ConnectClientSync):
         use_get: bool = False,
     ) -> ListTurnsResponse:
         """
-        Answers a session's turns, newest first.
+        Answers a session's turns, or all turns that the caller may see, newest first.
         """
         return self.execute_unary(
             request=request,

@@ -13,20 +13,21 @@ from typing import Literal, TYPE_CHECKING, TypeAlias
 
 from protobuf import Message
 from protobuf._codegen import file_desc
-from protobuf.wkt.google.protobuf import duration_pb
+from protobuf.wkt.google.protobuf import duration_pb, timestamp_pb
 
 from . import event_pb, session_pb, turn_pb
 
 if TYPE_CHECKING:
     from protobuf import DescFile, Oneof
     from protobuf.wkt.google.protobuf.duration_pb import Duration
+    from protobuf.wkt.google.protobuf.timestamp_pb import Timestamp
 
-    from .event_pb import TurnEvent
+    from .event_pb import TurnEvent, TurnState
     from .session_pb import Session
     from .turn_pb import PermissionMode, Turn
 
 
-_RunTurnRequestFields: TypeAlias = Literal["session_id", "prompt", "model", "agent", "request_id", "timeout", "text_deltas", "permission_mode", "attachments"]
+_RunTurnRequestFields: TypeAlias = Literal["session_id", "prompt", "model", "agent", "request_id", "timeout", "text_deltas", "permission_mode", "attachments", "agent_kind", "recall"]
 
 class RunTurnRequest(Message[_RunTurnRequestFields]):
     """
@@ -94,9 +95,24 @@ class RunTurnRequest(Message[_RunTurnRequestFields]):
             ```proto
             repeated breakglass.v1.Attachment attachments = 9;
             ```
+        agent_kind:
+            The kind of agent, such as `claude`: one that the server runs. A session keeps the kind that it was opened with; another
+            one is refused with FAILED_PRECONDITION. Empty: the session's, else the server's default.
+
+            ```proto
+            string agent_kind = 10;
+            ```
+        recall:
+            Have the agent told what the log has of the session's earlier turns: prompts, answers, what was run, and how each ended,
+            the newest that fit into 32 KiB. It is put in front of the prompt, marked as a record; a `notice` tells of it, and the
+            turn's `prompt` stays as it was sent. For an agent that has lost its memory of them (CONVERSATION_RESET).
+
+            ```proto
+            bool recall = 11;
+            ```
     """
 
-    __slots__ = ("session_id", "prompt", "model", "agent", "request_id", "timeout", "text_deltas", "permission_mode", "attachments")
+    __slots__ = ("session_id", "prompt", "model", "agent", "request_id", "timeout", "text_deltas", "permission_mode", "attachments", "agent_kind", "recall")
 
     if TYPE_CHECKING:
 
@@ -112,6 +128,8 @@ class RunTurnRequest(Message[_RunTurnRequestFields]):
             text_deltas: bool = False,
             permission_mode: PermissionMode | None = None,
             attachments: list[Attachment] | None = None,
+            agent_kind: str = "",
+            recall: bool = False,
         ) -> None:
             pass
 
@@ -124,6 +142,8 @@ class RunTurnRequest(Message[_RunTurnRequestFields]):
         text_deltas: bool
         permission_mode: PermissionMode
         attachments: list[Attachment]
+        agent_kind: str
+        recall: bool
 
 _AttachmentFields: TypeAlias = Literal["name", "media_type", "data"]
 
@@ -144,8 +164,9 @@ class Attachment(Message[_AttachmentFields]):
             string name = 1;
             ```
         media_type:
-            The media type without parameters, such as `text/plain`. `image/png`, `image/jpeg`, `image/gif` and `image/webp` are shown to the model,
-            must be what they say and have at most 3.75 MiB; other `image/…` are refused; all else is a file. Required.
+            The media type without parameters, such as `text/plain`. An `image/…` is shown to the model, and must be one that the
+            session's agent takes: `claude` takes `image/png`, `image/jpeg`, `image/gif` and `image/webp`, each of at most 3.75 MiB,
+            which must be what they say. An agent that takes none refuses all with FAILED_PRECONDITION. All else is a file. Required.
 
             ```proto
             string media_type = 2;
@@ -564,7 +585,8 @@ class ResolveApprovalRequest(Message[_ResolveApprovalRequestFields]):
 
         Attributes:
             input_json:
-                The input to make it with, a JSON object as text. Unset: as the agent asked for it.
+                The input to make it with, a JSON object as text. Unset: as the agent asked for it. Refused with FAILED_PRECONDITION,
+                and the approval waits on, where the agent cannot be given another.
 
                 ```proto
                 optional string input_json = 1;
@@ -647,6 +669,142 @@ class ResolveApprovalResponse(Message[_ResolveApprovalResponseFields]):
             pass
 
         turn: Turn | None
+
+_ListApprovalsRequestFields: TypeAlias = Literal["page_size", "page_token"]
+
+class ListApprovalsRequest(Message[_ListApprovalsRequestFields]):
+    """
+    Which approvals to answer.
+
+    ```proto
+    message breakglass.v1.ListApprovalsRequest
+    ```
+
+    Attributes:
+        page_size:
+            How many approvals at most. 0: 50. More than 1000 counts as 1000. A page may hold fewer: it is bounded in bytes too.
+
+            ```proto
+            int32 page_size = 1;
+            ```
+        page_token:
+            The `next_page_token` of the page before. Empty: the first page.
+
+            ```proto
+            string page_token = 2;
+            ```
+    """
+
+    __slots__ = ("page_size", "page_token")
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            *,
+            page_size: int = 0,
+            page_token: str = "",
+        ) -> None:
+            pass
+
+        page_size: int
+        page_token: str
+
+_ListApprovalsResponseFields: TypeAlias = Literal["approvals", "next_page_token"]
+
+class ListApprovalsResponse(Message[_ListApprovalsResponseFields]):
+    """
+    A page of approvals.
+
+    ```proto
+    message breakglass.v1.ListApprovalsResponse
+    ```
+
+    Attributes:
+        approvals:
+            The approvals, those of the newest turn first, and of a turn in the order in which they were asked for.
+
+            ```proto
+            repeated breakglass.v1.PendingApproval approvals = 1;
+            ```
+        next_page_token:
+            Asks for the next page. Empty: this is the last.
+
+            ```proto
+            string next_page_token = 2;
+            ```
+    """
+
+    __slots__ = ("approvals", "next_page_token")
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            *,
+            approvals: list[PendingApproval] | None = None,
+            next_page_token: str = "",
+        ) -> None:
+            pass
+
+        approvals: list[PendingApproval]
+        next_page_token: str
+
+_PendingApprovalFields: TypeAlias = Literal["event", "principal", "remaining", "may_resolve"]
+
+class PendingApproval(Message[_PendingApprovalFields]):
+    """
+    A tool call that waits for an approval.
+
+    ```proto
+    message breakglass.v1.PendingApproval
+    ```
+
+    Attributes:
+        event:
+            The event that asks, with the ids of turn and session. Its kind is `approval_request`. Always set.
+
+            ```proto
+            optional breakglass.v1.TurnEvent event = 1;
+            ```
+        principal:
+            Who started the turn, as authentication established it.
+
+            ```proto
+            string principal = 2;
+            ```
+        remaining:
+            How long until the call is denied, by the server's clock. Always set; 0 where that is about to happen.
+
+            ```proto
+            optional google.protobuf.Duration remaining = 3;
+            ```
+        may_resolve:
+            The caller may answer it. Else it waits for somebody else: who runs a turn may not answer for it here.
+
+            ```proto
+            bool may_resolve = 4;
+            ```
+    """
+
+    __slots__ = ("event", "principal", "remaining", "may_resolve")
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            *,
+            event: TurnEvent | None = None,
+            principal: str = "",
+            remaining: Duration | None = None,
+            may_resolve: bool = False,
+        ) -> None:
+            pass
+
+        event: TurnEvent | None
+        principal: str
+        remaining: Duration | None
+        may_resolve: bool
 
 _WatchSessionRequestFields: TypeAlias = Literal["session_id", "after_cursor"]
 
@@ -800,7 +958,7 @@ class GetTurnResponse(Message[_GetTurnResponseFields]):
 
         turn: Turn | None
 
-_ListTurnsRequestFields: TypeAlias = Literal["session_id", "page_size", "page_token"]
+_ListTurnsRequestFields: TypeAlias = Literal["session_id", "page_size", "page_token", "states", "since"]
 
 class ListTurnsRequest(Message[_ListTurnsRequestFields]):
     """
@@ -812,7 +970,8 @@ class ListTurnsRequest(Message[_ListTurnsRequestFields]):
 
     Attributes:
         session_id:
-            The session. Required.
+            The session. Empty: all turns that the caller may see, which are the caller's own and, for an approver, those of others
+            in the mode ASK.
 
             ```proto
             string session_id = 1;
@@ -824,14 +983,26 @@ class ListTurnsRequest(Message[_ListTurnsRequestFields]):
             int32 page_size = 2;
             ```
         page_token:
-            The `next_page_token` of the page before. Empty: the first page.
+            The `next_page_token` of the page before, of a request for the same turns. Empty: the first page.
 
             ```proto
             string page_token = 3;
             ```
+        states:
+            Only turns that are in one of these states now. Empty: in any.
+
+            ```proto
+            repeated breakglass.v1.TurnState states = 4 [packed = true];
+            ```
+        since:
+            Only turns that were recorded then or later. Unset: all.
+
+            ```proto
+            optional google.protobuf.Timestamp since = 5;
+            ```
     """
 
-    __slots__ = ("session_id", "page_size", "page_token")
+    __slots__ = ("session_id", "page_size", "page_token", "states", "since")
 
     if TYPE_CHECKING:
 
@@ -841,12 +1012,16 @@ class ListTurnsRequest(Message[_ListTurnsRequestFields]):
             session_id: str = "",
             page_size: int = 0,
             page_token: str = "",
+            states: list[TurnState] | None = None,
+            since: Timestamp | None = None,
         ) -> None:
             pass
 
         session_id: str
         page_size: int
         page_token: str
+        states: list[TurnState]
+        since: Timestamp | None
 
 _ListTurnsResponseFields: TypeAlias = Literal["turns", "next_page_token"]
 
@@ -1099,12 +1274,13 @@ class DeleteSessionResponse(Message[_DeleteSessionResponseFields]):
 
 
 _DESC = file_desc(
-    b'\n&breakglass/v1/breakglass_service.proto\x12\rbreakglass.v1\x1a\x19breakglass/v1/event.proto\x1a\x1bbreakglass/v1/session.proto\x1a\x18breakglass/v1/turn.proto\x1a\x1egoogle/protobuf/duration.proto"\xed\x02\n\x0eRunTurnRequest\x12\x1d\n\nsession_id\x18\x01 \x01(\tR\tsessionId\x12\x16\n\x06prompt\x18\x02 \x01(\tR\x06prompt\x12\x14\n\x05model\x18\x03 \x01(\tR\x05model\x12\x14\n\x05agent\x18\x04 \x01(\tR\x05agent\x12\x1d\n\nrequest_id\x18\x05 \x01(\tR\trequestId\x123\n\x07timeout\x18\x06 \x01(\x0b2\x19.google.protobuf.DurationR\x07timeout\x12\x1f\n\x0btext_deltas\x18\x07 \x01(\x08R\ntextDeltas\x12F\n\x0fpermission_mode\x18\x08 \x01(\x0e2\x1d.breakglass.v1.PermissionModeR\x0epermissionMode\x12;\n\x0battachments\x18\t \x03(\x0b2\x19.breakglass.v1.AttachmentR\x0battachments"S\n\nAttachment\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12\x1d\n\nmedia_type\x18\x02 \x01(\tR\tmediaType\x12\x12\n\x04data\x18\x03 \x01(\x0cR\x04data"A\n\x0fRunTurnResponse\x12.\n\x05event\x18\x01 \x01(\x0b2\x18.breakglass.v1.TurnEventR\x05event"t\n\x11AttachTurnRequest\x12\x17\n\x07turn_id\x18\x01 \x01(\tR\x06turnId\x12%\n\x0eafter_sequence\x18\x02 \x01(\rR\rafterSequence\x12\x1f\n\x0btext_deltas\x18\x03 \x01(\x08R\ntextDeltas"D\n\x12AttachTurnResponse\x12.\n\x05event\x18\x01 \x01(\x0b2\x18.breakglass.v1.TurnEventR\x05event",\n\x11CancelTurnRequest\x12\x17\n\x07turn_id\x18\x01 \x01(\tR\x06turnId"=\n\x12CancelTurnResponse\x12\'\n\x04turn\x18\x01 \x01(\x0b2\x13.breakglass.v1.TurnR\x04turn"/\n\x14InterruptTurnRequest\x12\x17\n\x07turn_id\x18\x01 \x01(\tR\x06turnId"@\n\x15InterruptTurnResponse\x12\'\n\x04turn\x18\x01 \x01(\x0b2\x13.breakglass.v1.TurnR\x04turn"d\n\x10SteerTurnRequest\x12\x17\n\x07turn_id\x18\x01 \x01(\tR\x06turnId\x12\x18\n\x07message\x18\x02 \x01(\tR\x07message\x12\x1d\n\nrequest_id\x18\x03 \x01(\tR\trequestId"X\n\x11SteerTurnResponse\x12\x1a\n\x08sequence\x18\x01 \x01(\rR\x08sequence\x12\'\n\x04turn\x18\x02 \x01(\x0b2\x13.breakglass.v1.TurnR\x04turn"\xc3\x02\n\x16ResolveApprovalRequest\x12\x17\n\x07turn_id\x18\x01 \x01(\tR\x06turnId\x12\x1f\n\x0bapproval_id\x18\x02 \x01(\tR\napprovalId\x12C\n\x05allow\x18\x03 \x01(\x0b2+.breakglass.v1.ResolveApprovalRequest.AllowH\x00R\x05allow\x12@\n\x04deny\x18\x04 \x01(\x0b2*.breakglass.v1.ResolveApprovalRequest.DenyH\x00R\x04deny\x1a:\n\x05Allow\x12"\n\ninput_json\x18\x01 \x01(\tH\x00R\tinputJson\x88\x01\x01B\r\n\x0b_input_json\x1a \n\x04Deny\x12\x18\n\x07message\x18\x01 \x01(\tR\x07messageB\n\n\x08decision"B\n\x17ResolveApprovalResponse\x12\'\n\x04turn\x18\x01 \x01(\x0b2\x13.breakglass.v1.TurnR\x04turn"W\n\x13WatchSessionRequest\x12\x1d\n\nsession_id\x18\x01 \x01(\tR\tsessionId\x12!\n\x0cafter_cursor\x18\x02 \x01(\x04R\x0bafterCursor"\xc5\x01\n\x14WatchSessionResponse\x12\x16\n\x06cursor\x18\x01 \x01(\x04R\x06cursor\x128\n\x0cturn_started\x18\x02 \x01(\x0b2\x13.breakglass.v1.TurnH\x00R\x0bturnStarted\x124\n\nturn_ended\x18\x03 \x01(\x0b2\x13.breakglass.v1.TurnH\x00R\tturnEnded\x12\x1b\n\tcaught_up\x18\x04 \x01(\x08R\x08caughtUpB\x08\n\x06change")\n\x0eGetTurnRequest\x12\x17\n\x07turn_id\x18\x01 \x01(\tR\x06turnId":\n\x0fGetTurnResponse\x12\'\n\x04turn\x18\x01 \x01(\x0b2\x13.breakglass.v1.TurnR\x04turn"m\n\x10ListTurnsRequest\x12\x1d\n\nsession_id\x18\x01 \x01(\tR\tsessionId\x12\x1b\n\tpage_size\x18\x02 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x03 \x01(\tR\tpageToken"f\n\x11ListTurnsResponse\x12)\n\x05turns\x18\x01 \x03(\x0b2\x13.breakglass.v1.TurnR\x05turns\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken"2\n\x11GetSessionRequest\x12\x1d\n\nsession_id\x18\x01 \x01(\tR\tsessionId"F\n\x12GetSessionResponse\x120\n\x07session\x18\x01 \x01(\x0b2\x16.breakglass.v1.SessionR\x07session"Q\n\x13ListSessionsRequest\x12\x1b\n\tpage_size\x18\x01 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x02 \x01(\tR\tpageToken"r\n\x14ListSessionsResponse\x122\n\x08sessions\x18\x01 \x03(\x0b2\x16.breakglass.v1.SessionR\x08sessions\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken"5\n\x14DeleteSessionRequest\x12\x1d\n\nsession_id\x18\x01 \x01(\tR\tsessionId"@\n\x15DeleteSessionResponse\x12\'\n\x0fremoval_pending\x18\x01 \x01(\x08R\x0eremovalPending2\xa6\x08\n\x11BreakglassService\x12J\n\x07RunTurn\x12\x1d.breakglass.v1.RunTurnRequest\x1a\x1e.breakglass.v1.RunTurnResponse0\x01\x12S\n\nAttachTurn\x12 .breakglass.v1.AttachTurnRequest\x1a!.breakglass.v1.AttachTurnResponse0\x01\x12Q\n\nCancelTurn\x12 .breakglass.v1.CancelTurnRequest\x1a!.breakglass.v1.CancelTurnResponse\x12Z\n\rInterruptTurn\x12#.breakglass.v1.InterruptTurnRequest\x1a$.breakglass.v1.InterruptTurnResponse\x12N\n\tSteerTurn\x12\x1f.breakglass.v1.SteerTurnRequest\x1a .breakglass.v1.SteerTurnResponse\x12`\n\x0fResolveApproval\x12%.breakglass.v1.ResolveApprovalRequest\x1a&.breakglass.v1.ResolveApprovalResponse\x12Y\n\x0cWatchSession\x12".breakglass.v1.WatchSessionRequest\x1a#.breakglass.v1.WatchSessionResponse0\x01\x12M\n\x07GetTurn\x12\x1d.breakglass.v1.GetTurnRequest\x1a\x1e.breakglass.v1.GetTurnResponse"\x03\x90\x02\x01\x12S\n\tListTurns\x12\x1f.breakglass.v1.ListTurnsRequest\x1a .breakglass.v1.ListTurnsResponse"\x03\x90\x02\x01\x12V\n\nGetSession\x12 .breakglass.v1.GetSessionRequest\x1a!.breakglass.v1.GetSessionResponse"\x03\x90\x02\x01\x12\\\n\x0cListSessions\x12".breakglass.v1.ListSessionsRequest\x1a#.breakglass.v1.ListSessionsResponse"\x03\x90\x02\x01\x12Z\n\rDeleteSession\x12#.breakglass.v1.DeleteSessionRequest\x1a$.breakglass.v1.DeleteSessionResponseb\x06proto3',
+    b'\n&breakglass/v1/breakglass_service.proto\x12\rbreakglass.v1\x1a\x19breakglass/v1/event.proto\x1a\x1bbreakglass/v1/session.proto\x1a\x18breakglass/v1/turn.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto"\xa4\x03\n\x0eRunTurnRequest\x12\x1d\n\nsession_id\x18\x01 \x01(\tR\tsessionId\x12\x16\n\x06prompt\x18\x02 \x01(\tR\x06prompt\x12\x14\n\x05model\x18\x03 \x01(\tR\x05model\x12\x14\n\x05agent\x18\x04 \x01(\tR\x05agent\x12\x1d\n\nrequest_id\x18\x05 \x01(\tR\trequestId\x123\n\x07timeout\x18\x06 \x01(\x0b2\x19.google.protobuf.DurationR\x07timeout\x12\x1f\n\x0btext_deltas\x18\x07 \x01(\x08R\ntextDeltas\x12F\n\x0fpermission_mode\x18\x08 \x01(\x0e2\x1d.breakglass.v1.PermissionModeR\x0epermissionMode\x12;\n\x0battachments\x18\t \x03(\x0b2\x19.breakglass.v1.AttachmentR\x0battachments\x12\x1d\n\nagent_kind\x18\n \x01(\tR\tagentKind\x12\x16\n\x06recall\x18\x0b \x01(\x08R\x06recall"S\n\nAttachment\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12\x1d\n\nmedia_type\x18\x02 \x01(\tR\tmediaType\x12\x12\n\x04data\x18\x03 \x01(\x0cR\x04data"A\n\x0fRunTurnResponse\x12.\n\x05event\x18\x01 \x01(\x0b2\x18.breakglass.v1.TurnEventR\x05event"t\n\x11AttachTurnRequest\x12\x17\n\x07turn_id\x18\x01 \x01(\tR\x06turnId\x12%\n\x0eafter_sequence\x18\x02 \x01(\rR\rafterSequence\x12\x1f\n\x0btext_deltas\x18\x03 \x01(\x08R\ntextDeltas"D\n\x12AttachTurnResponse\x12.\n\x05event\x18\x01 \x01(\x0b2\x18.breakglass.v1.TurnEventR\x05event",\n\x11CancelTurnRequest\x12\x17\n\x07turn_id\x18\x01 \x01(\tR\x06turnId"=\n\x12CancelTurnResponse\x12\'\n\x04turn\x18\x01 \x01(\x0b2\x13.breakglass.v1.TurnR\x04turn"/\n\x14InterruptTurnRequest\x12\x17\n\x07turn_id\x18\x01 \x01(\tR\x06turnId"@\n\x15InterruptTurnResponse\x12\'\n\x04turn\x18\x01 \x01(\x0b2\x13.breakglass.v1.TurnR\x04turn"d\n\x10SteerTurnRequest\x12\x17\n\x07turn_id\x18\x01 \x01(\tR\x06turnId\x12\x18\n\x07message\x18\x02 \x01(\tR\x07message\x12\x1d\n\nrequest_id\x18\x03 \x01(\tR\trequestId"X\n\x11SteerTurnResponse\x12\x1a\n\x08sequence\x18\x01 \x01(\rR\x08sequence\x12\'\n\x04turn\x18\x02 \x01(\x0b2\x13.breakglass.v1.TurnR\x04turn"\xc3\x02\n\x16ResolveApprovalRequest\x12\x17\n\x07turn_id\x18\x01 \x01(\tR\x06turnId\x12\x1f\n\x0bapproval_id\x18\x02 \x01(\tR\napprovalId\x12C\n\x05allow\x18\x03 \x01(\x0b2+.breakglass.v1.ResolveApprovalRequest.AllowH\x00R\x05allow\x12@\n\x04deny\x18\x04 \x01(\x0b2*.breakglass.v1.ResolveApprovalRequest.DenyH\x00R\x04deny\x1a:\n\x05Allow\x12"\n\ninput_json\x18\x01 \x01(\tH\x00R\tinputJson\x88\x01\x01B\r\n\x0b_input_json\x1a \n\x04Deny\x12\x18\n\x07message\x18\x01 \x01(\tR\x07messageB\n\n\x08decision"B\n\x17ResolveApprovalResponse\x12\'\n\x04turn\x18\x01 \x01(\x0b2\x13.breakglass.v1.TurnR\x04turn"R\n\x14ListApprovalsRequest\x12\x1b\n\tpage_size\x18\x01 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x02 \x01(\tR\tpageToken"}\n\x15ListApprovalsResponse\x12<\n\tapprovals\x18\x01 \x03(\x0b2\x1e.breakglass.v1.PendingApprovalR\tapprovals\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken"\xb9\x01\n\x0fPendingApproval\x12.\n\x05event\x18\x01 \x01(\x0b2\x18.breakglass.v1.TurnEventR\x05event\x12\x1c\n\tprincipal\x18\x02 \x01(\tR\tprincipal\x127\n\tremaining\x18\x03 \x01(\x0b2\x19.google.protobuf.DurationR\tremaining\x12\x1f\n\x0bmay_resolve\x18\x04 \x01(\x08R\nmayResolve"W\n\x13WatchSessionRequest\x12\x1d\n\nsession_id\x18\x01 \x01(\tR\tsessionId\x12!\n\x0cafter_cursor\x18\x02 \x01(\x04R\x0bafterCursor"\xc5\x01\n\x14WatchSessionResponse\x12\x16\n\x06cursor\x18\x01 \x01(\x04R\x06cursor\x128\n\x0cturn_started\x18\x02 \x01(\x0b2\x13.breakglass.v1.TurnH\x00R\x0bturnStarted\x124\n\nturn_ended\x18\x03 \x01(\x0b2\x13.breakglass.v1.TurnH\x00R\tturnEnded\x12\x1b\n\tcaught_up\x18\x04 \x01(\x08R\x08caughtUpB\x08\n\x06change")\n\x0eGetTurnRequest\x12\x17\n\x07turn_id\x18\x01 \x01(\tR\x06turnId":\n\x0fGetTurnResponse\x12\'\n\x04turn\x18\x01 \x01(\x0b2\x13.breakglass.v1.TurnR\x04turn"\xd1\x01\n\x10ListTurnsRequest\x12\x1d\n\nsession_id\x18\x01 \x01(\tR\tsessionId\x12\x1b\n\tpage_size\x18\x02 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x03 \x01(\tR\tpageToken\x120\n\x06states\x18\x04 \x03(\x0e2\x18.breakglass.v1.TurnStateR\x06states\x120\n\x05since\x18\x05 \x01(\x0b2\x1a.google.protobuf.TimestampR\x05since"f\n\x11ListTurnsResponse\x12)\n\x05turns\x18\x01 \x03(\x0b2\x13.breakglass.v1.TurnR\x05turns\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken"2\n\x11GetSessionRequest\x12\x1d\n\nsession_id\x18\x01 \x01(\tR\tsessionId"F\n\x12GetSessionResponse\x120\n\x07session\x18\x01 \x01(\x0b2\x16.breakglass.v1.SessionR\x07session"Q\n\x13ListSessionsRequest\x12\x1b\n\tpage_size\x18\x01 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x02 \x01(\tR\tpageToken"r\n\x14ListSessionsResponse\x122\n\x08sessions\x18\x01 \x03(\x0b2\x16.breakglass.v1.SessionR\x08sessions\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken"5\n\x14DeleteSessionRequest\x12\x1d\n\nsession_id\x18\x01 \x01(\tR\tsessionId"@\n\x15DeleteSessionResponse\x12\'\n\x0fremoval_pending\x18\x01 \x01(\x08R\x0eremovalPending2\x87\t\n\x11BreakglassService\x12J\n\x07RunTurn\x12\x1d.breakglass.v1.RunTurnRequest\x1a\x1e.breakglass.v1.RunTurnResponse0\x01\x12S\n\nAttachTurn\x12 .breakglass.v1.AttachTurnRequest\x1a!.breakglass.v1.AttachTurnResponse0\x01\x12Q\n\nCancelTurn\x12 .breakglass.v1.CancelTurnRequest\x1a!.breakglass.v1.CancelTurnResponse\x12Z\n\rInterruptTurn\x12#.breakglass.v1.InterruptTurnRequest\x1a$.breakglass.v1.InterruptTurnResponse\x12N\n\tSteerTurn\x12\x1f.breakglass.v1.SteerTurnRequest\x1a .breakglass.v1.SteerTurnResponse\x12`\n\x0fResolveApproval\x12%.breakglass.v1.ResolveApprovalRequest\x1a&.breakglass.v1.ResolveApprovalResponse\x12_\n\rListApprovals\x12#.breakglass.v1.ListApprovalsRequest\x1a$.breakglass.v1.ListApprovalsResponse"\x03\x90\x02\x01\x12Y\n\x0cWatchSession\x12".breakglass.v1.WatchSessionRequest\x1a#.breakglass.v1.WatchSessionResponse0\x01\x12M\n\x07GetTurn\x12\x1d.breakglass.v1.GetTurnRequest\x1a\x1e.breakglass.v1.GetTurnResponse"\x03\x90\x02\x01\x12S\n\tListTurns\x12\x1f.breakglass.v1.ListTurnsRequest\x1a .breakglass.v1.ListTurnsResponse"\x03\x90\x02\x01\x12V\n\nGetSession\x12 .breakglass.v1.GetSessionRequest\x1a!.breakglass.v1.GetSessionResponse"\x03\x90\x02\x01\x12\\\n\x0cListSessions\x12".breakglass.v1.ListSessionsRequest\x1a#.breakglass.v1.ListSessionsResponse"\x03\x90\x02\x01\x12Z\n\rDeleteSession\x12#.breakglass.v1.DeleteSessionRequest\x1a$.breakglass.v1.DeleteSessionResponseb\x06proto3',
     [
         event_pb.desc(),
         session_pb.desc(),
         turn_pb.desc(),
         duration_pb.desc(),
+        timestamp_pb.desc(),
     ],
     {
         "RunTurnRequest": RunTurnRequest,
@@ -1122,6 +1298,9 @@ _DESC = file_desc(
         "ResolveApprovalRequest.Allow": ResolveApprovalRequest.Allow,
         "ResolveApprovalRequest.Deny": ResolveApprovalRequest.Deny,
         "ResolveApprovalResponse": ResolveApprovalResponse,
+        "ListApprovalsRequest": ListApprovalsRequest,
+        "ListApprovalsResponse": ListApprovalsResponse,
+        "PendingApproval": PendingApproval,
         "WatchSessionRequest": WatchSessionRequest,
         "WatchSessionResponse": WatchSessionResponse,
         "GetTurnRequest": GetTurnRequest,

@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from protobuf import DescFile
     from protobuf.wkt.google.protobuf.timestamp_pb import Timestamp
 
-    from .event_pb import Usage
+    from .event_pb import TurnState, Usage
 
 
-_SessionFields: TypeAlias = Literal["session_id", "principal", "agent", "model", "create_time", "last_active_time", "running_turn_id", "turn_count", "usage", "total_cost_usd", "queued_turn_id"]
+_SessionFields: TypeAlias = Literal["session_id", "principal", "agent", "model", "create_time", "last_active_time", "running_turn_id", "turn_count", "usage", "total_cost_usd", "queued_turn_id", "agent_kind", "last_turn_id", "last_turn_state", "last_prompt"]
 
 class Session(Message[_SessionFields]):
     """
@@ -102,9 +102,33 @@ class Session(Message[_SessionFields]):
             ```proto
             string queued_turn_id = 11;
             ```
+        agent_kind:
+            The kind of agent that the session has, for good. Always set.
+
+            ```proto
+            string agent_kind = 12;
+            ```
+        last_turn_id:
+            The session's newest turn. Empty: none is on record.
+
+            ```proto
+            string last_turn_id = 14;
+            ```
+        last_turn_state:
+            Where that turn stands. Unspecified: none is on record.
+
+            ```proto
+            breakglass.v1.TurnState last_turn_state = 15;
+            ```
+        last_prompt:
+            The beginning of that turn's prompt, at most 256 bytes of UTF-8. Empty for a turn that the agent began by itself.
+
+            ```proto
+            string last_prompt = 16;
+            ```
     """
 
-    __slots__ = ("session_id", "principal", "agent", "model", "create_time", "last_active_time", "running_turn_id", "turn_count", "usage", "total_cost_usd", "queued_turn_id")
+    __slots__ = ("session_id", "principal", "agent", "model", "create_time", "last_active_time", "running_turn_id", "turn_count", "usage", "total_cost_usd", "queued_turn_id", "agent_kind", "last_turn_id", "last_turn_state", "last_prompt")
 
     if TYPE_CHECKING:
 
@@ -122,6 +146,10 @@ class Session(Message[_SessionFields]):
             usage: Usage | None = None,
             total_cost_usd: float = 0,
             queued_turn_id: str = "",
+            agent_kind: str = "",
+            last_turn_id: str = "",
+            last_turn_state: TurnState | None = None,
+            last_prompt: str = "",
         ) -> None:
             pass
 
@@ -136,10 +164,14 @@ class Session(Message[_SessionFields]):
         usage: Usage | None
         total_cost_usd: float
         queued_turn_id: str
+        agent_kind: str
+        last_turn_id: str
+        last_turn_state: TurnState
+        last_prompt: str
 
 
 _DESC = file_desc(
-    b'\n\x1bbreakglass/v1/session.proto\x12\rbreakglass.v1\x1a\x19breakglass/v1/event.proto\x1a\x1fgoogle/protobuf/timestamp.proto"\xb4\x03\n\x07Session\x12\x1d\n\nsession_id\x18\x01 \x01(\tR\tsessionId\x12\x1c\n\tprincipal\x18\x02 \x01(\tR\tprincipal\x12\x14\n\x05agent\x18\x03 \x01(\tR\x05agent\x12\x14\n\x05model\x18\x04 \x01(\tR\x05model\x12;\n\x0bcreate_time\x18\x05 \x01(\x0b2\x1a.google.protobuf.TimestampR\ncreateTime\x12D\n\x10last_active_time\x18\x06 \x01(\x0b2\x1a.google.protobuf.TimestampR\x0elastActiveTime\x12&\n\x0frunning_turn_id\x18\x07 \x01(\tR\rrunningTurnId\x12\x1d\n\nturn_count\x18\x08 \x01(\rR\tturnCount\x12*\n\x05usage\x18\t \x01(\x0b2\x14.breakglass.v1.UsageR\x05usage\x12$\n\x0etotal_cost_usd\x18\n \x01(\x01R\x0ctotalCostUsd\x12$\n\x0equeued_turn_id\x18\x0b \x01(\tR\x0cqueuedTurnIdb\x06proto3',
+    b'\n\x1bbreakglass/v1/session.proto\x12\rbreakglass.v1\x1a\x19breakglass/v1/event.proto\x1a\x1fgoogle/protobuf/timestamp.proto"\xd8\x04\n\x07Session\x12\x1d\n\nsession_id\x18\x01 \x01(\tR\tsessionId\x12\x1c\n\tprincipal\x18\x02 \x01(\tR\tprincipal\x12\x14\n\x05agent\x18\x03 \x01(\tR\x05agent\x12\x14\n\x05model\x18\x04 \x01(\tR\x05model\x12;\n\x0bcreate_time\x18\x05 \x01(\x0b2\x1a.google.protobuf.TimestampR\ncreateTime\x12D\n\x10last_active_time\x18\x06 \x01(\x0b2\x1a.google.protobuf.TimestampR\x0elastActiveTime\x12&\n\x0frunning_turn_id\x18\x07 \x01(\tR\rrunningTurnId\x12\x1d\n\nturn_count\x18\x08 \x01(\rR\tturnCount\x12*\n\x05usage\x18\t \x01(\x0b2\x14.breakglass.v1.UsageR\x05usage\x12$\n\x0etotal_cost_usd\x18\n \x01(\x01R\x0ctotalCostUsd\x12$\n\x0equeued_turn_id\x18\x0b \x01(\tR\x0cqueuedTurnId\x12\x1d\n\nagent_kind\x18\x0c \x01(\tR\tagentKind\x12 \n\x0clast_turn_id\x18\x0e \x01(\tR\nlastTurnId\x12@\n\x0flast_turn_state\x18\x0f \x01(\x0e2\x18.breakglass.v1.TurnStateR\rlastTurnState\x12\x1f\n\x0blast_prompt\x18\x10 \x01(\tR\nlastPromptb\x06proto3',
     [
         event_pb.desc(),
         timestamp_pb.desc(),

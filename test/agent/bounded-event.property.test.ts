@@ -13,7 +13,7 @@ import {
   ToolResultEventSchema,
 } from "../../gen/breakglass/v1/event_pb.ts";
 import type { EventKind } from "../../src/agent/agent.ts";
-import { boundEvent } from "../../src/turns/bounded-event.ts";
+import { boundEvent } from "../../src/agent/bounded-event.ts";
 import { encodeEvents } from "../../src/turns/encoded-event.ts";
 
 /** Texts of one, two, three or four bytes a character, about as long as what they are to be bounded to. */

@@ -1,5 +1,5 @@
-import type { EventKind } from "../agent/agent.ts";
 import { cutText } from "../stream/cut-text.ts";
+import type { EventKind } from "./agent.ts";
 
 /** Room for an event's ids, time and the names of tools. */
 const ENVELOPE_BYTES = 4096;

@@ -1,0 +1,42 @@
+import type { Log } from "../../log.ts";
+import { OutputScheduler } from "../output-scheduler.ts";
+import type { ProcessSurroundings } from "./agent-process.ts";
+import { removeCgroup } from "./cgroup.ts";
+import { ProcessFamilies } from "./process-families.ts";
+import type { ProcessRegistry } from "./process-registry.ts";
+import { STOP_RUNGS, type StopRungs, stopFamily } from "./stop-ladder.ts";
+
+/** What the processes of a server's agents are started with, whichever agent's they are. */
+export interface ProcessOptions {
+  /** Where it is recorded which processes may live. */
+  readonly registry: ProcessRegistry;
+  readonly log: Log;
+  /** The longest line that is read. */
+  readonly maxLineBytes: number;
+  /** What the agents' files are made without: what the operator's are. Undefined: the server's own. */
+  readonly umask?: number | undefined;
+  /** How long each rung of the stop ladder waits. */
+  readonly rungs?: StopRungs;
+  /** False: processes get no cgroup of their own, also where the machine offers one. */
+  readonly cgroups?: boolean;
+}
+
+/** Made once for all agents of a server: they share the machine. */
+export function createProcesses({ cgroups, ...options }: ProcessOptions): ProcessSurroundings {
+  const families = new ProcessFamilies(options.log, cgroups);
+  return { ...options, families, scheduler: new OutputScheduler() };
+}
+
+/** Ends every process of a family that a server before this one started; resolves when none is left. Never rejects. */
+export async function endLeftProcesses(
+  processId: string,
+  { families, rungs = STOP_RUNGS, log }: ProcessSurroundings,
+): Promise<void> {
+  const { family, cgroup } = await families.leftFamily(processId);
+  // Nobody holds their stdin any more, so there is nobody to ask.
+  const unasked = { ...rungs, askedMs: 0 };
+  if (!(await stopFamily(family, Promise.resolve(), () => {}, unasked))) {
+    log.error("processes outlived SIGKILL", { processId, members: await family.members() });
+  }
+  if (cgroup !== undefined) await removeCgroup(cgroup);
+}

@@ -1,0 +1,56 @@
+import { type Command, Option } from "commander";
+import { COST_GROUPS } from "../costs.ts";
+import { REPORT_FORMATS } from "../report-formats.ts";
+import { options } from "./arguments.ts";
+import { type Run, serverCommand } from "./commands.ts";
+
+const SESSION = "the session's id, or its beginning";
+
+/** Adds the commands that show what is on record, and delete it. */
+export function addRecordCommands(program: Command, run: Run): void {
+  serverCommand(program, "sessions", "list the sessions, most recently active first")
+    .addOption(options.limit())
+    .addOption(options.json("session"))
+    .action((given) => run(async () => (await import("../sessions.ts")).sessions(given)));
+  serverCommand(program, "turns", "list turns, newest first: a session's, or all that you may see")
+    .argument("[session]", SESSION)
+    .addOption(options.state())
+    .addOption(options.since())
+    .addOption(options.limit())
+    .addOption(options.json("turn"))
+    .action((session: string | undefined, given) =>
+      run(async () => (await import("../turns.ts")).turns(session, given)),
+    );
+  serverCommand(
+    program,
+    "show",
+    "print one turn whole, as far as it has come, inputs and outputs uncut",
+  )
+    .argument("<turn>", "the turn's id, or its beginning")
+    .addOption(options.json("event"))
+    .action((turn: string, given) =>
+      run(async () => (await import("../show.ts")).show(turn, given)),
+    );
+  serverCommand(program, "export", "print the report of a turn or a session")
+    .argument("<id>", "the id of a turn or a session, or its beginning")
+    .addOption(
+      new Option("--format <format>", "the report's format").choices(REPORT_FORMATS).default("md"),
+    )
+    .action((id: string, given) =>
+      run(async () => (await import("../export.ts")).exportReport(id, given)),
+    );
+  serverCommand(program, "costs", "print what the turns on record cost")
+    .addOption(new Option("--by <what>", "put together by").choices(COST_GROUPS).default("day"))
+    .addOption(options.since())
+    .addOption(options.json("sum"))
+    .action((given) => run(async () => (await import("../costs.ts")).costs(given)));
+  serverCommand(
+    program,
+    "delete",
+    "delete a session with its turns, its workspace and the agent's history",
+  )
+    .argument("<session>", SESSION)
+    .action((session: string, given) =>
+      run(async () => (await import("../delete.ts")).deleteSession(session, given)),
+    );
+}

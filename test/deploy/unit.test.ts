@@ -1,0 +1,39 @@
+import { spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { ALL_SETTINGS } from "../../src/config/settings/sections.ts";
+import { REPOSITORY } from "../docs/pages.ts";
+
+const UNIT = join(REPOSITORY, "deploy/breakglass.service");
+const lines = readFileSync(UNIT, "utf8").split("\n");
+const isThere = spawnSync("systemd-analyze", ["--version"]).status === 0;
+
+describe("the unit for systemd", () => {
+  it.skipIf(!isThere)("is one that systemd takes without a word", () => {
+    const { status, stdout, stderr } = spawnSync("systemd-analyze", ["verify", UNIT], {
+      encoding: "utf8",
+      env: { PATH: process.env.PATH },
+    });
+    // Of other units of the machine it may have something to say.
+    const own = (stdout + stderr).split("\n").filter((line) => line.includes("breakglass"));
+    expect({ status, own }).toEqual({ status: 0, own: [] });
+  });
+
+  it.each([
+    "User=",
+    "StateDirectory=",
+    "LoadCredential=",
+    "Restart=",
+    "Delegate=",
+    "ExecReload=",
+    "WantedBy=",
+  ])("says %s", (key) => expect(lines.filter((line) => line.startsWith(key))).toHaveLength(1));
+
+  it("sets only what is a setting", () => {
+    const set = lines.flatMap((line) => /^Environment=(BREAKGLASS_[A-Z_]+)=/.exec(line)?.[1] ?? []);
+    const known: string[] = ALL_SETTINGS.map(({ variable }) => variable);
+    expect(set.length).toBeGreaterThan(1);
+    expect(set.filter((variable) => !known.includes(variable))).toEqual([]);
+  });
+});
