@@ -63,7 +63,7 @@ describe.concurrent("a call to a server that", () => {
     [
       "is a proxy that answers HTML",
       "http",
-      "INTERNAL: Protocol error: what answers there does not speak HTTP/2",
+      "INTERNAL: Protocol error: what answers there does not speak HTTP/2\n  It is not breakglass that answers there: look at the host and the port in --url or BREAKGLASS_URL. A proxy has to pass on gRPC.",
     ],
   ])("%s, by %s, ends with 3 soon", async (silence, scheme, message) => {
     const { status, stderr, url, tookMs } = await ending(silence, scheme, ["sessions"]);
