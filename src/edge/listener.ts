@@ -169,6 +169,8 @@ const http2Options = {
   streamResetBurst: 200_000,
   streamResetRate: 20_000,
   maxSessionInvalidFrames: 100,
+  // Node refuses streams while it still holds as many that were reset, and past 100 of those cuts the connection likewise.
+  maxSessionRejectedStreams: 200_000,
 };
 
 function bind(server: Server, { host, port }: ListenAddress): Promise<void> {

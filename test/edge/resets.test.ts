@@ -1,7 +1,9 @@
+import { execFile } from "node:child_process";
 import { once } from "node:events";
 import { writeFile } from "node:fs/promises";
 import { type ClientHttp2Session, constants } from "node:http2";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { describe, expect, it } from "vitest";
 import { BreakglassService } from "../../gen/breakglass/v1/breakglass_service_pb.ts";
 import { EventReader } from "../support/event-reader.ts";
@@ -104,6 +106,15 @@ describe("a connection that many share", () => {
     turn.gate.open();
     expect((await read).code).toBe("OK");
     shared.destroy();
+  });
+
+  it("is never cut with an error, where requests are reset faster than Node lets go of them", async () => {
+    await using server = await startTestServer();
+    const program = join(import.meta.dirname, "reset-program.ts");
+    const path = `/${BreakglassService.typeName}/ListSessions`;
+    const { stdout } = await promisify(execFile)(process.execPath, [program, server.url, path]);
+    const codes: number[] = JSON.parse(stdout);
+    expect(codes.filter((code) => code !== constants.NGHTTP2_NO_ERROR)).toEqual([]);
   });
 
   it.each([

@@ -238,6 +238,7 @@ export class ClaudeRun implements UnaskedRun {
       isInterrupting: this.#phase === "interrupting",
       echoes: this.#sent.echoes || this.#conversation!.echoes,
       hasAnswered: this.#output.hasSpoken,
+      metTask: this.#output.metTask,
     });
     this.#isDoubtful ||= role === "end" && isAborted(result);
     return role;

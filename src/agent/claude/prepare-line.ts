@@ -93,7 +93,12 @@ function prepareResult(message: Message, line: LineContent, maxBytes: number): P
   if (data === undefined) return small(message, line);
   const event = { case: "result", value: line.resultOf(data, 0) } as const;
   boundEvent(event, maxBytes);
-  const without = { result: null, structured_output: null, permission_denials: null };
+  // Whose result it is depends on whether it says anything.
+  const without = {
+    result: data.result && " ",
+    structured_output: null,
+    permission_denials: null,
+  };
   return small({ ...message, ...without }, line, { result: event.value });
 }
 

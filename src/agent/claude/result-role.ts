@@ -12,17 +12,20 @@ export interface TurnSoFar {
   readonly echoes: boolean;
   /** The agent has said or done something since it took the prompt up. */
   readonly hasAnswered: boolean;
+  /** A task has ended in the turn, and no result has come since: the next one may be of the work that follows it up. */
+  readonly metTask: boolean;
 }
 
 /**
  * Whose result it is: the turn's end, or the end of work that the agent had begun by itself, which the prompt met.
  *
  * Where the CLI says which messages a result answers, that decides. Where it does not, a result in front of the prompt's echo
- * is another's; so is one that follows up a task, says nothing, and comes before the agent has said anything to the prompt.
+ * is another's; so is one that follows up a task, says nothing, and comes before the agent has said anything to the prompt. Where it does
+ * not say what it follows up, that is a task that has ended meanwhile.
  * One that has words and comes behind the echo is taken for the prompt's.
  */
 export function roleOfResult(result: ResultMessage, turn: TurnSoFar): ResultRole {
-  const { sent, isInterrupting, echoes, hasAnswered } = turn;
+  const { sent, isInterrupting, echoes, hasAnswered, metTask } = turn;
   if (isInterrupting && isAborted(result)) return "interrupted";
   const answered = result.user_message_uuids;
   if (answered != null && answered.length > 0) {
@@ -31,7 +34,8 @@ export function roleOfResult(result: ResultMessage, turn: TurnSoFar): ResultRole
     for (const uuid of answered) sent.takenUp(uuid);
   } else {
     if (sent.promptWaits && (result.origin || echoes)) return "more";
-    if (result.origin && !result.result && !hasAnswered && sent.hasPrompt) return "more";
+    const followsTask = result.origin || (metTask && result.subtype === "success");
+    if (followsTask && !result.result && !hasAnswered && sent.hasPrompt) return "more";
   }
   return sent.echoes && sent.steersWaiting.length > 0 ? "more" : "end";
 }

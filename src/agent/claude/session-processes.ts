@@ -214,7 +214,8 @@ async function bringUp(conversation: Conversation): Promise<boolean> {
 
 /**
  * The model cannot be changed in place: the CLI would tell the model of it, in words beside the prompt (measured). Nor can the
- * mode: a process that could go from ASK to BYPASS could be made to by whoever reaches its stdin.
+ * mode: a process that could go from ASK to BYPASS could be made to by whoever reaches its stdin. Nor can the directory that it
+ * works in, where that was removed: one of the same name that was made since is another.
  */
 function fits({ setup, mode }: Conversation, turn: AgentTurn): boolean {
   return (
@@ -222,6 +223,7 @@ function fits({ setup, mode }: Conversation, turn: AgentTurn): boolean {
     setup.agent === turn.agent &&
     setup.model === turn.model &&
     setup.agentSessionId === turn.agentSessionId &&
-    setup.workspace === turn.workspace
+    setup.workspace === turn.workspace &&
+    turn.isWorkspaceRestored !== true
   );
 }

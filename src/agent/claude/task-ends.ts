@@ -22,6 +22,11 @@ export function isTaskEnd(status: string | null | undefined): boolean {
   return ENDS.has(status ?? "");
 }
 
+/** Whether a message says that a task is over, and that the agent is told of it. */
+export function isTaskNotification({ type, subtype }: Message): boolean {
+  return type === "system" && subtype === "task_notification";
+}
+
 /**
  * Which tasks of one process were told to be over. An update says it, with or without a notification that says it once more
  * and knows more of it, mostly in the next line: that is waited for, and nothing behind it.

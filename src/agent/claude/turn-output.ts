@@ -13,6 +13,7 @@ import type { Message } from "./line.ts";
 import type { LineContent } from "./line-content.ts";
 import type { RefusalCause } from "./malformed.ts";
 import type { ResultMessage } from "./messages.ts";
+import { isTaskNotification } from "./task-ends.ts";
 import { ToolQuestions } from "./tool-questions.ts";
 import { ClaudeTranslation } from "./translation.ts";
 import type { TurnReader } from "./turn-reader.ts";
@@ -47,6 +48,7 @@ export class TurnOutput implements TurnReader {
   #lines = 0;
   #hasPrinted = false;
   #hasSpoken = false;
+  #metTask = false;
 
   /** @param agent - The agent definition that was asked for. */
   constructor(agent: string, listener: TurnListener) {
@@ -83,6 +85,11 @@ export class TurnOutput implements TurnReader {
   /** Whether the agent has said or done something. */
   get hasSpoken(): boolean {
     return this.#hasSpoken;
+  }
+
+  /** Whether a task has ended since the turn began, or since its last result. */
+  get metTask(): boolean {
+    return this.#metTask;
   }
 
   /** What it has said by now is no answer to what it takes up now. */
@@ -131,6 +138,7 @@ export class TurnOutput implements TurnReader {
     this.#note(line.heldBytes);
     const first = this.#batch.length;
     this.#translation!.append(message, line, this.#batch);
+    this.#metTask = message.type !== "result" && (this.#metTask || isTaskNotification(message));
     for (let i = first; i < this.#batch.length; i++) {
       const event = this.#batch[i]!;
       this.#tools.note(event);

@@ -27,9 +27,14 @@ const elsewhere: Reading = (bytes, to) => {
 
 /** What a turn makes of lines: its events as they go on record, what is asked, and what is spent. */
 function meaning(lines: readonly Line[], read: Reading) {
-  const translation = new ClaudeTranslation({ agent: "a", resumed: false });
   const events: EventKind[] = [];
   const asked: unknown[] = [];
+  const roleOf = ({ result }: messages.ResultMessage) => {
+    // What it has to be known for whose it is.
+    asked.push(result ? "has words" : "says nothing");
+    return "end" as const;
+  };
+  const translation = new ClaudeTranslation({ agent: "a", resumed: false, roleOf });
   for (const line of lines) {
     read(Buffer.from(line), {
       message: (message, content) => {

@@ -16,7 +16,7 @@ function role(fields: object, isTakenUp: boolean, more: Partial<TurnSoFar> = {})
   const { user_message_uuids = undefined, ...rest } = fields as { user_message_uuids?: string[] };
   const answered = user_message_uuids && { user_message_uuids: own(user_message_uuids) };
   const parsed = result.parse({ type: "result", subtype: "success", ...rest, ...answered });
-  const so = { isInterrupting: false, echoes: true, hasAnswered: false, ...more };
+  const so = { isInterrupting: false, echoes: true, hasAnswered: false, metTask: false, ...more };
   return roleOfResult(parsed, { sent, ...so });
 }
 
@@ -74,6 +74,17 @@ describe("a result is another's", () => {
     ],
   ])("%s", (_, fields, isTakenUp) => {
     expect(role(fields, isTakenUp)).toBe("more");
+  });
+});
+
+describe("a result that does not say what it follows up, behind the prompt's echo, where a task has ended", () => {
+  it.each([
+    ["is the task's where it says nothing", { result: "" }, false, "more"],
+    ["is the turn's end where it has words", { result: "both" }, false, "end"],
+    ["is the turn's end where the agent has answered", { result: "" }, true, "end"],
+    ["is the turn's end where it failed", { subtype: "error_max_turns" }, false, "end"],
+  ])("%s", (_, fields, hasAnswered, expected) => {
+    expect(role(fields, true, { hasAnswered, metTask: true })).toBe(expected);
   });
 });
 

@@ -1,4 +1,4 @@
-import { existsSync, renameSync } from "node:fs";
+import { existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { ErrorReason, NoticeReason } from "../../../gen/breakglass/v1/event_pb.ts";
@@ -116,6 +116,19 @@ describe("a session's process", () => {
     expect(new Set(pids)).toHaveLength(3);
     expect(pids).toEqual([pid, pids[1], last.pid]);
     expect(warm.processes()).toEqual([last.pid]);
+  });
+
+  it("gives way to another one where the directory that it works in was removed", async () => {
+    await using warm = await createWarmAgent();
+    const turn = warm.newTurn("say one");
+    const { pid } = await run(warm, turn);
+    rmSync(turn.workspace, { recursive: true });
+    mkdirSync(turn.workspace);
+    const restored = { ...nextTurn(turn, "say two"), isWorkspaceRestored: true };
+    const second = await run(warm, restored);
+    expect(second.said).toEqual(["two"]);
+    expect(second.pid).not.toBe(pid);
+    expect((await run(warm, nextTurn(turn, "say three"))).pid).toBe(second.pid);
   });
 
   it("is ended at once, where it is idle, when none is to be kept", async () => {
