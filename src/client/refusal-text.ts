@@ -19,8 +19,10 @@ export function refusalLines(error: unknown): string[] | undefined {
   if (isOurs) return [(error as Error).message];
   if (!(error instanceof ConnectError)) return undefined;
   const info = error.findDetails(ErrorInfoSchema)[0];
-  const reason = info === undefined ? "" : ` ${info.reason}`;
-  const message = `${codeName(error.code)}${reason}: ${error.rawMessage || "no message"}`;
+  const code = codeName(error.code);
+  // A reason that is only the code's name says nothing more.
+  const reason = info === undefined || info.reason === code ? "" : ` ${info.reason}`;
+  const message = `${code}${reason}: ${error.rawMessage || "no message"}`;
   const hint = isNoHttp2(error) ? ": what answers there does not speak HTTP/2" : "";
   const lines = [connectionFailure(error) ?? `${message}${hint}`];
   for (const [key, value] of Object.entries(info?.metadata ?? {})) lines.push(`${key}: ${value}`);
