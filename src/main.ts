@@ -18,7 +18,7 @@ process.on("SIGUSR1", () => {});
 /** What is wrong with a command repeats what it was given. */
 const ERROR_CHARACTERS = 4000;
 
-/** The command that completion scripts call, and which nobody types. */
+/** The command that completion scripts call; nobody types it, nor the library's own that prints them. */
 const COMPLETE = "complete";
 const COMPLETION = { completionCommandName: "completion-script" };
 
@@ -45,7 +45,10 @@ async function main(): Promise<ExitStatus> {
   addRecordCommands(program, run);
   const given = process.argv.slice(2);
   // What completion scripts ask.
-  if (given[0] === COMPLETE) (await import("@bomb.sh/tab/commander")).default(program, COMPLETION);
+  if (given[0] === COMPLETE) {
+    const completions = (await import("@bomb.sh/tab/commander")).default(program, COMPLETION);
+    completions.commands.delete(COMPLETION.completionCommandName);
+  }
   refuseTakenOptions(program, given);
   await program.parseAsync();
   return status;

@@ -236,7 +236,8 @@ async function listenFor(
     });
   } catch (error) {
     const shown = `${bracketed(address.host)}:${address.port}`;
-    const why = (error as NodeJS.ErrnoException).code ?? (error as Error).message;
+    const code = (error as NodeJS.ErrnoException).code ?? (error as Error).message;
+    const why = code === "EADDRINUSE" ? `${code}: another program listens there already` : code;
     throw new ConfigError(
       `BREAKGLASS_LISTEN is ${JSON.stringify(shown)}, which cannot be listened on: ${why}`,
     );

@@ -52,7 +52,7 @@ describe("startServer", () => {
     await new Promise<void>((resolve) => other.listen(0, "127.0.0.1", resolve));
     const { port } = other.address() as { port: number };
     expect(await refusalOf({ BREAKGLASS_LISTEN: `127.0.0.1:${port}` })).toBe(
-      `BREAKGLASS_LISTEN is "127.0.0.1:${port}", which cannot be listened on: EADDRINUSE`,
+      `BREAKGLASS_LISTEN is "127.0.0.1:${port}", which cannot be listened on: EADDRINUSE: another program listens there already`,
     );
     await new Promise((resolve) => other.close(resolve));
   });

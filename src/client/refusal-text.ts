@@ -10,6 +10,8 @@ import { SilenceError } from "./stream-call.ts";
 import { StreamCutError } from "./turn-events.ts";
 import { SequenceGapError } from "./turn-place.ts";
 
+const TURN_ID = /^[0-9a-f-]{36}$/;
+
 /**
  * Tells what a failed call means, a fact a line, the first with code, reason and message: `FAILED_PRECONDITION TURN_IN_PROGRESS: …`.
  * Undefined for an error that is not a call's.
@@ -19,8 +21,10 @@ export function refusalLines(error: unknown): string[] | undefined {
   if (isOurs) return [(error as Error).message];
   if (!(error instanceof ConnectError)) return undefined;
   const info = error.findDetails(ErrorInfoSchema)[0];
-  const reason = info === undefined ? "" : ` ${info.reason}`;
-  const message = `${codeName(error.code)}${reason}: ${error.rawMessage || "no message"}`;
+  const code = codeName(error.code);
+  // A reason that is only the code's name says nothing more.
+  const reason = info === undefined || info.reason === code ? "" : ` ${info.reason}`;
+  const message = `${code}${reason}: ${error.rawMessage || "no message"}`;
   const hint = isNoHttp2(error) ? ": what answers there does not speak HTTP/2" : "";
   const lines = [connectionFailure(error) ?? `${message}${hint}`];
   for (const [key, value] of Object.entries(info?.metadata ?? {})) lines.push(`${key}: ${value}`);
@@ -39,6 +43,14 @@ export function refusalLines(error: unknown): string[] | undefined {
 export function isClosedConnection(error: unknown): boolean {
   if (!(error instanceof ConnectError) || isAnswer(error)) return false;
   return error.rawMessage.startsWith("http/2 stream closed with error code CANCEL");
+}
+
+/** The id of the turn because of which a call was refused, where that is why. */
+export function turnInTheWay(error: unknown): string | undefined {
+  if (!(error instanceof ConnectError)) return undefined;
+  const [info] = error.findDetails(ErrorInfoSchema);
+  const turnId = info?.reason === "TURN_IN_PROGRESS" ? info.metadata.turn_id : undefined;
+  return turnId !== undefined && TURN_ID.test(turnId) ? turnId : undefined;
 }
 
 /** What the libraries have no words for. Undefined: they say what it is. */

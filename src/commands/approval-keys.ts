@@ -117,6 +117,7 @@ export class ApprovalKeys implements Disposable {
       this.#stdin,
     );
     if (message !== undefined) await this.#answer(open, { case: "deny", value: { message } });
+    else this.#terminal.tell(print`Nothing is answered. ${keysText(open)}`);
   }
 
   async #edit(open: OpenApproval): Promise<void> {

@@ -1,13 +1,14 @@
 import { type BreakglassClient, createBreakglassClient } from "../client/breakglass-client.ts";
 import { openGrpcConnection } from "../client/grpc-connection.ts";
-import { refusalLines } from "../client/refusal-text.ts";
+import { refusalLines, turnInTheWay } from "../client/refusal-text.ts";
 import { readClientConfig } from "../config/client-config.ts";
 import { readColorWanted } from "../config/environment.ts";
+import { type CommandForm, commandForm } from "./command-form.ts";
 import { ExitStatus } from "./exit-status.ts";
 import { type FailedCall, failureAdvice } from "./failure-advice.ts";
 import { EndlessListError } from "./list-pages.ts";
 import { openTerminal, type Terminal } from "./terminal.ts";
-import { oneLine, print } from "./terminal-text.ts";
+import { oneLine, print, shellWord } from "./terminal-text.ts";
 
 /** A server may say more in an error than anybody reads. */
 const FAILURE_LINES = 20;
@@ -42,7 +43,7 @@ export async function callServer(
   try {
     return await use(createBreakglassClient(connection.transport), terminal, connection.drop);
   } catch (error) {
-    const call = { url, hasToken: token !== undefined, flags };
+    const call = { url, hasToken: token !== undefined, flags, command: commandForm(options.url) };
     if (!tellFailure(error, call, terminal)) throw error;
     return ExitStatus.refused;
   } finally {
@@ -52,6 +53,7 @@ export async function callServer(
 
 interface ToldCall extends FailedCall {
   readonly flags: Readonly<Record<string, string>>;
+  readonly command: CommandForm;
 }
 
 function tellFailure(error: unknown, call: ToldCall, terminal: Terminal): boolean {
@@ -65,6 +67,11 @@ function tellFailure(error: unknown, call: ToldCall, terminal: Terminal): boolea
   for (const line of more) terminal.tell(print`  ${line}`);
   const advice = failureAdvice(error, call);
   if (advice !== undefined) terminal.tell(print`  ${advice}`);
+  const turnId = turnInTheWay(error);
+  if (turnId !== undefined) {
+    const cancel = call.command("cancel", shellWord(turnId));
+    terminal.tell(print`  Wait until that turn is over, or end it:`, cancel);
+  }
   const left = lines.length - FAILURE_LINES;
   if (left > 0) terminal.tell(print`  … ${left} more lines`);
   return true;

@@ -44,7 +44,7 @@ export function eventText(event: TurnEvent, look: EventLook): Printable {
   const { style, wrap = (text) => text, full = false } = look;
   switch (kind.case) {
     case "session":
-      return print`${style("dim", sessionText(kind.value))}\n`;
+      return print`${style("dim", wrap(sessionText(kind.value)))}\n`;
     case "text":
       return inside(
         kind.value.parentToolId,

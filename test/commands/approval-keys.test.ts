@@ -83,6 +83,7 @@ describe("one key, on a terminal,", () => {
     terminal.type("d");
     await terminal.see("Ctrl-C: back): ");
     terminal.type("\u0003");
+    await terminal.see(`Nothing is answered. ${KEYS}`);
     await wait(READ_MS);
     expect(terminal.screen()).not.toContain("Denied by");
     terminal.type("\u0003");

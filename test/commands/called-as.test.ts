@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from "node:child_process";
-import { cpSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
+import { cpSync, existsSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
@@ -131,12 +131,26 @@ describe("completion", () => {
     expect(await complete("completion", "")).toMatch(/^fish/m);
   });
 
-  it("is taken by bash", async () => {
-    const { stdout } = await runCommand(["completion", "bash"]);
-    expect(spawnSync("bash", ["-n"], { input: stdout, encoding: "utf8" })).toMatchObject({
-      status: 0,
-      stderr: "",
-    });
+  it("works in bash alone, and runs nothing of what was typed", async () => {
+    const environment = { BREAKGLASS_COMMAND: WRAPPER };
+    const { stdout } = await runCommand(["completion", "bash"], { environment });
+    const typed = join(folder, "typed");
+    const complete = (...words: string[]) => {
+      const line = ["breakglass", ...words].map((word) => `'${word}'`).join(" ");
+      const script = `${stdout}
+        COMP_WORDS=(${line}) COMP_CWORD=${words.length}
+        __breakglass_complete; echo "\${COMPREPLY[*]}"`;
+      const { stdout: reply, stderr } = spawnSync("bash", ["--norc", "-c", script], {
+        encoding: "utf8",
+      });
+      return `${reply}${stderr}`;
+    };
+    expect(complete("ses")).toBe("sessions\n");
+    expect(complete("compl")).toBe("completion\n");
+    expect(complete("turns", "--url", "=", "http", ":", "//a", ":", "1", "--st")).toBe("--state\n");
+    expect(complete("run", `"$(touch ${typed})"`, "--js")).toBe("--json\n");
+    expect(complete("export", "abcd", ">", typed, "--fo")).toBe("--format\n");
+    expect(existsSync(typed)).toBe(false);
   });
 
   it("of another shell is refused", async () => {

@@ -5,6 +5,7 @@ import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { startTestServer, tokenLine } from "../support/test-server.ts";
+import { startOnTerminal } from "./on-terminal.ts";
 import { runCommand } from "./run-command.ts";
 
 async function stderrOf(args: string[], environment = {}): Promise<string> {
@@ -60,6 +61,23 @@ describe("a command that cannot do what it was asked says what to do", () => {
     expect(await stderrOf(["sessions", "--url", "http://nowhere.invalid:1"])).toContain(
       "no host of that name",
     );
+  });
+
+  it("where a turn is in the way", async () => {
+    await using server = await startTestServer();
+    const url = ["--url", server.url];
+    await using run = startOnTerminal(["run", ...url, "hang"], { columns: 40 });
+    await run.see("new conversation]");
+    expect(run.screen()).toContain("\n[scripted-model, agent breakglass,\n    version");
+    const [, turnId, sessionId] = /turn\s+(\S+)\s+session\s+(\S+)/.exec(run.screen()) ?? [];
+    for (const command of [
+      ["delete", sessionId!],
+      ["run", "--session", sessionId!, "say x"],
+    ]) {
+      expect(await stderrOf([...command, ...url])).toContain(
+        `  Wait until that turn is over, or end it: breakglass cancel --url ${server.url} ${turnId}\n`,
+      );
+    }
   });
 
   it("where another HTTP server answers", async () => {

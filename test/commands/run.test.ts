@@ -125,7 +125,7 @@ describe("run", () => {
     expect(ended).toEqual({
       status: 3,
       stdout: "",
-      stderr: `breakglass: ${service.url}: INVALID_ARGUMENT INVALID_ARGUMENT: bad \\u{1b}[2Jrequest\n  --session: is no UUID\n`,
+      stderr: `breakglass: ${service.url}: INVALID_ARGUMENT: bad \\u{1b}[2Jrequest\n  --session: is no UUID\n`,
     });
   });
 

@@ -20,6 +20,14 @@ const spokenValues = ({ values, sharedPrefix = "" }: DescEnum) =>
   values.slice(1).map(({ name }) => name.slice(sharedPrefix.length));
 
 describe("README.md", () => {
+  it("shows the version of the CLI that is installed, as docs/getting-started.md does", () => {
+    const manifest = JSON.parse(readFileSync(join(REPOSITORY, "package.json"), "utf8"));
+    const pinned = manifest.dependencies["@anthropic-ai/claude-code"];
+    const shown = textOf("README.md").match(/(?<=version )\d+\.\d+\.\d+/g);
+    expect(new Set(shown)).toEqual(new Set([pinned]));
+    expect(textOf("docs/getting-started.md")).toContain(`CLI (${pinned})`);
+  });
+
   it("gives commands that the check of each change runs", () => {
     const check = readFileSync(join(REPOSITORY, ".ci/run"), "utf8").split("\n");
     const [first = ""] = pages()

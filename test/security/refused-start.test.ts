@@ -19,7 +19,7 @@ describe("a start that finds its port taken", () => {
     expect(status).toBe(2);
     const lines = stderr.split("\n").filter((line) => line !== "");
     expect(lines.at(-1)).toBe(
-      `breakglass: BREAKGLASS_LISTEN is "${taken}", which cannot be listened on: EADDRINUSE`,
+      `breakglass: BREAKGLASS_LISTEN is "${taken}", which cannot be listened on: EADDRINUSE: another program listens there already`,
     );
     const levels = lines.slice(0, -1).map((line) => JSON.parse(line).level);
     expect(new Set(levels)).toEqual(new Set(["info"]));

@@ -27,6 +27,10 @@ const CONNECTION =
   "The server's machine does not reach the model's API: look at its network, at HTTPS_PROXY and, where the server sets it, at " +
   "ANTHROPIC_BASE_URL, in the environment of breakglass.";
 
+const NO_ANSWER =
+  "If it lasts, look at the network of the server's machine, at HTTPS_PROXY and ANTHROPIC_BASE_URL where the server sets them, " +
+  "and at the provider's status.";
+
 /** The CLI gives what never reached the API the same name as what the API answered. */
 const UNREACHED =
   /ECONNREFUSED|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|Connection (error|refused)/;
@@ -36,4 +40,9 @@ export function withAdvice(message: string, error: string | null | undefined): s
   if (error === "server_error" && UNREACHED.test(message)) return `${message}\n${CONNECTION}`;
   const advice = Object.hasOwn(ADVICE, error ?? "") ? ADVICE[error ?? ""] : undefined;
   return advice === undefined ? message : `${message}\n${advice}`;
+}
+
+/** As {@link withAdvice}, where the API did not answer at all: the CLI then calls the error `unknown`. */
+export function withNoAnswerAdvice(message: string): string {
+  return `${message}\n${NO_ANSWER}`;
 }

@@ -2,7 +2,7 @@ import type { z } from "zod";
 import { NoticeReason } from "../../../gen/breakglass/v1/event_pb.ts";
 import type { EventKind } from "../agent.ts";
 import { label, noticeEvent } from "../events.ts";
-import { withAdvice } from "./advice.ts";
+import { withAdvice, withNoAnswerAdvice } from "./advice.ts";
 import * as messages from "./messages.ts";
 import { toDuration, toInt32, toUint32 } from "./numbers.ts";
 
@@ -52,7 +52,9 @@ function apiRetry(message: z.output<typeof messages.apiRetry>): EventKind {
   const text = `The model's API ${what}${why}; trying again${when} (attempt ${attempt}${of})`;
   const details = { attempt, maxAttempts, httpStatus, ...(delay && { delay }) };
   // Ten retries take three minutes: the advice is wanted at the first, and no further nine times.
-  const told = attempt > 1 ? text : withAdvice(text, message.error);
+  const advised = () =>
+    httpStatus === 0 && why === "" ? withNoAnswerAdvice(text) : withAdvice(text, message.error);
+  const told = attempt > 1 ? text : advised();
   return noticeEvent(NoticeReason.API_RETRY, told, details);
 }
 
