@@ -41,6 +41,9 @@ export function appendBlocks(message: AssistantMessage, json: ExactJson, into: E
   }
 }
 
+/** The blocks of a `user` line that repeat what somebody said. */
+const WORDS: ReadonlySet<unknown> = new Set(["text", "image", "document"]);
+
 /**
  * Appends the tools' answers that a message to the model carries; past `MAX_ENTRIES` blocks, one notice. Its texts are not
  * the agent's words.
@@ -51,6 +54,7 @@ export function appendToolResults(message: UserMessage, into: EventKind[]): void
   for (const block of content.slice(0, MAX_ENTRIES)) {
     const type = typeOf(block);
     if (isToolResult(type)) appendToolResult(block, type, label(message.parent_tool_use_id), into);
+    else if (!WORDS.has(type)) into.push(unknownBlock(type));
   }
   if (content.length > MAX_ENTRIES) into.push(excessBlocks(content.length));
 }

@@ -49,6 +49,13 @@ describe("a block of the model's message", () => {
     expect(casesOf(block({ id: "h" }))).toEqual(["notice"]);
   });
 
+  it("of another kind beside tools' answers is a notice too, and what somebody said is nothing", () => {
+    const content = [{ type: "text", text: "said" }, { type: "hologram" }, { type: "image" }];
+    const { events } = translate(INIT, { type: "user", message: { content } });
+    expect(JSON.stringify(valuesOf(events, "notice"))).toContain("hologram");
+    expect(casesOf(events.slice(1))).toEqual(["notice"]);
+  });
+
   it("that is all there is in place of a list counts", () => {
     const message = { content: { type: "text", text: "alone" } };
     expect(valuesOf(translate({ type: "assistant", message }).events, "text")).toMatchObject([
