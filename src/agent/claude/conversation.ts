@@ -27,10 +27,11 @@ import type { RefusalCause } from "./malformed.ts";
 import * as messages from "./messages.ts";
 import type { PermissionRules } from "./permission-rules.ts";
 import { givePart, type PreparedPart, sizeOf } from "./prepared-line.ts";
-import { isWholeLine, type LineReader, readLine } from "./read-line.ts";
+import { isWholeLine, type LineReader } from "./read-line.ts";
 import { ServerFailures } from "./server-failures.ts";
 import { TaskEnds } from "./task-ends.ts";
 import type { Questioner } from "./tool-questions.ts";
+import { TornLines } from "./torn-lines.ts";
 import type { TurnReader } from "./turn-reader.ts";
 
 /** An idle CLI answers within a few milliseconds. */
@@ -92,6 +93,7 @@ export class Conversation
     malformed: (thrown, messages) => this.#reader.malformed(thrown, messages),
     refused: (bytes, cause) => this.#reader.refused(bytes, cause),
   };
+  readonly #torn = new TornLines();
   #reader: TurnReader;
   #turnId = "";
   #turnsBegun = 0;
@@ -195,7 +197,7 @@ export class Conversation
   }
 
   line(bytes: Uint8Array): void {
-    if (!this.#isForsaken) readLine(bytes, this.#lines);
+    if (!this.#isForsaken) this.#torn.read(bytes, this.#lines);
   }
 
   skipped(bytes: number, cause: RefusalCause): void {

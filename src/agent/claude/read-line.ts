@@ -23,8 +23,16 @@ export interface LineReader {
  * @param parsed - Called once the bytes are needed no more, before what they are is told.
  */
 export function readLine(bytes: Uint8Array, to: LineReader, parsed: () => void = () => {}): void {
-  const { objects, intricate, thrown } = messagesOf(bytes);
+  const found = messagesOf(bytes);
   parsed();
+  tellLine(found, to);
+}
+
+/** Tells what stands in a line. */
+export function tellLine(
+  { objects, intricate, thrown }: FramedLine<ReadMessage>,
+  to: LineReader,
+): void {
   for (const length of intricate) to.refused(length, "values");
   if (thrown !== undefined) to.malformed(thrown, objects.length);
   for (const { message, text } of objects) to.message(message, new WholeLine(text));
