@@ -97,8 +97,11 @@ class Framing<T> {
     this.#breakOff();
   }
 
-  /** Answers where to read on. */
-  #begin(start: number): number {
+  /** Answers where to read on. Of a run of braces the last ones are followed: the others would be forgotten for them. */
+  #begin(at: number): number {
+    let end = at;
+    while (this.#bytes[end] === OPENING_BRACE) end++;
+    const start = Math.max(at, end - MAX_OPEN);
     if (this.#open.length === MAX_OPEN) this.#open.shift();
     const { isKnown, maxValues } = this.#rules;
     this.#open.push(new ObjectFrame(this.#bytes, start, isKnown, maxValues));
