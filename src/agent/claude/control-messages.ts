@@ -28,6 +28,7 @@ export function startedMessage(message: Message): string | undefined {
 
 /** The message that was taken up, by its echo. Undefined: it is none. */
 export function echoedMessage(message: Message): string | undefined {
+  if (message.isReplay !== true) return undefined;
   return messages.echo.safeParse(message).data?.uuid;
 }
 

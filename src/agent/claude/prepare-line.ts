@@ -80,9 +80,7 @@ function prepareUser(message: Message, line: LineContent, maxBytes: number): Pre
   if (data === undefined) return [small(message, line)];
   const without = withInner(message, { content: [] });
   // Nobody looks into an echo.
-  if (message.isReplay === true && echoedMessage(message) !== undefined) {
-    return [small(without, line)];
-  }
+  if (echoedMessage(message) !== undefined) return [small(without, line)];
   const events: EventKind[] = [];
   line.appendToolResults(data, events);
   return inParts(without, events, line, maxBytes);

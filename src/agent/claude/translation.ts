@@ -2,6 +2,7 @@ import type { EventKind, Spending } from "../agent.ts";
 import { label } from "../events.ts";
 import { ComingUp, type ExpectedAgent } from "./coming-up.ts";
 import { Compactions } from "./compactions.ts";
+import { echoedMessage } from "./control-messages.ts";
 import { CostCount } from "./cost-count.ts";
 import type { ThrownAway } from "./framing.ts";
 import type { Message } from "./line.ts";
@@ -173,7 +174,8 @@ export class ClaudeTranslation {
 
   #user(message: Message, line: LineContent, into: EventKind[]): void {
     const parsed = readMessage(messages.user, message, into);
-    if (parsed === undefined) return;
+    // An echo is of what we said.
+    if (parsed === undefined || echoedMessage(message) !== undefined) return;
     const results: EventKind[] = [];
     line.appendToolResults(parsed, results);
     if (results.length === 0) return;
