@@ -52,6 +52,11 @@ describe("a turn ends by a result that", () => {
       `{"type":"assist${RESULT}`,
       "15 bytes beside a message",
     ],
+    [
+      "another's line came into, with its newline",
+      `${RESULT.slice(0, 30)}${LIMIT}\n${RESULT.slice(30)}`,
+      "30 bytes beside a message",
+    ],
   ])("%s", async (_, line, told) => {
     const { results, skipped } = await printed(raw(`${line}\n`));
     expect(results).toEqual(["done"]);
