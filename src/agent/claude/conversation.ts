@@ -251,7 +251,7 @@ export class Conversation
         break;
       default:
         // Each tool's answer is a `user` message too.
-        if (message.isReplay === true && this.#takenUp(echoedMessage(message))) return;
+        if (this.#takenUp(echoedMessage(message))) return;
         if (message.type === "system") this.#note(message);
         this.#give(message, line);
     }
