@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
+import sys
 from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar
 
 from connectrpc.code import Code
@@ -10,6 +12,7 @@ from connectrpc.errors import ConnectError
 from connectrpc.protocol import ProtocolType
 from pyqwest import Client, HTTPTransport, HTTPVersion
 
+from .exit import wait_for_wakers
 from .gen.breakglass.v1.breakglass_service_connect import BreakglassServiceClient
 
 if TYPE_CHECKING:
@@ -37,6 +40,9 @@ ANSWER = 8.0
 # Of one that waits for an agent to stop, or for files to be removed.
 SLOW_ANSWER = 60.0
 SLOW = frozenset({"CancelTurn", "InterruptTurn", "DeleteSession"})
+
+if sys.version_info < (3, 14):
+    atexit.register(wait_for_wakers)
 
 
 class Connection:
