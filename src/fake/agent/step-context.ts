@@ -61,8 +61,11 @@ export interface Player<S> {
   sceneOf(prompt: string): Scene<S>;
   /** What a message has it do that joins a running turn. */
   joinedBy(message: string): readonly S[];
-  /** Plays a step. It need not end where `context.signal` aborts: nothing waits for it then. Answers whether it gave the turn's result. */
-  play(step: S, context: StepContext<S>): void | boolean | Promise<void | boolean>;
+  /**
+   * Plays a step; answers whether it gave the turn's result. It need not end where `context.signal` aborts: nothing waits
+   * for it then.
+   */
+  play(step: S, context: StepContext<S>): boolean | Promise<boolean>;
   /** Whether a step is a call of a tool: what is sent meanwhile becomes part of the turn behind it. */
   isTool(step: S): boolean;
 }
