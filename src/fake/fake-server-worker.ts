@@ -27,6 +27,7 @@ try {
       case "now":
         return injection.now(order.kind);
       case "drain":
+        injection.release();
         await server.drain(order.graceMs);
         return 0;
       case "stopNow":

@@ -33,6 +33,7 @@ export class FaultInjection implements Interposed {
   readonly #onCall: Planned<CallFault>[] = [];
   readonly #channels = new Set<Channel>();
   readonly #streams = new Set<HttpResponse>();
+  readonly #silent = new Set<HttpResponse>();
 
   /** @param streamBegan - Is called whenever somebody asks for a stream. */
   constructor(log: Log, streamBegan: () => void) {
@@ -65,6 +66,14 @@ export class FaultInjection implements Interposed {
   clear(): void {
     this.#onConnection.length = 0;
     this.#onCall.length = 0;
+  }
+
+  /** Ends the streams that are silent: a server that goes away would wait for their clients to leave. */
+  release(): void {
+    for (const response of this.#silent) {
+      if ("stream" in response) response.stream.destroy();
+      else response.socket?.destroy();
+    }
   }
 
   /** Has a fault happen now to all connections or streams; answers to how many. */
@@ -136,6 +145,7 @@ export class FaultInjection implements Interposed {
     const ended = new AbortController();
     response.once("close", () => {
       this.#streams.delete(response);
+      this.#silent.delete(response);
       ended.abort();
     });
     this.#schedule(["stall"], response, ended.signal);
@@ -166,6 +176,7 @@ export class FaultInjection implements Interposed {
     this.#log.info("a fault happens", { fault: kind });
     if (kind === "stall") {
       this.#streams.delete(target as HttpResponse);
+      this.#silent.add(target as HttpResponse);
       silence(target as HttpResponse);
       return;
     }
