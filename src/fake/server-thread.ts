@@ -39,7 +39,11 @@ export class ServerThread {
 
   /** @throws ConfigError where it cannot serve so. */
   static async start(data: ServerThreadData, listener: ServerListener): Promise<ServerThread> {
-    const worker = new Worker(new URL(workerFile, import.meta.url), { workerData: data });
+    const worker = new Worker(new URL(workerFile, import.meta.url), {
+      workerData: data,
+      // Not those of a program that starts a fake, such as `--eval`.
+      execArgv: [],
+    });
     const ready = Promise.withResolvers<string>();
     worker.on("error", (error: Error) => {
       ready.reject(error);
