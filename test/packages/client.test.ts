@@ -34,7 +34,11 @@ function sample(n: number): string {
 describe("the package of the client", () => {
   it("has 100 kB at most, and 6 MB with its peers, and neither the agent nor the service", async () => {
     expect(statSync(client).size).toBeLessThan(100_000);
-    await using small = await createConsumer(client, "@connectrpc/connect");
+    await using small = await createConsumer(
+      client,
+      "@connectrpc/connect",
+      "@connectrpc/connect-node",
+    );
     expect(sizeOf(join(small.root, "node_modules"))).toBeLessThan(6 * MB);
     const { status, output } = await small.run("npm", "ls", "--all", "--parseable");
     expect(status).toBe(0);
@@ -43,6 +47,7 @@ describe("the package of the client", () => {
       "@breakglass/client",
       "@bufbuild/protobuf",
       "@connectrpc/connect",
+      "@connectrpc/connect-node",
     ]);
   });
 
