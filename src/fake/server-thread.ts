@@ -41,8 +41,8 @@ export class ServerThread {
   static async start(data: ServerThreadData, listener: ServerListener): Promise<ServerThread> {
     const worker = new Worker(new URL(workerFile, import.meta.url), {
       workerData: data,
-      // Not those of a program that starts a fake, such as `--eval`.
-      execArgv: [],
+      // A program that starts a fake may have others, such as `--input-type`, which a thread does not take.
+      execArgv: process.execArgv.filter((argument) => argument.startsWith("--conditions=")),
     });
     const ready = Promise.withResolvers<string>();
     worker.on("error", (error: Error) => {

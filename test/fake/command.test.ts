@@ -4,12 +4,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fromBinary } from "@bufbuild/protobuf";
 import { describe, expect, it } from "vitest";
+import { streamTurn } from "#client";
 import {
   BreakglassService,
   RunTurnResponseSchema,
 } from "../../gen/breakglass/v1/breakglass_service_pb.ts";
 import { ErrorReason, type TurnEvent } from "../../gen/breakglass/v1/event_pb.ts";
-import { streamTurn } from "../../src/client/stream-turn.ts";
 import { runCommand } from "../commands/run-command.ts";
 import { cases, collect, durable, valuesOf } from "../support/events.ts";
 import { GrpcJsClient } from "../support/grpc-js.ts";

@@ -1,10 +1,10 @@
 import { once } from "node:events";
 import { connect as connectHttp2 } from "node:http2";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { streamTurn } from "#client";
 import { BreakglassService } from "../../gen/breakglass/v1/breakglass_service_pb.ts";
 import { ErrorReason, type TurnEvent, TurnState } from "../../gen/breakglass/v1/event_pb.ts";
 import { ErrorInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
-import { streamTurn } from "../../src/client/stream-turn.ts";
 import { FAULT_FORMS, readFault } from "../../src/fake/faults.ts";
 import { REFUSAL_REASONS } from "../../src/fake/refusals.ts";
 import { AT_ONCE } from "../client/cut-server.ts";
@@ -168,15 +168,30 @@ describe("lost", () => {
 
 describe("restart", () => {
   it("breaks every connection, and a turn that ran is lost, with all that it had said", async () => {
-    await it_.fake.addFaults("restart:500ms");
     await it_.fake.setScript(HANGING);
-    const events = await streamed();
+    using connection = connect(it_.fake.url);
+    const events: TurnEvent[] = [];
+    let restarted: Promise<void> | undefined;
+    const run = { run: { prompt: "x" } };
+    for await (const event of streamTurn(connection.client, run, { backOff: AT_ONCE })) {
+      events.push(event);
+      if (event.kind.case === "text") restarted = it_.fake.restart();
+    }
+    await restarted;
     expect(cases(durable(events))).toEqual(["session", "text", "error"]);
     expect(valuesOf(events, "error")).toMatchObject([{ reason: ErrorReason.SERVER_RESTARTED }]);
-    using connection = connect(it_.fake.url);
     const [{ turnId }] = events as [TurnEvent];
     const log = await collect(connection.client.attachTurn({ turnId }));
     expect(bytesOf(durable(log))).toEqual(bytesOf(durable(events)));
+  });
+
+  it("happens so long after a stream began, once", async () => {
+    await it_.fake.addFaults("restart:200ms");
+    await it_.fake.setScript(HANGING);
+    const events = await streamed();
+    expect(valuesOf(events, "error")).toMatchObject([{ reason: ErrorReason.SERVER_RESTARTED }]);
+    await it_.fake.setScript(TICKING);
+    expect(texts(await streamed())).toEqual(ALL);
   });
 
   it("leaves no process of the agent's", async () => {

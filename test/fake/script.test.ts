@@ -72,6 +72,17 @@ describe("a script's step", () => {
     ]);
   });
 
+  it("result has nothing behind it, also for the session's next turn", async () => {
+    await it_.fake.setScript(always({ result: "a" }, { text: "late" }, { result: "b" }));
+    const [{ sessionId }] = (await it_.run({ prompt: "x" })) as [TurnEvent];
+    for (const prompt of ["y", "z"]) {
+      const events = await it_.run({ prompt, sessionId });
+      expect(cases(durable(events))).toEqual(["session", "result"]);
+      expect(valuesOf(events, "result")).toMatchObject([{ result: "a" }]);
+    }
+    expect((await it_.client.listTurns({ sessionId })).turns).toHaveLength(3);
+  });
+
   it("retry is told of, each time", async () => {
     const events = await played([{ retry: { times: 2, status: 429, delay: "10ms" } }]);
     const notices = valuesOf(events, "notice");
