@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { StepDocument } from "#client/testing";
 import { ErrorReason, NoticeReason, type TurnEvent } from "../../gen/breakglass/v1/event_pb.ts";
 import { PermissionMode } from "../../gen/breakglass/v1/turn_pb.ts";
-import type { StepDocument } from "../../src/fake/script-document.ts";
 import { EventReader } from "../support/event-reader.ts";
 import { cases, durable, valuesOf } from "../support/events.ts";
 import { always, startTestFake, type TestFake } from "./support.ts";

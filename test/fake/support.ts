@@ -1,8 +1,8 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
+import type { FakeOptions, StepDocument } from "#client/testing";
 import type { RunTurnRequestSchema } from "../../gen/breakglass/v1/breakglass_service_pb.ts";
 import type { TurnEvent } from "../../gen/breakglass/v1/event_pb.ts";
-import { type Fake, type FakeOptions, startFake } from "../../src/fake/fake.ts";
-import type { StepDocument } from "../../src/fake/script-document.ts";
+import { type Fake, startFake } from "../../src/fake/fake.ts";
 import { collect } from "../support/events.ts";
 import { PROGRAM } from "../support/program.ts";
 import { connect, type TestClient } from "../support/protocols.ts";
