@@ -61,7 +61,7 @@ describe("the proto", () => {
 
 describe(SHIPPED, () => {
   it("is made and shipped by a release", () => {
-    expect(MANIFEST.scripts.prepack).toContain("npm run build:descriptors");
+    expect(MANIFEST.scripts.build).toContain("npm run build:descriptors");
     expect(MANIFEST.files).toContain(SHIPPED);
   });
 
