@@ -30,6 +30,9 @@ describe("the package of the service", () => {
     const installed = output.split("\n").map((path) => path.replace(/.*\/node_modules\//, ""));
     expect(installed).toContain("@breakglass/client");
     expect(installed).not.toContain("@copilotkit/aimock");
+    const own = join(consumer.root, "node_modules/breakglass/proto");
+    for (const file of ["breakglass/v1/event.proto", "breakglass.binpb"])
+      expect(existsSync(join(own, file)), file).toBe(true);
   });
 
   it("runs the command", async () => {
