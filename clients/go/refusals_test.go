@@ -129,7 +129,7 @@ func TestURLs(t *testing.T) {
 }
 
 func TestEveryReasonHasItsName(t *testing.T) {
-	theirs, err := os.ReadFile(filepath.Join(repository, "src", "errors.ts"))
+	theirs, err := os.ReadFile(filepath.Join(repository, "clients", "typescript", "src", "error-info.ts"))
 	if err != nil {
 		t.Fatal(err)
 	}

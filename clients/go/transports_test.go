@@ -175,7 +175,7 @@ func TestCertificateThatIsNotTrusted(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var told []error
 			hook := breakglass.WithConnectionHook(func(change breakglass.ConnectionChange) { told = append(told, change.Err) })
-			soon := breakglass.WithBackOff(breakglass.BackOff{First: time.Millisecond, FirstGiveUp: 100 * time.Millisecond})
+			soon := breakglass.WithBackOff(breakglass.BackOff{First: time.Millisecond, FirstGiveUp: time.Second})
 			client := newClient(t, untrusting.url, breakglass.WithTLSConfig(untrusting.config))
 			_, err := client.RunTurn(testContext(t), script("say one"), soon, hook)
 			var certificate *tls.CertificateVerificationError

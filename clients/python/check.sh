@@ -5,5 +5,5 @@ cd "$(dirname "$0")"
 ./dev.py ruff check
 ./dev.py ruff format --check -q
 ./dev.py pyright
-# The tests take half a minute on a quiet machine.
-timeout 300 ./dev.py pytest
+# The tests take a minute on a quiet machine.
+timeout 600 ./dev.py pytest
