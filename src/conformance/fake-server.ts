@@ -1,0 +1,92 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { extname, join } from "node:path";
+import { byDeadline } from "../stream/deadline.ts";
+
+/** `breakglass fake` in a process of its own, which can be killed, and started again with the same data at the same port. */
+export interface FakeServer extends AsyncDisposable {
+  readonly url: string;
+  /** Starts it again, once it has ended. */
+  start(): Promise<void>;
+  /** Sends it a signal. */
+  signal(signal: NodeJS.Signals): void;
+  /** Sends it a signal, and waits until it has ended. */
+  end(signal: NodeJS.Signals): Promise<void>;
+}
+
+/** What the agent does where a prompt is just this. */
+export interface ScriptedTurn {
+  readonly when: string;
+  readonly steps: readonly unknown[];
+}
+
+const MAIN = join(import.meta.dirname, `../main${extname(import.meta.filename)}`);
+const START_MS = 30_000;
+const STDERR_CHARACTERS = 2000;
+
+/**
+ * Starts one.
+ *
+ * @param turns - What its agent does.
+ * @param args - Further options of `fake`.
+ */
+export async function startFakeServer(
+  turns: readonly ScriptedTurn[],
+  args: readonly string[] = [],
+): Promise<FakeServer> {
+  await using cleanup = new AsyncDisposableStack();
+  const directory = await mkdtemp(join(tmpdir(), "breakglass-kit-"));
+  cleanup.defer(() => rm(directory, { recursive: true, force: true, maxRetries: 5 }));
+  const script = join(directory, "script.json");
+  await writeFile(script, JSON.stringify({ turns }));
+  const options = ["--script", script, "--data", join(directory, "data"), ...args];
+  let process = await startProcess([...options, "--port", "0"]);
+  cleanup.defer(() => endProcess(process.child, "SIGKILL"));
+  const { url } = process;
+  const { port } = new URL(url);
+  const owned = cleanup.move();
+  return {
+    url,
+    async start() {
+      await exited(process.child);
+      process = await startProcess([...options, "--port", port]);
+    },
+    signal(signal) {
+      process.child.kill(signal);
+    },
+    end: (signal) => endProcess(process.child, signal),
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}
+
+async function startProcess(
+  args: readonly string[],
+): Promise<{ child: ChildProcess; url: string }> {
+  const child = spawn(process.execPath, [MAIN, "fake", ...args], {
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let stderr = "";
+  child.stderr.on("data", (bytes: Buffer) => {
+    stderr = (stderr + bytes).slice(-STDERR_CHARACTERS);
+  });
+  const first = Promise.race([once(child.stdout, "data"), once(child, "exit")]);
+  const said = await byDeadline(first, START_MS, []);
+  const url = /http:\/\/127\.0\.0\.1:\d+/.exec(String(said[0]))?.[0];
+  if (url === undefined) {
+    await endProcess(child, "SIGKILL");
+    throw new Error(`the fake server did not come up: ${stderr}`);
+  }
+  child.stdout.resume();
+  return { child, url };
+}
+
+async function endProcess(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
+  child.kill(signal);
+  await exited(child);
+}
+
+async function exited(child: ChildProcess): Promise<void> {
+  if (child.exitCode === null && child.signalCode === null) await once(child, "exit");
+}
