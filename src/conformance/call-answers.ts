@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from "node:timers/promises";
+import { setImmediate, setTimeout as sleep } from "node:timers/promises";
 import {
   create,
   type DescMethod,
@@ -121,6 +121,9 @@ async function end(how: Ending, { context, proxy }: Passing): Promise<void> {
   if (how === "ok") return;
   if (typeof how === "object") throw statusOf(how);
   await sleep(FLUSH_MS);
+  // What the loop was too busy for comes first.
+  await setImmediate();
+  await setImmediate();
   if (how === "cut") proxy.cut("FIN");
   else if (how === "reset") proxy.cut("RST");
   else if (how === "dead") proxy.blacken();

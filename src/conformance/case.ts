@@ -4,7 +4,7 @@ import { z } from "zod";
 
 const json = z.record(z.string(), z.unknown());
 const count = z.int().min(0);
-const ms = z.int().min(0).max(60_000);
+const ms = z.int().min(0).max(120_000);
 
 const status = z.strictObject({
   code: z.string().regex(/^[A-Z_]+$/),
@@ -77,17 +77,22 @@ const action = z.strictObject({
 const options = z.strictObject({
   first_wait_ms: ms.default(2),
   longest_wait_ms: ms.default(20),
-  give_up_ms: ms.default(20_000),
-  first_give_up_ms: ms.default(20_000),
+  give_up_ms: ms.default(40_000),
+  first_give_up_ms: ms.default(40_000),
   silence_ms: ms.default(15_000),
 });
 
-const end = z.union([z.enum(["ok", "left", "cut", "silence", "gap"]), status.partial()]);
+const end = z.union([
+  z.enum(["ok", "left", "cut", "silence", "gap"]),
+  status.partial().extend({ violations: z.array(json).optional() }),
+]);
 
 const expected = z.strictObject({
-  /** What is delivered, each as far as it says. Checkpoints count where `checkpoints` is exact. */
+  /** What is delivered, each as far as it says. Checkpoints, and messages without a change, count where that is exact. */
   events: z.array(json).optional(),
   checkpoints: z.enum(["exact", "loose"]).default("loose"),
+  /** `joined`: pieces do not count as events; those before a text join to its beginning, and there are some. */
+  pieces: z.enum(["exact", "joined"]).default("exact"),
   changes: z.array(json).optional(),
   outcome: json.optional(),
   answer: json.optional(),
@@ -118,8 +123,13 @@ const schema = z.strictObject({
   token: z.string().optional(),
   /** What the fake's agent does in the case's turn. */
   script: z.array(json).optional(),
-  /** A server of its own, with these options of `fake`. */
-  server: z.array(z.string()).optional(),
+  /** A server of its own, with these options of `fake`, and these settings. */
+  server: z
+    .strictObject({
+      options: z.array(z.string()).default([]),
+      settings: z.record(z.string(), z.string()).default({}),
+    })
+    .optional(),
   /** The kit runs a turn first: to its end, or as far as its first approval. */
   before: z.enum(["ended", "waiting"]).optional(),
   /** What becomes of the calls, the one after the other; those behind the last are answered by the server. */
@@ -129,7 +139,7 @@ const schema = z.strictObject({
     .strictObject({ first: count, step: count, count: count, how: z.enum(["FIN", "RST"]) })
     .optional(),
   meanwhile: z.array(action).default([]),
-  limit_ms: ms.default(30_000),
+  limit_ms: ms.default(60_000),
   expect: expected,
 });
 

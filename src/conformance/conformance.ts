@@ -15,6 +15,9 @@ export interface ConformanceRun {
   readonly signal: AbortSignal;
 }
 
+/** What a client may speak. */
+export const PROTOCOLS: readonly string[] = ["grpc", "grpc-web", "connect"];
+
 /** They wait more than they work. */
 const JOBS_A_PROCESSOR = 3;
 
@@ -71,7 +74,7 @@ function isAlone({ server, meanwhile }: ConformanceCase): boolean {
 const ENDINGS: readonly string[] = ["kill", "drain", "start"];
 
 function ownServer({ name, script = [], server }: ConformanceCase): Promise<FakeServer> {
-  return startFakeServer([{ when: name, steps: script }], server);
+  return startFakeServer([{ prompt: name, steps: script }], server);
 }
 
 /** The server of all cases that do nothing to it; started where the first of them wants it. */
@@ -87,7 +90,7 @@ class SharedServer implements AsyncDisposable {
   async get(): Promise<FakeServer> {
     this.#server ??= startFakeServer(
       this.#cases.flatMap(({ name, script }) =>
-        script === undefined ? [] : [{ when: name, steps: script }],
+        script === undefined ? [] : [{ prompt: name, steps: script }],
       ),
     );
     return { ...(await this.#server), [Symbol.asyncDispose]: async () => {} };

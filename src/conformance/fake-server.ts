@@ -16,33 +16,40 @@ export interface FakeServer extends AsyncDisposable {
   end(signal: NodeJS.Signals): Promise<void>;
 }
 
-/** What the agent does where a prompt is just this. */
+/** What the agent does where a prompt is just that. */
 export interface ScriptedTurn {
-  readonly when: string;
+  readonly prompt: string;
   readonly steps: readonly unknown[];
+}
+
+/** How the server differs from one without options. */
+export interface FakeDifferences {
+  /** Of `fake`. */
+  readonly options: readonly string[];
+  /** Variables of the service. */
+  readonly settings: Readonly<Record<string, string>>;
 }
 
 const MAIN = join(import.meta.dirname, `../main${extname(import.meta.filename)}`);
 const START_MS = 30_000;
 const STDERR_CHARACTERS = 2000;
 
-/**
- * Starts one.
- *
- * @param turns - What its agent does.
- * @param args - Further options of `fake`.
- */
+/** Starts one, whose agent says that another prompt was heard where it is none of the turns'. */
 export async function startFakeServer(
   turns: readonly ScriptedTurn[],
-  args: readonly string[] = [],
+  { options, settings }: FakeDifferences = { options: [], settings: {} },
 ): Promise<FakeServer> {
   await using cleanup = new AsyncDisposableStack();
   const directory = await mkdtemp(join(tmpdir(), "breakglass-kit-"));
   cleanup.defer(() => rm(directory, { recursive: true, force: true, maxRetries: 5 }));
   const script = join(directory, "script.json");
-  await writeFile(script, JSON.stringify({ turns }));
-  const options = ["--script", script, "--data", join(directory, "data"), ...args];
-  let process = await startProcess([...options, "--port", "0"]);
+  const scripted = turns.map(({ prompt, steps }) => ({ when: `/^${prompt}$/`, steps }));
+  await writeFile(
+    script,
+    JSON.stringify({ turns: [...scripted, { steps: [{ text: "another" }] }] }),
+  );
+  const args = ["--script", script, "--data", join(directory, "data"), ...options];
+  let process = await startProcess([...args, "--port", "0"], settings);
   cleanup.defer(() => endProcess(process.child, "SIGKILL"));
   const { url } = process;
   const { port } = new URL(url);
@@ -51,7 +58,7 @@ export async function startFakeServer(
     url,
     async start() {
       await exited(process.child);
-      process = await startProcess([...options, "--port", port]);
+      process = await startProcess([...args, "--port", port], settings);
     },
     signal(signal) {
       process.child.kill(signal);
@@ -63,9 +70,12 @@ export async function startFakeServer(
 
 async function startProcess(
   args: readonly string[],
+  settings: Readonly<Record<string, string>>,
 ): Promise<{ child: ChildProcess; url: string }> {
   const child = spawn(process.execPath, [MAIN, "fake", ...args], {
     stdio: ["ignore", "pipe", "pipe"],
+    // Only what it is found and started by; the rest of the environment is not the service's.
+    env: { ...picked("PATH", "NODE_COMPILE_CACHE"), ...settings },
   });
   let stderr = "";
   child.stderr.on("data", (bytes: Buffer) => {
@@ -80,6 +90,10 @@ async function startProcess(
   }
   child.stdout.resume();
   return { child, url };
+}
+
+function picked(...names: readonly string[]): NodeJS.ProcessEnv {
+  return Object.fromEntries(names.map((name) => [name, process.env[name]]));
 }
 
 async function endProcess(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {

@@ -84,15 +84,47 @@ function orderProblems(tested: ConformanceCase, events: readonly JsonObject[]): 
   return problems.slice(0, 3);
 }
 
-function eventProblems({ events, checkpoints }: Expected, came: readonly JsonObject[]): string[] {
+function eventProblems(
+  { events, checkpoints, pieces }: Expected,
+  came: readonly JsonObject[],
+): string[] {
   if (events === undefined) return [];
-  const counted =
-    checkpoints === "exact" ? came : came.filter(({ checkpoint }) => checkpoint === undefined);
-  return listProblems(events, counted, "event", EVENT_KINDS);
+  const counted = came.filter(
+    ({ checkpoint, text_delta }) =>
+      (checkpoints === "exact" || checkpoint === undefined) &&
+      (pieces === "exact" || text_delta === undefined),
+  );
+  const problems = listProblems(events, counted, "event", EVENT_KINDS);
+  return pieces === "exact" ? problems : [...problems, ...pieceProblems(came)];
 }
 
-function changeProblems({ changes }: Expected, came: readonly JsonObject[]): string[] {
-  return changes === undefined ? [] : listProblems(changes, came, "change", CHANGE_KINDS);
+/** Pieces of one message that come before a text are its beginning. */
+function pieceProblems(came: readonly JsonObject[]): string[] {
+  let joined = "";
+  let id: unknown;
+  let isAny = false;
+  for (const { text_delta, text } of came) {
+    const piece = text_delta as JsonObject | undefined;
+    if (piece !== undefined) {
+      joined = piece.message_id === id ? joined + piece.text : String(piece.text);
+      id = piece.message_id;
+      isAny = true;
+    }
+    if (text === undefined) continue;
+    const whole = String((text as JsonObject).text);
+    if (!whole.startsWith(joined)) {
+      return [`the pieces join to ${shown(joined)}, which is no beginning of ${shown(whole)}`];
+    }
+    joined = "";
+    id = undefined;
+  }
+  return isAny ? [] : ["no pieces came"];
+}
+
+function changeProblems({ changes, checkpoints }: Expected, came: readonly JsonObject[]): string[] {
+  if (changes === undefined) return [];
+  const counted = checkpoints === "exact" ? came : came.filter((one) => kindOf(one) !== undefined);
+  return listProblems(changes, counted, "change", CHANGE_KINDS);
 }
 
 /** What is not named is as proto3 has it: an event without a `sequence` has 0, and one without a kind has none. */

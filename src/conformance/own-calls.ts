@@ -1,5 +1,5 @@
 import type { TurnEvent } from "../../gen/breakglass/v1/event_pb.ts";
-import { TurnSchema } from "../../gen/breakglass/v1/turn_pb.ts";
+import { PermissionMode, TurnSchema } from "../../gen/breakglass/v1/turn_pb.ts";
 import { type BreakglassClient, createBreakglassClient } from "../client/breakglass-client.ts";
 import { openGrpcConnection } from "../client/grpc-connection.ts";
 import { streamTurn } from "../client/stream-turn.ts";
@@ -18,11 +18,15 @@ export interface TurnIds {
 /** Runs a turn of the case's before the client under test is started: to its end, or as far as its first approval. */
 export async function prepareTurn(
   server: FakeServer,
-  { name, before }: ConformanceCase,
+  { name, before, request }: ConformanceCase,
 ): Promise<TurnIds> {
+  // As a start of the client's that is to join it.
+  const requestId = typeof request.request_id === "string" ? request.request_id : "";
+  const permissionMode = before === "waiting" ? PermissionMode.ASK : PermissionMode.UNSPECIFIED;
+  const run = { prompt: name, requestId, permissionMode };
   return call(server, async (client) => {
     let last: TurnEvent | undefined;
-    for await (last of streamTurn(client, { run: { prompt: name } })) {
+    for await (last of streamTurn(client, { run })) {
       if (before === "waiting" && last.kind.case === "approvalRequest") break;
     }
     if (last === undefined) throw new Error(`${name}: its turn has no events`);
