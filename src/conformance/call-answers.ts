@@ -8,9 +8,9 @@ import {
   type MessageInitShape,
 } from "@bufbuild/protobuf";
 import { Code, ConnectError, type HandlerContext } from "@connectrpc/connect";
+import type { BreakglassClient } from "#client";
 import type { WatchSessionResponse } from "../../gen/breakglass/v1/breakglass_service_pb.ts";
 import type { TurnEvent } from "../../gen/breakglass/v1/event_pb.ts";
-import type { BreakglassClient } from "../client/breakglass-client.ts";
 import type { CallRule, Ending } from "./case.ts";
 import { changeOf, eventOf, type JsonObject } from "./case-messages.ts";
 import type { CuttingProxy } from "./cutting-proxy.ts";

@@ -72,7 +72,9 @@ async function startProcess(
   args: readonly string[],
   settings: Readonly<Record<string, string>>,
 ): Promise<{ child: ChildProcess; url: string }> {
-  const child = spawn(process.execPath, [MAIN, "fake", ...args], {
+  // As this process: from source the client is found by a condition.
+  const flags = process.execArgv.filter((flag) => flag.startsWith("--conditions"));
+  const child = spawn(process.execPath, [...flags, MAIN, "fake", ...args], {
     stdio: ["ignore", "pipe", "pipe"],
     // Only what it is found and started by; the rest of the environment is not the service's.
     env: { ...picked("PATH", "NODE_COMPILE_CACHE"), ...settings },

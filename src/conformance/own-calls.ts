@@ -1,8 +1,7 @@
+import { type BreakglassClient, createBreakglassClient, streamTurn } from "#client";
+import { openGrpcConnection } from "#client/node";
 import type { TurnEvent } from "../../gen/breakglass/v1/event_pb.ts";
 import { PermissionMode, TurnSchema } from "../../gen/breakglass/v1/turn_pb.ts";
-import { type BreakglassClient, createBreakglassClient } from "../client/breakglass-client.ts";
-import { openGrpcConnection } from "../client/grpc-connection.ts";
-import { streamTurn } from "../client/stream-turn.ts";
 import type { ConformanceCase } from "./case.ts";
 import { comparable, type JsonObject } from "./case-messages.ts";
 import type { FakeServer } from "./fake-server.ts";

@@ -6,9 +6,9 @@ import {
   type ServiceImpl,
 } from "@connectrpc/connect";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
+import { createBreakglassClient } from "#client";
+import { openGrpcConnection } from "#client/node";
 import { BreakglassService } from "../../gen/breakglass/v1/breakglass_service_pb.ts";
-import { createBreakglassClient } from "../client/breakglass-client.ts";
-import { openGrpcConnection } from "../client/grpc-connection.ts";
 import { answeredOnce, type Passing, streamed } from "./call-answers.ts";
 import type { CallRule } from "./case.ts";
 import type { CuttingProxy } from "./cutting-proxy.ts";
