@@ -184,7 +184,8 @@ export class FaultInjection implements Interposed {
     if (kind === "cut") cut(channel);
     else if (!("goaway" in channel)) channel.destroySoon();
     else if (kind === "goaway") channel.close();
-    else channel.destroy(undefined, constants.NGHTTP2_ENHANCE_YOUR_CALM);
+    // Without an error Node says NO_ERROR, whatever code it is given.
+    else channel.destroy(new Error("a fault"), constants.NGHTTP2_ENHANCE_YOUR_CALM);
   }
 }
 

@@ -39,7 +39,11 @@ export class ServerThread {
 
   /** @throws ConfigError where it cannot serve so. */
   static async start(data: ServerThreadData, listener: ServerListener): Promise<ServerThread> {
-    const worker = new Worker(new URL(workerFile, import.meta.url), { workerData: data });
+    const worker = new Worker(new URL(workerFile, import.meta.url), {
+      workerData: data,
+      // A program that starts a fake may have others, such as `--input-type`, which a thread does not take.
+      execArgv: process.execArgv.filter((argument) => argument.startsWith("--conditions=")),
+    });
     const ready = Promise.withResolvers<string>();
     worker.on("error", (error: Error) => {
       ready.reject(error);

@@ -1,5 +1,5 @@
 import { createContextKey, createContextValues, type HandlerContext } from "@connectrpc/connect";
-import { Health } from "../../gen/health/v1/health_pb.ts";
+import { Health } from "../../gen/grpc/health/v1/health_pb.ts";
 import type { HttpRequest } from "../edge/http.ts";
 import type { Reader } from "../edge/reader.ts";
 import { Refusal } from "../errors.ts";

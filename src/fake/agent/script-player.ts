@@ -8,6 +8,9 @@ import type { Player, Scene, StepContext } from "./step-context.ts";
 type Context = StepContext<Step>;
 type StepOf<D extends Step["do"]> = Extract<Step, { do: D }>;
 
+/** What the model takes over a piece: what is read at once comes as one, and not at all where its text is among it. */
+const PIECE_MS = 20;
+
 /** What a turn ends with that the script does not end itself. */
 const USUAL_END: Step = { do: "result", result: { costUsd: 0.01, isError: false } };
 
@@ -98,14 +101,17 @@ export class ScriptPlayer implements Player<Step> {
 
   async #write({ pieces, isVoid }: StepOf<"pieces">, context: Context): Promise<boolean> {
     let whole = "";
-    for (const piece of pieces) {
-      if (typeof piece !== "string") await pause(piece.delayMs, context.signal);
+    for (const [i, piece] of pieces.entries()) {
       if (context.signal.aborted) return false;
-      if (typeof piece !== "string") continue;
-      const text = this.#filled(piece);
-      whole += text;
-      context.model.write(text);
+      if (typeof piece !== "string") await pause(piece.delayMs, context.signal);
+      else {
+        const text = this.#filled(piece);
+        whole += text;
+        context.model.write(text);
+        if (typeof pieces[i + 1] !== "object") await pause(PIECE_MS, context.signal);
+      }
     }
+    if (context.signal.aborted) return false;
     if (isVoid) context.model.restart();
     else this.#say(whole, context);
     return false;
