@@ -15,7 +15,7 @@ import (
 type Outcome struct {
 	// Turn is the turn as it ended.
 	Turn *breakglassv1.Turn
-	// Text is the agent's last words, or its error. Of a turn that an error event ended: what the agent said last by itself.
+	// Text is the agent's last words, or its error. Of a turn that an error event ended: the message of that.
 	Text string
 	// Usage is the tokens that the turn used. Nil: unknown.
 	Usage *breakglassv1.Usage
@@ -63,7 +63,7 @@ func (c *Client) RunTurn(ctx context.Context, request *breakglassv1.RunTurnReque
 	if err != nil {
 		return nil, err
 	}
-	outcome.Turn = turn
+	outcome.Turn, outcome.Usage, outcome.CostUSD = turn, turn.GetUsage(), turn.GetTotalCostUsd()
 	if turn.GetState() != breakglassv1.TurnState_TURN_STATE_SUCCEEDED {
 		return outcome, &TurnError{Outcome: outcome}
 	}
@@ -72,17 +72,11 @@ func (c *Client) RunTurn(ctx context.Context, request *breakglassv1.RunTurnReque
 
 func (o *Outcome) note(event *breakglassv1.TurnEvent) {
 	switch kind := event.GetKind().(type) {
-	case *breakglassv1.TurnEvent_Text:
-		if kind.Text.GetParentToolId() == "" {
-			o.Text = kind.Text.GetText()
-		}
 	case *breakglassv1.TurnEvent_Result:
 		o.Result, o.Text = kind.Result, kind.Result.GetResult()
-		o.Usage, o.CostUSD = kind.Result.GetUsage(), kind.Result.GetTotalCostUsd()
 		o.Denials = kind.Result.GetPermissionDenials()
 	case *breakglassv1.TurnEvent_Error:
-		o.Error = kind.Error
-		o.Usage, o.CostUSD = kind.Error.GetUsage(), kind.Error.GetTotalCostUsd()
+		o.Error, o.Text = kind.Error, kind.Error.GetMessage()
 	}
 }
 

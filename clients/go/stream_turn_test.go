@@ -90,7 +90,7 @@ func TestRunTurnToItsEnd(t *testing.T) {
 	if !errors.As(err, &failure) || failed == nil || failed.Error.GetReason() != breakglassv1.ErrorReason_ERROR_REASON_AGENT_EXITED {
 		t.Fatalf("the error is %v, and the outcome %+v", err, failed)
 	}
-	if failed.Text != "last words" || !strings.Contains(err.Error(), "FAILED: AGENT_EXITED: ") {
+	if failed.Text == "" || failed.Text == "last words" || !strings.HasSuffix(err.Error(), "FAILED: AGENT_EXITED: "+failed.Text) {
 		t.Errorf("the text is %q, and the error %v", failed.Text, err)
 	}
 }

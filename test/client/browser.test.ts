@@ -1,9 +1,9 @@
 import { fileURLToPath } from "node:url";
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { startCuttingProxy } from "../../src/conformance/cutting-proxy.ts";
 import { makeCertificate } from "../security/certificate.ts";
 import { lacksBrowser, launchBrowser, withoutBrowser } from "../support/browser.ts";
-import { startCuttingProxy } from "../support/cutting-proxy.ts";
 import { collect, durable } from "../support/events.ts";
 import { createGate, script } from "../support/gate.ts";
 import { type PageServer, servePage } from "../support/page-server.ts";

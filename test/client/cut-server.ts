@@ -1,7 +1,11 @@
 import { createConnectTransport, createGrpcWebTransport } from "@connectrpc/connect-web";
 import { createBreakglassClient } from "#client";
 import type { BackOff } from "../../clients/typescript/src/outage.ts";
-import { type Cut, type CuttingProxy, startCuttingProxy } from "../support/cutting-proxy.ts";
+import {
+  type Cut,
+  type CuttingProxy,
+  startCuttingProxy,
+} from "../../src/conformance/cutting-proxy.ts";
 import { PROTOCOLS, type Protocol } from "../support/protocols.ts";
 import { startTestServer, type TestServer } from "../support/test-server.ts";
 

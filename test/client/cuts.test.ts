@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { ConnectionChange } from "#client";
 import { streamTurn } from "#client";
 import type { TurnEvent } from "../../gen/breakglass/v1/event_pb.ts";
-import type { Cut } from "../support/cutting-proxy.ts";
+import type { Cut } from "../../src/conformance/cutting-proxy.ts";
 import { bytesOf, collect, durable, valuesOf } from "../support/events.ts";
 import { script } from "../support/gate.ts";
 import { connect } from "../support/protocols.ts";

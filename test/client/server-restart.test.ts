@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { ConnectionChange } from "#client";
 import { streamTurn } from "#client";
 import { ErrorReason, type TurnEvent } from "../../gen/breakglass/v1/event_pb.ts";
-import { startCuttingProxy } from "../support/cutting-proxy.ts";
+import { startCuttingProxy } from "../../src/conformance/cutting-proxy.ts";
 import { bytesOf, collect, durable } from "../support/events.ts";
 import { script } from "../support/gate.ts";
 import { connect } from "../support/protocols.ts";

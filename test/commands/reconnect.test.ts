@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { startCuttingProxy } from "../support/cutting-proxy.ts";
+import { startCuttingProxy } from "../../src/conformance/cutting-proxy.ts";
 import { createGate, script } from "../support/gate.ts";
 import { startTestServer } from "../support/test-server.ts";
 import { startCommand } from "./run-command.ts";

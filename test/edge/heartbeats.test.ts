@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
-import { startCuttingProxy } from "../support/cutting-proxy.ts";
+import { startCuttingProxy } from "../../src/conformance/cutting-proxy.ts";
 import { EventReader } from "../support/event-reader.ts";
 import { createGate, script } from "../support/gate.ts";
 import { eventually } from "../support/processes.ts";

@@ -36,6 +36,13 @@ export function count(text: string): number {
   throw new InvalidArgumentError("It takes a whole number from 1 to 9999999.");
 }
 
+/** What a client speaks, one or several, separated by commas. */
+export function protocols(text: string): readonly string[] {
+  const names = text.split(",").map((name) => name.trim());
+  if (names.every((name) => ["grpc", "grpc-web", "connect"].includes(name))) return names;
+  throw new InvalidArgumentError("It takes protocols: grpc, grpc-web, connect.");
+}
+
 /** A time, in milliseconds since the epoch: `2h` ago, or a date with or without a time. */
 export function since(text: string): number {
   const [, number = "", unit = ""] = /^(\d{1,6})([smhd])$/.exec(text) ?? [];

@@ -2,7 +2,7 @@ import { Argument, type Command } from "commander";
 import { SERVE_SECTIONS } from "../../config/settings/sections.ts";
 import { withModel } from "../model-package.ts";
 import { settingsHelp } from "../settings-help.ts";
-import { append, portNumber } from "./arguments.ts";
+import { append, count, portNumber, protocols } from "./arguments.ts";
 import type { Run } from "./commands.ts";
 
 /** The shells that there is a script for. */
@@ -30,6 +30,26 @@ export function addServiceCommands(program: Command, run: Run): void {
       append,
     )
     .action((given) => run(async () => (await import("../fake.ts")).fake(given)));
+  program
+    .command("conformance")
+    .description(
+      "run a client under test through the cases that each client is held to, against the fake",
+    )
+    .usage("[options] -- COMMAND …")
+    .argument("[command...]", "what runs the client: it reads a case from stdin, and prints events")
+    .option("--only <cases>", "a case, or a file of them; * is anything; any number", append)
+    .option("--skip <cases>", "the same, to be left out", append)
+    .option(
+      "--protocol <protocols>",
+      "what is spoken: grpc, grpc-web, connect; separated by commas (default: all)",
+      protocols,
+    )
+    .option("--jobs <n>", "so many cases at once (default: three for each processor)", count)
+    .option("--list", "print the cases, and run none")
+    .option("--json", "print one result, or case, in JSON a line")
+    .action((command: string[], given) =>
+      run(async () => (await import("../conformance.ts")).conformance(command, given)),
+    );
   program
     .command("drill")
     .description(

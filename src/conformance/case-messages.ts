@@ -1,0 +1,87 @@
+import {
+  type DescMessage,
+  fromJson,
+  type JsonValue,
+  type MessageShape,
+  toJson,
+} from "@bufbuild/protobuf";
+import {
+  type WatchSessionResponse,
+  WatchSessionResponseSchema,
+} from "../../gen/breakglass/v1/breakglass_service_pb.ts";
+import { type TurnEvent, TurnEventSchema } from "../../gen/breakglass/v1/event_pb.ts";
+import type { ConformanceCase } from "./case.ts";
+
+// Messages as the files have them: proto3's JSON, with the fields' own names.
+
+/** The turn and its session in answers that stand in the server's place. */
+export const TURN_ID = "0191d1f0-0000-7000-8000-000000000001";
+/** As {@link TURN_ID}. */
+export const SESSION_ID = "0191d1f0-0000-4000-8000-000000000002";
+
+/** A field that no version of the proto has, for kinds that are newer than the client. */
+const NEWER_FIELD = { no: 900, wireType: 2, data: Uint8Array.of(3, 0x6e, 0x65, 0x77) };
+
+/** An object of JSON. */
+export type JsonObject = Readonly<Record<string, unknown>>;
+
+/** The event that a file means; `unknown: true` makes its kind one that is newer than any client. */
+export function eventOf({ unknown, ...fields }: JsonObject): TurnEvent {
+  const event = fromJson(TurnEventSchema, {
+    turn_id: TURN_ID,
+    session_id: SESSION_ID,
+    create_time: "2026-01-02T03:04:05Z",
+    ...fields,
+  } as JsonValue);
+  if (unknown === true) event.$unknown = [NEWER_FIELD];
+  return event;
+}
+
+/** The change that a file means. */
+export function changeOf(fields: JsonObject): WatchSessionResponse {
+  return fromJson(WatchSessionResponseSchema, fields as JsonValue);
+}
+
+/** A message as it is compared: every field is there under its own name, and of a `oneof` the one that is set. */
+export function comparable<S extends DescMessage>(schema: S, message: MessageShape<S>): JsonObject {
+  const all = { useProtoFieldName: true, alwaysEmitImplicit: true };
+  return toJson(schema, message, all) as JsonObject;
+}
+
+/** What a driver printed of a message, as it is compared. Fields that the kit does not know are left out. */
+export function printedMessage<S extends DescMessage>(schema: S, printed: unknown): JsonObject {
+  return comparable(schema, fromJson(schema, printed as JsonValue, { ignoreUnknownFields: true }));
+}
+
+/** The kinds that an event or a change can have, as their `oneof` has them. */
+export const EVENT_KINDS: readonly string[] = TurnEventSchema.oneofs[0]!.fields.map(
+  ({ name }) => name,
+);
+/** As {@link EVENT_KINDS}. */
+export const CHANGE_KINDS: readonly string[] = WatchSessionResponseSchema.oneofs[0]!.fields.map(
+  ({ name }) => name,
+);
+
+/** The kind of an event or a change in JSON; undefined: it has none that is known. */
+export function kindOf(message: JsonObject): string | undefined {
+  return [...EVENT_KINDS, ...CHANGE_KINDS].find((kind) => kind in message);
+}
+
+/** What is wrong with the messages of a case: a field that there is not, or a value that it cannot have. */
+export function messageProblems({ call, calls = [], expect }: ConformanceCase): string[] {
+  const sent = calls.flatMap((rule) => ("send" in rule ? rule.send : []));
+  const parse = { stream_turn: eventOf, attach_turn: eventOf, watch_session: changeOf }[call];
+  const tries: (() => unknown)[] = [
+    ...sent.map((one) => () => one !== null && !("pause" in one) && parse?.(one)),
+    ...(expect.events ?? []).map((one) => () => eventOf(one)),
+    ...(expect.changes ?? []).map((one) => () => changeOf(one)),
+  ];
+  return tries.flatMap((attempt) => {
+    try {
+      attempt();
+      return [];
+    } catch (error) {
+      return [error instanceof Error ? error.message : String(error)];
+    }
+  });
+}

@@ -1,0 +1,76 @@
+import { fileURLToPath } from "node:url";
+import { describe, expect, it } from "vitest";
+import { readCases } from "../../src/conformance/case-files.ts";
+import { REFUSAL_REASONS } from "../../src/fake/refusals.ts";
+import { pages } from "../docs/pages.ts";
+import { NODE_FLAGS } from "../support/program.ts";
+import { runKit } from "./run-kit.ts";
+
+const DRIVER = fileURLToPath(new URL("typescript-driver.ts", import.meta.url));
+const cases = readCases();
+const textOf = (path: string) => pages().find((page) => page.path === path)!.text;
+
+describe("the kit's cases", () => {
+  it("are many, and each says what holds", () => {
+    expect(cases.length).toBeGreaterThanOrEqual(150);
+    expect(new Set(cases.map(({ holds }) => holds)).size).toBe(cases.length);
+  });
+
+  it("have each refusal", () => {
+    const names = cases.map(({ name }) => name);
+    const missing = REFUSAL_REASONS.filter(
+      (reason) => !names.includes(`refusals/${reason.toLowerCase().replaceAll("_", "-")}`),
+    );
+    expect(missing).toEqual([]);
+  });
+
+  it("are of groups that docs/conformance.md tells of", () => {
+    const page = textOf("docs/conformance.md");
+    const groups = new Set(cases.map(({ name }) => name.split("/")[0]!));
+    expect([...groups].filter((group) => !page.includes(`\`${group}\``))).toEqual([]);
+  });
+});
+
+describe("breakglass conformance", () => {
+  it("tells that a sound client's cases hold, over each protocol", async () => {
+    const only = ["starts/own-place-counts", "cuts/behind-each-event", "outcomes/succeeded"];
+    const { status, results, stderr } = await runKit(
+      only.flatMap((name) => ["--only", name]),
+      [process.execPath, ...NODE_FLAGS, DRIVER],
+    );
+    expect({ stderr, problems: results.flatMap(({ problems }) => problems) }).toEqual({
+      stderr: "",
+      problems: [],
+    });
+    expect(results.map(({ name, protocol }) => `${name} ${protocol}`).toSorted()).toEqual(
+      only
+        .flatMap((name) => ["connect", "grpc", "grpc-web"].map((protocol) => `${name} ${protocol}`))
+        .toSorted(),
+    );
+    expect(status).toBe(0);
+  }, 120_000);
+
+  it.each([
+    [["cat"], "printed no end"],
+    [["sh", "-c", "echo no JSON"], "what is no JSON: no JSON"],
+    [["sh", "-c", 'echo \'{"end":{"kind":"ok"}}\'; exit 3'], "ended with 3"],
+    [["sh", "-c", "echo broken >&2; exit 1"], "it said: broken"],
+    [["sh", "-c", 'echo \'{"unsupported":"stream_turn"}\''], "does not do stream_turn"],
+  ])("says what is wrong with a driver that does not drive: %j", async (command, said) => {
+    const options = ["--only", "starts/own-place-counts", "--protocol", "grpc"];
+    const { status, results } = await runKit(options, command);
+    expect(status).toBe(1);
+    expect(results[0]?.problems.join("\n")).toContain(said);
+  });
+
+  it.each([
+    [["--only", "nothing-like-it"], ["cat"], "no case is called nothing-like-it"],
+    [["--only", "starts"], ["/nowhere/driver"], "cannot be started: /nowhere/driver (ENOENT)"],
+    [["--protocol", "smtp"], ["cat"], "grpc, grpc-web, connect"],
+    [["--only", "starts"], [], "it takes the client's command"],
+  ])("refuses %j -- %j", async (options, command, said) => {
+    const { status, results, stderr } = await runKit(options, command);
+    expect({ status, results }).toEqual({ status: 2, results: [] });
+    expect(stderr).toContain(said);
+  });
+});
