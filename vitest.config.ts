@@ -16,7 +16,7 @@ export default defineConfig({
         test: {
           name: "service",
           include: ["test/**/*.test.ts"],
-          exclude: ["test/e2e/**", "test/fault/**"],
+          exclude: ["test/e2e/**", "test/fault/**", "test/load/**"],
           // To import all of it again for each of the files is a third of what they cost; no module of ours, nor of the
           // tests, holds what another test could see.
           isolate: false,
@@ -27,6 +27,8 @@ export default defineConfig({
       { extends: true, test: { name: "e2e", include: ["test/e2e/**/*.test.ts"] } },
       // Each row of the fault suite once: it waits for minutes.
       { extends: true, test: { name: "fault", include: ["test/fault/**/*.test.ts"] } },
+      // A thousand agents at once.
+      { extends: true, test: { name: "load", include: ["test/load/**/*.test.ts"] } },
     ],
   },
 });
