@@ -4,6 +4,7 @@
  *
  * What is absolute depends on the machine, and on what else it does; ratios do so much less.
  */
+import { measureClientRates } from "./client-rates.ts";
 import { measureCommits } from "./commits.ts";
 import { measureEventCost } from "./event-cost.ts";
 import { type Figure, report } from "./figure.ts";
@@ -33,6 +34,7 @@ const BENCHMARKS: Readonly<Record<string, () => Promise<Figure[]>>> = {
   "many-turns": measureManyTurns,
   "event-cost": measureEventCost,
   "idle-streams": measureIdleStreams,
+  "client-rates": measureClientRates,
   commits: measureCommits,
   store: measureStoreLoad,
 };
