@@ -7,6 +7,7 @@
 import { measureClientRates } from "./client-rates.ts";
 import { measureCommits } from "./commits.ts";
 import { measureEventCost } from "./event-cost.ts";
+import { measureEventStream } from "./event-stream.ts";
 import { type Figure, report } from "./figure.ts";
 import { measureFirstText } from "./first-text.ts";
 import { measureIdleMemory } from "./idle-memory.ts";
@@ -35,6 +36,7 @@ const BENCHMARKS: Readonly<Record<string, () => Promise<Figure[]>>> = {
   "event-cost": measureEventCost,
   "idle-streams": measureIdleStreams,
   "client-rates": measureClientRates,
+  "event-stream": measureEventStream,
   commits: measureCommits,
   store: measureStoreLoad,
 };

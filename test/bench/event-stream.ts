@@ -1,0 +1,64 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Figure } from "./figure.ts";
+import { answerOf } from "./program.ts";
+import { startPythonLoop } from "./python-loop.ts";
+import { RECORDED_LINES, writeRecordedTurn } from "./recorded-turn.ts";
+import { startService } from "./service.ts";
+
+const ROUNDS = 4;
+const SILENCE_SECONDS = 600;
+/** Beside the recorded lines there are the first and the last. */
+const LINES = RECORDED_LINES + 2;
+/** The quarter that is noise yields no event; in front of all there is a checkpoint. */
+const SERVICE_EVENTS = (RECORDED_LINES * 3) / 4 + 3;
+/** The kinds of old have no results of tools, and no checkpoints. */
+const LOOP_EVENTS = RECORDED_LINES / 2 + 2;
+
+interface Read {
+  readonly events: number;
+  readonly seconds: number;
+}
+
+/**
+ * How many lines a second of an agent that prints as fast as it can reach a plain socket as server-sent events, through the
+ * durable log, against the loop in Python that the service took the place of: in turn, best of a few. Told beside it is the
+ * same loop where it gives up an agent that is silent.
+ */
+export async function measureEventStream(): Promise<Figure[]> {
+  await using cleanup = new AsyncDisposableStack();
+  const root = await mkdtemp(join(tmpdir(), "breakglass-bench-"));
+  cleanup.defer(() => rm(root, { recursive: true, force: true }));
+  const turn = join(root, "turn.jsonl");
+  const agent = join(root, "agent");
+  await writeRecordedTurn(turn);
+  await writeFile(agent, `#!/bin/sh\nread -r prompt\nexec cat '${turn}'\n`, { mode: 0o755 });
+
+  await using plain = await startPythonLoop(agent);
+  await using watchful = await startPythonLoop(agent, SILENCE_SECONDS);
+  if (plain === undefined || watchful === undefined) {
+    process.stderr.write("event-stream is not measured: there is no Python 3.11 or newer\n");
+    return [];
+  }
+  await using service = await startService({ BREAKGLASS_AGENT_COMMAND: agent });
+  const rates = { service: 0, plain: 0, watchful: 0 };
+  for (let round = 0; round < ROUNDS; round++) {
+    rates.plain = Math.max(rates.plain, await rateFrom(plain.firstLine, LOOP_EVENTS));
+    rates.service = Math.max(rates.service, await rateFrom(service.url, SERVICE_EVENTS));
+    rates.watchful = Math.max(rates.watchful, await rateFrom(watchful.firstLine, LOOP_EVENTS));
+  }
+  const figure = "lines as server-sent events";
+  const value = rates.service;
+  const unit = "lines/s";
+  return [
+    { figure, value, unit, limit: rates.plain, bar: { atLeast: 3 } },
+    { figure: `${figure}, against a loop with a time-out`, value, unit, limit: rates.watchful },
+  ];
+}
+
+async function rateFrom(url: string, expected: number): Promise<number> {
+  const { events, seconds } = await answerOf<Read>(["test/bench/event-stream-reader.ts", url]);
+  if (events !== expected) throw new Error(`${events} events came instead of ${expected}`);
+  return LINES / seconds;
+}
