@@ -3,6 +3,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { NODE_FLAGS } from "../support/program.ts";
 import type { Figure } from "./figure.ts";
 import { answerOf, repository } from "./program.ts";
 import { writeRecordedTurn } from "./recorded-turn.ts";
@@ -34,7 +35,7 @@ interface RateProgram {
 const PROGRAMS: readonly RateProgram[] = [
   {
     language: "TypeScript",
-    command: [process.execPath, "test/bench/turn-rate.ts"],
+    command: [process.execPath, ...NODE_FLAGS, "test/bench/turn-rate.ts"],
     directory: ".",
   },
   { language: "Go", command: ["go", "run", "./internal/turnrate"], directory: "clients/go" },

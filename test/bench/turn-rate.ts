@@ -4,10 +4,9 @@
  */
 import { createClient } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
+import { createBreakglassClient, streamTurn } from "#client";
+import { openGrpcConnection } from "#client/node";
 import { BreakglassService } from "../../gen/breakglass/v1/breakglass_service_pb.ts";
-import { createBreakglassClient } from "../../src/client/breakglass-client.ts";
-import { openGrpcConnection } from "../../src/client/grpc-connection.ts";
-import { streamTurn } from "../../src/client/stream-turn.ts";
 
 const [baseUrl = "", turnId = "", rounds = "1"] = process.argv.slice(2);
 const generated = createClient(BreakglassService, createGrpcTransport({ baseUrl }));
