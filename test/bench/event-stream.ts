@@ -11,9 +11,9 @@ const ROUNDS = 4;
 const SILENCE_SECONDS = 600;
 /** Beside the recorded lines there are the first and the last. */
 const LINES = RECORDED_LINES + 2;
-/** The quarter that is noise yields no event; in front of all there is a checkpoint. */
-const SERVICE_EVENTS = (RECORDED_LINES * 3) / 4 + 3;
-/** The kinds of old have no results of tools, and no checkpoints. */
+/** The quarter that is noise yields no event. */
+const SERVICE_EVENTS = (RECORDED_LINES * 3) / 4 + 2;
+/** The kinds of old have no results of tools. */
 const LOOP_EVENTS = RECORDED_LINES / 2 + 2;
 
 interface Read {
