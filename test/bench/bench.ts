@@ -8,6 +8,7 @@ import { measureClientRates } from "./client-rates.ts";
 import { measureCommits } from "./commits.ts";
 import { measureEventCost } from "./event-cost.ts";
 import { measureEventStream } from "./event-stream.ts";
+import { measureFakeStart } from "./fake-start.ts";
 import { type Figure, report } from "./figure.ts";
 import { measureFirstText } from "./first-text.ts";
 import { measureIdleMemory } from "./idle-memory.ts";
@@ -39,6 +40,7 @@ const BENCHMARKS: Readonly<Record<string, () => Promise<Figure[]>>> = {
   "event-stream": measureEventStream,
   commits: measureCommits,
   store: measureStoreLoad,
+  "fake-start": measureFakeStart,
 };
 
 const names = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(BENCHMARKS);
