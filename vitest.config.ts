@@ -22,7 +22,7 @@ export default defineConfig({
         test: {
           name: "service",
           include: ["test/**/*.test.ts"],
-          exclude: ["test/e2e/**", "test/fault/**", "test/packages/**"],
+          exclude: ["test/e2e/**", "test/fault/**", "test/load/**", "test/packages/**"],
           // To import all of it again for each of the files is a third of what they cost; no module of ours, nor of the
           // tests, holds what another test could see.
           isolate: false,
@@ -44,6 +44,8 @@ export default defineConfig({
       },
       // Each row of the fault suite once: it waits for minutes.
       { extends: true, test: { name: "fault", include: ["test/fault/**/*.test.ts"] } },
+      // A thousand agents at once.
+      { extends: true, test: { name: "load", include: ["test/load/**/*.test.ts"] } },
     ],
   },
 });

@@ -2,11 +2,10 @@ import {
   type DescEnum,
   type DescField,
   type DescMessage,
-  type Message,
+  fromBinary,
   ScalarType,
 } from "@bufbuild/protobuf";
 import {
-  type Duration,
   DurationSchema,
   durationMs,
   type Timestamp,
@@ -14,6 +13,7 @@ import {
   timestampDate,
 } from "@bufbuild/protobuf/wkt";
 import { isJson } from "../rpc/json-object.ts";
+import { delimitedTag, doubleTag, varintTag, type WireReading } from "./wire-reading.ts";
 
 /** How the value of a field stands in flat JSON. */
 export type FlatShape =
@@ -28,8 +28,14 @@ export interface FlatMember {
   readonly shape: FlatShape;
   /** Whether it is always there; else it is left out where the message does not have it. */
   readonly isRequired: boolean;
-  /** Its text, with the comma and the name in front of it; empty: it is left out. */
-  write(message: Message): string;
+  /** What stands in front of its value; unset: it has that of another member. */
+  readonly tag: number | undefined;
+  /** The member whose value it has. */
+  readonly sameAs?: FlatMember;
+  /** The text of its value where the message does not have it. Undefined: it is left out. */
+  readonly unset: string | undefined;
+  /** Reads a value into its text; of a list, the next entry into that of those before. Undefined: it is left out. */
+  read(from: WireReading, before: string | undefined): string | undefined;
 }
 
 const JSON_SUFFIX = "_json";
@@ -49,22 +55,47 @@ export function spokenName({ value, sharedPrefix = "" }: DescEnum, number: numbe
   return name === undefined ? String(number) : name.slice(sharedPrefix.length);
 }
 
+/**
+ * Reads a message into the text of its members, each with the comma and its name in front.
+ *
+ * @param end - Where it ends.
+ */
+export function readMembers(
+  members: readonly FlatMember[],
+  from: WireReading,
+  end: number,
+): string {
+  const values = members.map(({ unset }) => unset);
+  while (from.at < end) {
+    const tag = from.uint32();
+    let index = 0;
+    while (index < members.length && members[index]!.tag !== tag) index++;
+    if (index === members.length) from.skip(tag);
+    else values[index] = members[index]!.read(from, values[index]);
+  }
+  if (from.at !== end) throw new RangeError("premature EOF");
+
+  let text = "";
+  for (let index = 0; index < members.length; index++) {
+    const { name, sameAs } = members[index]!;
+    const value = values[sameAs === undefined ? index : members.indexOf(sameAs)];
+    if (value !== undefined) text += `,"${name}":${value}`;
+  }
+  return text;
+}
+
 function memberOf(field: DescField): FlatMember {
   const shape = shapeOf(field);
-  const name = nameOf(field, shape);
-  const textOf = writerOf(shape);
-  const begin = `,"${name}":`;
+  const isRequired =
+    field.fieldKind === "list" ||
+    (field.fieldKind !== "message" && !field.proto.proto3Optional && shape.is !== "json");
   return {
-    name,
+    name: nameOf(field, shape),
     shape,
-    isRequired:
-      field.fieldKind === "list" ||
-      (field.fieldKind !== "message" && !field.proto.proto3Optional && shape.is !== "json"),
-    write(message) {
-      const value = (message as unknown as Record<string, unknown>)[field.localName];
-      const text = value === undefined ? undefined : textOf(value as never);
-      return text === undefined ? "" : begin + text;
-    },
+    isRequired,
+    tag: tagOf(field),
+    unset: isRequired ? unsetOf(shape) : undefined,
+    read: readerOf(field, shape),
   };
 }
 
@@ -92,33 +123,83 @@ function shapeOf(field: DescField): FlatShape {
   throw new Error(`flat JSON has no way to write ${field.toString()}`);
 }
 
-/** Answers undefined for what is to be left out. */
-function writerOf(shape: FlatShape): (value: never) => string | undefined {
+function tagOf(field: DescField): number {
+  if (field.fieldKind === "enum") return varintTag(field.number);
+  if (field.fieldKind !== "scalar" || field.scalar === ScalarType.STRING)
+    return delimitedTag(field.number);
+  return field.scalar === ScalarType.DOUBLE ? doubleTag(field.number) : varintTag(field.number);
+}
+
+/** The text of what a message has where it has nothing. */
+function unsetOf(shape: FlatShape): string {
   switch (shape.is) {
-    case "json":
-      return jsonOf;
-    case "time":
-      return timeOf;
-    case "milliseconds":
-      return (duration: Duration) => String(durationMs(duration));
-    case "enum":
-      return (number: number) => JSON.stringify(spokenName(shape.values, number));
-    case "object":
-      return (message: Message) => objectOf(shape.message, message);
-    case "list":
-      return (all: readonly Message[]) =>
-        `[${all.map((message) => objectOf(shape.message, message)).join()}]`;
+    case "boolean":
+      return "false";
     case "integer":
-      // Also such as are longer than what a program takes: they are written to the digit.
-      return (value: number | bigint) => String(value);
+    case "number":
+      return "0";
+    case "list":
+      return "[]";
+    case "enum":
+      return JSON.stringify(spokenName(shape.values, 0));
     default:
-      return (value: string | number | boolean) => JSON.stringify(value);
+      return '""';
   }
 }
 
-function objectOf(desc: DescMessage, message: Message): string {
-  const members = membersOf(desc).map((member) => member.write(message));
-  return `{${members.join("").slice(1)}}`;
+function readerOf(field: DescField, shape: FlatShape): FlatMember["read"] {
+  switch (shape.is) {
+    case "string":
+      return (from) => JSON.stringify(from.text());
+    case "json":
+      return (from) => jsonOf(from.text());
+    case "boolean":
+      return (from) => String(from.by((reader) => reader.bool()));
+    case "number":
+      return (from) => JSON.stringify(from.by((reader) => reader.double()));
+    case "integer":
+      return integerReader(field);
+    case "enum":
+      return (from) =>
+        JSON.stringify(
+          spokenName(
+            shape.values,
+            from.by((reader) => reader.int32()),
+          ),
+        );
+    case "time":
+      return (from) => timeOf(fromBinary(TimestampSchema, from.bytes()));
+    case "milliseconds":
+      return (from) => String(durationMs(fromBinary(DurationSchema, from.bytes())));
+    case "object":
+      return (from) => objectOf(shape.message, from);
+    case "list":
+      return (from, before = "[]") => {
+        const comma = before === "[]" ? "" : ",";
+        return `${before.slice(0, -1)}${comma}${objectOf(shape.message, from)}]`;
+      };
+  }
+}
+
+/** Also such as are longer than what a program takes: they are written to the digit. */
+function integerReader(field: DescField): FlatMember["read"] {
+  switch (field.scalar) {
+    case ScalarType.UINT32:
+      return (from) => String(from.uint32());
+    case ScalarType.INT32:
+      return (from) => String(from.by((reader) => reader.int32()));
+    case ScalarType.INT64:
+      return (from) => String(from.by((reader) => reader.int64()));
+    case ScalarType.UINT64:
+      return (from) => String(from.by((reader) => reader.uint64()));
+    default:
+      throw new Error(`flat JSON has no way to read ${field.toString()}`);
+  }
+}
+
+function objectOf(desc: DescMessage, from: WireReading): string {
+  const end = from.end();
+  return `{${readMembers(membersOf(desc), from, end).slice(1)}}`;
 }
 
 /**
@@ -130,7 +211,8 @@ function jsonOf(text: string): string | undefined {
   return isJson(text) ? text.replaceAll(/[\r\n]/g, " ") : JSON.stringify(text);
 }
 
-function timeOf(time: Timestamp): string | undefined {
+/** Undefined: there is no such time. */
+export function timeOf(time: Timestamp): string | undefined {
   const date = timestampDate(time);
   return Number.isNaN(date.getTime()) ? undefined : `"${date.toISOString()}"`;
 }

@@ -78,7 +78,7 @@ const problem: Schema = {
 };
 
 function eventSchemas(): Record<string, Schema> {
-  const kinds = [...FLAT_KINDS.values()];
+  const kinds = FLAT_KINDS;
   const nested: Record<string, Schema> = {};
   const own = kinds.map((kind) => [schemaName(kind.name), kindSchema(kind, nested)] as const);
   const names = [...kinds.map(({ name }) => name), "problem"];

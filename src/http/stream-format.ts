@@ -1,7 +1,6 @@
 import Negotiator from "negotiator";
-import type { TurnEvent } from "../../gen/breakglass/v1/event_pb.ts";
 import type { HttpRequest } from "../edge/http.ts";
-import { flatEvent, flatKindOf, flatSequenceOf } from "./flat-event.ts";
+import type { FlatEvent } from "./flat-event.ts";
 import { Problem } from "./problem.ts";
 
 /** How a stream of events is written. */
@@ -10,9 +9,9 @@ export interface StreamFormat {
   /** What stands in front of all events. */
   readonly opening: string;
   /** An event; of a turn or of a stream. */
-  event(event: TurnEvent): string;
+  event(event: FlatEvent): string;
   /** What says, after silence, that the stream is alive. */
-  heartbeat(checkpoint: TurnEvent): string;
+  heartbeat(checkpoint: FlatEvent): string;
   /** Why the stream ends before its turn. `members` are those of a line of the kind `problem`. */
   problem(members: Readonly<Record<string, unknown>>, retryAfterMs: number | undefined): string;
 }
@@ -25,19 +24,18 @@ const HOPELESS_RETRY_MS = 60_000;
 const jsonLines: StreamFormat = {
   mediaType: "application/x-ndjson",
   opening: "",
-  event: (event) => `${flatEvent(event)}\n`,
-  heartbeat: (checkpoint) => `${flatEvent(checkpoint)}\n`,
+  event: ({ json }) => `${json}\n`,
+  heartbeat: ({ json }) => `${json}\n`,
   problem: (members) => `${JSON.stringify(members)}\n`,
 };
 
 const eventStream: StreamFormat = {
   mediaType: "text/event-stream",
   opening: `retry: ${RETRY_MS}\n\n`,
-  event(event) {
-    const sequence = flatSequenceOf(event);
+  event({ kind, sequence, json }) {
     // A piece of text has no place that a reader could go on from.
-    const id = event.kind.case === "textDelta" ? "" : `id: ${sequence}\n`;
-    return `${id}event: ${flatKindOf(event).name}\ndata: ${flatEvent(event)}\n\n`;
+    const id = kind === "text_delta" ? "" : `id: ${sequence}\n`;
+    return `${id}event: ${kind}\ndata: ${json}\n\n`;
   },
   heartbeat: () => ": the turn goes on\n\n",
   problem: (members, retryAfterMs = HOPELESS_RETRY_MS) =>

@@ -7,10 +7,10 @@ import { StreamEnding } from "../edge/stream-ending.ts";
 import type { Log } from "../log.ts";
 import type { AskedTurn } from "../rpc/asked-turn.ts";
 import { streamEnded } from "../rpc/stream-ending.ts";
-import { decodeEvent } from "../turns/encoded-event.ts";
 import type { OpenedReader } from "../turns/readers.ts";
 import type { EventSink } from "../turns/subscription.ts";
 import type { Turns } from "../turns/turns.ts";
+import { FlatEvents } from "./flat-event.ts";
 import { problemOf } from "./problem.ts";
 import type { StreamFormat } from "./stream-format.ts";
 
@@ -67,10 +67,12 @@ async function* bodyOf(
 ): AsyncGenerator<Uint8Array> {
   const { subscription } = opened;
   const { signal } = reader;
+  const flat = new FlatEvents();
   try {
     reader.handlerBytes = () => subscription.heldBytes;
-    yield Buffer.from(format.opening + format.event(subscription.checkpoint));
-    await subscription.deliver(sinkOf(await reader.writing, format));
+    const opening = format.event(flat.ofTransient(subscription.checkpoint));
+    yield Buffer.from(format.opening + opening);
+    await subscription.deliver(sinkOf(await reader.writing, flat, format));
     if (signal.reason instanceof StreamEnding) {
       throw streamEnded(signal.reason, turnId, subscription.cursor);
     }
@@ -86,7 +88,7 @@ async function* bodyOf(
 }
 
 /** Writes the events of a stream into its response, as the protocols' do. */
-function sinkOf(writer: BodyWriter, format: StreamFormat): EventSink {
+function sinkOf(writer: BodyWriter, flat: FlatEvents, format: StreamFormat): EventSink {
   const push = (text: string) => writer.push(Buffer.from(text));
   return {
     get isFull() {
@@ -95,11 +97,12 @@ function sinkOf(writer: BodyWriter, format: StreamFormat): EventSink {
     onRoom(listener) {
       writer.onRoom = listener;
     },
-    write: (encoded) => push(format.event(decodeEvent(encoded))),
+    write: (encoded) => push(format.event(flat.of(encoded))),
     writeTransient(event) {
       const { kind } = event;
       const isHeartbeat = kind.case === "checkpoint" && !kind.value.caughtUp;
-      push(isHeartbeat ? format.heartbeat(event) : format.event(event));
+      const line = flat.ofTransient(event);
+      push(isHeartbeat ? format.heartbeat(line) : format.event(line));
     },
   };
 }

@@ -79,9 +79,18 @@ export function byteLength(events: readonly EncodedEvent[]): number {
  * @throws Refusal DATA_LOSS where it is not one: something has changed it on disk.
  */
 export function decodeEvent(event: EncodedEvent): TurnEvent {
+  return readEvent(event, (bytes) => fromBinary(TurnEventSchema, bytes));
+}
+
+/**
+ * Has a serialized event read by what takes its bytes, without their length.
+ *
+ * @throws Refusal DATA_LOSS where that throws.
+ */
+export function readEvent<T>(event: EncodedEvent, read: (bytes: Uint8Array) => T): T {
   try {
     const { offset } = measure(event);
-    return fromBinary(TurnEventSchema, event.subarray(offset));
+    return read(event.subarray(offset));
   } catch (error) {
     throw dataLost(`an event is damaged in the store: ${(error as Error).message}`);
   }

@@ -4,8 +4,10 @@
  *
  * What is absolute depends on the machine, and on what else it does; ratios do so much less.
  */
+import { measureClientRates } from "./client-rates.ts";
 import { measureCommits } from "./commits.ts";
 import { measureEventCost } from "./event-cost.ts";
+import { measureEventStream } from "./event-stream.ts";
 import { measureFakeStart } from "./fake-start.ts";
 import { type Figure, report } from "./figure.ts";
 import { measureFirstText } from "./first-text.ts";
@@ -34,6 +36,8 @@ const BENCHMARKS: Readonly<Record<string, () => Promise<Figure[]>>> = {
   "many-turns": measureManyTurns,
   "event-cost": measureEventCost,
   "idle-streams": measureIdleStreams,
+  "client-rates": measureClientRates,
+  "event-stream": measureEventStream,
   commits: measureCommits,
   store: measureStoreLoad,
   "fake-start": measureFakeStart,

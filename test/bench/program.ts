@@ -12,7 +12,7 @@ export const repository = fileURLToPath(new URL("../..", import.meta.url));
 const LONGEST_MS = 180_000;
 const COMPLAINT_BYTES = 8192;
 
-/** A Node program in a process of its own. It has ended when its scope has. */
+/** A program in a process of its own. It has ended when its scope has. */
 export interface Program extends AsyncDisposable {
   readonly pid: number;
   /** What it prints first; the programs here print one line each. */
@@ -25,14 +25,17 @@ export interface Program extends AsyncDisposable {
  * Starts a program and waits for its first line.
  *
  * @param args - Node's options, the program and its arguments; paths are relative to the repository.
+ * @param command - What to start in place of Node.
  * @throws Error where it ends without a line.
  */
 export async function startProgram(
   args: readonly string[],
   environment: Readonly<Record<string, string>> = {},
+  command = process.execPath,
 ): Promise<Program> {
   const env = { PATH: process.env.PATH ?? "", ...environment };
-  const child = spawn(process.execPath, [...NODE_FLAGS, ...args], {
+  const options = command === process.execPath ? NODE_FLAGS : [];
+  const child = spawn(command, [...options, ...args], {
     cwd: repository,
     env,
     timeout: LONGEST_MS,

@@ -1,4 +1,6 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import { sizeDelimitedEncode, WireType } from "@bufbuild/protobuf/wire";
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import {
@@ -8,7 +10,8 @@ import {
   TurnEventSchema,
   TurnState,
 } from "../../gen/breakglass/v1/event_pb.ts";
-import { FLAT_KINDS, flatEvent } from "../../src/http/flat-event.ts";
+import { FLAT_KINDS, FlatEvents } from "../../src/http/flat-event.ts";
+import { decodeEvent } from "../../src/turns/encoded-event.ts";
 
 type Kind = NonNullable<MessageInitShape<typeof TurnEventSchema>["kind"]>;
 
@@ -20,6 +23,7 @@ const event = (kind: Kind): TurnEvent =>
     createTime: { seconds: 1n, nanos: 5_000_000 },
     kind,
   });
+const flatEvent = (event: TurnEvent) => new FlatEvents().ofTransient(event).json;
 const flat = (kind: Kind) => JSON.parse(flatEvent(event(kind))) as Record<string, unknown>;
 
 const COMMON = {
@@ -129,9 +133,76 @@ describe("an event in flat JSON", () => {
   });
 
   it("is of a kind that the proto has", () => {
-    expect([...FLAT_KINDS.values()].map(({ name }) => name)).toEqual(
+    expect(FLAT_KINDS.map(({ name }) => name)).toEqual(
       TurnEventSchema.oneofs[0]!.fields.map(({ name }) => name),
     );
     expect(flat({ case: undefined })).toEqual({ kind: "unknown", ...COMMON });
+  });
+});
+
+describe("the bytes of an event", () => {
+  const encoded = (of: TurnEvent) => sizeDelimitedEncode(TurnEventSchema, of);
+  const whole = encoded(
+    event({ case: "toolResult", value: { toolId: "t", content: "a ☃", totalBytes: 300n } }),
+  );
+  const isRead = (read: (bytes: Uint8Array) => unknown, bytes: Uint8Array) => {
+    try {
+      read(bytes);
+      return true;
+    } catch (error) {
+      expect(error).toMatchObject({ reason: "DATA_LOSS" });
+      return false;
+    }
+  };
+  const flatten = (bytes: Uint8Array) => new FlatEvents().of(bytes);
+
+  it("are refused where they are cut, as they are where they are made a message of", () => {
+    const verdicts = Array.from(whole, (_, length) => {
+      const cut = whole.subarray(0, length);
+      const verdict = isRead(flatten, cut);
+      expect([length, verdict]).toEqual([length, isRead(decodeEvent, cut)]);
+      return verdict;
+    });
+    expect(verdicts.filter((verdict) => !verdict).length).toBeGreaterThan(whole.length / 2);
+  });
+
+  it("are refused where a text is no UTF-8", () => {
+    const bytes = Uint8Array.from(whole);
+    bytes[Buffer.from(whole).indexOf("☃")] = 0xff;
+    expect(isRead(flatten, bytes)).toBe(false);
+    expect(isRead(decodeEvent, bytes)).toBe(false);
+  });
+
+  it("are refused where a field goes past the end of what it is in", () => {
+    const bytes = encoded(event({ case: "text", value: { text: "hi" } }));
+    // `hi`, behind its length and tag, is the end; before it is the length of the event's kind.
+    expect(bytes.at(-5)).toBe(4);
+    bytes[bytes.length - 5] = 3;
+    expect(isRead(flatten, bytes)).toBe(false);
+  });
+
+  it("may have fields that are not known", () => {
+    const newer = event({ case: "text", value: { text: "hi" } });
+    const field = { no: 1000, wireType: WireType.LengthDelimited, data: Buffer.from("\x02hi") };
+    newer.$unknown = [field];
+    (newer.kind.value as { $unknown?: unknown }).$unknown = [field];
+    expect(JSON.parse(flatEvent(newer))).toMatchObject({ kind: "text", ...COMMON, text: "hi" });
+    expect(encoded(newer).length).toBeGreaterThan(encoded(event(newer.kind)).length);
+  });
+
+  it("are of one stream, and tell of other sessions and times all the same", () => {
+    const events = new FlatEvents();
+    const [first, second] = ["a", "b"].map((sessionId, n) => {
+      const createTime = timestampFromMs(n * 1000);
+      return events.of(encoded({ ...event({ case: "text", value: {} }), sessionId, createTime }));
+    });
+    expect(JSON.parse(first!.json)).toMatchObject({
+      session_id: "a",
+      create_time: "1970-01-01T00:00:00.000Z",
+    });
+    expect(JSON.parse(second!.json)).toMatchObject({
+      session_id: "b",
+      create_time: "1970-01-01T00:00:01.000Z",
+    });
   });
 });

@@ -4,6 +4,7 @@ import { create } from "@bufbuild/protobuf";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { TurnEventSchema, TurnState } from "../../gen/breakglass/v1/event_pb.ts";
 import type { HttpRequest } from "../../src/edge/http.ts";
+import { FlatEvents } from "../../src/http/flat-event.ts";
 import { acceptedFormat } from "../../src/http/stream-format.ts";
 import { createGate, script } from "../support/gate.ts";
 import { eventually } from "../support/processes.ts";
@@ -32,7 +33,8 @@ describe("the format of a stream", () => {
 
   it("says that a silent turn goes on: in a line, or in a comment that no page sees", () => {
     const value = { sequence: 3, state: TurnState.RUNNING };
-    const event = create(TurnEventSchema, { kind: { case: "checkpoint", value } as never });
+    const message = create(TurnEventSchema, { kind: { case: "checkpoint", value } as never });
+    const event = new FlatEvents().ofTransient(message);
     expect(JSON.parse(formatOf().heartbeat(event))).toMatchObject({
       sequence: 3,
       caught_up: false,
