@@ -8,6 +8,7 @@ import { setTrailerStatus } from "@connectrpc/connect/protocol-grpc";
 import { trailerSerialize } from "@connectrpc/connect/protocol-grpc-web";
 import type { HttpRequest, HttpResponse } from "../edge/http.ts";
 import { leaveUnread } from "../edge/unread-request.ts";
+import { enveloped } from "./envelope.ts";
 import { respondEmpty } from "./respond.ts";
 import { type WireFormat, wireFormatOf } from "./wire-format.ts";
 
@@ -88,11 +89,4 @@ function statusTrailers(error: ConnectError): Headers {
   const trailers = new Headers();
   setTrailerStatus(trailers, error);
   return trailers;
-}
-
-function enveloped(message: Uint8Array, flags: number): Buffer {
-  const head = Buffer.alloc(5);
-  head[0] = flags;
-  head.writeUInt32BE(message.length, 1);
-  return Buffer.concat([head, message]);
 }
