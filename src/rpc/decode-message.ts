@@ -51,13 +51,18 @@ export function decodeMessage(desc: DescMessage, received: ReceivedMessage): Mes
 function decompressed({ bytes, encoding, maxBytes }: ReceivedMessage): Uint8Array {
   if (encoding === undefined || bytes.length === 0) return bytes;
   try {
-    return DECOMPRESS[encoding](bytes, { maxOutputLength: maxBytes });
+    return owned(DECOMPRESS[encoding](bytes, { maxOutputLength: maxBytes }));
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ERR_BUFFER_TOO_LARGE") {
       throw new MessageTooLarge(maxBytes);
     }
     throw new Refusal("INVALID_ARGUMENT", `the message cannot be decompressed as ${encoding}`);
   }
+}
+
+/** In memory of their own, which can be given away with the message: Node cuts what is small from a pool of its. */
+function owned(bytes: Buffer): Uint8Array {
+  return bytes.length === bytes.buffer.byteLength ? bytes : new Uint8Array(bytes);
 }
 
 function decodeBinary(desc: DescMessage, bytes: Uint8Array, textBytes: number): Message {
