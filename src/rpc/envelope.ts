@@ -9,8 +9,7 @@ const LARGE_BYTES = 16 * 1024;
  * Writes a message into a response, past the framework's pipeline of generators: the envelope of a message that is not
  * compressed is the same in gRPC, gRPC-Web and Connect.
  *
- * @param tag - Where the bytes are not the message but its one field, of type length-delimited: what stands in front of it,
- * of one byte.
+ * @param tag - Of one byte; put in front of what begins with its length, where the message has that one field.
  */
 export function pushMessage(writer: BodyWriter, bytes: Uint8Array, tag?: number): void {
   if (bytes.length < LARGE_BYTES) {

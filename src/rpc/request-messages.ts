@@ -1,4 +1,4 @@
-import type { DescMethod, Message } from "@bufbuild/protobuf";
+import type { DescMethod, Message, Registry } from "@bufbuild/protobuf";
 import {
   Code,
   ConnectError,
@@ -72,11 +72,21 @@ export const ACCEPTED_COMPRESSION: readonly Compression[] = [
 export class RequestMessages {
   readonly #limitsOf: (method: DescMethod) => MessageLimits;
   readonly #thread: DecodingThread;
+  readonly #anyTypes: Registry | undefined;
   readonly #turns = new InTurn();
   readonly #log: Log;
 
-  /** @param thread - Reads what could take long: of methods of its service alone. */
-  constructor(limitsOf: (method: DescMethod) => MessageLimits, thread: DecodingThread, log: Log) {
+  /**
+   * @param thread - Reads what could take long: of methods of its service alone.
+   * @param anyTypes - What an `Any` in JSON may hold that the thread does not read. Undefined: nothing.
+   */
+  constructor(
+    limitsOf: (method: DescMethod) => MessageLimits,
+    thread: DecodingThread,
+    log: Log,
+    anyTypes?: Registry,
+  ) {
+    this.#anyTypes = anyTypes;
     this.#limitsOf = limitsOf;
     this.#thread = thread;
     this.#log = log;
@@ -133,7 +143,7 @@ export class RequestMessages {
     const most = how.encoding === undefined ? received.length : how.maxBytes;
     return most > INLINE_BYTES
       ? this.#turns.run(waiter, () => this.#thread.decode(method, segments, how))
-      : decodeMessage(method.input, { ...how, bytes: joined(segments) });
+      : decodeMessage(method.input, { ...how, bytes: joined(segments) }, this.#anyTypes);
   }
 }
 
