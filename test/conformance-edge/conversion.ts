@@ -24,12 +24,16 @@ export function setMetadata(
   append(responseTrailer, definition?.responseTrailers);
 }
 
-/** What was seen of a call, as it is told back. */
+/**
+ * What was seen of a call, as it is told back.
+ *
+ * @param timeoutMs - As it was before its messages were waited for.
+ */
 export function requestInfo(
   context: HandlerContext,
   requests: Any[],
+  timeoutMs = context.timeoutMs(),
 ): ConformancePayload_RequestInfo {
-  const timeoutMs = context.timeoutMs();
   const query = new URL(context.url).searchParams;
   const queryParams = headersOf(query);
   return create(ConformancePayload_RequestInfoSchema, {

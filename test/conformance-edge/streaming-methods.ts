@@ -52,13 +52,15 @@ export async function* bidiStream(
   requests: AsyncIterable<BidiStreamRequest>,
   context: HandlerContext,
 ) {
+  const timeoutMs = context.timeoutMs();
   let first: BidiStreamRequest | undefined;
   let given = 0;
   let seen: Any[] = [];
   const left = () => (first?.responseDefinition?.responseData ?? []).slice(given);
   const next = async (data: Uint8Array) => {
     await pause(first?.responseDefinition?.responseDelayMs, context);
-    const payload = { data, ...toldBack(given, seen, context) };
+    const told = given === 0 ? requestInfo(context, seen, timeoutMs) : laterInfo(seen);
+    const payload = { data, ...(told && { requestInfo: told }) };
     given++;
     seen = [];
     return { payload };
@@ -76,10 +78,9 @@ export async function* bidiStream(
   throwErrorOf(first?.responseDefinition, given, seen, context);
 }
 
-/** The first answer tells all that was seen of a call, others what came since the one before. */
-function toldBack(given: number, seen: Any[], context: HandlerContext): Payload {
-  if (given === 0) return { requestInfo: requestInfo(context, seen) };
-  return seen.length > 0 ? { requestInfo: { requests: seen } } : {};
+/** The first answer tells all that was seen of a call; this is what others tell: what came since the one before. */
+function laterInfo(requests: Any[]): Payload["requestInfo"] {
+  return requests.length > 0 ? { requests } : undefined;
 }
 
 async function* payloadsFor(

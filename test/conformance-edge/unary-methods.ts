@@ -29,23 +29,25 @@ export async function clientStream(
   requests: AsyncIterable<ClientStreamRequest>,
   context: HandlerContext,
 ) {
+  const timeoutMs = context.timeoutMs();
   let definition: UnaryResponseDefinition | undefined;
   const seen: Any[] = [];
   for await (const request of requests) {
     if (seen.length === 0) definition = request.responseDefinition;
     seen.push(anyPack(ClientStreamRequestSchema, request));
   }
-  return answer(definition, seen, context);
+  return answer(definition, seen, context, timeoutMs);
 }
 
 async function answer(
   definition: UnaryResponseDefinition | undefined,
   seen: Any[],
   context: HandlerContext,
+  timeoutMs = context.timeoutMs(),
 ) {
   setMetadata(context, definition);
   await pause(definition?.responseDelayMs, context);
-  const info = requestInfo(context, seen);
+  const info = requestInfo(context, seen, timeoutMs);
   const { response } = definition ?? {};
   if (response?.case === "error") throw errorOf(response.value, info);
   const data = response?.case === "responseData" ? { data: response.value } : {};
