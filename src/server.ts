@@ -20,6 +20,7 @@ import { Origins } from "./rpc/origins.ts";
 import { RefusedRequests } from "./rpc/refused-requests.ts";
 import { requestListener } from "./rpc/request-listener.ts";
 import { createRequestReading } from "./rpc/request-reading.ts";
+import { createHandlers } from "./rpc/router.ts";
 import { Tokens } from "./rpc/tokens.ts";
 import { planAgents } from "./served-agents.ts";
 import { SettingSource } from "./setting-source.ts";
@@ -257,7 +258,8 @@ async function listenFor(
       const refusedRequests = new RefusedRequests(log);
       const given = { turns, admissionOf, ...sizes, readers, resets };
       const common = { ...given, reading, refusedRequests, log };
-      return interposed.listener(requestListener({ ...common, origins, plain: plainHttp(common) }));
+      const answers = { handlers: createHandlers(common), plain: plainHttp(common) };
+      return interposed.listener(requestListener({ ...common, ...answers, origins }));
     });
   } catch (error) {
     const shown = `${bracketed(address.host)}:${address.port}`;

@@ -5,7 +5,11 @@ import {
   type Http2ServerResponse,
 } from "node:http2";
 import { createServer as createNetServer, type Server, type Socket } from "node:net";
-import { createServer as createTlsServer, type Server as TlsServer } from "node:tls";
+import {
+  createServer as createTlsServer,
+  type SecureContextOptions,
+  type Server as TlsServer,
+} from "node:tls";
 import type { Certificate } from "../certificate.ts";
 import type { Log } from "../log.ts";
 import { Connections } from "./connections.ts";
@@ -34,6 +38,12 @@ export interface ConnectionLimits {
   readonly resets: ResetLimits;
 }
 
+/** What a port is encrypted with. */
+export interface ListenerTls extends Certificate {
+  /** PEM of who signs the certificates of clients, without which none gets in. Undefined: none is asked for. */
+  readonly clientCa?: Uint8Array | undefined;
+}
+
 /** A port that accepts connections. */
 export interface Listener {
   /** The port, also where any free one was asked for. */
@@ -58,14 +68,14 @@ export interface ListenAddress {
 type Speak = (socket: Socket, version: HttpVersion) => void;
 
 /**
- * Listens for HTTP/1.1 and HTTP/2 on one port, with TLS where there is a certificate.
+ * Listens for HTTP/1.1 and HTTP/2 on one port, with TLS where there is what it takes.
  *
  * @param listenerFor - Makes the answerer, once the port is known.
  * @throws Error of `node:net`, such as EADDRINUSE.
  */
 export async function listen(
   address: ListenAddress,
-  certificate: Certificate | undefined,
+  encryption: ListenerTls | undefined,
   { maxConnections, pingMs, resets }: ConnectionLimits,
   log: Log,
   listenerFor: (port: number) => RequestListener,
@@ -74,7 +84,7 @@ export async function listen(
   const heartbeats = new Heartbeats(pingMs);
   const connections = new Connections(maxConnections, heartbeats, log);
   const { speak, stop } = createSpeakers(connections, resets, (...args) => answer?.(...args));
-  const tls = certificate && createHandshaker(certificate, connections, speak);
+  const tls = encryption && createHandshaker(encryption, connections, speak);
   const receive = tls ? (socket: Socket) => tls.emit("connection", socket) : clearReceiver(speak);
   const server = createNetServer({ noDelay: true }, (socket) => {
     socket.on("error", () => socket.destroy());
@@ -95,7 +105,7 @@ export async function listen(
       connections.close();
       await closed;
     },
-    setCertificate: (next) => tls?.setSecureContext(next),
+    setCertificate: (next) => tls?.setSecureContext(contextOf({ ...encryption, ...next })),
     destroy: () => connections.destroy(),
   };
 }
@@ -109,14 +119,21 @@ function clearReceiver(speak: Speak): (socket: Socket) => void {
 
 /** Takes connections that begin with the handshake of TLS. It has no time of its own: that of the first request is in force. */
 function createHandshaker(
-  certificate: Certificate,
+  encryption: ListenerTls,
   connections: Connections,
   speak: Speak,
 ): TlsServer {
-  return createTlsServer({ ...certificate, ALPNProtocols: ["h2", "http/1.1"] }, (socket) => {
+  const requestCert = encryption.clientCa !== undefined;
+  const options = { ...contextOf(encryption), requestCert, ALPNProtocols: ["h2", "http/1.1"] };
+  return createTlsServer(options, (socket) => {
     if (connections.secure(socket))
       speak(socket, socket.alpnProtocol === "h2" ? "HTTP/2" : "HTTP/1.1");
   });
+}
+
+/** What Node takes again with each new certificate: what it is not given then it forgets. */
+function contextOf({ cert, key, clientCa }: ListenerTls): SecureContextOptions {
+  return { cert, key, ...(clientCa && { ca: Buffer.from(clientCa) }) };
 }
 
 /** Node's servers for either version. They never listen themselves. */

@@ -172,6 +172,11 @@ function isEnumList(field: DescField): boolean {
   return field.fieldKind === "list" && field.listKind === "enum";
 }
 
+/** Whether it is a list of strings or bytes: each comes in a field of its own. */
+function isTextList({ fieldKind, scalar }: DescField): boolean {
+  return fieldKind === "list" && (scalar === ScalarType.STRING || scalar === ScalarType.BYTES);
+}
+
 /** Whether all items of a list come in one field: readers take both ways of writing it. */
 function isPacked(field: DescField, wireType: number): boolean {
   return isEnumList(field) && wireType === WireType.LengthDelimited;
@@ -180,12 +185,13 @@ function isPacked(field: DescField, wireType: number): boolean {
 /**
  * How a field is written.
  *
- * @throws Error where it is of a kind that no request has: its items would have to be counted.
+ * @throws Error where it is of a kind that no request has: maps, groups and lists of other numbers.
  */
 function wireTypeOf(field: DescField): WireType {
   if (field.message !== undefined && !field.delimitedEncoding && field.fieldKind !== "map") {
     return WireType.LengthDelimited;
   }
+  if (isTextList(field)) return WireType.LengthDelimited;
   if (field.fieldKind === "enum" || isEnumList(field)) return WireType.Varint;
   if (field.fieldKind !== "scalar") throw new Error(`${field} is of a kind that is not scanned`);
   switch (field.scalar) {

@@ -1,15 +1,12 @@
 import type { Message } from "@bufbuild/protobuf";
-import type { BreakglassService } from "../../gen/breakglass/v1/breakglass_service_pb.ts";
 import type { FieldViolation } from "../errors.ts";
 import type { ReceivedMessage } from "./decode-message.ts";
-
-/** A method by the name that the generated code has for it. */
-export type MethodName = keyof typeof BreakglassService.method;
 
 /** A message to be read by the decoding thread, which its memory is given to. */
 export interface DecodingJob extends Omit<ReceivedMessage, "bytes"> {
   readonly id: number;
-  readonly method: MethodName;
+  /** A method of the thread's service, by the name that the generated code has for it. */
+  readonly method: string;
   readonly segments: readonly Uint8Array[];
 }
 

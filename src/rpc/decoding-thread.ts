@@ -1,9 +1,8 @@
 import { Worker } from "node:worker_threads";
-import type { Message } from "@bufbuild/protobuf";
-import { BreakglassService } from "../../gen/breakglass/v1/breakglass_service_pb.ts";
+import type { DescMethod, Message } from "@bufbuild/protobuf";
 import { Refusal } from "../errors.ts";
 import { decodeMessage, type ReceivedMessage } from "./decode-message.ts";
-import type { DecodingAnswer, DecodingJob, MethodName } from "./decoding-job.ts";
+import type { DecodingAnswer, DecodingJob } from "./decoding-job.ts";
 import { MessageTooLarge } from "./message-bounds.ts";
 import { joined } from "./received-bytes.ts";
 
@@ -22,29 +21,34 @@ interface Pending {
  * keeps no process alive. Where no thread is to be had messages are read in this one: slower for everyone, but none is lost.
  */
 export class DecodingThread {
+  readonly #program: URL;
   readonly #pending = new Map<number, Pending>();
   #worker: Worker | undefined;
   #idle: NodeJS.Timeout | undefined;
   #nextId = 1;
 
+  /** @param program - What the thread runs: `serveDecoding` for the service whose messages it reads. */
+  constructor(program: URL) {
+    this.#program = program;
+  }
+
   /**
-   * Reads a message as `decodeMessage` does. The memory of its segments is given away.
+   * Reads the message of a method of the thread's service as `decodeMessage` does. The memory of its segments is given away.
    *
    * @throws What `decodeMessage` throws; Error where the thread ended under it.
    */
   async decode(
-    method: MethodName,
+    method: DescMethod,
     segments: Uint8Array<ArrayBuffer>[],
     received: Omit<ReceivedMessage, "bytes">,
   ): Promise<Message> {
     clearTimeout(this.#idle);
     this.#worker ??= this.#start();
     if (this.#worker === undefined) {
-      const { input } = BreakglassService.method[method];
-      return decodeMessage(input, { ...received, bytes: joined(segments) });
+      return decodeMessage(method.input, { ...received, bytes: joined(segments) });
     }
     const id = this.#nextId++;
-    const job: DecodingJob = { id, method, segments, ...received };
+    const job: DecodingJob = { id, method: method.localName, segments, ...received };
     this.#worker.postMessage(
       job,
       segments.map((segment) => segment.buffer),
@@ -58,7 +62,7 @@ export class DecodingThread {
   #start(): Worker | undefined {
     let worker: Worker;
     try {
-      worker = new Worker(new URL(workerFile, import.meta.url));
+      worker = new Worker(this.#program);
     } catch {
       return undefined;
     }
@@ -100,8 +104,3 @@ export class DecodingThread {
     this.#pending.clear();
   }
 }
-
-/** The worker runs as this file does: as TypeScript in the repository, compiled in the package. */
-const workerFile = import.meta.url.endsWith(".ts")
-  ? "./decoding-worker.ts"
-  : "./decoding-worker.js";

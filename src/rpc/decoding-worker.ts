@@ -1,35 +1,6 @@
 import { parentPort } from "node:worker_threads";
 import { BreakglassService } from "../../gen/breakglass/v1/breakglass_service_pb.ts";
-import { Refusal } from "../errors.ts";
-import { decodeMessage } from "./decode-message.ts";
-import type { DecodingAnswer, DecodingJob } from "./decoding-job.ts";
-import { MessageTooLarge } from "./message-bounds.ts";
-import { partsOf } from "./message-parts.ts";
-import { joined } from "./received-bytes.ts";
+import { serveDecoding } from "./serve-decoding.ts";
 
-/** The thread that reads messages which would hold up the one that serves clients: one at a time, as they come. */
-const port = parentPort!;
-
-port.on("message", (job: DecodingJob) => {
-  const { id, method, segments } = job;
-  const desc = BreakglassService.method[method].input;
-  let answer: DecodingAnswer;
-  const memory = new Set<ArrayBuffer>();
-  try {
-    const message = decodeMessage(desc, { ...job, bytes: joined(segments) });
-    for (const { value } of partsOf(desc, message)) {
-      // Given away and not copied; what is empty may be shared.
-      if (typeof value !== "string" && value.length > 0) memory.add(value.buffer as ArrayBuffer);
-    }
-    answer = { id, message };
-  } catch (error) {
-    answer = { id, ...failure(error) };
-  }
-  port.postMessage(answer, [...memory]);
-});
-
-function failure(error: unknown) {
-  if (error instanceof MessageTooLarge) return { tooLarge: true } as const;
-  if (!(error instanceof Refusal)) return { defect: error };
-  return { refusal: { message: error.message, violations: error.details.violations } };
-}
+/** The thread that reads messages which would hold up the one that serves clients. */
+serveDecoding(BreakglassService, parentPort!);

@@ -1,4 +1,5 @@
 import { Code, ConnectError } from "@connectrpc/connect";
+import { ENVELOPE_BYTES } from "./envelope.ts";
 import { MessageTooLarge } from "./message-bounds.ts";
 import { ReceivedBytes } from "./received-bytes.ts";
 
@@ -11,7 +12,6 @@ export interface MessageBytes {
   readonly isCompressed: boolean;
 }
 
-const HEADER_BYTES = 5;
 const COMPRESSED = 1;
 
 /**
@@ -25,15 +25,15 @@ export async function readEnvelope(
   body: Body,
   maxBytes: number,
 ): Promise<MessageBytes | undefined> {
-  const header = Buffer.alloc(HEADER_BYTES);
+  const header = Buffer.alloc(ENVELOPE_BYTES);
   let headerBytes = 0;
   let length = 0;
   const received = new ReceivedBytes();
   for await (const chunk of body) {
-    const ofHeader = chunk.subarray(0, HEADER_BYTES - headerBytes);
+    const ofHeader = chunk.subarray(0, ENVELOPE_BYTES - headerBytes);
     header.set(ofHeader, headerBytes);
     headerBytes += ofHeader.length;
-    if (headerBytes < HEADER_BYTES) continue;
+    if (headerBytes < ENVELOPE_BYTES) continue;
     if (ofHeader.length > 0) length = lengthOf(header, maxBytes);
     const rest = chunk.subarray(ofHeader.length);
     if (received.length + rest.length > length) {
@@ -43,7 +43,7 @@ export async function readEnvelope(
     received.add(rest);
   }
   if (headerBytes === 0) return undefined;
-  if (headerBytes < HEADER_BYTES || received.length < length) {
+  if (headerBytes < ENVELOPE_BYTES || received.length < length) {
     throw new ConnectError("protocol error: incomplete envelope", Code.InvalidArgument);
   }
   return { received, isCompressed: header[0] === COMPRESSED };

@@ -1,6 +1,6 @@
 import type { DescMethod } from "@bufbuild/protobuf";
 import type { ContextValues } from "@connectrpc/connect";
-import type { UniversalServerRequest } from "@connectrpc/connect/protocol";
+import type { UniversalHandler, UniversalServerRequest } from "@connectrpc/connect/protocol";
 import type { HttpRequest, HttpResponse, RequestListener } from "../edge/http.ts";
 import type { Reader } from "../edge/reader.ts";
 import type { Readers } from "../edge/readers.ts";
@@ -10,7 +10,6 @@ import { streamedBody } from "../edge/streamed-body.ts";
 import type { Refusal } from "../errors.ts";
 import type { Log } from "../log.ts";
 import { PacedWarning } from "../paced-warning.ts";
-import type { Turns } from "../turns/turns.ts";
 import { type Admissions, contextValuesOf, originOf } from "./admission.ts";
 import { deadlineSignal } from "./far-deadline.ts";
 import { getCallOf } from "./get-call.ts";
@@ -19,15 +18,14 @@ import type { RefusedRequests } from "./refused-requests.ts";
 import { headersOf } from "./request-headers.ts";
 import type { RequestToRead } from "./request-messages.ts";
 import type { RequestReading } from "./request-reading.ts";
-import type { RequestLimits } from "./request-rules.ts";
 import { respond, respondEmpty } from "./respond.ts";
-import { createHandlers } from "./router.ts";
 import { statusOf } from "./status.ts";
 import { isTextFormat, respondTextFormat, respondUnknown } from "./unknown-method.ts";
 
 /** What requests are answered with. */
-export interface RequestListenerOptions extends RequestLimits {
-  readonly turns: Turns;
+export interface RequestListenerOptions {
+  /** The methods that may be called, by their paths; their router is made by `createRouter`. */
+  readonly handlers: ReadonlyMap<string, UniversalHandler>;
   readonly origins: Origins;
   readonly admissionOf: Admissions;
   /** Those of all responses. */
@@ -77,9 +75,8 @@ export interface Call {
 
 /** Does what connect-node's adapter does, but for reading (`RequestBodies`) and writing (`respond`). */
 function rpcListener(options: RequestListenerOptions): (call: Call) => void {
-  const { log, admissionOf, readers, resets, refusedRequests, plain } = options;
-  const handlers = createHandlers(options);
-  const { bodies, messages } = options.reading;
+  const { handlers, log, admissionOf, readers, resets, refusedRequests, plain } = options;
+  const { bodies, messages, dialogueBytes } = options.reading;
   return (call) => {
     if (plain(call)) return;
     if (isTextFormat(call.request)) {
@@ -96,11 +93,11 @@ function rpcListener(options: RequestListenerOptions): (call: Call) => void {
     const admission = admissionOf(request, refusal);
     if ("principal" in admission) resets.setPrincipal(request, admission.principal);
     const reader = readers.add(request, response);
-    const isDialogue = handle.method.methodKind === "bidi_streaming";
+    const isDialogue = takesMany(handle.method);
     const body = bodies.of(request);
     const refused = (why: Refusal) => refusedRequests.tell(why, request.socket.remoteAddress);
     const values = contextValuesOf(admission, reader, call.admitted, refused);
-    const received = withStatus(isDialogue ? streamedBody(request) : body, log);
+    const received = withStatus(isDialogue ? streamedBody(request, dialogueBytes) : body, log);
     const asked = universalRequest(call, handle.method, reader, received, values);
     // The framework reads the messages of a dialogue itself, one by one.
     handle(isDialogue ? asked : { ...asked, body: messages.read(handle.method, asked) })
@@ -138,6 +135,11 @@ function universalRequest(
     signal: deadlineSignal(request, response, reader.signal),
     contextValues,
   };
+}
+
+/** Whether a call has as many messages as its client likes. */
+function takesMany({ methodKind }: DescMethod): boolean {
+  return methodKind === "bidi_streaming" || methodKind === "client_streaming";
 }
 
 async function* onePiece(bytes: Uint8Array) {

@@ -1,4 +1,4 @@
-import type { DescMethod, Message } from "@bufbuild/protobuf";
+import type { DescMethod, Message, Registry } from "@bufbuild/protobuf";
 import {
   Code,
   ConnectError,
@@ -11,14 +11,13 @@ import { compressionBrotli, compressionGzip } from "@connectrpc/connect-node";
 import type { Log } from "../log.ts";
 import { principalOf } from "./admission.ts";
 import { decodeMessage, ENCODINGS, type ReceivedMessage } from "./decode-message.ts";
-import type { MethodName } from "./decoding-job.ts";
-import { DecodingThread } from "./decoding-thread.ts";
+import type { DecodingThread } from "./decoding-thread.ts";
+import { enveloped } from "./envelope.ts";
 import { InTurn, type Waiter } from "./in-turn.ts";
 import { type Body, type MessageBytes, readEnvelope, readWhole } from "./message-body.ts";
 import { MessageTooLarge } from "./message-bounds.ts";
-import { messageLimitsOf } from "./message-limits.ts";
+import type { MessageLimits } from "./message-limits.ts";
 import { joined, type ReceivedBytes } from "./received-bytes.ts";
-import type { RequestLimits } from "./request-rules.ts";
 import { statusOf } from "./status.ts";
 import { type WireFormat, wireFormatOf } from "./wire-format.ts";
 
@@ -71,13 +70,25 @@ export const ACCEPTED_COMPRESSION: readonly Compression[] = [
  * 3. What could take long is read in another thread, of each principal in turn.
  */
 export class RequestMessages {
-  readonly #limits: RequestLimits;
-  readonly #thread = new DecodingThread();
+  readonly #limitsOf: (method: DescMethod) => MessageLimits;
+  readonly #thread: DecodingThread;
+  readonly #anyTypes: Registry | undefined;
   readonly #turns = new InTurn();
   readonly #log: Log;
 
-  constructor(limits: RequestLimits, log: Log) {
-    this.#limits = limits;
+  /**
+   * @param thread - Reads what could take long: of methods of its service alone.
+   * @param anyTypes - What an `Any` in JSON may hold that the thread does not read. Undefined: nothing.
+   */
+  constructor(
+    limitsOf: (method: DescMethod) => MessageLimits,
+    thread: DecodingThread,
+    log: Log,
+    anyTypes?: Registry,
+  ) {
+    this.#anyTypes = anyTypes;
+    this.#limitsOf = limitsOf;
+    this.#thread = thread;
     this.#log = log;
   }
 
@@ -108,7 +119,7 @@ export class RequestMessages {
     unknownFields?: "refused",
   ): Promise<Message | undefined> {
     const format = formatOf(request);
-    const limits = messageLimitsOf(method, this.#limits);
+    const limits = this.#limitsOf(method);
     const { isJson } = format;
     const maxBytes = isJson ? limits.jsonBytes : limits.binaryBytes;
     const bytes = await readMessage(request, format, maxBytes);
@@ -131,10 +142,8 @@ export class RequestMessages {
     const segments = received.segments();
     const most = how.encoding === undefined ? received.length : how.maxBytes;
     return most > INLINE_BYTES
-      ? this.#turns.run(waiter, () =>
-          this.#thread.decode(method.localName as MethodName, segments, how),
-        )
-      : decodeMessage(method.input, { ...how, bytes: joined(segments) });
+      ? this.#turns.run(waiter, () => this.#thread.decode(method, segments, how))
+      : decodeMessage(method.input, { ...how, bytes: joined(segments) }, this.#anyTypes);
   }
 }
 
@@ -184,8 +193,7 @@ function knownEncoding(header: Headers, format: WireFormat): ReceivedMessage["en
 /** The least that the framework takes for a message. */
 function standIn({ isJson, isEnveloped }: WireFormat): Uint8Array {
   const message = Buffer.from(isJson ? "{}" : "");
-  if (!isEnveloped) return message;
-  return Buffer.concat([Buffer.from([0, 0, 0, 0, message.length]), message]);
+  return isEnveloped ? enveloped(message) : message;
 }
 
 function withoutDecompression(compression: Compression): Compression {

@@ -1,6 +1,7 @@
 import { bodyLimits, RequestBodies } from "../edge/request-body.ts";
 import type { Log } from "../log.ts";
-import { largestMessageLimits } from "./message-limits.ts";
+import { DecodingThread } from "./decoding-thread.ts";
+import { largestMessageLimits, messageLimitsOf } from "./message-limits.ts";
 import { RequestMessages } from "./request-messages.ts";
 import type { RequestLimits } from "./request-rules.ts";
 
@@ -8,13 +9,22 @@ import type { RequestLimits } from "./request-rules.ts";
 export interface RequestReading {
   readonly bodies: RequestBodies;
   readonly messages: RequestMessages;
+  /** What all messages of a call may have together that the framework reads one by one, in bytes. */
+  readonly dialogueBytes: number;
 }
+
+/** Questions of some words each. */
+const DIALOGUE_BYTES = 256 * 1024;
+/** The thread runs as this file does: as TypeScript in the repository, compiled in the package. */
+const WORKER = import.meta.url.endsWith(".ts") ? "./decoding-worker.ts" : "./decoding-worker.js";
 
 /** Prepares to read requests within limits. */
 export function createRequestReading(limits: RequestLimits, log: Log): RequestReading {
   const { binaryBytes, jsonBytes } = largestMessageLimits(limits);
+  const thread = new DecodingThread(new URL(WORKER, import.meta.url));
   return {
     bodies: new RequestBodies(bodyLimits(binaryBytes, jsonBytes)),
-    messages: new RequestMessages(limits, log),
+    messages: new RequestMessages((method) => messageLimitsOf(method, limits), thread, log),
+    dialogueBytes: DIALOGUE_BYTES,
   };
 }

@@ -1,4 +1,4 @@
-import { createConnectRouter } from "@connectrpc/connect";
+import { type ConnectRouter, createConnectRouter } from "@connectrpc/connect";
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import { compressionGzip } from "@connectrpc/connect-node";
 import { BreakglassService } from "../../gen/breakglass/v1/breakglass_service_pb.ts";
@@ -25,10 +25,9 @@ const MIB = 1024 * 1024;
 /** Of services whose messages the framework reads: questions of some words, in whichever way they are compressed. */
 const DIALOGUE = { readMaxBytes: 16 * 1024, acceptCompression: [compressionGzip] };
 
-/** The methods of all services, by their paths. Each call passes `admit` before anything of it is read. */
-export function createHandlers(options: ServicesOptions): ReadonlyMap<string, UniversalHandler> {
-  const { turns, log } = options;
-  const router = createConnectRouter({
+/** Routes calls as all are: each passes `admit` before anything of it is read, and answers are compressed and bounded. */
+export function createRouter(log: Log): ConnectRouter {
+  return createConnectRouter({
     acceptCompression: [...ACCEPTED_COMPRESSION],
     requestGate: (context) => {
       try {
@@ -40,11 +39,21 @@ export function createHandlers(options: ServicesOptions): ReadonlyMap<string, Un
     // Responses are bounded to 3 MiB where they are made; this is what grpc-js takes by default.
     writeMaxBytes: 4 * MIB,
   });
+}
+
+/** The methods of all services, by their paths. */
+export function createHandlers(options: ServicesOptions): ReadonlyMap<string, UniversalHandler> {
+  const { turns, log } = options;
   const services = [BreakglassService, Health, ServerReflection, ServerReflectionAlpha];
-  router
+  const router = createRouter(log)
     .service(BreakglassService, breakglassService(turns, options, log))
     .service(Health, healthService(turns.serving, log))
     .service(ServerReflection, reflectionService(services), DIALOGUE)
     .service(ServerReflectionAlpha, alphaReflectionService(services), DIALOGUE);
-  return new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
+  return handlersOf(router);
+}
+
+/** What a router has, by the paths of calls. */
+export function handlersOf({ handlers }: ConnectRouter): ReadonlyMap<string, UniversalHandler> {
+  return new Map(handlers.map((handler) => [handler.requestPath, handler]));
 }

@@ -1,13 +1,10 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import {
-  codeToHttpStatus,
-  endStreamToJson,
-  errorToJsonBytes,
-} from "@connectrpc/connect/protocol-connect";
+import { endStreamToJson, errorToJsonBytes } from "@connectrpc/connect/protocol-connect";
 import { setTrailerStatus } from "@connectrpc/connect/protocol-grpc";
 import { trailerSerialize } from "@connectrpc/connect/protocol-grpc-web";
 import type { HttpRequest, HttpResponse } from "../edge/http.ts";
 import { leaveUnread } from "../edge/unread-request.ts";
+import { enveloped } from "./envelope.ts";
 import { respondEmpty } from "./respond.ts";
 import { type WireFormat, wireFormatOf } from "./wire-format.ts";
 
@@ -25,7 +22,8 @@ const TEXT_MEND =
 interface Answer {
   readonly status: number;
   readonly headers: Record<string, string>;
-  readonly body: Uint8Array;
+  readonly body?: Uint8Array;
+  readonly trailers?: Record<string, string>;
 }
 
 /** Answers a call of a method that there is not with UNIMPLEMENTED, as its protocol has it, and what is no call with 404. */
@@ -40,10 +38,12 @@ export async function respondUnknown(
     await respondEmpty(404, request, response);
     return;
   }
-  const { status, headers, body } = answerFor(format, `there is no method ${method}`);
+  const answer = answerFor(format, `there is no method ${method}`);
   await leaveUnread(request, response);
-  response.writeHead(status, headers);
-  response.end(body);
+  response.writeHead(answer.status, answer.headers);
+  if (answer.body !== undefined) response.write(answer.body);
+  response.addTrailers(answer.trailers ?? {});
+  response.end();
 }
 
 /** Whether a request is in gRPC-Web's text format. */
@@ -72,27 +72,20 @@ function answerFor({ mediaType, isEnveloped }: WireFormat, message: string): Ans
     return { status: 200, headers, body: enveloped(trailers, GRPC_WEB_TRAILERS) };
   }
   if (mediaType.startsWith("application/grpc")) {
-    // Over HTTP/2 such headers are the whole answer.
-    const trailers = Object.fromEntries(statusTrailers(error));
-    return { status: 200, headers: { ...headers, ...trailers }, body: Buffer.alloc(0) };
+    // Among the headers grpc-go takes it only where nothing comes behind them, and Node ends a stream by a frame of its own.
+    return { status: 200, headers, trailers: Object.fromEntries(statusTrailers(error)) };
   }
   if (isEnveloped) {
     const end = JSON.stringify(endStreamToJson(new Headers(), error, undefined));
     return { status: 200, headers, body: enveloped(Buffer.from(end), CONNECT_END) };
   }
   const json = { "content-type": "application/json" };
-  return { status: codeToHttpStatus(error.code), headers: json, body: errorToJsonBytes(error, {}) };
+  // The code has 501 elsewhere: that there is nothing at a path is 404.
+  return { status: 404, headers: json, body: errorToJsonBytes(error, {}) };
 }
 
 function statusTrailers(error: ConnectError): Headers {
   const trailers = new Headers();
   setTrailerStatus(trailers, error);
   return trailers;
-}
-
-function enveloped(message: Uint8Array, flags: number): Buffer {
-  const head = Buffer.alloc(5);
-  head[0] = flags;
-  head.writeUInt32BE(message.length, 1);
-  return Buffer.concat([head, message]);
 }

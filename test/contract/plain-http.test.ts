@@ -57,7 +57,9 @@ describe("plain HTTP", () => {
 
   it("knows no other paths and methods", async () => {
     expect((await fetch(`${server.url}/`)).status).toBe(404);
-    expect((await post("NoSuchMethod", "{}")).status).toBe(501);
+    const unknown = await post("NoSuchMethod", "{}");
+    expect(unknown.status).toBe(404);
+    expect(await unknown.json()).toMatchObject({ code: "unimplemented" });
     expect((await fetch(`${server.url}${SERVICE}/CancelTurn`)).status).toBe(405);
   });
 

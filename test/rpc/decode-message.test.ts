@@ -6,6 +6,7 @@ import {
   toJsonString,
 } from "@bufbuild/protobuf";
 import { BinaryWriter } from "@bufbuild/protobuf/wire";
+import { FieldMaskSchema } from "@bufbuild/protobuf/wkt";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import {
@@ -92,6 +93,27 @@ describe("a list of numbers", () => {
     expect(() => decode(ListTurnsRequestSchema, packed(1000), false)).toThrow("1000");
     expect(() => decode(ListTurnsRequestSchema, Uint8Array.of(34, 2, 1, 0xff), false)).toThrow(
       Refusal,
+    );
+  });
+});
+
+describe("a list of texts", () => {
+  const paths = (count: number) => {
+    const message = create(FieldMaskSchema, { paths: new Array<string>(count).fill("path") });
+    return toBinary(FieldMaskSchema, message);
+  };
+
+  it("is read, and each of them counted", () => {
+    expect(decode(FieldMaskSchema, paths(1000), false)).toMatchObject({
+      paths: expect.objectContaining({ length: 1000 }),
+    });
+    expect(() => decode(FieldMaskSchema, paths(1001), false)).toThrow("1000");
+  });
+
+  it("has its text bounded, and says which of them is wrong", () => {
+    expect(() => decode(FieldMaskSchema, paths(3), false, 11)).toThrow("paths[2]");
+    expect(() => decode(FieldMaskSchema, Uint8Array.of(10, 1, 0xff), false)).toThrow(
+      "paths[0] must be UTF-8",
     );
   });
 });

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { create, type DescMethod, toBinary } from "@bufbuild/protobuf";
+import { create, type DescMethod, toBinary, toJsonString } from "@bufbuild/protobuf";
 import { describe, expect, it } from "vitest";
 import { BreakglassService } from "../../gen/breakglass/v1/breakglass_service_pb.ts";
 import { compressed, enveloped, nameOf, RAW_WAYS, type RawWay } from "../support/raw-calls.ts";
@@ -110,6 +110,18 @@ describe.each(RAW_WAYS.map((way) => [nameOf(way), way] as const))("over %s", (_n
       expect((await send(getTurn, way, whole)).code).toBe("NotFound");
     });
   }
+
+  it("attachments of any size are taken", async () => {
+    for (const size of [1, 5000, 100_000]) {
+      const file = { mediaType: "text/plain", data: Buffer.alloc(size, "x") };
+      const attachments = ["a.txt", "b.txt"].map((name) => ({ name, ...file }));
+      const message = create(runTurn.input, { prompt: "received", attachments });
+      const written = way.isJson
+        ? Buffer.from(toJsonString(runTurn.input, message))
+        : toBinary(runTurn.input, message);
+      expect({ size, ...(await call(runTurn, way, written)) }).toMatchObject({ size, code: "OK" });
+    }
+  });
 
   it("a message comes whole from pieces of any size", async () => {
     const plain = Buffer.from(way.isJson ? `{"turnId":"${TURN}"}` : bytes(0x0a, 36, TURN));

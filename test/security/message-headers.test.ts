@@ -1,12 +1,14 @@
+import { constants } from "node:http2";
 import { setTimeout as delay, setImmediate } from "node:timers/promises";
 import { gzipSync } from "node:zlib";
 import type { DescMethod } from "@bufbuild/protobuf";
+import { Code } from "@connectrpc/connect";
 import { describe, expect, it, vi } from "vitest";
 import { BreakglassService } from "../../gen/breakglass/v1/breakglass_service_pb.ts";
 import { EventReader } from "../support/event-reader.ts";
 import { createGate } from "../support/gate.ts";
 import { connect } from "../support/protocols.ts";
-import { RAW_PROTOCOLS, RAW_WAYS, type RawWay } from "../support/raw-calls.ts";
+import { openRaw, RAW_PROTOCOLS, RAW_WAYS, type RawWay } from "../support/raw-calls.ts";
 import { useRawServer } from "./raw-server.ts";
 
 const { getTurn, runTurn, watchSession } = BreakglassService.method;
@@ -201,4 +203,22 @@ describe.each(RAW_PROTOCOLS)("a method that there is not, over %s", (protocol) =
       });
     }
   });
+});
+
+it("a method that there is not is told of over gRPC where the stream ends, as grpc-go wants it", async () => {
+  const connection = openRaw(server.url);
+  const stream = connection.request({
+    ":method": "POST",
+    ":path": `/${getTurn.parent.typeName}/NoSuchMethod`,
+    "content-type": "application/grpc",
+  });
+  stream.end(Buffer.alloc(5)).resume();
+  const last = await new Promise((resolve) => {
+    stream.once("response", (head, flags) => {
+      if ((flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0) resolve(head);
+    });
+    stream.once("trailers", resolve).once("close", resolve);
+  });
+  expect(last).toMatchObject({ "grpc-status": String(Code.Unimplemented) });
+  connection.destroy();
 });
