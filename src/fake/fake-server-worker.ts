@@ -11,7 +11,10 @@ const port = parentPort!;
 const { config, faults } = workerData as ServerThreadData;
 const tell = (news: ServerNews) => port.postMessage(news);
 const log = createLog((line) => tell({ told: "log", line }));
-const injection = new FaultInjection(log, () => tell({ told: "stream" }));
+const injection = new FaultInjection(log, {
+  streamBegan: () => tell({ told: "stream" }),
+  happened: ({ id }) => tell({ told: "happened", id }),
+});
 injection.plan(faults);
 
 try {

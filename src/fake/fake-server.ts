@@ -1,5 +1,5 @@
 import type { ServeConfig } from "../config/serve-config.ts";
-import type { Fault } from "./faults.ts";
+import type { Fault, PlannedFault } from "./faults.ts";
 import type { ServerOrder } from "./server-messages.ts";
 import { type ServerListener, ServerThread } from "./server-thread.ts";
 
@@ -8,12 +8,13 @@ import { type ServerListener, ServerThread } from "./server-thread.ts";
  *
  * 1. What changes whether it is there is done one after the other.
  * 2. Once it has a port it keeps that, also where any free one was asked for.
- * 3. It comes back with the faults that are planned, counted anew: those that are over are no more.
+ * 3. It comes back with the faults that are planned, and what is left of their times.
  */
 export class FakeServer {
   #config: ServeConfig;
-  #faults: readonly Fault[];
-  readonly #listener: Omit<ServerListener, "failed">;
+  #faults: readonly PlannedFault[] = [];
+  #nextFaultId = 1;
+  readonly #listener: Pick<ServerListener, "log" | "streamBegan">;
   readonly #defect = Promise.withResolvers<Error>();
   #thread: ServerThread | undefined;
   #url = "";
@@ -22,10 +23,10 @@ export class FakeServer {
   constructor(
     config: ServeConfig,
     faults: readonly Fault[],
-    listener: Omit<ServerListener, "failed">,
+    listener: Pick<ServerListener, "log" | "streamBegan">,
   ) {
     this.#config = config;
-    this.#faults = faults;
+    this.#note(faults);
     this.#listener = listener;
   }
 
@@ -47,8 +48,27 @@ export class FakeServer {
   }
 
   async plan(faults: readonly Fault[]): Promise<void> {
-    this.#faults = [...this.#faults, ...faults];
-    await this.ask({ do: "plan", faults });
+    await this.ask({ do: "plan", faults: this.#note(faults) });
+  }
+
+  /** It could not come back. */
+  fail(error: unknown): void {
+    this.#defect.resolve(error instanceof Error ? error : new Error(String(error)));
+  }
+
+  #note(faults: readonly Fault[]): readonly PlannedFault[] {
+    const planned = faults.map((fault) => {
+      const left = "times" in fault ? fault.times : Infinity;
+      return { id: this.#nextFaultId++, fault, left };
+    });
+    this.#faults = [...this.#faults, ...planned];
+    return planned;
+  }
+
+  // 3.
+  #happened(id: number): void {
+    const planned = this.#faults.find((it) => it.id === id);
+    if (planned !== undefined) planned.left--;
   }
 
   async clear(): Promise<void> {
@@ -86,7 +106,11 @@ export class FakeServer {
     if (this.#thread !== undefined) return;
     const thread = await ServerThread.start(
       { config: this.#config, faults: this.#faults },
-      { ...this.#listener, failed: (error) => this.#defect.resolve(error) },
+      {
+        ...this.#listener,
+        happened: (id) => this.#happened(id),
+        failed: (error) => this.fail(error),
+      },
     );
     this.#thread = thread;
     this.#url = thread.url;

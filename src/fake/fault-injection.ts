@@ -5,17 +5,19 @@ import type { Log } from "../log.ts";
 import type { Admissions } from "../rpc/admission.ts";
 import { respondEmpty } from "../rpc/respond.ts";
 import type { Interposed } from "../server.ts";
-import type { CallFault, ConnectionFault, Fault } from "./faults.ts";
+import type { CallFault, ConnectionFault, PlannedFault } from "./faults.ts";
 import { silence, slowDown } from "./muffled-response.ts";
 import { refusalFor } from "./refusals.ts";
 
 const SERVICE = "/breakglass.v1.BreakglassService/";
 const STREAMS = ["RunTurn", "AttachTurn", "WatchSession"];
 
-/** A fault, and how often it is still to happen. */
-interface Planned<F extends Fault> {
-  readonly fault: F;
-  left: number;
+/** Who hears of faults. */
+export interface FaultListener {
+  /** Somebody asked for a stream. */
+  streamBegan(): void;
+  /** A fault happened, once. */
+  happened(planned: PlannedFault): void;
 }
 
 type Channel = ServerHttp2Session | Socket;
@@ -28,36 +30,31 @@ type Channel = ServerHttp2Session | Socket;
  */
 export class FaultInjection implements Interposed {
   readonly #log: Log;
-  readonly #streamBegan: () => void;
-  readonly #onConnection: Planned<ConnectionFault>[] = [];
-  readonly #onCall: Planned<CallFault>[] = [];
+  readonly #listener: FaultListener;
+  readonly #onConnection: PlannedFault<ConnectionFault>[] = [];
+  readonly #onCall: PlannedFault<CallFault>[] = [];
   readonly #channels = new Set<Channel>();
   readonly #streams = new Set<HttpResponse>();
   readonly #silent = new Set<HttpResponse>();
 
-  /** @param streamBegan - Is called whenever somebody asks for a stream. */
-  constructor(log: Log, streamBegan: () => void) {
+  constructor(log: Log, listener: FaultListener) {
     this.#log = log;
-    this.#streamBegan = streamBegan;
+    this.#listener = listener;
   }
 
   /** Plans faults beside those that are planned. Those of the server are not for here. */
-  plan(faults: readonly Fault[]): void {
-    for (const fault of faults) {
-      switch (fault.kind) {
-        case "cut":
-        case "stall":
-        case "goaway":
-        case "calm":
-          this.#onConnection.push({ fault, left: fault.times });
-          break;
-        case "refuse":
-        case "http":
-          this.#onCall.push({ fault, left: fault.times });
-          break;
-        case "slow":
-        case "no-retry-info":
-          this.#onCall.push({ fault, left: Infinity });
+  plan(faults: readonly PlannedFault[]): void {
+    for (const planned of faults) {
+      const { kind } = planned.fault;
+      if (kind === "cut" || kind === "stall" || kind === "goaway" || kind === "calm") {
+        this.#onConnection.push(planned as PlannedFault<ConnectionFault>);
+      } else if (
+        kind === "refuse" ||
+        kind === "http" ||
+        kind === "slow" ||
+        kind === "no-retry-info"
+      ) {
+        this.#onCall.push(planned as PlannedFault<CallFault>);
       }
     }
   }
@@ -107,7 +104,7 @@ export class FaultInjection implements Interposed {
         return fault.method === undefined || fault.method === call.method;
       });
       if (planned?.fault.kind !== "refuse") return admission;
-      planned.left--;
+      this.#count(planned);
       const isBare = this.#onCall.some(({ fault }) => fault.kind === "no-retry-info");
       const { reason } = planned.fault;
       this.#log.info("a fault refuses a call", { reason, method: call.method });
@@ -115,11 +112,17 @@ export class FaultInjection implements Interposed {
     };
   }
 
+  // 1.
+  #count(planned: PlannedFault): void {
+    planned.left--;
+    this.#listener.happened(planned);
+  }
+
   /** Nobody is told why, as where a proxy in between answers. */
   #answerWithStatus(request: HttpRequest, response: HttpResponse): boolean {
     const planned = this.#onCall.find(({ fault, left }) => fault.kind === "http" && left > 0);
     if (planned?.fault.kind !== "http") return false;
-    planned.left--;
+    this.#count(planned);
     const { status } = planned.fault;
     this.#log.info("a fault answers a call", { status });
     response.on("error", () => {});
@@ -140,7 +143,7 @@ export class FaultInjection implements Interposed {
   }
 
   #watchStream(response: HttpResponse): void {
-    this.#streamBegan();
+    this.#listener.streamBegan();
     this.#streams.add(response);
     const ended = new AbortController();
     response.once("close", () => {
@@ -161,7 +164,7 @@ export class FaultInjection implements Interposed {
       if (!kinds.includes(kind) || planned.left <= 0) continue;
       const happen = () => {
         if (planned.left <= 0 || !this.#onConnection.includes(planned)) return;
-        planned.left--; // 1.
+        this.#count(planned);
         this.#happen(kind, target);
       };
       if (afterMs === 0 && kind === "stall") happen();

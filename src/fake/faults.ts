@@ -34,6 +34,14 @@ export type CallFault =
 /** Something that goes wrong. */
 export type Fault = ConnectionFault | ServerFault | CallFault;
 
+/** A fault, and how often it is still to happen. */
+export interface PlannedFault<F extends Fault = Fault> {
+  /** By which it is told of. */
+  readonly id: number;
+  readonly fault: F;
+  left: number;
+}
+
 /** After how long, where it is not said. */
 const USUAL_AFTER_MS = 1000;
 

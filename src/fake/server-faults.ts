@@ -41,8 +41,7 @@ export class ServerFaults {
   async #happen(planned: PlannedServerFault): Promise<void> {
     planned.left--;
     const server = this.#server;
-    // What cannot start again is told by `defect`.
-    await this.#carryOut(planned.fault, server).catch(() => {});
+    await this.#carryOut(planned.fault, server).catch((error: unknown) => server?.fail(error));
     planned.timer = undefined;
   }
 

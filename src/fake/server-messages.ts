@@ -1,15 +1,15 @@
 import type { ServeConfig } from "../config/serve-config.ts";
-import type { ConnectionFault, Fault } from "./faults.ts";
+import type { ConnectionFault, PlannedFault } from "./faults.ts";
 
 /** What the thread of a server is started with. */
 export interface ServerThreadData {
   readonly config: ServeConfig;
-  readonly faults: readonly Fault[];
+  readonly faults: readonly PlannedFault[];
 }
 
 /** What the thread is asked. */
 export type ServerOrder =
-  | { readonly do: "plan"; readonly faults: readonly Fault[] }
+  | { readonly do: "plan"; readonly faults: readonly PlannedFault[] }
   | { readonly do: "clear" }
   | { readonly do: "now"; readonly kind: ConnectionFault["kind"] }
   | { readonly do: "drain"; readonly graceMs?: number | undefined }
@@ -28,4 +28,6 @@ export type ServerNews =
   | { readonly told: "failed"; readonly problems: readonly string[] }
   | { readonly told: "log"; readonly line: string }
   | { readonly told: "stream" }
+  /** A fault happened, once. */
+  | { readonly told: "happened"; readonly id: number }
   | { readonly told: "done"; readonly id: number; readonly count: number };

@@ -9,6 +9,8 @@ export interface ServerListener {
   log(line: string): void;
   /** Somebody asked it for a stream. */
   streamBegan(): void;
+  /** A fault of its plan happened, once. */
+  happened(id: number): void;
   /** It ended by a defect of its own. */
   failed(error: Error): void;
 }
@@ -53,6 +55,7 @@ export class ServerThread {
     worker.on("message", (news: ServerNews) => {
       if (news.told === "log") listener.log(news.line);
       else if (news.told === "stream") listener.streamBegan();
+      else if (news.told === "happened") listener.happened(news.id);
       else if (news.told === "ready") ready.resolve(news.url);
       else if (news.told === "failed") {
         const [first = "the server did not start", ...more] = news.problems;

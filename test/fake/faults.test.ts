@@ -212,6 +212,15 @@ describe("restart", () => {
     ]);
   });
 
+  it("leaves of other faults what had not happened yet", async () => {
+    await it_.fake.addFaults("refuse:STORAGE:2");
+    const call = () => refusalOf(it_.client.listSessions({}));
+    expect(await call()).toMatchObject({ reason: "STORAGE" });
+    await it_.fake.restart();
+    expect(await call()).toMatchObject({ reason: "STORAGE" });
+    await it_.client.listSessions({});
+  });
+
   it("takes a while in which there is nobody, by hand", async () => {
     const { url } = it_.fake;
     await it_.fake.kill();

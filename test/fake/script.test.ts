@@ -73,7 +73,7 @@ describe("a script's step", () => {
   });
 
   it("result has nothing behind it, also for the session's next turn", async () => {
-    await it_.fake.setScript(always({ result: "a" }, { text: "late" }, { result: "b" }));
+    await it_.fake.setScript(always({ result: "a" }, { text: "late" }, { failure: "hang" }));
     const [{ sessionId }] = (await it_.run({ prompt: "x" })) as [TurnEvent];
     for (const prompt of ["y", "z"]) {
       const events = await it_.run({ prompt, sessionId });
