@@ -69,10 +69,11 @@ export class AskedThread<Call, Answer> {
 
   #start(): Worker {
     const thread = new Worker(this.#worker, { resourceLimits: this.#limits });
-    thread.unref();
     thread.on("message", (answer: Answer) => this.#settle(({ resolve }) => resolve(answer)));
     thread.on("error", (error) => this.#lose(thread, error as Error));
     thread.on("exit", () => this.#lose(thread, new Error("the thread ended")));
+    // A listener for messages takes that back.
+    thread.unref();
     return thread;
   }
 

@@ -1,9 +1,12 @@
+import { execFile } from "node:child_process";
+import { promisify } from "node:util";
 import { describe, expect, it } from "vitest";
 import { AskedThread, NoThreadError } from "../../src/stream/asked-thread.ts";
 
+const COUNTING = new URL("./threads/counting-worker.ts", import.meta.url);
+
 function thread() {
-  const url = new URL("./threads/counting-worker.ts", import.meta.url);
-  return new AskedThread<string, string>(url);
+  return new AskedThread<string, string>(COUNTING);
 }
 
 describe("a thread that is asked", () => {
@@ -45,5 +48,16 @@ describe("a thread that is asked", () => {
     const asked = thread();
     const answers = [asked.ask("a"), asked.ask("b", [], true), asked.ask("c")];
     expect(await Promise.all(answers)).toEqual(["a 0", "b 1", "c 0"]);
+  });
+
+  it("keeps no process alive, not even one that waits for it", async () => {
+    const module = new URL("../../src/stream/asked-thread.ts", import.meta.url);
+    const program = `import(${JSON.stringify(module.href)}).then(({ AskedThread }) => {
+      const asked = new AskedThread(new URL("${COUNTING.href}"));
+      void asked.ask("a").then(console.log);
+      console.log("asked");
+    })`;
+    const { stdout } = await promisify(execFile)(process.execPath, ["--eval", program]);
+    expect(stdout).toBe("asked\n");
   });
 });
