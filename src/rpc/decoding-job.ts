@@ -8,13 +8,12 @@ export type MethodName = keyof typeof BreakglassService.method;
 
 /** A message to be read by the decoding thread, which its memory is given to. */
 export interface DecodingJob extends Omit<ReceivedMessage, "bytes"> {
-  readonly id: number;
   readonly method: MethodName;
   readonly segments: readonly Uint8Array[];
 }
 
 /** What became of it. */
-export type DecodingAnswer = { readonly id: number } & (
+export type DecodingAnswer =
   | { readonly message: Message }
   | {
       readonly refusal: {
@@ -23,5 +22,4 @@ export type DecodingAnswer = { readonly id: number } & (
       };
     }
   | { readonly tooLarge: true }
-  | { readonly defect: unknown }
-);
+  | { readonly defect: unknown };

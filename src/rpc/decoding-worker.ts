@@ -1,35 +1,31 @@
 import { parentPort } from "node:worker_threads";
 import { BreakglassService } from "../../gen/breakglass/v1/breakglass_service_pb.ts";
 import { Refusal } from "../errors.ts";
+import { answerCalls } from "../stream/asked-thread.ts";
 import { decodeMessage } from "./decode-message.ts";
 import type { DecodingAnswer, DecodingJob } from "./decoding-job.ts";
 import { MessageTooLarge } from "./message-bounds.ts";
 import { partsOf } from "./message-parts.ts";
 import { joined } from "./received-bytes.ts";
 
-/** The thread that reads messages which would hold up the one that serves clients: one at a time, as they come. */
-const port = parentPort!;
-
-port.on("message", (job: DecodingJob) => {
-  const { id, method, segments } = job;
-  const desc = BreakglassService.method[method].input;
-  let answer: DecodingAnswer;
+/** The thread that reads messages which would hold up the one that serves clients. */
+answerCalls<DecodingJob, DecodingAnswer>(parentPort!, (job) => {
+  const desc = BreakglassService.method[job.method].input;
   const memory = new Set<ArrayBuffer>();
   try {
-    const message = decodeMessage(desc, { ...job, bytes: joined(segments) });
+    const message = decodeMessage(desc, { ...job, bytes: joined(job.segments) });
     for (const { value } of partsOf(desc, message)) {
       // Given away and not copied; what is empty may be shared.
       if (typeof value !== "string" && value.length > 0) memory.add(value.buffer as ArrayBuffer);
     }
-    answer = { id, message };
+    return { answer: { message }, moved: [...memory] };
   } catch (error) {
-    answer = { id, ...failure(error) };
+    return { answer: failure(error), moved: [] };
   }
-  port.postMessage(answer, [...memory]);
 });
 
-function failure(error: unknown) {
-  if (error instanceof MessageTooLarge) return { tooLarge: true } as const;
+function failure(error: unknown): DecodingAnswer {
+  if (error instanceof MessageTooLarge) return { tooLarge: true };
   if (!(error instanceof Refusal)) return { defect: error };
   return { refusal: { message: error.message, violations: error.details.violations } };
 }
