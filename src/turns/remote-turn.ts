@@ -1,8 +1,8 @@
 import { TurnState } from "../../gen/breakglass/v1/event_pb.ts";
-import type { ApprovalAnswer } from "../agent/agent.ts";
 import { storageFailed } from "../errors.ts";
 import type { Command } from "../store/commands.ts";
 import type { SteerRequest, Store, TurnRecord } from "../store/store.ts";
+import type { ApprovalAnswer } from "../turn-requests.ts";
 import { isLive } from "../turn-state.ts";
 import {
   type Listener,

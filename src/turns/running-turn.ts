@@ -1,7 +1,6 @@
 import {
   type Agent,
   type AgentRun,
-  type ApprovalAnswer,
   type EventKind,
   isTerminal,
   type TerminalKind,
@@ -9,6 +8,7 @@ import {
 import { Refusal, unsupportedByAgent } from "../errors.ts";
 import type { SessionRecord, TurnRecord } from "../store/store.ts";
 import { byDeadline } from "../stream/deadline.ts";
+import type { ApprovalAnswer } from "../turn-requests.ts";
 import { awaitsProcesses, type EndCause, type Interrupter, terminalOf } from "./end-causes.ts";
 import type { LiveTurn } from "./live-turn.ts";
 import { RecentEvents } from "./recent-events.ts";

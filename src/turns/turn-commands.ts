@@ -1,12 +1,12 @@
 import { Refusal } from "../errors.ts";
 import type { TurnRecord, TurnView } from "../store/store.ts";
 import { KeyedQueue } from "../stream/keyed-queue.ts";
+import type { ApprovalResolution, SteerTurn } from "../turn-requests.ts";
 import { isLive } from "../turn-state.ts";
 import { refusalOfLateAnswer, turnEnded } from "./approvals.ts";
 import { untilFailed } from "./live-turn.ts";
 import { RemoteTurn, type RemoteTurns } from "./remote-turn.ts";
 import { RunningTurn } from "./running-turn.ts";
-import type { ApprovalResolution, SteerTurn } from "./turn-requests.ts";
 import type { TurnSurroundings } from "./turn-surroundings.ts";
 import type { UnendedTurn, UnendedTurns } from "./unended-turns.ts";
 
