@@ -1,7 +1,8 @@
 import { TurnState } from "../../gen/breakglass/v1/event_pb.ts";
 import type { OwnWork } from "../agent/agent.ts";
 import { Refusal } from "../errors.ts";
-import type { SessionRecord, StartedTurn, TurnRecord } from "../store/store.ts";
+import type { SessionRecord, TurnRecord } from "../store/records.ts";
+import type { StartedTurn } from "../store/writes.ts";
 import type { RunRequest } from "../turn-requests.ts";
 import { newTurnId } from "./identifiers.ts";
 import type { LeftTurn } from "./left-turn.ts";

@@ -1,7 +1,7 @@
 import type { Agents } from "../agent/agents.ts";
 import { imageViolation } from "../agent/image-violation.ts";
 import { type FieldViolation, Refusal, unsupportedByAgent } from "../errors.ts";
-import type { AgentStance } from "../store/store.ts";
+import type { AgentStance } from "../store/writes.ts";
 import type { Attachment, RunRequest } from "../turn-requests.ts";
 import { isImage } from "./attachments.ts";
 

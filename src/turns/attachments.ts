@@ -6,7 +6,7 @@ import { setImmediate as othersServed } from "node:timers/promises";
 import type { AgentImage } from "../agent/agent.ts";
 import { explainExhaustion } from "../exhaustion.ts";
 import { OpenDirectory } from "../files/open-directory.ts";
-import type { AttachmentRecord } from "../store/store.ts";
+import type { AttachmentRecord } from "../store/records.ts";
 import type { Attachment } from "../turn-requests.ts";
 
 /** What becomes of attachments: what the model is shown, and where in the workspace the rest lies. */

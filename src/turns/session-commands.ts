@@ -1,6 +1,6 @@
 import { homeOf } from "../errors.ts";
 import type { SessionHome } from "../store/commands.ts";
-import type { TurnRecord } from "../store/store.ts";
+import type { TurnRecord } from "../store/records.ts";
 import { byDeadline } from "../stream/deadline.ts";
 import type { RunRequest } from "../turn-requests.ts";
 import type { ActiveSessions } from "./active-sessions.ts";

@@ -1,5 +1,6 @@
 import { Refusal } from "../errors.ts";
-import type { TurnRecord, TurnView } from "../store/store.ts";
+import type { TurnView } from "../store/lists.ts";
+import type { TurnRecord } from "../store/records.ts";
 import { KeyedQueue } from "../stream/keyed-queue.ts";
 import type { ApprovalResolution, SteerTurn } from "../turn-requests.ts";
 import { isLive } from "../turn-state.ts";

@@ -1,11 +1,5 @@
-import type {
-  ListedSession,
-  Page,
-  SessionPlace,
-  TurnFilter,
-  TurnPlace,
-  TurnRecord,
-} from "../store/store.ts";
+import type { ListedSession, Page, SessionPlace, TurnFilter, TurnPlace } from "../store/lists.ts";
+import type { TurnRecord } from "../store/records.ts";
 import type { ApprovalResolution, RunRequest, SteerTurn } from "../turn-requests.ts";
 import { ActiveSessions } from "./active-sessions.ts";
 import { commandServer } from "./command-server.ts";

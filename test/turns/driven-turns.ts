@@ -15,8 +15,9 @@ import {
 import { PermissionMode } from "../../gen/breakglass/v1/turn_pb.ts";
 import type { EventKind } from "../../src/agent/agent.ts";
 import { createLog } from "../../src/log.ts";
+import type { TurnRecord } from "../../src/store/records.ts";
 import { openSqliteStore } from "../../src/store/sqlite/sqlite-store.ts";
-import type { Store, TurnRecord } from "../../src/store/store.ts";
+import type { Store } from "../../src/store/store.ts";
 import type { RunRequest } from "../../src/turn-requests.ts";
 import { isLive } from "../../src/turn-state.ts";
 import { decodeEvent } from "../../src/turns/encoded-event.ts";

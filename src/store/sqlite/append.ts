@@ -1,6 +1,6 @@
 import { fenced, storageFailed } from "../../errors.ts";
 import { isLive } from "../../turn-state.ts";
-import type { EventBatch } from "../store.ts";
+import type { EventBatch } from "../writes.ts";
 import type { FileLeases } from "./file-leases.ts";
 import type { Tables } from "./tables.ts";
 
