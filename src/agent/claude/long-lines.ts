@@ -1,7 +1,7 @@
 import { deserialize } from "node:v8";
 import type { Log } from "../../log.ts";
 import { AskedThread, NoThreadError, workerBeside } from "../../stream/asked-thread.ts";
-import type { LookedAt } from "../process/paced-reader.ts";
+import type { LookedAt } from "../process/printed-lines.ts";
 import type { LongLineAnswer, LongLineCall } from "./long-line-worker.ts";
 import { prepareLine } from "./prepare-line.ts";
 import { inGroups, type PreparedPart } from "./prepared-line.ts";
