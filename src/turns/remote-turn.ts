@@ -1,3 +1,4 @@
+import { isLive } from "#client/turn-state";
 import { TurnState } from "../../gen/breakglass/v1/event_pb.ts";
 import { storageFailed } from "../errors.ts";
 import type { Command } from "../store/commands.ts";
@@ -5,7 +6,6 @@ import type { TurnRecord } from "../store/records.ts";
 import type { Store } from "../store/store.ts";
 import type { SteerRequest } from "../store/writes.ts";
 import type { ApprovalAnswer } from "../turn-requests.ts";
-import { isLive } from "../turn-state.ts";
 import {
   type Listener,
   Listeners,

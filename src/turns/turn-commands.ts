@@ -1,9 +1,9 @@
+import { isLive } from "#client/turn-state";
 import { Refusal } from "../errors.ts";
 import type { TurnView } from "../store/lists.ts";
 import type { TurnRecord } from "../store/records.ts";
 import { KeyedQueue } from "../stream/keyed-queue.ts";
 import type { ApprovalResolution, SteerTurn } from "../turn-requests.ts";
-import { isLive } from "../turn-state.ts";
 import { refusalOfLateAnswer, turnEnded } from "./approvals.ts";
 import { untilFailed } from "./live-turn.ts";
 import { RemoteTurn, type RemoteTurns } from "./remote-turn.ts";

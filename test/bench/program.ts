@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { ByteTail } from "../../src/stream/byte-tail.ts";
+import { NODE_FLAGS } from "../support/program.ts";
 
 /** The root of the repository. */
 export const repository = fileURLToPath(new URL("../..", import.meta.url));
@@ -31,7 +32,11 @@ export async function startProgram(
   environment: Readonly<Record<string, string>> = {},
 ): Promise<Program> {
   const env = { PATH: process.env.PATH ?? "", ...environment };
-  const child = spawn(process.execPath, args, { cwd: repository, env, timeout: LONGEST_MS });
+  const child = spawn(process.execPath, [...NODE_FLAGS, ...args], {
+    cwd: repository,
+    env,
+    timeout: LONGEST_MS,
+  });
   child.stdin.end();
   const complaints = new ByteTail(COMPLAINT_BYTES);
   child.stderr.on("data", (chunk: Buffer) => complaints.push(chunk));

@@ -1,6 +1,6 @@
 import { chownSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import type { BreakglassClient } from "../../src/client/breakglass-client.ts";
+import type { BreakglassClient } from "#client";
 import { EventReader } from "../support/event-reader.ts";
 import { script } from "../support/gate.ts";
 import { processesWith } from "../support/processes.ts";

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { collect } from "../support/events.ts";
 import { eventually } from "../support/processes.ts";
-import { PROGRAM } from "../support/program.ts";
+import { NODE_FLAGS, PROGRAM } from "../support/program.ts";
 import { connect } from "../support/protocols.ts";
 import { createTestEnvironment } from "../support/test-environment.ts";
 import { endedAtLast, startServe } from "./told-server.ts";
@@ -82,7 +82,7 @@ describe.concurrent("a server whose outputs go away", () => {
     await using environment = await createTestEnvironment();
     const port = 20_000 + (process.pid % 20_000);
     const variables = { ...environment.variables, BREAKGLASS_LISTEN: `127.0.0.1:${port}` };
-    const child = spawn(process.execPath, [PROGRAM, "serve"], {
+    const child = spawn(process.execPath, [...NODE_FLAGS, PROGRAM, "serve"], {
       env: variables,
       stdio: ["ignore", "pipe", "pipe"],
     });

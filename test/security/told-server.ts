@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { expect } from "vitest";
 import { eventually, processesWith } from "../support/processes.ts";
-import { PROGRAM } from "../support/program.ts";
+import { NODE_FLAGS, PROGRAM } from "../support/program.ts";
 import { MARKER, type TestEnvironment } from "../support/test-environment.ts";
 
 /** A server in a process of its own, started as an operator might, whose log can be read. */
@@ -12,7 +12,7 @@ export async function startServe(
   settings: Record<string, string> = {},
   flags: string[] = [],
 ) {
-  const child = spawn(process.execPath, [...flags, PROGRAM, "serve"], {
+  const child = spawn(process.execPath, [...NODE_FLAGS, ...flags, PROGRAM, "serve"], {
     env: { ...variables, ...settings },
     stdio: ["ignore", "pipe", "pipe"],
   });

@@ -4,6 +4,7 @@ import { copyFile, mkdir, readdir, rename, rm, stat, utimes } from "node:fs/prom
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { TestProject } from "vitest/node";
+import { SOURCE_CONDITION } from "./program.ts";
 
 const REPOSITORY = fileURLToPath(new URL("../..", import.meta.url));
 const BUNDLES = join(REPOSITORY, "node_modules/.cache/test-program");
@@ -32,7 +33,7 @@ export default async function bundleProgram({ vitest }: TestProject): Promise<vo
 /** Of all that the bundle is made of. */
 function digest(): string {
   const hash = createHash("sha256");
-  const paths = globSync("{src,gen}/**/*.ts", { cwd: REPOSITORY }).sort();
+  const paths = globSync("{src,gen,clients/typescript/src}/**/*.ts", { cwd: REPOSITORY }).sort();
   for (const path of [...paths, "package.json", "package-lock.json", import.meta.filename]) {
     hash.update(path).update(readFileSync(join(path.startsWith("/") ? "" : REPOSITORY, path)));
   }
@@ -56,6 +57,7 @@ async function make(bundle: string): Promise<void> {
     format: "esm",
     platform: "node",
     target: "node26",
+    conditions: [SOURCE_CONDITION],
     banner: { js: BANNER },
     logLevel: "warning",
   });

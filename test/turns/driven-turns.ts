@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { create } from "@bufbuild/protobuf";
+import { isLive } from "#client/turn-state";
 import {
   ApprovalRequestEventSchema,
   ResultEventSchema,
@@ -19,7 +20,6 @@ import type { TurnRecord } from "../../src/store/records.ts";
 import { openSqliteStore } from "../../src/store/sqlite/sqlite-store.ts";
 import type { Store } from "../../src/store/store.ts";
 import type { RunRequest } from "../../src/turn-requests.ts";
-import { isLive } from "../../src/turn-state.ts";
 import { decodeEvent } from "../../src/turns/encoded-event.ts";
 import type { TurnLimits } from "../../src/turns/turn-surroundings.ts";
 import { Turns, type TurnsOptions } from "../../src/turns/turns.ts";

@@ -1,5 +1,6 @@
 import { Argument, type Command } from "commander";
 import { SERVE_SECTIONS } from "../../config/settings/sections.ts";
+import { withModel } from "../model-package.ts";
 import { settingsHelp } from "../settings-help.ts";
 import type { Run } from "./commands.ts";
 
@@ -18,13 +19,15 @@ export function addServiceCommands(program: Command, run: Run): void {
     .description(
       "rehearse a repair with the real service and agent and a scripted model; no key, no network",
     )
-    .action(() => run(async () => (await import("../drill.ts")).drill()));
+    .action(() => run(async () => (await withModel(() => import("../drill.ts"))).drill()));
   program
     .command("doctor")
     .description("tell what works with a CLI of this machine; no key, no network")
     .option("--agent [path]", "its program (default: the one that is served with)")
     .option("--json", "print one finding in JSON a line")
-    .action((given) => run(async () => (await import("../doctor.ts")).doctor(given)));
+    .action((given) =>
+      run(async () => (await withModel(() => import("../doctor.ts"))).doctor(given)),
+    );
   program
     .command("completion")
     .description("print the script by which a shell completes commands and options")

@@ -1,6 +1,5 @@
-import { durationMs } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { RetryInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
+import { retryDelayMsOf } from "./error-info.ts";
 import { SequenceGapError } from "./turn-place.ts";
 
 /** What a failed call means for trying again. */
@@ -21,7 +20,7 @@ const GAP_RETRIES = 1;
  * server has for a refusal.
  */
 export function callFailureOf(error: unknown): CallFailure {
-  const leastDelayMs = error instanceof ConnectError ? retryDelayMs(error) : undefined;
+  const leastDelayMs = error instanceof ConnectError ? retryDelayMsOf(error) : undefined;
   return { retries: retriesOf(error, leastDelayMs !== undefined), leastDelayMs: leastDelayMs ?? 0 };
 }
 
@@ -77,11 +76,6 @@ function retriesOfTransport(code: Code): number {
     default:
       return Number.POSITIVE_INFINITY;
   }
-}
-
-function retryDelayMs(error: ConnectError): number | undefined {
-  const [retry] = error.findDetails(RetryInfoSchema);
-  return retry?.retryDelay === undefined ? undefined : durationMs(retry.retryDelay);
 }
 
 /** Whether a server said that there is no such thing, or none that the caller may see. */

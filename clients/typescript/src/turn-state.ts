@@ -1,4 +1,4 @@
-import { ErrorReason, type TurnEvent, TurnState } from "../gen/breakglass/v1/event_pb.ts";
+import { ErrorReason, type TurnEvent, TurnState } from "../../../gen/breakglass/v1/event_pb.ts";
 
 /** Whether a turn in this state has no terminal event yet. A state that is unknown is taken for an end. */
 export function isLive(state: TurnState): boolean {

@@ -2,10 +2,10 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import type {
   AttachTurnRequestSchema,
   RunTurnRequestSchema,
-} from "../../gen/breakglass/v1/breakglass_service_pb.ts";
-import type { TurnEvent } from "../../gen/breakglass/v1/event_pb.ts";
-import { isLive } from "../turn-state.ts";
+} from "../../../gen/breakglass/v1/breakglass_service_pb.ts";
+import type { TurnEvent } from "../../../gen/breakglass/v1/event_pb.ts";
 import type { BreakglassClient } from "./breakglass-client.ts";
+import { isLive } from "./turn-state.ts";
 
 /** Which turn to read: a new one, or one that was started before. */
 export type TurnToRead =

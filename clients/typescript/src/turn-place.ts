@@ -2,7 +2,7 @@ import type {
   CheckpointEvent,
   TextDeltaEvent,
   TurnEvent,
-} from "../../gen/breakglass/v1/event_pb.ts";
+} from "../../../gen/breakglass/v1/event_pb.ts";
 import { TextPieces } from "./text-pieces.ts";
 
 /** The server sent an event, or said it had, that does not follow the one before it. */

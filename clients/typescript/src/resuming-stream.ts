@@ -79,10 +79,16 @@ const LEFT = new Error("the reader left");
  *
  * @throws ConnectError where the server refuses for good, or was not reached for as long as `backOff` says: the last
  * failure. Likewise whatever else `reading` has a call fail with, and SilenceError. The reason of `signal` where that aborts.
+ *
+ * @param isHeard - Whether the server was heard just now: then it is given as long to come back as one that was cut.
  */
-export function resume<M, T>(reading: Reading<M, T>, options: StreamOptions): ResumingStream<T> {
+export function resume<M, T>(
+  reading: Reading<M, T>,
+  options: StreamOptions,
+  isHeard = false,
+): ResumingStream<T> {
   const left = new AbortController();
-  const read = readToEnd(reading, options, left);
+  const read = readToEnd(reading, options, left, isHeard);
   return {
     next: () => read.next(),
     return() {
@@ -100,13 +106,14 @@ async function* readToEnd<M, T>(
   reading: Reading<M, T>,
   options: StreamOptions,
   left: AbortController,
+  isHeard: boolean,
 ): AsyncGenerator<T, void, undefined> {
   const { signal } = options;
   const leave = () => left.abort(signal?.reason);
   signal?.addEventListener("abort", leave);
   if (signal?.aborted) leave();
   const { silenceMs = SILENCE_MS } = options;
-  const outage = new Outage({ ...DEFAULT_BACK_OFF, ...options.backOff }, silenceMs);
+  const outage = new Outage({ ...DEFAULT_BACK_OFF, ...options.backOff }, silenceMs, isHeard);
   try {
     for (;;) {
       const failure = yield* readCall(reading, outage, options, left.signal);

@@ -34,7 +34,7 @@ const FIRST_SILENCES = 3;
 export class Outage {
   readonly #backOff: BackOff;
   readonly #silenceMs: number;
-  #isHeard = false;
+  #isHeard: boolean;
   /** A call was taken, and nothing was said. */
   #wasSilent = false;
   /** Since when nothing is heard, or was noticed not to be; undefined while there is a connection. */
@@ -47,8 +47,12 @@ export class Outage {
   /** Those of them that are only worth so many tries. */
   #doubtful = 0;
 
-  /** @param silenceMs - How long a call waits for a word, in milliseconds. */
-  constructor(backOff: BackOff, silenceMs: number) {
+  /**
+   * @param silenceMs - How long a call waits for a word, in milliseconds.
+   * @param isHeard - Whether the server was heard before.
+   */
+  constructor(backOff: BackOff, silenceMs: number, isHeard = false) {
+    this.#isHeard = isHeard;
     this.#backOff = backOff;
     this.#silenceMs = silenceMs;
   }

@@ -1,5 +1,5 @@
 import { type Client, createClient, type Transport } from "@connectrpc/connect";
-import { BreakglassService } from "../../gen/breakglass/v1/breakglass_service_pb.ts";
+import { BreakglassService } from "../../../gen/breakglass/v1/breakglass_service_pb.ts";
 import { isPage, warningOfFullConnections } from "./open-streams.ts";
 
 /** The service as a client calls it. Its calls throw ConnectError. */

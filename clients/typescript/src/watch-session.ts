@@ -2,7 +2,7 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import type {
   WatchSessionRequestSchema,
   WatchSessionResponse,
-} from "../../gen/breakglass/v1/breakglass_service_pb.ts";
+} from "../../../gen/breakglass/v1/breakglass_service_pb.ts";
 import type { BreakglassClient } from "./breakglass-client.ts";
 import {
   type Reading,

@@ -1,4 +1,4 @@
-import type { TextDeltaEvent, TurnEvent } from "../../gen/breakglass/v1/event_pb.ts";
+import type { TextDeltaEvent, TurnEvent } from "../../../gen/breakglass/v1/event_pb.ts";
 
 /** In UTF-16 units; far more than a server gives of a text that is being written. */
 const MAX_LENGTH = 1024 * 1024;

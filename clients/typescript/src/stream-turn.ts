@@ -1,4 +1,4 @@
-import type { TurnEvent } from "../../gen/breakglass/v1/event_pb.ts";
+import type { TurnEvent } from "../../../gen/breakglass/v1/event_pb.ts";
 import type { BreakglassClient } from "./breakglass-client.ts";
 import { randomUuid } from "./random-uuid.ts";
 import {

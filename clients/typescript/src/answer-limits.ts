@@ -26,9 +26,9 @@ export function answerLimits(onSilence: (method: string) => void): Interceptor {
           ? { ...response, message: tellingFirst(response.message, settle) }
           : response;
       }
-      using limit = limitOf(name, isQuick ? ANSWER_MS : SLOW_ANSWER_MS);
+      const limit = limitOf(name, isQuick ? ANSWER_MS : SLOW_ANSWER_MS);
       const signal = AbortSignal.any([request.signal, limit.signal]);
-      const response = await next({ ...request, signal });
+      const response = await next({ ...request, signal }).finally(limit.lift);
       settle();
       return response;
     } catch (error) {
@@ -38,13 +38,13 @@ export function answerLimits(onSilence: (method: string) => void): Interceptor {
   };
 }
 
-/** A signal that aborts where an answer is too late, until disposed. */
-function limitOf(name: string, ms: number): Disposable & { readonly signal: AbortSignal } {
+/** A signal that aborts where an answer is too late, until that is lifted. */
+function limitOf(name: string, ms: number) {
   const late = new AbortController();
   const message = `${name} was not answered within ${ms / 1000} s`;
   const error = () => new ConnectError(message, Code.DeadlineExceeded);
   const timer = setTimeout(() => late.abort(error()), ms);
-  return { signal: late.signal, [Symbol.dispose]: () => clearTimeout(timer) };
+  return { signal: late.signal, lift: () => clearTimeout(timer) };
 }
 
 /** Calls `heard` when the first message came, or none will. */

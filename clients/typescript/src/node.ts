@@ -1,0 +1,2 @@
+/** Connections of the client for Node. Wants `@connectrpc/connect-node`. @module */
+export { type GrpcConnection, openGrpcConnection } from "./grpc-connection.ts";
