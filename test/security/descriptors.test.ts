@@ -4,7 +4,6 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
-import type { BreakglassClient } from "#client";
 import { ErrorReason, TurnState } from "../../gen/breakglass/v1/event_pb.ts";
 import { NEEDED, reservedDescriptors } from "../../src/descriptors.ts";
 import { giveDescriptors, openDescriptors, takeDescriptors } from "../support/descriptor-limit.ts";
