@@ -2,7 +2,6 @@ import { join } from "node:path";
 import { Agents } from "./agent/agents.ts";
 import type { ProcessSurroundings } from "./agent/process/agent-process.ts";
 import { createProcesses, endLeftProcesses } from "./agent/process/processes.ts";
-import { type Certificate, readCertificate } from "./certificate.ts";
 import { ConfigError } from "./config/config-error.ts";
 import type { ServeConfig } from "./config/serve-config.ts";
 import { keepStorePrivate, prepareDirectory } from "./data-directory.ts";
@@ -15,15 +14,14 @@ import { ResetLimits } from "./edge/reset-limits.ts";
 import { plainHttp } from "./http/plain-http.ts";
 import type { Log } from "./log.ts";
 import { type Admissions, admissionsBy } from "./rpc/admission.ts";
-import { bracketed, Hosts, isLoopback } from "./rpc/hosts.ts";
+import { bracketed, Hosts } from "./rpc/hosts.ts";
 import { Origins } from "./rpc/origins.ts";
 import { RefusedRequests } from "./rpc/refused-requests.ts";
 import { requestListener } from "./rpc/request-listener.ts";
 import { createRequestReading } from "./rpc/request-reading.ts";
 import { createHandlers } from "./rpc/router.ts";
-import { Tokens } from "./rpc/tokens.ts";
 import { planAgents } from "./served-agents.ts";
-import { SettingSource } from "./setting-source.ts";
+import { type ReadFiles, readFiles, refuseUnusableAccess, tellStrangers } from "./server-access.ts";
 import { openSqliteStore } from "./store/sqlite/sqlite-store.ts";
 import type { Store } from "./store/store.ts";
 import { watchedStore } from "./store/watched-store.ts";
@@ -91,13 +89,7 @@ export async function startServer(
   const { listen: address } = config;
   const files = readFiles(config);
   const createAgents = plan(config, log);
-  if (files.tokens === undefined && !isLoopback(address.host)) {
-    const shown = `${bracketed(address.host)}:${address.port}`;
-    throw new ConfigError(
-      `BREAKGLASS_LISTEN is ${JSON.stringify(shown)}, which others can reach: set BREAKGLASS_TOKENS_FILE, or listen on 127.0.0.1`,
-    );
-  }
-  refuseNoApprover(config);
+  refuseUnusableAccess(config);
   const maxConnections = capConnections(config, log);
   const opened = await openStore(config, log);
   const reserve = new DiskReserve(config.dataDir, config.reserveBytes, log);
@@ -138,46 +130,8 @@ export async function startServer(
   }
 }
 
-/** What is read again when the operator asks for it. */
-interface ReadFiles {
-  readonly tokens: SettingSource<Tokens> | undefined;
-  readonly certificate: SettingSource<Certificate> | undefined;
-}
-
-function readFiles({ tokensFile, tls }: ServeConfig): ReadFiles {
-  return {
-    tokens:
-      tokensFile === undefined
-        ? undefined
-        : new SettingSource("BREAKGLASS_TOKENS_FILE", () => Tokens.read(tokensFile)),
-    certificate: tls && new SettingSource("BREAKGLASS_TLS_CERT", () => readCertificate(tls)),
-  };
-}
-
 function schemeOf({ tls }: ServeConfig): "http" | "https" {
   return tls === undefined ? "http" : "https";
-}
-
-/** A rule that nobody could follow is a mistake. */
-function refuseNoApprover({ approvers, selfApproval, tokensFile }: ServeConfig): void {
-  if (approvers.length > 0 && tokensFile === undefined) {
-    throw new ConfigError(
-      "BREAKGLASS_APPROVERS names principals, but without BREAKGLASS_TOKENS_FILE everyone is `local`: set it",
-    );
-  }
-  if (selfApproval === "forbidden" && approvers.length === 0) {
-    throw new ConfigError(
-      'BREAKGLASS_SELF_APPROVAL is "forbidden", but nobody else may approve: name principals in BREAKGLASS_APPROVERS',
-    );
-  }
-}
-
-/** A slip of the pen in a name would have every approval expire without a word. */
-function tellStrangers({ approvers }: ServeConfig, { tokens }: ReadFiles, log: Log): void {
-  const strangers = approvers.filter((approver) => tokens?.current.knows(approver) !== true);
-  if (strangers.length === 0) return;
-  const why = "BREAKGLASS_TOKENS_FILE has no token of theirs";
-  log.warn("BREAKGLASS_APPROVERS names principals who can answer nothing", { strangers, why });
 }
 
 function createTurns(config: ServeConfig, store: Store, agents: Agents, log: Log): Turns {

@@ -1,5 +1,6 @@
 import type { TurnEvent } from "../../gen/breakglass/v1/event_pb.ts";
 import type { PermissionMode } from "../../gen/breakglass/v1/turn_pb.ts";
+import type { ApprovalAnswer } from "../turn-requests.ts";
 import type { AgentCapabilities } from "./capabilities.ts";
 
 /** What happened, without its place in a turn: the turn gives it a sequence, ids and a time. */
@@ -124,14 +125,6 @@ export interface Agent {
    */
   forget(agentSessionIds: readonly string[], workspace: string): Promise<void>;
 }
-
-/** How a tool call was decided. */
-export type ApprovalAnswer =
-  | {
-      readonly allow: true /** The whole input, a JSON object as text. Undefined: as asked. */;
-      readonly inputJson?: string;
-    }
-  | { readonly allow: false /** What the agent is told. */; readonly message: string };
 
 /**
  * One turn in the hands of an agent.

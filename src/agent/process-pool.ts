@@ -2,7 +2,7 @@ import type { AgentProcess } from "./process/agent-process.ts";
 
 /** What is held with a process, and can take turn after turn of one session. */
 export interface PooledConversation {
-  readonly process: AgentProcess;
+  readonly process: Pick<AgentProcess, "gone" | "isClosing" | "silentMs" | "close" | "killNow">;
   /** The key of its session. Empty: it waits for one that is to be opened. */
   readonly sessionKey: string;
   /** Whether it can take a turn. */

@@ -4,14 +4,13 @@ import type { ReceivedMessage } from "./decode-message.ts";
 
 /** A message to be read by the decoding thread, which its memory is given to. */
 export interface DecodingJob extends Omit<ReceivedMessage, "bytes"> {
-  readonly id: number;
   /** A method of the thread's service, by the name that the generated code has for it. */
   readonly method: string;
   readonly segments: readonly Uint8Array[];
 }
 
 /** What became of it. */
-export type DecodingAnswer = { readonly id: number } & (
+export type DecodingAnswer =
   | { readonly message: Message }
   | {
       readonly refusal: {
@@ -20,5 +19,4 @@ export type DecodingAnswer = { readonly id: number } & (
       };
     }
   | { readonly tooLarge: true }
-  | { readonly defect: unknown }
-);
+  | { readonly defect: unknown };

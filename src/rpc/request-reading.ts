@@ -1,5 +1,6 @@
 import { bodyLimits, RequestBodies } from "../edge/request-body.ts";
 import type { Log } from "../log.ts";
+import { workerBeside } from "../stream/asked-thread.ts";
 import { DecodingThread } from "./decoding-thread.ts";
 import { largestMessageLimits, messageLimitsOf } from "./message-limits.ts";
 import { RequestMessages } from "./request-messages.ts";
@@ -15,13 +16,11 @@ export interface RequestReading {
 
 /** Questions of some words each. */
 const DIALOGUE_BYTES = 256 * 1024;
-/** The thread runs as this file does: as TypeScript in the repository, compiled in the package. */
-const WORKER = import.meta.url.endsWith(".ts") ? "./decoding-worker.ts" : "./decoding-worker.js";
 
 /** Prepares to read requests within limits. */
 export function createRequestReading(limits: RequestLimits, log: Log): RequestReading {
   const { binaryBytes, jsonBytes } = largestMessageLimits(limits);
-  const thread = new DecodingThread(new URL(WORKER, import.meta.url));
+  const thread = new DecodingThread(workerBeside(import.meta.url, "decoding-worker"));
   return {
     bodies: new RequestBodies(bodyLimits(binaryBytes, jsonBytes)),
     messages: new RequestMessages((method) => messageLimitsOf(method, limits), thread, log),

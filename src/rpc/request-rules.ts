@@ -3,8 +3,8 @@ import { z } from "zod";
 import type { ResolveApprovalRequest } from "../../gen/breakglass/v1/breakglass_service_pb.ts";
 import { TurnState } from "../../gen/breakglass/v1/event_pb.ts";
 import { PermissionMode } from "../../gen/breakglass/v1/turn_pb.ts";
-import type { ApprovalAnswer } from "../agent/agent.ts";
 import { Refusal } from "../errors.ts";
+import type { ApprovalAnswer } from "../turn-requests.ts";
 import { attachmentRules } from "./attachment-rules.ts";
 import { isJsonObject } from "./json-object.ts";
 

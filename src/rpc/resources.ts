@@ -3,7 +3,8 @@ import { durationFromMs, timestampFromMs, timestampMs } from "@bufbuild/protobuf
 import { TurnState } from "../../gen/breakglass/v1/event_pb.ts";
 import { type Session, SessionSchema } from "../../gen/breakglass/v1/session_pb.ts";
 import { type Turn, TurnSchema } from "../../gen/breakglass/v1/turn_pb.ts";
-import type { ListedSession, TurnRecord } from "../store/store.ts";
+import type { ListedSession } from "../store/lists.ts";
+import type { TurnRecord } from "../store/records.ts";
 import type { PendingApproval } from "../turns/pending-approvals.ts";
 
 /** A turn as callers see it. */

@@ -1,6 +1,7 @@
 import type { MessagePort } from "node:worker_threads";
 import type { DescService, Registry } from "@bufbuild/protobuf";
 import { Refusal } from "../errors.ts";
+import { answerCalls } from "../stream/asked-thread.ts";
 import { decodeMessage } from "./decode-message.ts";
 import type { DecodingAnswer, DecodingJob } from "./decoding-job.ts";
 import { MessageTooLarge } from "./message-bounds.ts";
@@ -13,27 +14,24 @@ import { joined } from "./received-bytes.ts";
  * @param anyTypes - What an `Any` in JSON may hold. Undefined: nothing.
  */
 export function serveDecoding(service: DescService, port: MessagePort, anyTypes?: Registry): void {
-  port.on("message", (job: DecodingJob) => {
-    const { id, method, segments } = job;
-    let answer: DecodingAnswer;
+  answerCalls<DecodingJob, DecodingAnswer>(port, (job) => {
+    const desc = service.method[job.method]!.input;
     const memory = new Set<ArrayBuffer>();
     try {
-      const desc = service.method[method]!.input;
-      const message = decodeMessage(desc, { ...job, bytes: joined(segments) }, anyTypes);
+      const message = decodeMessage(desc, { ...job, bytes: joined(job.segments) }, anyTypes);
       for (const { value } of partsOf(desc, message)) {
         // Given away and not copied; what is empty may be shared.
         if (typeof value !== "string" && value.length > 0) memory.add(value.buffer as ArrayBuffer);
       }
-      answer = { id, message };
+      return { answer: { message }, moved: [...memory] };
     } catch (error) {
-      answer = { id, ...failure(error) };
+      return { answer: failure(error), moved: [] };
     }
-    port.postMessage(answer, [...memory]);
   });
 }
 
-function failure(error: unknown) {
-  if (error instanceof MessageTooLarge) return { tooLarge: true } as const;
+function failure(error: unknown): DecodingAnswer {
+  if (error instanceof MessageTooLarge) return { tooLarge: true };
   if (!(error instanceof Refusal)) return { defect: error };
   return { refusal: { message: error.message, violations: error.details.violations } };
 }

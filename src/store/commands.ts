@@ -1,4 +1,4 @@
-import type { PermissionMode } from "../../gen/breakglass/v1/turn_pb.ts";
+import type { ApprovalAnswer, RunRequest } from "../turn-requests.ts";
 
 /** What somebody asks of a turn that runs. */
 export interface Command {
@@ -12,35 +12,14 @@ export interface Command {
     | {
         readonly case: "resolveApproval";
         readonly approvalId: string;
-        readonly answer:
-          | { readonly allow: true; readonly inputJson?: string }
-          | { readonly allow: false; readonly message: string };
+        readonly answer: ApprovalAnswer;
       };
-}
-
-/** A turn that somebody asks for in a session whose home is another server, as he asked for it here. */
-export interface AskedTurn {
-  readonly sessionId: string;
-  readonly prompt: string;
-  /** Empty: the session's own kind. */
-  readonly agentKind: string;
-  readonly model: string;
-  readonly agent: string;
-  readonly requestId: string;
-  readonly timeoutMs: number | undefined;
-  readonly permissionMode: PermissionMode;
-  readonly attachments: readonly {
-    readonly name: string;
-    readonly mediaType: string;
-    readonly data: Uint8Array;
-  }[];
-  readonly recall: boolean;
 }
 
 /** A session's home to those who ask something of it. It looks itself whether `principal` may. */
 export interface SessionHome {
   /** Records a turn and begins it, or finds the one of the same request. Resolves with its id. */
-  run(request: AskedTurn, principal: string): Promise<string>;
+  run(request: RunRequest, principal: string): Promise<string>;
   /** Removes a session. Resolves with whether nothing of it is left. */
   deleteSession(sessionId: string, principal: string): Promise<boolean>;
 }

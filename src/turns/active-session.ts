@@ -1,12 +1,13 @@
 import { TurnState } from "../../gen/breakglass/v1/event_pb.ts";
 import type { OwnWork } from "../agent/agent.ts";
 import { Refusal } from "../errors.ts";
-import type { SessionRecord, StartedTurn, TurnRecord } from "../store/store.ts";
+import type { SessionRecord, TurnRecord } from "../store/records.ts";
+import type { StartedTurn } from "../store/writes.ts";
+import type { RunRequest } from "../turn-requests.ts";
 import { newTurnId } from "./identifiers.ts";
 import type { LeftTurn } from "./left-turn.ts";
 import type { TurnBeginning } from "./run-beginning.ts";
 import { RunningTurn } from "./running-turn.ts";
-import type { RunRequest } from "./turn-requests.ts";
 import { ownStart } from "./turn-start.ts";
 import type { TurnLimits, TurnSurroundings } from "./turn-surroundings.ts";
 import type { UnendedTurn, UnendedTurns } from "./unended-turns.ts";

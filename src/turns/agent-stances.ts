@@ -1,9 +1,9 @@
 import type { Agents } from "../agent/agents.ts";
 import { imageViolation } from "../agent/image-violation.ts";
 import { type FieldViolation, Refusal, unsupportedByAgent } from "../errors.ts";
-import type { AgentStance } from "../store/store.ts";
-import { type Attachment, isImage } from "./attachments.ts";
-import type { RunRequest } from "./turn-requests.ts";
+import type { AgentStance } from "../store/writes.ts";
+import type { Attachment, RunRequest } from "../turn-requests.ts";
+import { isImage } from "./attachments.ts";
 
 /** The kind of agent that a session has which a request opens. */
 export function kindOf({ agentKind }: Pick<RunRequest, "agentKind">, agents: Agents): string {

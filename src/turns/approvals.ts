@@ -7,10 +7,12 @@ import {
   type TurnEvent,
 } from "../../gen/breakglass/v1/event_pb.ts";
 import { PermissionMode } from "../../gen/breakglass/v1/turn_pb.ts";
-import type { ApprovalAnswer, EventKind } from "../agent/agent.ts";
+import type { EventKind } from "../agent/agent.ts";
 import { enumName } from "../enum-name.ts";
 import { Refusal } from "../errors.ts";
-import type { Store, TurnRecord } from "../store/store.ts";
+import type { TurnRecord } from "../store/records.ts";
+import type { Store } from "../store/store.ts";
+import type { ApprovalAnswer } from "../turn-requests.ts";
 import { decodeEvent, type EncodedEvent } from "./encoded-event.ts";
 
 type RequestKind = Extract<EventKind, { case: "approvalRequest" }>;

@@ -6,14 +6,8 @@ import { setImmediate as othersServed } from "node:timers/promises";
 import type { AgentImage } from "../agent/agent.ts";
 import { explainExhaustion } from "../exhaustion.ts";
 import { OpenDirectory } from "../files/open-directory.ts";
-import type { AttachmentRecord } from "../store/store.ts";
-
-/** A file that goes with a prompt; its name is one, and no path. */
-export interface Attachment {
-  readonly name: string;
-  readonly mediaType: string;
-  readonly data: Uint8Array;
-}
+import type { AttachmentRecord } from "../store/records.ts";
+import type { Attachment } from "../turn-requests.ts";
 
 /** What becomes of attachments: what the model is shown, and where in the workspace the rest lies. */
 export interface PlacedAttachments {

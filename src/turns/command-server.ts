@@ -1,6 +1,5 @@
-import type { ApprovalAnswer } from "../agent/agent.ts";
 import type { CommandServer } from "../store/commands.ts";
-import type { SteerTurn } from "./turn-requests.ts";
+import type { ApprovalAnswer, SteerTurn } from "../turn-requests.ts";
 
 /** What is asked of turns, as a caller here asks it. */
 interface CalledTurns {

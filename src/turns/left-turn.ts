@@ -1,6 +1,7 @@
 import { TurnState } from "../../gen/breakglass/v1/event_pb.ts";
 import type { Log } from "../log.ts";
-import type { LeftTurn as LeftTurnRecord, Store } from "../store/store.ts";
+import type { LeftTurn as LeftTurnRecord } from "../store/records.ts";
+import type { Store } from "../store/store.ts";
 import { terminalOf } from "./end-causes.ts";
 import type { LiveTurn } from "./live-turn.ts";
 import { TurnLog } from "./turn-log.ts";

@@ -1,6 +1,6 @@
 import { TurnState } from "../../gen/breakglass/v1/event_pb.ts";
 import type { EventKind, TerminalKind } from "../agent/agent.ts";
-import type { EventBatch, SteerRequest } from "../store/store.ts";
+import type { EventBatch, SteerRequest } from "../store/writes.ts";
 import { byteLength, decodeEvent, type EncodedEvent, encodeEvents } from "./encoded-event.ts";
 import { endRecordOf } from "./turn-end.ts";
 

@@ -1,7 +1,7 @@
 import { create } from "@bufbuild/protobuf";
 import { NoticeEventSchema, NoticeReason } from "../../gen/breakglass/v1/event_pb.ts";
 import type { EventKind } from "../agent/agent.ts";
-import type { SessionRecord } from "../store/store.ts";
+import type { SessionRecord } from "../store/records.ts";
 import type { TurnSurroundings } from "./turn-surroundings.ts";
 
 /** So many ids that are not the session's are looked into and told of in one turn. */

@@ -1,6 +1,8 @@
 import type { TurnEvent } from "../../gen/breakglass/v1/event_pb.ts";
 import { TurnState } from "../../gen/breakglass/v1/event_pb.ts";
-import type { Store, TurnPlace, TurnRecord, TurnView } from "../store/store.ts";
+import type { TurnPlace, TurnView } from "../store/lists.ts";
+import type { TurnRecord } from "../store/records.ts";
+import type { Store } from "../store/store.ts";
 import { decodeEvent } from "./encoded-event.ts";
 import { RunningTurn } from "./running-turn.ts";
 import type { UnendedTurns } from "./unended-turns.ts";

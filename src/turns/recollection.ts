@@ -6,7 +6,8 @@ import {
 } from "../../gen/breakglass/v1/event_pb.ts";
 import type { EventKind } from "../agent/agent.ts";
 import { enumName } from "../enum-name.ts";
-import type { Store, TurnRecord } from "../store/store.ts";
+import type { TurnRecord } from "../store/records.ts";
+import type { Store } from "../store/store.ts";
 import { cutText } from "../stream/cut-text.ts";
 import { decodeEvent } from "./encoded-event.ts";
 

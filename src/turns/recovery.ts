@@ -1,4 +1,4 @@
-import type { LeftProcess } from "../store/store.ts";
+import type { LeftProcess } from "../store/records.ts";
 import type { ActiveSessions } from "./active-sessions.ts";
 import { LeftTurn } from "./left-turn.ts";
 import type { Removals } from "./removals.ts";

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { LeftFiles } from "../files/remove-tree.ts";
 import { TreeRemovals } from "../files/tree-removals.ts";
-import type { RemovedSession } from "../store/store.ts";
+import type { RemovedSession } from "../store/records.ts";
 import type { ActiveSessions } from "./active-sessions.ts";
 import type { TurnSurroundings } from "./turn-surroundings.ts";
 

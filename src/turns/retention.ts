@@ -1,6 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Log } from "../log.ts";
-import type { RemovedSession, Store } from "../store/store.ts";
+import type { RemovedSession } from "../store/records.ts";
+import type { Store } from "../store/store.ts";
 import { byDeadline } from "../stream/deadline.ts";
 
 /** So many turns at most come off the record in one commit. */

@@ -1,14 +1,14 @@
 import {
   type Agent,
   type AgentRun,
-  type ApprovalAnswer,
   type EventKind,
   isTerminal,
   type TerminalKind,
 } from "../agent/agent.ts";
 import { Refusal, unsupportedByAgent } from "../errors.ts";
-import type { SessionRecord, TurnRecord } from "../store/store.ts";
+import type { SessionRecord, TurnRecord } from "../store/records.ts";
 import { byDeadline } from "../stream/deadline.ts";
+import type { ApprovalAnswer } from "../turn-requests.ts";
 import { awaitsProcesses, type EndCause, type Interrupter, terminalOf } from "./end-causes.ts";
 import type { LiveTurn } from "./live-turn.ts";
 import { RecentEvents } from "./recent-events.ts";

@@ -1,10 +1,10 @@
 import { homeOf } from "../errors.ts";
 import type { SessionHome } from "../store/commands.ts";
-import type { TurnRecord } from "../store/store.ts";
+import type { TurnRecord } from "../store/records.ts";
 import { byDeadline } from "../stream/deadline.ts";
+import type { RunRequest } from "../turn-requests.ts";
 import type { ActiveSessions } from "./active-sessions.ts";
 import type { Removals } from "./removals.ts";
-import type { RunRequest } from "./turn-requests.ts";
 import { type StartPolicy, startTurn } from "./turn-start.ts";
 import type { TurnSurroundings } from "./turn-surroundings.ts";
 import type { UnendedTurns } from "./unended-turns.ts";

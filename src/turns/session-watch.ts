@@ -1,5 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
-import type { SessionChange, SessionRecord, Store } from "../store/store.ts";
+import type { SessionChange, SessionRecord } from "../store/records.ts";
+import type { Store } from "../store/store.ts";
 
 /** What a watcher of a session is told. */
 export interface SessionNews {

@@ -6,7 +6,7 @@ import {
   type TurnState,
 } from "../../gen/breakglass/v1/event_pb.ts";
 import { dataLost, notFound, Refusal } from "../errors.ts";
-import type { TurnRecord } from "../store/store.ts";
+import type { TurnRecord } from "../store/records.ts";
 import { createTransientEvent, type EncodedEvent } from "./encoded-event.ts";
 import type { LiveTurn, StopListening } from "./live-turn.ts";
 import type { EventSource } from "./shared-reads.ts";

@@ -8,7 +8,8 @@ import { PermissionModeSchema, TurnOriginSchema } from "../../gen/breakglass/v1/
 import type { EventKind } from "../agent/agent.ts";
 import { enumName } from "../enum-name.ts";
 import type { Log } from "../log.ts";
-import type { TurnEndRecord, TurnRecord } from "../store/store.ts";
+import type { TurnRecord } from "../store/records.ts";
+import type { TurnEndRecord } from "../store/writes.ts";
 
 // What the server's log tells of turns, for who operates the server: that something happened, when, to which turn, for whom
 // and at what cost. Nothing that was said or read.

@@ -1,12 +1,13 @@
 import { isLive } from "#client/turn-state";
 import { Refusal } from "../errors.ts";
-import type { TurnRecord, TurnView } from "../store/store.ts";
+import type { TurnView } from "../store/lists.ts";
+import type { TurnRecord } from "../store/records.ts";
 import { KeyedQueue } from "../stream/keyed-queue.ts";
+import type { ApprovalResolution, SteerTurn } from "../turn-requests.ts";
 import { refusalOfLateAnswer, turnEnded } from "./approvals.ts";
 import { untilFailed } from "./live-turn.ts";
 import { RemoteTurn, type RemoteTurns } from "./remote-turn.ts";
 import { RunningTurn } from "./running-turn.ts";
-import type { ApprovalResolution, SteerTurn } from "./turn-requests.ts";
 import type { TurnSurroundings } from "./turn-surroundings.ts";
 import type { UnendedTurn, UnendedTurns } from "./unended-turns.ts";
 

@@ -1,8 +1,9 @@
 import { create } from "@bufbuild/protobuf";
 import { ApprovalDecision, SteerEventSchema } from "../../gen/breakglass/v1/event_pb.ts";
-import type { ApprovalAnswer, EventKind } from "../agent/agent.ts";
+import type { EventKind } from "../agent/agent.ts";
 import { Refusal } from "../errors.ts";
-import type { SteerRequest } from "../store/store.ts";
+import type { SteerRequest } from "../store/writes.ts";
+import type { ApprovalAnswer } from "../turn-requests.ts";
 import { Approvals, type Decision, decisionOf, EXPIRED_ANSWER, turnEnded } from "./approvals.ts";
 import type { TurnLifecycle } from "./turn-lifecycle.ts";
 import type { TurnLog } from "./turn-log.ts";

@@ -1,4 +1,5 @@
-import type { AgentRun, ApprovalAnswer, TerminalKind } from "../agent/agent.ts";
+import type { AgentRun, TerminalKind } from "../agent/agent.ts";
+import type { ApprovalAnswer } from "../turn-requests.ts";
 import { awaitsProcesses, type EndCause, type Interrupter, nameInterrupter } from "./end-causes.ts";
 
 /** Where a turn stands. It goes through these in order, and may leave out `running`. */

@@ -1,7 +1,8 @@
 import type { AgentRun, EventKind, TerminalKind } from "../agent/agent.ts";
 import { boundEvent } from "../agent/bounded-event.ts";
 import { Refusal } from "../errors.ts";
-import type { SessionRecord, SteerRequest } from "../store/store.ts";
+import type { SessionRecord } from "../store/records.ts";
+import type { SteerRequest } from "../store/writes.ts";
 import type { Approvals } from "./approvals.ts";
 import { byteLength, decodeEvent } from "./encoded-event.ts";
 import type { AppendedWith } from "./log-batch.ts";

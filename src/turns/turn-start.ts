@@ -4,11 +4,12 @@ import { PermissionMode, TurnOrigin } from "../../gen/breakglass/v1/turn_pb.ts";
 import type { Agent, OwnWork, SpareReservation } from "../agent/agent.ts";
 import type { Agents } from "../agent/agents.ts";
 import { Refusal } from "../errors.ts";
-import type { SessionRecord, StartedTurn, TurnRecord, TurnStart } from "../store/store.ts";
+import type { SessionRecord, TurnRecord } from "../store/records.ts";
+import type { StartedTurn, TurnStart } from "../store/writes.ts";
+import type { RunRequest } from "../turn-requests.ts";
 import { kindOf, stancesOf } from "./agent-stances.ts";
 import { attachmentRecords, attachmentsDigest } from "./attachments.ts";
 import { newId, newTurnId } from "./identifiers.ts";
-import type { RunRequest } from "./turn-requests.ts";
 import type { UnendedTurn, UnendedTurns } from "./unended-turns.ts";
 
 /** What turns begin with where their request does not say. */

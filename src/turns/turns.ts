@@ -1,11 +1,6 @@
-import type {
-  ListedSession,
-  Page,
-  SessionPlace,
-  TurnFilter,
-  TurnPlace,
-  TurnRecord,
-} from "../store/store.ts";
+import type { ListedSession, Page, SessionPlace, TurnFilter, TurnPlace } from "../store/lists.ts";
+import type { TurnRecord } from "../store/records.ts";
+import type { ApprovalResolution, RunRequest, SteerTurn } from "../turn-requests.ts";
 import { ActiveSessions } from "./active-sessions.ts";
 import { commandServer } from "./command-server.ts";
 import { LeaseKeeper } from "./lease-keeper.ts";
@@ -22,7 +17,6 @@ import type { SessionNews } from "./session-watch.ts";
 import type { ReadFrom } from "./subscription.ts";
 import type { ReaderPlace, SubscriptionLimits } from "./subscription-counts.ts";
 import { type ApprovalPolicy, TurnCommands } from "./turn-commands.ts";
-import type { ApprovalResolution, RunRequest, SteerTurn } from "./turn-requests.ts";
 import { makeWorkspace, type StartPolicy } from "./turn-start.ts";
 import type { TurnLimits, TurnSurroundings } from "./turn-surroundings.ts";
 import { UnendedTurns } from "./unended-turns.ts";

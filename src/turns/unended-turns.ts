@@ -1,4 +1,5 @@
-import type { StartedTurn, Store, TurnStart } from "../store/store.ts";
+import type { Store } from "../store/store.ts";
+import type { StartedTurn, TurnStart } from "../store/writes.ts";
 import { byDeadline } from "../stream/deadline.ts";
 import type { LeftTurn } from "./left-turn.ts";
 import { untilFailed } from "./live-turn.ts";

@@ -1,5 +1,6 @@
 import { NoticeReason } from "../../gen/breakglass/v1/event_pb.ts";
-import type { ApprovalAnswer, EventKind } from "../agent/agent.ts";
+import type { EventKind } from "../agent/agent.ts";
+import type { ApprovalAnswer } from "../turn-requests.ts";
 
 type Request = Extract<EventKind, { case: "approvalRequest" }>["value"];
 

@@ -20,8 +20,8 @@ export default {
   dryRunTimeoutMinutes: 15,
   // Stryker would read it by TypeScript's API, which TypeScript 7 has not, and needs nothing of it.
   tsconfigFile: "none",
-  // The copies that it works on have lost that.
-  buildCommand: "chmod +x test/fixtures/scripted-agent.ts",
+  // The copies that it works on are not executable.
+  buildCommand: "chmod +x test/fixtures/scripted-agent.ts test/fixtures/line-agent.ts",
   // A second biome.json would stop `biome`.
   ignorePatterns: ["biome.json", "docs", ".scratch*"],
   // Not below node_modules: Node strips no types there.

@@ -1,11 +1,9 @@
-import { execFile, execFileSync } from "node:child_process";
+import { execFileSync } from "node:child_process";
 import { chownSync, existsSync, readdirSync, readFileSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { promisify } from "node:util";
 import { describe, expect, it } from "vitest";
-import type { BreakglassClient } from "#client";
 import { ErrorReason, TurnState } from "../../gen/breakglass/v1/event_pb.ts";
 import { NEEDED, reservedDescriptors } from "../../src/descriptors.ts";
 import { giveDescriptors, openDescriptors, takeDescriptors } from "../support/descriptor-limit.ts";
@@ -14,77 +12,24 @@ import { collect, valuesOf } from "../support/events.ts";
 import { script } from "../support/gate.ts";
 import { eventually, processesWith } from "../support/processes.ts";
 import { connect } from "../support/protocols.ts";
-import { type ServeProcess, startServeProcess } from "../support/serve-process.ts";
+import { startServeProcess } from "../support/serve-process.ts";
 import { createTestEnvironment, MARKER } from "../support/test-environment.ts";
 import { tokenLine } from "../support/test-server.ts";
 import { fill } from "./filled-server.ts";
-
-const run = promisify(execFile);
-
-const DEAF = 'trap "" TERM INT HUP; while :; do sleep 1; done';
-/** An agent that heeds nothing, with a child in a session of its own that heeds nothing either. */
-const STUBBORN = script("ignore", `detach ${DEAF}`, "pid", "hang");
+import {
+  AS_USER,
+  idsOf,
+  type LimitedServer,
+  running,
+  STUBBORN,
+  startLimited,
+  USER,
+} from "./limited-server.ts";
 
 /** So long after SIGKILL the stop gives a process up that it has seen live; one that it cannot look for it does not. */
 const OUTLIVED_MS = 6000;
-/** A user that nothing else runs as. */
-const USER = 61234;
-/** Root's processes have no limit, and cgroups of their own. */
-const AS_USER =
-  process.getuid?.() === 0
-    ? ["setpriv", `--reuid=${USER}`, `--regid=${USER}`, "--clear-groups"]
-    : [];
 /** All the turns that a server runs at a time. */
 const TURNS = 6;
-
-/** A server in a process of its own at a limit of descriptors. */
-interface LimitedServer extends AsyncDisposable {
-  readonly server: ServeProcess;
-  readonly root: string;
-  /** The lines of its log. */
-  log(): Record<string, unknown>[];
-  /** What its agents run. */
-  processes(): number[];
-}
-
-async function startLimited(
-  limit: number | "as it is",
-  settings: Readonly<Record<string, string>> = {},
-  asUser: readonly string[] = [],
-): Promise<LimitedServer> {
-  await using cleanup = new AsyncDisposableStack();
-  const { root, variables } = cleanup.use(await createTestEnvironment(settings));
-  const log = join(root, "log");
-  if (asUser.length > 0) chownSync(root, USER, USER);
-  const lower = limit === "as it is" ? "" : `ulimit -n ${limit}; `;
-  const prefix = [...asUser, "sh", "-c", `${lower}exec "$@" 2>>"$0"`, log];
-  const server = cleanup.use(await startServeProcess(variables, prefix));
-  const owned = cleanup.move();
-  return {
-    server,
-    root,
-    log: () =>
-      readFileSync(log, "utf8")
-        .split("\n")
-        .filter((line) => line.startsWith("{"))
-        .map((line) => JSON.parse(line)),
-    processes: () => processesWith(MARKER, variables[MARKER]!).filter((pid) => pid !== server.pid),
-    [Symbol.asyncDispose]: () => owned.disposeAsync(),
-  };
-}
-
-/** The ids of a turn that is read, for calls about it or its session. */
-function idsOf({ seen }: EventReader): { turnId: string; sessionId: string } {
-  const { turnId, sessionId } = seen.at(-1)!;
-  return { turnId, sessionId };
-}
-
-/** Runs a turn up to its first text. */
-async function running(client: BreakglassClient, prompt: string): Promise<EventReader> {
-  const reader = new EventReader(client.runTurn({ prompt }));
-  await reader.until("text");
-  return reader;
-}
 
 /** A look at the process table holds one for a moment. */
 function expectAbout(found: number, expected: number): void {
@@ -297,157 +242,4 @@ describe.concurrent("a server at its user's limit of processes", () => {
     expect(valuesOf(next, "result")).toHaveLength(1);
     expect(await server.end("SIGTERM")).toBe(0);
   });
-});
-
-/**
- * Runs a program that has files of src as one `module`, a directory as `root` and no descriptor left, and answers what it
- * printed.
- */
-async function runWithoutDescriptors(files: readonly string[], code: string): Promise<string> {
-  await using environment = await createTestEnvironment();
-  const urls = files.map((file) => new URL(`../../src/${file}`, import.meta.url).href);
-  const program = `
-    import { closeSync, existsSync, mkdirSync, openSync, readdirSync } from "node:fs";
-    ${urls.map((url, index) => `import * as module${index} from ${JSON.stringify(url)};`).join("\n")}
-    const module = { ${urls.map((_, index) => `...module${index}`).join()} };
-    const root = ${JSON.stringify(environment.root)};
-    const ID = "01990000-0000-4000-8000-000000000001";
-    const held = [];
-    try { for (;;) held.push(openSync("/dev/null")); } catch {}
-    ${code}`;
-  const node = [process.execPath, "--input-type=module", "-e", program];
-  const { stdout } = await run("sh", ["-c", 'ulimit -n 64; exec "$@"', "sh", ...node]);
-  return stdout;
-}
-
-describe.concurrent("what cannot be opened for want of descriptors", () => {
-  it("is not taken for missing", async () => {
-    const calls = {
-      "a process": "readProcess(1)",
-      "the newest process": "newestProcess()",
-      "a mark": "readEnvironmentVariable(process.pid, 'HOME')",
-      "a cgroup's state": "isPopulated('/sys')",
-      "a cgroup's processes": "cgroupProcesses('/sys')",
-      "the cgroups of agents": "findCgroups()",
-      "an agent definition": "agentsArgument('breakglass', root, root, false)",
-      "a conversation": "conversationOrigin(root, ID, root)",
-      "a conversation to be removed": "removeConversations(root, [ID], root, undefined)",
-    };
-    const files = [
-      ...["agent/process/process-table.ts", "agent/process/cgroup.ts"],
-      ...["agent/claude/agent-definition.ts", "agent/claude/config-directory.ts"],
-    ];
-    const printed = await runWithoutDescriptors(
-      files,
-      Object.values(calls)
-        .map((call) => `await (async () => module.${call})().then(String, ({ code }) => code)`)
-        .map((code) => `console.log(${code});`)
-        .join("\n"),
-    );
-    const found = printed.trimEnd().split("\n");
-    const named = Object.keys(calls).map((what, index) => [what, found[index]]);
-    expect(named).toEqual(Object.keys(calls).map((what) => [what, "EMFILE"]));
-  });
-});
-
-describe.concurrent("what was begun and lacks descriptors to be gone on with", () => {
-  it.each([
-    ["not even for the folder", 0],
-    ["for the folder alone", 1],
-  ])("leaves no attachments behind, where there is a descriptor %s", async (_what, free) => {
-    const stdout = await runWithoutDescriptors(
-      ["turns/attachments.ts"],
-      `for (let n = 0; n < ${free}; n++) closeSync(held.pop());
-       const files = ["a", "b"].map((name) => ({ name, mediaType: "text/plain", data: Buffer.from(name) }));
-       const placed = module.placeAttachments(root, "turn", files);
-       console.log(await placed.then(String, ({ message }) => message));
-       for (const descriptor of held) closeSync(descriptor);
-       console.log(readdirSync(root).length);`,
-    );
-    expect(stdout).toBe("the server is out of file descriptors (EMFILE)\n0\n");
-  });
-
-  it("leaves no cgroup behind", async () => {
-    const stdout = await runWithoutDescriptors(
-      ["agent/process/cgroup.ts"],
-      `mkdirSync(root + "/group");
-       await module.removeCgroup(root + "/group");
-       console.log(existsSync(root + "/group"));`,
-    );
-    expect(stdout).toBe("false\n");
-  });
-});
-
-describe.concurrent("a process that cannot be started for want of descriptors", () => {
-  it("ends with that error, and throws nothing", async () => {
-    const stdout = await runWithoutDescriptors(
-      ["agent/process/piped-process.ts"],
-      `const cli = new module.PipedProcess("true", [], { cwd: "/", env: {}, cgroup: undefined });
-       cli.write("line"); cli.pause(); cli.resume(); cli.endInput();
-       await cli.read(() => {});
-       console.log(cli.pid, cli.isUp, (await cli.exit).startError.code);`,
-    );
-    expect(stdout).toBe("undefined false EMFILE\n");
-  });
-});
-
-describe.concurrent("workspaces that are removed all at once", () => {
-  it("hold no more descriptors than are kept for them, however many and however deep", async () => {
-    await using environment = await createTestEnvironment();
-    const module = new URL("../../src/files/tree-removals.ts", import.meta.url);
-    const program = `
-      import { linkSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
-      const { TreeRemovals } = await import(${JSON.stringify(module.href)});
-      const names = Array.from({ length: 12 }, (_, n) => ${JSON.stringify(environment.root)} + "/w" + n);
-      for (const name of names) {
-        const deepest = name + "/d".repeat(15);
-        mkdirSync(deepest, { recursive: true });
-        writeFileSync(deepest + "/first", "");
-        for (let n = 0; n < 1500; n++) linkSync(deepest + "/first", deepest + "/" + n);
-      }
-      const trees = new TreeRemovals();
-      await trees.remove(names[0]);
-      const open = () => readdirSync("/proc/self/fd").length;
-      const before = open();
-      let most = 0;
-      setInterval(() => { most = Math.max(most, open()); }, 1);
-      const left = await Promise.all(names.map((name) => trees.remove(name)));
-      console.log(most - before, left.reduce((sum, { count }) => sum + count, 0));
-      process.exit();`;
-    const file = join(environment.root, "program.ts");
-    await writeFile(file, program);
-    const { stdout } = await run(process.execPath, [file]);
-    const [held, left] = stdout.trim().split(" ").map(Number);
-    expect(left).toBe(0);
-    expect(held).toBeGreaterThan(0);
-    expect(held).toBeLessThanOrEqual(NEEDED.removing);
-  }, 60_000);
-});
-
-describe.concurrent("a defect that nothing caught", () => {
-  it.each([
-    ["an exception", "throw new Error('thrown on purpose')"],
-    ["a rejection", "void Promise.reject(new Error('thrown on purpose'))"],
-  ])(
-    "that is %s is logged whole and ends the server with what its turns run",
-    async (_what, deed) => {
-      const preload = `process.on("SIGUSR2",()=>{${deed}})`;
-      const url = `data:text/javascript,${encodeURIComponent(preload).replaceAll("'", "%27")}`;
-      await using limited = await startLimited("as it is", { NODE_OPTIONS: `--import=${url}` });
-      const { server } = limited;
-      using connection = connect(server.url);
-      await using _reader = await running(
-        connection.client,
-        script("ignore", `child ${DEAF}`, "say up", "hang"),
-      );
-      expect(limited.processes().length).toBeGreaterThanOrEqual(2);
-      expect(await server.end("SIGUSR2")).toBe(70);
-      expect(await eventually(limited.processes, (pids) => pids.length === 0)).toEqual([]);
-      const line = limited.log().find(({ message }) => message === "the server ends by a defect");
-      expect(line).toMatchObject({
-        level: "error",
-        error: { message: "thrown on purpose", stack: expect.stringContaining("at ") },
-      });
-    },
-  );
 });

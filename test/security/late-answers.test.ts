@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { ApprovalDecision } from "../../gen/breakglass/v1/event_pb.ts";
 import { PermissionMode, TurnOrigin } from "../../gen/breakglass/v1/turn_pb.ts";
 import { approvalResolutionEvent } from "../../src/agent/events.ts";
-import type { TurnRecord } from "../../src/store/store.ts";
+import type { TurnRecord } from "../../src/store/records.ts";
 import { refusalOfLateAnswer } from "../../src/turns/approvals.ts";
 import { type EncodedEvent, encodeEvents } from "../../src/turns/encoded-event.ts";
 

@@ -17,11 +17,8 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { ErrorReason, type TurnEvent } from "../../gen/breakglass/v1/event_pb.ts";
 import { agentsArgument } from "../../src/agent/claude/agent-definition.ts";
 import { removeTree } from "../../src/files/remove-tree.ts";
-import {
-  type Attachment,
-  placeAttachments,
-  takeBackAttachments,
-} from "../../src/turns/attachments.ts";
+import type { Attachment } from "../../src/turn-requests.ts";
+import { placeAttachments, takeBackAttachments } from "../../src/turns/attachments.ts";
 import { EventReader } from "../support/event-reader.ts";
 import { collect, valuesOf } from "../support/events.ts";
 import { createGate, script } from "../support/gate.ts";

@@ -5,7 +5,7 @@ import { DatabaseSync } from "node:sqlite";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { TurnState } from "../../gen/breakglass/v1/event_pb.ts";
 import { openSqliteStore } from "../../src/store/sqlite/sqlite-store.ts";
-import type { EventBatch, TurnStart } from "../../src/store/store.ts";
+import type { EventBatch, TurnStart } from "../../src/store/writes.ts";
 import { type OwnedStore, owned } from "../support/owned-store.ts";
 import { SUCCEEDED, turnStart } from "../support/turn-start.ts";
 

@@ -1,12 +1,11 @@
 import type {
-  EventBatch,
   LeftProcess,
   LeftTurn,
   RemovedSession,
   RemovedTurns,
-  Store,
-  TurnStart,
-} from "../../src/store/store.ts";
+} from "../../src/store/records.ts";
+import type { Store } from "../../src/store/store.ts";
+import type { EventBatch, TurnStart } from "../../src/store/writes.ts";
 
 /** A store as it is used by the server that it was opened for: under its lease, unless told otherwise. */
 export type OwnedStore = Omit<Store, keyof OwnCalls> & OwnCalls;

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { ErrorReason, TurnState } from "../../gen/breakglass/v1/event_pb.ts";
 import { PermissionMode, TurnOrigin } from "../../gen/breakglass/v1/turn_pb.ts";
-import type { TurnEndRecord, TurnStart } from "../../src/store/store.ts";
+import type { TurnEndRecord, TurnStart } from "../../src/store/writes.ts";
 
 /** A caller's turn to be recorded, in a session of its own unless told otherwise. */
 export function turnStart(more: Partial<TurnStart> = {}): TurnStart {

@@ -3,8 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { Attachment } from "../../src/turn-requests.ts";
 import {
-  type Attachment,
   attachmentRecords,
   attachmentsDigest,
   placeAttachments,

@@ -8,7 +8,7 @@ import {
 } from "../../gen/breakglass/v1/event_pb.ts";
 import { PermissionMode } from "../../gen/breakglass/v1/turn_pb.ts";
 import type { EventKind } from "../../src/agent/agent.ts";
-import type { TurnRecord } from "../../src/store/store.ts";
+import type { TurnRecord } from "../../src/store/records.ts";
 import { Approvals, decisionOf, refusalOfLateAnswer } from "../../src/turns/approvals.ts";
 import { encodeEvents } from "../../src/turns/encoded-event.ts";
 import { eventually } from "../support/processes.ts";

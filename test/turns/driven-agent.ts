@@ -3,13 +3,13 @@ import type {
   Agent,
   AgentRun,
   AgentTurn,
-  ApprovalAnswer,
   EventKind,
   OwnWork,
   Spending,
 } from "../../src/agent/agent.ts";
 import { Agents } from "../../src/agent/agents.ts";
 import type { AgentCapabilities } from "../../src/agent/capabilities.ts";
+import type { ApprovalAnswer } from "../../src/turn-requests.ts";
 
 /** What it can do unless a test says otherwise: everything. */
 export const ABLE: AgentCapabilities = {

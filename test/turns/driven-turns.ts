@@ -16,10 +16,11 @@ import {
 import { PermissionMode } from "../../gen/breakglass/v1/turn_pb.ts";
 import type { EventKind } from "../../src/agent/agent.ts";
 import { createLog } from "../../src/log.ts";
+import type { TurnRecord } from "../../src/store/records.ts";
 import { openSqliteStore } from "../../src/store/sqlite/sqlite-store.ts";
-import type { Store, TurnRecord } from "../../src/store/store.ts";
+import type { Store } from "../../src/store/store.ts";
+import type { RunRequest } from "../../src/turn-requests.ts";
 import { decodeEvent } from "../../src/turns/encoded-event.ts";
-import type { RunRequest } from "../../src/turns/turn-requests.ts";
 import type { TurnLimits } from "../../src/turns/turn-surroundings.ts";
 import { Turns, type TurnsOptions } from "../../src/turns/turns.ts";
 import { eventually } from "../support/processes.ts";

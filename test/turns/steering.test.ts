@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
+import { toBinary } from "@bufbuild/protobuf";
 import { describe, expect, it } from "vitest";
-import { ErrorReason } from "../../gen/breakglass/v1/event_pb.ts";
+import { ErrorReason, TurnEventSchema } from "../../gen/breakglass/v1/event_pb.ts";
 import { cases } from "../support/events.ts";
 import { PRINCIPAL, result, startDrivenTurns } from "./driven-turns.ts";
 
@@ -62,5 +63,17 @@ describe("SteerTurn", () => {
     const refused = driven.turns.steer(steer, PRINCIPAL);
     await expect(refused).rejects.toMatchObject({ reason: "TURN_ENDED" });
     expect(await driven.ended(turnId)).toMatchObject({ errorReason: ErrorReason.OUTPUT_LIMIT });
+  });
+
+  it("goes to the agent whole and on record as an event that fits, which says so", async () => {
+    const maxEventBytes = 10_000;
+    await using driven = await startDrivenTurns({ limits: { maxEventBytes } });
+    const { turnId, run } = await driven.begin();
+    const message = "x".repeat(50_000);
+    const { sequence } = await driven.turns.steer({ turnId, message, requestId: "" }, PRINCIPAL);
+    expect(run.steered).toEqual([message]);
+    const event = (await driven.readLog(turnId)).find((one) => Number(one.sequence) === sequence)!;
+    expect(toBinary(TurnEventSchema, event).length).toBeLessThanOrEqual(maxEventBytes);
+    expect(event.kind).toMatchObject({ value: { truncated: true, totalBytes: 50_000n } });
   });
 });

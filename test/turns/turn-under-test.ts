@@ -12,7 +12,7 @@ import { PermissionMode } from "../../gen/breakglass/v1/turn_pb.ts";
 import type { EventKind, TerminalKind } from "../../src/agent/agent.ts";
 import { isTerminal } from "../../src/agent/agent.ts";
 import { Refusal } from "../../src/errors.ts";
-import type { TurnRecord } from "../../src/store/store.ts";
+import type { TurnRecord } from "../../src/store/records.ts";
 import { decodeEvent, type EncodedEvent } from "../../src/turns/encoded-event.ts";
 import { endRecordOf } from "../../src/turns/turn-end.ts";
 import type { Turns } from "../../src/turns/turns.ts";

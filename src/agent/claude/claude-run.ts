@@ -1,5 +1,6 @@
 import { NoticeReason } from "../../../gen/breakglass/v1/event_pb.ts";
-import type { AgentRun, AgentTurn, ApprovalAnswer, EventKind, Spending } from "../agent.ts";
+import type { ApprovalAnswer } from "../../turn-requests.ts";
+import type { AgentRun, AgentTurn, EventKind, Spending } from "../agent.ts";
 import { noticeEvent } from "../events.ts";
 import type { UnaskedRun } from "../own-work-offers.ts";
 import type { ProcessExit } from "../process/piped-process.ts";

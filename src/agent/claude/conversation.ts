@@ -4,27 +4,18 @@ import type { ProcessMemory } from "../agent-memory.ts";
 import type { IdleEvents } from "../idle-events.ts";
 import { PendingRequests } from "../pending-requests.ts";
 import type { AgentProcess, ProcessOutput } from "../process/agent-process.ts";
-import type { LongPrintedLines } from "../process/paced-reader.ts";
 import type { ProcessExit } from "../process/piped-process.ts";
+import type { LongPrintedLines } from "../process/printed-lines.ts";
 import type { PooledConversation } from "../process-pool.ts";
 import { BackgroundTasks } from "./background-tasks.ts";
 import type { ConversationSetup, Opening } from "./command-line.ts";
-import {
-  type ControlAnswer,
-  echoedMessage,
-  isOutOfTurn,
-  readAnswer,
-  startedMessage,
-  withdrawnRequest,
-} from "./control-messages.ts";
+import type { ControlAnswer } from "./control-messages.ts";
 import { CostCount } from "./cost-count.ts";
 import { type IdleConversation, IdleOutput } from "./idle-output.ts";
 import { type Control, controlRequest } from "./input-lines.ts";
-import type { Message } from "./line.ts";
-import type { LineContent } from "./line-content.ts";
 import type { LongLines } from "./long-lines.ts";
 import type { RefusalCause } from "./malformed.ts";
-import * as messages from "./messages.ts";
+import { MessageRouting } from "./message-routing.ts";
 import type { PermissionRules } from "./permission-rules.ts";
 import { givePart, type PreparedPart, sizeOf } from "./prepared-line.ts";
 import { isWholeLine, type LineReader } from "./read-line.ts";
@@ -61,7 +52,7 @@ export interface ConversationKeeper {
 }
 
 /**
- * The conversation that is held with one process of the CLI, turn after turn: says whom each of its lines is for.
+ * The conversation that is held with one process of the CLI, turn after turn: says which turn its lines are for.
  *
  * 1. All that is printed goes to the turn that is running, or else to what keeps it for the next one.
  * 2. What it still prints between turns once it is to end is nobody's.
@@ -87,17 +78,20 @@ export class Conversation
   readonly #keeper: ConversationKeeper;
   readonly #longLines: LongLines;
   readonly #requests = new PendingRequests<ControlAnswer>();
+  readonly #routing = new MessageRouting({
+    ...{ tasks: this.tasks, requests: this.#requests },
+    reader: () => this.#reader,
+    turnId: () => this.#turnId,
+  });
   readonly #idle: IdleOutput;
   readonly #lines: LineReader = {
-    message: (message, line) => this.#route(message, line),
+    message: (message, line) => this.#routing.route(message, line),
     malformed: (thrown, messages) => this.#reader.malformed(thrown, messages),
     refused: (bytes, cause) => this.#reader.refused(bytes, cause),
   };
   readonly #torn = new TornLines();
   #reader: TurnReader;
   #turnId = "";
-  #turnsBegun = 0;
-  #inTurn = false;
   #echoes = false;
   /** Set once nothing more comes of its process. */
   #exited: ProcessExit | undefined;
@@ -122,7 +116,7 @@ export class Conversation
 
   /** Whether it has taken a turn, or goes on with one that an earlier process took: the agent remembers something. */
   get remembers(): boolean {
-    return this.opening === "resume" || this.#turnsBegun > 0;
+    return this.opening === "resume" || this.#routing.turnsBegun > 0;
   }
 
   get isIdle(): boolean {
@@ -145,12 +139,12 @@ export class Conversation
 
   /** Whether it is at work on something that no turn has taken up. */
   get isAtWork(): boolean {
-    return this.#inTurn;
+    return this.#routing.isInTurn;
   }
 
   /** Gives up what came since the last turn. */
   drain(): EventKind[] {
-    return this.#idle.handOver(this.#inTurn);
+    return this.#idle.handOver(this.#routing.isInTurn);
   }
 
   /**
@@ -169,7 +163,7 @@ export class Conversation
   release(reader: TurnReader, left: readonly EventKind[] = []): void {
     this.#idle.keep(left);
     if (this.#reader !== reader) return;
-    this.#reader = this.#idle;
+    this.#reader = this.#idle; // 1.
     this.process.resume();
   }
 
@@ -233,61 +227,5 @@ export class Conversation
   #givePrepared(parts: readonly PreparedPart[]): number {
     for (const part of parts) givePart(part, this.#lines);
     return parts.reduce((sum, part) => sum + sizeOf(part), 0);
-  }
-
-  #route(message: Message, line: LineContent): void {
-    switch (message.type) {
-      case "control_response":
-        this.#answered(message);
-        break;
-      case "control_request":
-        this.#reader.asked(message, line);
-        break;
-      case "control_cancel_request":
-        this.#withdrawn(message);
-        break;
-      case "command_lifecycle":
-        this.#takenUp(startedMessage(message));
-        break;
-      default:
-        // Each tool's answer is a `user` message too.
-        if (this.#takenUp(echoedMessage(message))) return;
-        if (message.type === "system") this.#note(message);
-        this.#give(message, line);
-    }
-  }
-
-  #note(message: Message): void {
-    this.tasks.note(message, this.#turnId);
-    if (message.subtype !== "init") return;
-    this.#turnsBegun++;
-    this.#inTurn = true;
-    this.tasks.version = messages.init.safeParse(message).data?.claude_code_version ?? "";
-    this.#reader.cameUp();
-  }
-
-  #give(message: Message, line: LineContent): void {
-    // The first turn of a process may do without an init: the CLI's refusals do.
-    const strayed = !this.#inTurn && this.#turnsBegun > 0 && isOutOfTurn(message);
-    if (message.type === "result") this.#inTurn = false;
-    // 1.
-    if (strayed) this.#reader.strayed(message, line);
-    else this.#reader.message(message, line);
-  }
-
-  #answered(message: Message): void {
-    const { id, answer } = readAnswer(message) ?? {};
-    if (id !== undefined) this.#requests.answer(id, answer);
-  }
-
-  #withdrawn(message: Message): void {
-    const id = withdrawnRequest(message);
-    if (id !== undefined) this.#reader.withdrawn(id);
-  }
-
-  /** Answers whether it tells of one of our messages. */
-  #takenUp(uuid: string | undefined): boolean {
-    if (uuid !== undefined) this.#reader.takenUp(uuid);
-    return uuid !== undefined;
   }
 }

@@ -1,7 +1,7 @@
 import { deserialize } from "node:v8";
 import type { Log } from "../../log.ts";
-import { AskedThread, NoThreadError } from "../../stream/asked-thread.ts";
-import type { LookedAt } from "../process/paced-reader.ts";
+import { AskedThread, NoThreadError, workerBeside } from "../../stream/asked-thread.ts";
+import type { LookedAt } from "../process/printed-lines.ts";
 import type { LongLineAnswer, LongLineCall } from "./long-line-worker.ts";
 import { prepareLine } from "./prepare-line.ts";
 import { inGroups, type PreparedPart } from "./prepared-line.ts";
@@ -23,10 +23,11 @@ export class LongLines {
 
   /** @param maxEventBytes - What an event may take. */
   constructor(maxLineBytes: number, maxEventBytes: number, log: Log) {
-    this.#thread = new AskedThread(new URL(workerFile, import.meta.url), {
+    const limits = {
       maxYoungGenerationSizeMb: 8,
       maxOldGenerationSizeMb: MEMORY_MB + MEMORY_FACTOR * Math.ceil(maxLineBytes / MIB),
-    });
+    };
+    this.#thread = new AskedThread(workerBeside(import.meta.url, "long-line-worker"), { limits });
     this.#maxEventBytes = maxEventBytes;
     this.#log = log;
   }
@@ -79,8 +80,3 @@ export class LongLines {
     this.#log.error("the thread that reads an agent's long lines ended", { bytes, error });
   }
 }
-
-/** The worker runs as this file does: as TypeScript in the repository, compiled in the package. */
-const workerFile = import.meta.url.endsWith(".ts")
-  ? "./long-line-worker.ts"
-  : "./long-line-worker.js";

@@ -1,6 +1,7 @@
 import { NoticeReason } from "../../../gen/breakglass/v1/event_pb.ts";
 import { PermissionMode } from "../../../gen/breakglass/v1/turn_pb.ts";
-import type { ApprovalAnswer, EventKind } from "../agent.ts";
+import type { ApprovalAnswer } from "../../turn-requests.ts";
+import type { EventKind } from "../agent.ts";
 import { MAX_ID_LENGTH, type ProcessMemory } from "../agent-memory.ts";
 import { label, noticeEvent } from "../events.ts";
 import { OpenApprovals } from "../open-approvals.ts";

@@ -1,5 +1,6 @@
 import { NoticeReason } from "../../../gen/breakglass/v1/event_pb.ts";
-import type { ApprovalAnswer, EventKind, Spending } from "../agent.ts";
+import type { ApprovalAnswer } from "../../turn-requests.ts";
+import type { EventKind, Spending } from "../agent.ts";
 import { noticeEvent } from "../events.ts";
 import { weightOf } from "../idle-events.ts";
 import { OpenTools } from "../open-tools.ts";

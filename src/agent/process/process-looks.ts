@@ -23,15 +23,8 @@ export interface Look {
   readonly signal: NodeJS.Signals | undefined;
 }
 
-/** A look that is asked for. */
-export interface LookCall {
-  readonly id: number;
-  readonly look: Look;
-}
-
 /** What came of it. */
 export interface LookAnswer {
-  readonly id: number;
   /** The members that live. Undefined: nobody could be looked for, and nobody was signaled. */
   readonly members: readonly KnownProcess[] | undefined;
   /** Why nobody could be looked for, in words. */
@@ -63,13 +56,12 @@ export class ProcessLooks {
   #marks = new Map<number, Mark>();
 
   /** Takes looks: all of them or, where the process table cannot be read, none. */
-  take(calls: readonly LookCall[]): LookAnswer[] {
+  take(looks: readonly Look[]): LookAnswer[] {
     try {
-      const answers = this.answer(calls.map(({ look }) => look));
-      return calls.map(({ id }, index) => ({ id, members: answers[index]! }));
+      return this.answer(looks).map((members) => ({ members }));
     } catch (error) {
       const failure = explainExhaustion(error) ?? String(error);
-      return calls.map(({ id }) => ({ id, members: undefined, failure }));
+      return looks.map(() => ({ members: undefined, failure }));
     }
   }
 

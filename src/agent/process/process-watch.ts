@@ -1,32 +1,30 @@
-import { Worker } from "node:worker_threads";
+import { setImmediate as nextLoop } from "node:timers/promises";
 import type { Log } from "../../log.ts";
-import {
-  type KnownProcess,
-  type Look,
-  type LookAnswer,
-  type LookCall,
-  ProcessLooks,
-} from "./process-looks.ts";
+import { AskedThread, workerBeside } from "../../stream/asked-thread.ts";
+import { type KnownProcess, type Look, type LookAnswer, ProcessLooks } from "./process-looks.ts";
 
 /** How long looks are taken without the thread where it failed, before another one is tried. */
 const THREAD_AGAIN_MS = 10_000;
 
-interface Asked {
-  readonly look: Look;
-  answer(members: readonly KnownProcess[] | undefined): void;
-}
-
 /**
- * Answers looks at the process table from a thread of its own, which does not keep the process alive. Should the thread
- * fail, looks are taken in this one for a while: slower, but none is lost.
+ * Answers looks at the process table from a thread of its own, which keeps the process alive while a look is asked for.
+ * Should the thread fail, looks are taken in this one for a while: slower, but none is lost.
  */
 export class ProcessWatch {
   readonly #log: Log;
-  readonly #asked = new Map<number, Asked>();
-  #worker: Worker | undefined;
-  #here: ProcessLooks | undefined;
+  readonly #thread = new AskedThread<Look, LookAnswer>(
+    workerBeside(import.meta.url, "look-worker"),
+    {
+      limits: { maxYoungGenerationSizeMb: 4 },
+      // One reading serves all who have asked by then.
+      atOnce: Number.POSITIVE_INFINITY,
+      // By the time that it is needed none may be to be had.
+      isKept: true,
+      isWaitedFor: true,
+    },
+  );
+  readonly #looksHere = new LooksHere();
   #hereUntil = 0;
-  #nextId = 1;
   #isBlind = false;
 
   constructor(log: Log) {
@@ -36,9 +34,9 @@ export class ProcessWatch {
   /** Starts the thread ahead of the first look, which then need not wait for it. */
   prepare(): void {
     try {
-      this.#start().unref();
+      this.#thread.prepare();
     } catch (error) {
-      this.#fail(error);
+      this.#lose(error);
     }
   }
 
@@ -46,42 +44,32 @@ export class ProcessWatch {
    * The members of a family that live; each was sent the look's signal. Undefined: nobody could be looked for, for want of
    * file descriptors, and nobody was signaled. Never rejects.
    */
-  look(look: Look): Promise<readonly KnownProcess[] | undefined> {
-    return new Promise((answer) => {
-      const id = this.#nextId++;
-      this.#asked.set(id, { look, answer });
-      if (performance.now() < this.#hereUntil) return this.#lookHere();
+  async look(look: Look): Promise<readonly KnownProcess[] | undefined> {
+    const { members, failure } = await this.#answer(look);
+    this.#tellBlindness(failure);
+    return members;
+  }
+
+  async #answer(look: Look): Promise<LookAnswer> {
+    if (!this.#isLost) {
       try {
-        const worker = this.#start();
-        worker.ref();
-        worker.postMessage({ id, look } satisfies LookCall);
+        return await this.#thread.ask(look);
       } catch (error) {
-        // No thread is to be had, as when an agent has forked up to the limit of processes.
-        this.#fail(error);
+        this.#lose(error);
       }
-    });
-  }
-
-  #start(): Worker {
-    if (this.#worker !== undefined) return this.#worker;
-    const worker = new Worker(new URL(workerFile, import.meta.url), {
-      resourceLimits: { maxYoungGenerationSizeMb: 4 },
-    });
-    worker.on("message", (answers: LookAnswer[]) => this.#settle(answers));
-    worker.on("error", (error) => {
-      if (this.#worker === worker) this.#fail(error);
-    });
-    this.#worker = worker;
-    return worker;
-  }
-
-  #settle(answers: readonly LookAnswer[]): void {
-    this.#tellBlindness(answers[0]?.failure);
-    for (const { id, members } of answers) {
-      this.#asked.get(id)?.answer(members);
-      this.#asked.delete(id);
     }
-    if (this.#asked.size === 0) this.#worker?.unref();
+    return this.#looksHere.answer(look);
+  }
+
+  get #isLost(): boolean {
+    return performance.now() < this.#hereUntil;
+  }
+
+  /** Told once, whatever the number of looks that the thread had. */
+  #lose(error: unknown): void {
+    if (this.#isLost) return;
+    this.#log.error("the thread that watches processes failed", { error });
+    this.#hereUntil = performance.now() + THREAD_AGAIN_MS;
   }
 
   /** Once, not with each of the looks that follow. */
@@ -95,20 +83,26 @@ export class ProcessWatch {
         failure,
       });
   }
-
-  #fail(error: unknown): void {
-    this.#log.error("the thread that watches processes failed", { error });
-    this.#worker = undefined;
-    this.#hereUntil = performance.now() + THREAD_AGAIN_MS;
-    this.#lookHere();
-  }
-
-  #lookHere(): void {
-    if (this.#asked.size === 0) return;
-    this.#here ??= new ProcessLooks();
-    this.#settle(this.#here.take([...this.#asked].map(([id, { look }]) => ({ id, look }))));
-  }
 }
 
-/** The worker runs as this file does: as TypeScript in the repository, compiled in the package. */
-const workerFile = import.meta.url.endsWith(".ts") ? "./look-worker.ts" : "./look-worker.js";
+/** Takes looks in this thread; here, too, one reading serves all who have asked by then. */
+class LooksHere {
+  readonly #looks = new ProcessLooks();
+  #asked: Look[] = [];
+  #answers: Promise<readonly LookAnswer[]> | undefined;
+
+  async answer(look: Look): Promise<LookAnswer> {
+    const index = this.#asked.push(look) - 1;
+    this.#answers ??= this.#take();
+    const answers = await this.#answers;
+    return answers[index]!;
+  }
+
+  async #take(): Promise<readonly LookAnswer[]> {
+    await nextLoop();
+    const asked = this.#asked;
+    this.#asked = [];
+    this.#answers = undefined;
+    return this.#looks.take(asked);
+  }
+}

@@ -1,6 +1,6 @@
 import { isLive } from "#client/turn-state";
 import { fenced, storageFailed } from "../../errors.ts";
-import type { EventBatch } from "../store.ts";
+import type { EventBatch } from "../writes.ts";
 import type { FileLeases } from "./file-leases.ts";
 import type { Tables } from "./tables.ts";
 

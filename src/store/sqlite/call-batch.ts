@@ -1,4 +1,5 @@
-import type { EventBatch, StoreMethods } from "../store.ts";
+import type { StoreMethods } from "../store.ts";
+import type { EventBatch } from "../writes.ts";
 import type { Call } from "./messages.ts";
 import { memoryOf, type PackedEvents, packEvents, unpackEvents } from "./packed-events.ts";
 

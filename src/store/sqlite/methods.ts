@@ -1,5 +1,6 @@
 import { notFound, Refusal, storageFailed } from "../../errors.ts";
-import type { SessionChange, StoreMethods } from "../store.ts";
+import type { SessionChange } from "../records.ts";
+import type { StoreMethods } from "../store.ts";
 import { append, isOneInsert } from "./append.ts";
 import type { FileLeases } from "./file-leases.ts";
 import { Removal } from "./removal.ts";

@@ -1,4 +1,4 @@
-import type { LeftProcess } from "../store.ts";
+import type { LeftProcess } from "../records.ts";
 import type { Statements } from "./statements.ts";
 
 /** Agents' processes that may live. They outlive turns and, for a while, sessions. */

@@ -1,5 +1,5 @@
 import { sessionElsewhere } from "../../errors.ts";
-import type { RemovedSession, RemovedTurns, SessionRecord } from "../store.ts";
+import type { RemovedSession, RemovedTurns, SessionRecord } from "../records.ts";
 import type { FileLeases } from "./file-leases.ts";
 import { turnInProgress } from "./start-turn.ts";
 import type { Tables } from "./tables.ts";

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { PermissionMode } from "../../../gen/breakglass/v1/turn_pb.ts";
 import { notFound, Refusal } from "../../errors.ts";
-import type { SteerRequest, TurnStart } from "../store.ts";
+import type { SteerRequest, TurnStart } from "../writes.ts";
 import type { Row, Statements } from "./statements.ts";
 
 /** How long a request is refused whose turn is off the record. */

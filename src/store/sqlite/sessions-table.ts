@@ -2,14 +2,9 @@ import { randomUUID } from "node:crypto";
 import { TurnState } from "../../../gen/breakglass/v1/event_pb.ts";
 import { notFound } from "../../errors.ts";
 import { cutText } from "../../stream/cut-text.ts";
-import type {
-  ListedSession,
-  Page,
-  SessionPlace,
-  SessionRecord,
-  SpendingRecord,
-  TurnStart,
-} from "../store.ts";
+import type { ListedSession, Page, SessionPlace } from "../lists.ts";
+import type { SessionRecord, SpendingRecord } from "../records.ts";
+import type { TurnStart } from "../writes.ts";
 import { MOST_TOKENS, SPENDING_COLUMNS, spendingOf, spendingValues } from "./spending.ts";
 import type { Row, Statements, Value } from "./statements.ts";
 

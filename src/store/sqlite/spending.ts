@@ -1,4 +1,4 @@
-import type { SpendingRecord } from "../store.ts";
+import type { SpendingRecord } from "../records.ts";
 import type { Row } from "./statements.ts";
 
 /** The columns of what was used, of a turn and of a session, in the order of `spendingValues`. */

@@ -1,7 +1,8 @@
 import { TurnState } from "../../../gen/breakglass/v1/event_pb.ts";
 import { TurnOrigin } from "../../../gen/breakglass/v1/turn_pb.ts";
 import { notFound, Refusal, sessionElsewhere, unsupportedByAgent } from "../../errors.ts";
-import type { SessionRecord, StartedTurn, TurnStart } from "../store.ts";
+import type { SessionRecord } from "../records.ts";
+import type { StartedTurn, TurnStart } from "../writes.ts";
 import type { Tables } from "./tables.ts";
 import type { TurnsTable } from "./turns-table.ts";
 

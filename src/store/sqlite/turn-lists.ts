@@ -1,14 +1,7 @@
 import { TurnState } from "../../../gen/breakglass/v1/event_pb.ts";
 import { PermissionMode } from "../../../gen/breakglass/v1/turn_pb.ts";
-import type {
-  Page,
-  SessionChange,
-  SessionRecord,
-  TurnFilter,
-  TurnPlace,
-  TurnRecord,
-  TurnView,
-} from "../store.ts";
+import type { Page, TurnFilter, TurnPlace, TurnView } from "../lists.ts";
+import type { SessionChange, SessionRecord, TurnRecord } from "../records.ts";
 import { SPENDING_COLUMNS } from "./spending.ts";
 import type { Row, Statements, Value } from "./statements.ts";
 import { LAST_SEQUENCE, turnOf } from "./turn-row.ts";

@@ -1,7 +1,7 @@
 import type { ErrorReason, TurnState } from "../../../gen/breakglass/v1/event_pb.ts";
 import type { PermissionMode, TurnOrigin } from "../../../gen/breakglass/v1/turn_pb.ts";
 import { cutText } from "../../stream/cut-text.ts";
-import type { AttachmentRecord, TurnRecord } from "../store.ts";
+import type { AttachmentRecord, TurnRecord } from "../records.ts";
 import { spendingOf } from "./spending.ts";
 import type { Row } from "./statements.ts";
 

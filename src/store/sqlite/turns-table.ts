@@ -1,7 +1,8 @@
 import { TurnState } from "../../../gen/breakglass/v1/event_pb.ts";
 import { PermissionMode, type TurnOrigin } from "../../../gen/breakglass/v1/turn_pb.ts";
 import { notFound } from "../../errors.ts";
-import type { LeftTurn, SessionRecord, TurnEndRecord, TurnRecord, TurnStart } from "../store.ts";
+import type { LeftTurn, SessionRecord, TurnRecord } from "../records.ts";
+import type { TurnEndRecord, TurnStart } from "../writes.ts";
 import { SPENDING_COLUMNS, spendingValues } from "./spending.ts";
 import type { Statements } from "./statements.ts";
 import { LAST_SEQUENCE, turnOf } from "./turn-row.ts";

@@ -95,6 +95,12 @@ export function valuesIn<K extends EventKind["case"]>(events: readonly EventKind
   );
 }
 
+/** Runs a turn to its end; answers what came, and the process that played it. */
+export async function run(warm: WarmAgent, turn: AgentTurn) {
+  const events = await finish(warm.agent.start(turn));
+  return { events, said: said(events), pid: warm.played(turn).at(-1)?.pid };
+}
+
 /** What the agent said. */
 export function said(events: readonly EventKind[]): string[] {
   return valuesIn(events, "text").map(({ text }) => text);

@@ -1,6 +1,7 @@
 import { expect, it } from "vitest";
 import { PermissionMode } from "../../../gen/breakglass/v1/turn_pb.ts";
-import type { AgentRun, ApprovalAnswer, EventKind } from "../../../src/agent/agent.ts";
+import type { AgentRun, EventKind } from "../../../src/agent/agent.ts";
+import type { ApprovalAnswer } from "../../../src/turn-requests.ts";
 import { eventually } from "../../support/processes.ts";
 import { type AgentUnderTest, follow, valuesIn } from "../agent-under-test.ts";
 

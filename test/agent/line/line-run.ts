@@ -1,6 +1,6 @@
 import { create } from "@bufbuild/protobuf";
 import { ErrorReason, ResultEventSchema } from "../../../gen/breakglass/v1/event_pb.ts";
-import type { AgentRun, AgentTurn, ApprovalAnswer, EventKind } from "../../../src/agent/agent.ts";
+import type { AgentRun, AgentTurn, EventKind } from "../../../src/agent/agent.ts";
 import type { AgentMemory, ProcessMemory } from "../../../src/agent/agent-memory.ts";
 import { errorEvent, sessionEvent, textEvent } from "../../../src/agent/events.ts";
 import { OpenApprovals } from "../../../src/agent/open-approvals.ts";
@@ -12,6 +12,7 @@ import {
 import type { ProcessExit } from "../../../src/agent/process/piped-process.ts";
 import { openWorkspace } from "../../../src/agent/process/workspace.ts";
 import { RunOutput } from "../../../src/agent/run-output.ts";
+import type { ApprovalAnswer } from "../../../src/turn-requests.ts";
 
 /** What a run is started with. */
 export interface LineSurroundings {

@@ -1,7 +1,8 @@
 import { randomUUID } from "node:crypto";
 import { expect, it } from "vitest";
 import { TurnOrigin } from "../../../gen/breakglass/v1/turn_pb.ts";
-import type { SessionRecord, TurnStart } from "../../../src/store/store.ts";
+import type { SessionRecord } from "../../../src/store/records.ts";
+import type { TurnStart } from "../../../src/store/writes.ts";
 import type { OwnedStore } from "../../support/owned-store.ts";
 import { SUCCEEDED, turnStart } from "../../support/turn-start.ts";
 import type { OpenStore } from "./store-under-test.ts";

@@ -2,7 +2,8 @@ import { randomUUID } from "node:crypto";
 import { describe, expect, it } from "vitest";
 import { PermissionMode } from "../../../gen/breakglass/v1/turn_pb.ts";
 import { Refusal } from "../../../src/errors.ts";
-import type { AskedTurn, SessionHome } from "../../../src/store/commands.ts";
+import type { SessionHome } from "../../../src/store/commands.ts";
+import type { RunRequest } from "../../../src/turn-requests.ts";
 import {
   begin,
   beginEnded,
@@ -181,7 +182,7 @@ export function describeHomes(openStore: () => Promise<StoreUnderTest>): void {
 
 const FILE = { name: "a.bin", mediaType: "application/octet-stream" };
 
-const ASKED: AskedTurn = {
+const ASKED: RunRequest = {
   ...{ sessionId: "a session", prompt: "p", agentKind: "other", model: "", agent: "" },
   requestId: "a request",
   ...{ timeoutMs: undefined, permissionMode: PermissionMode.ASK, attachments: [], recall: false },
@@ -192,7 +193,7 @@ class HomeUnderTest implements SessionHome {
   readonly asked: [unknown, principal: string][] = [];
   refusal: Refusal | undefined;
 
-  async run(request: AskedTurn, principal: string): Promise<string> {
+  async run(request: RunRequest, principal: string): Promise<string> {
     this.asked.push([request, principal]);
     if (this.refusal !== undefined) throw this.refusal;
     return "the turn";

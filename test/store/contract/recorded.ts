@@ -1,5 +1,6 @@
 import { TurnOrigin } from "../../../gen/breakglass/v1/turn_pb.ts";
-import type { Store, TurnStart } from "../../../src/store/store.ts";
+import type { Store } from "../../../src/store/store.ts";
+import type { TurnStart } from "../../../src/store/writes.ts";
 import type { OwnedStore } from "../../support/owned-store.ts";
 import { turnStart as anyStart, SUCCEEDED } from "../../support/turn-start.ts";
 

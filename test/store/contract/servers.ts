@@ -1,6 +1,6 @@
 import { TurnOrigin } from "../../../gen/breakglass/v1/turn_pb.ts";
 import type { LeaseTerms } from "../../../src/store/lease.ts";
-import type { EventBatch, TurnStart } from "../../../src/store/store.ts";
+import type { EventBatch, TurnStart } from "../../../src/store/writes.ts";
 import { type OwnedStore, owned } from "../../support/owned-store.ts";
 import { SUCCEEDED, turnStart } from "../../support/turn-start.ts";
 import type { StoreUnderTest } from "./store-under-test.ts";

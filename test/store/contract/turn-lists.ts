@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { TurnState } from "../../../gen/breakglass/v1/event_pb.ts";
 import { PermissionMode } from "../../../gen/breakglass/v1/turn_pb.ts";
-import type { TurnStart } from "../../../src/store/store.ts";
+import type { TurnStart } from "../../../src/store/writes.ts";
 import { ENDED, ended, endOf, PRINCIPAL, turnStart } from "./recorded.ts";
 import type { OpenStore } from "./store-under-test.ts";
 

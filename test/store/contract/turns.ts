@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { expect, it } from "vitest";
 import { ErrorReason, TurnState } from "../../../gen/breakglass/v1/event_pb.ts";
 import { PermissionMode, TurnOrigin } from "../../../gen/breakglass/v1/turn_pb.ts";
-import type { EventBatch } from "../../../src/store/store.ts";
+import type { EventBatch } from "../../../src/store/writes.ts";
 import type { OwnedStore } from "../../support/owned-store.ts";
 import { bytes, endOf, GONE, PRINCIPAL, turnStart, UNSPENT } from "./recorded.ts";
 import type { OpenStore } from "./store-under-test.ts";

@@ -13,7 +13,7 @@ import { DatabaseSync, type SQLOutputValue } from "node:sqlite";
 import { ErrorReason, TurnState } from "../../../gen/breakglass/v1/event_pb.ts";
 import type { EventKind } from "../../../src/agent/agent.ts";
 import { openSqliteStore } from "../../../src/store/sqlite/sqlite-store.ts";
-import type { EventBatch, TurnStart } from "../../../src/store/store.ts";
+import type { EventBatch, TurnStart } from "../../../src/store/writes.ts";
 import { encodeEvents } from "../../../src/turns/encoded-event.ts";
 import { errorEvent } from "../../../src/turns/turn-end.ts";
 import { type OwnedStore, owned } from "../../support/owned-store.ts";

@@ -1,6 +1,11 @@
-import type { PermissionMode } from "../../gen/breakglass/v1/turn_pb.ts";
-import type { ApprovalAnswer } from "../agent/agent.ts";
-import type { Attachment } from "./attachments.ts";
+import type { PermissionMode } from "../gen/breakglass/v1/turn_pb.ts";
+
+/** A file that goes with a prompt; its name is one, and no path. */
+export interface Attachment {
+  readonly name: string;
+  readonly mediaType: string;
+  readonly data: Uint8Array;
+}
 
 /** What a caller asks to run; validated. */
 export interface RunRequest {
@@ -31,6 +36,14 @@ export interface SteerTurn {
   /** Empty: it is not to be found again. */
   readonly requestId: string;
 }
+
+/** How a tool call was decided. */
+export type ApprovalAnswer =
+  | {
+      readonly allow: true /** The whole input, a JSON object as text. Undefined: as asked. */;
+      readonly inputJson?: string;
+    }
+  | { readonly allow: false /** What the agent is told. */; readonly message: string };
 
 /** An answer to an approval that a turn asks for; validated. */
 export interface ApprovalResolution {

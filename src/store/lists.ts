@@ -1,0 +1,43 @@
+import type { TurnState } from "../../gen/breakglass/v1/event_pb.ts";
+import type { SessionRecord, TurnRecord } from "./records.ts";
+
+/** A part of a list, and how to ask for the next. */
+export interface Page<T, K> {
+  readonly items: readonly T[];
+  /** The place after the last item; undefined: there are no more. */
+  readonly next: K | undefined;
+}
+
+/** Which turns of a list are asked for. */
+export interface TurnFilter {
+  /** The states that they are in. Empty: any. */
+  readonly states: readonly TurnState[];
+  /** When they were recorded, at the earliest. Undefined: ever. */
+  readonly since: number | undefined;
+}
+
+/** Whose turns somebody may see. */
+export interface TurnView {
+  /** Theirs are all seen. */
+  readonly principal: string;
+  /** Those in the mode ASK are seen whoever's they are. */
+  readonly asApprover: boolean;
+}
+
+/** A turn's place in the list of all turns. */
+export interface TurnPlace {
+  readonly createTime: number;
+  readonly turnId: string;
+}
+
+/** A session as it is listed, and the newest of its turns that are on record. */
+export interface ListedSession extends SessionRecord {
+  /** Undefined: it has none. The prompt is cut to 256 bytes. */
+  readonly lastTurn: Pick<TurnRecord, "turnId" | "state" | "prompt"> | undefined;
+}
+
+/** A session's place in the list of its principal's sessions. */
+export interface SessionPlace {
+  readonly lastActiveTime: number;
+  readonly sessionId: string;
+}

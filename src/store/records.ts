@@ -1,0 +1,129 @@
+import type { ErrorReason, TurnState } from "../../gen/breakglass/v1/event_pb.ts";
+import type { PermissionMode, TurnOrigin } from "../../gen/breakglass/v1/turn_pb.ts";
+
+/** What was used, as far as an agent has told. */
+export interface SpendingRecord {
+  /** Undefined: unknown. */
+  readonly usage:
+    | {
+        readonly inputTokens: bigint;
+        readonly outputTokens: bigint;
+        readonly cacheReadInputTokens: bigint;
+        readonly cacheCreationInputTokens: bigint;
+      }
+    | undefined;
+  /** In US dollars. 0: nothing, or unknown. */
+  readonly totalCostUsd: number;
+}
+
+/** A file that was sent with a prompt, without its bytes. */
+export interface AttachmentRecord {
+  readonly name: string;
+  readonly mediaType: string;
+  /** In bytes. */
+  readonly size: number;
+}
+
+/** A session as it is kept. Times are milliseconds since the epoch. */
+export interface SessionRecord extends SpendingRecord {
+  /** As its principal knows it: two principals may each have a session of the same id. */
+  readonly sessionId: string;
+  /** What tells it from all other sessions, of other principals and those that are or were removed. Never shown. */
+  readonly sessionKey: string;
+  readonly principal: string;
+  /** The kind of the agent, for good. */
+  readonly agentKind: string;
+  readonly agent: string;
+  readonly model: string;
+  readonly createTime: number;
+  readonly lastActiveTime: number;
+  /** Empty: none runs. */
+  readonly runningTurnId: string;
+  /** The turn that waits for the running one, an agent's own, to end. Empty: none waits. */
+  readonly queuedTurnId: string;
+  readonly turnCount: number;
+  /** How many changes it has had: the newest one's cursor. */
+  readonly changeCount: number;
+  /** Where the session's agent works, on its home. */
+  readonly workspace: string;
+  /** The server, by its name, that has the workspace and the processes: its turns are run there. */
+  readonly home: string;
+  /** The agent's own id of the conversation, which no other session of its kind has or had. Empty: it has given none yet. */
+  readonly agentSessionId: string;
+}
+
+/** A turn as it is kept. Times are milliseconds since the epoch. */
+export interface TurnRecord extends SpendingRecord {
+  readonly turnId: string;
+  readonly sessionId: string;
+  /** The session's, as in `SessionRecord`. */
+  readonly sessionKey: string;
+  readonly state: TurnState;
+  readonly errorReason: ErrorReason;
+  readonly prompt: string;
+  /** `prompt` is not whole. */
+  readonly promptTruncated: boolean;
+  readonly principal: string;
+  readonly model: string;
+  readonly agent: string;
+  readonly lastSequence: number;
+  readonly createTime: number;
+  /** Undefined: the turn has not ended. */
+  readonly endTime: number | undefined;
+  readonly origin: TurnOrigin;
+  /** Empty: unknown, or no turn caused it. */
+  readonly causeTurnId: string;
+  readonly permissionMode: PermissionMode;
+  readonly permissionDenialCount: number;
+  readonly attachments: readonly AttachmentRecord[];
+  /** Of the lease under which it was recorded. */
+  readonly epoch: number;
+}
+
+/** A change of a session: a turn was recorded, or ended. */
+export interface SessionChange {
+  /** Its place among the session's changes: 1, 2, 3…, with gaps where turns are no longer on record. */
+  readonly cursor: number;
+  readonly kind: "started" | "ended";
+  /** The turn as it is now, its prompt cut as in a list. */
+  readonly turn: TurnRecord;
+}
+
+/** A turn without a terminal event that a server left behind: it was running, or waited to. */
+export interface LeftTurn {
+  readonly turnId: string;
+  readonly sessionId: string;
+  readonly sessionKey: string;
+  readonly lastSequence: number;
+  /**
+   * The highest sequence that is known to have been given, where the events up to it are no longer there: the store lost
+   * them to damage. Its end comes behind it, so that no two events are ever told under one.
+   */
+  readonly lostUpTo?: number;
+  /** It had not begun: nothing of it was run. */
+  readonly wasQueued: boolean;
+}
+
+/** An agent's process that may still live. */
+export interface LeftProcess {
+  readonly processId: string;
+  /** The key of its session. Empty: it waited for a session that was to be opened. */
+  readonly sessionKey: string;
+  /** The workspace that it works in. */
+  readonly workspace: string;
+}
+
+/** A session that is no longer on record, while what it left outside the store may still be there. */
+export interface RemovedSession
+  extends Pick<SessionRecord, "sessionId" | "sessionKey" | "agentKind" | "workspace" | "home"> {
+  /** Every id of a conversation that was ever the session's own. */
+  readonly agentSessionIds: readonly string[];
+}
+
+/** What a call of `removeEndedTurns` took off the record. */
+export interface RemovedTurns {
+  /** How many turns. */
+  readonly turns: number;
+  /** The sessions that have no turn any more, and are gone with their last one. */
+  readonly sessions: readonly RemovedSession[];
+}

@@ -1,0 +1,98 @@
+import type { ErrorReason, TurnState } from "../../gen/breakglass/v1/event_pb.ts";
+import type { PermissionMode, TurnOrigin } from "../../gen/breakglass/v1/turn_pb.ts";
+import type { RefusalDetails, RefusalReason } from "../errors.ts";
+import type { AttachmentRecord, SessionRecord, SpendingRecord, TurnRecord } from "./records.ts";
+
+/** What a kind of agent says of a turn before that is recorded. */
+export interface AgentStance {
+  readonly kind: string;
+  /** Why it does not take the turn. Undefined: it does. */
+  readonly refusal?: {
+    readonly reason: RefusalReason;
+    readonly message: string;
+    readonly details: RefusalDetails;
+  };
+  /** The keys of the only sessions that it can go on with once they have had a turn. Undefined: it can with all. */
+  readonly remembered?: readonly string[];
+}
+
+/** A turn to be recorded. */
+export interface TurnStart {
+  readonly turnId: string;
+  readonly origin: TurnOrigin;
+  /** Empty: unknown, or no turn causes it. */
+  readonly causeTurnId: string;
+  /** Of a caller's turn, who asks; of an agent's own, empty: whose session it is. */
+  readonly principal: string;
+  readonly prompt: string;
+  /** As sent: empty for the session's. */
+  readonly model: string;
+  /** As sent: empty for the session's. */
+  readonly agent: string;
+  /** As sent: empty for the session's. */
+  readonly sentAgentKind: string;
+  /** Of a caller's turn, the kinds of agents that there are for it; of an agent's own, none is looked at. */
+  readonly agents: readonly AgentStance[];
+  /** As sent: empty for a new session. */
+  readonly sentSessionId: string;
+  /** As it is to be: never unspecified. */
+  readonly permissionMode: PermissionMode;
+  /** As sent: unspecified for the server's default. */
+  readonly sentPermissionMode: PermissionMode;
+  readonly attachments: readonly AttachmentRecord[];
+  /** What the attachments are compared by with those of an earlier request; empty where there are none. */
+  readonly attachmentsDigest: string;
+  /** Empty: the start is not idempotent. */
+  readonly requestId: string;
+  readonly time: number;
+  /** A session that has so many turns on record takes no other. */
+  readonly maxSessionTurns: number;
+  /** What the session becomes if this turn opens it. Of an agent's own turn, the id is the key of the session that is there. */
+  readonly newSession: Pick<
+    SessionRecord,
+    "sessionId" | "agentKind" | "agent" | "model" | "workspace" | "agentSessionId"
+  >;
+  /** Why no new turn can be accepted now; a turn that exists is joined all the same. */
+  readonly refusal?: { readonly reason: "TOO_MANY_TURNS" | "DRAINING"; readonly message: string };
+}
+
+/** What became of a `TurnStart`. */
+export interface StartedTurn {
+  /** RUNNING, or QUEUED behind an agent's own turn. */
+  readonly turn: TurnRecord;
+  readonly session: SessionRecord;
+  /** The turn was there before, started by the same `requestId`. */
+  readonly joined: boolean;
+}
+
+/** Events of one turn to append, and what else is known of it by then. */
+export interface EventBatch {
+  readonly turnId: string;
+  /** The sequence of the first event. */
+  readonly firstSequence: number;
+  /** Serialized `TurnEvent`s in order, each behind its length. */
+  readonly events: readonly Uint8Array[];
+  readonly time: number;
+  /** The agent's id of the conversation, where it changed: from now on the session's, unless it is another session's. */
+  readonly agentSessionId?: string;
+  /** The turn's state from now on, where it changes and the turn does not end: RUNNING or AWAITING_APPROVAL. */
+  readonly state?: TurnState;
+  /** A request whose only event is the first of these: it is found by `findSteer` from now on. */
+  readonly steer?: SteerRequest;
+  /** Set where the last event is terminal. */
+  readonly end?: TurnEndRecord;
+}
+
+/** How a turn ended. */
+export interface TurnEndRecord extends SpendingRecord {
+  readonly state: TurnState;
+  readonly errorReason: ErrorReason;
+  readonly permissionDenialCount: number;
+}
+
+/** A message for a running turn, to be found again. */
+export interface SteerRequest {
+  readonly principal: string;
+  readonly requestId: string;
+  readonly message: string;
+}
