@@ -11,7 +11,7 @@ export const repository = fileURLToPath(new URL("../..", import.meta.url));
 const LONGEST_MS = 180_000;
 const COMPLAINT_BYTES = 8192;
 
-/** A Node program in a process of its own. It has ended when its scope has. */
+/** A program in a process of its own. It has ended when its scope has. */
 export interface Program extends AsyncDisposable {
   readonly pid: number;
   /** What it prints first; the programs here print one line each. */
@@ -24,14 +24,16 @@ export interface Program extends AsyncDisposable {
  * Starts a program and waits for its first line.
  *
  * @param args - Node's options, the program and its arguments; paths are relative to the repository.
+ * @param command - Another program that is given those arguments in Node's place.
  * @throws Error where it ends without a line.
  */
 export async function startProgram(
   args: readonly string[],
   environment: Readonly<Record<string, string>> = {},
+  command: string = process.execPath,
 ): Promise<Program> {
   const env = { PATH: process.env.PATH ?? "", ...environment };
-  const child = spawn(process.execPath, args, { cwd: repository, env, timeout: LONGEST_MS });
+  const child = spawn(command, args, { cwd: repository, env, timeout: LONGEST_MS });
   child.stdin.end();
   const complaints = new ByteTail(COMPLAINT_BYTES);
   child.stderr.on("data", (chunk: Buffer) => complaints.push(chunk));
@@ -54,7 +56,7 @@ export async function startProgram(
 }
 
 /** Runs a program to its first line, which is its answer, as JSON. */
-export async function answerOf<T>(args: readonly string[]): Promise<T> {
-  await using program = await startProgram(args);
+export async function answerOf<T>(args: readonly string[], command?: string): Promise<T> {
+  await using program = await startProgram(args, {}, command);
   return JSON.parse(program.firstLine) as T;
 }
