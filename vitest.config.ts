@@ -1,8 +1,14 @@
+import { defaultClientConditions, defaultServerConditions } from "vite";
 import { defineConfig } from "vitest/config";
 import { COMPILE_CACHE } from "./test/support/compile-cache.ts";
+import { NODE_FLAGS, SOURCE_CONDITION } from "./test/support/program.ts";
 
 export default defineConfig({
+  resolve: { conditions: [SOURCE_CONDITION, ...defaultClientConditions] },
+  ssr: { resolve: { conditions: [SOURCE_CONDITION, ...defaultServerConditions] } },
   test: {
+    // For the threads that the service starts.
+    execArgv: [...NODE_FLAGS],
     // Real processes, browsers and the real CLI: generous, so that a slow machine fails nothing.
     testTimeout: 60_000,
     hookTimeout: 60_000,
@@ -16,7 +22,7 @@ export default defineConfig({
         test: {
           name: "service",
           include: ["test/**/*.test.ts"],
-          exclude: ["test/e2e/**", "test/fault/**"],
+          exclude: ["test/e2e/**", "test/fault/**", "test/packages/**"],
           // To import all of it again for each of the files is a third of what they cost; no module of ours, nor of the
           // tests, holds what another test could see.
           isolate: false,
@@ -25,6 +31,17 @@ export default defineConfig({
       },
       // The service with the real CLI: each of its processes takes half a second of both cores.
       { extends: true, test: { name: "e2e", include: ["test/e2e/**/*.test.ts"] } },
+      // What users install: packing builds, and installing fetches.
+      {
+        extends: true,
+        test: {
+          name: "packages",
+          include: ["test/packages/**/*.test.ts"],
+          globalSetup: "test/packages/packed.ts",
+          testTimeout: 300_000,
+          hookTimeout: 300_000,
+        },
+      },
       // Each row of the fault suite once: it waits for minutes.
       { extends: true, test: { name: "fault", include: ["test/fault/**/*.test.ts"] } },
     ],

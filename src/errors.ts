@@ -1,41 +1,9 @@
-/** Why a request is refused. A closed union: the edge maps each to a status code. */
-export type RefusalReason =
-  | "INVALID_ARGUMENT"
-  | "TURN_IN_PROGRESS"
-  | "TURN_ENDED"
-  | "INTERRUPT_NOT_OBEYED"
-  | "APPROVAL_NOT_FOUND"
-  | "APPROVAL_RESOLVED"
-  | "APPROVAL_EXPIRED"
-  | "SELF_APPROVAL_FORBIDDEN"
-  | "BYPASS_FORBIDDEN"
-  | "AGENT_KIND_MISMATCH"
-  | "AGENT_KIND_NOT_SERVED"
-  | "UNSUPPORTED_BY_AGENT"
-  | "TOO_MANY_TURNS"
-  | "TOO_MANY_SUBSCRIPTIONS"
-  | "TOO_MANY_REQUESTS"
-  | "BODY_TIMEOUT"
-  | "SESSION_FULL"
-  | "REQUEST_ID_REUSED"
-  | "NOT_FOUND"
-  | "OUT_OF_RANGE"
-  | "UNAUTHENTICATED"
-  | "ORIGIN_NOT_ALLOWED"
-  | "DRAINING"
-  | "STREAM_ENDED"
-  | "STORAGE"
-  | "FENCED"
-  | "SESSION_ELSEWHERE"
-  | "DATA_LOSS";
+import type { FieldViolation, Reason } from "#client";
 
-/** A field of a request and what is wrong with it. */
-export interface FieldViolation {
-  /** The field's name in the proto. */
-  readonly field: string;
-  /** What is wrong and what would be right. */
-  readonly description: string;
-}
+export type { FieldViolation };
+
+/** Why a request is refused, which clients know by the same names. A closed union: the edge maps each to a status code. */
+export type RefusalReason = Reason;
 
 /** What a refusal says beside its reason and message. */
 export interface RefusalDetails {

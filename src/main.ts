@@ -1,4 +1,3 @@
-#!/usr/bin/env -S MALLOC_ARENA_MAX=1 node --max-semi-space-size=8 --disable-sigusr1
 import { Command, CommanderError } from "commander";
 import { type Run, STATUSES } from "./commands/definitions/commands.ts";
 import { addRecordCommands } from "./commands/definitions/record-commands.ts";

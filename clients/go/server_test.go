@@ -60,7 +60,7 @@ var listening = regexp.MustCompile(`https?://[^\s"]+`)
 func (s *testServer) start() {
 	s.t.Helper()
 	node := filepath.Join(repository, "node_modules", "node", "bin", "node")
-	s.command = exec.Command(node, filepath.Join(repository, "src", "main.ts"), "serve")
+	s.command = exec.Command(node, "--conditions=breakglass-source", filepath.Join(repository, "src", "main.ts"), "serve")
 	s.command.Env = s.env
 	var stderr strings.Builder
 	s.command.Stderr = &stderr

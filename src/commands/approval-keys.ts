@@ -1,6 +1,6 @@
 import type { ReadStream } from "node:tty";
-import type { BreakglassClient } from "../client/breakglass-client.ts";
-import { isRefusal } from "../client/call-failure.ts";
+import type { BreakglassClient } from "#client";
+import { isRefusal } from "#client";
 import { isShownWhole, type OpenApproval } from "./approval-text.ts";
 import { failureText } from "./connection-text.ts";
 import { EditorError, editedText } from "./edited-text.ts";

@@ -1,4 +1,4 @@
-import type { BreakglassClient } from "../client/breakglass-client.ts";
+import type { BreakglassClient } from "#client";
 import { callServer, type ServerOptions } from "./call-server.ts";
 import { ExitStatus } from "./exit-status.ts";
 import { readStdin } from "./read-stdin.ts";

@@ -1,6 +1,5 @@
-import { type BreakglassClient, createBreakglassClient } from "../client/breakglass-client.ts";
-import { openGrpcConnection } from "../client/grpc-connection.ts";
-import { refusalLines, turnInTheWay } from "../client/refusal-text.ts";
+import { type BreakglassClient, createBreakglassClient, errorInfoOf, refusalLines } from "#client";
+import { openGrpcConnection } from "#client/node";
 import { readClientConfig } from "../config/client-config.ts";
 import { readColorWanted } from "../config/environment.ts";
 import { type CommandForm, commandForm } from "./command-form.ts";
@@ -54,6 +53,15 @@ export async function callServer(
 interface ToldCall extends FailedCall {
   readonly flags: Readonly<Record<string, string>>;
   readonly command: CommandForm;
+}
+
+const TURN_ID = /^[0-9a-f-]{36}$/;
+
+/** The id of the turn because of which a call was refused, where that is why. */
+function turnInTheWay(error: unknown): string | undefined {
+  const info = errorInfoOf(error);
+  const turnId = info?.reason === "TURN_IN_PROGRESS" ? info.metadata.turn_id : undefined;
+  return turnId !== undefined && TURN_ID.test(turnId) ? turnId : undefined;
 }
 
 function tellFailure(error: unknown, call: ToldCall, terminal: Terminal): boolean {

@@ -1,5 +1,5 @@
-import { refusalLines } from "../client/refusal-text.ts";
-import type { ConnectionChange } from "../client/resuming-stream.ts";
+import type { ConnectionChange } from "#client";
+import { refusalLines } from "#client";
 import { oneLine, type Printable, print, terminalText } from "./terminal-text.ts";
 
 /** A server may say more in an error than anybody reads. */

@@ -1,4 +1,4 @@
-import { refusalLines } from "../client/refusal-text.ts";
+import { refusalLines } from "#client";
 import { readColorWanted } from "../config/environment.ts";
 import { type Audience, runDrill } from "../drill/drill.ts";
 import { createLog } from "../log.ts";

@@ -1,6 +1,6 @@
+import type { BreakglassClient } from "#client";
+import { streamTurn } from "#client";
 import type { TurnEvent } from "../../gen/breakglass/v1/event_pb.ts";
-import type { BreakglassClient } from "../client/breakglass-client.ts";
-import { streamTurn } from "../client/stream-turn.ts";
 
 /**
  * The events of a turn that are on record now, and the checkpoints between them; of one that goes on too, which is not waited

@@ -1,5 +1,5 @@
+import type { BreakglassClient } from "#client";
 import type { Session } from "../../gen/breakglass/v1/session_pb.ts";
-import type { BreakglassClient } from "../client/breakglass-client.ts";
 import { callServer, type ServerOptions } from "./call-server.ts";
 import { eventsSoFar } from "./events-so-far.ts";
 import { ExitStatus } from "./exit-status.ts";

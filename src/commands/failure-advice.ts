@@ -1,5 +1,4 @@
-import { isAnswer } from "../client/call-failure.ts";
-import { isClosedConnection } from "../client/refusal-text.ts";
+import { isAnswer, isClosedConnection } from "#client";
 import { type Printable, print } from "./terminal-text.ts";
 
 /** What is known of the call that failed. */

@@ -1,11 +1,8 @@
 import { setTimeout as wait } from "node:timers/promises";
+import type { BreakglassClient, ConnectionChange, TurnToRead } from "#client";
+import { isAnswer, streamTurn } from "#client";
+import { isLive } from "#client/turn-state";
 import { type TurnEvent, TurnState } from "../../gen/breakglass/v1/event_pb.ts";
-import type { BreakglassClient } from "../client/breakglass-client.ts";
-import { isAnswer } from "../client/call-failure.ts";
-import type { ConnectionChange } from "../client/resuming-stream.ts";
-import { streamTurn } from "../client/stream-turn.ts";
-import type { TurnToRead } from "../client/turn-events.ts";
-import { isLive } from "../turn-state.ts";
 import { ExitStatus } from "./exit-status.ts";
 import { type Interrupts, takeInterrupts } from "./interrupts.ts";
 import { stopOnInterrupts } from "./stop-keys.ts";

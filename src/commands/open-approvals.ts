@@ -1,6 +1,6 @@
 import { timestampMs } from "@bufbuild/protobuf/wkt";
+import { isLive } from "#client/turn-state";
 import type { TurnEvent } from "../../gen/breakglass/v1/event_pb.ts";
-import { isLive } from "../turn-state.ts";
 import type { OpenApproval } from "./approval-text.ts";
 import { isTime } from "./time-text.ts";
 

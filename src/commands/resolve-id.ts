@@ -1,6 +1,6 @@
 import { timestampFromMs, timestampMs } from "@bufbuild/protobuf/wkt";
-import type { BreakglassClient } from "../client/breakglass-client.ts";
-import { isNotFound } from "../client/call-failure.ts";
+import type { BreakglassClient } from "#client";
+import { isNotFound } from "#client";
 import { allPages, PAGE_SIZE } from "./list-pages.ts";
 import { UsageError } from "./usage-error.ts";
 

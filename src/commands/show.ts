@@ -1,6 +1,6 @@
+import { isLive } from "#client/turn-state";
 import { TurnEventSchema, TurnState } from "../../gen/breakglass/v1/event_pb.ts";
 import { type Turn, TurnOrigin } from "../../gen/breakglass/v1/turn_pb.ts";
-import { isLive } from "../turn-state.ts";
 import { callServer, type ServerOptions } from "./call-server.ts";
 import { commandForm } from "./command-form.ts";
 import { eventText } from "./event-text.ts";

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { isAnswer } from "../client/call-failure.ts";
+import { isAnswer } from "#client";
 import { callServer, type ServerOptions } from "./call-server.ts";
 import { ExitStatus } from "./exit-status.ts";
 import { readStdin } from "./read-stdin.ts";

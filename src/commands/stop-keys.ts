@@ -1,4 +1,4 @@
-import type { BreakglassClient } from "../client/breakglass-client.ts";
+import type { BreakglassClient } from "#client";
 import { failureText } from "./connection-text.ts";
 import type { Interrupts } from "./interrupts.ts";
 import type { Terminal } from "./terminal.ts";

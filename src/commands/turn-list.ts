@@ -1,7 +1,7 @@
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import type { BreakglassClient } from "#client";
 import type { TurnState } from "../../gen/breakglass/v1/event_pb.ts";
 import type { Turn } from "../../gen/breakglass/v1/turn_pb.ts";
-import type { BreakglassClient } from "../client/breakglass-client.ts";
 import { allPages, PAGE_SIZE } from "./list-pages.ts";
 
 /** Which turns are asked for. */

@@ -1,6 +1,6 @@
+import { endStateOf } from "#client/turn-state";
 import { type TurnEvent, TurnState, TurnStateSchema } from "../../gen/breakglass/v1/event_pb.ts";
 import { enumName } from "../enum-name.ts";
-import { endStateOf } from "../turn-state.ts";
 import { type Printable, print, terminalText } from "./terminal-text.ts";
 
 /** Where an event says that its turn stands. */

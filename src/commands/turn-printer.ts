@@ -1,7 +1,6 @@
+import type { BreakglassClient, ConnectionChange } from "#client";
+import { isLive } from "#client/turn-state";
 import { type TurnEvent, TurnEventSchema, TurnState } from "../../gen/breakglass/v1/event_pb.ts";
-import type { BreakglassClient } from "../client/breakglass-client.ts";
-import type { ConnectionChange } from "../client/resuming-stream.ts";
-import { isLive } from "../turn-state.ts";
 import { ApprovalKeys } from "./approval-keys.ts";
 import { type OpenApproval, openApprovalText } from "./approval-text.ts";
 import type { CommandForm } from "./command-form.ts";

@@ -1,8 +1,8 @@
+import { watchSession } from "#client";
 import {
   type WatchSessionResponse,
   WatchSessionResponseSchema,
 } from "../../gen/breakglass/v1/breakglass_service_pb.ts";
-import { watchSession } from "../client/watch-session.ts";
 import { callServer, type ServerOptions } from "./call-server.ts";
 import { commandForm } from "./command-form.ts";
 import { connectionText } from "./connection-text.ts";

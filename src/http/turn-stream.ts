@@ -1,4 +1,5 @@
 import type { UniversalServerResponse } from "@connectrpc/connect/protocol";
+import { isLive } from "#client/turn-state";
 import type { TurnEvent } from "../../gen/breakglass/v1/event_pb.ts";
 import type { BodyWriter } from "../edge/body-writer.ts";
 import type { Reader } from "../edge/reader.ts";
@@ -6,7 +7,6 @@ import { StreamEnding } from "../edge/stream-ending.ts";
 import type { Log } from "../log.ts";
 import type { AskedTurn } from "../rpc/asked-turn.ts";
 import { streamEnded } from "../rpc/stream-ending.ts";
-import { isLive } from "../turn-state.ts";
 import { decodeEvent } from "../turns/encoded-event.ts";
 import type { OpenedReader } from "../turns/readers.ts";
 import type { EventSink } from "../turns/subscription.ts";

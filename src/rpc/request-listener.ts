@@ -11,7 +11,7 @@ import type { Refusal } from "../errors.ts";
 import type { Log } from "../log.ts";
 import { PacedWarning } from "../paced-warning.ts";
 import type { Turns } from "../turns/turns.ts";
-import { admissionOf, contextValuesOf, originOf } from "./admission.ts";
+import { type Admissions, contextValuesOf, originOf } from "./admission.ts";
 import { deadlineSignal } from "./far-deadline.ts";
 import { getCallOf } from "./get-call.ts";
 import type { OriginRefusal, Origins } from "./origins.ts";
@@ -23,15 +23,13 @@ import type { RequestLimits } from "./request-rules.ts";
 import { respond, respondEmpty } from "./respond.ts";
 import { createHandlers } from "./router.ts";
 import { statusOf } from "./status.ts";
-import type { Tokens } from "./tokens.ts";
 import { isTextFormat, respondTextFormat, respondUnknown } from "./unknown-method.ts";
 
 /** What requests are answered with. */
 export interface RequestListenerOptions extends RequestLimits {
   readonly turns: Turns;
   readonly origins: Origins;
-  /** Those of the moment, asked for with each request. Undefined: everyone is `local`. */
-  readonly tokens: () => Tokens | undefined;
+  readonly admissionOf: Admissions;
   /** Those of all responses. */
   readonly readers: Readers;
   readonly resets: ResetLimits;
@@ -79,8 +77,7 @@ export interface Call {
 
 /** Does what connect-node's adapter does, but for reading (`RequestBodies`) and writing (`respond`). */
 function rpcListener(options: RequestListenerOptions): (call: Call) => void {
-  const { log, tokens, readers, resets, refusedRequests, plain } = options;
-  const isOver = (principal: string) => resets.isOver(principal);
+  const { log, admissionOf, readers, resets, refusedRequests, plain } = options;
   const handlers = createHandlers(options);
   const { bodies, messages } = options.reading;
   return (call) => {
@@ -96,7 +93,7 @@ function rpcListener(options: RequestListenerOptions): (call: Call) => void {
       void respondUnknown(path, request, response);
       return;
     }
-    const admission = admissionOf(request, refusal, tokens(), isOver);
+    const admission = admissionOf(request, refusal);
     if ("principal" in admission) resets.setPrincipal(request, admission.principal);
     const reader = readers.add(request, response);
     const isDialogue = handle.method.methodKind === "bidi_streaming";

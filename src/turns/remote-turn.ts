@@ -1,9 +1,9 @@
+import { isLive } from "#client/turn-state";
 import { TurnState } from "../../gen/breakglass/v1/event_pb.ts";
 import type { ApprovalAnswer } from "../agent/agent.ts";
 import { storageFailed } from "../errors.ts";
 import type { Command } from "../store/commands.ts";
 import type { SteerRequest, Store, TurnRecord } from "../store/store.ts";
-import { isLive } from "../turn-state.ts";
 import {
   type Listener,
   Listeners,

@@ -1,4 +1,5 @@
 import { create } from "@bufbuild/protobuf";
+import { isLive } from "#client/turn-state";
 import {
   CheckpointEventSchema,
   type TurnEvent,
@@ -6,7 +7,6 @@ import {
 } from "../../gen/breakglass/v1/event_pb.ts";
 import { dataLost, notFound, Refusal } from "../errors.ts";
 import type { TurnRecord } from "../store/store.ts";
-import { isLive } from "../turn-state.ts";
 import { createTransientEvent, type EncodedEvent } from "./encoded-event.ts";
 import type { LiveTurn, StopListening } from "./live-turn.ts";
 import type { EventSource } from "./shared-reads.ts";

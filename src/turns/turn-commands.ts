@@ -1,7 +1,7 @@
+import { isLive } from "#client/turn-state";
 import { Refusal } from "../errors.ts";
 import type { TurnRecord, TurnView } from "../store/store.ts";
 import { KeyedQueue } from "../stream/keyed-queue.ts";
-import { isLive } from "../turn-state.ts";
 import { refusalOfLateAnswer, turnEnded } from "./approvals.ts";
 import { untilFailed } from "./live-turn.ts";
 import { RemoteTurn, type RemoteTurns } from "./remote-turn.ts";

@@ -1,8 +1,8 @@
 import { create } from "@bufbuild/protobuf";
+import { endStateOf } from "#client/turn-state";
 import { ErrorEventSchema, ErrorReason } from "../../gen/breakglass/v1/event_pb.ts";
 import type { EventKind, Spending, TerminalKind } from "../agent/agent.ts";
 import type { TurnEndRecord } from "../store/store.ts";
-import { endStateOf } from "../turn-state.ts";
 
 /** Why the server, and not the agent, ends a turn. */
 export interface TurnEnd {

@@ -2,9 +2,10 @@ import { fileURLToPath } from "node:url";
 import {
   type BreakglassClient,
   createBreakglassClient,
-} from "../../src/client/breakglass-client.ts";
-import { openGrpcConnection } from "../../src/client/grpc-connection.ts";
-import { readTurnEvents, type TurnToRead } from "../../src/client/turn-events.ts";
+  readTurnEvents,
+  type TurnToRead,
+} from "#client";
+import { openGrpcConnection } from "#client/node";
 import { startDelayingProxy } from "../support/delaying-proxy.ts";
 import { type Figure, median, quantile } from "./figure.ts";
 import { startService } from "./service.ts";

@@ -1,5 +1,5 @@
-import { createBreakglassClient } from "../../src/client/breakglass-client.ts";
-import { openGrpcConnection } from "../../src/client/grpc-connection.ts";
+import { createBreakglassClient } from "#client";
+import { openGrpcConnection } from "#client/node";
 import { say } from "../../src/drill/script.ts";
 import { startScriptedModel } from "../../src/drill/scripted-model.ts";
 import { CliByHand, newConversation } from "./cli-by-hand.ts";

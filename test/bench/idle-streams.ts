@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { createBreakglassClient } from "../../src/client/breakglass-client.ts";
-import { openGrpcConnection } from "../../src/client/grpc-connection.ts";
+import { createBreakglassClient } from "#client";
+import { openGrpcConnection } from "#client/node";
 import type { Figure } from "./figure.ts";
 import { startHeldTurns } from "./held-turns.ts";
 import { heldMegabytes } from "./memory.ts";

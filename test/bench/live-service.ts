@@ -1,13 +1,10 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import type { MessageInitShape } from "@bufbuild/protobuf";
+import { type BreakglassClient, createBreakglassClient } from "#client";
+import { openGrpcConnection } from "#client/node";
 import type { RunTurnRequestSchema } from "../../gen/breakglass/v1/breakglass_service_pb.ts";
 import type { TurnEvent } from "../../gen/breakglass/v1/event_pb.ts";
-import {
-  type BreakglassClient,
-  createBreakglassClient,
-} from "../../src/client/breakglass-client.ts";
-import { openGrpcConnection } from "../../src/client/grpc-connection.ts";
 import type { Script } from "../../src/drill/script.ts";
 import { type Pace, startScriptedModel } from "../../src/drill/scripted-model.ts";
 import { type Service, startService } from "./service.ts";

@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { ByteTail } from "../../src/stream/byte-tail.ts";
+import { NODE_FLAGS } from "../support/program.ts";
 
 /** The root of the repository. */
 export const repository = fileURLToPath(new URL("../..", import.meta.url));
@@ -33,7 +34,9 @@ export async function startProgram(
   command: string = process.execPath,
 ): Promise<Program> {
   const env = { PATH: process.env.PATH ?? "", ...environment };
-  const child = spawn(command, args, { cwd: repository, env, timeout: LONGEST_MS });
+  const isNode = command === process.execPath;
+  const all = isNode ? [...NODE_FLAGS, ...args] : args;
+  const child = spawn(command, all, { cwd: repository, env, timeout: LONGEST_MS });
   child.stdin.end();
   const complaints = new ByteTail(COMPLAINT_BYTES);
   child.stderr.on("data", (chunk: Buffer) => complaints.push(chunk));

@@ -1,7 +1,6 @@
 /** Reads the turn named of the server at the URL given by our client, and prints how many events came in how many seconds. */
-import { createBreakglassClient } from "../../src/client/breakglass-client.ts";
-import { openGrpcConnection } from "../../src/client/grpc-connection.ts";
-import { streamTurn } from "../../src/client/stream-turn.ts";
+import { createBreakglassClient, streamTurn } from "#client";
+import { openGrpcConnection } from "#client/node";
 
 const [url = "", turnId = ""] = process.argv.slice(2);
 const connection = openGrpcConnection(url, undefined);

@@ -1,6 +1,5 @@
 import { createConnectTransport } from "@connectrpc/connect-web";
-import { createBreakglassClient } from "../../src/client/breakglass-client.ts";
-import { streamTurn } from "../../src/client/stream-turn.ts";
+import { createBreakglassClient, streamTurn } from "#client";
 import type { Replayed } from "./far-replay.ts";
 
 /** Runs in the page: reads a turn that has ended, by Connect over `fetch`. */

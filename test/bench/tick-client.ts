@@ -1,7 +1,6 @@
 /** Runs as many turns as asked at once on the server at the URL given, and prints how old their ticks are on arrival. */
-import { createBreakglassClient } from "../../src/client/breakglass-client.ts";
-import { openGrpcConnection } from "../../src/client/grpc-connection.ts";
-import { readTurnEvents } from "../../src/client/turn-events.ts";
+import { createBreakglassClient, readTurnEvents } from "#client";
+import { openGrpcConnection } from "#client/node";
 import { answerAges, TickAges } from "./ticks.ts";
 
 const [url = "", turns = "1"] = process.argv.slice(2);

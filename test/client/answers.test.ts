@@ -1,11 +1,11 @@
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { describe, expect, it } from "vitest";
+import type { ConnectionChange } from "#client";
+import { streamTurn } from "#client";
+import { SequenceGapError } from "../../clients/typescript/src/turn-place.ts";
 import { TurnState } from "../../gen/breakglass/v1/event_pb.ts";
 import { ErrorInfoSchema, RetryInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
-import type { ConnectionChange } from "../../src/client/resuming-stream.ts";
-import { streamTurn } from "../../src/client/stream-turn.ts";
-import { SequenceGapError } from "../../src/client/turn-place.ts";
 import { checkpoint, response, startServiceDouble, TURN_ID } from "../commands/service-double.ts";
 import { connect } from "../support/protocols.ts";
 import { AT_ONCE, WAYS } from "./cut-server.ts";

@@ -1,8 +1,8 @@
-import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { type Browser, chromium } from "playwright-core";
+import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { makeCertificate } from "../security/certificate.ts";
+import { lacksBrowser, launchBrowser, withoutBrowser } from "../support/browser.ts";
 import { startCuttingProxy } from "../support/cutting-proxy.ts";
 import { collect, durable } from "../support/events.ts";
 import { createGate, script } from "../support/gate.ts";
@@ -10,13 +10,6 @@ import { type PageServer, servePage } from "../support/page-server.ts";
 import { connect } from "../support/protocols.ts";
 import { createTestEnvironment } from "../support/test-environment.ts";
 import { startTestServer } from "../support/test-server.ts";
-
-const CHROMIUM = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].find(
-  (path) => existsSync(path),
-);
-// On a newcomer's machine without a browser these say what is missing; where CI runs, a missing browser is a failure.
-const isMissing = CHROMIUM === undefined && !process.env.CI;
-const missing = isMissing ? " (left out: no Chromium here; apt-get install chromium)" : "";
 
 const PAGE = fileURLToPath(new URL("./page.ts", import.meta.url));
 /** A name that is not loopback's: its pages over plain http are no secure context. */
@@ -26,18 +19,15 @@ let browser: Browser;
 let pages: PageServer;
 const cleanup = new AsyncDisposableStack();
 beforeAll(async () => {
-  if (isMissing) return;
+  if (lacksBrowser) return;
   const hosts = `--host-resolver-rules=MAP ${PLAIN_HOST} 127.0.0.1`;
-  browser = await chromium.launch({
-    executablePath: CHROMIUM ?? "chromium",
-    args: ["--no-sandbox", "--disable-dev-shm-usage", hosts],
-  });
+  browser = await launchBrowser(hosts);
   cleanup.defer(() => browser.close());
   pages = cleanup.use(await servePage(PAGE));
 });
 afterAll(() => cleanup.disposeAsync());
 
-describe.skipIf(isMissing)(`the client in a browser${missing}`, () => {
+describe.skipIf(lacksBrowser)(`the client in a browser${withoutBrowser}`, () => {
   it.each([
     ["Connect", "127.0.0.1", true],
     ["gRPC-Web", "127.0.0.1", true],

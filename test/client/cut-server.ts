@@ -1,6 +1,6 @@
 import { createConnectTransport, createGrpcWebTransport } from "@connectrpc/connect-web";
-import { createBreakglassClient } from "../../src/client/breakglass-client.ts";
-import type { BackOff } from "../../src/client/outage.ts";
+import { createBreakglassClient } from "#client";
+import type { BackOff } from "../../clients/typescript/src/outage.ts";
 import { type Cut, type CuttingProxy, startCuttingProxy } from "../support/cutting-proxy.ts";
 import { PROTOCOLS, type Protocol } from "../support/protocols.ts";
 import { startTestServer, type TestServer } from "../support/test-server.ts";

@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { ConnectionChange } from "#client";
+import { streamTurn } from "#client";
 import type { TurnEvent } from "../../gen/breakglass/v1/event_pb.ts";
-import type { ConnectionChange } from "../../src/client/resuming-stream.ts";
-import { streamTurn } from "../../src/client/stream-turn.ts";
 import type { Cut } from "../support/cutting-proxy.ts";
 import { bytesOf, collect, durable, valuesOf } from "../support/events.ts";
 import { script } from "../support/gate.ts";

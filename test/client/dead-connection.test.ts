@@ -1,9 +1,8 @@
 import { describe, expect, it } from "vitest";
-import { createBreakglassClient } from "../../src/client/breakglass-client.ts";
-import { openGrpcConnection } from "../../src/client/grpc-connection.ts";
-import type { ConnectionChange } from "../../src/client/resuming-stream.ts";
-import { SilenceError } from "../../src/client/stream-call.ts";
-import { streamTurn } from "../../src/client/stream-turn.ts";
+import type { ConnectionChange } from "#client";
+import { createBreakglassClient, streamTurn } from "#client";
+import { openGrpcConnection } from "#client/node";
+import { SilenceError } from "../../clients/typescript/src/stream-call.ts";
 import { durable } from "../support/events.ts";
 import { createGate, script } from "../support/gate.ts";
 import { connect } from "../support/protocols.ts";

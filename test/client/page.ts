@@ -1,6 +1,5 @@
 import { createConnectTransport, createGrpcWebTransport } from "@connectrpc/connect-web";
-import { createBreakglassClient } from "../../src/client/breakglass-client.ts";
-import { streamTurn } from "../../src/client/stream-turn.ts";
+import { createBreakglassClient, streamTurn } from "#client";
 
 const TRANSPORTS = { Connect: createConnectTransport, "gRPC-Web": createGrpcWebTransport };
 

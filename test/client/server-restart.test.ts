@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
+import type { ConnectionChange } from "#client";
+import { streamTurn } from "#client";
 import { ErrorReason, type TurnEvent } from "../../gen/breakglass/v1/event_pb.ts";
-import type { ConnectionChange } from "../../src/client/resuming-stream.ts";
-import { streamTurn } from "../../src/client/stream-turn.ts";
 import { startCuttingProxy } from "../support/cutting-proxy.ts";
 import { bytesOf, collect, durable } from "../support/events.ts";
 import { script } from "../support/gate.ts";

@@ -1,8 +1,8 @@
 import { create } from "@bufbuild/protobuf";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { TurnPlace } from "../../clients/typescript/src/turn-place.ts";
 import { type TurnEvent, TurnEventSchema, TurnState } from "../../gen/breakglass/v1/event_pb.ts";
-import { TurnPlace } from "../../src/client/turn-place.ts";
 import { ShownText } from "../support/shown-text.ts";
 
 const piece = (text: string, messageId = "m") =>

@@ -1,8 +1,8 @@
 import { create } from "@bufbuild/protobuf";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { SequenceGapError, TurnPlace } from "../../clients/typescript/src/turn-place.ts";
 import { type TurnEvent, TurnEventSchema, TurnState } from "../../gen/breakglass/v1/event_pb.ts";
-import { SequenceGapError, TurnPlace } from "../../src/client/turn-place.ts";
 
 const text = (sequence: number) =>
   create(TurnEventSchema, { turnId: "t", sequence, kind: { case: "text", value: {} } });

@@ -2,11 +2,8 @@ import { once } from "node:events";
 import { createServer, type ServerHttp2Session } from "node:http2";
 import type { AddressInfo } from "node:net";
 import { describe, expect, it } from "vitest";
-import { createBreakglassClient } from "../../src/client/breakglass-client.ts";
-import {
-  type GrpcConnectionOptions,
-  openGrpcConnection,
-} from "../../src/client/grpc-connection.ts";
+import { createBreakglassClient } from "#client";
+import { type GrpcConnectionOptions, openGrpcConnection } from "#client/node";
 import { eventually } from "../support/processes.ts";
 
 const MIB = 1024 * 1024;

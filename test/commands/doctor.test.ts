@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, it } from "vitest";
 import { AGENT_FACTS } from "../../src/drill/agent-facts.ts";
+import { NODE_FLAGS } from "../support/program.ts";
 
 const MAIN = join(import.meta.dirname, "../../src/main.ts");
 
@@ -16,7 +17,7 @@ async function examine(program: string, ...options: string[]) {
   await writeFile(path, program);
   await chmod(path, 0o700);
   return await new Promise<{ status: unknown; lines: string[] }>((resolve) => {
-    const args = [MAIN, "doctor", "--agent", path, ...options];
+    const args = [...NODE_FLAGS, MAIN, "doctor", "--agent", path, ...options];
     execFile(process.execPath, args, (error, stdout) =>
       resolve({ status: error?.code ?? 0, lines: stdout.trim().split("\n") }),
     );

@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { stripVTControlCharacters } from "node:util";
 import { COMPILE_CACHE } from "../support/compile-cache.ts";
 import { eventually } from "../support/processes.ts";
-import { PROGRAM } from "../support/program.ts";
+import { NODE_FLAGS, PROGRAM } from "../support/program.ts";
 
 const ENTER = "\r";
 
@@ -25,7 +25,7 @@ export function startOnTerminal(
   args: readonly string[],
   { columns = 200, environment = {} as Record<string, string> } = {},
 ): OnTerminal {
-  const quoted = [process.execPath, PROGRAM, ...args].map(
+  const quoted = [process.execPath, ...NODE_FLAGS, PROGRAM, ...args].map(
     (word) => `'${word.replaceAll("'", "'\\''")}'`,
   );
   const command = `stty cols ${columns} rows 50; exec ${quoted.join(" ")}`;

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import { COMPILE_CACHE } from "../support/compile-cache.ts";
-import { PROGRAM } from "../support/program.ts";
+import { NODE_FLAGS, PROGRAM } from "../support/program.ts";
 
 /** How a command ended. */
 export interface Ended {
@@ -30,7 +30,7 @@ export function startCommand(
     stdin = "",
   }: { environment?: Record<string, string>; stdin?: string | Uint8Array } = {},
 ): RunningCommand {
-  const child = spawn(process.execPath, [PROGRAM, ...args], {
+  const child = spawn(process.execPath, [...NODE_FLAGS, PROGRAM, ...args], {
     env: { ...COMPILE_CACHE, ...CALLED, ...environment },
     stdio: "pipe",
   });
@@ -67,7 +67,7 @@ const MANY = fileURLToPath(new URL("many-commands.ts", import.meta.url));
 
 /** Runs commands to their ends, one after the other, in one process. */
 export async function runCommands(commands: readonly (readonly string[])[]): Promise<Ended[]> {
-  const child = spawn(process.execPath, [MANY, JSON.stringify(commands)], {
+  const child = spawn(process.execPath, [...NODE_FLAGS, MANY, JSON.stringify(commands)], {
     env: { ...COMPILE_CACHE, ...CALLED, BUNDLED_PROGRAM: PROGRAM },
   });
   const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr)]);

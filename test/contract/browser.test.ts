@@ -1,9 +1,9 @@
-import { existsSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { type Browser, chromium } from "playwright-core";
+import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { lacksBrowser, launchBrowser, withoutBrowser } from "../support/browser.ts";
 import { collect } from "../support/events.ts";
 import { script } from "../support/gate.ts";
 import { type PageServer, servePage } from "../support/page-server.ts";
@@ -11,13 +11,6 @@ import { connect } from "../support/protocols.ts";
 import { createTestEnvironment } from "../support/test-environment.ts";
 import { startTestServer, type TestServer, tokenLine } from "../support/test-server.ts";
 import type { PageProtocol } from "./page.ts";
-
-const CHROMIUM = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].find(
-  (path) => existsSync(path),
-);
-// On a newcomer's machine without a browser these say what is missing; where CI runs, a missing browser is a failure.
-const isMissing = CHROMIUM === undefined && !process.env.CI;
-const missing = isMissing ? " (left out: no Chromium here; apt-get install chromium)" : "";
 
 const PAGE = fileURLToPath(new URL("./page.ts", import.meta.url));
 const PROTOCOLS: readonly PageProtocol[] = ["connect", "gRPC-Web"];
@@ -27,67 +20,67 @@ let allowed: PageServer;
 let other: PageServer;
 const cleanup = new AsyncDisposableStack();
 beforeAll(async () => {
-  if (isMissing) return;
-  browser = await chromium.launch({
-    executablePath: CHROMIUM ?? "chromium",
-    args: ["--no-sandbox", "--disable-dev-shm-usage"],
-  });
+  if (lacksBrowser) return;
+  browser = await launchBrowser();
   cleanup.defer(() => browser.close());
   allowed = cleanup.use(await servePage(PAGE));
   other = cleanup.use(await servePage(PAGE));
 });
 afterAll(() => cleanup.disposeAsync());
 
-describe.skipIf(isMissing).each(PROTOCOLS)(`a browser that speaks %s${missing}`, (protocol) => {
-  it("runs a turn from a page of an allowed origin", async () => {
-    await using server = await startTestServer({ BREAKGLASS_ALLOWED_ORIGINS: allowed.origin });
-    const prompt = script("bash echo hi", "say hello");
-    const { failure, ...outcome } = await run(allowed, server, protocol, prompt);
-    expect(failure).toBe("");
-    expect(outcome.events).toEqual([
-      [0, "checkpoint"],
-      [1, "session"],
-      [2, "tool"],
-      [3, "toolResult"],
-      [4, "text"],
-      [5, "result"],
-    ]);
-    using connection = connect(server.url);
-    const { turn } = await connection.client.getTurn({ turnId: outcome.turnId });
-    expect(turn?.lastSequence).toBe(5);
-  });
-
-  it("sends a token, and learns why it is refused without one", async () => {
-    await using environment = await createTestEnvironment();
-    const tokensFile = join(environment.root, "tokens");
-    await writeFile(tokensFile, tokenLine("secret", "alice"), { mode: 0o600 });
-    await using server = await startTestServer({
-      BREAKGLASS_ALLOWED_ORIGINS: allowed.origin,
-      BREAKGLASS_TOKENS_FILE: tokensFile,
+describe.skipIf(lacksBrowser).each(PROTOCOLS)(
+  `a browser that speaks %s${withoutBrowser}`,
+  (protocol) => {
+    it("runs a turn from a page of an allowed origin", async () => {
+      await using server = await startTestServer({ BREAKGLASS_ALLOWED_ORIGINS: allowed.origin });
+      const prompt = script("bash echo hi", "say hello");
+      const { failure, ...outcome } = await run(allowed, server, protocol, prompt);
+      expect(failure).toBe("");
+      expect(outcome.events).toEqual([
+        [0, "checkpoint"],
+        [1, "session"],
+        [2, "tool"],
+        [3, "toolResult"],
+        [4, "text"],
+        [5, "result"],
+      ]);
+      using connection = connect(server.url);
+      const { turn } = await connection.client.getTurn({ turnId: outcome.turnId });
+      expect(turn?.lastSequence).toBe(5);
     });
-    const without = await run(allowed, server, protocol, "say hello");
-    expect(without.failure).toMatch(/^UNAUTHENTICATED: /);
-    const bearing = await run(allowed, server, protocol, "say hello", "secret");
-    expect(bearing.events.at(-1)).toEqual([3, "result"]);
-  });
 
-  it("learns the fields to mend from a refusal", async () => {
-    await using server = await startTestServer({ BREAKGLASS_ALLOWED_ORIGINS: allowed.origin });
-    const { failure } = await run(allowed, server, protocol, " ");
-    expect(failure).toMatch(/^INVALID_ARGUMENT: .*\nprompt: must not be empty$/);
-  });
+    it("sends a token, and learns why it is refused without one", async () => {
+      await using environment = await createTestEnvironment();
+      const tokensFile = join(environment.root, "tokens");
+      await writeFile(tokensFile, tokenLine("secret", "alice"), { mode: 0o600 });
+      await using server = await startTestServer({
+        BREAKGLASS_ALLOWED_ORIGINS: allowed.origin,
+        BREAKGLASS_TOKENS_FILE: tokensFile,
+      });
+      const without = await run(allowed, server, protocol, "say hello");
+      expect(without.failure).toMatch(/^UNAUTHENTICATED: /);
+      const bearing = await run(allowed, server, protocol, "say hello", "secret");
+      expect(bearing.events.at(-1)).toEqual([3, "result"]);
+    });
 
-  it("gets nowhere from a page of another origin, and no turn is recorded", async () => {
-    await using server = await startTestServer({ BREAKGLASS_ALLOWED_ORIGINS: allowed.origin });
-    const outcome = await run(other, server, protocol, "say hello");
-    expect(outcome.events).toEqual([]);
-    expect(outcome.failure).toMatch(/Failed to fetch/);
-    using connection = connect(server.url);
-    expect((await connection.client.listSessions({})).sessions).toEqual([]);
-  });
-});
+    it("learns the fields to mend from a refusal", async () => {
+      await using server = await startTestServer({ BREAKGLASS_ALLOWED_ORIGINS: allowed.origin });
+      const { failure } = await run(allowed, server, protocol, " ");
+      expect(failure).toMatch(/^INVALID_ARGUMENT: .*\nprompt: must not be empty$/);
+    });
 
-describe.skipIf(isMissing)(`a page of another origin${missing}`, () => {
+    it("gets nowhere from a page of another origin, and no turn is recorded", async () => {
+      await using server = await startTestServer({ BREAKGLASS_ALLOWED_ORIGINS: allowed.origin });
+      const outcome = await run(other, server, protocol, "say hello");
+      expect(outcome.events).toEqual([]);
+      expect(outcome.failure).toMatch(/Failed to fetch/);
+      using connection = connect(server.url);
+      expect((await connection.client.listSessions({})).sessions).toEqual([]);
+    });
+  },
+);
+
+describe.skipIf(lacksBrowser)(`a page of another origin${withoutBrowser}`, () => {
   it("starts nothing by a request that needs no preflight either", async () => {
     await using server = await startTestServer({ BREAKGLASS_ALLOWED_ORIGINS: allowed.origin });
     const url = `${server.url}/breakglass.v1.BreakglassService/RunTurn`;

@@ -1,8 +1,6 @@
 import { createConnectTransport, createGrpcWebTransport } from "@connectrpc/connect-web";
+import { createBreakglassClient, readTurnEvents, refusalLines } from "#client";
 import type { TurnEvent } from "../../gen/breakglass/v1/event_pb.ts";
-import { createBreakglassClient } from "../../src/client/breakglass-client.ts";
-import { refusalLines } from "../../src/client/refusal-text.ts";
-import { readTurnEvents } from "../../src/client/turn-events.ts";
 
 /** What became of a turn that the page ran. */
 export interface Outcome {

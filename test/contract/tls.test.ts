@@ -9,7 +9,7 @@ import {
   Http2SessionManager,
 } from "@connectrpc/connect-node";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { createBreakglassClient } from "../../src/client/breakglass-client.ts";
+import { createBreakglassClient } from "#client";
 import { cases, collect } from "../support/events.ts";
 import { createTestEnvironment, type TestEnvironment } from "../support/test-environment.ts";
 import { startTestServer, type TestServer } from "../support/test-server.ts";

@@ -11,6 +11,7 @@ import {
   TurnStateSchema,
 } from "../../gen/breakglass/v1/event_pb.ts";
 import { ExitStatus } from "../../src/commands/exit-status.ts";
+import { NODE_FLAGS } from "../support/program.ts";
 import { pages, REPOSITORY, samples } from "./pages.ts";
 
 const textOf = (path: string) => pages().find((page) => page.path === path)!.text;
@@ -58,14 +59,14 @@ describe("docs/api.md", () => {
 
 /** They are a type, which is gone when the code runs. */
 function refusalReasons(): string[] {
-  const source = readFileSync(join(REPOSITORY, "src/errors.ts"), "utf8");
+  const source = readFileSync(join(REPOSITORY, "clients/typescript/src/error-info.ts"), "utf8");
   return [...source.matchAll(/^ {2}\| "([A-Z_]+)"/gm)].map(([, reason = ""]) => reason);
 }
 
 describe("docs/commands.md", () => {
   const commands = textOf("docs/commands.md");
   const help = (...args: string[]) =>
-    execFileSync(process.execPath, ["src/main.ts", ...args, "--help"], {
+    execFileSync(process.execPath, [...NODE_FLAGS, "src/main.ts", ...args, "--help"], {
       cwd: REPOSITORY,
       encoding: "utf8",
     });

@@ -3,6 +3,7 @@ import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { text } from "node:stream/consumers";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { NODE_FLAGS } from "../support/program.ts";
 import { startTestServer, type TestServer } from "../support/test-server.ts";
 import { pages, REPOSITORY, type Sample, samples } from "./pages.ts";
 
@@ -47,7 +48,7 @@ describe("a program in the documentation", () => {
 
   // One after the other: a turn of the first is what a later one watches.
   it.each(programs)("runs as it is written: $place", async (sample) => {
-    const args = ["--input-type=module-typescript", "--eval", filledIn(sample)];
+    const args = [...NODE_FLAGS, "--input-type=module-typescript", "--eval", filledIn(sample)];
     const { status, stdout, stderr } = await run(process.execPath, args, {});
     expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
     expect(stdout).not.toBe("");
@@ -61,7 +62,7 @@ describe("a command line in the documentation", () => {
 
   it.each(calls)("is one that the command takes: $place", async (sample) => {
     // A mistake in a command is status 2; that there is no such turn is not.
-    const shell = `breakglass() { "$NODE" src/main.ts "$@"; [ $? -ne 2 ] || echo "mistaken: $*"; }
+    const shell = `breakglass() { "$NODE" --conditions=breakglass-source src/main.ts "$@"; [ $? -ne 2 ] || echo "mistaken: $*"; }
       journalctl() { echo "say The end of a log."; }
       ${sample.code.replaceAll(/\b(?:TURN|APPROVAL|SESSION)\b/g, () => randomUUID())}`;
     const variables = { NODE: process.execPath, BREAKGLASS_URL: server.url };

@@ -1,9 +1,9 @@
 import { randomUUID } from "node:crypto";
 import { describe, expect, it } from "vitest";
+import type { BreakglassClient } from "#client";
 import type { WatchSessionResponse } from "../../gen/breakglass/v1/breakglass_service_pb.ts";
 import { ErrorReason, NoticeReason, TurnState } from "../../gen/breakglass/v1/event_pb.ts";
 import { TurnOrigin } from "../../gen/breakglass/v1/turn_pb.ts";
-import type { BreakglassClient } from "../../src/client/breakglass-client.ts";
 import { cases, collect, durable, valuesOf } from "../support/events.ts";
 import { createGate, script } from "../support/gate.ts";
 import { eventually } from "../support/processes.ts";

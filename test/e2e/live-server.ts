@@ -1,9 +1,9 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { MessageInitShape } from "@bufbuild/protobuf";
+import type { BreakglassClient } from "#client";
 import type { RunTurnRequestSchema } from "../../gen/breakglass/v1/breakglass_service_pb.ts";
 import type { TurnEvent } from "../../gen/breakglass/v1/event_pb.ts";
-import type { BreakglassClient } from "../../src/client/breakglass-client.ts";
 import { EventReader } from "../support/event-reader.ts";
 import { collect, valuesOf } from "../support/events.ts";
 import { connect } from "../support/protocols.ts";

@@ -2,13 +2,13 @@ import { randomUUID } from "node:crypto";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { readTurnEvents } from "#client";
 import {
   ErrorReason,
   NoticeReason,
   type TurnEvent,
   TurnState,
 } from "../../gen/breakglass/v1/event_pb.ts";
-import { readTurnEvents } from "../../src/client/turn-events.ts";
 import { bash, error, type Script, say } from "../../src/drill/script.ts";
 import { cases, durable, valuesOf } from "../support/events.ts";
 import { OWN_CLI } from "../support/installed-clis.ts";

@@ -2,15 +2,11 @@ import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { MessageInitShape } from "@bufbuild/protobuf";
+import { type BreakglassClient, createBreakglassClient, readTurnEvents } from "#client";
+import { openGrpcConnection } from "#client/node";
 import type { RunTurnRequestSchema } from "../../gen/breakglass/v1/breakglass_service_pb.ts";
 import type { TurnEvent } from "../../gen/breakglass/v1/event_pb.ts";
 import { listProcesses, readEnvironmentVariable } from "../../src/agent/process/process-table.ts";
-import {
-  type BreakglassClient,
-  createBreakglassClient,
-} from "../../src/client/breakglass-client.ts";
-import { openGrpcConnection } from "../../src/client/grpc-connection.ts";
-import { readTurnEvents } from "../../src/client/turn-events.ts";
 import { readServeConfig } from "../../src/config/serve-config.ts";
 import { startBodyRecorder } from "../../src/drill/body-recorder.ts";
 import type { Script } from "../../src/drill/script.ts";

@@ -9,6 +9,7 @@ import { startCuttingProxy } from "../support/cutting-proxy.ts";
 import { EventReader } from "../support/event-reader.ts";
 import { createGate, script } from "../support/gate.ts";
 import { eventually } from "../support/processes.ts";
+import { NODE_FLAGS } from "../support/program.ts";
 import { connect, type TestClient } from "../support/protocols.ts";
 import { refusalOf } from "../support/refusals.ts";
 import { createTestEnvironment } from "../support/test-environment.ts";
@@ -41,7 +42,7 @@ describe("a peer of HTTP/2", () => {
     const first = new EventReader(other.client.runTurn({ prompt }, { signal: started.signal }));
     const { turnId } = await first.until("text");
     started.abort();
-    const child = startReader([process.execPath], "2", server.url, turnId);
+    const child = startReader([process.execPath, ...NODE_FLAGS], "2", server.url, turnId);
     const exited = once(child, "exit");
     try {
       await once(child.stdout!, "data");
@@ -105,7 +106,7 @@ describe.skipIf(!canCut)(`a peer whose network is gone${why}`, () => {
       const first = new EventReader(other.client.runTurn({ prompt }, { signal: started.signal }));
       const { turnId } = await first.until("text");
       started.abort();
-      const inside = ["ip", "netns", "exec", name, process.execPath];
+      const inside = ["ip", "netns", "exec", name, process.execPath, ...NODE_FLAGS];
       const child = startReader(inside, version, server.url, turnId);
       const exited = once(child, "exit");
       try {

@@ -1,6 +1,6 @@
 // A client in a process of its own: VERSION URL TURN. Prints a line when it has its first event, and reads on.
 import { createConnectTransport } from "@connectrpc/connect-node";
-import { createBreakglassClient } from "../../src/client/breakglass-client.ts";
+import { createBreakglassClient } from "#client";
 
 const [version, baseUrl = "", turnId = ""] = process.argv.slice(2);
 const transport = createConnectTransport({

@@ -9,6 +9,7 @@ import { BreakglassService } from "../../gen/breakglass/v1/breakglass_service_pb
 import { EventReader } from "../support/event-reader.ts";
 import { createGate } from "../support/gate.ts";
 import { eventually } from "../support/processes.ts";
+import { NODE_FLAGS } from "../support/program.ts";
 import { connect } from "../support/protocols.ts";
 import { enveloped, openRaw, rawCall } from "../support/raw-calls.ts";
 import { refusalOf } from "../support/refusals.ts";
@@ -112,7 +113,12 @@ describe("a connection that many share", () => {
     await using server = await startTestServer();
     const program = join(import.meta.dirname, "reset-program.ts");
     const path = `/${BreakglassService.typeName}/ListSessions`;
-    const { stdout } = await promisify(execFile)(process.execPath, [program, server.url, path]);
+    const { stdout } = await promisify(execFile)(process.execPath, [
+      ...NODE_FLAGS,
+      program,
+      server.url,
+      path,
+    ]);
     const codes: number[] = JSON.parse(stdout);
     expect(codes.filter((code) => code !== constants.NGHTTP2_NO_ERROR)).toEqual([]);
   });

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
+import type { BreakglassClient } from "#client";
 import { ErrorReason, ErrorReasonSchema } from "../../gen/breakglass/v1/event_pb.ts";
-import type { BreakglassClient } from "../../src/client/breakglass-client.ts";
 import { enumName } from "../../src/enum-name.ts";
 import { ConnectionFlood } from "../support/connection-flood.ts";
 import { giveDescriptors, openDescriptors, takeDescriptors } from "../support/descriptor-limit.ts";

@@ -2,12 +2,12 @@ import { cpSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { setTimeout as delay } from "node:timers/promises";
+import type { BreakglassClient } from "#client";
 import {
   ErrorReason,
   ErrorReasonSchema,
   type TurnEvent,
 } from "../../gen/breakglass/v1/event_pb.ts";
-import type { BreakglassClient } from "../../src/client/breakglass-client.ts";
 import { enumName } from "../../src/enum-name.ts";
 import { bytesOf, collect, durable, valuesOf } from "../support/events.ts";
 import { eventually } from "../support/processes.ts";

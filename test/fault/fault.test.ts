@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
+import { NODE_FLAGS } from "../support/program.ts";
 import { ROWS } from "./rows.ts";
 
 const PROGRAM = fileURLToPath(new URL("fault.ts", import.meta.url));
@@ -15,7 +16,7 @@ const SHORT = ROWS.filter(({ name }) => !LONG.has(name));
 
 /** Runs the very command that `npm run fault` is. */
 async function runFault(...args: string[]) {
-  const child = spawn(process.execPath, [PROGRAM, ...args], { timeout: LONGEST_MS });
+  const child = spawn(process.execPath, [...NODE_FLAGS, PROGRAM, ...args], { timeout: LONGEST_MS });
   const [stdout, stderr, [status]] = await Promise.all([
     text(child.stdout),
     text(child.stderr),

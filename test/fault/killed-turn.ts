@@ -1,3 +1,4 @@
+import type { BreakglassClient } from "#client";
 import {
   ErrorReason,
   ErrorReasonSchema,
@@ -5,7 +6,6 @@ import {
   TurnState,
   TurnStateSchema,
 } from "../../gen/breakglass/v1/event_pb.ts";
-import type { BreakglassClient } from "../../src/client/breakglass-client.ts";
 import { enumName } from "../../src/enum-name.ts";
 import { bytesOf, collect, durable, valuesOf } from "../support/events.ts";
 import { isDeaf } from "./kill-moments.ts";

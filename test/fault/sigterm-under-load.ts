@@ -1,7 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { ConnectError } from "@connectrpc/connect";
+import type { BreakglassClient } from "#client";
 import { ErrorReason, ErrorReasonSchema } from "../../gen/breakglass/v1/event_pb.ts";
-import type { BreakglassClient } from "../../src/client/breakglass-client.ts";
 import { enumName } from "../../src/enum-name.ts";
 import { collect, durable, valuesOf } from "../support/events.ts";
 import { connect } from "../support/protocols.ts";

@@ -1,7 +1,7 @@
-import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { type Browser, chromium } from "playwright-core";
+import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { lacksBrowser, launchBrowser, withoutBrowser } from "../support/browser.ts";
 import { createGate, script } from "../support/gate.ts";
 import { type PageServer, servePage } from "../support/page-server.ts";
 import { startServeProcess } from "../support/serve-process.ts";
@@ -9,28 +9,18 @@ import { createTestEnvironment } from "../support/test-environment.ts";
 import { startTestServer } from "../support/test-server.ts";
 import { ask, linesOf, open, runPlain } from "./support.ts";
 
-const CHROMIUM = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].find(
-  (path) => existsSync(path),
-);
-// On a newcomer's machine without a browser these say what is missing; where CI runs, a missing browser is a failure.
-const isMissing = CHROMIUM === undefined && !process.env.CI;
-const missing = isMissing ? " (left out: no Chromium here; apt-get install chromium)" : "";
-
 let browser: Browser;
 let pages: PageServer;
 const cleanup = new AsyncDisposableStack();
 beforeAll(async () => {
-  if (isMissing) return;
-  browser = await chromium.launch({
-    executablePath: CHROMIUM ?? "chromium",
-    args: ["--no-sandbox", "--disable-dev-shm-usage"],
-  });
+  if (lacksBrowser) return;
+  browser = await launchBrowser();
   cleanup.defer(() => browser.close());
   pages = cleanup.use(await servePage(fileURLToPath(new URL("./page.ts", import.meta.url))));
 });
 afterAll(() => cleanup.disposeAsync());
 
-describe.skipIf(isMissing)(`an EventSource in a browser${missing}`, () => {
+describe.skipIf(lacksBrowser)(`an EventSource in a browser${withoutBrowser}`, () => {
   it("gets every event once and in order over a kill -9 and a restart, and then stays away", async () => {
     await using running = new AsyncDisposableStack();
     const { root, variables } = running.use(

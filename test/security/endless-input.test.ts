@@ -8,7 +8,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { runCommand } from "../commands/run-command.ts";
 import { startServiceDouble } from "../commands/service-double.ts";
 import { COMPILE_CACHE } from "../support/compile-cache.ts";
-import { PROGRAM } from "../support/program.ts";
+import { NODE_FLAGS, PROGRAM } from "../support/program.ts";
 
 const MIB = 1024 * 1024;
 
@@ -24,7 +24,7 @@ afterEach(() => rm(directory, { recursive: true, force: true }));
 async function runReading(path: string, args: readonly string[]) {
   const stdin = openSync(path, "r");
   try {
-    const child = spawn(process.execPath, [PROGRAM, ...args], {
+    const child = spawn(process.execPath, [...NODE_FLAGS, PROGRAM, ...args], {
       env: COMPILE_CACHE,
       stdio: [stdin, "pipe", "pipe"],
     });

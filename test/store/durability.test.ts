@@ -10,6 +10,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { prepare } from "../../src/store/sqlite/schema.ts";
 import { openSqliteStore } from "../../src/store/sqlite/sqlite-store.ts";
 import { owned } from "../support/owned-store.ts";
+import { NODE_FLAGS } from "../support/program.ts";
 import { readSyncOrder, traceOptions, whyNotTraced } from "../support/sync-order.ts";
 
 const run = promisify(execFile);
@@ -53,7 +54,7 @@ it.skipIf(whyNotTraced() !== undefined)(
   "an append is answered once the kernel has it on disk",
   async () => {
     const trace = join(folder, "trace");
-    const traced = [...traceOptions(trace), process.execPath, APPENDING, path];
+    const traced = [...traceOptions(trace), process.execPath, ...NODE_FLAGS, APPENDING, path];
     const { stdout } = await run("strace", traced);
     const lines = (await readFile(trace, "latin1")).split("\n");
     const texts = (data: string) => data.match(/<event \d+>/g) ?? [];

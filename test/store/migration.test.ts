@@ -12,6 +12,7 @@ import { PermissionMode } from "../../gen/breakglass/v1/turn_pb.ts";
 import { SCHEMA_VERSION } from "../../src/store/sqlite/schema.ts";
 import { openSqliteStore } from "../../src/store/sqlite/sqlite-store.ts";
 import { owned } from "../support/owned-store.ts";
+import { NODE_FLAGS } from "../support/program.ts";
 import { SUCCEEDED, turnStart } from "../support/turn-start.ts";
 
 const APPENDING = fileURLToPath(new URL("appending.ts", import.meta.url));
@@ -221,7 +222,7 @@ describe("a store of schema version 4", () => {
     await using kept = await older(4);
     const { turnId, principal } = kept.turns[0]!;
     const lastSequence = enlarge(kept.path, turnId);
-    const child = spawn(process.execPath, [APPENDING, kept.path]);
+    const child = spawn(process.execPath, [...NODE_FLAGS, APPENDING, kept.path]);
     const ended = once(child, "exit");
     // It has begun to write, and has far more to write.
     const wal = `${kept.path}-wal`;

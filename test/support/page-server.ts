@@ -1,6 +1,7 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { build } from "esbuild";
+import { SOURCE_CONDITION } from "./program.ts";
 
 /** A web server on loopback, with an origin of its own, that serves one page with one script. */
 export interface PageServer extends AsyncDisposable {
@@ -16,6 +17,7 @@ export async function servePage(script: string): Promise<PageServer> {
     write: false,
     format: "iife",
     platform: "browser",
+    conditions: [SOURCE_CONDITION],
   });
   const bundle = outputFiles[0]!.text.replaceAll("</script", "<\\/script");
   const page = `<!doctype html><meta charset="utf-8"><script>${bundle}</script>`;

@@ -8,10 +8,7 @@ import {
   createGrpcWebTransport,
   Http2SessionManager,
 } from "@connectrpc/connect-node";
-import {
-  type BreakglassClient,
-  createBreakglassClient,
-} from "../../src/client/breakglass-client.ts";
+import { type BreakglassClient, createBreakglassClient } from "#client";
 
 /** A client and the connections that it holds. */
 export interface TestClient extends Disposable {

@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { text } from "node:stream/consumers";
-import { PROGRAM } from "./program.ts";
+import { NODE_FLAGS, PROGRAM } from "./program.ts";
 
 /** A server in a process of its own, for tests that end it as no server ends itself. */
 export interface ServeProcess extends AsyncDisposable {
@@ -22,7 +22,7 @@ export async function startServeProcess(
   prefix: readonly string[] = [],
   server: readonly string[] = [PROGRAM, "serve"],
 ): Promise<ServeProcess> {
-  const [command, ...args] = [...prefix, process.execPath, ...server];
+  const [command, ...args] = [...prefix, process.execPath, ...NODE_FLAGS, ...server];
   const child = spawn(command!, args, { env: variables });
   const exited = once(child, "exit");
   const stderr = text(child.stderr);

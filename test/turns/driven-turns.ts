@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { create } from "@bufbuild/protobuf";
+import { isLive } from "#client/turn-state";
 import {
   ApprovalRequestEventSchema,
   ResultEventSchema,
@@ -17,7 +18,6 @@ import type { EventKind } from "../../src/agent/agent.ts";
 import { createLog } from "../../src/log.ts";
 import { openSqliteStore } from "../../src/store/sqlite/sqlite-store.ts";
 import type { Store, TurnRecord } from "../../src/store/store.ts";
-import { isLive } from "../../src/turn-state.ts";
 import { decodeEvent } from "../../src/turns/encoded-event.ts";
 import type { RunRequest } from "../../src/turns/turn-requests.ts";
 import type { TurnLimits } from "../../src/turns/turn-surroundings.ts";

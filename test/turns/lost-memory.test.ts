@@ -3,10 +3,9 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { expect, it } from "vitest";
+import { createBreakglassClient, readTurnEvents } from "#client";
+import { openGrpcConnection } from "#client/node";
 import { NoticeReason } from "../../gen/breakglass/v1/event_pb.ts";
-import { createBreakglassClient } from "../../src/client/breakglass-client.ts";
-import { openGrpcConnection } from "../../src/client/grpc-connection.ts";
-import { readTurnEvents } from "../../src/client/turn-events.ts";
 import { valuesOf } from "../support/events.ts";
 import { startTestServer } from "../support/test-server.ts";
 

@@ -48,6 +48,7 @@ class Server:
         with (self._root / "serve.log").open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
                 NODE_BIN / "node",
+                "--conditions=breakglass-source",
                 REPOSITORY / "src" / "main.ts",
                 "serve",
                 env=env,

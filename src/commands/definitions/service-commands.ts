@@ -1,6 +1,8 @@
 import { Argument, type Command } from "commander";
 import { SERVE_SECTIONS } from "../../config/settings/sections.ts";
+import { withModel } from "../model-package.ts";
 import { settingsHelp } from "../settings-help.ts";
+import { append, portNumber } from "./arguments.ts";
 import type { Run } from "./commands.ts";
 
 /** The shells that there is a script for. */
@@ -14,17 +16,34 @@ export function addServiceCommands(program: Command, run: Run): void {
     .configureHelp(settingsHelp(SERVE_SECTIONS))
     .action(() => run(async () => (await import("../serve.ts")).serve()));
   program
+    .command("fake")
+    .description(
+      "serve with an agent that plays a script, for tests of what calls the service; no CLI, no key, no network",
+    )
+    .option("--script <file>", "what the agent does, in YAML or JSON (default: a small repair)")
+    .option("--fault <fault>", "what goes wrong, such as cut:2s; any number", append)
+    .option("--port <port>", "the port of 127.0.0.1; 0: any free one", portNumber, 7434)
+    .option("--data <dir>", "keep the store there (default: a directory that is removed)")
+    .option(
+      "--token <token>",
+      "TOKEN or PRINCIPAL:TOKEN, of which calls need one; any number",
+      append,
+    )
+    .action((given) => run(async () => (await import("../fake.ts")).fake(given)));
+  program
     .command("drill")
     .description(
       "rehearse a repair with the real service and agent and a scripted model; no key, no network",
     )
-    .action(() => run(async () => (await import("../drill.ts")).drill()));
+    .action(() => run(async () => (await withModel(() => import("../drill.ts"))).drill()));
   program
     .command("doctor")
     .description("tell what works with a CLI of this machine; no key, no network")
     .option("--agent [path]", "its program (default: the one that is served with)")
     .option("--json", "print one finding in JSON a line")
-    .action((given) => run(async () => (await import("../doctor.ts")).doctor(given)));
+    .action((given) =>
+      run(async () => (await withModel(() => import("../doctor.ts"))).doctor(given)),
+    );
   program
     .command("completion")
     .description("print the script by which a shell completes commands and options")

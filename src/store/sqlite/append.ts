@@ -1,5 +1,5 @@
+import { isLive } from "#client/turn-state";
 import { fenced, storageFailed } from "../../errors.ts";
-import { isLive } from "../../turn-state.ts";
 import type { EventBatch } from "../store.ts";
 import type { FileLeases } from "./file-leases.ts";
 import type { Tables } from "./tables.ts";

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { isLive } from "../../../src/turn-state.ts";
+import { isLive } from "#client/turn-state";
 import { isEnd } from "../log-rules.ts";
 import { between, chance, oneOf } from "../random.ts";
 import { decodedEvent, Envelopes, type ReceivedEvent, receivedEvent } from "./envelopes.ts";

@@ -1,6 +1,6 @@
 import { toBinary } from "@bufbuild/protobuf";
+import { streamTurn } from "#client";
 import { TurnEventSchema } from "../../../gen/breakglass/v1/event_pb.ts";
-import { streamTurn } from "../../../src/client/stream-turn.ts";
 import { PROTOCOLS } from "../../support/protocols.ts";
 import { isEnd } from "../log-rules.ts";
 import { oneOf } from "../random.ts";
