@@ -50,6 +50,7 @@ type clientConfig struct {
 	token      string
 	protocol   Protocol
 	tls        *tls.Config
+	window     int
 	httpClient connect.HTTPClient
 	options    []connect.ClientOption
 }
@@ -62,6 +63,12 @@ func WithToken(token string) ClientOption {
 // WithTLSConfig says whom to trust, and which certificate to show, where the URL begins with https.
 func WithTLSConfig(config *tls.Config) ClientOption {
 	return func(c *clientConfig) { c.tls = config }
+}
+
+// WithWindow says how many bytes of each stream the server may have on its way, HTTP/2's flow-control window; 8 MiB unless
+// told. It sends no more than that in one round trip. As much memory can each stream cost that is not read.
+func WithWindow(bytes int) ClientOption {
+	return func(c *clientConfig) { c.window = bytes }
 }
 
 // WithHTTPClient makes calls over another client than the package's own. Its Timeout must be 0. A connection that is taken
@@ -101,14 +108,17 @@ func NewClient(serverURL string, options ...ClientOption) (*Client, error) {
 	if (parsed.Scheme != "http" && parsed.Scheme != "https") || parsed.Host == "" {
 		return nil, fmt.Errorf("breakglass: %q is no URL of a server: it begins with http:// or https://, and names a host", serverURL)
 	}
-	var config clientConfig
+	config := clientConfig{window: defaultWindow}
 	for _, option := range options {
 		option(&config)
+	}
+	if config.window < leastWindow || config.window > mostWindow {
+		return nil, fmt.Errorf("breakglass: a window has from %d to %d bytes, and not %d", leastWindow, mostWindow, config.window)
 	}
 	closed, cancel := context.WithCancelCause(context.Background())
 	client := &Client{drop: func() {}, closed: closed, close: func() { cancel(ErrClientClosed) }}
 	if config.httpClient == nil {
-		connections := newConnections(config.tls, closed)
+		connections := newConnections(config.tls, config.window, closed)
 		config.httpClient = &http.Client{Transport: connections.transport}
 		client.drop = connections.drop
 	} else if idle, ok := config.httpClient.(interface{ CloseIdleConnections() }); ok {

@@ -15,17 +15,22 @@ const (
 	// The server is never silent for longer than 15 s; a peer that is gone without a word is found by pings.
 	pingAfter   = 20 * time.Second
 	pingTimeout = 10 * time.Second
+	// More than a round trip of 100 ms brings of a turn that is read as fast as it can be.
+	defaultWindow = 8 << 20
+	// Of HTTP/2 (RFC 9113, 6.9.2 and 6.9.1).
+	leastWindow = 65_535
+	mostWindow  = 1<<31 - 1
 )
 
 // connections are the open ones of a transport over HTTP/2, in cleartext for http. It knows them so as to give up those that
-// are silent: a call that is canceled leaves its connection to the next one. Windows are net/http's, which are wide open.
+// are silent: a call that is canceled leaves its connection to the next one.
 type connections struct {
 	transport *http.Transport
 	mu        sync.Mutex
 	open      map[*trackedConn]struct{}
 }
 
-func newConnections(config *tls.Config, closed context.Context) *connections {
+func newConnections(config *tls.Config, window int, closed context.Context) *connections {
 	c := &connections{open: map[*trackedConn]struct{}{}}
 	protocols := new(http.Protocols)
 	protocols.SetHTTP2(true)
@@ -36,7 +41,12 @@ func newConnections(config *tls.Config, closed context.Context) *connections {
 		TLSClientConfig:     config,
 		TLSHandshakeTimeout: connectTimeout,
 		Protocols:           protocols,
-		HTTP2:               &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: pingTimeout},
+		HTTP2: &http.HTTP2Config{
+			SendPingTimeout: pingAfter,
+			PingTimeout:     pingTimeout,
+			// The connection's own is net/http's, of 1 GiB: what streams may have decides.
+			MaxReceiveBufferPerStream: window,
+		},
 		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
 			if closed.Err() != nil {
 				return nil, context.Cause(closed)

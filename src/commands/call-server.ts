@@ -34,11 +34,11 @@ export async function callServer(
   const { url, token } = readClientConfig(options.url);
   const terminal = openTerminal(process.stdout, process.stderr, readColorWanted());
   const at = oneLine(url, FAILURE_CHARACTERS);
-  const connection = openGrpcConnection(url, token, (method) =>
+  const onSilence = (method: string) =>
     terminal.tell(
       print`breakglass: ${at}: ${oneLine(method, 60)} has not been answered yet; waiting.`,
-    ),
-  );
+    );
+  const connection = openGrpcConnection(url, token, { onSilence });
   try {
     return await use(createBreakglassClient(connection.transport), terminal, connection.drop);
   } catch (error) {

@@ -6,6 +6,7 @@ import { Connection, endsOf } from "./connection.ts";
 import { type ClosingReason, ConnectionPlaces } from "./connection-places.ts";
 import type { Heartbeats } from "./heartbeats.ts";
 import type { HttpRequest, HttpResponse } from "./http.ts";
+import { openWindows } from "./windows.ts";
 
 /** A connection has so long to get a request admitted: its TLS and its headers are in it. */
 const STRANGER_MS = 10_000;
@@ -96,9 +97,11 @@ export class Connections {
     });
   }
 
-  /** A request was admitted: its connection is no stranger's. */
+  /** A request was admitted: its connection is no stranger's, and brings bodies as fast as it can. */
   admit(connection: Connection): void {
-    if (connection.isStrange) this.#places.admit(connection);
+    if (!connection.isStrange) return;
+    this.#places.admit(connection);
+    if (connection.session !== undefined) openWindows(connection.session);
   }
 
   /** Says goodbye to every client: connections close as soon as they have no request under way. */

@@ -9,6 +9,8 @@ import { measureCommits } from "./commits.ts";
 import { measureEventCost } from "./event-cost.ts";
 import { measureEventStream } from "./event-stream.ts";
 import { measureFakeStart } from "./fake-start.ts";
+import { measureFar } from "./far.ts";
+import { measureFarReplay } from "./far-replay.ts";
 import { type Figure, report } from "./figure.ts";
 import { measureFirstText } from "./first-text.ts";
 import { measureIdleMemory } from "./idle-memory.ts";
@@ -33,6 +35,8 @@ const BENCHMARKS: Readonly<Record<string, () => Promise<Figure[]>>> = {
   interrupt: measureInterrupt,
   "idle-memory": measureIdleMemory,
   replay: measureReplay,
+  far: measureFar,
+  "far-replay": measureFarReplay,
   "many-turns": measureManyTurns,
   "event-cost": measureEventCost,
   "idle-streams": measureIdleStreams,

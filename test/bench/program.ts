@@ -62,7 +62,7 @@ export async function startProgram(
 }
 
 /** Runs a program to its first line, which is its answer, as JSON. */
-export async function answerOf<T>(args: readonly string[]): Promise<T> {
-  await using program = await startProgram(args);
+export async function answerOf<T>(args: readonly string[], command?: string): Promise<T> {
+  await using program = await startProgram(args, {}, command);
   return JSON.parse(program.firstLine) as T;
 }

@@ -16,20 +16,31 @@ export interface GrpcConnection {
   close(): void;
 }
 
+/** How a connection behaves. */
+export interface GrpcConnectionOptions {
+  /** Told of a call that may go on waiting, and has been answered nothing for 8 s. */
+  readonly onSilence?: (method: string) => void;
+  /**
+   * HTTP/2's flow-control windows, of each stream and of the connection, in bytes; 8 MiB unless told. The server sends no
+   * more than that in one round trip. It is also the memory that each stream can cost whose reader takes nothing.
+   */
+  readonly windowBytes?: number;
+}
+
 /**
  * Prepares a connection; it is opened by the first call, and again by the first after it broke. A server that is silent
  * fails a call within 8 s: see {@link ProbedConnection} and {@link answerLimits}.
  *
  * @param url - http for cleartext, https for TLS.
  * @param token - Sent as the bearer token of every call. Undefined: none is sent.
- * @param onSilence - Told of a call that may go on waiting, and has been answered nothing for 8 s.
+ * @throws RangeError for windows that HTTP/2 does not have.
  */
 export function openGrpcConnection(
   url: string,
   token: string | undefined,
-  onSilence: (method: string) => void = () => {},
+  { onSilence = () => {}, windowBytes }: GrpcConnectionOptions = {},
 ): GrpcConnection {
-  const sessionManager = new ProbedConnection(url);
+  const sessionManager = new ProbedConnection(url, windowBytes);
   const interceptors: Interceptor[] = [answerLimits(onSilence)];
   if (token !== undefined) interceptors.push(bearer(token));
   const transport = createGrpcTransport({

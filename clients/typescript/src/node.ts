@@ -1,2 +1,6 @@
 /** Connections of the client for Node. Wants `@connectrpc/connect-node`. @module */
-export { type GrpcConnection, openGrpcConnection } from "./grpc-connection.ts";
+export {
+  type GrpcConnection,
+  type GrpcConnectionOptions,
+  openGrpcConnection,
+} from "./grpc-connection.ts";

@@ -15,6 +15,16 @@ const CONNECT_MS = 7000;
 const PROBE_MS = 3500;
 
 /**
+ * What a server may have on its way to a client: more than a round trip of 100 ms brings of a turn that is read as fast as
+ * it can be. HTTP/2's own 64 KiB make 650 KB a second of that.
+ */
+export const WINDOW_BYTES = 8 * 1024 * 1024;
+/** Of HTTP/2 (RFC 9113, 6.9.2): no connection begins with less. */
+const LEAST_WINDOW_BYTES = 65_535;
+/** Of HTTP/2 (RFC 9113, 6.9.1). */
+const MOST_WINDOW_BYTES = 2 ** 31 - 1;
+
+/**
  * A connection over HTTP/2 whose silence is found while an answer is waited for: one that is not made within 7 s, or that
  * answers neither a request nor a ping within 7 s, ends with every call on it. A server that takes its time for an answer,
  * and answers pings, is waited for. One for `sessionManager` of connect-node's transports; Node's own events do the rest.
@@ -23,11 +33,23 @@ const PROBE_MS = 3500;
  */
 export class ProbedConnection {
   readonly #sessions: Http2SessionManager;
+  readonly #windowBytes: number;
 
-  /** @param url - http for cleartext, https for TLS. */
-  constructor(url: string) {
+  /**
+   * @param url - http for cleartext, https for TLS.
+   * @param windowBytes - The flow-control windows, of each stream and of the connection. As much memory can each stream
+   * cost whose reader takes nothing.
+   * @throws RangeError for windows that HTTP/2 does not have.
+   */
+  constructor(url: string, windowBytes: number = WINDOW_BYTES) {
+    if (!(windowBytes >= LEAST_WINDOW_BYTES && windowBytes <= MOST_WINDOW_BYTES)) {
+      const range = `from ${LEAST_WINDOW_BYTES} to ${MOST_WINDOW_BYTES}`;
+      throw new RangeError(`windowBytes must be ${range}, and not ${windowBytes}`);
+    }
+    this.#windowBytes = Math.floor(windowBytes);
     const pings = { pingIntervalMs: PING_INTERVAL_MS };
-    this.#sessions = new Http2SessionManager(url, pings, { settings: { enablePush: false } });
+    const settings = { enablePush: false, initialWindowSize: this.#windowBytes };
+    this.#sessions = new Http2SessionManager(url, pings, { settings });
   }
 
   /** The origin of the server. */
@@ -48,7 +70,11 @@ export class ProbedConnection {
     const timer = setTimeout(late, CONNECT_MS);
     try {
       const stream = await this.#sessions.request(method, path, headers, options);
-      if (stream.session !== undefined) probe(stream.session as ClientHttp2Session, stream);
+      const session = stream.session as ClientHttp2Session | undefined;
+      if (session !== undefined) {
+        openWindow(session, this.#windowBytes);
+        probe(session, stream);
+      }
       return stream;
     } finally {
       clearTimeout(timer);
@@ -64,6 +90,11 @@ export class ProbedConnection {
   drop(): void {
     this.#sessions.abort();
   }
+}
+
+/** The setting is of streams alone, and Node opens the connection's window no earlier than it is connected. */
+function openWindow(session: ClientHttp2Session, bytes: number): void {
+  if (session.state.effectiveLocalWindowSize !== bytes) session.setLocalWindowSize(bytes);
 }
 
 /** Ends the connection where a request gets no answer and a ping none either. */
