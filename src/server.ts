@@ -8,11 +8,13 @@ import type { ServeConfig } from "./config/serve-config.ts";
 import { keepStorePrivate, prepareDirectory } from "./data-directory.ts";
 import { capConnections } from "./descriptors.ts";
 import { DiskReserve } from "./disk-reserve.ts";
+import type { RequestListener } from "./edge/http.ts";
 import { type Listener, listen } from "./edge/listener.ts";
 import { Readers } from "./edge/readers.ts";
 import { ResetLimits } from "./edge/reset-limits.ts";
 import { plainHttp } from "./http/plain-http.ts";
 import type { Log } from "./log.ts";
+import { type Admissions, admissionsBy } from "./rpc/admission.ts";
 import { bracketed, Hosts, isLoopback } from "./rpc/hosts.ts";
 import { Origins } from "./rpc/origins.ts";
 import { RefusedRequests } from "./rpc/refused-requests.ts";
@@ -33,8 +35,12 @@ const TOO_MANY_RESETS = "too many requests of its connection were reset before t
 export interface Server {
   /** Such as `http://127.0.0.1:7433`. */
   readonly url: string;
-  /** Takes no new turns, gives the running ones a while, stops them, lets the streams end and closes. Idempotent. */
-  drain(): Promise<void>;
+  /**
+   * Takes no new turns, gives the running ones a while, stops them, lets the streams end and closes. Idempotent.
+   *
+   * @param graceMs - How long they get. Default: as is set.
+   */
+  drain(graceMs?: number): Promise<void>;
   /** Kills what the turns run, without waiting and without recording it: the next start does. The process is to exit then. */
   stopNow(): void;
   /**
@@ -46,6 +52,19 @@ export interface Server {
   /** Resolves when it is closed. */
   readonly closed: Promise<void>;
 }
+
+/** What stands between the parts of a server that is to fail on purpose. */
+export interface Interposed {
+  /** Stands before what answers requests. */
+  listener(answer: RequestListener): RequestListener;
+  /** Stands before what decides on them. */
+  admissions(admissionOf: Admissions): Admissions;
+}
+
+const NOTHING_INTERPOSED: Interposed = {
+  listener: (answer) => answer,
+  admissions: (admissionOf) => admissionOf,
+};
 
 /** How long streams get to deliver what they have once their turns have ended. */
 const STREAMS_END_MS = 5000;
@@ -59,6 +78,7 @@ const CONNECTIONS_END_MS = 3000;
  *
  * @param agentUmask - The umask of the agents' processes. Undefined: the server's own.
  * @param plan - Which agents there are to be.
+ * @param interposed - What has it fail on purpose.
  * @throws ConfigError where a setting cannot be used: one line for the operator.
  */
 export async function startServer(
@@ -66,6 +86,7 @@ export async function startServer(
   log: Log,
   agentUmask?: number,
   plan = planAgents,
+  interposed = NOTHING_INTERPOSED,
 ): Promise<Server> {
   const { listen: address } = config;
   const files = readFiles(config);
@@ -96,6 +117,7 @@ export async function startServer(
       turns,
       closing.signal,
       log,
+      interposed,
     );
     // Behind the first line: it takes a disk a moment.
     void reserve.keep();
@@ -218,6 +240,7 @@ async function listenFor(
   turns: Turns,
   closing: AbortSignal,
   log: Log,
+  interposed: Interposed,
 ): Promise<Listener> {
   const { listen: address, maxPromptBytes, maxAttachmentBytes } = config;
   const readers = new Readers(config, closing, log);
@@ -229,12 +252,14 @@ async function listenFor(
       const origins = new Origins(schemeOf(config), hosts, config.allowedOrigins);
       const sizes = { maxPromptBytes, maxAttachmentBytes };
       const tokens = () => files.tokens?.current;
+      const isOver = (principal: string) => resets.isOver(principal);
+      const admissionOf = interposed.admissions(admissionsBy(tokens, isOver));
       const reading = createRequestReading(sizes, log);
       const refusedRequests = new RefusedRequests(log);
-      const given = { turns, tokens, ...sizes, readers, resets };
+      const given = { turns, admissionOf, ...sizes, readers, resets };
       const common = { ...given, reading, refusedRequests, log };
       const answers = { handlers: createHandlers(common), plain: plainHttp(common) };
-      return requestListener({ ...common, ...answers, origins });
+      return interposed.listener(requestListener({ ...common, ...answers, origins }));
     });
   } catch (error) {
     const shown = `${bracketed(address.host)}:${address.port}`;
@@ -257,8 +282,8 @@ function running(
 ): Server {
   const closed = Promise.withResolvers<void>();
   let draining: Promise<void> | undefined;
-  const drain = async () => {
-    await turns.drain(drainMs);
+  const drain = async (graceMs: number) => {
+    await turns.drain(graceMs);
     const ending = setTimeout(() => closing.abort(), STREAMS_END_MS);
     const cutting = setTimeout(() => listener.destroy(), STREAMS_END_MS + CONNECTIONS_END_MS);
     await listener.close();
@@ -272,8 +297,8 @@ function running(
     reload,
     closed: closed.promise,
     stopNow: () => turns.killNow(),
-    drain: () => {
-      draining ??= drain();
+    drain: (graceMs = drainMs) => {
+      draining ??= drain(graceMs);
       return draining;
     },
   };

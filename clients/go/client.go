@@ -35,8 +35,13 @@ type Client struct {
 	// once are given up after 8 s, and those that stop or delete something after 60 s.
 	Service breakglassv1connect.BreakglassServiceClient
 
-	drop func()
+	drop   func()
+	closed context.Context // Ended by Close, with ErrClientClosed as its cause.
+	close  func()
 }
+
+// ErrClientClosed is why a stream ends that is read by a client which is closed. It is not tried again.
+var ErrClientClosed = errors.New("breakglass: the client is closed")
 
 // ClientOption changes what [NewClient] makes.
 type ClientOption func(*clientConfig)
@@ -100,9 +105,10 @@ func NewClient(serverURL string, options ...ClientOption) (*Client, error) {
 	for _, option := range options {
 		option(&config)
 	}
-	client := &Client{drop: func() {}}
+	closed, cancel := context.WithCancelCause(context.Background())
+	client := &Client{drop: func() {}, closed: closed, close: func() { cancel(ErrClientClosed) }}
 	if config.httpClient == nil {
-		connections := newConnections(config.tls)
+		connections := newConnections(config.tls, closed)
 		config.httpClient = &http.Client{Transport: connections.transport}
 		client.drop = connections.drop
 	} else if idle, ok := config.httpClient.(interface{ CloseIdleConnections() }); ok {
@@ -111,7 +117,7 @@ func NewClient(serverURL string, options ...ClientOption) (*Client, error) {
 	calls := append([]connect.ClientOption{
 		config.protocol.option(),
 		connect.WithReadMaxBytes(readMaxBytes),
-		connect.WithInterceptors(bearer(config.token), answerLimit{}),
+		connect.WithInterceptors(bearer(config.token), answerLimit{closed}),
 	}, config.options...)
 	client.Service = breakglassv1connect.NewBreakglassServiceClient(config.httpClient, serverURL, calls...)
 	return client, nil
@@ -129,8 +135,9 @@ func (p Protocol) option() connect.ClientOption {
 	}
 }
 
-// Close ends the connection and every call on it. No turn ends by it.
+// Close ends the connection and every call on it; streams end by [ErrClientClosed]. No turn ends by it. Idempotent.
 func (c *Client) Close() error {
+	c.close()
 	c.drop()
 	return nil
 }
@@ -163,12 +170,12 @@ func (b bearer) WrapStreamingHandler(next connect.StreamingHandlerFunc) connect.
 	return next
 }
 
-// answerLimit bounds how long a call waits for its answer. A stream's reader knows how long that may be silent.
-type answerLimit struct{}
+// answerLimit bounds how long a call waits for its answer, and ends it with its client. A stream's reader knows both by itself.
+type answerLimit struct{ closed context.Context }
 
 var errLateAnswer = errors.New("was not answered in time")
 
-func (answerLimit) WrapUnary(next connect.UnaryFunc) connect.UnaryFunc {
+func (a answerLimit) WrapUnary(next connect.UnaryFunc) connect.UnaryFunc {
 	return func(ctx context.Context, request connect.AnyRequest) (connect.AnyResponse, error) {
 		limit := answerTimeout
 		switch request.Spec().Procedure {
@@ -180,7 +187,12 @@ func (answerLimit) WrapUnary(next connect.UnaryFunc) connect.UnaryFunc {
 		late := fmt.Errorf("%s %w: %v", request.Spec().Procedure, errLateAnswer, limit)
 		limited, cancel := context.WithTimeoutCause(ctx, limit, late)
 		defer cancel()
+		limited, stop := untilClosed(limited, a.closed)
+		defer stop()
 		response, err := next(limited, request)
+		if err != nil && a.closed.Err() != nil {
+			return nil, connect.NewError(connect.CodeCanceled, ErrClientClosed)
+		}
 		if err != nil && ctx.Err() == nil && errors.Is(context.Cause(limited), errLateAnswer) {
 			return nil, connect.NewError(connect.CodeDeadlineExceeded, late)
 		}
@@ -194,4 +206,18 @@ func (answerLimit) WrapStreamingClient(next connect.StreamingClientFunc) connect
 
 func (answerLimit) WrapStreamingHandler(next connect.StreamingHandlerFunc) connect.StreamingHandlerFunc {
 	return next
+}
+
+// untilClosed returns a context that ends with ctx, and with a client. Whoever asked for it cancels it.
+func untilClosed(ctx, closed context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	end := func() { cancel(context.Cause(closed)) }
+	if closed.Err() != nil {
+		end()
+	}
+	stop := context.AfterFunc(closed, end)
+	return ctx, func() {
+		stop()
+		cancel(nil)
+	}
 }

@@ -25,7 +25,7 @@ type connections struct {
 	open      map[*trackedConn]struct{}
 }
 
-func newConnections(config *tls.Config) *connections {
+func newConnections(config *tls.Config, closed context.Context) *connections {
 	c := &connections{open: map[*trackedConn]struct{}{}}
 	protocols := new(http.Protocols)
 	protocols.SetHTTP2(true)
@@ -38,6 +38,9 @@ func newConnections(config *tls.Config) *connections {
 		Protocols:           protocols,
 		HTTP2:               &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: pingTimeout},
 		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+			if closed.Err() != nil {
+				return nil, context.Cause(closed)
+			}
 			conn, err := dialer.DialContext(ctx, network, address)
 			if err != nil {
 				return nil, err

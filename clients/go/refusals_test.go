@@ -95,9 +95,14 @@ func TestTokens(t *testing.T) {
 		t.Fatal(err)
 	}
 	server := startServer(t, "BREAKGLASS_TOKENS_FILE="+file)
-	err := refusalOf(t, newClient(t, server.url), script("say one"))
-	if breakglass.ReasonOf(err) != breakglass.ReasonUnauthenticated {
-		t.Errorf("without a token comes %v", err)
+	for what, token := range map[string]string{"without a token": "", "with another": "another-token-of-32-characters-or-more"} {
+		for _, protocol := range []breakglass.Protocol{breakglass.ProtocolGRPC, breakglass.ProtocolGRPCWeb, breakglass.ProtocolConnect} {
+			stranger := newClient(t, server.url, breakglass.WithToken(token), breakglass.WithProtocol(protocol))
+			err := refusalOf(t, stranger, script("say one"))
+			if breakglass.ReasonOf(err) != breakglass.ReasonUnauthenticated || connect.CodeOf(err) != connect.CodeUnauthenticated {
+				t.Errorf("%s comes %v", what, err)
+			}
+		}
 	}
 	client := newClient(t, server.url, breakglass.WithToken("a-token-of-32-characters-or-more"))
 	outcome, err := client.RunTurn(testContext(t), script("say one"))

@@ -109,9 +109,11 @@ type taken[E any] struct {
 }
 
 // resume reads to the end over as many calls as that takes. The last pair that it yields has an error where it fails. Leaving the
-// loop and ctx end the call and every wait at once.
+// loop, ctx and closing the client end the call and every wait at once.
 func resume[E any](ctx context.Context, c *Client, r reading[E], config streamConfig) iter.Seq2[*E, error] {
 	return func(yield func(*E, error) bool) {
+		ctx, cancel := untilClosed(ctx, c.closed)
+		defer cancel()
 		out := newOutage(config.backOff, config.silence)
 		for {
 			isLeft, failure := readCall(ctx, r, out, config, yield)

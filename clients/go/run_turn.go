@@ -88,6 +88,8 @@ func (o *Outcome) note(event *breakglassv1.TurnEvent) {
 
 // turn asks for a turn, again where that can help.
 func (c *Client) turn(ctx context.Context, turnID string, config streamConfig) (*breakglassv1.Turn, error) {
+	ctx, cancel := untilClosed(ctx, c.closed)
+	defer cancel()
 	out := newOutage(config.backOff, config.silence)
 	out.isHeard = true
 	for {

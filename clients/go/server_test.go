@@ -4,10 +4,12 @@ import (
 	"bufio"
 	"context"
 	"fmt"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -20,7 +22,7 @@ import (
 const repository = "../.."
 
 // testServer is the real server in a process of its own, with an agent that does what its prompt says
-// (test/fixtures/scripted-agent.ts), a step a line.
+// (test/fixtures/scripted-agent.ts), a step a line. Its port stays its own over restarts.
 type testServer struct {
 	t       *testing.T
 	url     string
@@ -42,7 +44,6 @@ func startServer(t *testing.T, settings ...string) *testServer {
 		"PATH=" + bin + string(os.PathListSeparator) + os.Getenv("PATH"),
 		"HOME=" + root,
 		"NODE_COMPILE_CACHE=" + filepath.Join(top, "node_modules", ".cache", "node-compile"),
-		"BREAKGLASS_LISTEN=127.0.0.1:0",
 		"BREAKGLASS_DATA_DIR=" + filepath.Join(root, "data"),
 		"BREAKGLASS_AGENT_COMMAND=" + filepath.Join(top, "test", "fixtures", "scripted-agent.ts"),
 		"BREAKGLASS_AGENT_ENV=NODE_COMPILE_CACHE",
@@ -61,7 +62,11 @@ func (s *testServer) start() {
 	s.t.Helper()
 	node := filepath.Join(repository, "node_modules", "node", "bin", "node")
 	s.command = exec.Command(node, "--conditions=breakglass-source", filepath.Join(repository, "src", "main.ts"), "serve")
-	s.command.Env = s.env
+	port := "0"
+	if served, err := url.Parse(s.url); err == nil && served.Port() != "" {
+		port = served.Port()
+	}
+	s.command.Env = append(slices.Clip(s.env), "BREAKGLASS_LISTEN=127.0.0.1:"+port)
 	var stderr strings.Builder
 	s.command.Stderr = &stderr
 	stdout, err := s.command.StdoutPipe()

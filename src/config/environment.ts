@@ -17,6 +17,12 @@ export function readSearchPath(environment: Environment = process.env): string {
   return environment.PATH ?? "";
 }
 
+/** The variables of the service's own. */
+export function readOwnVariables(environment: Environment = process.env): Environment {
+  const own = Object.entries(environment).filter(([name]) => name.startsWith(OWN_PREFIX));
+  return Object.fromEntries(own);
+}
+
 /** The variable in which the wrapper of a clone says how it was called. */
 export const COMMAND_VARIABLE = "BREAKGLASS_COMMAND";
 

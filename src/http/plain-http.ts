@@ -6,13 +6,12 @@ import { ClientGone } from "../edge/stream-ending.ts";
 import { leaveUnread } from "../edge/unread-request.ts";
 import { Refusal } from "../errors.ts";
 import type { Log } from "../log.ts";
-import { admissionOf, admit, contextValuesOf, principalOf } from "../rpc/admission.ts";
+import { type Admissions, admit, contextValuesOf, principalOf } from "../rpc/admission.ts";
 import type { RefusedRequests } from "../rpc/refused-requests.ts";
 import type { Call } from "../rpc/request-listener.ts";
 import type { RequestReading } from "../rpc/request-reading.ts";
 import type { RequestLimits } from "../rpc/request-rules.ts";
 import { respond, respondEmpty } from "../rpc/respond.ts";
-import type { Tokens } from "../rpc/tokens.ts";
 import type { Turns } from "../turns/turns.ts";
 import { allowMethods } from "./allow-methods.ts";
 import { openApiDocument } from "./openapi.ts";
@@ -25,7 +24,7 @@ import { unfitCallOf } from "./unfit-call.ts";
 /** What plain requests are answered with: the same as the calls of RPC. */
 export interface PlainHttpOptions extends RequestLimits {
   readonly turns: Turns;
-  readonly tokens: () => Tokens | undefined;
+  readonly admissionOf: Admissions;
   readonly readers: Readers;
   readonly resets: ResetLimits;
   readonly reading: RequestReading;
@@ -86,16 +85,15 @@ async function respondDocument(document: string, { request, response, refusal }:
 /** Admits a request as RPC does, before anything of it is read, and streams what it asks for. */
 function streamAnswer({
   turns,
-  tokens,
+  admissionOf,
   resets,
   refusedRequests,
   log,
   ...rest
 }: PlainHttpOptions): Answer {
   const requestOf = turnRequests({ turns, ...rest });
-  const isOver = (principal: string) => resets.isOver(principal);
   return async ({ request, response, target, refusal, admitted }, path, reader) => {
-    const admission = admissionOf(request, refusal, tokens(), isOver);
+    const admission = admissionOf(request, refusal);
     if ("principal" in admission) resets.setPrincipal(request, admission.principal);
     const refused = (why: Refusal) => refusedRequests.tell(why, request.socket.remoteAddress);
     const values = contextValuesOf(admission, reader, admitted, refused);

@@ -1,5 +1,5 @@
 import { createContextKey, createContextValues, type HandlerContext } from "@connectrpc/connect";
-import { Health } from "../../gen/health/v1/health_pb.ts";
+import { Health } from "../../gen/grpc/health/v1/health_pb.ts";
 import type { HttpRequest } from "../edge/http.ts";
 import type { Reader } from "../edge/reader.ts";
 import { Refusal } from "../errors.ts";
@@ -61,9 +61,23 @@ export function contextValuesOf(
  * Decides on a request by its headers alone.
  *
  * @param stranger - Why it is refused for where it comes from; undefined: it is not.
+ */
+export type Admissions = (request: HttpRequest, stranger: OriginRefusal | undefined) => Admission;
+
+/**
+ * What decides on requests.
+ *
+ * @param tokens - Those of the moment, asked for with each request. Undefined: everyone is `local`.
  * @param isOver - Whether a principal left too many requests before they were answered.
  */
-export function admissionOf(
+export function admissionsBy(
+  tokens: () => Tokens | undefined,
+  isOver: (principal: string) => boolean,
+): Admissions {
+  return (request, stranger) => admissionOf(request, stranger, tokens(), isOver);
+}
+
+function admissionOf(
   request: HttpRequest,
   stranger: OriginRefusal | undefined,
   tokens: Tokens | undefined,

@@ -4,7 +4,7 @@ import {
   type Health,
   type HealthCheckRequest,
   HealthCheckResponse_ServingStatus as Status,
-} from "../../gen/health/v1/health_pb.ts";
+} from "../../gen/grpc/health/v1/health_pb.ts";
 import { StreamEnding } from "../edge/stream-ending.ts";
 import { notFound, Refusal } from "../errors.ts";
 import type { Log } from "../log.ts";

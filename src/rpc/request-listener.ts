@@ -10,7 +10,7 @@ import { streamedBody } from "../edge/streamed-body.ts";
 import type { Refusal } from "../errors.ts";
 import type { Log } from "../log.ts";
 import { PacedWarning } from "../paced-warning.ts";
-import { admissionOf, contextValuesOf, originOf } from "./admission.ts";
+import { type Admissions, contextValuesOf, originOf } from "./admission.ts";
 import { deadlineSignal } from "./far-deadline.ts";
 import { getCallOf } from "./get-call.ts";
 import type { OriginRefusal, Origins } from "./origins.ts";
@@ -20,7 +20,6 @@ import type { RequestToRead } from "./request-messages.ts";
 import type { RequestReading } from "./request-reading.ts";
 import { respond, respondEmpty } from "./respond.ts";
 import { statusOf } from "./status.ts";
-import type { Tokens } from "./tokens.ts";
 import { isTextFormat, respondTextFormat, respondUnknown } from "./unknown-method.ts";
 
 /** What requests are answered with. */
@@ -28,8 +27,7 @@ export interface RequestListenerOptions {
   /** The methods that may be called, by their paths; their router is made by `createRouter`. */
   readonly handlers: ReadonlyMap<string, UniversalHandler>;
   readonly origins: Origins;
-  /** Those of the moment, asked for with each request. Undefined: everyone is `local`. */
-  readonly tokens: () => Tokens | undefined;
+  readonly admissionOf: Admissions;
   /** Those of all responses. */
   readonly readers: Readers;
   readonly resets: ResetLimits;
@@ -77,8 +75,7 @@ export interface Call {
 
 /** Does what connect-node's adapter does, but for reading (`RequestBodies`) and writing (`respond`). */
 function rpcListener(options: RequestListenerOptions): (call: Call) => void {
-  const { handlers, log, tokens, readers, resets, refusedRequests, plain } = options;
-  const isOver = (principal: string) => resets.isOver(principal);
+  const { handlers, log, admissionOf, readers, resets, refusedRequests, plain } = options;
   const { bodies, messages, dialogueBytes } = options.reading;
   return (call) => {
     if (plain(call)) return;
@@ -93,7 +90,7 @@ function rpcListener(options: RequestListenerOptions): (call: Call) => void {
       void respondUnknown(path, request, response);
       return;
     }
-    const admission = admissionOf(request, refusal, tokens(), isOver);
+    const admission = admissionOf(request, refusal);
     if ("principal" in admission) resets.setPrincipal(request, admission.principal);
     const reader = readers.add(request, response);
     const isDialogue = takesMany(handle.method);

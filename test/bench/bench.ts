@@ -6,6 +6,7 @@
  */
 import { measureCommits } from "./commits.ts";
 import { measureEventCost } from "./event-cost.ts";
+import { measureFakeStart } from "./fake-start.ts";
 import { type Figure, report } from "./figure.ts";
 import { measureFirstText } from "./first-text.ts";
 import { measureIdleMemory } from "./idle-memory.ts";
@@ -35,6 +36,7 @@ const BENCHMARKS: Readonly<Record<string, () => Promise<Figure[]>>> = {
   "idle-streams": measureIdleStreams,
   commits: measureCommits,
   store: measureStoreLoad,
+  "fake-start": measureFakeStart,
 };
 
 const names = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(BENCHMARKS);

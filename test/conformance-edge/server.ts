@@ -9,6 +9,7 @@ import { Readers } from "../../src/edge/readers.ts";
 import { bodyLimits, RequestBodies } from "../../src/edge/request-body.ts";
 import { ResetLimits } from "../../src/edge/reset-limits.ts";
 import { createLog, type Log } from "../../src/log.ts";
+import { admissionsBy } from "../../src/rpc/admission.ts";
 import { DecodingThread } from "../../src/rpc/decoding-thread.ts";
 import { Hosts } from "../../src/rpc/hosts.ts";
 import { Origins } from "../../src/rpc/origins.ts";
@@ -73,7 +74,10 @@ async function serve(
     requestListener({
       handlers,
       origins: new Origins(scheme, new Hosts(HOST, onPort, []), []),
-      tokens: () => undefined,
+      admissionOf: admissionsBy(
+        () => undefined,
+        (principal) => resets.isOver(principal),
+      ),
       readers,
       resets,
       reading,

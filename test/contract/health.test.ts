@@ -9,7 +9,7 @@ import { BreakglassService } from "../../gen/breakglass/v1/breakglass_service_pb
 import {
   Health,
   HealthCheckResponse_ServingStatus as Status,
-} from "../../gen/health/v1/health_pb.ts";
+} from "../../gen/grpc/health/v1/health_pb.ts";
 import { EventReader } from "../support/event-reader.ts";
 import { GrpcJsClient } from "../support/grpc-js.ts";
 import { eventually } from "../support/processes.ts";

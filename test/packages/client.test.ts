@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { readFileSync, statSync } from "node:fs";
+import { existsSync, readFileSync, statSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
@@ -49,6 +49,12 @@ describe("the package of the client", () => {
       "@connectrpc/connect",
       "@connectrpc/connect-node",
     ]);
+  });
+
+  it("has the proto, and the same compiled for tools", () => {
+    const proto = join(consumer.root, "node_modules/@breakglass/client/proto");
+    for (const file of ["breakglass/v1/event.proto", "breakglass.binpb"])
+      expect(existsSync(join(proto, file)), file).toBe(true);
   });
 
   it.each(["publint", "attw"])("is found well made by %s", async (tool) => {

@@ -1,16 +1,19 @@
-import { existsSync, statSync } from "node:fs";
+import { existsSync, readFileSync, statSync } from "node:fs";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
 import { type Consumer, createConsumer, REPOSITORY } from "./packed.ts";
 
 /** The real CLI is 391 MB of an optional package. */
 const WITHOUT_CLI = ["--omit=optional", "--ignore-scripts"];
+const PEERS = ["@connectrpc/connect", "@connectrpc/connect-node"];
+const CLIENT_README = readFileSync(join(REPOSITORY, "clients/typescript/README.md"), "utf8");
 const isClone = existsSync(join(REPOSITORY, ".git"));
 const unlessClone = isClone ? "" : " (left out: this is no clone)";
 const OLD_NODE = "node@22";
 
 const cleanup = new AsyncDisposableStack();
-const { service } = inject("tarballs");
+const { client, service } = inject("tarballs");
 let consumer: Consumer;
 let old: string;
 beforeAll(async () => {
@@ -27,6 +30,9 @@ describe("the package of the service", () => {
     const installed = output.split("\n").map((path) => path.replace(/.*\/node_modules\//, ""));
     expect(installed).toContain("@breakglass/client");
     expect(installed).not.toContain("@copilotkit/aimock");
+    const own = join(consumer.root, "node_modules/breakglass/proto");
+    for (const file of ["breakglass/v1/event.proto", "breakglass.binpb"])
+      expect(existsSync(join(own, file)), file).toBe(true);
   });
 
   it("runs the command", async () => {
@@ -47,6 +53,17 @@ describe("the package of the service", () => {
     expect(ran.status).toBe(status);
     expect(ran.output).toMatch(/^breakglass: it takes Node >=26\.1, and this is 22\.\S+ \(.*\)\n$/);
     expect((await consumer.run(process.execPath, program)).output).not.toContain("it takes Node");
+  });
+
+  it("is the fake of the client's tests, as its README says", async () => {
+    const [, sample] = /## For tests.*?```js\n(.*?)```/s.exec(CLIENT_README)!;
+    await using both = await createConsumer(service, client, ...PEERS, ...WITHOUT_CLI);
+    await writeFile(join(both.root, "sample.js"), sample!);
+    const ran = await both.run(process.execPath, "sample.js");
+    expect(ran).toEqual({ status: 0, output: "It is the port.\n" });
+    await both.run("npm", "uninstall", "breakglass");
+    const without = await both.run(process.execPath, "sample.js");
+    expect(without.output).toContain("npm install --save-dev breakglass");
   });
 
   it.skipIf(!isClone)(`is installed from the repository${unlessClone}`, async () => {

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { existsSync, globSync, readFileSync } from "node:fs";
 import { copyFile, mkdir, readdir, rename, rm, stat, utimes } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { TestProject } from "vitest/node";
 import { SOURCE_CONDITION } from "./program.ts";
@@ -10,8 +10,14 @@ const REPOSITORY = fileURLToPath(new URL("../..", import.meta.url));
 const BUNDLES = join(REPOSITORY, "node_modules/.cache/test-program");
 /** A bundle that no run has used for so long is removed. */
 const OLD_MS = 60 * 60 * 1000;
-/** `main.ts`, and each file of a thread, which is looked for beside what starts it. */
-const ENTRIES = ["src/main.ts", ...globSync("src/**/*worker.ts", { cwd: REPOSITORY })];
+/** `main.ts`, each file of a thread, which is looked for beside what starts it, and the fake's agent, which is below that. */
+const ENTRIES = [
+  ...["src/main.ts", ...globSync("src/**/*worker.ts", { cwd: REPOSITORY })].map((path) => ({
+    in: path,
+    out: basename(path, ".ts"),
+  })),
+  { in: "src/fake/agent/fake-agent.ts", out: "agent/fake-agent" },
+];
 /** What CommonJS modules of libraries ask for. */
 const BANNER =
   'import { createRequire as requireOf } from "node:module"; const require = requireOf(import.meta.url);';
@@ -49,7 +55,6 @@ async function make(bundle: string): Promise<void> {
   await build({
     absWorkingDir: REPOSITORY,
     entryPoints: ENTRIES,
-    entryNames: "[name]",
     outdir,
     bundle: true,
     // A command loads no more than it does from the source.

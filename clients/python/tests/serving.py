@@ -30,7 +30,8 @@ class Server:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        scheme = "https" if "BREAKGLASS_TLS_CERT" in self._settings else "http"
+        return f"{scheme}://127.0.0.1:{self.port}"
 
     async def start(self) -> None:
         assert self._process is None
@@ -59,7 +60,7 @@ class Server:
         assert self._process.stdout is not None
         async with asyncio.timeout(60):
             said = await self._process.stdout.readline()
-        found = re.search(rb"http://127\.0\.0\.1:(\d+)", said)
+        found = re.search(rb"https?://127\.0\.0\.1:(\d+)", said)
         assert found, (self._root / "serve.log").read_text()
         self.port = int(found[1])
 

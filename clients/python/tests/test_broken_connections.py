@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import signal
 import uuid
 from typing import TYPE_CHECKING, TypeAlias
@@ -162,8 +161,10 @@ async def test_a_silent_connection_is_given_up(proxy: Proxy, tmp_path: Path, pro
 
 async def test_a_readers_own_slowness_is_no_silence(client: BreakglassClient) -> None:
     changes: list[ConnectionChange] = []
-    async for _ in client.stream_turn(RunTurnRequest(prompt="say one"), options=options(changes, silence=0.15)):
-        await asyncio.sleep(0.2)
+    # Longer than the agent takes to start, on a busy machine too.
+    async for event in client.stream_turn(RunTurnRequest(prompt="say one"), options=options(changes, silence=3)):
+        if event.sequence == 1:
+            await asyncio.sleep(3.2)
     assert changes == []
 
 
@@ -261,19 +262,3 @@ async def test_a_turn_that_is_read_by_many_is_one_turn(client: BreakglassClient)
     turn = (await client.rpc.get_turn(GetTurnRequest(turn_id=turn_id))).turn
     assert turn is not None
     assert turn.last_sequence == 14
-
-
-async def test_sends_its_token(own_site: OwnSite, tmp_path: Path) -> None:
-    tokens = tmp_path / "tokens"
-    tokens.write_text(f"sha256:{hashlib.sha256(b'sesame').hexdigest()} ada\n")
-    tokens.chmod(0o600)
-    async with own_site(BREAKGLASS_TOKENS_FILE=str(tokens)) as (_, proxy):
-        for token in (None, "barley"):
-            async with BreakglassClient(proxy.url, token=token) as client:
-                with pytest.raises(ConnectError) as refused:
-                    await client.run_turn(RunTurnRequest(prompt="say one"))
-            info = error_info(refused.value)
-            assert info is not None
-            assert info.reason is Reason.UNAUTHENTICATED
-        async with BreakglassClient(proxy.url, token="sesame") as client:
-            assert (await client.run_turn(RunTurnRequest(prompt="say one"))).turn.principal == "ada"

@@ -19,6 +19,8 @@ import { SessionProcesses } from "./session-processes.ts";
 export interface ClaudeOptions extends ToolLimits, PoolLimits {
   /** The executable: an absolute path, or a name that is looked up on the server's PATH when a process is started. */
   readonly command: string;
+  /** Arguments before those of the CLI, for an executable that is not the CLI itself. Default: none. */
+  readonly leadingArguments?: readonly string[];
   /** The server's environment, of which the agent gets the allow-list's part. */
   readonly environment: Environment;
   /** Further names to pass. */
@@ -71,6 +73,7 @@ export class ClaudeAgent implements Agent {
       longLines: new LongLines(processes.maxLineBytes, options.maxEventBytes, processes.log),
       environment,
       passedNames,
+      leadingArguments: options.leadingArguments ?? [],
       tools: this.#tools,
       limits: options,
       spares: { plan: { ...spares, ...defaults }, trees: this.#trees },

@@ -23,6 +23,8 @@ export interface ConversationSurroundings {
   readonly environment: Environment;
   /** Further names to pass. */
   readonly passedNames: readonly string[];
+  /** Arguments before those of the CLI, for an executable that is not the CLI itself. */
+  readonly leadingArguments: readonly string[];
   /** As they are now; a process keeps those that it was started with. */
   readonly tools: ToolLimits;
 }
@@ -45,7 +47,7 @@ export async function openConversation(
 ): Promise<Conversation> {
   const { setup, mode, sessionKey, idleEvents } = opening;
   const { workspace, agent, agentSessionId } = setup;
-  const { environment, executable, processes, tools, longLines } = surroundings;
+  const { environment, executable, leadingArguments, processes, tools, longLines } = surroundings;
   const { rules } = tools;
   await using workspaceDirectory = await openWorkspace(workspace);
   const directory = configDirectory(environment);
@@ -60,7 +62,10 @@ export async function openConversation(
   }
   const program = {
     path: executable.find(),
-    args: claudeArguments(setup, opening.opening, mode, { ...tools, rules }, definition.agents),
+    args: [
+      ...leadingArguments,
+      ...claudeArguments(setup, opening.opening, mode, { ...tools, rules }, definition.agents),
+    ],
     cwd: workspaceDirectory.place(),
     env: environmentFor(mode, surroundings),
     stopRequest: controlRequest("stop", { subtype: "interrupt" }),

@@ -21,6 +21,11 @@ export function append(file: string, before: readonly string[] = []): readonly s
   return [...before, file];
 }
 
+export function portNumber(text: string): number {
+  if (/^\d{1,5}$/.test(text) && Number(text) < 2 ** 16) return Number(text);
+  throw new InvalidArgumentError("It takes a port from 0 to 65535.");
+}
+
 export function cursor(text: string): bigint {
   if (/^\d{1,15}$/.test(text)) return BigInt(text);
   throw new InvalidArgumentError("It takes a whole number.");

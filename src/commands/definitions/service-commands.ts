@@ -2,6 +2,7 @@ import { Argument, type Command } from "commander";
 import { SERVE_SECTIONS } from "../../config/settings/sections.ts";
 import { withModel } from "../model-package.ts";
 import { settingsHelp } from "../settings-help.ts";
+import { append, portNumber } from "./arguments.ts";
 import type { Run } from "./commands.ts";
 
 /** The shells that there is a script for. */
@@ -14,6 +15,21 @@ export function addServiceCommands(program: Command, run: Run): void {
     .description("serve until SIGTERM or SIGINT, read files again on SIGHUP")
     .configureHelp(settingsHelp(SERVE_SECTIONS))
     .action(() => run(async () => (await import("../serve.ts")).serve()));
+  program
+    .command("fake")
+    .description(
+      "serve with an agent that plays a script, for tests of what calls the service; no CLI, no key, no network",
+    )
+    .option("--script <file>", "what the agent does, in YAML or JSON (default: a small repair)")
+    .option("--fault <fault>", "what goes wrong, such as cut:2s; any number", append)
+    .option("--port <port>", "the port of 127.0.0.1; 0: any free one", portNumber, 7434)
+    .option("--data <dir>", "keep the store there (default: a directory that is removed)")
+    .option(
+      "--token <token>",
+      "TOKEN or PRINCIPAL:TOKEN, of which calls need one; any number",
+      append,
+    )
+    .action((given) => run(async () => (await import("../fake.ts")).fake(given)));
   program
     .command("drill")
     .description(

@@ -8,6 +8,7 @@ from .client import BreakglassClient, TurnOutcome
 from .connection import Protocol
 from .errors import (
     BreakglassStreamError,
+    ClientClosedError,
     ErrorInfo,
     FieldViolation,
     Reason,
@@ -25,6 +26,7 @@ __all__ = [
     "BackOff",
     "BreakglassClient",
     "BreakglassStreamError",
+    "ClientClosedError",
     "Code",
     "ConnectError",
     "ConnectionBack",

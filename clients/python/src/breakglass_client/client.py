@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -100,7 +99,7 @@ class BreakglassClient:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Ends the connection and every call on it. Turns go on. Idempotent."""
+        """Ends the connection and every stream that is read: by `ClientClosedError`. Turns go on. Idempotent."""
         await self._connection.aclose()
 
     @property
@@ -131,7 +130,7 @@ class BreakglassClient:
 
         Raises:
             ConnectError: The server refuses for good, or was not reached for as long as the back-off says.
-            BreakglassStreamError: Likewise; the last failure was none that has a status.
+            BreakglassStreamError: Likewise; the last failure was none that has a status. Or the client is closed.
         """
         return resume(TurnReading(request), self._connection, options or self._options)
 
@@ -200,10 +199,11 @@ class BreakglassClient:
                 retry_in = outage.failed(error)
                 if retry_in is None:
                     raise
+                self._connection.check_open()
                 if error.code is Code.DEADLINE_EXCEEDED:
                     await self._connection.drop(rpc)
                 options.on_connection(ConnectionLost(error, retry_in, outage.failures, was_connected=True))
-                await asyncio.sleep(retry_in)
+                await self._connection.sleep(retry_in)
             else:
                 if response.turn is None:
                     raise RuntimeError("the server answered without a turn")

@@ -12,13 +12,17 @@ from connectrpc.errors import ConnectError
 from connectrpc.protocol import ProtocolType
 from pyqwest import Client, HTTPTransport, HTTPVersion
 
+from .errors import ClientClosedError
 from .exit import wait_for_wakers
+from .fork import claim_process
 from .gen.breakglass.v1.breakglass_service_connect import BreakglassServiceClient
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
     from connectrpc.request import RequestContext
+
+    from .errors import BreakglassStreamError
 
 REQ = TypeVar("REQ")
 RES = TypeVar("RES")
@@ -61,11 +65,44 @@ class Connection:
         self._tls_ca_cert = tls_ca_cert
         self._interceptor = CallInterceptor(token)
         self._transport, self._rpc = self._make()
+        self._closed = asyncio.Event()
+        # What ends the streams that are open.
+        self._ends: set[Callable[[BreakglassStreamError], None]] = set()
 
     @property
     def rpc(self) -> BreakglassServiceClient:
         """The generated client over the connection as it is now."""
         return self._rpc
+
+    def check_open(self) -> None:
+        """Does nothing until it is closed.
+
+        Raises:
+            ClientClosedError: It is.
+        """
+        if self._closed.is_set():
+            raise ClientClosedError("the client is closed")
+
+    def when_closed(self, end: Callable[[BreakglassStreamError], None]) -> None:
+        """Has `end` called once this is closed."""
+        self._ends.add(end)
+
+    def no_longer_when_closed(self, end: Callable[[BreakglassStreamError], None]) -> None:
+        """Takes that back."""
+        self._ends.discard(end)
+
+    async def sleep(self, seconds: float) -> None:
+        """Waits.
+
+        Raises:
+            ClientClosedError: It was closed meanwhile.
+        """
+        try:
+            async with asyncio.timeout(seconds):
+                await self._closed.wait()
+        except TimeoutError:
+            return
+        self.check_open()
 
     async def drop(self, rpc: BreakglassServiceClient) -> None:
         """Gives up the connection of `rpc`: the next call opens another. The first that finds it dead does."""
@@ -76,7 +113,10 @@ class Connection:
         await dropped.aclose()
 
     async def aclose(self) -> None:
-        """Ends the connection. Idempotent."""
+        """Ends the connection, and every stream that is read. Idempotent."""
+        self._closed.set()
+        for end in tuple(self._ends):
+            end(ClientClosedError("the client was closed"))
         await self._transport.aclose()
 
     def _make(self) -> tuple[HTTPTransport, BreakglassServiceClient]:
@@ -138,5 +178,6 @@ class CallInterceptor:
         return call_next(request, ctx)
 
     def _authorize(self, ctx: RequestContext[REQ, RES]) -> None:
+        claim_process()
         if self._token is not None:
             ctx.request_headers["authorization"] = f"Bearer {self._token}"

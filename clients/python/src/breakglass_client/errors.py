@@ -85,6 +85,10 @@ class SilenceError(BreakglassStreamError):
     """Nothing was heard for longer than a server is ever silent: the connection is dead, though nobody said so."""
 
 
+class ClientClosedError(BreakglassStreamError):
+    """The client was closed while a stream was read, or before. Not tried again."""
+
+
 class SequenceGapError(BreakglassStreamError):
     """The server sent an event, or said it had, that does not follow the one before it."""
 

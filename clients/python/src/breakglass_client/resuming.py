@@ -13,7 +13,7 @@ from .errors import BreakglassStreamError, SilenceError
 from .outage import BackOff, Outage
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable
 
     from .connection import Connection
     from .gen.breakglass.v1.breakglass_service_connect import BreakglassServiceClient
@@ -97,12 +97,13 @@ async def resume(reading: Reading[M, T], connection: Connection, options: Stream
 
     Raises:
         ConnectError: The server refuses for good, or was not reached for as long as the back-off says.
-        BreakglassStreamError: Likewise.
+        BreakglassStreamError: Likewise, or the connection is closed for good.
     """
     outage = Outage(options.back_off, options.silence)
     while True:
+        connection.check_open()
         rpc = connection.rpc
-        call = StreamCall(reading.open(rpc), options.silence)
+        call = StreamCall(reading.open(rpc), options.silence, connection)
         try:
             while (message := await call.next()) is not None:
                 taken = reading.take(message)
@@ -122,20 +123,21 @@ async def resume(reading: Reading[M, T], connection: Connection, options: Stream
             await call.aclose()
         if failure is None:
             return
-        await _wait_for_retry(failure, outage, options, lambda dead=rpc: connection.drop(dead))
+        connection.check_open()
+        await _wait_for_retry(failure, outage, options, connection, rpc)
 
 
 async def _wait_for_retry(
-    failure: Exception, outage: Outage, options: StreamOptions, drop: Callable[[], Awaitable[None]]
+    failure: Exception, outage: Outage, options: StreamOptions, connection: Connection, rpc: BreakglassServiceClient
 ) -> None:
     """Waits until another call is due; raises the failure where none is."""
     retry_in = outage.failed(failure)
     if retry_in is None:
         raise failure
     if isinstance(failure, SilenceError):
-        await drop()
+        await connection.drop(rpc)
     options.on_connection(ConnectionLost(failure, retry_in, outage.failures, outage.is_heard))
-    await asyncio.sleep(retry_in)
+    await connection.sleep(retry_in)
 
 
 class CallFailedError(Exception):
@@ -151,19 +153,23 @@ class StreamCall(Generic[M]):
 
     1. Silence is the server's: only while a message is waited for does it count.
     2. One timer at a time, however many messages come.
+    3. It ends with its connection.
     """
 
-    def __init__(self, messages: AsyncIterator[M], silence: float) -> None:
+    def __init__(self, messages: AsyncIterator[M], silence: float, connection: Connection) -> None:
         self._messages = messages
+        self._connection = connection
         self._silence = silence
         self._is_heard = False
         # Who waits for a message, and since when. None: nobody does.
         self._waiting: asyncio.Task[object] | None = None
         self._since = 0.0
         self._cancelling = 0
-        self._is_silent = False
+        # Why it was ended from this side.
+        self._ended_by: BreakglassStreamError | None = None
         self._loop = asyncio.get_running_loop()
         self._timer = self._loop.call_later(silence, self._watch)
+        connection.when_closed(self.end)
 
     async def next(self) -> M | None:
         """The next message. None: the stream has ended.
@@ -171,8 +177,11 @@ class StreamCall(Generic[M]):
         Raises:
             CallFailedError: The call failed.
             SilenceError: Nothing came for too long.
+            ClientClosedError: The connection was closed.
             asyncio.CancelledError: The reader's task was canceled.
         """
+        if self._ended_by is not None:
+            raise self._ended_by
         self._waiting = task = asyncio.current_task()
         self._since = time.monotonic()
         try:
@@ -195,12 +204,22 @@ class StreamCall(Generic[M]):
             async with asyncio.timeout(seconds):
                 while await self.next() is not None:
                     pass
-        except (TimeoutError, CallFailedError, SilenceError):
+        except (TimeoutError, CallFailedError, BreakglassStreamError):
             pass
+
+    def end(self, why: BreakglassStreamError) -> None:
+        """Has who waits for a message, or will, be told why there is none."""
+        if self._ended_by is not None:
+            return
+        self._ended_by = why
+        if self._waiting is not None:
+            self._cancelling = self._waiting.cancelling()
+            self._waiting.cancel()
 
     async def aclose(self) -> None:
         """Ends the call; nothing of it outlives that. Idempotent."""
         self._timer.cancel()
+        self._connection.no_longer_when_closed(self.end)
         close = getattr(self._messages, "aclose", None)
         if close is not None:
             await close()
@@ -208,9 +227,8 @@ class StreamCall(Generic[M]):
     def _watch(self) -> None:
         waited = 0.0 if self._waiting is None else time.monotonic() - self._since
         if self._waiting is not None and waited >= self._silence:
-            self._is_silent = True
-            self._cancelling = self._waiting.cancelling()
-            self._waiting.cancel()
+            hint = "" if self._is_heard else ": a proxy in between may be holding the answer back"
+            self.end(SilenceError(f"nothing was heard for {self._silence:g} s{hint}"))
         else:
             self._timer = self._loop.call_later(self._silence - waited, self._watch)
 
@@ -219,11 +237,8 @@ class StreamCall(Generic[M]):
         canceled = error if isinstance(error, asyncio.CancelledError) else error.__cause__
         if not isinstance(canceled, asyncio.CancelledError):
             return CallFailedError(error) if isinstance(error, ConnectError) else error
-        if not self._is_silent or task is None:
+        why, self._ended_by = self._ended_by, None
+        # Or somebody else canceled it too.
+        if why is None or task is None or task.uncancel() > self._cancelling:
             return canceled
-        self._is_silent = False
-        if task.uncancel() > self._cancelling:
-            # Somebody else canceled it too.
-            return canceled
-        hint = "" if self._is_heard else ": a proxy in between may be holding the answer back"
-        return SilenceError(f"nothing was heard for {self._silence:g} s{hint}")
+        return why
