@@ -30,7 +30,6 @@ export class Fake implements testing.Fake {
     return this.#server.port;
   }
 
-  /** Resolves with a defect that ended the server, for which it is no cause to be. */
   get defect(): Promise<Error> {
     return this.#server.defect;
   }
@@ -90,7 +89,6 @@ export class Fake implements testing.Fake {
     return this.#server.start();
   }
 
-  /** Has the server read its files again, as SIGHUP does. */
   async reload(): Promise<void> {
     await this.#server.ask({ do: "reload" });
   }

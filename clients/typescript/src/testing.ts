@@ -41,6 +41,8 @@ export interface Fake extends AsyncDisposable {
   /** Such as `http://127.0.0.1:40123`. Stays the same, whatever happens to the server. */
   readonly url: string;
   readonly port: number;
+  /** Resolves with a defect that ended the server, for which it is no cause to be. */
+  readonly defect: Promise<Error>;
   /** Cuts every connection now. Answers how many there were. */
   cut(): Promise<number>;
   /** Has every stream that is open now go silent, while its connection stays. Answers how many there were. */
@@ -67,6 +69,8 @@ export interface Fake extends AsyncDisposable {
   kill(): Promise<void>;
   /** Starts the server again, on its store and its port. Nothing where it is there. */
   start(): Promise<void>;
+  /** Has the server read its files again, as SIGHUP does. */
+  reload(): Promise<void>;
   /** Ends it: no process of its agents is left, and no file but those of its `dataDir`. */
   [Symbol.asyncDispose](): Promise<void>;
 }
