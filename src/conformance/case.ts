@@ -72,6 +72,8 @@ const action = z.strictObject({
     "run",
     "delete_session",
   ]),
+  /** It is no problem where the client has ended before its time came, as on a slow machine. */
+  optional: z.boolean().default(false),
 });
 
 const options = z.strictObject({

@@ -18,7 +18,7 @@ const LOOK_MS = 10;
 
 /**
  * Does a case's actions, the one after the other, each once its time has come. An action that fails is a problem of the
- * case; one whose time did not come, too.
+ * case; one whose time did not come, too, unless it is optional.
  */
 export class Meanwhile implements AsyncDisposable {
   readonly #surroundings: Surroundings;
@@ -63,7 +63,9 @@ export class Meanwhile implements AsyncDisposable {
   async #run(): Promise<string[]> {
     for (const action of this.#actions) {
       await this.#due(action);
-      if (this.#over.signal.aborted) return [`the client ended before the kit's "${action.do}"`];
+      if (this.#over.signal.aborted) {
+        return action.optional ? [] : [`the client ended before the kit's "${action.do}"`];
+      }
       try {
         await this.#do(action.do);
       } catch (error) {
