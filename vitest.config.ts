@@ -22,7 +22,13 @@ export default defineConfig({
         test: {
           name: "service",
           include: ["test/**/*.test.ts"],
-          exclude: ["test/e2e/**", "test/fault/**", "test/load/**", "test/packages/**"],
+          exclude: [
+            "test/e2e/**",
+            "test/fault/**",
+            "test/load/**",
+            "test/packages/**",
+            "test/conformance/**",
+          ],
           // To import all of it again for each of the files is a third of what they cost; no module of ours, nor of the
           // tests, holds what another test could see.
           isolate: false,
@@ -31,6 +37,8 @@ export default defineConfig({
       },
       // The service with the real CLI: each of its processes takes half a second of both cores.
       { extends: true, test: { name: "e2e", include: ["test/e2e/**/*.test.ts"] } },
+      // The kit itself, with clients that are broken on purpose: each case starts a server and a client.
+      { extends: true, test: { name: "conformance", include: ["test/conformance/**/*.test.ts"] } },
       // What users install: packing builds, and installing fetches.
       {
         extends: true,

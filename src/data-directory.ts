@@ -110,7 +110,7 @@ function keepsModes(directory: string): boolean {
 }
 
 /** Makes a directory and those above it. Node's own recursion never ends where a parent takes none, as in /proc. */
-function makeDirectory(path: string): void {
+export function makeDirectory(path: string): void {
   try {
     mkdirSync(path, { mode: 0o700 });
   } catch (error) {

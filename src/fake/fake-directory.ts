@@ -1,8 +1,9 @@
 import { createHash, randomUUID } from "node:crypto";
-import { mkdir, mkdtemp, readdir, rename, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ConfigError } from "../config/config-error.ts";
+import { makeDirectory } from "../data-directory.ts";
 import type { Script } from "./script.ts";
 
 /** What files of a fake that is over can be told by, in a directory that is kept. */
@@ -36,7 +37,7 @@ export async function openFakeDirectory(kept: string | undefined): Promise<FakeD
   const root = kept ?? (await mkdtemp(join(tmpdir(), "breakglass-fake-")));
   const home = join(root, "home");
   try {
-    await mkdir(join(home, ".claude"), { recursive: true, mode: 0o700 });
+    makeDirectory(join(home, ".claude"));
   } catch (error) {
     throw new ConfigError(`the data directory ${root} cannot be used: ${(error as Error).message}`);
   }

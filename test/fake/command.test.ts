@@ -152,6 +152,12 @@ describe("breakglass fake with what cannot be used", () => {
       ["--data", "/dev/null"],
       "the data directory /dev/null cannot be used",
     ],
+    // Where Node's own recursion never ends.
+    [
+      "a directory where none is made",
+      ["--data", "/proc/x"],
+      "the data directory /proc/x cannot be",
+    ],
   ])("%s says so in a line and exits with 2", async (_what, args, said) => {
     using temporary = directory();
     const environment = { TMPDIR: temporary.path };
