@@ -8,8 +8,9 @@ import { processesWith } from "../support/processes.ts";
 import { connect, type TestClient } from "../support/protocols.ts";
 import { MARKER } from "../support/test-environment.ts";
 import { startFaultServer } from "./fault-server.ts";
-import { createGround, type Ground } from "./ground.ts";
+import type { Ground } from "./ground.ts";
 import { forgetPeakMemory, peakMemoryMb } from "./process-memory.ts";
+import { createStartGround } from "./readers/start-ground.ts";
 import { Recording } from "./recording.ts";
 import type { FaultRow } from "./row.ts";
 import { countedRequest } from "./started-turn.ts";
@@ -139,7 +140,7 @@ async function startHoarding(name: string, agents: number) {
   const sort = SORTS[name]!;
   await using cleanup = new AsyncDisposableStack();
   const ground = cleanup.use(
-    await createGround({
+    await createStartGround({
       BREAKGLASS_MAX_CONCURRENT_TURNS: String(2 * AGENTS),
       BREAKGLASS_MAX_WARM_PROCESSES: String(AGENTS),
     }),
