@@ -68,11 +68,14 @@ function chosenCases({ only, skip = [] }: ConformanceOptions): ConformanceCase[]
       throw new UsageError(`no case is called ${pattern}; --list has all of them`);
     }
   }
-  return cases.filter(
+  const chosen = cases.filter(
     ({ name }) =>
       (only === undefined || only.some((pattern) => fits(name, pattern))) &&
       !skip.some((pattern) => fits(name, pattern)),
   );
+  // Nothing that was tried would look as if all of it held.
+  if (chosen.length === 0) throw new UsageError("--skip leaves no case to run");
+  return chosen;
 }
 
 /** Whether a pattern means a case: its name, its file's (`cuts`), or either with `*` for anything. */

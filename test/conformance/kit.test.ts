@@ -1,6 +1,7 @@
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { readCases } from "../../src/conformance/case-files.ts";
+import { DriverOutput } from "../../src/conformance/driver-output.ts";
 import { REFUSAL_REASONS } from "../../src/fake/refusals.ts";
 import { pages } from "../docs/pages.ts";
 import { NODE_FLAGS } from "../support/program.ts";
@@ -28,6 +29,28 @@ describe("the kit's cases", () => {
     const page = textOf("docs/conformance.md");
     const groups = new Set(cases.map(({ name }) => name.split("/")[0]!));
     expect([...groups].filter((group) => !page.includes(`\`${group}\``))).toEqual([]);
+  });
+});
+
+describe("what a driver prints", () => {
+  it("of an outcome may have either kind of names", () => {
+    const output = new DriverOutput();
+    const outcome = {
+      succeeded: true,
+      usage: { inputTokens: "900" },
+      turn: { permissionDenialCount: 1 },
+      permission_denials: [{ toolId: "t" }],
+      error: null,
+    };
+    output.take(JSON.stringify({ outcome }));
+    expect(output.problems).toEqual([]);
+    expect(output.outcome).toMatchObject({
+      succeeded: true,
+      usage: { input_tokens: "900" },
+      turn: { permission_denial_count: 1 },
+      permission_denials: [{ tool_id: "t" }],
+      error: null,
+    });
   });
 });
 
@@ -65,6 +88,7 @@ describe("breakglass conformance", () => {
 
   it.each([
     [["--only", "nothing-like-it"], ["cat"], "no case is called nothing-like-it"],
+    [["--only", "starts", "--skip", "starts"], ["cat"], "--skip leaves no case to run"],
     [["--only", "starts"], ["/nowhere/driver"], "cannot be started: /nowhere/driver (ENOENT)"],
     [["--protocol", "smtp"], ["cat"], "grpc, grpc-web, connect"],
     [["--only", "starts"], [], "it takes the client's command"],
