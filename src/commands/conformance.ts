@@ -38,7 +38,12 @@ export async function conformance(
     throw new UsageError("it takes the client's command: breakglass conformance -- COMMAND …");
   }
   const table = new ResultTable(cases, protocols, terminal);
-  const { first: signal } = interrupts;
+  // SIGTERM is how a time limit of CI ends it: nothing is to be left behind then either.
+  const terminated = new AbortController();
+  const terminate = () => terminated.abort();
+  process.once("SIGTERM", terminate);
+  using _deaf = { [Symbol.dispose]: () => void process.off("SIGTERM", terminate) };
+  const signal = AbortSignal.any([interrupts.first, terminated.signal]);
   const began = performance.now();
   try {
     await runConformance({ cases, command, protocols, jobs, signal }, (result) => {

@@ -1,10 +1,17 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { readdirSync } from "node:fs";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { readCases } from "../../src/conformance/case-files.ts";
 import { DriverOutput } from "../../src/conformance/driver-output.ts";
 import { REFUSAL_REASONS } from "../../src/fake/refusals.ts";
 import { pages } from "../docs/pages.ts";
-import { NODE_FLAGS } from "../support/program.ts";
+import { eventually } from "../support/processes.ts";
+import { NODE_FLAGS, SOURCE_PROGRAM } from "../support/program.ts";
 import { runKit } from "./run-kit.ts";
 
 const DRIVER = fileURLToPath(new URL("typescript-driver.ts", import.meta.url));
@@ -84,6 +91,22 @@ describe("breakglass conformance", () => {
     const { status, results } = await runKit(options, command);
     expect(status).toBe(1);
     expect(results[0]?.problems.join("\n")).toContain(said);
+  });
+
+  it("leaves nothing behind where a time limit ends it", async () => {
+    const directory = await mkdtemp(join(tmpdir(), "breakglass-kit-test-"));
+    const options = ["--only", "restarts/killed-in-the-middle-of-a-read", "--protocol", "grpc"];
+    const args = [SOURCE_PROGRAM, "conformance", ...options, "--", "sleep", "50"];
+    const kit = spawn(process.execPath, [...NODE_FLAGS, ...args], {
+      env: { PATH: process.env.PATH, TMPDIR: directory },
+      stdio: "ignore",
+    });
+    const left = () => readdirSync(directory).filter((name) => name.startsWith("breakglass-"));
+    expect(await eventually(left, (names) => names.length > 0)).not.toEqual([]);
+    kit.kill("SIGTERM");
+    expect(await once(kit, "close")).toEqual([130, null]);
+    expect(left()).toEqual([]);
+    await rm(directory, { recursive: true });
   });
 
   it.each([
