@@ -38,7 +38,12 @@ export async function conformance(
     throw new UsageError("it takes the client's command: breakglass conformance -- COMMAND …");
   }
   const table = new ResultTable(cases, protocols, terminal);
-  const { first: signal } = interrupts;
+  // SIGTERM is how a time limit of CI ends it: nothing is to be left behind then either.
+  const terminated = new AbortController();
+  const terminate = () => terminated.abort();
+  process.once("SIGTERM", terminate);
+  using _deaf = { [Symbol.dispose]: () => void process.off("SIGTERM", terminate) };
+  const signal = AbortSignal.any([interrupts.first, terminated.signal]);
   const began = performance.now();
   try {
     await runConformance({ cases, command, protocols, jobs, signal }, (result) => {
@@ -68,11 +73,14 @@ function chosenCases({ only, skip = [] }: ConformanceOptions): ConformanceCase[]
       throw new UsageError(`no case is called ${pattern}; --list has all of them`);
     }
   }
-  return cases.filter(
+  const chosen = cases.filter(
     ({ name }) =>
       (only === undefined || only.some((pattern) => fits(name, pattern))) &&
       !skip.some((pattern) => fits(name, pattern)),
   );
+  // Nothing that was tried would look as if all of it held.
+  if (chosen.length === 0) throw new UsageError("--skip leaves no case to run");
+  return chosen;
 }
 
 /** Whether a pattern means a case: its name, its file's (`cuts`), or either with `*` for anything. */

@@ -9,7 +9,14 @@ import {
   type WatchSessionResponse,
   WatchSessionResponseSchema,
 } from "../../gen/breakglass/v1/breakglass_service_pb.ts";
-import { type TurnEvent, TurnEventSchema } from "../../gen/breakglass/v1/event_pb.ts";
+import {
+  ErrorEventSchema,
+  PermissionDenialSchema,
+  type TurnEvent,
+  TurnEventSchema,
+  UsageSchema,
+} from "../../gen/breakglass/v1/event_pb.ts";
+import { TurnSchema } from "../../gen/breakglass/v1/turn_pb.ts";
 import type { ConformanceCase } from "./case.ts";
 
 // Messages as the files have them: proto3's JSON, with the fields' own names.
@@ -51,6 +58,23 @@ export function comparable<S extends DescMessage>(schema: S, message: MessageSha
 /** What a driver printed of a message, as it is compared. Fields that the kit does not know are left out. */
 export function printedMessage<S extends DescMessage>(schema: S, printed: unknown): JsonObject {
   return comparable(schema, fromJson(schema, printed as JsonValue, { ignoreUnknownFields: true }));
+}
+
+/** The messages in the outcome of `run_turn`. */
+const OUTCOME_MESSAGES = { usage: UsageSchema, turn: TurnSchema, error: ErrorEventSchema };
+
+/** What a driver printed of an outcome, as it is compared. What is no message of the proto's stays as it is. */
+export function printedOutcome(printed: unknown): JsonObject {
+  const outcome: Record<string, unknown> = { ...(printed as JsonObject) };
+  for (const [name, schema] of Object.entries(OUTCOME_MESSAGES)) {
+    if (outcome[name] != null) outcome[name] = printedMessage(schema, outcome[name]);
+  }
+  const { permission_denials } = outcome;
+  if (Array.isArray(permission_denials)) {
+    const denialOf = (one: unknown) => printedMessage(PermissionDenialSchema, one);
+    outcome.permission_denials = permission_denials.map(denialOf);
+  }
+  return outcome;
 }
 
 /** The kinds that an event or a change can have, as their `oneof` has them. */

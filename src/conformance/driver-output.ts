@@ -1,6 +1,6 @@
 import { WatchSessionResponseSchema } from "../../gen/breakglass/v1/breakglass_service_pb.ts";
 import { TurnEventSchema } from "../../gen/breakglass/v1/event_pb.ts";
-import { type JsonObject, printedMessage } from "./case-messages.ts";
+import { type JsonObject, printedMessage, printedOutcome } from "./case-messages.ts";
 
 /** What a driver has printed so far. */
 export class DriverOutput {
@@ -46,7 +46,7 @@ export class DriverOutput {
         case "change":
           return added(this.changes, printedMessage(WatchSessionResponseSchema, value));
         case "outcome":
-          this.outcome = value as JsonObject;
+          this.outcome = printedOutcome(value);
           return undefined;
         case "answer":
           this.answer = value as JsonObject;

@@ -201,9 +201,12 @@ function cut(channel: Channel): void {
 }
 
 function callOf(request: HttpRequest): { method: string; isStream: boolean } | undefined {
+  if (request.method === "OPTIONS") return undefined;
   const path = (request.url ?? "").split("?", 1)[0] ?? "";
-  if (path.startsWith("/v1/")) return { method: "", isStream: true };
-  if (!path.startsWith(SERVICE) || request.method === "OPTIONS") return undefined;
+  // What plain HTTP has of the methods.
+  if (path === "/v1/turns") return { method: "RunTurn", isStream: true };
+  if (path.startsWith("/v1/")) return { method: "AttachTurn", isStream: true };
+  if (!path.startsWith(SERVICE)) return undefined;
   const method = path.slice(SERVICE.length);
   return { method, isStream: STREAMS.includes(method) };
 }

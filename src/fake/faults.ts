@@ -1,3 +1,4 @@
+import { BreakglassService } from "../../gen/breakglass/v1/breakglass_service_pb.ts";
 import { ConfigError } from "../config/config-error.ts";
 import type { RefusalReason } from "../errors.ts";
 import { REFUSAL_REASONS } from "./refusals.ts";
@@ -114,13 +115,15 @@ function timesOf(written: string, text: string | undefined, usual: number): numb
   return Number(text);
 }
 
+const METHODS: readonly string[] = BreakglassService.methods.map(({ name }) => name);
+
 function refusal(written: string, text: string): { reason: RefusalReason; method?: string } {
   const [reason = "", method, ...more] = text.split("@");
   const known = REFUSAL_REASONS.find((it) => it === reason);
   if (known === undefined) throw mistake(written, `REASON as one of ${REFUSAL_REASONS.join(", ")}`);
   if (method === undefined) return { reason: known };
-  if (more.length > 0 || !/^[A-Za-z]+$/.test(method))
-    throw mistake(written, "METHOD as the name of one, such as RunTurn");
+  if (more.length > 0 || !METHODS.includes(method))
+    throw mistake(written, `METHOD as one of ${METHODS.join(", ")}`);
   return { reason: known, method };
 }
 

@@ -1,9 +1,17 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { readdirSync } from "node:fs";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { readCases } from "../../src/conformance/case-files.ts";
+import { DriverOutput } from "../../src/conformance/driver-output.ts";
 import { REFUSAL_REASONS } from "../../src/fake/refusals.ts";
 import { pages } from "../docs/pages.ts";
-import { NODE_FLAGS } from "../support/program.ts";
+import { eventually } from "../support/processes.ts";
+import { NODE_FLAGS, SOURCE_PROGRAM } from "../support/program.ts";
 import { runKit } from "./run-kit.ts";
 
 const DRIVER = fileURLToPath(new URL("typescript-driver.ts", import.meta.url));
@@ -28,6 +36,28 @@ describe("the kit's cases", () => {
     const page = textOf("docs/conformance.md");
     const groups = new Set(cases.map(({ name }) => name.split("/")[0]!));
     expect([...groups].filter((group) => !page.includes(`\`${group}\``))).toEqual([]);
+  });
+});
+
+describe("what a driver prints", () => {
+  it("of an outcome may have either kind of names", () => {
+    const output = new DriverOutput();
+    const outcome = {
+      succeeded: true,
+      usage: { inputTokens: "900" },
+      turn: { permissionDenialCount: 1 },
+      permission_denials: [{ toolId: "t" }],
+      error: null,
+    };
+    output.take(JSON.stringify({ outcome }));
+    expect(output.problems).toEqual([]);
+    expect(output.outcome).toMatchObject({
+      succeeded: true,
+      usage: { input_tokens: "900" },
+      turn: { permission_denial_count: 1 },
+      permission_denials: [{ tool_id: "t" }],
+      error: null,
+    });
   });
 });
 
@@ -63,8 +93,25 @@ describe("breakglass conformance", () => {
     expect(results[0]?.problems.join("\n")).toContain(said);
   });
 
+  it("leaves nothing behind where a time limit ends it", async () => {
+    const directory = await mkdtemp(join(tmpdir(), "breakglass-kit-test-"));
+    const options = ["--only", "restarts/killed-in-the-middle-of-a-read", "--protocol", "grpc"];
+    const args = [SOURCE_PROGRAM, "conformance", ...options, "--", "sleep", "50"];
+    const kit = spawn(process.execPath, [...NODE_FLAGS, ...args], {
+      env: { PATH: process.env.PATH, TMPDIR: directory },
+      stdio: "ignore",
+    });
+    const left = () => readdirSync(directory).filter((name) => name.startsWith("breakglass-"));
+    expect(await eventually(left, (names) => names.length > 0)).not.toEqual([]);
+    kit.kill("SIGTERM");
+    expect(await once(kit, "close")).toEqual([130, null]);
+    expect(left()).toEqual([]);
+    await rm(directory, { recursive: true });
+  });
+
   it.each([
     [["--only", "nothing-like-it"], ["cat"], "no case is called nothing-like-it"],
+    [["--only", "starts", "--skip", "starts"], ["cat"], "--skip leaves no case to run"],
     [["--only", "starts"], ["/nowhere/driver"], "cannot be started: /nowhere/driver (ENOENT)"],
     [["--protocol", "smtp"], ["cat"], "grpc, grpc-web, connect"],
     [["--only", "starts"], [], "it takes the client's command"],

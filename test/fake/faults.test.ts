@@ -285,6 +285,18 @@ describe("refuse", () => {
     expect(await response.json()).toMatchObject({ reason: "TOO_MANY_TURNS", retry_after_ms: 1000 });
   });
 
+  it("has a method that is named refused over plain HTTP too, and no preflight", async () => {
+    await it_.fake.addFaults("refuse:TOO_MANY_TURNS@RunTurn:1", "refuse:STORAGE@AttachTurn:1");
+    const url = `${it_.fake.url}/v1/turns`;
+    const origin = { origin: it_.fake.url, "access-control-request-method": "POST" };
+    expect((await fetch(url, { method: "OPTIONS", headers: origin })).status).toBe(204);
+    const turnId = "0191d1f0-0000-7000-8000-000000000001";
+    const read = await fetch(`${url}/${turnId}/events`);
+    expect(await read.json()).toMatchObject({ reason: "STORAGE" });
+    const started = await fetch(url, { method: "POST", body: '{"prompt":"x"}' });
+    expect(await started.json()).toMatchObject({ reason: "TOO_MANY_TURNS" });
+  });
+
   it("has a method that is named refused, and no other", async () => {
     await it_.fake.addFaults("refuse:STORAGE@AttachTurn");
     const [{ turnId }] = (await it_.run({ prompt: "x" })) as [TurnEvent];
@@ -337,7 +349,8 @@ describe("a fault that is none", () => {
     ["cut:2s:1:1", "takes cut[:AFTER][:TIMES]"],
     ["refuse", "takes REASON as one of INVALID_ARGUMENT"],
     ["refuse:TOO_MANY", "takes REASON as one of INVALID_ARGUMENT"],
-    ["refuse:STORAGE@:1", "takes METHOD as the name of one"],
+    ["refuse:STORAGE@:1", "takes METHOD as one of RunTurn"],
+    ["refuse:STORAGE@AttachTurns", "takes METHOD as one of RunTurn"],
     ["refuse:STORAGE:x", "takes TIMES as a whole number from 1"],
     ["http:200", "takes http:STATUS[:TIMES], a status from 400 to 599"],
     ["slow:0", "takes slow:BYTES_A_SECOND"],

@@ -51,6 +51,22 @@ describe("the package of the client", () => {
     ]);
   });
 
+  it("is installed on Node 20 by the command of its README, and runs a turn there", async () => {
+    await using node = await createConsumer("node@20");
+    await using project = await createConsumer();
+    // npm takes for Node 20 what says that it runs on it, which the newest of a peer may not.
+    const path = `${join(node.root, "node_modules/node/bin")}:${process.env.PATH}`;
+    const [, names = ""] = /```sh\nnpm install (.*)\n/.exec(README) ?? [];
+    const args = names.replace("@breakglass/client", client).split(" ");
+    const installed = await project.run("env", `PATH=${path}`, "npm", "install", ...args);
+    expect(installed, installed.output).toMatchObject({ status: 0 });
+    expect(installed.output).not.toContain("EBADENGINE");
+    await writeFile(join(project.root, "sample.js"), sample(0));
+    const ran = await project.run("env", `PATH=${path}`, "node", "sample.js");
+    expect(ran, ran.output).toMatchObject({ status: 0 });
+    expect(ran.output).toContain("done");
+  });
+
   it("has the proto, and the same compiled for tools", () => {
     const proto = join(consumer.root, "node_modules/@breakglass/client/proto");
     for (const file of ["breakglass/v1/event.proto", "breakglass.binpb"])

@@ -350,9 +350,12 @@ describe("the way out", () => {
   });
 
   const root = fileURLToPath(new URL("../../src/", import.meta.url));
-  const sources = globSync(["commands/*.ts", "client/*.ts", "drill/*.ts", "main.ts"], {
-    cwd: root,
-  });
+  const sources = globSync(
+    ["{commands,drill,conformance}/*.ts", "main.ts", "../clients/typescript/src/*.ts"],
+    {
+      cwd: root,
+    },
+  );
   const linesWith = (pattern: RegExp) =>
     sources.flatMap((source) =>
       readFileSync(join(root, source), "utf8")
@@ -370,7 +373,7 @@ describe("the way out", () => {
     // The log has an escaping of its own, and is written past a stream that could fail for good; a shell's script is ours, and
     // has nothing of anyone's in it; a page's console is no terminal.
     const own =
-      /^commands\/(serve|completion|log-\w+)\.ts:|onWarning = \(message\) => console\.warn/;
+      /^commands\/(serve|fake|completion|log-\w+)\.ts:|onWarning = \(message\) => console\.warn/;
     expect(others.filter((line) => !own.test(line))).toEqual([]);
     const claims = linesWith(/\bas (Printable|never|any)/).map((line) => line.split(":")[0]);
     expect([...new Set(claims)].sort()).toEqual([

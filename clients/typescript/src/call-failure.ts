@@ -1,4 +1,5 @@
 import { Code, ConnectError } from "@connectrpc/connect";
+import { isOwnClose } from "./connection-closed.ts";
 import { retryDelayMsOf } from "./error-info.ts";
 import { SequenceGapError } from "./turn-place.ts";
 
@@ -34,6 +35,7 @@ function retriesOf(error: unknown, isToldToRetry: boolean): number {
   if (error instanceof SequenceGapError) return GAP_RETRIES;
   // StreamCutError and SilenceError.
   if (!(error instanceof ConnectError)) return Number.POSITIVE_INFINITY;
+  if (isOwnClose(error)) return 0;
   if (isToldToRetry) return Number.POSITIVE_INFINITY;
   return isAnswer(error) ? retriesOfAnswer(error.code) : retriesOfTransport(error.code);
 }

@@ -12,7 +12,10 @@ export interface GrpcConnection {
   readonly transport: Transport;
   /** Gives up the connection that is open, and every call on it; the next call opens another. */
   drop(): void;
-  /** Ends the connection and every call on it. Idempotent. */
+  /**
+   * Ends the connection for good, and every call on it: they fail with a ConnectError whose `cause` is a
+   * {@link ConnectionClosedError}, and so does each later one. No turn ends by that. Idempotent.
+   */
   close(): void;
 }
 
@@ -51,8 +54,11 @@ export function openGrpcConnection(
     binaryOptions: { readUnknownFields: false },
     interceptors,
   });
-  const drop = () => sessionManager.drop();
-  return { transport, drop, close: drop };
+  return {
+    transport,
+    drop: () => sessionManager.drop(),
+    close: () => sessionManager.close(),
+  };
 }
 
 function bearer(token: string): Interceptor {

@@ -6,6 +6,7 @@ import {
 } from "node:http2";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { Http2SessionManager } from "@connectrpc/connect-node";
+import { connectionClosed } from "./connection-closed.ts";
 
 // The server is never silent for longer than 15 s; a peer that is gone without a word is found by pings.
 const PING_INTERVAL_MS = 20_000;
@@ -29,11 +30,12 @@ const MOST_WINDOW_BYTES = 2 ** 31 - 1;
  * answers neither a request nor a ping within 7 s, ends with every call on it. A server that takes its time for an answer,
  * and answers pings, is waited for. One for `sessionManager` of connect-node's transports; Node's own events do the rest.
  *
- * Opened by the first request, and again by the first after it broke.
+ * Opened by the first request, and again by the first after it broke, until it is closed.
  */
 export class ProbedConnection {
   readonly #sessions: Http2SessionManager;
   readonly #windowBytes: number;
+  #isClosed = false;
 
   /**
    * @param url - http for cleartext, https for TLS.
@@ -57,13 +59,14 @@ export class ProbedConnection {
     return this.#sessions.authority;
   }
 
-  /** @throws ConnectError where there is no connection within 7 s. */
+  /** @throws ConnectError where there is no connection within 7 s, and where it was closed. */
   async request(
     method: string,
     path: string,
     headers: OutgoingHttpHeaders,
     options: object,
   ): Promise<ClientHttp2Stream> {
+    if (this.#isClosed) throw connectionClosed();
     const tls = this.authority.startsWith("https:") ? "TLS " : "";
     const message = `there was no ${tls}connection within ${CONNECT_MS / 1000} s`;
     const late = () => this.#sessions.abort(new ConnectError(message, Code.Unavailable));
@@ -89,6 +92,12 @@ export class ProbedConnection {
   /** Gives up the connection that is open, and every call on it. Idempotent. */
   drop(): void {
     this.#sessions.abort();
+  }
+
+  /** Ends the connection for good, and every call on it. Idempotent. */
+  close(): void {
+    this.#isClosed = true;
+    this.#sessions.abort(connectionClosed());
   }
 }
 
