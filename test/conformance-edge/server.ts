@@ -55,8 +55,6 @@ async function serve(
   const resets = new ResetLimits((session) => readers.endConnection(session, "too many resets"));
   const limits = { binaryBytes: maxBytes, jsonBytes: maxBytes, textBytes: maxBytes };
   const thread = new DecodingThread(new URL("./decoding-worker.ts", import.meta.url));
-  // Its start must not be in the time of the first call that waits for it: the suite looks at deadlines.
-  await thread.decode(ConformanceService.method.unary, [], { ...limits, ...PLAIN, maxBytes });
   const reading = {
     bodies: new RequestBodies(bodyLimits(maxBytes, maxBytes)),
     messages: new RequestMessages(() => limits, thread, log, ANY_TYPES),
@@ -86,6 +84,9 @@ async function serve(
       log,
     }),
   );
+  // Its start must not be in the time of the first call that waits for it: the suite looks at deadlines. A thread keeps no
+  // process alive, the listener does.
+  await thread.decode(ConformanceService.method.unary, [], { ...limits, ...PLAIN, maxBytes });
   return listener.port;
 }
 
