@@ -95,7 +95,7 @@ describe("breakglass conformance", () => {
 
   it("leaves nothing behind where a time limit ends it", async () => {
     const directory = await mkdtemp(join(tmpdir(), "breakglass-kit-test-"));
-    const options = ["--only", "restarts/killed-in-the-middle-of-a-read", "--protocol", "grpc"];
+    const options = ["--only", "restarts/read-from-three-servers", "--protocol", "grpc"];
     const args = [SOURCE_PROGRAM, "conformance", ...options, "--", "sleep", "50"];
     const kit = spawn(process.execPath, [...NODE_FLAGS, ...args], {
       env: { PATH: process.env.PATH, TMPDIR: directory },
