@@ -56,6 +56,11 @@ describe.concurrent("a call to a server that", () => {
       "DEADLINE_EXCEEDED: ListSessions was not answered within 8 s",
     ],
     [
+      "resets the connection at its first bytes",
+      "http",
+      "UNAVAILABLE: the connection was closed before the call was over\n  The URL of a server with TLS begins with https:",
+    ],
+    [
       "answers with headers and no message",
       "http",
       "DEADLINE_EXCEEDED: ListSessions was not answered within 8 s",

@@ -14,6 +14,8 @@ export interface SilentServer extends AsyncDisposable {
 /** How far a silent server goes before it says nothing more. */
 export const SILENCES = {
   "accepts and says nothing": () => createServer((socket) => void socket.resume()),
+  "resets the connection at its first bytes": () =>
+    createServer((socket) => void socket.once("data", () => socket.resetAndDestroy())),
   "sends its SETTINGS and nothing more": () =>
     createServer((socket) => {
       socket.resume();

@@ -28,11 +28,12 @@ export function refusalLines(error: unknown): string[] | undefined {
 }
 
 /**
- * Whether the connection was closed in the middle of a call: the libraries tell that in the words for one that was canceled.
+ * Whether the connection was closed in the middle of a call. How the libraries tell it is chance: in the words for a call that
+ * was canceled, or, where bytes of ours were not read before the other side closed, in those of the system.
  */
 export function isClosedConnection(error: unknown): boolean {
   if (!(error instanceof ConnectError) || isAnswer(error)) return false;
-  return error.rawMessage.startsWith("http/2 stream closed with error code CANCEL");
+  return /^http\/2 stream closed with error code CANCEL|\b(ECONNRESET|EPIPE)\b/.test(error.rawMessage);
 }
 
 /** What the libraries have no words for. Undefined: they say what it is. */
