@@ -98,7 +98,7 @@ export class FaultInjection implements Interposed {
     return (request, stranger) => {
       const admission = admissionOf(request, stranger);
       const call = callOf(request);
-      if (call === undefined || !("principal" in admission)) return admission;
+      if (call === undefined || !("caller" in admission)) return admission;
       const planned = this.#onCall.find(({ fault, left }) => {
         if (fault.kind !== "refuse" || left <= 0) return false;
         return fault.method === undefined || fault.method === call.method;

@@ -6,7 +6,7 @@ import { ClientGone } from "../edge/stream-ending.ts";
 import { leaveUnread } from "../edge/unread-request.ts";
 import { Refusal } from "../errors.ts";
 import type { Log } from "../log.ts";
-import { type Admissions, admit, contextValuesOf, principalOf } from "../rpc/admission.ts";
+import { type Admissions, admit, callerOf, contextValuesOf } from "../rpc/admission.ts";
 import type { RefusedRequests } from "../rpc/refused-requests.ts";
 import type { Call } from "../rpc/request-listener.ts";
 import type { RequestReading } from "../rpc/request-reading.ts";
@@ -94,7 +94,7 @@ function streamAnswer({
   const requestOf = turnRequests({ turns, ...rest });
   return async ({ request, response, target, refusal, admitted }, path, reader) => {
     const admission = admissionOf(request, refusal);
-    if ("principal" in admission) resets.setPrincipal(request, admission.principal);
+    if ("caller" in admission) resets.setPrincipal(request, admission.caller.name);
     const refused = (why: Refusal) => refusedRequests.tell(why, request.socket.remoteAddress);
     const values = contextValuesOf(admission, reader, admitted, refused);
     admit({ values, method: BreakglassService.method.attachTurn });
@@ -103,7 +103,7 @@ function streamAnswer({
     const format = acceptedFormat(request);
     const query = new URL(target.path, "http://host").searchParams;
     const { asked, isReturning } = await ask({ request, query, values, reader });
-    const stream = await openTurnStream(turns, asked, principalOf({ values }), reader, format, log);
+    const stream = await openTurnStream(turns, asked, callerOf({ values }), reader, format, log);
     if (isReturning && stream.isOver) {
       stream.close();
       // What tells an `EventSource` to come back no more.

@@ -5,7 +5,7 @@ import {
 } from "../../gen/breakglass/v1/breakglass_service_pb.ts";
 import type { HttpRequest } from "../edge/http.ts";
 import type { Reader } from "../edge/reader.ts";
-import { principalOf } from "../rpc/admission.ts";
+import { callerOf } from "../rpc/admission.ts";
 import { type AskedTurn, askAttach, askRun } from "../rpc/asked-turn.ts";
 import { ENCODINGS } from "../rpc/decode-message.ts";
 import { headersOf } from "../rpc/request-headers.ts";
@@ -55,7 +55,7 @@ export function turnRequests(surroundings: Surroundings) {
     allowMethods(request, ["POST"]);
     refuseUnknown(query, []);
     const message = await readRunTurn(plain, surroundings);
-    const asked = await askRun(turns, rules, message, principalOf({ values }), reader.signal);
+    const asked = await askRun(turns, rules, message, callerOf({ values }), reader.signal);
     return { asked, isReturning: false };
   }
 

@@ -4,6 +4,7 @@ import type { TurnEvent } from "../../gen/breakglass/v1/event_pb.ts";
 import type { BodyWriter } from "../edge/body-writer.ts";
 import type { Reader } from "../edge/reader.ts";
 import { StreamEnding } from "../edge/stream-ending.ts";
+import type { Caller } from "../identity/caller.ts";
 import type { Log } from "../log.ts";
 import type { AskedTurn } from "../rpc/asked-turn.ts";
 import { streamEnded } from "../rpc/stream-ending.ts";
@@ -32,12 +33,12 @@ export interface TurnStream {
 export async function openTurnStream(
   turns: Turns,
   { turnId, from, place }: AskedTurn,
-  principal: string,
+  caller: Caller,
   reader: Reader,
   format: StreamFormat,
   log: Log,
 ): Promise<TurnStream> {
-  const opened = await turns.subscribe(turnId, from, principal, reader.signal, place);
+  const opened = await turns.subscribe(turnId, from, caller, reader.signal, place);
   return {
     isOver: isOver(opened.subscription.checkpoint),
     close: () => close(opened),

@@ -3,32 +3,37 @@ import { Health } from "../../gen/grpc/health/v1/health_pb.ts";
 import type { HttpRequest } from "../edge/http.ts";
 import type { Reader } from "../edge/reader.ts";
 import { Refusal } from "../errors.ts";
+import type { Caller, Principal } from "../identity/caller.ts";
 import type { OriginRefusal, RequestOrigin } from "./origins.ts";
 import type { Tokens } from "./tokens.ts";
 
 /** Everyone, where the server knows no tokens: only this machine can reach it then. */
-const LOCAL_PRINCIPAL = "local";
+const LOCAL: Principal = {
+  name: "local",
+  roles: ["viewer", "operator", "approver", "admin"],
+  means: "local",
+};
 
 /** Whether a request may be made: by whom, or why not. */
-export type Admission = { readonly principal: string } | { readonly refusal: Refusal };
+export type Admission = { readonly caller: Caller } | { readonly refusal: Refusal };
 
 /** Who asks without a token for what anyone may know. No principal's name has a space. */
-const PROBE = "a probe";
+const PROBE: Caller = { name: "a probe", roles: [], means: "local", address: "" };
 
 /** When somebody who left too many requests may make one again. */
 const RETRY_MS = 1000;
 
-const principalKey = createContextKey<string | undefined>(undefined);
+const callerKey = createContextKey<Caller | undefined>(undefined);
 const admissionKey = createContextKey<Admission | undefined>(undefined);
 const admittedKey = createContextKey<() => void>(() => {});
 const refusedKey = createContextKey<(refusal: Refusal) => void>(() => {});
 const readerKey = createContextKey<Reader | undefined>(undefined);
 
 /** Who calls, as `admit` established it. */
-export function principalOf(context: Pick<HandlerContext, "values">): string {
-  const principal = context.values.get(principalKey);
-  if (principal === undefined) throw new Error("a request reached its handler without admission");
-  return principal;
+export function callerOf(context: Pick<HandlerContext, "values">): Caller {
+  const caller = context.values.get(callerKey);
+  if (caller === undefined) throw new Error("a request reached its handler without admission");
+  return caller;
 }
 
 /** Who reads the response. */
@@ -86,13 +91,14 @@ function admissionOf(
   if (stranger !== undefined) {
     return { refusal: new Refusal("ORIGIN_NOT_ALLOWED", stranger.message) };
   }
-  const principal =
-    tokens === undefined ? LOCAL_PRINCIPAL : tokens.principalOf(authorizationOf(request));
+  const principal = tokens === undefined ? LOCAL : tokens.principalOf(authorizationOf(request));
   if (principal === undefined) {
     const message = "the request carries no bearer token that this server knows";
     return { refusal: new Refusal("UNAUTHENTICATED", message) };
   }
-  if (!isOver(principal)) return { principal };
+  if (!isOver(principal.name)) {
+    return { caller: { ...principal, address: request.socket.remoteAddress ?? "" } };
+  }
   const message = "too many requests of this principal were reset before they were answered";
   return { refusal: new Refusal("TOO_MANY_REQUESTS", message, { retryAfterMs: RETRY_MS }) };
 }
@@ -126,10 +132,10 @@ export function admit(context: Pick<HandlerContext, "values" | "method">): void 
       throw refusal;
     }
     // Its connection stays a stranger's.
-    context.values.set(principalKey, PROBE);
+    context.values.set(callerKey, PROBE);
     return;
   }
-  context.values.set(principalKey, admission.principal);
+  context.values.set(callerKey, admission.caller);
   context.values.get(admittedKey)();
 }
 

@@ -2,6 +2,7 @@ import type {
   AttachTurnRequest,
   RunTurnRequest,
 } from "../../gen/breakglass/v1/breakglass_service_pb.ts";
+import type { Caller } from "../identity/caller.ts";
 import type { ReadFrom } from "../turns/subscription.ts";
 import type { ReaderPlace } from "../turns/subscription-counts.ts";
 import type { Turns } from "../turns/turns.ts";
@@ -24,14 +25,14 @@ export async function askRun(
   turns: Turns,
   rules: RunTurnRules,
   message: RunTurnRequest,
-  principal: string,
+  caller: Caller,
   signal: AbortSignal,
 ): Promise<AskedTurn> {
   const { timeout, textDeltas, ...request } = validate(rules, message);
   // First: a caller who is refused must be able to rely on that nothing was started.
   const place = turns.holdReader(signal);
   try {
-    const turn = await turns.run({ ...request, timeoutMs: timeout }, principal);
+    const turn = await turns.run({ ...request, timeoutMs: timeout }, caller);
     return { turnId: turn.turnId, from: { afterSequence: 0, textDeltas }, place };
   } catch (error) {
     place.release();

@@ -91,7 +91,7 @@ function rpcListener(options: RequestListenerOptions): (call: Call) => void {
       return;
     }
     const admission = admissionOf(request, refusal);
-    if ("principal" in admission) resets.setPrincipal(request, admission.principal);
+    if ("caller" in admission) resets.setPrincipal(request, admission.caller.name);
     const reader = readers.add(request, response);
     const isDialogue = takesMany(handle.method);
     const body = bodies.of(request);

@@ -9,7 +9,7 @@ import {
 import type { Compression } from "@connectrpc/connect/protocol";
 import { compressionBrotli, compressionGzip } from "@connectrpc/connect-node";
 import type { Log } from "../log.ts";
-import { principalOf } from "./admission.ts";
+import { callerOf } from "./admission.ts";
 import { decodeMessage, ENCODINGS, type ReceivedMessage } from "./decode-message.ts";
 import type { DecodingThread } from "./decoding-thread.ts";
 import { enveloped } from "./envelope.ts";
@@ -127,7 +127,7 @@ export class RequestMessages {
     const encoding = encodingOf(bytes, request.header, format);
     const how = { encoding, isJson, maxBytes, textBytes: limits.textBytes, unknownFields };
     const waiter = {
-      principal: principalOf({ values: request.contextValues }),
+      principal: callerOf({ values: request.contextValues }).name,
       signal: request.signal,
     };
     return this.#decode(method, bytes.received, how, waiter);

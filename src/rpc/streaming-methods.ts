@@ -10,7 +10,7 @@ import { StreamEnding } from "../edge/stream-ending.ts";
 import type { Log } from "../log.ts";
 import type { SessionNews } from "../turns/session-watch.ts";
 import type { Turns } from "../turns/turns.ts";
-import { principalOf, readerOf } from "./admission.ts";
+import { callerOf, readerOf } from "./admission.ts";
 import { type AskedTurn, askAttach, askRun } from "./asked-turn.ts";
 import { responseSink } from "./event-response.ts";
 import { type RunTurnRules, validate, watchSessionRules } from "./request-rules.ts";
@@ -35,14 +35,8 @@ export function streamingMethods(turns: Turns, runRules: RunTurnRules, log: Log)
     passAtOnce(context);
     try {
       const { turnId, from, place } = await asked;
-      const principal = principalOf(context);
-      const { subscription, released } = await turns.subscribe(
-        turnId,
-        from,
-        principal,
-        signal,
-        place,
-      );
+      const caller = callerOf(context);
+      const { subscription, released } = await turns.subscribe(turnId, from, caller, signal, place);
       try {
         reader.handlerBytes = () => subscription.heldBytes;
         yield { $typeName: typeName, event: subscription.checkpoint };
@@ -61,7 +55,7 @@ export function streamingMethods(turns: Turns, runRules: RunTurnRules, log: Log)
 
   return {
     runTurn(message: RunTurnRequest, context: HandlerContext) {
-      const run = askRun(turns, runRules, message, principalOf(context), context.signal);
+      const run = askRun(turns, runRules, message, callerOf(context), context.signal);
       return streamTurn("breakglass.v1.RunTurnResponse", heldBack(run), context);
     },
 
@@ -77,8 +71,8 @@ export function streamingMethods(turns: Turns, runRules: RunTurnRules, log: Log)
       try {
         const { sessionId, afterCursor } = validate(watchSessionRules, message);
         let cursor = afterCursor;
-        const principal = principalOf(context);
-        for await (const news of turns.watch(sessionId, afterCursor, principal, signal)) {
+        const caller = callerOf(context);
+        for await (const news of turns.watch(sessionId, afterCursor, caller, signal)) {
           cursor = news.cursor;
           yield newsOf(news);
         }

@@ -1,5 +1,6 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import { ConfigError } from "../config/config-error.ts";
+import type { Principal } from "../identity/caller.ts";
 import { readSettingFile } from "../setting-file.ts";
 
 const LINE = /^sha256:([0-9a-fA-F]{64})\s+(\S+)$/;
@@ -49,7 +50,7 @@ export class Tokens {
   /**
    * Whose token an `Authorization` header carries; undefined for none or a wrong one. Takes the same time for every token.
    */
-  principalOf(authorization: string | null): string | undefined {
+  principalOf(authorization: string | null): Principal | undefined {
     const token = /^Bearer +([!-~]+) *$/i.exec(authorization ?? "")?.[1];
     // No token is nobody, whatever the hash of nothing is.
     if (token === undefined) return undefined;
@@ -58,7 +59,9 @@ export class Tokens {
     for (const known of this.#known) {
       if (timingSafeEqual(hash, known.hash)) principal = known.principal;
     }
-    return principal;
+    return principal === undefined
+      ? undefined
+      : { name: principal, roles: ["operator"], means: "token" };
   }
 }
 

@@ -8,7 +8,7 @@ import type {
 } from "../../gen/breakglass/v1/breakglass_service_pb.ts";
 import type { Log } from "../log.ts";
 import type { Turns } from "../turns/turns.ts";
-import { principalOf } from "./admission.ts";
+import { callerOf } from "./admission.ts";
 import { InTurn } from "./in-turn.ts";
 import { PageTokens, pageSizeOf } from "./page-token.ts";
 import {
@@ -45,83 +45,83 @@ export function unaryMethods(turns: Turns, log: Log) {
   return withStatus(log, {
     async cancelTurn(message: { turnId: string }, context: HandlerContext) {
       const { turnId } = validate(turnRules, message);
-      return { turn: turnOf(await turns.cancel(turnId, principalOf(context))) };
+      return { turn: turnOf(await turns.cancel(turnId, callerOf(context))) };
     },
 
     async interruptTurn(message: { turnId: string }, context: HandlerContext) {
       const { turnId } = validate(turnRules, message);
-      return { turn: turnOf(await turns.interrupt(turnId, principalOf(context))) };
+      return { turn: turnOf(await turns.interrupt(turnId, callerOf(context))) };
     },
 
     async steerTurn(message: SteerTurnRequest, context: HandlerContext) {
       const request = validate(steerTurnRules, message);
-      const { sequence, turn } = await turns.steer(request, principalOf(context));
+      const { sequence, turn } = await turns.steer(request, callerOf(context));
       return { sequence, turn: turnOf(turn) };
     },
 
     async resolveApproval(message: ResolveApprovalRequest, context: HandlerContext) {
       const { turnId, approvalId, decision } = validate(resolveApprovalRules, message);
       const resolution = { turnId, approvalId, answer: decision };
-      return { turn: turnOf(await turns.resolveApproval(resolution, principalOf(context))) };
+      return { turn: turnOf(await turns.resolveApproval(resolution, callerOf(context))) };
     },
 
     async getTurn(message: { turnId: string }, context: HandlerContext) {
       const { turnId } = validate(turnRules, message);
-      return { turn: turnOf(await turns.getTurn(turnId, principalOf(context))) };
+      return { turn: turnOf(await turns.getTurn(turnId, callerOf(context))) };
     },
 
     async listTurns(message: ListTurnsRequest, context: HandlerContext) {
       const { sessionId, pageSize, pageToken, ...filter } = validate(listTurnsRules, message);
       const size = pageSizeOf(pageSize);
-      const principal = principalOf(context);
-      const scope = JSON.stringify([sessionId || principal, filter.states, filter.since ?? 0]);
+      const caller = callerOf(context);
+      const scope = JSON.stringify([sessionId || caller.name, filter.states, filter.since ?? 0]);
       const inTurn = <T>(list: () => Promise<T>) =>
-        lists.run({ principal, signal: context.signal }, list);
+        lists.run({ principal: caller.name, signal: context.signal }, list);
       if (sessionId === "") {
         const after = allTurnTokens.decode(scope, pageToken);
-        const page = await inTurn(() => turns.listAllTurns(principal, size, after, filter));
+        const page = await inTurn(() => turns.listAllTurns(caller, size, after, filter));
         const nextPageToken = allTurnTokens.encode(scope, page.next);
         return { turns: page.items.map(turnOf), nextPageToken };
       }
       const after = turnTokens.decode(scope, pageToken);
-      const page = await inTurn(() => turns.listTurns(sessionId, principal, size, after, filter));
+      const page = await inTurn(() => turns.listTurns(sessionId, caller, size, after, filter));
       const nextPageToken = turnTokens.encode(scope, page.next);
       return { turns: page.items.map(turnOf), nextPageToken };
     },
 
     async listApprovals(message: ListApprovalsRequest, context: HandlerContext) {
       const { pageSize, pageToken } = validate(listApprovalsRules, message);
-      const principal = principalOf(context);
-      const from = approvalTokens.decode(principal, pageToken);
-      const page = await lists.run({ principal, signal: context.signal }, () =>
-        turns.listApprovals(principal, pageSizeOf(pageSize), from),
+      const caller = callerOf(context);
+      const from = approvalTokens.decode(caller.name, pageToken);
+      const page = await lists.run({ principal: caller.name, signal: context.signal }, () =>
+        turns.listApprovals(caller, pageSizeOf(pageSize), from),
       );
-      const nextPageToken = approvalTokens.encode(principal, page.next);
+      const nextPageToken = approvalTokens.encode(caller.name, page.next);
       return { approvals: page.items.map(approvalOf), nextPageToken };
     },
 
     async getSession(message: { sessionId: string }, context: HandlerContext) {
       const { sessionId } = validate(sessionRules, message);
-      return { session: sessionOf(await turns.getSession(sessionId, principalOf(context))) };
+      return { session: sessionOf(await turns.getSession(sessionId, callerOf(context))) };
     },
 
     async listSessions(message: { pageSize: number; pageToken: string }, context: HandlerContext) {
       const { pageSize, pageToken } = validate(listSessionsRules, message);
-      const principal = principalOf(context);
-      const after = sessionTokens.decode(principal, pageToken);
-      const page = await turns.listSessions(principal, pageSizeOf(pageSize), after);
+      const caller = callerOf(context);
+      const after = sessionTokens.decode(caller.name, pageToken);
+      const page = await turns.listSessions(caller, pageSizeOf(pageSize), after);
       const { lastActiveTime, sessionId } = page.next ?? {};
       const place =
         lastActiveTime === undefined || sessionId === undefined
           ? undefined
           : { lastActiveTime, sessionId };
-      const nextPageToken = sessionTokens.encode(principal, place);
+      const nextPageToken = sessionTokens.encode(caller.name, place);
       return { sessions: page.items.map(sessionOf), nextPageToken };
     },
 
     async deleteSession(message: { sessionId: string }, context: HandlerContext) {
       const { sessionId } = validate(sessionRules, message);
-      const isGone = await turns.deleteSession(sessionId, principalOf(context));
+      const isGone = await turns.deleteSession(sessionId, callerOf(context));
       return { removalPending: !isGone };
     },
   });

@@ -1,10 +1,11 @@
+import type { Caller } from "../identity/caller.ts";
 import type { ApprovalAnswer, RunRequest } from "../turn-requests.ts";
 
 /** What somebody asks of a turn that runs. */
 export interface Command {
   readonly turnId: string;
   /** Who asks. The server that runs the turn looks itself whether he may. */
-  readonly principal: string;
+  readonly caller: Caller;
   readonly ask:
     | { readonly case: "cancel" }
     | { readonly case: "interrupt" }
@@ -16,12 +17,12 @@ export interface Command {
       };
 }
 
-/** A session's home to those who ask something of it. It looks itself whether `principal` may. */
+/** A session's home to those who ask something of it. It looks itself whether `caller` may. */
 export interface SessionHome {
   /** Records a turn and begins it, or finds the one of the same request. Resolves with its id. */
-  run(request: RunRequest, principal: string): Promise<string>;
+  run(request: RunRequest, caller: Caller): Promise<string>;
   /** Removes a session. Resolves with whether nothing of it is left. */
-  deleteSession(sessionId: string, principal: string): Promise<boolean>;
+  deleteSession(sessionId: string, caller: Caller): Promise<boolean>;
 }
 
 /** A server to those who send it commands. */

@@ -1,14 +1,15 @@
+import type { Caller } from "../identity/caller.ts";
 import type { CommandServer } from "../store/commands.ts";
 import type { ApprovalAnswer, SteerTurn } from "../turn-requests.ts";
 
 /** What is asked of turns, as a caller here asks it. */
 interface CalledTurns {
-  cancel(turnId: string, principal: string): Promise<unknown>;
-  interrupt(turnId: string, principal: string): Promise<unknown>;
-  steer(request: SteerTurn, principal: string): Promise<{ readonly sequence: number }>;
+  cancel(turnId: string, caller: Caller): Promise<unknown>;
+  interrupt(turnId: string, caller: Caller): Promise<unknown>;
+  steer(request: SteerTurn, caller: Caller): Promise<{ readonly sequence: number }>;
   resolveApproval(
     resolution: { turnId: string; approvalId: string; answer: ApprovalAnswer },
-    principal: string,
+    caller: Caller,
   ): Promise<unknown>;
 }
 
@@ -19,18 +20,18 @@ export function commandServer(
 ): CommandServer {
   return {
     runs,
-    async perform({ turnId, principal, ask }) {
+    async perform({ turnId, caller, ask }) {
       switch (ask.case) {
         case "cancel":
-          await turns.cancel(turnId, principal);
+          await turns.cancel(turnId, caller);
           return undefined;
         case "interrupt":
-          await turns.interrupt(turnId, principal);
+          await turns.interrupt(turnId, caller);
           return undefined;
         case "steer":
-          return (await turns.steer({ turnId, ...ask }, principal)).sequence;
+          return (await turns.steer({ turnId, ...ask }, caller)).sequence;
         case "resolveApproval":
-          await turns.resolveApproval({ turnId, ...ask }, principal);
+          await turns.resolveApproval({ turnId, ...ask }, caller);
           return undefined;
       }
     },

@@ -1,4 +1,5 @@
 import { Refusal } from "../errors.ts";
+import type { Caller } from "../identity/caller.ts";
 import type { Store } from "../store/store.ts";
 import { type SessionNews, watchSession } from "./session-watch.ts";
 import { SharedReads } from "./shared-reads.ts";
@@ -48,12 +49,12 @@ export class Readers {
   async subscribe(
     turnId: string,
     from: ReadFrom,
-    principal: string,
+    caller: Caller,
     signal: AbortSignal,
     place?: ReaderPlace,
   ): Promise<OpenedReader> {
     try {
-      const turn = await this.#surroundings.commands.findToRead(turnId, principal);
+      const turn = await this.#surroundings.commands.findToRead(turnId, caller);
       const last = turn.live?.log.lastSequence ?? turn.record.lastSequence;
       if (from.afterSequence > last) {
         throw new Refusal("OUT_OF_RANGE", `after_sequence is past the turn's last event, ${last}`, {
@@ -72,11 +73,11 @@ export class Readers {
   async *watch(
     sessionId: string,
     afterCursor: number,
-    principal: string,
+    caller: Caller,
     signal: AbortSignal,
   ): AsyncGenerator<SessionNews> {
     const { store } = this.#surroundings;
-    const session = await store.getSession(sessionId, principal);
+    const session = await store.getSession(sessionId, caller.name);
     const { release: released } = this.#counts.add(session.sessionKey, signal);
     try {
       yield* watchSession(store, session, afterCursor, signal);

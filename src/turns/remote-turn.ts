@@ -1,6 +1,7 @@
 import { isLive } from "#client/turn-state";
 import { TurnState } from "../../gen/breakglass/v1/event_pb.ts";
 import { storageFailed } from "../errors.ts";
+import type { Caller } from "../identity/caller.ts";
 import type { Command } from "../store/commands.ts";
 import type { TurnRecord } from "../store/records.ts";
 import type { Store } from "../store/store.ts";
@@ -56,29 +57,29 @@ export class RemoteTurn implements LiveTurn {
   }
 
   /** Resolves when the turn has ended. Throws as `Commands.send`, as do the others. */
-  async cancel(principal: string): Promise<void> {
-    await this.#send(principal, { case: "cancel" });
+  async cancel(caller: Caller): Promise<void> {
+    await this.#send(caller, { case: "cancel" });
   }
 
   /** Resolves when the turn has ended. */
-  async interrupt(principal: string): Promise<void> {
-    await this.#send(principal, { case: "interrupt" });
+  async interrupt(caller: Caller): Promise<void> {
+    await this.#send(caller, { case: "interrupt" });
   }
 
   /** Resolves with the sequence of the event that records the message. */
-  async steer({ principal, message, requestId }: SteerRequest): Promise<number> {
-    const sequence = await this.#send(principal, { case: "steer", message, requestId });
+  async steer({ message, requestId }: SteerRequest, caller: Caller): Promise<number> {
+    const sequence = await this.#send(caller, { case: "steer", message, requestId });
     if (sequence === undefined) throw storageFailed("a message was taken and has no event");
     return sequence;
   }
 
   /** Resolves when the answer is on record. */
-  async resolveApproval(id: string, answer: ApprovalAnswer, principal: string): Promise<void> {
-    await this.#send(principal, { case: "resolveApproval", approvalId: id, answer });
+  async resolveApproval(id: string, answer: ApprovalAnswer, caller: Caller): Promise<void> {
+    await this.#send(caller, { case: "resolveApproval", approvalId: id, answer });
   }
 
-  #send(principal: string, ask: Command["ask"]): Promise<number | undefined> {
-    return this.#store.commands.send({ turnId: this.turnId, principal, ask });
+  #send(caller: Caller, ask: Command["ask"]): Promise<number | undefined> {
+    return this.#store.commands.send({ turnId: this.turnId, caller, ask });
   }
 }
 

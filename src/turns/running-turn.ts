@@ -6,6 +6,7 @@ import {
   type TerminalKind,
 } from "../agent/agent.ts";
 import { Refusal, unsupportedByAgent } from "../errors.ts";
+import type { Caller } from "../identity/caller.ts";
 import type { SessionRecord, TurnRecord } from "../store/records.ts";
 import { byDeadline } from "../stream/deadline.ts";
 import type { ApprovalAnswer } from "../turn-requests.ts";
@@ -150,13 +151,13 @@ export class RunningTurn implements LiveTurn {
    * @throws Refusal as `Approvals.decide`; UNSUPPORTED_BY_AGENT; STORAGE or FENCED where that is not on disk, and never
    * will be.
    */
-  async resolveApproval(id: string, answer: ApprovalAnswer, principal: string): Promise<void> {
+  async resolveApproval(id: string, answer: ApprovalAnswer, caller: Caller): Promise<void> {
     this.#inputs.approvals.check(id);
     const isChanged = answer.allow && answer.inputJson !== undefined;
     if (isChanged && !this.#agent.capabilities.changedInput) {
       throw this.#unsupported("changed_input");
     }
-    return this.#inputs.resolve(id, answer, principal);
+    return this.#inputs.resolve(id, answer, caller.name);
   }
 
   async #live(): Promise<void> {

@@ -1,4 +1,5 @@
 import { homeOf } from "../errors.ts";
+import type { Caller } from "../identity/caller.ts";
 import type { SessionHome } from "../store/commands.ts";
 import type { TurnRecord } from "../store/records.ts";
 import { byDeadline } from "../stream/deadline.ts";
@@ -37,27 +38,27 @@ export class SessionCommands {
   /** What is done here for other servers. */
   get home(): SessionHome {
     return {
-      run: async (request, principal) => (await this.#runHere(request, principal)).turnId,
-      deleteSession: (sessionId, principal) => this.#deleteHere(sessionId, principal), // 2.
+      run: async (request, caller) => (await this.#runHere(request, caller)).turnId,
+      deleteSession: (sessionId, caller) => this.#deleteHere(sessionId, caller), // 2.
     };
   }
 
   /** As `Turns.run`. */
-  run(request: RunRequest, principal: string): Promise<TurnRecord> {
+  run(request: RunRequest, caller: Caller): Promise<TurnRecord> {
     return this.#atHome(
-      () => this.#runHere(request, principal),
+      () => this.#runHere(request, caller),
       async (home) => {
-        const turnId = await home.run(request, principal);
-        return this.#surroundings.store.getTurn(turnId, principal);
+        const turnId = await home.run(request, caller);
+        return this.#surroundings.store.getTurn(turnId, caller.name);
       },
     );
   }
 
   /** As `Turns.deleteSession`. */
-  deleteSession(sessionId: string, principal: string): Promise<boolean> {
+  deleteSession(sessionId: string, caller: Caller): Promise<boolean> {
     return this.#atHome(
-      () => this.#deleteHere(sessionId, principal),
-      (home) => home.deleteSession(sessionId, principal),
+      () => this.#deleteHere(sessionId, caller),
+      (home) => home.deleteSession(sessionId, caller),
     );
   }
 
@@ -71,17 +72,17 @@ export class SessionCommands {
     }
   }
 
-  #runHere(request: RunRequest, principal: string): Promise<TurnRecord> {
+  #runHere(request: RunRequest, caller: Caller): Promise<TurnRecord> {
     const { unended, sessions } = this.#surroundings;
-    return startTurn(request, principal, this.#surroundings, unended, (started) =>
+    return startTurn(request, caller, this.#surroundings, unended, (started) =>
       sessions.of(started.turn.sessionKey).begin(started, request),
     );
   }
 
-  async #deleteHere(sessionId: string, principal: string): Promise<boolean> {
+  async #deleteHere(sessionId: string, caller: Caller): Promise<boolean> {
     const { store, removals } = this.#surroundings;
     const { owner, epoch } = store.lease;
-    const removed = await store.deleteSession(sessionId, principal, Date.now(), epoch);
+    const removed = await store.deleteSession(sessionId, caller.name, Date.now(), epoch);
     if (removed.home === owner) {
       return byDeadline(removals.remove(removed), DELETION_MS, false, false); // 3.
     }

@@ -1,5 +1,6 @@
 import { isLive } from "#client/turn-state";
 import { Refusal } from "../errors.ts";
+import type { Caller } from "../identity/caller.ts";
 import type { TurnView } from "../store/lists.ts";
 import type { TurnRecord } from "../store/records.ts";
 import { KeyedQueue } from "../stream/keyed-queue.ts";
@@ -41,86 +42,86 @@ export class TurnCommands {
   }
 
   /** As `Turns.cancel`. */
-  async cancel(turnId: string, principal: string): Promise<TurnRecord> {
-    const { live } = await this.#find(turnId, principal);
-    if (live instanceof RemoteTurn) await live.cancel(principal);
+  async cancel(turnId: string, caller: Caller): Promise<TurnRecord> {
+    const { live } = await this.#find(turnId, caller);
+    if (live instanceof RemoteTurn) await live.cancel(caller);
     else if (live !== undefined) await endOnRecord(live, live.end({ case: "cancel" }));
-    return this.getTurn(turnId, principal);
+    return this.getTurn(turnId, caller);
   }
 
   /** As `Turns.interrupt`. */
-  async interrupt(turnId: string, principal: string): Promise<TurnRecord> {
-    const { live } = await this.#find(turnId, principal);
-    if (live instanceof RemoteTurn) await live.interrupt(principal);
+  async interrupt(turnId: string, caller: Caller): Promise<TurnRecord> {
+    const { live } = await this.#find(turnId, caller);
+    if (live instanceof RemoteTurn) await live.interrupt(caller);
     else if (live !== undefined) await endOnRecord(live, live.interrupt());
-    return this.getTurn(turnId, principal);
+    return this.getTurn(turnId, caller);
   }
 
   /** As `Turns.steer`. */
-  steer(request: SteerTurn, principal: string): Promise<{ sequence: number; turn: TurnRecord }> {
-    if (request.requestId === "") return this.#steer(request, principal);
+  steer(request: SteerTurn, caller: Caller): Promise<{ sequence: number; turn: TurnRecord }> {
+    if (request.requestId === "") return this.#steer(request, caller);
     // The same request at the same moment finds what the first became.
-    const key = JSON.stringify([principal, request.requestId]);
-    return this.#steering.run(key, () => this.#steer(request, principal));
+    const key = JSON.stringify([caller.name, request.requestId]);
+    return this.#steering.run(key, () => this.#steer(request, caller));
   }
 
   /** As `Turns.resolveApproval`. */
-  async resolveApproval(resolution: ApprovalResolution, principal: string): Promise<TurnRecord> {
+  async resolveApproval(resolution: ApprovalResolution, caller: Caller): Promise<TurnRecord> {
     const { turnId, approvalId, answer } = resolution;
     const { store } = this.#surroundings;
-    const { record, live } = await this.findToRead(turnId, principal);
-    if (!this.mayResolve(record, principal)) {
+    const { record, live } = await this.findToRead(turnId, caller);
+    if (!this.mayResolve(record, caller)) {
       const message = "who runs a turn does not answer for it here: ask an approver";
       throw new Refusal("SELF_APPROVAL_FORBIDDEN", message);
     }
-    if (hasAgent(live)) await live.resolveApproval(approvalId, answer, principal);
+    if (hasAgent(live)) await live.resolveApproval(approvalId, answer, caller);
     else throw await refusalOfLateAnswer(store, record, approvalId);
-    return this.getTurn(turnId, principal);
+    return this.getTurn(turnId, caller);
   }
 
   /** As `Turns.getTurn`. */
-  getTurn(turnId: string, principal: string): Promise<TurnRecord> {
-    return this.#surroundings.store.getTurn(turnId, principal, this.#isApprover(principal));
+  getTurn(turnId: string, caller: Caller): Promise<TurnRecord> {
+    return this.#surroundings.store.getTurn(turnId, caller.name, this.#isApprover(caller));
   }
 
   /** What somebody may see. */
-  viewOf(principal: string): TurnView {
-    return { principal, asApprover: this.#isApprover(principal) }; // 1.
+  viewOf(caller: Caller): TurnView {
+    return { principal: caller.name, asApprover: this.#isApprover(caller) }; // 1.
   }
 
   /** Whether somebody who may see a turn may answer what it asks for. */
-  mayResolve(turn: Pick<TurnRecord, "principal">, principal: string): boolean {
-    return this.#surroundings.selfApproval === "allowed" || turn.principal !== principal;
+  mayResolve(turn: Pick<TurnRecord, "principal">, caller: Caller): boolean {
+    return this.#surroundings.selfApproval === "allowed" || turn.principal !== caller.name;
   }
 
   /** A turn to be read, as `#find`. */
-  findToRead(turnId: string, principal: string) {
-    return this.#find(turnId, principal, this.#isApprover(principal)); // 1.
+  findToRead(turnId: string, caller: Caller) {
+    return this.#find(turnId, caller, this.#isApprover(caller)); // 1.
   }
 
-  async #steer({ turnId, message, requestId }: SteerTurn, principal: string) {
-    const { live } = await this.#find(turnId, principal);
-    const request = { principal, requestId, message };
+  async #steer({ turnId, message, requestId }: SteerTurn, caller: Caller) {
+    const { live } = await this.#find(turnId, caller);
+    const request = { principal: caller.name, requestId, message };
     const { store } = this.#surroundings;
     const known = requestId === "" ? undefined : await store.findSteer(turnId, request);
     if (known === undefined && !hasAgent(live)) throw turnEnded();
-    const sequence = known ?? (await (live as AskedTurn).steer(request));
-    return { sequence, turn: await this.getTurn(turnId, principal) };
+    const sequence = known ?? (await (live as AskedTurn).steer(request, caller));
+    return { sequence, turn: await this.getTurn(turnId, caller) };
   }
 
   /** A turn on record, and as it runs, here or elsewhere; never one that is neither running nor ended. */
-  async #find(turnId: string, principal: string, asApprover = false) {
+  async #find(turnId: string, caller: Caller, asApprover = false) {
     const { store, unended, remote } = this.#surroundings;
-    const record = await store.getTurn(turnId, principal, asApprover);
+    const record = await store.getTurn(turnId, caller.name, asApprover);
     const live = unended.get(turnId);
     if (live !== undefined || !isLive(record.state)) return { record, live };
     // It ended, or began, while the store was asked.
-    const now = await store.getTurn(turnId, principal, asApprover);
+    const now = await store.getTurn(turnId, caller.name, asApprover);
     return { record: now, live: unended.get(turnId) ?? remote.of(now) }; // 2.
   }
 
-  #isApprover(principal: string): boolean {
-    return this.#surroundings.approvers.includes(principal);
+  #isApprover(caller: Caller): boolean {
+    return this.#surroundings.approvers.includes(caller.name);
   }
 }
 

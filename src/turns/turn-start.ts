@@ -4,6 +4,7 @@ import { PermissionMode, TurnOrigin } from "../../gen/breakglass/v1/turn_pb.ts";
 import type { Agent, OwnWork, SpareReservation } from "../agent/agent.ts";
 import type { Agents } from "../agent/agents.ts";
 import { Refusal } from "../errors.ts";
+import type { Caller } from "../identity/caller.ts";
 import type { SessionRecord, TurnRecord } from "../store/records.ts";
 import type { StartedTurn, TurnStart } from "../store/writes.ts";
 import type { RunRequest } from "../turn-requests.ts";
@@ -41,7 +42,7 @@ interface Beginnings extends Pick<TurnStart, "agents" | "refusal"> {
  */
 export async function startTurn(
   request: RunRequest,
-  principal: string,
+  caller: Caller,
   options: StartPolicy & { readonly agents: Agents },
   unended: UnendedTurns,
   begin: (started: StartedTurn) => UnendedTurn,
@@ -59,7 +60,7 @@ export async function startTurn(
     const newSession = { agentKind, agent, model, ...placeOf(spare, opener, options.sessionsDir) };
     const refusal = unended.refusal();
     const beginnings = { newSession, digest, agents: stances, ...(refusal && { refusal }) };
-    const start = callerStart(request, principal, mode, options.maxSessionTurns, beginnings);
+    const start = callerStart(request, caller.name, mode, options.maxSessionTurns, beginnings);
     const started = await unended.create(start, begin);
     session = started.session;
     return started.turn;

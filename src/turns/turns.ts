@@ -1,3 +1,4 @@
+import type { Caller } from "../identity/caller.ts";
 import type { ListedSession, Page, SessionPlace, TurnFilter, TurnPlace } from "../store/lists.ts";
 import type { TurnRecord } from "../store/records.ts";
 import type { ApprovalResolution, RunRequest, SteerTurn } from "../turn-requests.ts";
@@ -92,8 +93,8 @@ export class Turns {
    * @throws Refusal as `Store.createTurn`, SESSION_ELSEWHERE only where the home cannot be reached; BYPASS_FORBIDDEN;
    * INVALID_ARGUMENT of what the agent does not take.
    */
-  run(request: RunRequest, principal: string): Promise<TurnRecord> {
-    return this.#sessionCommands.run(request, principal);
+  run(request: RunRequest, caller: Caller): Promise<TurnRecord> {
+    return this.#sessionCommands.run(request, caller);
   }
 
   /**
@@ -114,11 +115,11 @@ export class Turns {
   subscribe(
     turnId: string,
     from: ReadFrom,
-    principal: string,
+    caller: Caller,
     signal: AbortSignal,
     place?: ReaderPlace,
   ): Promise<OpenedReader> {
-    return this.#readers.subscribe(turnId, from, principal, signal, place);
+    return this.#readers.subscribe(turnId, from, caller, signal, place);
   }
 
   /**
@@ -127,8 +128,8 @@ export class Turns {
    * @throws Refusal NOT_FOUND; STORAGE where the turn was stopped but its end cannot be recorded yet; FENCED where no server
    * is known to run it.
    */
-  cancel(turnId: string, principal: string): Promise<TurnRecord> {
-    return this.#commands.cancel(turnId, principal);
+  cancel(turnId: string, caller: Caller): Promise<TurnRecord> {
+    return this.#commands.cancel(turnId, caller);
   }
 
   /**
@@ -136,8 +137,8 @@ export class Turns {
    *
    * @throws Refusal NOT_FOUND; INTERRUPT_NOT_OBEYED; STORAGE and FENCED as `cancel`.
    */
-  interrupt(turnId: string, principal: string): Promise<TurnRecord> {
-    return this.#commands.interrupt(turnId, principal);
+  interrupt(turnId: string, caller: Caller): Promise<TurnRecord> {
+    return this.#commands.interrupt(turnId, caller);
   }
 
   /**
@@ -145,8 +146,8 @@ export class Turns {
    *
    * @throws Refusal NOT_FOUND, REQUEST_ID_REUSED, TURN_ENDED or STORAGE; FENCED as `cancel`.
    */
-  steer(request: SteerTurn, principal: string): Promise<{ sequence: number; turn: TurnRecord }> {
-    return this.#commands.steer(request, principal);
+  steer(request: SteerTurn, caller: Caller): Promise<{ sequence: number; turn: TurnRecord }> {
+    return this.#commands.steer(request, caller);
   }
 
   /**
@@ -155,8 +156,8 @@ export class Turns {
    * @throws Refusal NOT_FOUND, SELF_APPROVAL_FORBIDDEN, APPROVAL_NOT_FOUND, APPROVAL_RESOLVED, APPROVAL_EXPIRED,
    * TURN_ENDED or STORAGE; FENCED as `cancel`.
    */
-  resolveApproval(resolution: ApprovalResolution, principal: string): Promise<TurnRecord> {
-    return this.#commands.resolveApproval(resolution, principal);
+  resolveApproval(resolution: ApprovalResolution, caller: Caller): Promise<TurnRecord> {
+    return this.#commands.resolveApproval(resolution, caller);
   }
 
   /**
@@ -168,57 +169,57 @@ export class Turns {
   watch(
     sessionId: string,
     afterCursor: number,
-    principal: string,
+    caller: Caller,
     signal: AbortSignal,
   ): AsyncGenerator<SessionNews> {
-    return this.#readers.watch(sessionId, afterCursor, principal, signal);
+    return this.#readers.watch(sessionId, afterCursor, caller, signal);
   }
 
   /** @throws Refusal NOT_FOUND. */
-  getTurn(turnId: string, principal: string): Promise<TurnRecord> {
-    return this.#commands.getTurn(turnId, principal);
+  getTurn(turnId: string, caller: Caller): Promise<TurnRecord> {
+    return this.#commands.getTurn(turnId, caller);
   }
 
   listTurns(
     sessionId: string,
-    principal: string,
+    caller: Caller,
     pageSize: number,
     after: number | undefined,
     filter: TurnFilter,
   ): Promise<Page<TurnRecord, number>> {
-    return this.#options.store.listTurns(sessionId, principal, pageSize, after, filter);
+    return this.#options.store.listTurns(sessionId, caller.name, pageSize, after, filter);
   }
 
-  /** All turns that a principal may see, newest first. */
+  /** All turns that a caller may see, newest first. */
   listAllTurns(
-    principal: string,
+    caller: Caller,
     pageSize: number,
     after: TurnPlace | undefined,
     filter: TurnFilter,
   ): Promise<Page<TurnRecord, TurnPlace>> {
-    const view = this.#commands.viewOf(principal);
+    const view = this.#commands.viewOf(caller);
     return this.#options.store.listAllTurns(view, filter, pageSize, after);
   }
 
-  /** What waits for an approval in the turns that a principal may see, and whether they may answer it. */
-  async listApprovals(principal: string, pageSize: number, from: ApprovalPlace | undefined) {
-    const view = this.#commands.viewOf(principal);
+  /** What waits for an approval in the turns that a caller may see, and whether they may answer it. */
+  async listApprovals(caller: Caller, pageSize: number, from: ApprovalPlace | undefined) {
+    const view = this.#commands.viewOf(caller);
     const surroundings = { store: this.#options.store, unended: this.#unended };
     const { items, next } = await listPendingApprovals(surroundings, view, pageSize, from);
-    const mayResolve = (turn: TurnRecord) => this.#commands.mayResolve(turn, principal);
+    const mayResolve = (turn: TurnRecord) => this.#commands.mayResolve(turn, caller);
     return { items: items.map((item) => ({ ...item, mayResolve: mayResolve(item.turn) })), next };
   }
 
-  getSession(sessionId: string, principal: string): Promise<ListedSession> {
-    return this.#options.store.getSession(sessionId, principal);
+  getSession(sessionId: string, caller: Caller): Promise<ListedSession> {
+    return this.#options.store.getSession(sessionId, caller.name);
   }
 
   listSessions(
-    principal: string,
+    caller: Caller,
     pageSize: number,
     after: SessionPlace | undefined,
   ): Promise<Page<ListedSession, SessionPlace>> {
-    return this.#options.store.listSessions(principal, pageSize, after);
+    return this.#options.store.listSessions(caller.name, pageSize, after);
   }
 
   /**
@@ -228,8 +229,8 @@ export class Turns {
    *
    * @throws Refusal NOT_FOUND, TURN_IN_PROGRESS or STORAGE; SESSION_ELSEWHERE as `run`.
    */
-  deleteSession(sessionId: string, principal: string): Promise<boolean> {
-    return this.#sessionCommands.deleteSession(sessionId, principal);
+  deleteSession(sessionId: string, caller: Caller): Promise<boolean> {
+    return this.#sessionCommands.deleteSession(sessionId, caller);
   }
 
   /**

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { ErrorReason, TurnState } from "../../gen/breakglass/v1/event_pb.ts";
 import type { AgentTurn } from "../../src/agent/agent.ts";
+import { callerNamed } from "../support/caller.ts";
 import { eventually } from "../support/processes.ts";
 import type { DrivenRun } from "./driven-agent.ts";
 import {
@@ -43,7 +44,7 @@ async function beginRemoval(driven: DrivenTurns, sessionId: string, by: "process
   return {
     ...first,
     letGo: held.resolve,
-    removed: driven.turns.deleteSession(sessionId, PRINCIPAL),
+    removed: driven.turns.deleteSession(sessionId, callerNamed(PRINCIPAL)),
   };
 }
 
@@ -91,7 +92,7 @@ describe("a session that is deleted and opened again under its id", () => {
     const first = await beginRemoval(driven, sessionId, by);
     const second = await open(driven, sessionId);
     await finish(driven, second.turnId, second.run);
-    expect(await driven.turns.deleteSession(sessionId, PRINCIPAL)).toBe(true);
+    expect(await driven.turns.deleteSession(sessionId, callerNamed(PRINCIPAL))).toBe(true);
     expect(existsSync(second.place.workspace)).toBe(false);
     expect(existsSync(first.file)).toBe(true);
     const third = await open(driven, sessionId);
@@ -177,12 +178,17 @@ describe("what an agent begins by itself", () => {
     await finish(driven, turnId, run);
     const work = agent.beginOwnWork(place);
     await pass();
-    const queued = await turns.run({ ...REQUEST, sessionId, prompt: "next" }, PRINCIPAL);
+    const queued = await turns.run(
+      { ...REQUEST, sessionId, prompt: "next" },
+      callerNamed(PRINCIPAL),
+    );
     expect(queued.state).toBe(TurnState.QUEUED);
     await driven.fillDisk();
     work.run.give([result()]);
     work.run.leave();
-    await expect(turns.cancel(work.turnId, PRINCIPAL)).rejects.toMatchObject({ reason: "STORAGE" });
+    await expect(turns.cancel(work.turnId, callerNamed(PRINCIPAL))).rejects.toMatchObject({
+      reason: "STORAGE",
+    });
     await driven.store.asStore.listRemovals(driven.store.asStore.lease.owner); // Behind what a prompt that began would ask for.
     await pass();
     expect(agent.runOf("next").turn).toBeUndefined();
@@ -198,11 +204,13 @@ describe("what an agent begins by itself", () => {
     await finish(driven, turnId, run);
     const work = driven.agent.beginOwnWork(place);
     await pass();
-    await expect(driven.turns.deleteSession(sessionId, PRINCIPAL)).rejects.toMatchObject({
+    await expect(
+      driven.turns.deleteSession(sessionId, callerNamed(PRINCIPAL)),
+    ).rejects.toMatchObject({
       reason: "TURN_IN_PROGRESS",
     });
     await finish(driven, work.turnId, work.run);
-    expect(await driven.turns.deleteSession(sessionId, PRINCIPAL)).toBe(true);
+    expect(await driven.turns.deleteSession(sessionId, callerNamed(PRINCIPAL))).toBe(true);
     expect(driven.agent.closed).toEqual([place.sessionKey]);
     expect(await forgotten(driven)).toBe(0);
   });
@@ -219,14 +227,14 @@ describe("what an agent begins by itself", () => {
       () => store.waiting,
       (calls) => calls.includes("createTurn"),
     );
-    expect(await turns.deleteSession(sessionId, PRINCIPAL)).toBe(true);
+    expect(await turns.deleteSession(sessionId, callerNamed(PRINCIPAL))).toBe(true);
     store.isHeld = false;
     const opened = open(driven, sessionId);
     store.release(1);
     const second = await opened;
     expect(work.isDeclined).toBe(true);
     expect(new Set(agent.closed)).toEqual(new Set([place.sessionKey]));
-    await expect(turns.getTurn(work.turnId, PRINCIPAL)).rejects.toMatchObject({
+    await expect(turns.getTurn(work.turnId, callerNamed(PRINCIPAL))).rejects.toMatchObject({
       reason: "NOT_FOUND",
     });
     expect(existsSync(second.file)).toBe(true);
@@ -241,14 +249,15 @@ describe("what an agent begins by itself", () => {
     await finish(driven, turnId, run);
     const work = agent.beginOwnWork(place);
     await eventually(
-      () => turns.getSession(sessionId, PRINCIPAL),
+      () => turns.getSession(sessionId, callerNamed(PRINCIPAL)),
       ({ runningTurnId }) => runningTurnId === work.turnId,
     );
-    const queue = (prompt: string) => turns.run({ ...REQUEST, sessionId, prompt }, PRINCIPAL);
+    const queue = (prompt: string) =>
+      turns.run({ ...REQUEST, sessionId, prompt }, callerNamed(PRINCIPAL));
     const first = await queue("canceled");
     expect(first.state).toBe(TurnState.QUEUED);
     await expect(queue("one too many")).rejects.toMatchObject({ reason: "TURN_IN_PROGRESS" });
-    expect(await turns.cancel(first.turnId, PRINCIPAL)).toMatchObject({
+    expect(await turns.cancel(first.turnId, callerNamed(PRINCIPAL))).toMatchObject({
       state: TurnState.CANCELED,
     });
     const second = await queue("next");
@@ -297,7 +306,10 @@ describe("what an agent begins by itself", () => {
     }
     const work = agent.beginOwnWork(places[0]!);
     await pass();
-    const queued = await turns.run({ ...REQUEST, sessionId: one, prompt: "never" }, PRINCIPAL);
+    const queued = await turns.run(
+      { ...REQUEST, sessionId: one, prompt: "never" },
+      callerNamed(PRINCIPAL),
+    );
     expect(queued.state).toBe(TurnState.QUEUED);
     const drained = turns.drain(0);
     const late = agent.beginOwnWork(places[1]!);

@@ -1,6 +1,7 @@
 import { setImmediate as nextLoop } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import { ErrorReason, TurnState } from "../../gen/breakglass/v1/event_pb.ts";
+import { callerNamed } from "../support/caller.ts";
 import { DrivenAgent } from "./driven-agent.ts";
 import { PRINCIPAL, REQUEST, result, session, startDrivenTurns } from "./driven-turns.ts";
 
@@ -15,13 +16,13 @@ describe("an agent that cannot go on with a conversation whose process has ended
     const { sessionId } = await driven.ended(turnId);
     run.leave();
     const next = { ...REQUEST, sessionId, prompt: "next" };
-    await expect(turns.run(next, PRINCIPAL)).rejects.toMatchObject({
+    await expect(turns.run(next, callerNamed(PRINCIPAL))).rejects.toMatchObject({
       reason: "UNSUPPORTED_BY_AGENT",
       details: { metadata: { agent_kind: "driven", capability: "resume" } },
     });
-    expect((await turns.getSession(sessionId, PRINCIPAL)).turnCount).toBe(1);
+    expect((await turns.getSession(sessionId, callerNamed(PRINCIPAL))).turnCount).toBe(1);
     agent.remembered.add(run.turn!.sessionKey);
-    await turns.run(next, PRINCIPAL);
+    await turns.run(next, callerNamed(PRINCIPAL));
     await agent.runOf("next").started;
   });
 
@@ -36,7 +37,7 @@ describe("an agent that cannot go on with a conversation whose process has ended
     const { sessionId } = await driven.ended(turnId);
     run.leave();
     // It waits for the process of the turn before, which ends.
-    const next = await turns.run({ ...REQUEST, sessionId, prompt: "next" }, PRINCIPAL);
+    const next = await turns.run({ ...REQUEST, sessionId, prompt: "next" }, callerNamed(PRINCIPAL));
     agent.remembered.clear();
     last.resolve();
     expect(await driven.ended(next.turnId)).toMatchObject({
@@ -53,14 +54,14 @@ describe("an agent that gives its conversation's id when it answers", () => {
     await using driven = await startDrivenTurns({}, agent);
     const { turnId, run } = await driven.begin();
     expect(run.turn!.agentSessionId).toBe("");
-    const before = await driven.turns.getTurn(turnId, PRINCIPAL);
+    const before = await driven.turns.getTurn(turnId, callerNamed(PRINCIPAL));
     const { sessionId } = before;
     run.agentSessionId = "its own";
     run.give([session("its own")]);
     run.give([result()]);
     run.leave();
     await driven.ended(turnId);
-    const found = await driven.turns.getSession(sessionId, PRINCIPAL);
+    const found = await driven.turns.getSession(sessionId, callerNamed(PRINCIPAL));
     expect(found.agentSessionId).toBe("its own");
     const next = await driven.begin({ sessionId });
     expect(next.run.turn!.agentSessionId).toBe("its own");

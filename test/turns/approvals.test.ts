@@ -1,6 +1,7 @@
 import { timestampMs } from "@bufbuild/protobuf/wkt";
 import { describe, expect, it } from "vitest";
 import { ApprovalDecision, ErrorReason } from "../../gen/breakglass/v1/event_pb.ts";
+import { callerNamed } from "../support/caller.ts";
 import { cases, valuesOf } from "../support/events.ts";
 import { eventually } from "../support/processes.ts";
 import {
@@ -37,11 +38,11 @@ describe("an approver", () => {
   it("answers for others' turns, and not for his own where that is forbidden", async () => {
     await using driven = await startDrivenTurns(settings);
     const own = await beginAsking(driven, APPROVER);
-    const forbidden = driven.turns.resolveApproval(own.answer, APPROVER);
+    const forbidden = driven.turns.resolveApproval(own.answer, callerNamed(APPROVER));
     await expect(forbidden).rejects.toMatchObject({ reason: "SELF_APPROVAL_FORBIDDEN" });
     expect(own.run.answers).toEqual([]);
     const other = await beginAsking(driven);
-    await driven.turns.resolveApproval(other.answer, APPROVER);
+    await driven.turns.resolveApproval(other.answer, callerNamed(APPROVER));
     expect(other.run.answers).toEqual([["a", ALLOW]]);
   });
 
@@ -49,12 +50,12 @@ describe("an approver", () => {
     await using driven = await startDrivenTurns(settings);
     const { turnId, run } = await beginAsking(driven);
     const { turns } = driven;
-    await expect(turns.cancel(turnId, APPROVER)).rejects.toMatchObject(NOT_FOUND);
-    await expect(turns.interrupt(turnId, APPROVER)).rejects.toMatchObject(NOT_FOUND);
+    await expect(turns.cancel(turnId, callerNamed(APPROVER))).rejects.toMatchObject(NOT_FOUND);
+    await expect(turns.interrupt(turnId, callerNamed(APPROVER))).rejects.toMatchObject(NOT_FOUND);
     const steer = { turnId, message: "stop", requestId: "" };
-    await expect(turns.steer(steer, APPROVER)).rejects.toMatchObject(NOT_FOUND);
+    await expect(turns.steer(steer, callerNamed(APPROVER))).rejects.toMatchObject(NOT_FOUND);
     expect(run).toMatchObject({ isOver: false, interrupts: 0, steered: [] });
-    expect(await turns.getTurn(turnId, APPROVER)).toMatchObject({ turnId });
+    expect(await turns.getTurn(turnId, callerNamed(APPROVER))).toMatchObject({ turnId });
   });
 });
 
@@ -64,7 +65,7 @@ describe("an answer to an approval", () => {
     const { answer, run } = await beginAsking(driven);
     const { store } = driven;
     store.isHeld = true;
-    const answered = driven.turns.resolveApproval(answer, PRINCIPAL);
+    const answered = driven.turns.resolveApproval(answer, callerNamed(PRINCIPAL));
     await eventually(
       () => {
         if (!store.waiting.includes("append")) store.release(1);
@@ -85,9 +86,11 @@ describe("an answer to an approval", () => {
     await using driven = await startDrivenTurns();
     const { turnId, answer, run } = await beginAsking(driven);
     await driven.fillDisk();
-    const answered = driven.turns.resolveApproval(answer, PRINCIPAL);
+    const answered = driven.turns.resolveApproval(answer, callerNamed(PRINCIPAL));
     await expect(answered).rejects.toMatchObject({ reason: "STORAGE" });
-    const again = await driven.turns.resolveApproval(answer, PRINCIPAL).catch((error) => error);
+    const again = await driven.turns
+      .resolveApproval(answer, callerNamed(PRINCIPAL))
+      .catch((error) => error);
     expect(again.reason).toMatch(/^(TURN_ENDED|APPROVAL_RESOLVED)$/);
     // It is nobody's answer.
     expect(again.details.metadata?.principal ?? "").toBe("");
@@ -138,19 +141,19 @@ describe("the list of approvals", () => {
     await using driven = await startDrivenTurns(settings);
     const { turns } = driven;
     const [alice, own] = [await beginAsking(driven), await beginAsking(driven, APPROVER)];
-    const mine = await turns.listApprovals(PRINCIPAL, 10, undefined);
+    const mine = await turns.listApprovals(callerNamed(PRINCIPAL), 10, undefined);
     expect(shown(mine)).toEqual([[alice.turnId, "a", false]]);
     expect(mine.items[0]?.event).toMatchObject({ sequence: 1, turnId: alice.turnId });
-    const seen = shown(await turns.listApprovals(APPROVER, 10, undefined));
+    const seen = shown(await turns.listApprovals(callerNamed(APPROVER), 10, undefined));
     expect(seen.toSorted()).toEqual(
       [
         [alice.turnId, "a", true],
         [own.turnId, "a", false],
       ].toSorted(),
     );
-    expect(shown(await turns.listApprovals("stranger", 10, undefined))).toEqual([]);
-    await turns.resolveApproval(alice.answer, APPROVER);
-    expect(shown(await turns.listApprovals(PRINCIPAL, 10, undefined))).toEqual([]);
+    expect(shown(await turns.listApprovals(callerNamed("stranger"), 10, undefined))).toEqual([]);
+    await turns.resolveApproval(alice.answer, callerNamed(APPROVER));
+    expect(shown(await turns.listApprovals(callerNamed(PRINCIPAL), 10, undefined))).toEqual([]);
   });
 
   it("comes in pages that neither repeat nor skip what waits in a turn", async () => {
@@ -164,11 +167,11 @@ describe("the list of approvals", () => {
     );
     const other = await beginAsking(driven);
     const found: unknown[] = [];
-    let page = await turns.listApprovals(APPROVER, 1, undefined);
+    let page = await turns.listApprovals(callerNamed(APPROVER), 1, undefined);
     for (found.push(...shown(page)); page.next !== undefined; found.push(...shown(page))) {
-      page = await turns.listApprovals(APPROVER, 1, page.next);
+      page = await turns.listApprovals(callerNamed(APPROVER), 1, page.next);
     }
-    const all = shown(await turns.listApprovals(APPROVER, 10, undefined));
+    const all = shown(await turns.listApprovals(callerNamed(APPROVER), 10, undefined));
     expect(all).toHaveLength(4);
     expect(found).toEqual(all);
     expect(all.filter(([turn]) => turn === turnId).map(([, id]) => id)).toEqual(["a", "b", "c"]);

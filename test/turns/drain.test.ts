@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { ErrorReason, TurnState } from "../../gen/breakglass/v1/event_pb.ts";
+import { callerNamed } from "../support/caller.ts";
 import { EventReader } from "../support/event-reader.ts";
 import { collect } from "../support/events.ts";
 import { createGate, script } from "../support/gate.ts";
@@ -89,7 +90,7 @@ describe("a turn that is being recorded while the server drains", () => {
     await using driven = await startDrivenTurns();
     const { turns, store } = driven;
     store.isHeld = true;
-    const started = turns.run({ ...REQUEST, prompt: "never run" }, PRINCIPAL);
+    const started = turns.run({ ...REQUEST, prompt: "never run" }, callerNamed(PRINCIPAL));
     await eventually(
       () => store.waiting,
       (calls) => calls.includes("createTurn"),

@@ -23,6 +23,7 @@ import type { RunRequest } from "../../src/turn-requests.ts";
 import { decodeEvent } from "../../src/turns/encoded-event.ts";
 import type { TurnLimits } from "../../src/turns/turn-surroundings.ts";
 import { Turns, type TurnsOptions } from "../../src/turns/turns.ts";
+import { callerNamed } from "../support/caller.ts";
 import { eventually } from "../support/processes.ts";
 import { DrivenAgent, type DrivenRun, drivenAgents } from "./driven-agent.ts";
 import { HeldStore } from "./held-store.ts";
@@ -96,7 +97,10 @@ export async function startDrivenTurns(
     },
     async begin(request = {}, principal = PRINCIPAL) {
       const prompt = randomUUID();
-      const { turnId } = await turns.run({ ...REQUEST, prompt, ...request }, principal);
+      const { turnId } = await turns.run(
+        { ...REQUEST, prompt, ...request },
+        callerNamed(principal),
+      );
       const run = agent.runOf(prompt);
       await run.started;
       return { turnId, run };

@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { ApprovalDecision, TurnState } from "../../gen/breakglass/v1/event_pb.ts";
 import { decodeEvent } from "../../src/turns/encoded-event.ts";
 import type { Turns } from "../../src/turns/turns.ts";
+import { callerNamed } from "../support/caller.ts";
 import { cases, valuesOf } from "../support/events.ts";
 import { PRINCIPAL, request, result, startDrivenTurns, text } from "./driven-turns.ts";
 import { pullSubscription, type StreamPiece } from "./pulled-subscription.ts";
@@ -31,7 +32,7 @@ describe("a reader of a turn that runs on another server", () => {
     const { turnId, run } = await driven.begin();
     run.give([text(), text()]);
     const other = driven.another();
-    await driven.turns.steer({ turnId, message: "on", requestId: "" }, PRINCIPAL);
+    await driven.turns.steer({ turnId, message: "on", requestId: "" }, callerNamed(PRINCIPAL));
     const reading = [0, 1, 3, 0].map((after) => sequences(read(other, turnId, after)));
     run.give([text(), result()]);
     run.leave();
@@ -47,7 +48,7 @@ describe("a reader of a turn that runs on another server", () => {
   it("is refused what is past the turn's last event", async () => {
     await using driven = await startDrivenTurns();
     const { turnId } = await driven.begin();
-    await driven.turns.steer({ turnId, message: "on", requestId: "" }, PRINCIPAL);
+    await driven.turns.steer({ turnId, message: "on", requestId: "" }, callerNamed(PRINCIPAL));
     const reader = read(driven.another(), turnId, 2);
     await expect(reader.next()).rejects.toMatchObject({
       reason: "OUT_OF_RANGE",
@@ -60,8 +61,8 @@ describe("a watcher of a session whose turns run on another server", () => {
   it("is told of each change", async () => {
     await using driven = await startDrivenTurns();
     const { turnId, run } = await driven.begin();
-    const { sessionId } = await driven.turns.getTurn(turnId, PRINCIPAL);
-    const news = driven.another().watch(sessionId, 0, PRINCIPAL, FOREVER);
+    const { sessionId } = await driven.turns.getTurn(turnId, callerNamed(PRINCIPAL));
+    const news = driven.another().watch(sessionId, 0, callerNamed(PRINCIPAL), FOREVER);
     expect((await news.next()).value).toMatchObject({
       change: { kind: "started" },
       caughtUp: true,
@@ -77,7 +78,7 @@ describe("what is asked of a turn that runs on another server", () => {
   it("cancels it", async () => {
     await using driven = await startDrivenTurns();
     const { turnId, run } = await driven.begin();
-    const turn = await driven.another().cancel(turnId, PRINCIPAL);
+    const turn = await driven.another().cancel(turnId, callerNamed(PRINCIPAL));
     expect(turn.state).toBe(TurnState.CANCELED);
     expect(run.isOver).toBe(true);
   });
@@ -85,7 +86,7 @@ describe("what is asked of a turn that runs on another server", () => {
   it("interrupts it", async () => {
     await using driven = await startDrivenTurns();
     const { turnId, run } = await driven.begin();
-    const interrupted = driven.another().interrupt(turnId, PRINCIPAL);
+    const interrupted = driven.another().interrupt(turnId, callerNamed(PRINCIPAL));
     while (run.interrupts === 0) await driven.store.getTurn(turnId, PRINCIPAL);
     run.give([result()]);
     run.leave();
@@ -97,11 +98,13 @@ describe("what is asked of a turn that runs on another server", () => {
     const { turnId, run } = await driven.begin();
     const steer = { turnId, message: "look there", requestId: "0192" };
     const servers = [driven.another(), driven.another(), driven.turns];
-    const steered = await Promise.all(servers.map((turns) => turns.steer(steer, PRINCIPAL)));
+    const steered = await Promise.all(
+      servers.map((turns) => turns.steer(steer, callerNamed(PRINCIPAL))),
+    );
     expect(steered.map(({ sequence }) => sequence)).toEqual([1, 1, 1]);
     expect(run.steered).toEqual(["look there"]);
     const other = { ...steer, message: "look here" };
-    await expect(servers[0]!.steer(other, PRINCIPAL)).rejects.toMatchObject({
+    await expect(servers[0]!.steer(other, callerNamed(PRINCIPAL))).rejects.toMatchObject({
       reason: "REQUEST_ID_REUSED",
     });
   });
@@ -114,7 +117,7 @@ describe("what is asked of a turn that runs on another server", () => {
     run.give([request("a")]);
     while ((await pieceOf(reader)).kind.case !== "approvalRequest");
     const resolution = { turnId, approvalId: "a", answer: { allow: true } } as const;
-    await other.resolveApproval(resolution, "bob");
+    await other.resolveApproval(resolution, callerNamed("bob"));
     expect(run.answers).toEqual([["a", { allow: true }]]);
     const log = await driven.readLog(turnId);
     expect(valuesOf(log, "approvalResolution")).toMatchObject([
@@ -124,7 +127,7 @@ describe("what is asked of a turn that runs on another server", () => {
       ["a", "APPROVAL_RESOLVED"],
       ["b", "APPROVAL_NOT_FOUND"],
     ] as const) {
-      const again = other.resolveApproval({ ...resolution, approvalId }, "bob");
+      const again = other.resolveApproval({ ...resolution, approvalId }, callerNamed("bob"));
       await expect(again).rejects.toMatchObject({ reason });
     }
     await reader.return(undefined);
@@ -133,7 +136,7 @@ describe("what is asked of a turn that runs on another server", () => {
   it("is not found by who may not see it", async () => {
     await using driven = await startDrivenTurns();
     const { turnId, run } = await driven.begin();
-    const canceled = driven.another().cancel(turnId, "bob");
+    const canceled = driven.another().cancel(turnId, callerNamed("bob"));
     await expect(canceled).rejects.toMatchObject({ reason: "NOT_FOUND" });
     expect(run.isOver).toBe(false);
   });
@@ -141,7 +144,7 @@ describe("what is asked of a turn that runs on another server", () => {
 
 function read(turns: Turns, turnId: string, afterSequence = 0) {
   const from = { afterSequence, textDeltas: true };
-  return pullSubscription(() => turns.subscribe(turnId, from, PRINCIPAL, FOREVER));
+  return pullSubscription(() => turns.subscribe(turnId, from, callerNamed(PRINCIPAL), FOREVER));
 }
 
 type Reader = ReturnType<typeof read>;

@@ -3,6 +3,7 @@ import { TurnState } from "../../gen/breakglass/v1/event_pb.ts";
 import { encodeEvents } from "../../src/turns/encoded-event.ts";
 import { terminalOf } from "../../src/turns/end-causes.ts";
 import { endRecordOf } from "../../src/turns/turn-end.ts";
+import { callerNamed } from "../support/caller.ts";
 import { cases } from "../support/events.ts";
 import { eventually } from "../support/processes.ts";
 import {
@@ -35,7 +36,9 @@ describe("a turn whose server's lease has ended", () => {
     );
     const from = { afterSequence: 1, textDeltas: false };
     const { signal } = new AbortController();
-    const reader = pullSubscription(() => driven.turns.subscribe(turnId, from, PRINCIPAL, signal));
+    const reader = pullSubscription(() =>
+      driven.turns.subscribe(turnId, from, callerNamed(PRINCIPAL), signal),
+    );
     await reader.next();
     await driven.loseLease();
     const told = rest(reader);
@@ -55,7 +58,7 @@ describe("a turn whose server's lease has ended", () => {
     await using driven = await startDrivenTurns();
     const { turnId, run } = await driven.begin();
     await driven.loseLease();
-    await expect(driven.turns.cancel(turnId, PRINCIPAL)).rejects.toMatchObject(FENCED);
+    await expect(driven.turns.cancel(turnId, callerNamed(PRINCIPAL))).rejects.toMatchObject(FENCED);
     await driven.turns.drain(0);
     expect(run.isOver).toBe(true);
     expect(await driven.readLog(turnId)).toEqual([]);
@@ -70,7 +73,7 @@ describe("a turn that this server was stopped in", () => {
     const from = { afterSequence: 0, textDeltas: false };
     const { signal } = new AbortController();
     const read = () =>
-      pullSubscription(() => driven.turns.subscribe(turnId, from, PRINCIPAL, signal));
+      pullSubscription(() => driven.turns.subscribe(turnId, from, callerNamed(PRINCIPAL), signal));
     const reader = read();
     await reader.next();
     await reader.next();
@@ -82,7 +85,7 @@ describe("a turn that this server was stopped in", () => {
     const { asStore } = driven.store;
     const again = read();
     await again.next();
-    await expect(driven.turns.cancel(turnId, PRINCIPAL)).rejects.toMatchObject(FENCED);
+    await expect(driven.turns.cancel(turnId, callerNamed(PRINCIPAL))).rejects.toMatchObject(FENCED);
     const lost = terminalOf({ case: "restart", wasQueued: false });
     const { sessionId } = await asStore.getTurn(turnId, PRINCIPAL);
     const events = encodeEvents({ turnId, sessionId }, 2, 1, [lost]);
@@ -90,7 +93,9 @@ describe("a turn that this server was stopped in", () => {
     await asStore.append(batch, asStore.lease.epoch);
     await rest(again);
     expect(cases(await driven.readLog(turnId))).toEqual(["text", "error"]);
-    expect(await driven.turns.cancel(turnId, PRINCIPAL)).toMatchObject({ state: TurnState.LOST });
+    expect(await driven.turns.cancel(turnId, callerNamed(PRINCIPAL))).toMatchObject({
+      state: TurnState.LOST,
+    });
   });
 });
 

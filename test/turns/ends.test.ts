@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { describe, expect, it } from "vitest";
 import { ErrorReason, TurnState } from "../../gen/breakglass/v1/event_pb.ts";
+import { callerNamed } from "../support/caller.ts";
 import { cases, valuesOf } from "../support/events.ts";
 import { eventually } from "../support/processes.ts";
 import {
@@ -26,7 +27,9 @@ describe("the end that the agent gives a turn, where the store takes it only lat
     );
     await driven.fillDisk();
     run.give([text(), request("a"), result()]);
-    await expect(driven.turns.cancel(turnId, PRINCIPAL)).rejects.toMatchObject(STORAGE);
+    await expect(driven.turns.cancel(turnId, callerNamed(PRINCIPAL))).rejects.toMatchObject(
+      STORAGE,
+    );
     run.leave();
     await driven.clearDisk();
     expect(await driven.ended(turnId)).toMatchObject({ state: TurnState.SUCCEEDED });
@@ -48,7 +51,9 @@ describe("the end that the agent gives a turn, where the store takes it only lat
     await pass();
     driven.store.isHeld = false;
     driven.store.release(2);
-    await expect(driven.turns.cancel(turnId, PRINCIPAL)).rejects.toMatchObject(STORAGE);
+    await expect(driven.turns.cancel(turnId, callerNamed(PRINCIPAL))).rejects.toMatchObject(
+      STORAGE,
+    );
     await driven.clearDisk();
     expect(await driven.ended(turnId)).toMatchObject({ state: TurnState.SUCCEEDED });
     const kinds = ["text", "approvalRequest", "approvalResolution", "result"];
@@ -61,7 +66,9 @@ describe("the first cause of an end", () => {
     await using driven = await startDrivenTurns();
     const { turnId } = await driven.begin();
     await driven.fillDisk();
-    await expect(driven.turns.cancel(turnId, PRINCIPAL)).rejects.toMatchObject(STORAGE);
+    await expect(driven.turns.cancel(turnId, callerNamed(PRINCIPAL))).rejects.toMatchObject(
+      STORAGE,
+    );
     await driven.clearDisk();
     expect(await driven.ended(turnId)).toMatchObject({ state: TurnState.CANCELED });
     expect(cases(await driven.readLog(turnId))).toEqual(["error"]);
@@ -76,8 +83,8 @@ describe("the first cause of an end", () => {
       () => run.isOver,
       (isStopped) => isStopped,
     );
-    const canceled = driven.turns.cancel(turnId, PRINCIPAL);
-    await driven.turns.getTurn(turnId, PRINCIPAL); // Behind what the cancel asked for.
+    const canceled = driven.turns.cancel(turnId, callerNamed(PRINCIPAL));
+    await driven.turns.getTurn(turnId, callerNamed(PRINCIPAL)); // Behind what the cancel asked for.
     await pass();
     expect(await driven.readLog(turnId)).toEqual([]);
     processes.resolve();
@@ -132,11 +139,13 @@ describe("an end that comes with a conversation that is new", () => {
     run.agentSessionId = randomUUID();
     run.give([session(run.agentSessionId), result()]);
     run.leave();
-    await expect(driven.turns.cancel(turnId, PRINCIPAL)).rejects.toMatchObject(STORAGE);
+    await expect(driven.turns.cancel(turnId, callerNamed(PRINCIPAL))).rejects.toMatchObject(
+      STORAGE,
+    );
     await driven.clearDisk();
     const { state, sessionId } = await driven.ended(turnId);
     expect(state).toBe(TurnState.SUCCEEDED);
-    const { agentSessionId } = await driven.turns.getSession(sessionId, PRINCIPAL);
+    const { agentSessionId } = await driven.turns.getSession(sessionId, callerNamed(PRINCIPAL));
     expect(agentSessionId).toBe(run.agentSessionId);
   });
 
@@ -146,18 +155,18 @@ describe("an end that comes with a conversation that is new", () => {
   ])("goes on without it where nobody can look into that: %s", async (_, batch, expected) => {
     await using driven = await startDrivenTurns();
     const { turnId, run } = await driven.begin();
-    const { sessionId } = await driven.turns.getTurn(turnId, PRINCIPAL);
-    const { agentSessionId } = await driven.turns.getSession(sessionId, PRINCIPAL);
+    const { sessionId } = await driven.turns.getTurn(turnId, callerNamed(PRINCIPAL));
+    const { agentSessionId } = await driven.turns.getSession(sessionId, callerNamed(PRINCIPAL));
     driven.agent.lookIntoConversation = () => Promise.reject(new Error("EACCES"));
     run.give(batch);
     await pass();
     run.agentSessionId = randomUUID();
     if (expected === TurnState.SUCCEEDED) run.leave();
-    await driven.turns.cancel(turnId, PRINCIPAL);
+    await driven.turns.cancel(turnId, callerNamed(PRINCIPAL));
     expect(await driven.ended(turnId)).toMatchObject({ state: expected });
     const log = await driven.readLog(turnId);
     for (const event of valuesOf(log, "session")) expect(event).toMatchObject({ agentSessionId });
-    expect((await driven.turns.getSession(sessionId, PRINCIPAL)).agentSessionId).toBe(
+    expect((await driven.turns.getSession(sessionId, callerNamed(PRINCIPAL))).agentSessionId).toBe(
       agentSessionId,
     );
   });
@@ -185,11 +194,11 @@ describe("a turn that has ended", () => {
     await driven.ended(turnId);
     const { turns } = driven;
     for (const again of [turns.cancel, turns.interrupt]) {
-      const turn = await again.call(turns, turnId, PRINCIPAL);
+      const turn = await again.call(turns, turnId, callerNamed(PRINCIPAL));
       expect(turn).toMatchObject({ turnId, state: TurnState.SUCCEEDED });
     }
     const answer = { turnId, approvalId: "a", answer: { allow: true } } as const;
-    await expect(turns.resolveApproval(answer, PRINCIPAL)).rejects.toMatchObject({
+    await expect(turns.resolveApproval(answer, callerNamed(PRINCIPAL))).rejects.toMatchObject({
       reason: "APPROVAL_NOT_FOUND",
     });
   });

@@ -3,6 +3,7 @@ import { access, readdir } from "node:fs/promises";
 import { describe, expect, it } from "vitest";
 import { type TurnEvent, TurnState } from "../../gen/breakglass/v1/event_pb.ts";
 import { decodeEvent } from "../../src/turns/encoded-event.ts";
+import { callerNamed } from "../support/caller.ts";
 import { cases, valuesOf } from "../support/events.ts";
 import { eventually } from "../support/processes.ts";
 import { ABLE } from "./driven-agent.ts";
@@ -22,7 +23,7 @@ describe("a turn that is asked for where its session is not at home", () => {
     const prompt = randomUUID();
     const attachments = [{ name: "a.txt", mediaType: "text/plain", data: Buffer.from("abc") }];
     const asked = { ...REQUEST, sessionId, prompt, attachments };
-    const { turnId } = await other.turns.run(asked, PRINCIPAL);
+    const { turnId } = await other.turns.run(asked, callerNamed(PRINCIPAL));
     const run = one.agent.runOf(prompt);
     await run.started;
     expect(run.turn?.workspace).toContain(one.sessionsDir);
@@ -39,11 +40,13 @@ describe("a turn that is asked for where its session is not at home", () => {
     const sessionId = await endedSession(one);
     for (const inSession of [sessionId, ""]) {
       const asked = { ...REQUEST, sessionId: inSession, prompt: "p", requestId: randomUUID() };
-      const runs = [one, other, one, other].map(({ turns }) => turns.run(asked, PRINCIPAL));
+      const runs = [one, other, one, other].map(({ turns }) =>
+        turns.run(asked, callerNamed(PRINCIPAL)),
+      );
       const turnIds = (await Promise.all(runs)).map(({ turnId }) => turnId);
       expect(new Set(turnIds).size).toBe(1);
-      await one.turns.cancel(turnIds[0]!, PRINCIPAL);
-      expect((await other.turns.run(asked, PRINCIPAL)).turnId).toBe(turnIds[0]);
+      await one.turns.cancel(turnIds[0]!, callerNamed(PRINCIPAL));
+      expect((await other.turns.run(asked, callerNamed(PRINCIPAL))).turnId).toBe(turnIds[0]);
     }
   });
 
@@ -56,28 +59,30 @@ describe("a turn that is asked for where its session is not at home", () => {
     const { sessionId } = await ended(one, first.turnId);
     const own = one.agent.beginOwnWork(first.run.turn!);
     await eventually(
-      () => one.turns.getSession(sessionId, PRINCIPAL),
+      () => one.turns.getSession(sessionId, callerNamed(PRINCIPAL)),
       ({ runningTurnId }) => runningTurnId === own.turnId,
     );
     const prompt = randomUUID();
     const asked = { ...REQUEST, sessionId, prompt };
-    const waiting = await other.turns.run(asked, PRINCIPAL);
+    const waiting = await other.turns.run(asked, callerNamed(PRINCIPAL));
     expect(waiting.state).toBe(TurnState.QUEUED);
-    await expect(other.turns.run(asked, PRINCIPAL)).rejects.toMatchObject({
+    await expect(other.turns.run(asked, callerNamed(PRINCIPAL))).rejects.toMatchObject({
       reason: "TURN_IN_PROGRESS",
       details: { metadata: { turn_id: waiting.turnId } },
     });
-    await expect(other.turns.deleteSession(sessionId, PRINCIPAL)).rejects.toMatchObject({
+    await expect(
+      other.turns.deleteSession(sessionId, callerNamed(PRINCIPAL)),
+    ).rejects.toMatchObject({
       reason: "TURN_IN_PROGRESS",
     });
     const steer = { turnId: waiting.turnId, message: "wait for me", requestId: "" };
-    await other.turns.steer(steer, PRINCIPAL);
+    await other.turns.steer(steer, callerNamed(PRINCIPAL));
     own.run.give([result()]);
     own.run.leave();
     const run = one.agent.runOf(prompt);
     await run.started;
     expect(run.steered).toEqual(["wait for me"]);
-    await other.turns.cancel(waiting.turnId, PRINCIPAL);
+    await other.turns.cancel(waiting.turnId, callerNamed(PRINCIPAL));
     expect(run.isOver).toBe(true);
   });
 
@@ -86,17 +91,24 @@ describe("a turn that is asked for where its session is not at home", () => {
     const { one, other } = servers;
     const sessionId = await endedSession(one);
     const busy = await other.begin();
-    const { turnId } = await other.turns.run({ ...REQUEST, sessionId, prompt: "a" }, PRINCIPAL);
+    const { turnId } = await other.turns.run(
+      { ...REQUEST, sessionId, prompt: "a" },
+      callerNamed(PRINCIPAL),
+    );
     const again = { ...REQUEST, sessionId: await sessionOf(other, busy.turnId), prompt: "b" };
-    await other.turns.cancel(busy.turnId, PRINCIPAL);
-    await expect(one.turns.run({ ...REQUEST, prompt: "c" }, PRINCIPAL)).rejects.toMatchObject({
+    await other.turns.cancel(busy.turnId, callerNamed(PRINCIPAL));
+    await expect(
+      one.turns.run({ ...REQUEST, prompt: "c" }, callerNamed(PRINCIPAL)),
+    ).rejects.toMatchObject({
       reason: "TOO_MANY_TURNS",
     });
     await other.turns.drain(0);
-    expect((await one.turns.getTurn(turnId, PRINCIPAL)).state).toBe(TurnState.RUNNING);
-    await expect(other.turns.run(again, PRINCIPAL)).rejects.toMatchObject({ reason: "DRAINING" });
-    await expect(one.turns.run(again, PRINCIPAL)).rejects.toMatchObject(ELSEWHERE);
-    await one.turns.cancel(turnId, PRINCIPAL);
+    expect((await one.turns.getTurn(turnId, callerNamed(PRINCIPAL))).state).toBe(TurnState.RUNNING);
+    await expect(other.turns.run(again, callerNamed(PRINCIPAL))).rejects.toMatchObject({
+      reason: "DRAINING",
+    });
+    await expect(one.turns.run(again, callerNamed(PRINCIPAL))).rejects.toMatchObject(ELSEWHERE);
+    await one.turns.cancel(turnId, callerNamed(PRINCIPAL));
   });
 
   it("is refused where its home is not there, and runs when it is back", async () => {
@@ -106,11 +118,11 @@ describe("a turn that is asked for where its session is not at home", () => {
     await one.turns.drain(0);
     await one.store.close();
     const asked = { ...REQUEST, sessionId, prompt: "p" };
-    await expect(other.turns.run(asked, PRINCIPAL)).rejects.toMatchObject(ELSEWHERE);
+    await expect(other.turns.run(asked, callerNamed(PRINCIPAL))).rejects.toMatchObject(ELSEWHERE);
     const again = await servers.restart("one");
-    const { turnId } = await other.turns.run(asked, PRINCIPAL);
+    const { turnId } = await other.turns.run(asked, callerNamed(PRINCIPAL));
     await again.agent.runOf("p").started;
-    await other.turns.cancel(turnId, PRINCIPAL);
+    await other.turns.cancel(turnId, callerNamed(PRINCIPAL));
   });
 
   it("is taken at home only once that knows what was left in the session", async () => {
@@ -122,22 +134,24 @@ describe("a turn that is asked for where its session is not at home", () => {
     const { sessionId } = await ended(one, first.turnId);
     const own = one.agent.beginOwnWork(first.run.turn!);
     await eventually(
-      () => one.turns.getSession(sessionId, PRINCIPAL),
+      () => one.turns.getSession(sessionId, callerNamed(PRINCIPAL)),
       ({ runningTurnId }) => runningTurnId === own.turnId,
     );
     one.cut();
     const again = await servers.restartCut("one");
     const asked = { ...REQUEST, sessionId, prompt: "p" };
-    const early = other.turns.run(asked, PRINCIPAL).catch((error) => error);
+    const early = other.turns.run(asked, callerNamed(PRINCIPAL)).catch((error) => error);
     one.mend();
     // Whom it comes to is fenced, or not there yet.
     expect(await early).toMatchObject({ reason: expect.stringMatching(/^(FENCED|SESSION_EL)/) });
     again.mend();
     await again.recovered;
-    const { turnId } = await other.turns.run(asked, PRINCIPAL);
+    const { turnId } = await other.turns.run(asked, callerNamed(PRINCIPAL));
     await again.agent.runOf("p").started;
-    expect((await again.turns.getTurn(own.turnId, PRINCIPAL)).state).toBe(TurnState.LOST);
-    await other.turns.cancel(turnId, PRINCIPAL);
+    expect((await again.turns.getTurn(own.turnId, callerNamed(PRINCIPAL))).state).toBe(
+      TurnState.LOST,
+    );
+    await other.turns.cancel(turnId, callerNamed(PRINCIPAL));
   });
 
   it("is sent on to nobody by who is asked for one that is not at home there", async () => {
@@ -147,9 +161,11 @@ describe("a turn that is asked for where its session is not at home", () => {
     const sessionId = await endedSession(third);
     const asked = { ...REQUEST, sessionId, prompt: "p" };
     const home = other.store.commands.homeOf("one");
-    await expect(home.run(asked, PRINCIPAL)).rejects.toMatchObject(ELSEWHERE);
-    await expect(home.deleteSession(sessionId, PRINCIPAL)).rejects.toMatchObject(ELSEWHERE);
-    expect((await third.turns.getSession(sessionId, PRINCIPAL)).turnCount).toBe(1);
+    await expect(home.run(asked, callerNamed(PRINCIPAL))).rejects.toMatchObject(ELSEWHERE);
+    await expect(home.deleteSession(sessionId, callerNamed(PRINCIPAL))).rejects.toMatchObject(
+      ELSEWHERE,
+    );
+    expect((await third.turns.getSession(sessionId, callerNamed(PRINCIPAL))).turnCount).toBe(1);
     expect(one.turns.activeSessions).toBe(0);
   });
 
@@ -160,25 +176,25 @@ describe("a turn that is asked for where its session is not at home", () => {
     const attachments = [{ name: "a.png", mediaType: "image/png", data: PNG }];
     const asked = { ...REQUEST, sessionId, prompt: "p", attachments, requestId: randomUUID() };
     one.agent.capabilities = { ...ABLE, images: undefined };
-    await expect(other.turns.run(asked, PRINCIPAL)).rejects.toMatchObject({
+    await expect(other.turns.run(asked, callerNamed(PRINCIPAL))).rejects.toMatchObject({
       reason: "UNSUPPORTED_BY_AGENT",
       details: { metadata: { agent_kind: "driven", capability: "images" } },
     });
-    expect((await one.turns.getSession(sessionId, PRINCIPAL)).turnCount).toBe(1);
+    expect((await one.turns.getSession(sessionId, callerNamed(PRINCIPAL))).turnCount).toBe(1);
     [one.agent.capabilities, other.agent.capabilities] = [ABLE, one.agent.capabilities];
-    const { turnId } = await other.turns.run(asked, PRINCIPAL);
+    const { turnId } = await other.turns.run(asked, callerNamed(PRINCIPAL));
     await one.agent.runOf("p").started;
-    await other.turns.cancel(turnId, PRINCIPAL);
+    await other.turns.cancel(turnId, callerNamed(PRINCIPAL));
   });
 
   it("is looked at there as it is here: by who asks", async () => {
     await using servers = await startTwoServers();
     const { one, other } = servers;
     const sessionId = await endedSession(one);
-    const bobs = await other.turns.run({ ...REQUEST, sessionId, prompt: "p" }, "bob");
+    const bobs = await other.turns.run({ ...REQUEST, sessionId, prompt: "p" }, callerNamed("bob"));
     // Bob's own of that id.
     expect((await other.store.getSession(sessionId, "bob")).home).toBe("other");
-    await other.turns.cancel(bobs.turnId, "bob");
+    await other.turns.cancel(bobs.turnId, callerNamed("bob"));
   });
 });
 
@@ -187,15 +203,17 @@ describe("a session that is deleted where it is not at home", () => {
     await using servers = await startTwoServers();
     const { one, other } = servers;
     const sessionId = await endedSession(one);
-    const { workspace, sessionKey } = await one.turns.getSession(sessionId, PRINCIPAL);
+    const { workspace, sessionKey } = await one.turns.getSession(sessionId, callerNamed(PRINCIPAL));
     await access(workspace);
-    expect(await other.turns.deleteSession(sessionId, PRINCIPAL)).toBe(true);
+    expect(await other.turns.deleteSession(sessionId, callerNamed(PRINCIPAL))).toBe(true);
     await expect(access(workspace)).rejects.toThrow("ENOENT");
     expect(one.agent.closed).toEqual([sessionKey]);
     expect(one.agent.forgotten).toEqual([workspace]);
     expect([other.agent.closed, other.agent.forgotten]).toEqual([[], []]);
     expect(other.turns.activeSessions).toBe(0);
-    await expect(other.turns.deleteSession(sessionId, PRINCIPAL)).rejects.toMatchObject({
+    await expect(
+      other.turns.deleteSession(sessionId, callerNamed(PRINCIPAL)),
+    ).rejects.toMatchObject({
       reason: "NOT_FOUND",
     });
   });
@@ -204,11 +222,11 @@ describe("a session that is deleted where it is not at home", () => {
     await using servers = await startTwoServers();
     const { one, other } = servers;
     const sessionId = await endedSession(one);
-    const { workspace } = await one.turns.getSession(sessionId, PRINCIPAL);
+    const { workspace } = await one.turns.getSession(sessionId, callerNamed(PRINCIPAL));
     await one.turns.drain(0);
     await one.store.close();
-    expect(await other.turns.deleteSession(sessionId, PRINCIPAL)).toBe(false);
-    await expect(other.turns.getSession(sessionId, PRINCIPAL)).rejects.toMatchObject({
+    expect(await other.turns.deleteSession(sessionId, callerNamed(PRINCIPAL))).toBe(false);
+    await expect(other.turns.getSession(sessionId, callerNamed(PRINCIPAL))).rejects.toMatchObject({
       reason: "NOT_FOUND",
     });
     await access(workspace);
@@ -226,7 +244,7 @@ describe("a session that is deleted where it is not at home", () => {
     await using servers = await startTwoServers();
     const { one, other } = servers;
     const sessionId = await endedSession(one);
-    const { workspace } = await one.turns.getSession(sessionId, PRINCIPAL);
+    const { workspace } = await one.turns.getSession(sessionId, callerNamed(PRINCIPAL));
     await one.turns.drain(0);
     await one.store.close();
     const third = await servers.restart("third", { retentionMs: 1 });
@@ -247,7 +265,7 @@ describe("a session that is deleted where it is not at home", () => {
       () => one.agent.forgotten,
       ({ length }) => length === 1,
     );
-    await expect(other.turns.getSession(sessionId, PRINCIPAL)).rejects.toMatchObject({
+    await expect(other.turns.getSession(sessionId, callerNamed(PRINCIPAL))).rejects.toMatchObject({
       reason: "NOT_FOUND",
     });
     expect([other.agent.closed, other.agent.forgotten]).toEqual([[], []]);
@@ -260,12 +278,14 @@ describe("approvals and steers on two servers", () => {
     const { one, other } = servers;
     const { turnId, run } = await one.begin();
     const steer = { turnId, message: "look there", requestId: randomUUID() };
-    const steered = [one, other, other].map(({ turns }) => turns.steer(steer, PRINCIPAL));
+    const steered = [one, other, other].map(({ turns }) =>
+      turns.steer(steer, callerNamed(PRINCIPAL)),
+    );
     const sequences = (await Promise.all(steered)).map(({ sequence }) => sequence);
     expect(sequences).toEqual([1, 1, 1]);
     expect(run.steered).toEqual(["look there"]);
     expect(valuesOf(await servers.readLog(turnId), "steer")).toHaveLength(1);
-    await other.turns.cancel(turnId, PRINCIPAL);
+    await other.turns.cancel(turnId, callerNamed(PRINCIPAL));
   });
 });
 
@@ -278,12 +298,12 @@ async function endedSession(server: DrivenServer): Promise<string> {
 }
 
 async function sessionOf({ turns }: DrivenServer, turnId: string): Promise<string> {
-  return (await turns.getTurn(turnId, PRINCIPAL)).sessionId;
+  return (await turns.getTurn(turnId, callerNamed(PRINCIPAL))).sessionId;
 }
 
 function ended({ turns }: DrivenServer, turnId: string) {
   return eventually(
-    () => turns.getTurn(turnId, PRINCIPAL),
+    () => turns.getTurn(turnId, callerNamed(PRINCIPAL)),
     ({ endTime }) => endTime !== undefined,
   );
 }
@@ -293,7 +313,7 @@ async function readToEnd({ turns }: DrivenServer, turnId: string): Promise<TurnE
   const { signal } = new AbortController();
   const from = { afterSequence: 0, textDeltas: false };
   const found: TurnEvent[] = [];
-  const open = () => turns.subscribe(turnId, from, PRINCIPAL, signal);
+  const open = () => turns.subscribe(turnId, from, callerNamed(PRINCIPAL), signal);
   for await (const piece of pullSubscription(open)) {
     if ("encoded" in piece) found.push(...piece.encoded.map(decodeEvent));
   }

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { ErrorReason, TurnState } from "../../gen/breakglass/v1/event_pb.ts";
+import { callerNamed } from "../support/caller.ts";
 import { cases, valuesOf } from "../support/events.ts";
 import { eventually } from "../support/processes.ts";
 import { PRINCIPAL, pass, REQUEST, request, result, text } from "./driven-turns.ts";
@@ -36,10 +37,10 @@ describe("a server that renews its lease", () => {
       await renewed(one);
       await renewed(other);
     }
-    expect((await one.turns.getTurn(turnId, PRINCIPAL)).state).toBe(TurnState.RUNNING);
+    expect((await one.turns.getTurn(turnId, callerNamed(PRINCIPAL))).state).toBe(TurnState.RUNNING);
     held.resolve();
     await drained;
-    const turn = await other.turns.getTurn(turnId, PRINCIPAL);
+    const turn = await other.turns.getTurn(turnId, callerNamed(PRINCIPAL));
     expect(turn.errorReason).toBe(ErrorReason.SERVER_SHUTDOWN);
     servers.passLeases(TERMS.leaseMs + 1);
     expect(await other.store.fence("one", other.store.lease.epoch)).toBe(true);
@@ -56,13 +57,13 @@ describe("a server whose lease ran out while it was away", () => {
     const reading = readToEnd(other, turnId);
     await expire(servers, one, other);
     await reading;
-    const turn = await other.turns.getTurn(turnId, PRINCIPAL);
+    const turn = await other.turns.getTurn(turnId, callerNamed(PRINCIPAL));
     expect(turn).toMatchObject({
       state: TurnState.LOST,
       errorReason: ErrorReason.SERVER_RESTARTED,
       lastSequence: 2,
     });
-    expect(await other.turns.cancel(turnId, PRINCIPAL)).toEqual(turn);
+    expect(await other.turns.cancel(turnId, callerNamed(PRINCIPAL))).toEqual(turn);
   });
 
   it("stops its agents when it is back, also one that is silent, and puts nothing on record", async () => {
@@ -74,7 +75,7 @@ describe("a server whose lease ran out while it was away", () => {
     one.cut();
     talks.run.give([text()]);
     const resolution = { turnId: asks.turnId, approvalId: "a", answer: { allow: true } } as const;
-    const answered = one.turns.resolveApproval(resolution, PRINCIPAL);
+    const answered = one.turns.resolveApproval(resolution, callerNamed(PRINCIPAL));
     await expire(servers, one, other);
     one.mend();
     const refused = { reason: expect.stringMatching(/^(FENCED|TURN_ENDED)$/) };
@@ -112,18 +113,18 @@ describe("a server whose lease ran out while it was away", () => {
     await using servers = await startTwoServers();
     const { one, other } = servers;
     const { turnId } = await one.begin();
-    const { sessionId } = await other.turns.getTurn(turnId, PRINCIPAL);
+    const { sessionId } = await other.turns.getTurn(turnId, callerNamed(PRINCIPAL));
     await expire(servers, one, other);
     await ended(other, turnId);
     const asked = { ...REQUEST, sessionId, prompt: "again" };
     // Its agent may live on, on its machine.
-    const refused = other.turns.run(asked, PRINCIPAL);
+    const refused = other.turns.run(asked, callerNamed(PRINCIPAL));
     one.mend();
     await expect(refused).rejects.toMatchObject(FENCED);
     const again = await servers.restart("one");
-    const next = await other.turns.run(asked, PRINCIPAL);
+    const next = await other.turns.run(asked, callerNamed(PRINCIPAL));
     await again.agent.runOf("again").started;
-    await again.turns.cancel(next.turnId, PRINCIPAL);
+    await again.turns.cancel(next.turnId, callerNamed(PRINCIPAL));
   });
 
   it("is ended once by all who find it away, and by itself as it starts again", async () => {
@@ -157,8 +158,8 @@ describe("a store that was away for longer than leases hold", () => {
     await passed(100);
     other.mend();
     await renewed(other);
-    expect((await one.turns.getTurn(turnId, PRINCIPAL)).state).toBe(TurnState.RUNNING);
-    await one.turns.cancel(turnId, PRINCIPAL);
+    expect((await one.turns.getTurn(turnId, callerNamed(PRINCIPAL))).state).toBe(TurnState.RUNNING);
+    await one.turns.cancel(turnId, callerNamed(PRINCIPAL));
   });
 });
 
@@ -177,8 +178,8 @@ describe("a server that cannot renew its lease for its grace", () => {
     one.mend();
     const turn = await ended(one, turnId);
     expect(turn).toMatchObject({ state: TurnState.FAILED, errorReason: ErrorReason.STORAGE });
-    const next = await one.turns.run({ ...REQUEST, prompt: "p" }, PRINCIPAL);
-    await one.turns.cancel(next.turnId, PRINCIPAL);
+    const next = await one.turns.run({ ...REQUEST, prompt: "p" }, callerNamed(PRINCIPAL));
+    await one.turns.cancel(next.turnId, callerNamed(PRINCIPAL));
   });
 
   it("does not where it can", async () => {
@@ -189,7 +190,7 @@ describe("a server that cannot renew its lease for its grace", () => {
     const from = performance.now();
     while (performance.now() - from < 2 * terms.graceMs) await renewed(one);
     expect(run.isOver).toBe(false);
-    await one.turns.cancel(turnId, PRINCIPAL);
+    await one.turns.cancel(turnId, callerNamed(PRINCIPAL));
   });
 });
 
@@ -220,7 +221,7 @@ function renewed({ store }: DrivenServer): Promise<void> {
 
 function ended({ turns }: DrivenServer, turnId: string) {
   return eventually(
-    () => turns.getTurn(turnId, PRINCIPAL),
+    () => turns.getTurn(turnId, callerNamed(PRINCIPAL)),
     ({ endTime }) => endTime !== undefined,
   );
 }
@@ -235,5 +236,7 @@ function logged({ readLog }: TwoServers, turnId: string, count: number) {
 async function readToEnd({ turns }: DrivenServer, turnId: string): Promise<void> {
   const { signal } = new AbortController();
   const from = { afterSequence: 0, textDeltas: false };
-  for await (const _ of pullSubscription(() => turns.subscribe(turnId, from, PRINCIPAL, signal)));
+  for await (const _ of pullSubscription(() =>
+    turns.subscribe(turnId, from, callerNamed(PRINCIPAL), signal),
+  ));
 }

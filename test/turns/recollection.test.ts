@@ -7,6 +7,7 @@ import {
   ToolEventSchema,
 } from "../../gen/breakglass/v1/event_pb.ts";
 import type { AgentTurn, EventKind } from "../../src/agent/agent.ts";
+import { callerNamed } from "../support/caller.ts";
 import { type DrivenTurns, PRINCIPAL, REQUEST, startDrivenTurns } from "./driven-turns.ts";
 
 const say = (text: string): EventKind => ({
@@ -32,7 +33,7 @@ async function play(
   const { sessionId = "", does } = more;
   const { turnId, sessionId: opened } = await turns.run(
     { ...REQUEST, prompt, sessionId },
-    PRINCIPAL,
+    callerNamed(PRINCIPAL),
   );
   const run = agent.runOf(prompt);
   await run.started;
@@ -51,7 +52,7 @@ async function recall(driven: DrivenTurns, sessionId: string) {
     return start(turn);
   };
   const request = { ...REQUEST, prompt: "go on", sessionId, recall: true };
-  const turn = await driven.turns.run(request, PRINCIPAL);
+  const turn = await driven.turns.run(request, callerNamed(PRINCIPAL));
   const { prompt } = await handed.promise;
   const run = driven.agent.runOf(prompt);
   run.give([end("done")]);

@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { isTerminal } from "../../src/agent/agent.ts";
 import { decodeEvent } from "../../src/turns/encoded-event.ts";
+import { callerNamed } from "../support/caller.ts";
 import { eventually } from "../support/processes.ts";
 import type { DrivenRun } from "./driven-agent.ts";
 import { PRINCIPAL, pass, REQUEST, request, result, text } from "./driven-turns.ts";
@@ -99,8 +100,9 @@ class ServersUnderTest {
       if (turnId === undefined) return;
       const steer = { turnId, message: "m", requestId: randomUUID() };
       if (step.do === "read") void this.#read(at, turnId).catch(() => {});
-      else if (step.do === "cancel") void at.turns.cancel(turnId, PRINCIPAL).catch(() => {});
-      else void at.turns.steer(steer, PRINCIPAL).catch(() => {});
+      else if (step.do === "cancel")
+        void at.turns.cancel(turnId, callerNamed(PRINCIPAL)).catch(() => {});
+      else void at.turns.steer(steer, callerNamed(PRINCIPAL)).catch(() => {});
     }
   }
 
@@ -122,7 +124,7 @@ class ServersUnderTest {
     const [one, other] = this.#now;
     const isEnded = async ({ turns }: DrivenServer) =>
       eventually(
-        () => turns.getTurn(turnId, PRINCIPAL),
+        () => turns.getTurn(turnId, callerNamed(PRINCIPAL)),
         ({ endTime }) => endTime !== undefined,
       );
     const [record, same] = [await isEnded(one!), await isEnded(other!)];
@@ -145,7 +147,10 @@ class ServersUnderTest {
   #prompt({ turns }: DrivenServer, sessionId: string): void {
     const asked: Asked = { prompt: randomUUID(), turnId: undefined };
     this.#asked.push(asked);
-    const record = turns.run({ ...REQUEST, sessionId, prompt: asked.prompt }, PRINCIPAL);
+    const record = turns.run(
+      { ...REQUEST, sessionId, prompt: asked.prompt },
+      callerNamed(PRINCIPAL),
+    );
     record.then(
       ({ turnId }) => {
         asked.turnId = turnId;
@@ -156,7 +161,7 @@ class ServersUnderTest {
 
   async #read({ turns }: DrivenServer, turnId: string): Promise<void> {
     const from = { afterSequence: 0, textDeltas: false };
-    const open = () => turns.subscribe(turnId, from, PRINCIPAL, this.#over.signal);
+    const open = () => turns.subscribe(turnId, from, callerNamed(PRINCIPAL), this.#over.signal);
     let last = 0;
     for await (const piece of pullSubscription(open)) {
       if (!("encoded" in piece)) continue;

@@ -4,6 +4,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { AgentRun, AgentTurn } from "../../src/agent/agent.ts";
 import { Refusal } from "../../src/errors.ts";
+import { callerNamed } from "../support/caller.ts";
 import { eventually } from "../support/processes.ts";
 import { DrivenAgent, type DrivenOwnWork, type DrivenRun } from "./driven-agent.ts";
 import {
@@ -113,7 +114,7 @@ class SessionUnderTest {
     switch (step.do) {
       case "prompt": {
         const asked = { ...REQUEST, sessionId: this.#sessionId, prompt: randomUUID() };
-        const started = turns.run(asked, PRINCIPAL);
+        const started = turns.run(asked, callerNamed(PRINCIPAL));
         return this.#ask(started.then(({ turnId }) => void this.#turnIds.push(turnId)));
       }
       case "ownWork": {
@@ -122,7 +123,7 @@ class SessionUnderTest {
         return;
       }
       case "delete":
-        return this.#ask(turns.deleteSession(this.#sessionId, PRINCIPAL));
+        return this.#ask(turns.deleteSession(this.#sessionId, callerNamed(PRINCIPAL)));
       case "pass":
         await store.asStore.listRemovals(store.asStore.lease.owner); // What was asked for by now is done.
         return pass();
@@ -162,7 +163,9 @@ class SessionUnderTest {
     );
     expect(active).toBe(0);
     await Promise.all(this.#answers);
-    const session = await turns.getSession(this.#sessionId, PRINCIPAL).catch(() => undefined);
+    const session = await turns
+      .getSession(this.#sessionId, callerNamed(PRINCIPAL))
+      .catch(() => undefined);
     for (const { place } of this.#agent.ran.filter(({ run }) => run.isRead)) {
       const isThere = existsSync(place.workspace);
       if (isThere !== (place.workspace === session?.workspace)) {
@@ -181,7 +184,7 @@ class SessionUnderTest {
   #cancel(turnId: string | undefined): void {
     if (turnId === undefined) return;
     this.#ended.add(turnId);
-    this.#ask(this.#driven.turns.cancel(turnId, PRINCIPAL));
+    this.#ask(this.#driven.turns.cancel(turnId, callerNamed(PRINCIPAL)));
   }
 
   #ask(answer: Promise<unknown>): void {

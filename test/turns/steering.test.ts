@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { toBinary } from "@bufbuild/protobuf";
 import { describe, expect, it } from "vitest";
 import { ErrorReason, TurnEventSchema } from "../../gen/breakglass/v1/event_pb.ts";
+import { callerNamed } from "../support/caller.ts";
 import { cases } from "../support/events.ts";
 import { PRINCIPAL, result, startDrivenTurns } from "./driven-turns.ts";
 
@@ -12,7 +13,7 @@ describe("SteerTurn", () => {
     await driven.fillDisk();
     const steer = { turnId, message: "look there", requestId: randomUUID() };
     const refusal = { reason: "STORAGE" };
-    await expect(driven.turns.steer(steer, PRINCIPAL)).rejects.toMatchObject(refusal);
+    await expect(driven.turns.steer(steer, callerNamed(PRINCIPAL))).rejects.toMatchObject(refusal);
     await driven.clearDisk();
     await driven.ended(turnId);
     expect(cases(await driven.readLog(turnId))).toEqual(["error"]);
@@ -23,7 +24,7 @@ describe("SteerTurn", () => {
     const { turnId, run } = await driven.begin();
     for (const [index, message] of ["one", "two"].entries()) {
       const steer = { turnId, message, requestId: "" };
-      const { sequence, turn } = await driven.turns.steer(steer, PRINCIPAL);
+      const { sequence, turn } = await driven.turns.steer(steer, callerNamed(PRINCIPAL));
       expect(sequence).toBe(index + 1);
       expect(turn.lastSequence).toBe(sequence);
     }
@@ -34,7 +35,7 @@ describe("SteerTurn", () => {
     await using driven = await startDrivenTurns();
     const { turnId, run } = await driven.begin();
     const steer = { turnId, message: "look there", requestId: randomUUID() };
-    const ask = () => driven.turns.steer(steer, PRINCIPAL);
+    const ask = () => driven.turns.steer(steer, callerNamed(PRINCIPAL));
     // At the same moment: neither is on record yet.
     const both = await Promise.all([ask(), ask()]);
     expect(both.map(({ sequence }) => sequence)).toEqual([1, 1]);
@@ -43,7 +44,10 @@ describe("SteerTurn", () => {
     run.leave();
     await driven.ended(turnId);
     expect((await ask()).sequence).toBe(1);
-    const unknown = driven.turns.steer({ ...steer, requestId: randomUUID() }, PRINCIPAL);
+    const unknown = driven.turns.steer(
+      { ...steer, requestId: randomUUID() },
+      callerNamed(PRINCIPAL),
+    );
     await expect(unknown).rejects.toMatchObject({ reason: "TURN_ENDED" });
   });
 
@@ -51,7 +55,7 @@ describe("SteerTurn", () => {
     await using driven = await startDrivenTurns();
     const { turnId, run } = await driven.begin();
     const steer = { turnId, message: "again", requestId: "" };
-    await Promise.all([steer, steer].map((one) => driven.turns.steer(one, PRINCIPAL)));
+    await Promise.all([steer, steer].map((one) => driven.turns.steer(one, callerNamed(PRINCIPAL))));
     expect(run.steered).toEqual(["again", "again"]);
   });
 
@@ -59,8 +63,8 @@ describe("SteerTurn", () => {
     await using driven = await startDrivenTurns({ limits: { maxTurnBytes: 10_000 } });
     const { turnId } = await driven.begin();
     const steer = { turnId, message: "x".repeat(4000), requestId: "" };
-    for (let n = 1; n <= 3; n++) await driven.turns.steer(steer, PRINCIPAL);
-    const refused = driven.turns.steer(steer, PRINCIPAL);
+    for (let n = 1; n <= 3; n++) await driven.turns.steer(steer, callerNamed(PRINCIPAL));
+    const refused = driven.turns.steer(steer, callerNamed(PRINCIPAL));
     await expect(refused).rejects.toMatchObject({ reason: "TURN_ENDED" });
     expect(await driven.ended(turnId)).toMatchObject({ errorReason: ErrorReason.OUTPUT_LIMIT });
   });
@@ -70,7 +74,10 @@ describe("SteerTurn", () => {
     await using driven = await startDrivenTurns({ limits: { maxEventBytes } });
     const { turnId, run } = await driven.begin();
     const message = "x".repeat(50_000);
-    const { sequence } = await driven.turns.steer({ turnId, message, requestId: "" }, PRINCIPAL);
+    const { sequence } = await driven.turns.steer(
+      { turnId, message, requestId: "" },
+      callerNamed(PRINCIPAL),
+    );
     expect(run.steered).toEqual([message]);
     const event = (await driven.readLog(turnId)).find((one) => Number(one.sequence) === sequence)!;
     expect(toBinary(TurnEventSchema, event).length).toBeLessThanOrEqual(maxEventBytes);

@@ -16,6 +16,7 @@ import type { TurnRecord } from "../../src/store/records.ts";
 import { decodeEvent, type EncodedEvent } from "../../src/turns/encoded-event.ts";
 import { endRecordOf } from "../../src/turns/turn-end.ts";
 import type { Turns } from "../../src/turns/turns.ts";
+import { callerNamed } from "../support/caller.ts";
 import { eventually } from "../support/processes.ts";
 import { CheckedReader } from "./checked-reader.ts";
 import type { DrivenAgent, DrivenRun } from "./driven-agent.ts";
@@ -74,7 +75,7 @@ export class TurnUnderTest {
     const none = { sessionId: "", agentKind: "", model: "", agent: "", requestId: "" };
     const plain = { permissionMode: PermissionMode.UNSPECIFIED, attachments: [], recall: false };
     const asked = { ...none, ...plain, prompt, timeoutMs };
-    const record = await workings.turns.run(asked, PRINCIPAL);
+    const record = await workings.turns.run(asked, callerNamed(PRINCIPAL));
     const run = workings.agent.runOf(prompt);
     const turn = new TurnUnderTest(workings, record, run);
     if (timeoutMs === undefined) await run.started;
@@ -112,7 +113,9 @@ export class TurnUnderTest {
         return this.settle();
       case "cancel":
         this.#causes.add(ErrorReason.CANCELED);
-        this.#cancels.push(turns.cancel(this.record.turnId, PRINCIPAL).catch((error) => error));
+        this.#cancels.push(
+          turns.cancel(this.record.turnId, callerNamed(PRINCIPAL)).catch((error) => error),
+        );
         return;
       case "end":
         return this.#end(step.how);
@@ -210,7 +213,12 @@ export class TurnUnderTest {
     const known = Math.max(0, ...this.readers.map(({ seen, cursor }) => seen.length && cursor));
     const open = (from: number, signal: AbortSignal) =>
       pullSubscription(() =>
-        turns.subscribe(turnId, { afterSequence: from, textDeltas }, PRINCIPAL, signal),
+        turns.subscribe(
+          turnId,
+          { afterSequence: from, textDeltas },
+          callerNamed(PRINCIPAL),
+          signal,
+        ),
       );
     const turn = {
       durable: () => store.durable(turnId),
@@ -237,7 +245,7 @@ export class TurnUnderTest {
     return eventually(
       async () => {
         await store.settle();
-        return this.#workings.turns.getTurn(this.record.turnId, PRINCIPAL);
+        return this.#workings.turns.getTurn(this.record.turnId, callerNamed(PRINCIPAL));
       },
       ({ state }) => state !== TurnState.RUNNING,
     );

@@ -9,6 +9,7 @@ import type { Store } from "../../src/store/store.ts";
 import type { RunRequest } from "../../src/turn-requests.ts";
 import { decodeEvent } from "../../src/turns/encoded-event.ts";
 import { Turns } from "../../src/turns/turns.ts";
+import { callerNamed } from "../support/caller.ts";
 import { DrivenAgent, type DrivenRun } from "./driven-agent.ts";
 import { HOUR_MS, optionsOf, PRINCIPAL, REQUEST, type Settings } from "./driven-turns.ts";
 
@@ -100,7 +101,10 @@ async function startServer(
     mend: () => way.mend(),
     async begin(request = {}) {
       const prompt = randomUUID();
-      const { turnId } = await turns.run({ ...REQUEST, prompt, ...request }, PRINCIPAL);
+      const { turnId } = await turns.run(
+        { ...REQUEST, prompt, ...request },
+        callerNamed(PRINCIPAL),
+      );
       const run = agent.runOf(prompt);
       await run.started;
       return { turnId, run };

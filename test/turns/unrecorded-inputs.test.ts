@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { describe, expect, it } from "vitest";
 import { ApprovalDecision, TurnState } from "../../gen/breakglass/v1/event_pb.ts";
+import { callerNamed } from "../support/caller.ts";
 import { cases, valuesOf } from "../support/events.ts";
 import { eventually } from "../support/processes.ts";
 import { PRINCIPAL, pass, request, result, startDrivenTurns, text } from "./driven-turns.ts";
@@ -23,9 +24,12 @@ async function begin() {
   return {
     ...{ driven, turnId, run },
     steer: (requestId = "") => {
-      return driven.turns.steer({ turnId, message: "look there", requestId }, PRINCIPAL);
+      return driven.turns.steer(
+        { turnId, message: "look there", requestId },
+        callerNamed(PRINCIPAL),
+      );
     },
-    answer: () => driven.turns.resolveApproval(answer, PRINCIPAL),
+    answer: () => driven.turns.resolveApproval(answer, callerNamed(PRINCIPAL)),
     /** Lets what was asked by now come to the turn, but not to the disk. */
     async reach(): Promise<void> {
       while (!driven.store.waiting.includes("append")) {

@@ -33,7 +33,9 @@ export function refusalLines(error: unknown): string[] | undefined {
  */
 export function isClosedConnection(error: unknown): boolean {
   if (!(error instanceof ConnectError) || isAnswer(error)) return false;
-  return /^http\/2 stream closed with error code CANCEL|\b(ECONNRESET|EPIPE)\b/.test(error.rawMessage);
+  return /^http\/2 stream closed with error code CANCEL|\b(ECONNRESET|EPIPE)\b/.test(
+    error.rawMessage,
+  );
 }
 
 /** What the libraries have no words for. Undefined: they say what it is. */

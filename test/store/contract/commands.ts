@@ -1,6 +1,7 @@
 import { expect, it } from "vitest";
 import { Refusal } from "../../../src/errors.ts";
 import type { Command, CommandServer } from "../../../src/store/commands.ts";
+import { callerNamed } from "../../support/caller.ts";
 import { PRINCIPAL, turnStart } from "./recorded.ts";
 import type { OpenStore } from "./store-under-test.ts";
 
@@ -12,13 +13,13 @@ export function describeCommands(open: OpenStore): void {
     const { turnId } = (await opened.store.createTurn(turnStart())).turn;
     const command: Command = {
       turnId,
-      principal: "bob",
+      caller: callerNamed("bob"),
       ask: { case: "steer", message: "look there", requestId: "" },
     };
     const [idle, running] = [new ServerUnderTest([]), new ServerUnderTest([turnId])];
     const stops = [idle, running].map((server) => commands.serve(server));
     expect(await commands.send(command)).toBe(7);
-    const cancel: Command = { turnId, principal: PRINCIPAL, ask: { case: "cancel" } };
+    const cancel: Command = { turnId, caller: callerNamed(PRINCIPAL), ask: { case: "cancel" } };
     await commands.send(cancel);
     expect(running.performed).toEqual([command, cancel]);
     const refusal = new Refusal("APPROVAL_RESOLVED", "bob did", { metadata: { principal: "bob" } });
@@ -39,7 +40,7 @@ export function describeCommands(open: OpenStore): void {
     const { commands } = await opened.reopen();
     const idle = new ServerUnderTest([]);
     commands.serve(idle);
-    const command: Command = { turnId, principal: PRINCIPAL, ask: { case: "interrupt" } };
+    const command: Command = { turnId, caller: callerNamed(PRINCIPAL), ask: { case: "interrupt" } };
     await expect(commands.send(command)).rejects.toMatchObject({ reason: "FENCED" });
     expect(idle.performed).toEqual([]);
   });

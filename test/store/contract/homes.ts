@@ -2,8 +2,10 @@ import { randomUUID } from "node:crypto";
 import { describe, expect, it } from "vitest";
 import { PermissionMode } from "../../../gen/breakglass/v1/turn_pb.ts";
 import { Refusal } from "../../../src/errors.ts";
+import type { Caller } from "../../../src/identity/caller.ts";
 import type { SessionHome } from "../../../src/store/commands.ts";
 import type { RunRequest } from "../../../src/turn-requests.ts";
+import { callerNamed } from "../../support/caller.ts";
 import {
   begin,
   beginEnded,
@@ -134,18 +136,22 @@ export function describeHomes(openStore: () => Promise<StoreUnderTest>): void {
       one.commands.serveHome("one", home);
       const stop = other.commands.serveHome("other", stranger);
       const asked = { ...ASKED, attachments: [{ ...FILE, data: new Uint8Array([1, 2, 3]) }] };
-      expect(await other.commands.homeOf("one").run(asked, "bob")).toBe("the turn");
-      expect(await other.commands.homeOf("one").deleteSession("a session", "bob")).toBe(true);
+      expect(await other.commands.homeOf("one").run(asked, callerNamed("bob"))).toBe("the turn");
+      expect(
+        await other.commands.homeOf("one").deleteSession("a session", callerNamed("bob")),
+      ).toBe(true);
       home.refusal = new Refusal("SESSION_FULL", "it is full", { metadata: { turns: "3" } });
-      await expect(other.commands.homeOf("one").run(ASKED, "bob")).rejects.toMatchObject({
+      await expect(
+        other.commands.homeOf("one").run(ASKED, callerNamed("bob")),
+      ).rejects.toMatchObject({
         reason: "SESSION_FULL",
         message: "it is full",
         details: { metadata: { turns: "3" } },
       });
       expect(home.asked).toEqual([
-        [asked, "bob"],
-        ["a session", "bob"],
-        [ASKED, "bob"],
+        [asked, callerNamed("bob")],
+        ["a session", callerNamed("bob")],
+        [ASKED, callerNamed("bob")],
       ]);
       expect(stranger.asked).toEqual([]);
       stop();
@@ -159,12 +165,12 @@ export function describeHomes(openStore: () => Promise<StoreUnderTest>): void {
       const stopBefore = one.commands.serveHome("one", before);
       const stop = one.commands.serveHome("one", home);
       stopBefore();
-      await other.commands.homeOf("one").deleteSession("a session", "bob");
-      expect([before.asked, home.asked]).toEqual([[], [["a session", "bob"]]]);
+      await other.commands.homeOf("one").deleteSession("a session", callerNamed("bob"));
+      expect([before.asked, home.asked]).toEqual([[], [["a session", callerNamed("bob")]]]);
       stop();
       const { run, deleteSession } = other.commands.homeOf("one");
-      await expect(run(ASKED, "bob")).rejects.toMatchObject(elsewhere);
-      await expect(deleteSession("a session", "bob")).rejects.toMatchObject(elsewhere);
+      await expect(run(ASKED, callerNamed("bob"))).rejects.toMatchObject(elsewhere);
+      await expect(deleteSession("a session", callerNamed("bob"))).rejects.toMatchObject(elsewhere);
     });
   });
 
@@ -190,17 +196,17 @@ const ASKED: RunRequest = {
 
 /** A home that notes what it is asked. */
 class HomeUnderTest implements SessionHome {
-  readonly asked: [unknown, principal: string][] = [];
+  readonly asked: [unknown, Caller][] = [];
   refusal: Refusal | undefined;
 
-  async run(request: RunRequest, principal: string): Promise<string> {
-    this.asked.push([request, principal]);
+  async run(request: RunRequest, caller: Caller): Promise<string> {
+    this.asked.push([request, caller]);
     if (this.refusal !== undefined) throw this.refusal;
     return "the turn";
   }
 
-  async deleteSession(sessionId: string, principal: string): Promise<boolean> {
-    this.asked.push([sessionId, principal]);
+  async deleteSession(sessionId: string, caller: Caller): Promise<boolean> {
+    this.asked.push([sessionId, caller]);
     return true;
   }
 }

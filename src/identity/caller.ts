@@ -1,0 +1,19 @@
+/** What somebody may do. What each role allows stands in one table: see docs/access.md. */
+export type Role = "viewer" | "operator" | "approver" | "admin";
+
+/** How somebody proved who they are. */
+export type Means = "local" | "token" | "certificate" | "jwt" | "proxy";
+
+/** Who somebody is, as authentication established it. */
+export interface Principal {
+  /** Without spaces or control characters. */
+  readonly name: string;
+  readonly roles: readonly Role[];
+  readonly means: Means;
+}
+
+/** Who makes a request, and from where. */
+export interface Caller extends Principal {
+  /** The address of the peer, without its port; `unix` for a peer on this machine's socket; empty where it is not known. */
+  readonly address: string;
+}
