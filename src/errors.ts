@@ -39,6 +39,7 @@ const INABILITIES = {
   changed_input: "takes no other input for a tool call than the one that it asked about",
   resume: "cannot go on with a conversation whose process has ended: begin another session",
   images: "takes no images",
+  cost: "does not tell what its turns cost: leave max_cost_usd out, or set max_model_turns",
 } as const;
 
 /** Refuses what an agent cannot do; whoever calls sees to it that nothing of it is on record. */

@@ -146,6 +146,12 @@ function createTurns(config: ServeConfig, store: Store, agents: Agents, log: Log
       maxTurnBytes: config.maxTurnBytes,
       approvalMs: config.approvalMs,
       silenceMs: SILENCE_MS,
+      maxCostUsd: config.maxTurnCostUsd,
+      maxModelTurns: config.maxTurnModelTurns,
+    },
+    dayLimits: {
+      costUsd: config.maxPrincipalCostUsdPerDay,
+      modelTurns: config.maxPrincipalModelTurnsPerDay,
     },
     maxConcurrentTurns: config.maxConcurrentTurns,
     maxSessionTurns: config.maxSessionTurns,

@@ -22,6 +22,10 @@ export interface RunRequest {
   readonly requestId: string;
   /** Undefined: the server's limit, which caps it too. */
   readonly timeoutMs: number | undefined;
+  /** What it may cost, in US dollars. 0 or unset: the server's limit, which caps it too. */
+  readonly maxCostUsd?: number;
+  /** How often it may call the model. 0 or unset: the server's limit, which caps it too. */
+  readonly maxModelTurns?: number;
   /** Unspecified: the server's. */
   readonly permissionMode: PermissionMode;
   readonly attachments: readonly Attachment[];

@@ -30,6 +30,7 @@ const (
 	ReasonTooManyRequests       Reason = "TOO_MANY_REQUESTS"
 	ReasonBodyTimeout           Reason = "BODY_TIMEOUT"
 	ReasonSessionFull           Reason = "SESSION_FULL"
+	ReasonSpendingLimit         Reason = "SPENDING_LIMIT"
 	ReasonAgentKindMismatch     Reason = "AGENT_KIND_MISMATCH"
 	ReasonAgentKindNotServed    Reason = "AGENT_KIND_NOT_SERVED"
 	ReasonUnsupportedByAgent    Reason = "UNSUPPORTED_BY_AGENT"

@@ -150,8 +150,13 @@ export interface AgentRun {
    * the agent gives one. With the capability `resume` it is given before the turn's terminal event, if the agent came up.
    */
   readonly agentSessionId: string;
-  /** What is known so far of usage and cost, for a turn that ends without a result. */
+  /** What is known so far of usage and cost, for a turn that ends without a result, and for one whose cost is watched. */
   readonly spending: Spending;
+  /**
+   * How many calls of the model have begun to answer, those of subagents included. Grows before the batch is given that the
+   * call's first words are in. Undefined: the agent does not tell.
+   */
+  readonly modelTurns?: number;
   /** Whether the agent waits for its model, and not for a tool or an answer: its silence is then the model's. */
   readonly waitsForModel: boolean;
   /**
@@ -159,6 +164,11 @@ export interface AgentRun {
    * Never rejects.
    */
   readonly released: Promise<void>;
+  /**
+   * Has `spending` tell what the turn costs while it runs, as soon as may be after each call of the model; a batch, perhaps an
+   * empty one, comes behind whatever is told anew. To be called before `events` is read. Left out: it tells at its results alone.
+   */
+  watchCost?(): void;
   /** Asks the agent to stop what it does, soon; its process lives on. Idempotent. Whether it obeys, `events` tells. */
   interrupt(): void;
   /**

@@ -69,6 +69,11 @@ export class RunOutput {
     for (const part of parts) this.#batches.send(part);
   }
 
+  /** Has the turn look at what is told beside the batches. */
+  stir(): void {
+    this.#batches.send([]);
+  }
+
   /** Nothing more comes; where there is a failure, whoever asks on is told of it. */
   close(failure?: Error): void {
     this.#batches.close(failure);

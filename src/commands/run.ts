@@ -17,6 +17,8 @@ const FLAGS = {
   model: "--model",
   agent: "--agent",
   timeout: "--timeout",
+  max_cost_usd: "--max-cost",
+  max_model_turns: "--max-model-turns",
   request_id: "--request-id",
   attachments: "--attach",
 };
@@ -29,6 +31,10 @@ export interface RunOptions extends ServerOptions {
   readonly agentKind?: string;
   /** Seconds; fractions are taken. */
   readonly timeout?: number;
+  /** What the turn may cost, in US dollars. */
+  readonly maxCost?: number;
+  /** How often it may call the model. */
+  readonly maxModelTurns?: number;
   readonly requestId?: string;
   /** The agent asks before each tool call that the rules do not allow. */
   readonly ask?: boolean;
@@ -61,6 +67,8 @@ export async function run(prompt: string, options: RunOptions): Promise<ExitStat
     agent: options.agent ?? "",
     agentKind: options.agentKind ?? "",
     recall: options.recall === true,
+    maxCostUsd: options.maxCost ?? 0,
+    maxModelTurns: options.maxModelTurns ?? 0,
     permissionMode: permissionModeOf(options),
     attachments: await attachedFiles(options.attach ?? []),
     ...(options.timeout === undefined ? {} : { timeout: durationFromMs(options.timeout * 1000) }),

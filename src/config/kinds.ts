@@ -43,6 +43,15 @@ export function bytes(least: number, most: number): Kind<number> {
   return whole(least, most, "bytes");
 }
 
+/** US dollars. */
+export const usd: Kind<number> = {
+  takes: "US dollars from 0 to 999999999, such as 2.50",
+  schema: z
+    .string()
+    .regex(/^\d{1,9}(\.\d{1,6})?$/)
+    .transform(Number),
+};
+
 /** One of a few words. */
 export function choice<W extends string>(...words: readonly [W, ...W[]]): Kind<W> {
   return { takes: words.join(" or "), schema: z.enum(words) };

@@ -22,6 +22,10 @@ const DETAILS: Readonly<Record<RefusalReason, () => RefusalDetails>> = {
   TOO_MANY_REQUESTS: () => ({ retryAfterMs: 1000 }),
   BODY_TIMEOUT: () => ({}),
   SESSION_FULL: () => ({}),
+  SPENDING_LIMIT: () => ({
+    metadata: { limit: "cost_usd", most: "5", used: "5.25" },
+    retryAfterMs: 3_600_000,
+  }),
   REQUEST_ID_REUSED: () => ({}),
   NOT_FOUND: () => ({}),
   OUT_OF_RANGE: () => ({ metadata: { last_sequence: "0" } }),

@@ -71,6 +71,10 @@ const timeout = z
   // The shortest that there is, where milliseconds would make nothing of it.
   .transform((duration) => duration && Math.max(1, durationMs(duration)));
 
+const maxCostUsd = z
+  .custom<number>()
+  .refine((usd) => Number.isFinite(usd) && usd >= 0, "must be a number of US dollars, 0 or more");
+
 const pageSize = z.number().min(0, "must not be negative");
 
 const permissionMode = z.custom<PermissionMode>(
@@ -97,6 +101,8 @@ export function runTurnRules({ maxPromptBytes, maxAttachmentBytes }: RequestLimi
     timeout,
     textDeltas: z.boolean(),
     recall: z.boolean(),
+    maxCostUsd,
+    maxModelTurns: z.number(),
     permissionMode,
     attachments: attachmentRules(maxAttachmentBytes),
   });

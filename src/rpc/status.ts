@@ -31,6 +31,7 @@ const CODES: Readonly<Record<RefusalReason, Code>> = {
   TOO_MANY_REQUESTS: Code.ResourceExhausted,
   BODY_TIMEOUT: Code.DeadlineExceeded,
   SESSION_FULL: Code.ResourceExhausted,
+  SPENDING_LIMIT: Code.ResourceExhausted,
   REQUEST_ID_REUSED: Code.AlreadyExists,
   NOT_FOUND: Code.NotFound,
   OUT_OF_RANGE: Code.OutOfRange,

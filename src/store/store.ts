@@ -1,3 +1,4 @@
+import type { DaySpending } from "../day-spending.ts";
 import type { Changes } from "./changes.ts";
 import type { Commands } from "./commands.ts";
 import type { Lease, Leases } from "./lease.ts";
@@ -52,12 +53,15 @@ export interface StoreMethods extends Leases {
    *
    * Refuses, in this order: NOT_FOUND (the request's turn was deleted), REQUEST_ID_REUSED, SESSION_ELSEWHERE, `refusal`,
    * NOT_FOUND (the session is another principal's or, for an agent's own turn, gone), and but for an agent's own turn
+   * SPENDING_LIMIT,
    * AGENT_KIND_MISMATCH, AGENT_KIND_NOT_SERVED, what the session's kind of agent refuses by, UNSUPPORTED_BY_AGENT where it
    * cannot go on with the session, and SESSION_FULL; TURN_IN_PROGRESS with the `turn_id` of the turn that runs or waits.
    */
   createTurn(start: TurnStart, epoch: number): Promise<StartedTurn>;
   /** Records that a QUEUED turn runs from now on. The one before it has ended. */
   beginTurn(turnId: string, epoch: number): Promise<void>;
+  /** What a principal's turns that ended on the day of a time have used, those included that are off the record since. */
+  getDaySpending(principal: string, time: number): Promise<DaySpending>;
   /** Appends events to a turn that has not ended. FENCED too where another server has the turn, or has ended it. */
   append(batch: EventBatch, epoch: number): Promise<void>;
   /**

@@ -1,5 +1,6 @@
 import type { ErrorReason, TurnState } from "../../gen/breakglass/v1/event_pb.ts";
 import type { PermissionMode, TurnOrigin } from "../../gen/breakglass/v1/turn_pb.ts";
+import type { DayLimits, DaySpending } from "../day-spending.ts";
 import type { RefusalDetails, RefusalReason } from "../errors.ts";
 import type { AttachmentRecord, SessionRecord, SpendingRecord, TurnRecord } from "./records.ts";
 
@@ -14,6 +15,14 @@ export interface AgentStance {
   };
   /** The keys of the only sessions that it can go on with once they have had a turn. Undefined: it can with all. */
   readonly remembered?: readonly string[];
+}
+
+/** Why no turn can begin now. */
+export interface StartRefusal {
+  readonly reason: RefusalReason;
+  readonly message: string;
+  /** Left out: it is worth trying again in a second. */
+  readonly details?: RefusalDetails;
 }
 
 /** A turn to be recorded. */
@@ -53,7 +62,9 @@ export interface TurnStart {
     "sessionId" | "agentKind" | "agent" | "model" | "workspace" | "agentSessionId"
   >;
   /** Why no new turn can be accepted now; a turn that exists is joined all the same. */
-  readonly refusal?: { readonly reason: "TOO_MANY_TURNS" | "DRAINING"; readonly message: string };
+  readonly refusal?: StartRefusal;
+  /** What the principal's turns may use on a day: a caller's turn is refused once so much is on record. Unset: no limit. */
+  readonly dayLimits?: DayLimits;
 }
 
 /** What became of a `TurnStart`. */
@@ -63,6 +74,8 @@ export interface StartedTurn {
   readonly session: SessionRecord;
   /** The turn was there before, started by the same `requestId`. */
   readonly joined: boolean;
+  /** What the principal's turns that have ended have used on the day of the start. */
+  readonly today: DaySpending;
 }
 
 /** Events of one turn to append, and what else is known of it by then. */
@@ -88,6 +101,8 @@ export interface TurnEndRecord extends SpendingRecord {
   readonly state: TurnState;
   readonly errorReason: ErrorReason;
   readonly permissionDenialCount: number;
+  /** How often it called the model. Unset: not once, or unknown. */
+  readonly modelTurns?: number;
 }
 
 /** A message for a running turn, to be found again. */

@@ -1,13 +1,13 @@
 import { TurnState } from "../../gen/breakglass/v1/event_pb.ts";
 import type { OwnWork } from "../agent/agent.ts";
 import { Refusal } from "../errors.ts";
-import type { SessionRecord, TurnRecord } from "../store/records.ts";
 import type { StartedTurn } from "../store/writes.ts";
 import type { RunRequest } from "../turn-requests.ts";
 import { newTurnId } from "./identifiers.ts";
 import type { LeftTurn } from "./left-turn.ts";
 import type { TurnBeginning } from "./run-beginning.ts";
 import { RunningTurn } from "./running-turn.ts";
+import { boundsOf, TurnSpending } from "./turn-spending.ts";
 import { ownStart } from "./turn-start.ts";
 import type { TurnLimits, TurnSurroundings } from "./turn-surroundings.ts";
 import type { UnendedTurn, UnendedTurns } from "./unended-turns.ts";
@@ -30,7 +30,10 @@ type SessionPhase =
   | { readonly is: "beingRemoved"; readonly removed: Promise<boolean> };
 
 /** What a caller asks of a turn, beside what is on record. */
-type AskedTurn = Pick<RunRequest, "timeoutMs" | "attachments" | "recall">;
+type AskedTurn = Pick<RunRequest, "attachments" | "recall"> & AskedLimits;
+
+/** What of its limits a caller sets. */
+type AskedLimits = Pick<RunRequest, "timeoutMs" | "maxCostUsd" | "maxModelTurns">;
 
 /** What the turns of sessions are run with. */
 export interface SessionSurroundings extends TurnSurroundings {
@@ -74,12 +77,13 @@ export class ActiveSession {
   }
 
   /** Begins a caller's turn that is on record: at once, or when what it waits for is over. */
-  begin({ turn, session }: StartedTurn, request: AskedTurn): RunningTurn {
+  begin(started: StartedTurn, request: AskedTurn): RunningTurn {
+    const { turn } = started;
     // The agent's own turn may have ended since.
     const own = turn.state === TurnState.QUEUED ? this.#turn : undefined;
     const ready = Promise.all([this.vacated, own?.ended]); // 1. 2.
-    const { timeoutMs, attachments, recall } = request;
-    const running = this.#run(turn, session, timeoutMs, { ready, attachments, recall });
+    const { attachments, recall } = request;
+    const running = this.#run(started, request, { ready, attachments, recall });
     this.#enter(running, behind(own, running));
     if (own instanceof RunningTurn) void yieldToPrompt(own, running); // 2.
     return running;
@@ -135,8 +139,8 @@ export class ActiveSession {
     try {
       // 3. The turn before may have ended in the same breath: only once that is on disk there is room for another.
       await unended.get(work.lastTurnId)?.ended;
-      await unended.create(ownStart(turnId, work, unended.refusalOfOwn()), ({ turn, session }) =>
-        this.#beginOwn(turn, session, work),
+      await unended.create(ownStart(turnId, work, unended.refusalOfOwn()), (started) =>
+        this.#beginOwn(started, work),
       );
     } catch (error) {
       // A prompt came first, the session is going, or the server: the work is part of what comes next, if anything does.
@@ -149,21 +153,22 @@ export class ActiveSession {
     }
   }
 
-  #beginOwn(turn: TurnRecord, session: SessionRecord, { run }: OwnWork): RunningTurn {
-    const own = this.#run(turn, session, undefined, { run });
+  #beginOwn(started: StartedTurn, { run }: OwnWork): RunningTurn {
+    const own = this.#run(started, { timeoutMs: undefined }, { run });
     this.#enter(own, { is: "atOwnWork", turn: own, queued: undefined });
     return own;
   }
 
-  #run(
-    turn: TurnRecord,
-    session: SessionRecord,
-    timeoutMs: number | undefined,
-    beginning: TurnBeginning,
-  ): RunningTurn {
-    const { limits } = this.#surroundings;
-    const bounded = { ...limits, timeoutMs: Math.min(timeoutMs ?? Infinity, limits.timeoutMs) };
-    const running = new RunningTurn(turn, session, bounded, this.#surroundings, beginning);
+  #run(started: StartedTurn, asked: AskedLimits, beginning: TurnBeginning): RunningTurn {
+    const { limits, days } = this.#surroundings;
+    const timeoutMs = Math.min(asked.timeoutMs ?? Infinity, limits.timeoutMs);
+    const bounds = boundsOf(limits, asked);
+    const { turn, session } = started;
+    const running = new RunningTurn(
+      ...([turn, session, { ...limits, timeoutMs }] as const),
+      (reached) => new TurnSpending(started, bounds, days, reached),
+      ...([this.#surroundings, beginning] as const),
+    );
     this.#occupy(running.released);
     return running;
   }

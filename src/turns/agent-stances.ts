@@ -17,19 +17,22 @@ export function kindOf({ agentKind }: Pick<RunRequest, "agentKind">, agents: Age
  * the turn opens refuses it by. Who asks for it in a session may ask for one at home elsewhere, where others may be run.
  */
 export function stancesOf(request: RunRequest, agents: Agents): AgentStance[] {
-  const { agentKind, sessionId, attachments } = request;
+  const { agentKind, sessionId } = request;
   if (agentKind !== "" && !agents.has(agentKind)) throw unknownKind(agents.kinds);
   const isKnown = agentKind !== "" || sessionId === "";
   const kinds = isKnown ? [kindOf(request, agents)] : agents.kinds;
-  const stances = kinds.map((kind) => stanceOf(kind, agents, attachments));
+  const stances = kinds.map((kind) => stanceOf(kind, agents, request));
   const [stance] = stances;
   if (sessionId === "" && stance?.refusal !== undefined) throw refusalOf(stance.refusal);
   return stances;
 }
 
-function stanceOf(kind: string, agents: Agents, attachments: readonly Attachment[]): AgentStance {
+function stanceOf(kind: string, agents: Agents, request: RunRequest): AgentStance {
   const agent = agents.of(kind);
-  const refusal = imagesRefusal(kind, agents, attachments);
+  const isCostUnknown = (request.maxCostUsd ?? 0) > 0 && !agent.capabilities.cost;
+  const refusal = isCostUnknown
+    ? unsupportedByAgent(kind, "cost")
+    : imagesRefusal(kind, agents, request.attachments);
   const remembered = agent.capabilities.resume ? undefined : agent.rememberedSessions();
   return {
     kind,

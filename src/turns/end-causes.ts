@@ -3,8 +3,8 @@ import type { Spending, TerminalKind } from "../agent/agent.ts";
 import { unsupportedByAgent } from "../errors.ts";
 import { errorEvent } from "./turn-end.ts";
 
-/** For whom an agent is asked to stop what it does, while its process lives on. */
-export type Interrupter = "caller" | "prompt";
+/** For whom an agent is asked to stop what it does, while its process lives on; or for which limit, in words. */
+export type Interrupter = "caller" | "prompt" | { readonly limit: string };
 
 /** Every cause that can end a turn. */
 export type EndCause =
@@ -27,6 +27,8 @@ export type EndCause =
   /** A server before this one left it. */
   | { readonly case: "restart"; readonly wasQueued: boolean }
   | { readonly case: "outputLimit"; readonly limitBytes: number }
+  /** A limit of what may be spent was reached, and the agent did not obey the interrupt for it. */
+  | { readonly case: "spendingLimit"; readonly limit: string }
   /** The store did not take an event of a turn that nothing else had ended. */
   | { readonly case: "store"; readonly error: Error }
   /** The files that came with the prompt cannot be put into the workspace. */
@@ -50,10 +52,14 @@ interface ServerEnd<C> {
 /** The agent's own event says the rest. */
 type AgentEnd = Pick<ServerEnd<never>, "awaitsProcesses">;
 
-const INTERRUPTED: Readonly<Record<Interrupter, string>> = {
+const INTERRUPTED = {
   caller: "interrupted by InterruptTurn",
   prompt: "interrupted for a prompt that waited",
-};
+} as const;
+
+function interruptedBy(by: Interrupter): string {
+  return typeof by === "string" ? INTERRUPTED[by] : by.limit;
+}
 
 const ENDS: {
   readonly [K in EndCause["case"]]: K extends "agent" ? AgentEnd : ServerEnd<CauseOf<K>>;
@@ -71,7 +77,7 @@ const ENDS: {
   },
   interruptBeforeRun: {
     reason: ErrorReason.CANCELED,
-    message: ({ by }) => `${INTERRUPTED[by]} before it began`,
+    message: ({ by }) => `${interruptedBy(by)} before it began`,
     awaitsProcesses: true,
   },
   prompt: {
@@ -107,6 +113,11 @@ const ENDS: {
     reason: ErrorReason.OUTPUT_LIMIT,
     message: ({ limitBytes }) =>
       `the turn's log reached its limit of ${limitBytes} bytes (BREAKGLASS_MAX_TURN_BYTES)`,
+    awaitsProcesses: true,
+  },
+  spendingLimit: {
+    reason: ErrorReason.LIMIT_REACHED,
+    message: ({ limit }) => limit,
     awaitsProcesses: true,
   },
   store: {
@@ -149,8 +160,10 @@ export function terminalOf(cause: EndCause, spending?: Spending): TerminalKind {
   return errorEvent({ reason, message: message(cause) }, spending);
 }
 
-/** Says in an agent's terminal event for whom it stopped, where it did because it was asked to. */
+/** Says in an agent's terminal event for whom or what it stopped, where it did because it was asked to. */
 export function nameInterrupter(terminal: TerminalKind, by: Interrupter | undefined): void {
   if (by === undefined || terminal.case !== "error") return;
-  if (terminal.value.reason === ErrorReason.CANCELED) terminal.value.message = INTERRUPTED[by];
+  if (terminal.value.reason !== ErrorReason.CANCELED) return;
+  terminal.value.message = interruptedBy(by);
+  if (typeof by !== "string") terminal.value.reason = ErrorReason.LIMIT_REACHED;
 }

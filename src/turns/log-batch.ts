@@ -8,6 +8,8 @@ import { endRecordOf } from "./turn-end.ts";
 export interface AppendedWith {
   /** The last of the events, where it ends the turn. */
   readonly terminal?: TerminalKind | undefined;
+  /** How often it called the model, where that is known and it ends. */
+  readonly modelTurns?: number | undefined;
   /** Whether the turn, where it goes on, waits for an approval from now on. */
   readonly awaitsApproval?: boolean;
   /** The agent's conversation. Undefined: as before. */
@@ -37,7 +39,7 @@ interface LogEnd {
 export function batchOf(
   at: LogEnd,
   events: readonly EncodedEvent[],
-  { terminal, awaitsApproval = false, agentSessionId, steer }: AppendedWith,
+  { terminal, modelTurns, awaitsApproval = false, agentSessionId, steer }: AppendedWith,
 ): LogBatch {
   const end = terminal && endRecordOf(terminal);
   const state = end?.state ?? stateOf(awaitsApproval, at.state);
@@ -50,7 +52,7 @@ export function batchOf(
     ...(isConversationNew ? { agentSessionId } : {}),
     ...(end === undefined && state !== at.state ? { state } : {}),
     ...(steer === undefined ? {} : { steer }),
-    ...(end === undefined ? {} : { end }),
+    ...(end === undefined ? {} : { end: { ...end, ...(modelTurns && { modelTurns }) } }),
   };
   return { record, bytes: byteLength(events), state };
 }

@@ -22,6 +22,7 @@ import { type Steer, TurnInputs } from "./turn-inputs.ts";
 import { TurnLifecycle } from "./turn-lifecycle.ts";
 import { TurnLog } from "./turn-log.ts";
 import { TurnRecorder } from "./turn-recorder.ts";
+import type { TurnSpending } from "./turn-spending.ts";
 import type { TurnLimits, TurnSurroundings } from "./turn-surroundings.ts";
 
 /** An agent that obeys an interrupt was measured to do so within 40 ms. */
@@ -50,6 +51,7 @@ export class RunningTurn implements LiveTurn {
   readonly #clocks: TurnClocks;
   readonly #inputs: TurnInputs;
   readonly #recorder: TurnRecorder;
+  readonly #spending: TurnSpending;
   readonly #life = new TurnLifecycle();
   readonly #released = Promise.withResolvers<void>();
   #beginning: TurnBeginning | undefined;
@@ -61,6 +63,7 @@ export class RunningTurn implements LiveTurn {
     turn: TurnRecord,
     session: SessionRecord,
     limits: TurnLimits,
+    spendingOf: (reached: (limit: string) => void) => TurnSpending,
     surroundings: TurnSurroundings,
     beginning: TurnBeginning,
   ) {
@@ -71,6 +74,7 @@ export class RunningTurn implements LiveTurn {
     this.#agent = surroundings.agents.of(session.agentKind);
     this.#limits = limits;
     this.#surroundings = surroundings;
+    this.#spending = spendingOf((limit) => this.#stopFor(limit));
     this.#beginning = beginning;
     this.released = this.#released.promise;
     const { recentEvents, log } = surroundings;
@@ -181,6 +185,7 @@ export class RunningTurn implements LiveTurn {
       this.#life.begin(run);
       tellStarted(this.#surroundings.log, this.#turn);
       this.#clocks.startAgent();
+      this.#spending.begin(run);
     };
     if ("run" in beginning) return begin(beginning.run);
     await beginRun(beginning, {
@@ -197,7 +202,11 @@ export class RunningTurn implements LiveTurn {
     for await (const batch of run.events) {
       this.#clocks.heard();
       // After another cause the agent is read on only for its usage, and so that it can exit.
-      if (this.#life.isEnding || batch.length === 0) continue;
+      if (this.#life.isEnding) continue;
+      if (batch.length === 0) {
+        this.#spending.look(run);
+        continue;
+      }
       const last = batch.at(-1)!;
       const terminal = isTerminal(last) ? last : undefined;
       this.#life.nameInterrupter(terminal);
@@ -208,10 +217,18 @@ export class RunningTurn implements LiveTurn {
       }
       if (!this.#recorder.appendBatch(batch, run, terminal, this.#clocks.leftMs)) this.#endFull();
       if (terminal !== undefined) this.#life.end({ case: "agent", terminal });
+      else this.#spending.look(run);
       // On its way to the disk it need not be there twice.
       batch.length = 0;
       if (this.#recorder.mustWait) await this.log.settled;
     }
+  }
+
+  /** Has the agent stop for a limit that was reached, and ends it where it does not obey. */
+  #stopFor(limit: string): void {
+    const end = () => void this.end({ case: "spendingLimit", limit });
+    if (this.#life.phase.is === "waiting") end();
+    else this.interrupt({ limit }).catch(end);
   }
 
   /** Leaves the last batch to the end, which waits for the store. */
@@ -234,7 +251,9 @@ export class RunningTurn implements LiveTurn {
     if (cause.case === "store") this.#recorder.discardUnrecorded();
     else if (this.log.failure !== undefined) this.#recorder.withdrawUnrecorded();
     if (!this.log.hasEnd) await this.#appendEnd(cause, run);
+    if (run !== undefined) this.#spending.look(run);
     await this.log.recorded();
+    this.#spending.end();
     this.#life.conclude(cause);
   }
 
@@ -243,7 +262,7 @@ export class RunningTurn implements LiveTurn {
     const terminal = terminalOf(cause, run?.spending);
     try {
       if (this.#lastBatch.length === 0)
-        this.#recorder.appendEnd(terminal); // 1.
+        this.#recorder.appendEnd(terminal, run); // 1.
       else this.#recorder.appendBatch(this.#lastBatch, run!, terminal, this.#clocks.leftMs);
     } catch (error) {
       this.#tellDefect(error);

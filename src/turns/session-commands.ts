@@ -5,6 +5,7 @@ import type { TurnRecord } from "../store/records.ts";
 import { byDeadline } from "../stream/deadline.ts";
 import type { RunRequest } from "../turn-requests.ts";
 import type { ActiveSessions } from "./active-sessions.ts";
+import type { DaySpendings } from "./day-spendings.ts";
 import type { Removals } from "./removals.ts";
 import { type StartPolicy, startTurn } from "./turn-start.ts";
 import type { TurnSurroundings } from "./turn-surroundings.ts";
@@ -14,6 +15,7 @@ interface SessionCommandSurroundings
   extends Pick<TurnSurroundings, "store" | "agents">,
     StartPolicy {
   readonly unended: UnendedTurns;
+  readonly days: DaySpendings;
   readonly sessions: ActiveSessions;
   readonly removals: Removals;
 }

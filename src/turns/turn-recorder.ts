@@ -95,7 +95,7 @@ export class TurnRecorder {
     if (kinds.length === 0) return true;
     if (terminal === undefined) return this.#append(kinds, {}, this.#limits.maxTurnBytes);
     kinds.splice(-1, 0, ...this.#approvals.withdrawAll());
-    return this.#append(kinds, { terminal });
+    return this.#append(kinds, { terminal, modelTurns: run.modelTurns });
   }
 
   /** Appends an event that is not the agent's. */
@@ -105,9 +105,10 @@ export class TurnRecorder {
   }
 
   /** Appends an end that the agent did not give, and what it withdraws. */
-  appendEnd(terminal: TerminalKind): void {
+  appendEnd(terminal: TerminalKind, run?: AgentRun): void {
     boundEvent(terminal, this.#limits.maxEventBytes);
-    this.#append([...this.#approvals.withdrawAll(), terminal], { terminal });
+    const modelTurns = run?.modelTurns;
+    this.#append([...this.#approvals.withdrawAll(), terminal], { terminal, modelTurns });
   }
 
   /** Gives up what the store has not taken. */

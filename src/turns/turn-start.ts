@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { PermissionMode, TurnOrigin } from "../../gen/breakglass/v1/turn_pb.ts";
 import type { Agent, OwnWork, SpareReservation } from "../agent/agent.ts";
 import type { Agents } from "../agent/agents.ts";
+import type { DayLimits } from "../day-spending.ts";
 import { Refusal } from "../errors.ts";
 import type { Caller } from "../identity/caller.ts";
 import type { SessionRecord, TurnRecord } from "../store/records.ts";
@@ -10,6 +11,7 @@ import type { StartedTurn, TurnStart } from "../store/writes.ts";
 import type { RunRequest } from "../turn-requests.ts";
 import { kindOf, stancesOf } from "./agent-stances.ts";
 import { attachmentRecords, attachmentsDigest } from "./attachments.ts";
+import type { DaySpendings } from "./day-spendings.ts";
 import { newId, newTurnId } from "./identifiers.ts";
 import type { UnendedTurn, UnendedTurns } from "./unended-turns.ts";
 
@@ -19,6 +21,8 @@ export interface StartPolicy {
   readonly maxSessionTurns: number;
   /** Where new sessions get their workspaces. */
   readonly sessionsDir: string;
+  /** What the turns of a principal may use on a day. */
+  readonly dayLimits: DayLimits;
   /** The mode of turns that name none; with `ask` the other is refused. */
   readonly permissionMode: "bypass" | "ask";
 }
@@ -43,7 +47,7 @@ interface Beginnings extends Pick<TurnStart, "agents" | "refusal"> {
 export async function startTurn(
   request: RunRequest,
   caller: Caller,
-  options: StartPolicy & { readonly agents: Agents },
+  options: StartPolicy & { readonly agents: Agents; readonly days: DaySpendings },
   unended: UnendedTurns,
   begin: (started: StartedTurn) => UnendedTurn,
 ): Promise<TurnRecord> {
@@ -58,9 +62,9 @@ export async function startTurn(
   let session: SessionRecord | undefined;
   try {
     const newSession = { agentKind, agent, model, ...placeOf(spare, opener, options.sessionsDir) };
-    const refusal = unended.refusal();
+    const refusal = unended.refusal() ?? plain(options.days.refusal(caller.name));
     const beginnings = { newSession, digest, agents: stances, ...(refusal && { refusal }) };
-    const start = callerStart(request, caller.name, mode, options.maxSessionTurns, beginnings);
+    const start = callerStart(request, caller.name, mode, options, beginnings);
     const started = await unended.create(start, begin);
     session = started.session;
     return started.turn;
@@ -68,6 +72,11 @@ export async function startTurn(
     // A session that was opened in its place keeps it for its first turn.
     if (session?.workspace !== spare?.workspace) spare?.release();
   }
+}
+
+/** Not itself: it would lose all but its message on its way to the store. */
+function plain(refusal: Refusal | undefined): Refused {
+  return refusal && { reason: refusal.reason, message: refusal.message, details: refusal.details };
 }
 
 /** Makes a workspace for a session that is yet to be opened. */
@@ -93,7 +102,7 @@ function callerStart(
   request: RunRequest,
   principal: string,
   permissionMode: PermissionMode,
-  maxSessionTurns: number,
+  { maxSessionTurns, dayLimits }: StartPolicy,
   { newSession, digest, ...more }: Beginnings,
 ): TurnStart {
   const { sessionId, prompt, model, agent, agentKind, requestId, attachments } = request;
@@ -114,6 +123,7 @@ function callerStart(
     requestId,
     time: Date.now(),
     maxSessionTurns,
+    dayLimits,
     newSession: { sessionId: sessionId || newId(), ...newSession },
     ...more,
   };

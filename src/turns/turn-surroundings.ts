@@ -1,10 +1,12 @@
 import type { Agents } from "../agent/agents.ts";
 import type { Log } from "../log.ts";
 import type { Store } from "../store/store.ts";
+import type { DaySpendings } from "./day-spendings.ts";
 import type { RecentEventsBudget } from "./recent-events.ts";
+import type { SpendingLimits } from "./turn-spending.ts";
 
 /** Bounds of one turn. */
-export interface TurnLimits {
+export interface TurnLimits extends SpendingLimits {
   /** From its record to its end, in milliseconds. */
   readonly timeoutMs: number;
   /** Between two lines of the agent, in milliseconds. */
@@ -26,4 +28,6 @@ export interface TurnSurroundings {
   readonly log: Log;
   /** What its newest events share the memory with. */
   readonly recentEvents: RecentEventsBudget;
+  /** What each principal has used today. */
+  readonly days: DaySpendings;
 }

@@ -4,6 +4,7 @@ import type { TurnRecord } from "../store/records.ts";
 import type { ApprovalResolution, RunRequest, SteerTurn } from "../turn-requests.ts";
 import { ActiveSessions } from "./active-sessions.ts";
 import { commandServer } from "./command-server.ts";
+import { DaySpendings } from "./day-spendings.ts";
 import { LeaseKeeper } from "./lease-keeper.ts";
 import { type ApprovalPlace, listPendingApprovals } from "./pending-approvals.ts";
 import { type OpenedReader, Readers } from "./readers.ts";
@@ -24,7 +25,7 @@ import { UnendedTurns } from "./unended-turns.ts";
 
 /** What turns are run within. */
 export interface TurnsOptions
-  extends Omit<TurnSurroundings, "recentEvents">,
+  extends Omit<TurnSurroundings, "recentEvents" | "days">,
     SubscriptionLimits,
     ApprovalPolicy,
     StartPolicy {
@@ -59,12 +60,13 @@ export class Turns {
     this.#unended = unended;
     this.serving = new Serving(store, this.#closing.signal);
     const recentEvents = new RecentEventsBudget();
-    this.#sessions = new ActiveSessions({ ...options, recentEvents, unended });
+    const days = new DaySpendings(options.dayLimits);
+    this.#sessions = new ActiveSessions({ ...options, recentEvents, days, unended });
     this.#commands = new TurnCommands({ ...options, unended, remote: new RemoteTurns(store) });
     this.#removals = new Removals(options, this.#sessions, this.#closing.signal);
     this.#readers = new Readers({ ...options, commands: this.#commands });
     const [sessions, removals] = [this.#sessions, this.#removals];
-    this.#sessionCommands = new SessionCommands({ ...options, unended, sessions, removals });
+    this.#sessionCommands = new SessionCommands({ ...options, unended, days, sessions, removals });
     const runs = (turnId: string) => unended.get(turnId) !== undefined;
     this.#stopServing.push(store.commands.serve(commandServer(this, runs)));
     this.#lease = new LeaseKeeper(store, log, {

@@ -12,6 +12,7 @@ import { createLog } from "../../src/log.ts";
 import { openSqliteStore } from "../../src/store/sqlite/sqlite-store.ts";
 import type { Store } from "../../src/store/store.ts";
 import { ActiveSessions } from "../../src/turns/active-sessions.ts";
+import { DaySpendings } from "../../src/turns/day-spendings.ts";
 import { RecentEventsBudget } from "../../src/turns/recent-events.ts";
 import { Removals } from "../../src/turns/removals.ts";
 import { UnendedTurns } from "../../src/turns/unended-turns.ts";
@@ -269,6 +270,7 @@ describe("many events that are removed", () => {
     };
     const sessions = new ActiveSessions({
       ...{ ...surroundings, limits: LIMITS, recentEvents: new RecentEventsBudget() },
+      days: new DaySpendings({ costUsd: 0, modelTurns: 0 }),
       unended: new UnendedTurns(held, 1),
     });
     const { signal } = new AbortController();

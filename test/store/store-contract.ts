@@ -1,6 +1,7 @@
 import { describeAgents } from "./contract/agents.ts";
 import { describeChanges } from "./contract/changes.ts";
 import { describeCommands } from "./contract/commands.ts";
+import { describeDays } from "./contract/days.ts";
 import { describeEvents } from "./contract/events.ts";
 import { describeHomes } from "./contract/homes.ts";
 import { describeLeases } from "./contract/leases.ts";
@@ -22,6 +23,7 @@ export function describeStore(openStore: () => Promise<StoreUnderTest>): void {
   describeSessions(open);
   describeTurnLists(open);
   describeRemoval(open);
+  describeDays(open);
   describeChanges(open);
   describeCommands(open);
   describeRestarts(open);

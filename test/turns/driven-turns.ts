@@ -36,7 +36,7 @@ export const HOUR_MS = 3_600_000;
 /** No turn reaches them. */
 export const LIMITS: TurnLimits = {
   ...{ timeoutMs: HOUR_MS, idleTimeoutMs: HOUR_MS, approvalMs: HOUR_MS / 2, silenceMs: HOUR_MS },
-  ...{ maxEventBytes: 1_000_000, maxTurnBytes: 2 ** 30 },
+  ...{ maxEventBytes: 1_000_000, maxTurnBytes: 2 ** 30, maxCostUsd: 0, maxModelTurns: 0 },
 };
 
 /** Turns on a real store, whose agent does what a test says, step by step. */
@@ -155,6 +155,7 @@ export function optionsOf(
   return {
     ...{ store, agents: drivenAgents(agent), log: createLog(() => {}), sessionsDir },
     limits: { ...LIMITS, ...limits },
+    dayLimits: { costUsd: 0, modelTurns: 0 },
     ...{ maxConcurrentTurns: 100, maxSessionTurns: 100, retentionMs: 0 },
     ...{ maxSubscriptions: 100, maxTurnSubscriptions: 100 },
     permissionMode: "bypass",

@@ -56,6 +56,7 @@ const ENDS: readonly (readonly [ServerCause, ErrorReason, RegExp, boolean])[] = 
     /77 bytes \(BREAKGLASS_MAX_TURN_BYTES\)/,
     true,
   ],
+  [{ case: "spendingLimit", limit: "too much" }, ErrorReason.LIMIT_REACHED, /^too much$/, true],
   [{ case: "store", error: FULL }, ErrorReason.STORAGE, /events: the disk is full$/, true],
   [
     { case: "attachments", error: FULL },
@@ -100,6 +101,15 @@ describe("an agent's end, where it was asked to stop", () => {
     const terminal = error(ErrorReason.CANCELED);
     nameInterrupter(terminal, by);
     expect(terminal.value.message).toBe(message);
+  });
+
+  it("says for which limit", () => {
+    const terminal = error(ErrorReason.CANCELED);
+    nameInterrupter(terminal, { limit: "too much" });
+    expect(terminal.value).toMatchObject({
+      reason: ErrorReason.LIMIT_REACHED,
+      message: "too much",
+    });
   });
 
   it("says what the agent says where it did not stop for that", () => {

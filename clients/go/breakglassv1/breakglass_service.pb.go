@@ -53,7 +53,14 @@ type RunTurnRequest struct {
 	// Have the agent told what the log has of the session's earlier turns: prompts, answers, what was run, and how each ended,
 	// the newest that fit into 32 KiB. It is put in front of the prompt, marked as a record; a `notice` tells of it, and the
 	// turn's `prompt` stays as it was sent. For an agent that has lost its memory of them (CONVERSATION_RESET).
-	Recall        bool `protobuf:"varint,11,opt,name=recall,proto3" json:"recall,omitempty"`
+	Recall bool `protobuf:"varint,11,opt,name=recall,proto3" json:"recall,omitempty"`
+	// What the turn may cost, in US dollars as the agent reckons. It is held against what the agent tells after each call of the
+	// model: a turn can pass it by what is under way by then. At the limit it is interrupted and ends with LIMIT_REACHED. 0: only
+	// the server's limit, which also caps it. Not compared where the turn is joined: the first request's limit holds.
+	MaxCostUsd float64 `protobuf:"fixed64,12,opt,name=max_cost_usd,json=maxCostUsd,proto3" json:"max_cost_usd,omitempty"`
+	// How often the turn may call the model, its subagents' calls included. When a further call begins to answer, the turn is
+	// interrupted and ends with LIMIT_REACHED. 0: only the server's limit, which also caps it. Not compared, as `max_cost_usd`.
+	MaxModelTurns uint32 `protobuf:"varint,13,opt,name=max_model_turns,json=maxModelTurns,proto3" json:"max_model_turns,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -163,6 +170,20 @@ func (x *RunTurnRequest) GetRecall() bool {
 		return x.Recall
 	}
 	return false
+}
+
+func (x *RunTurnRequest) GetMaxCostUsd() float64 {
+	if x != nil {
+		return x.MaxCostUsd
+	}
+	return 0
+}
+
+func (x *RunTurnRequest) GetMaxModelTurns() uint32 {
+	if x != nil {
+		return x.MaxModelTurns
+	}
+	return 0
 }
 
 // A file that goes with a prompt.
@@ -1808,7 +1829,7 @@ var File_breakglass_v1_breakglass_service_proto protoreflect.FileDescriptor
 
 const file_breakglass_v1_breakglass_service_proto_rawDesc = "" +
 	"\n" +
-	"&breakglass/v1/breakglass_service.proto\x12\rbreakglass.v1\x1a\x19breakglass/v1/event.proto\x1a\x1bbreakglass/v1/session.proto\x1a\x18breakglass/v1/turn.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa4\x03\n" +
+	"&breakglass/v1/breakglass_service.proto\x12\rbreakglass.v1\x1a\x19breakglass/v1/event.proto\x1a\x1bbreakglass/v1/session.proto\x1a\x18breakglass/v1/turn.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xee\x03\n" +
 	"\x0eRunTurnRequest\x12\x1d\n" +
 	"\n" +
 	"session_id\x18\x01 \x01(\tR\tsessionId\x12\x16\n" +
@@ -1825,7 +1846,10 @@ const file_breakglass_v1_breakglass_service_proto_rawDesc = "" +
 	"\n" +
 	"agent_kind\x18\n" +
 	" \x01(\tR\tagentKind\x12\x16\n" +
-	"\x06recall\x18\v \x01(\bR\x06recall\"S\n" +
+	"\x06recall\x18\v \x01(\bR\x06recall\x12 \n" +
+	"\fmax_cost_usd\x18\f \x01(\x01R\n" +
+	"maxCostUsd\x12&\n" +
+	"\x0fmax_model_turns\x18\r \x01(\rR\rmaxModelTurns\"S\n" +
 	"\n" +
 	"Attachment\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1d\n" +

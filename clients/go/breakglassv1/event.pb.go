@@ -126,6 +126,9 @@ const (
 	ErrorReason_ERROR_REASON_STORAGE ErrorReason = 11
 	// The agent turned out not to be able to do what the turn needs, as to go on with a conversation whose process has ended.
 	ErrorReason_ERROR_REASON_UNSUPPORTED_BY_AGENT ErrorReason = 12
+	// The turn reached a limit of what it, or its principal on one day, may spend; the message says which. What it had done until
+	// then is done.
+	ErrorReason_ERROR_REASON_LIMIT_REACHED ErrorReason = 13
 )
 
 // Enum value maps for ErrorReason.
@@ -144,6 +147,7 @@ var (
 		10: "ERROR_REASON_OUTPUT_LIMIT",
 		11: "ERROR_REASON_STORAGE",
 		12: "ERROR_REASON_UNSUPPORTED_BY_AGENT",
+		13: "ERROR_REASON_LIMIT_REACHED",
 	}
 	ErrorReason_value = map[string]int32{
 		"ERROR_REASON_UNSPECIFIED":          0,
@@ -159,6 +163,7 @@ var (
 		"ERROR_REASON_OUTPUT_LIMIT":         10,
 		"ERROR_REASON_STORAGE":              11,
 		"ERROR_REASON_UNSUPPORTED_BY_AGENT": 12,
+		"ERROR_REASON_LIMIT_REACHED":        13,
 	}
 )
 
@@ -2162,7 +2167,7 @@ const file_breakglass_v1_event_proto_rawDesc = "" +
 	"\x13TURN_STATE_CANCELED\x10\x04\x12\x13\n" +
 	"\x0fTURN_STATE_LOST\x10\x05\x12\x15\n" +
 	"\x11TURN_STATE_QUEUED\x10\x06\x12 \n" +
-	"\x1cTURN_STATE_AWAITING_APPROVAL\x10\a*\xb0\x03\n" +
+	"\x1cTURN_STATE_AWAITING_APPROVAL\x10\a*\xd0\x03\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12 \n" +
 	"\x1cERROR_REASON_AGENT_NOT_FOUND\x10\x01\x12#\n" +
@@ -2177,7 +2182,8 @@ const file_breakglass_v1_event_proto_rawDesc = "" +
 	"\x19ERROR_REASON_OUTPUT_LIMIT\x10\n" +
 	"\x12\x18\n" +
 	"\x14ERROR_REASON_STORAGE\x10\v\x12%\n" +
-	"!ERROR_REASON_UNSUPPORTED_BY_AGENT\x10\f*\x99\x04\n" +
+	"!ERROR_REASON_UNSUPPORTED_BY_AGENT\x10\f\x12\x1e\n" +
+	"\x1aERROR_REASON_LIMIT_REACHED\x10\r*\x99\x04\n" +
 	"\fNoticeReason\x12\x1d\n" +
 	"\x19NOTICE_REASON_UNSPECIFIED\x10\x00\x12\x1b\n" +
 	"\x17NOTICE_REASON_API_RETRY\x10\x01\x12\x1b\n" +

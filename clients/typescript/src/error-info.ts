@@ -25,6 +25,7 @@ export type Reason =
   | "TOO_MANY_REQUESTS"
   | "BODY_TIMEOUT"
   | "SESSION_FULL"
+  | "SPENDING_LIMIT"
   | "REQUEST_ID_REUSED"
   | "NOT_FOUND"
   | "OUT_OF_RANGE"

@@ -123,6 +123,14 @@ export class ClaudeRun implements UnaskedRun {
     return this.#output.spending;
   }
 
+  get modelTurns(): number {
+    return this.#output.modelTurns;
+  }
+
+  watchCost(): void {
+    this.#output.watchCost();
+  }
+
   get waitsForModel(): boolean {
     return this.#hasBegun && !this.#output.hasOpenCalls;
   }

@@ -9,6 +9,7 @@ const PRECISION = 1e9;
 /** What each result of one process of the CLI cost by itself: the CLI's total is that of the conversation. */
 export class CostCount {
   #toldBefore = 0;
+  #hasTold = false;
   #sinceResult = false;
 
   /** What the CLI says of its own version. */
@@ -16,11 +17,17 @@ export class CostCount {
     this.#sinceResult = traitsOf(version).spendingSinceResult;
   }
 
+  /** The total of the newest result. Undefined: none has come. */
+  get total(): number | undefined {
+    return this.#hasTold ? this.#toldBefore : undefined;
+  }
+
   /** In US dollars. To be asked once for each result, in their order. */
   of(result: ResultMessage): number {
     const total = toFinite(result.total_cost_usd);
     const before = this.#toldBefore;
     this.#toldBefore = total;
+    this.#hasTold = true;
     const since = this.#sinceResult ? result.model_usage_since_last_result : undefined;
     const known = since ? costOf(Object.values(since)) : undefined;
     if (known !== undefined) return known;

@@ -21,6 +21,7 @@ export function userMessage(
 export type Control =
   | { readonly subtype: "initialize" }
   | { readonly subtype: "get_context_usage" }
+  | { readonly subtype: "get_usage"; readonly skip_behaviors: true; readonly detached: boolean }
   | { readonly subtype: "interrupt" }
   | { readonly subtype: "cancel_async_message"; readonly message_uuid: string };
 

@@ -289,3 +289,8 @@ export type ToolRequest = z.output<typeof toolRequest>["request"];
 
 /** `control_cancel_request`: the CLI no longer waits for our answer. */
 export const controlCancel = z.object({ request_id: z.string() });
+
+/** The answer to `get_usage`: what the whole conversation has cost, as in a result. */
+export const usageAnswer = z.object({
+  session: z.object({ total_cost_usd: z.number().min(0).finite() }),
+});

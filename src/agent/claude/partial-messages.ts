@@ -11,6 +11,7 @@ import { type StreamEvent, streamEvent } from "./messages.ts";
  * 3. Only the agent's own prose is given: no reasoning, no tool's input, no subagent's text.
  */
 export class PartialMessages {
+  readonly #began: (messageId: string) => void;
   #messageId = "";
   /** The block of prose whose pieces are given. Undefined: what comes is of another kind, or has a gap. */
   #block: number | undefined;
@@ -18,6 +19,11 @@ export class PartialMessages {
   #isGiven = false;
   /** The first half of a character that a piece ended with. */
   #half = "";
+
+  /** @param began - Called where the agent's model begins a message. */
+  constructor(began: (messageId: string) => void = () => {}) {
+    this.#began = began;
+  }
 
   /** Appends what a line of type `stream_event` gives. Never throws. */
   add(message: Message, into: EventKind[]): void {
@@ -37,6 +43,7 @@ export class PartialMessages {
     if (event.type === "message_start") {
       this.lose(into);
       this.#messageId = label(event.message?.id);
+      this.#began(this.#messageId);
       return;
     }
     // Of a message that is not the newest.

@@ -10,6 +10,7 @@ import type { LineContent } from "./line-content.ts";
 import { malformedLine, type RefusalCause, refusedLine } from "./malformed.ts";
 import { MalformedNotices } from "./malformed-notices.ts";
 import * as messages from "./messages.ts";
+import { ModelCalls } from "./model-calls.ts";
 import { type NoticeKind, RATE_LIMIT, SYSTEM_NOTICES } from "./notices.ts";
 import { PartialMessages } from "./partial-messages.ts";
 import { readMessage } from "./read-message.ts";
@@ -38,8 +39,9 @@ export interface TranslationContext extends ExpectedAgent {
 export class ClaudeTranslation {
   readonly #resumed: boolean;
   readonly #tokens = new TokenCount();
+  readonly #calls = new ModelCalls();
   readonly #malformed = new MalformedNotices();
-  readonly #partial = new PartialMessages();
+  readonly #partial = new PartialMessages((messageId) => this.#calls.note(messageId));
   readonly #compactions = new Compactions();
   readonly #costs: CostCount;
   readonly #taskEnds: TaskEnds;
@@ -91,6 +93,11 @@ export class ClaudeTranslation {
   /** Usage and cost as far as they are known: the results', or else the sum over the model's messages. */
   get spending(): Spending {
     return this.#results.spending;
+  }
+
+  /** How many calls of the model have begun to answer. */
+  get modelTurns(): number {
+    return this.#calls.count;
   }
 
   /** Appends the events that a message means; `line` is what it came in. Never throws. After the end: nothing. */
@@ -167,6 +174,7 @@ export class ClaudeTranslation {
       this.#refusalTold = false;
       return;
     }
+    this.#calls.note(label(id));
     if (usage) this.#tokens.add(label(id), usage);
     this.#comingUp.sign({ session_id: parsed.session_id ?? "", model }, into);
     line.appendBlocks(parsed, into);

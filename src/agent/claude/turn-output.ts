@@ -8,6 +8,7 @@ import type { ProcessExit } from "../process/piped-process.ts";
 import { RunOutput } from "../run-output.ts";
 import { CarriedEvents } from "./carried-events.ts";
 import type { Conversation } from "./conversation.ts";
+import { CostWatch } from "./cost-watch.ts";
 import { explainExit, explainStartError } from "./failures.ts";
 import type { ThrownAway } from "./framing.ts";
 import type { Message } from "./line.ts";
@@ -45,6 +46,9 @@ export class TurnOutput implements TurnReader {
   readonly #carried = new CarriedEvents();
   #translation: ClaudeTranslation | undefined;
   #questions: ToolQuestions | undefined;
+  #conversation: Conversation | undefined;
+  #isCostWatched = false;
+  #costWatch: CostWatch | undefined;
   #batch: EventKind[] = [];
   #lines = 0;
   #hasPrinted = false;
@@ -75,7 +79,20 @@ export class TurnOutput implements TurnReader {
 
   /** What is known so far of usage and cost. */
   get spending(): Spending {
-    return this.#translation?.spending ?? { totalCostUsd: 0 };
+    const told = this.#translation?.spending ?? { totalCostUsd: 0 };
+    const watched = this.#costWatch?.costUsd ?? 0;
+    return watched > told.totalCostUsd ? { ...told, totalCostUsd: watched } : told;
+  }
+
+  /** How many calls of the model have begun to answer. */
+  get modelTurns(): number {
+    return this.#translation?.modelTurns ?? 0;
+  }
+
+  /** Has `spending` tell the cost before there is a result. */
+  watchCost(): void {
+    this.#isCostWatched = true;
+    this.#watchConversation();
   }
 
   /** Whether a tool runs, or a question waits for an answer. */
@@ -103,6 +120,8 @@ export class TurnOutput implements TurnReader {
     const asked: EventKind[] = [];
     // Nobody waits any more for what another process asked.
     this.#questions?.close(asked);
+    this.#conversation = conversation;
+    this.#watchConversation();
     // 1.
     this.#output.chargeTo(conversation.memory.lines);
     this.#batch = asked;
@@ -138,11 +157,16 @@ export class TurnOutput implements TurnReader {
   message(message: Message, line: LineContent): void {
     this.#note(line.heldBytes);
     const first = this.#batch.length;
+    const calls = this.modelTurns;
     this.#translation!.append(message, line, this.#batch);
+    // What a call cost is known behind it: when what it asked for was done, or the next one begins.
+    if (message.type === "user" || this.modelTurns > calls) this.#costWatch?.look();
     this.#metTask = message.type !== "result" && (this.#metTask || isTaskNotification(message));
     for (let i = first; i < this.#batch.length; i++) {
       const event = this.#batch[i]!;
       this.#tools.note(event);
+      // The result of an interrupted turn may say 0.
+      if (event.case === "error") event.value.totalCostUsd = this.spending.totalCostUsd;
       this.#hasSpoken ||= event.case === "text" || event.case === "tool";
     }
     // What follows in the same piece is not this turn's.
@@ -237,15 +261,23 @@ export class TurnOutput implements TurnReader {
   /** Nothing more comes; where there is a failure, whoever asks on is told of it. */
   close(failure?: Error): void {
     this.#questions?.close([]);
+    this.#costWatch?.close();
     this.#output.close(failure);
   }
 
   /** Gives up what was not read, and what waits for an answer. */
   takeBack(): EventKind[] {
+    this.#costWatch?.close();
     const unread = [...this.#output.takeBack(), ...this.#batch.splice(0)];
     this.#output.discharge();
     this.#questions?.refuseAll();
     return unread;
+  }
+
+  #watchConversation(): void {
+    this.#costWatch?.close();
+    if (!this.#isCostWatched || this.#conversation === undefined) return;
+    this.#costWatch = new CostWatch(this.#conversation, () => this.#output.stir());
   }
 
   /** @param bytes - What the events of the line hold, about: as much as the line. */

@@ -11,6 +11,12 @@ export function positiveSeconds(text: string): number {
   throw new InvalidArgumentError("It takes a number of seconds above 0, at most 604800.");
 }
 
+export function positiveDollars(text: string): number {
+  const usd = /^\$?(\d{1,9}(?:\.\d{1,6})?)$/.exec(text)?.[1];
+  if (Number(usd) > 0) return Number(usd);
+  throw new InvalidArgumentError("It takes an amount of US dollars above 0, such as 2.50.");
+}
+
 export function wholeSequence(text: string): number {
   if (/^\d{1,10}$/.test(text) && Number(text) < 2 ** 32) return Number(text);
   throw new InvalidArgumentError("It takes a whole number from 0 to 4294967295.");

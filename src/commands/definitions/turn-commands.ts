@@ -1,5 +1,13 @@
 import { type Command, Option } from "commander";
-import { append, cursor, options, positiveSeconds, wholeSequence } from "./arguments.ts";
+import {
+  append,
+  count,
+  cursor,
+  options,
+  positiveDollars,
+  positiveSeconds,
+  wholeSequence,
+} from "./arguments.ts";
 import {
   KEYS_OF_ATTACH,
   KEYS_OF_RUN,
@@ -23,6 +31,8 @@ export function addTurnCommands(program: Command, run: Run): void {
     .option("--agent-kind <kind>", "the kind of agent (default: the session's, else the server's)")
     .option("--recall", "the agent is told what the log has of the session's earlier turns")
     .option("--timeout <seconds>", "how long the turn may take", positiveSeconds)
+    .option("--max-cost <usd>", "what the turn may cost, in US dollars", positiveDollars)
+    .option("--max-model-turns <n>", "how often the turn may call the model", count)
     .option("--request-id <uuid>", "joins the turn that this id started before")
     .option(
       "--attach <file>",

@@ -3,6 +3,7 @@ import { AGENT_SETTINGS } from "./agent.ts";
 import { APPROVAL_SETTINGS } from "./approvals.ts";
 import { COMMAND_SETTINGS } from "./commands.ts";
 import { CONNECTION_SETTINGS } from "./connections.ts";
+import { SPENDING_SETTINGS } from "./spending.ts";
 import { STORAGE_SETTINGS } from "./storage.ts";
 import { TURN_SETTINGS } from "./turns.ts";
 
@@ -18,6 +19,7 @@ export const SERVE_SETTINGS = {
   ...STORAGE_SETTINGS,
   ...AGENT_SETTINGS,
   ...TURN_SETTINGS,
+  ...SPENDING_SETTINGS,
   ...APPROVAL_SETTINGS,
 } as const;
 
@@ -26,6 +28,7 @@ export const SERVE_SECTIONS: readonly Section[] = [
   { title: "Connections", settings: Object.values(CONNECTION_SETTINGS) },
   { title: "Approvals", settings: Object.values(APPROVAL_SETTINGS) },
   { title: "Turns", settings: Object.values(TURN_SETTINGS) },
+  { title: "Spending", settings: Object.values(SPENDING_SETTINGS) },
   { title: "Agent", settings: Object.values(AGENT_SETTINGS) },
   { title: "Storage", settings: Object.values(STORAGE_SETTINGS) },
 ];

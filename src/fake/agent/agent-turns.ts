@@ -69,6 +69,11 @@ export class AgentTurns<S> {
     this.#model = new ModelOutput(opening.sessionId, (message) => this.print(message));
   }
 
+  /** What the process has cost so far. */
+  get costUsd(): number {
+    return this.#costUsd;
+  }
+
   /** Prints a line of JSON. */
   print(message: object): void {
     process.stdout.write(`${JSON.stringify(message)}\n`);
@@ -145,6 +150,9 @@ export class AgentTurns<S> {
       },
       endAfterResult: () => {
         this.#endsAfterResult = true;
+      },
+      spend: (usd) => {
+        this.#costUsd += usd;
       },
       result: (text, members) => this.#result(text, members),
       messageWaits: () => this.#waiting.some(({ line }) => line !== undefined),

@@ -27,6 +27,8 @@ export interface StepContext<S> {
   print(message: object): void;
   /** Plays further steps; answers whether one of them gave the turn's result. */
   playAll(steps: readonly S[]): Promise<boolean>;
+  /** The turn has cost so much more, which a result tells, and who asks before. */
+  spend(usd: number): void;
   /** Gives the turn's result, with other members than the usual. */
   result(text: string, members?: object): void;
   /** Nothing that asks or tells the agent to end is heeded any more. */

@@ -11,7 +11,7 @@ export function append(
   epoch: number,
   leases: FileLeases,
 ): string | undefined {
-  const { sessions, turns, events, requests, conversations } = tables;
+  const { sessions, turns, events, requests, conversations, days } = tables;
   const { turnId, firstSequence, agentSessionId, state, steer, end, time } = batch;
   const { turnKey, sessionKey, ...turn } = turns.getAppended(turnId);
   leases.checkTurn(turn.epoch, epoch);
@@ -33,6 +33,8 @@ export function append(
   const lastSequence = firstSequence - 1 + batch.events.length;
   turns.end(turnKey, lastSequence, end, sessions.nextChange(sessionKey), time);
   sessions.endTurn(sessionKey, turnId, end, time);
+  const used = { costUsd: end.totalCostUsd, modelTurns: end.modelTurns ?? 0 };
+  days.add(turn.principal, time, used);
   return sessionKey;
 }
 

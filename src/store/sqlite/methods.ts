@@ -79,8 +79,9 @@ function turnMethods(tables: Tables, leases: FileLeases) {
 
 /** What callers read. */
 function readMethods(tables: Tables) {
-  const { sessions, turns, turnLists, requests } = tables;
+  const { sessions, turns, turnLists, requests, days } = tables;
   return {
+    getDaySpending: read((...args) => days.get(...args)),
     findSteer: read((...args) => requests.findSteer(...args)),
     readEvents: read((...args) => readEvents(tables, ...args)),
     getTurn: read((...args) => turns.get(...args)),

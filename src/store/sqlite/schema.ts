@@ -223,6 +223,16 @@ const STEPS: readonly string[] = [
   CREATE INDEX turns_that_ask ON turns (state, create_time, turn_id, principal, permission_mode, remove_time)
     WHERE permission_mode = 2 AND remove_time IS NULL;
   `,
+  `
+  -- What each principal's turns have used, by the day (UTC, since the epoch) on which they ended: see DaysTable.
+  CREATE TABLE days (
+    principal TEXT NOT NULL,
+    day INTEGER NOT NULL,
+    cost_usd REAL NOT NULL,
+    model_turns INTEGER NOT NULL,
+    PRIMARY KEY (principal, day)
+  ) STRICT, WITHOUT ROWID;
+  `,
 ];
 
 /** The version of the schema, kept in the database's `user_version`. */

@@ -1,5 +1,6 @@
 import { TurnState } from "../../../gen/breakglass/v1/event_pb.ts";
 import { TurnOrigin } from "../../../gen/breakglass/v1/turn_pb.ts";
+import { type DaySpending, spendingRefusal } from "../../day-spending.ts";
 import { notFound, Refusal, sessionElsewhere, unsupportedByAgent } from "../../errors.ts";
 import type { SessionRecord } from "../records.ts";
 import type { StartedTurn, TurnStart } from "../writes.ts";
@@ -17,13 +18,17 @@ export function startTurn(
   const joined = requests.findStart(start);
   if (joined !== undefined) {
     const turn = turns.get(joined, start.principal);
-    return { turn, session: sessions.get(turn.sessionId, start.principal), joined: true };
+    const session = sessions.get(turn.sessionId, start.principal);
+    return { turn, session, joined: true, today: tables.days.get(start.principal, start.time) };
   }
   const known = findSession(tables, start);
   if (known !== undefined && known.home !== owner) throw sessionElsewhere(known.home);
   if (start.refusal !== undefined) {
-    throw new Refusal(start.refusal.reason, start.refusal.message, { retryAfterMs: 1000 });
+    const { reason, message, details } = start.refusal;
+    throw new Refusal(reason, message, { retryAfterMs: 1000, ...details });
   }
+  const today = tables.days.get(start.principal || (known?.principal ?? ""), start.time);
+  refuseSpent(start, today);
   const session = known ?? openSession(tables, start, owner);
   if (start.origin !== TurnOrigin.AGENT) refuseByAgent(start, session);
   const { sessionId, sessionKey, principal, turnCount } = session;
@@ -39,7 +44,15 @@ export function startTurn(
     turn: turns.get(start.turnId, principal),
     session: sessions.get(sessionId, principal),
     joined: false,
+    today,
   };
+}
+
+/** Refuses a caller's turn whose principal has used all of the day. */
+function refuseSpent({ origin, dayLimits, principal, time }: TurnStart, today: DaySpending): void {
+  if (origin === TurnOrigin.AGENT || dayLimits === undefined) return;
+  const refusal = spendingRefusal(principal, today, dayLimits, time);
+  if (refusal !== undefined) throw refusal;
 }
 
 /** Refuses what needs a session in which no turn runs or waits. */

@@ -23,6 +23,7 @@ const TURN_ON_RECORD = `FROM turns JOIN sessions USING (session_key)
 export interface AppendedTurn {
   readonly turnKey: number;
   readonly sessionKey: string;
+  readonly principal: string;
   readonly state: TurnState;
   readonly lastSequence: number;
   readonly epoch: number;
@@ -83,12 +84,13 @@ export class TurnsTable {
 
   /** @throws Refusal NOT_FOUND */
   getAppended(turnId: string): AppendedTurn {
-    const sql = `SELECT turn_key, session_key, state, epoch, ${LAST_SEQUENCE} FROM turns WHERE turn_id = ?`;
+    const sql = `SELECT turn_key, session_key, principal, state, epoch, ${LAST_SEQUENCE} FROM turns WHERE turn_id = ?`;
     const row = this.#statements.get(sql, turnId);
     if (row === undefined) throw notFound("turn");
     return {
       turnKey: Number(row.turn_key),
       sessionKey: String(row.session_key),
+      principal: String(row.principal),
       state: row.state as TurnState,
       lastSequence: Number(row.last_sequence),
       epoch: Number(row.epoch),

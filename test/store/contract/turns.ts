@@ -13,8 +13,9 @@ export function describeTurns(open: OpenStore): void {
     await using opened = await open();
     const { store } = opened;
     const start = turnStart({ model: "opus", time: 1000 });
-    const { turn, session, joined } = await store.createTurn(start);
+    const { turn, session, joined, today } = await store.createTurn(start);
     expect(joined).toBe(false);
+    expect(today).toEqual({ day: 0, costUsd: 0, modelTurns: 0 });
     expect(turn).toEqual({
       turnId: start.turnId,
       sessionId: start.newSession.sessionId,
