@@ -154,6 +154,7 @@ function createTurns(config: ServeConfig, store: Store, agents: Agents, log: Log
       modelTurns: config.maxPrincipalModelTurnsPerDay,
     },
     maxConcurrentTurns: config.maxConcurrentTurns,
+    maxPrincipalTurns: config.maxPrincipalTurns,
     maxSessionTurns: config.maxSessionTurns,
     retentionMs: config.retentionMs,
     maxSubscriptions: config.maxSubscriptions,

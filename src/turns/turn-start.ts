@@ -62,7 +62,7 @@ export async function startTurn(
   let session: SessionRecord | undefined;
   try {
     const newSession = { agentKind, agent, model, ...placeOf(spare, opener, options.sessionsDir) };
-    const refusal = unended.refusal() ?? plain(options.days.refusal(caller.name));
+    const refusal = unended.refusal(caller.name) ?? plain(options.days.refusal(caller.name));
     const beginnings = { newSession, digest, agents: stances, ...(refusal && { refusal }) };
     const start = callerStart(request, caller.name, mode, options, beginnings);
     const started = await unended.create(start, begin);

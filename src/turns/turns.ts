@@ -19,6 +19,7 @@ import type { SessionNews } from "./session-watch.ts";
 import type { ReadFrom } from "./subscription.ts";
 import type { ReaderPlace, SubscriptionLimits } from "./subscription-counts.ts";
 import { type ApprovalPolicy, TurnCommands } from "./turn-commands.ts";
+import type { PlaceLimits } from "./turn-places.ts";
 import { makeWorkspace, type StartPolicy } from "./turn-start.ts";
 import type { TurnLimits, TurnSurroundings } from "./turn-surroundings.ts";
 import { UnendedTurns } from "./unended-turns.ts";
@@ -27,10 +28,10 @@ import { UnendedTurns } from "./unended-turns.ts";
 export interface TurnsOptions
   extends Omit<TurnSurroundings, "recentEvents" | "days">,
     SubscriptionLimits,
+    PlaceLimits,
     ApprovalPolicy,
     StartPolicy {
   readonly limits: TurnLimits;
-  readonly maxConcurrentTurns: number;
   /** The age at which ended turns are removed, from their end. 0: they are kept. */
   readonly retentionMs: number;
 }
@@ -55,8 +56,8 @@ export class Turns {
 
   constructor(options: TurnsOptions) {
     this.#options = options;
-    const { store, agents, log, maxConcurrentTurns } = options;
-    const unended = new UnendedTurns(store, maxConcurrentTurns);
+    const { store, agents, log } = options;
+    const unended = new UnendedTurns(store, options);
     this.#unended = unended;
     this.serving = new Serving(store, this.#closing.signal);
     const recentEvents = new RecentEventsBudget();

@@ -1,9 +1,11 @@
+import { TurnOrigin } from "../../gen/breakglass/v1/turn_pb.ts";
 import type { Store } from "../store/store.ts";
 import type { StartedTurn, TurnStart } from "../store/writes.ts";
 import { byDeadline } from "../stream/deadline.ts";
 import type { LeftTurn } from "./left-turn.ts";
 import { untilFailed } from "./live-turn.ts";
 import type { RunningTurn } from "./running-turn.ts";
+import { type PlaceLimits, type TurnPlace, TurnPlaces } from "./turn-places.ts";
 
 /** A turn without a terminal event on disk: one that runs, or one that a server before left. */
 export type UnendedTurn = RunningTurn | LeftTurn;
@@ -16,35 +18,33 @@ const DRAINING = { reason: "DRAINING", message: "the server is shutting down" } 
 /**
  * Every turn that has no terminal event on disk, and how many more there may be.
  *
- * 1. A turn is counted from when the store is asked to record it, and held until its end is on disk or another server's.
+ * 1. A turn has its place from when the store is asked to record it, and is held until its end is on disk or another
+ *    server's. What is to be refused has none: only a turn that is there already may come of it.
  * 2. No turn goes on once all are stopped, one that was being recorded then neither.
  */
 export class UnendedTurns {
   readonly #store: Store;
-  readonly #maxTurns: number;
+  readonly #places: TurnPlaces;
   readonly #turns = new Map<string, UnendedTurn>();
   /** Turns that are being recorded. */
   readonly #starting = new Set<Promise<unknown>>();
   #phase: Phase = "open";
 
-  constructor(store: Store, maxTurns: number) {
+  constructor(store: Store, limits: PlaceLimits) {
     this.#store = store;
-    this.#maxTurns = maxTurns;
+    this.#places = new TurnPlaces(limits);
   }
 
   get(turnId: string): UnendedTurn | undefined {
     return this.#turns.get(turnId);
   }
 
-  /** Why no turn can begin now. */
-  refusal(): TurnStart["refusal"] {
-    if (this.#phase !== "open") return DRAINING;
-    if (this.#turns.size + this.#starting.size < this.#maxTurns) return undefined;
-    const message = `${this.#maxTurns} turns are running, the server's limit`;
-    return { reason: "TOO_MANY_TURNS", message };
+  /** Why no turn of a principal's can begin now. */
+  refusal(principal: string): TurnStart["refusal"] {
+    return this.#phase === "open" ? this.#places.refusal(principal) : DRAINING;
   }
 
-  /** Why no work of an agent's own can begin now, which counts for nobody. */
+  /** Why no work of an agent's own can begin now, which waits for no place. */
   refusalOfOwn(): TurnStart["refusal"] {
     return this.#phase === "open" ? undefined : DRAINING;
   }
@@ -59,23 +59,31 @@ export class UnendedTurns {
     start: TurnStart,
     begin: (started: StartedTurn) => UnendedTurn,
   ): Promise<StartedTurn> {
+    const isAsked = start.origin !== TurnOrigin.AGENT && start.refusal === undefined;
+    const place = isAsked ? this.#places.take(start.principal) : undefined; // 1.
     const created = this.#store.createTurn(start, this.#store.lease.epoch).then((started) => {
-      if (started.joined) return started;
-      this.hold(begin(started));
+      if (started.joined) place?.free(false);
+      else this.hold(begin(started), place ?? this.#places.take(started.turn.principal));
       return started;
     });
-    this.#starting.add(created); // 1.
+    this.#starting.add(created);
     try {
       return await created;
+    } catch (error) {
+      place?.free(false);
+      throw error;
     } finally {
       this.#starting.delete(created);
     }
   }
 
-  /** Holds one until it has ended. */
-  hold(turn: UnendedTurn): void {
+  /** Holds one until it has ended, in a place of its own. */
+  hold(turn: UnendedTurn, place: TurnPlace = this.#places.take("")): void {
     this.#turns.set(turn.turnId, turn);
-    void turn.ended.then(() => void this.#turns.delete(turn.turnId));
+    void turn.ended.then(() => {
+      this.#turns.delete(turn.turnId);
+      place.free(true);
+    });
     if (this.#phase === "stopping") void turn.end({ case: "shutdown" }); // 2.
   }
 

@@ -271,7 +271,7 @@ describe("many events that are removed", () => {
     const sessions = new ActiveSessions({
       ...{ ...surroundings, limits: LIMITS, recentEvents: new RecentEventsBudget() },
       days: new DaySpendings({ costUsd: 0, modelTurns: 0 }),
-      unended: new UnendedTurns(held, 1),
+      unended: new UnendedTurns(held, { maxConcurrentTurns: 1, maxPrincipalTurns: 0 }),
     });
     const { signal } = new AbortController();
     const removals = new Removals(surroundings, sessions, signal);

@@ -156,7 +156,7 @@ export function optionsOf(
     ...{ store, agents: drivenAgents(agent), log: createLog(() => {}), sessionsDir },
     limits: { ...LIMITS, ...limits },
     dayLimits: { costUsd: 0, modelTurns: 0 },
-    ...{ maxConcurrentTurns: 100, maxSessionTurns: 100, retentionMs: 0 },
+    ...{ maxPrincipalTurns: 0, maxConcurrentTurns: 100, maxSessionTurns: 100, retentionMs: 0 },
     ...{ maxSubscriptions: 100, maxTurnSubscriptions: 100 },
     permissionMode: "bypass",
     ...{ approvers: [], selfApproval: "allowed", ...settings },

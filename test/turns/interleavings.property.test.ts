@@ -48,6 +48,7 @@ class Place implements AsyncDisposable {
       },
       dayLimits: { costUsd: 0, modelTurns: 0 },
       maxConcurrentTurns: 10_000,
+      maxPrincipalTurns: 0,
       maxSessionTurns: 10_000,
       retentionMs: 0,
       maxSubscriptions: 10_000,

@@ -20,7 +20,13 @@ export const TURN_SETTINGS = {
     variable: "BREAKGLASS_MAX_CONCURRENT_TURNS",
     kind: whole(1, 100_000),
     default: "16",
-    does: "How many turns may run at a time: `TOO_MANY_TURNS`.",
+    does: "How many turns may run at a time: `TOO_MANY_TURNS`. Where all places are taken, the next goes to who was refused and has the fewest turns running.",
+  },
+  maxPrincipalTurns: {
+    variable: "BREAKGLASS_MAX_PRINCIPAL_TURNS",
+    kind: whole(0, 100_000),
+    default: "0",
+    does: "How many of those may be one principal's: `TOO_MANY_TURNS`. 0: all.",
   },
   drainMs: {
     variable: "BREAKGLASS_DRAIN_SECONDS",
