@@ -16,6 +16,7 @@ import type { Log } from "./log.ts";
 import { type Admissions, admissionsBy } from "./rpc/admission.ts";
 import { bracketed, Hosts } from "./rpc/hosts.ts";
 import { Origins } from "./rpc/origins.ts";
+import { PrincipalRequests } from "./rpc/principal-requests.ts";
 import { RefusedRequests } from "./rpc/refused-requests.ts";
 import { requestListener } from "./rpc/request-listener.ts";
 import { createRequestReading } from "./rpc/request-reading.ts";
@@ -159,6 +160,7 @@ function createTurns(config: ServeConfig, store: Store, agents: Agents, log: Log
     retentionMs: config.retentionMs,
     maxSubscriptions: config.maxSubscriptions,
     maxTurnSubscriptions: config.maxTurnSubscriptions,
+    maxPrincipalSubscriptions: config.maxPrincipalSubscriptions,
     sessionsDir: config.sessionsDir,
     permissionMode: config.permissionMode,
     approvers: config.approvers,
@@ -217,7 +219,8 @@ async function listenFor(
       const admissionOf = interposed.admissions(admissionsBy(tokens, isOver));
       const reading = createRequestReading(sizes, log);
       const refusedRequests = new RefusedRequests(log);
-      const given = { turns, admissionOf, ...sizes, readers, resets };
+      const requests = new PrincipalRequests(config);
+      const given = { turns, admissionOf, ...sizes, readers, resets, requests };
       const common = { ...given, reading, refusedRequests, log };
       const answers = { handlers: createHandlers(common), plain: plainHttp(common) };
       return interposed.listener(requestListener({ ...common, ...answers, origins }));

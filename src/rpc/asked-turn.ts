@@ -30,7 +30,7 @@ export async function askRun(
 ): Promise<AskedTurn> {
   const { timeout, textDeltas, ...request } = validate(rules, message);
   // First: a caller who is refused must be able to rely on that nothing was started.
-  const place = turns.holdReader(signal);
+  const place = turns.holdReader(caller, signal);
   try {
     const turn = await turns.run({ ...request, timeoutMs: timeout }, caller);
     return { turnId: turn.turnId, from: { afterSequence: 0, textDeltas }, place };

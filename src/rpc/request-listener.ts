@@ -14,6 +14,7 @@ import { type Admissions, contextValuesOf, originOf } from "./admission.ts";
 import { deadlineSignal } from "./far-deadline.ts";
 import { getCallOf } from "./get-call.ts";
 import type { OriginRefusal, Origins } from "./origins.ts";
+import type { PrincipalRequests } from "./principal-requests.ts";
 import type { RefusedRequests } from "./refused-requests.ts";
 import { headersOf } from "./request-headers.ts";
 import type { RequestToRead } from "./request-messages.ts";
@@ -31,6 +32,7 @@ export interface RequestListenerOptions {
   /** Those of all responses. */
   readonly readers: Readers;
   readonly resets: ResetLimits;
+  readonly requests: PrincipalRequests;
   readonly reading: RequestReading;
   readonly refusedRequests: RefusedRequests;
   /** Answers what is no call of a method. False: it is one, or nothing is there. */
@@ -75,7 +77,7 @@ export interface Call {
 
 /** Does what connect-node's adapter does, but for reading (`RequestBodies`) and writing (`respond`). */
 function rpcListener(options: RequestListenerOptions): (call: Call) => void {
-  const { handlers, log, admissionOf, readers, resets, refusedRequests, plain } = options;
+  const { handlers, log, admissionOf, readers, resets, requests, refusedRequests, plain } = options;
   const { bodies, messages, dialogueBytes } = options.reading;
   return (call) => {
     if (plain(call)) return;
@@ -90,7 +92,7 @@ function rpcListener(options: RequestListenerOptions): (call: Call) => void {
       void respondUnknown(path, request, response);
       return;
     }
-    const admission = admissionOf(request, refusal);
+    const admission = requests.count(admissionOf(request, refusal), handle.method, response);
     if ("caller" in admission) resets.setPrincipal(request, admission.caller.name);
     const reader = readers.add(request, response);
     const isDialogue = takesMany(handle.method);

@@ -41,8 +41,8 @@ export class Readers {
   }
 
   /** As `Turns.holdReader`. */
-  hold(signal: AbortSignal): ReaderPlace {
-    return this.#counts.hold(signal);
+  hold(caller: Caller, signal: AbortSignal): ReaderPlace {
+    return this.#counts.hold(caller.name, signal);
   }
 
   /** As `Turns.subscribe`. */
@@ -61,7 +61,7 @@ export class Readers {
           metadata: { last_sequence: String(last) },
         });
       }
-      const { release: released } = this.#counts.add(turnId, signal, place);
+      const { release: released } = this.#counts.add(turnId, caller.name, signal, place);
       return { subscription: new Subscription(turn, this.#reads, from, signal), released };
     } catch (error) {
       place?.release();
@@ -78,7 +78,7 @@ export class Readers {
   ): AsyncGenerator<SessionNews> {
     const { store } = this.#surroundings;
     const session = await store.getSession(sessionId, caller.name);
-    const { release: released } = this.#counts.add(session.sessionKey, signal);
+    const { release: released } = this.#counts.add(session.sessionKey, caller.name, signal);
     try {
       yield* watchSession(store, session, afterCursor, signal);
     } finally {

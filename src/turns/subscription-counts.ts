@@ -6,12 +6,15 @@ export interface SubscriptionLimits {
   readonly maxSubscriptions: number;
   /** Of one turn. */
   readonly maxTurnSubscriptions: number;
+  /** Of one principal. */
+  readonly maxPrincipalSubscriptions: number;
 }
 
-/** How many readers there are, in all and of each turn. Holds nothing for turns without readers. */
+/** How many readers there are, in all, of each turn and of each principal. Holds nothing for those without readers. */
 export class SubscriptionCounts {
   readonly #limits: SubscriptionLimits;
   readonly #ofTurn = new Map<string, number>();
+  readonly #ofPrincipal = new Map<string, number>();
   #all = 0;
 
   constructor(limits: SubscriptionLimits) {
@@ -30,14 +33,19 @@ export class SubscriptionCounts {
    * @param place - What it was given before its turn was known; released where this throws.
    * @throws Refusal TOO_MANY_SUBSCRIPTIONS.
    */
-  add(turnId: string, signal: AbortSignal, place: ReaderPlace = this.hold(signal)): ReaderPlace {
+  add(
+    turnId: string,
+    principal: string,
+    signal: AbortSignal,
+    place: ReaderPlace = this.hold(principal, signal),
+  ): ReaderPlace {
     const ofTurn = this.#ofTurn.get(turnId) ?? 0;
     const { maxTurnSubscriptions } = this.#limits;
     if (ofTurn >= maxTurnSubscriptions) {
       place.release();
       throw tooMany(maxTurnSubscriptions, "a turn's limit");
     }
-    if (place.take(turnId)) this.#ofTurn.set(turnId, ofTurn + 1);
+    if (place.take(turnId)) count(this.#ofTurn, turnId, 1);
     return place;
   }
 
@@ -46,20 +54,26 @@ export class SubscriptionCounts {
    *
    * @throws Refusal TOO_MANY_SUBSCRIPTIONS.
    */
-  hold(signal: AbortSignal): ReaderPlace {
-    const { maxSubscriptions } = this.#limits;
+  hold(principal: string, signal: AbortSignal): ReaderPlace {
+    const { maxSubscriptions, maxPrincipalSubscriptions } = this.#limits;
     if (this.#all >= maxSubscriptions) throw tooMany(maxSubscriptions, "the server's limit");
+    if ((this.#ofPrincipal.get(principal) ?? 0) >= maxPrincipalSubscriptions) {
+      throw tooMany(maxPrincipalSubscriptions, "a principal's limit");
+    }
     this.#all++;
-    return new ReaderPlace(signal, (turnId) => this.#remove(turnId));
+    count(this.#ofPrincipal, principal, 1);
+    return new ReaderPlace(signal, (turnId) => {
+      this.#all--;
+      count(this.#ofPrincipal, principal, -1);
+      if (turnId !== undefined) count(this.#ofTurn, turnId, -1);
+    });
   }
+}
 
-  #remove(turnId: string | undefined): void {
-    this.#all--;
-    if (turnId === undefined) return;
-    const left = (this.#ofTurn.get(turnId) ?? 1) - 1;
-    if (left === 0) this.#ofTurn.delete(turnId);
-    else this.#ofTurn.set(turnId, left);
-  }
+function count(counts: Map<string, number>, name: string, more: 1 | -1): void {
+  const counted = (counts.get(name) ?? 0) + more;
+  if (counted === 0) counts.delete(name);
+  else counts.set(name, counted);
 }
 
 /** One reader among those that are counted, until its signal aborts or it is released. */

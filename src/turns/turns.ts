@@ -105,8 +105,8 @@ export class Turns {
    *
    * @throws Refusal TOO_MANY_SUBSCRIPTIONS.
    */
-  holdReader(signal: AbortSignal): ReaderPlace {
-    return this.#readers.hold(signal);
+  holdReader(caller: Caller, signal: AbortSignal): ReaderPlace {
+    return this.#readers.hold(caller, signal);
   }
 
   /**

@@ -13,6 +13,7 @@ import { admissionsBy } from "../../src/rpc/admission.ts";
 import { DecodingThread } from "../../src/rpc/decoding-thread.ts";
 import { Hosts } from "../../src/rpc/hosts.ts";
 import { Origins } from "../../src/rpc/origins.ts";
+import { PrincipalRequests } from "../../src/rpc/principal-requests.ts";
 import { RefusedRequests } from "../../src/rpc/refused-requests.ts";
 import { requestListener } from "../../src/rpc/request-listener.ts";
 import { RequestMessages } from "../../src/rpc/request-messages.ts";
@@ -78,6 +79,10 @@ async function serve(
       ),
       readers,
       resets,
+      requests: new PrincipalRequests({
+        maxPrincipalRequests: 10_000,
+        maxPrincipalRequestsPerSecond: 100_000,
+      }),
       reading,
       refusedRequests: new RefusedRequests(log),
       plain: () => false,

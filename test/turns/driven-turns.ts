@@ -157,7 +157,7 @@ export function optionsOf(
     limits: { ...LIMITS, ...limits },
     dayLimits: { costUsd: 0, modelTurns: 0 },
     ...{ maxPrincipalTurns: 0, maxConcurrentTurns: 100, maxSessionTurns: 100, retentionMs: 0 },
-    ...{ maxSubscriptions: 100, maxTurnSubscriptions: 100 },
+    ...{ maxSubscriptions: 100, maxTurnSubscriptions: 100, maxPrincipalSubscriptions: 100 },
     permissionMode: "bypass",
     ...{ approvers: [], selfApproval: "allowed", ...settings },
   };

@@ -53,6 +53,7 @@ class Place implements AsyncDisposable {
       retentionMs: 0,
       maxSubscriptions: 10_000,
       maxTurnSubscriptions: 10_000,
+      maxPrincipalSubscriptions: 10_000,
       sessionsDir: join(this.#root, "sessions"),
       permissionMode: "bypass",
       approvers: [],

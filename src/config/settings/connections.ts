@@ -76,4 +76,22 @@ export const CONNECTION_SETTINGS = {
     default: "12000",
     does: "How many streams of one turn may be open: `TOO_MANY_SUBSCRIPTIONS`.",
   },
+  maxPrincipalSubscriptions: {
+    variable: "BREAKGLASS_MAX_PRINCIPAL_SUBSCRIPTIONS",
+    kind: whole(1, 1_000_000),
+    default: "15000",
+    does: "How many streams of one principal may be open: `TOO_MANY_SUBSCRIPTIONS`.",
+  },
+  maxPrincipalRequests: {
+    variable: "BREAKGLASS_MAX_PRINCIPAL_REQUESTS",
+    kind: whole(1, 1_000_000),
+    default: "2048",
+    does: "How many requests of one principal that are answered once may be under way: `TOO_MANY_REQUESTS`.",
+  },
+  maxPrincipalRequestsPerSecond: {
+    variable: "BREAKGLASS_MAX_PRINCIPAL_REQUESTS_PER_SECOND",
+    kind: whole(1, 1_000_000),
+    default: "2000",
+    does: "How many of those a principal may make a second for long, and five times as many at once: `TOO_MANY_REQUESTS`.",
+  },
 } as const satisfies Settings;
