@@ -157,6 +157,12 @@ function createTurns(config: ServeConfig, store: Store, agents: Agents, log: Log
     maxConcurrentTurns: config.maxConcurrentTurns,
     maxPrincipalTurns: config.maxPrincipalTurns,
     maxSessionTurns: config.maxSessionTurns,
+    quotas: {
+      sessions: config.maxPrincipalSessions,
+      attachmentBytes: config.maxPrincipalAttachmentBytes,
+    },
+    maxPrincipalWorkspaceBytes: config.maxPrincipalWorkspaceBytes,
+    maxWorkspaceBytes: config.maxWorkspaceBytes,
     retentionMs: config.retentionMs,
     maxSubscriptions: config.maxSubscriptions,
     maxTurnSubscriptions: config.maxTurnSubscriptions,

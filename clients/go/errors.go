@@ -31,6 +31,7 @@ const (
 	ReasonBodyTimeout           Reason = "BODY_TIMEOUT"
 	ReasonSessionFull           Reason = "SESSION_FULL"
 	ReasonSpendingLimit         Reason = "SPENDING_LIMIT"
+	ReasonQuotaExceeded         Reason = "QUOTA_EXCEEDED"
 	ReasonAgentKindMismatch     Reason = "AGENT_KIND_MISMATCH"
 	ReasonAgentKindNotServed    Reason = "AGENT_KIND_NOT_SERVED"
 	ReasonUnsupportedByAgent    Reason = "UNSUPPORTED_BY_AGENT"

@@ -26,6 +26,9 @@ const DETAILS: Readonly<Record<RefusalReason, () => RefusalDetails>> = {
     metadata: { limit: "cost_usd", most: "5", used: "5.25" },
     retryAfterMs: 3_600_000,
   }),
+  QUOTA_EXCEEDED: () => ({
+    metadata: { limit: "sessions", used: "10", most: "10", session_id: randomUUID() },
+  }),
   REQUEST_ID_REUSED: () => ({}),
   NOT_FOUND: () => ({}),
   OUT_OF_RANGE: () => ({ metadata: { last_sequence: "0" } }),

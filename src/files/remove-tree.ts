@@ -240,7 +240,7 @@ function makeWritable(directory: number): void {
 }
 
 /** Which mount something open is in; empty where the system does not say. */
-function mountOf(descriptor: number): string {
+export function mountOf(descriptor: number): string {
   try {
     return (
       /^mnt_id:\s*(\d+)$/m.exec(readFileSync(`/proc/self/fdinfo/${descriptor}`, "utf8"))?.[1] ?? ""

@@ -32,6 +32,7 @@ const CODES: Readonly<Record<RefusalReason, Code>> = {
   BODY_TIMEOUT: Code.DeadlineExceeded,
   SESSION_FULL: Code.ResourceExhausted,
   SPENDING_LIMIT: Code.ResourceExhausted,
+  QUOTA_EXCEEDED: Code.ResourceExhausted,
   REQUEST_ID_REUSED: Code.AlreadyExists,
   NOT_FOUND: Code.NotFound,
   OUT_OF_RANGE: Code.OutOfRange,

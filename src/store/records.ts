@@ -113,6 +113,12 @@ export interface LeftProcess {
   readonly workspace: string;
 }
 
+/** Where a session that is on record works. */
+export type WorkspacePlace = Pick<
+  SessionRecord,
+  "sessionId" | "sessionKey" | "principal" | "workspace"
+>;
+
 /** A session that is no longer on record, while what it left outside the store may still be there. */
 export interface RemovedSession
   extends Pick<SessionRecord, "sessionId" | "sessionKey" | "agentKind" | "workspace" | "home"> {

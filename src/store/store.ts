@@ -17,6 +17,7 @@ import type {
   RemovedTurns,
   SessionChange,
   TurnRecord,
+  WorkspacePlace,
 } from "./records.ts";
 import type { EventBatch, StartedTurn, SteerRequest, TurnStart } from "./writes.ts";
 
@@ -53,7 +54,7 @@ export interface StoreMethods extends Leases {
    *
    * Refuses, in this order: NOT_FOUND (the request's turn was deleted), REQUEST_ID_REUSED, SESSION_ELSEWHERE, `refusal`,
    * NOT_FOUND (the session is another principal's or, for an agent's own turn, gone), and but for an agent's own turn
-   * SPENDING_LIMIT,
+   * SPENDING_LIMIT, QUOTA_EXCEEDED,
    * AGENT_KIND_MISMATCH, AGENT_KIND_NOT_SERVED, what the session's kind of agent refuses by, UNSUPPORTED_BY_AGENT where it
    * cannot go on with the session, and SESSION_FULL; TURN_IN_PROGRESS with the `turn_id` of the turn that runs or waits.
    */
@@ -114,6 +115,8 @@ export interface StoreMethods extends Leases {
     pageSize: number,
     after: SessionPlace | undefined,
   ): Promise<Page<ListedSession, SessionPlace>>;
+  /** Where the sessions that are at home on a server work, in the order of their keys, from after a key. */
+  listWorkspaces(home: string, limit: number, afterKey: string): Promise<WorkspacePlace[]>;
   /**
    * A session's changes after a cursor, at most about `limit`, in order. NOT_FOUND as `getSession`; OUT_OF_RANGE where the
    * session has had no such change.

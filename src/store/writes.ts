@@ -17,6 +17,13 @@ export interface AgentStance {
   readonly remembered?: readonly string[];
 }
 
+/** What a principal may have on record. 0: there is no such limit. */
+export interface RecordQuotas {
+  readonly sessions: number;
+  /** Of the attachments of all turns of the sessions on record, those of turns that are off it included. */
+  readonly attachmentBytes: number;
+}
+
 /** Why no turn can begin now. */
 export interface StartRefusal {
   readonly reason: RefusalReason;
@@ -65,6 +72,8 @@ export interface TurnStart {
   readonly refusal?: StartRefusal;
   /** What the principal's turns may use on a day: a caller's turn is refused once so much is on record. Unset: no limit. */
   readonly dayLimits?: DayLimits;
+  /** What the principal may have on record with this turn. Unset: no limit. */
+  readonly quotas?: RecordQuotas;
 }
 
 /** What became of a `TurnStart`. */

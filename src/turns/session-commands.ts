@@ -10,12 +10,14 @@ import type { Removals } from "./removals.ts";
 import { type StartPolicy, startTurn } from "./turn-start.ts";
 import type { TurnSurroundings } from "./turn-surroundings.ts";
 import type { UnendedTurns } from "./unended-turns.ts";
+import type { WorkspaceSizes } from "./workspace-sizes.ts";
 
 interface SessionCommandSurroundings
   extends Pick<TurnSurroundings, "store" | "agents">,
     StartPolicy {
   readonly unended: UnendedTurns;
   readonly days: DaySpendings;
+  readonly sizes: WorkspaceSizes;
   readonly sessions: ActiveSessions;
   readonly removals: Removals;
 }
@@ -82,9 +84,10 @@ export class SessionCommands {
   }
 
   async #deleteHere(sessionId: string, caller: Caller): Promise<boolean> {
-    const { store, removals } = this.#surroundings;
+    const { store, removals, sizes } = this.#surroundings;
     const { owner, epoch } = store.lease;
     const removed = await store.deleteSession(sessionId, caller.name, Date.now(), epoch);
+    sizes.forget(removed.sessionKey);
     if (removed.home === owner) {
       return byDeadline(removals.remove(removed), DELETION_MS, false, false); // 3.
     }

@@ -7,13 +7,14 @@ import type { DayLimits } from "../day-spending.ts";
 import { Refusal } from "../errors.ts";
 import type { Caller } from "../identity/caller.ts";
 import type { SessionRecord, TurnRecord } from "../store/records.ts";
-import type { StartedTurn, TurnStart } from "../store/writes.ts";
+import type { RecordQuotas, StartedTurn, TurnStart } from "../store/writes.ts";
 import type { RunRequest } from "../turn-requests.ts";
 import { kindOf, stancesOf } from "./agent-stances.ts";
 import { attachmentRecords, attachmentsDigest } from "./attachments.ts";
 import type { DaySpendings } from "./day-spendings.ts";
 import { newId, newTurnId } from "./identifiers.ts";
 import type { UnendedTurn, UnendedTurns } from "./unended-turns.ts";
+import type { WorkspaceSizes } from "./workspace-sizes.ts";
 
 /** What turns begin with where their request does not say. */
 export interface StartPolicy {
@@ -23,8 +24,17 @@ export interface StartPolicy {
   readonly sessionsDir: string;
   /** What the turns of a principal may use on a day. */
   readonly dayLimits: DayLimits;
+  /** What a principal may have on record. */
+  readonly quotas: RecordQuotas;
   /** The mode of turns that name none; with `ask` the other is refused. */
   readonly permissionMode: "bypass" | "ask";
+}
+
+/** What starts are held against. */
+export interface StartSurroundings {
+  readonly agents: Agents;
+  readonly days: DaySpendings;
+  readonly sizes: WorkspaceSizes;
 }
 
 type Refused = TurnStart["refusal"];
@@ -47,7 +57,7 @@ interface Beginnings extends Pick<TurnStart, "agents" | "refusal"> {
 export async function startTurn(
   request: RunRequest,
   caller: Caller,
-  options: StartPolicy & { readonly agents: Agents; readonly days: DaySpendings },
+  options: StartPolicy & StartSurroundings,
   unended: UnendedTurns,
   begin: (started: StartedTurn) => UnendedTurn,
 ): Promise<TurnRecord> {
@@ -62,7 +72,7 @@ export async function startTurn(
   let session: SessionRecord | undefined;
   try {
     const newSession = { agentKind, agent, model, ...placeOf(spare, opener, options.sessionsDir) };
-    const refusal = unended.refusal(caller.name) ?? plain(options.days.refusal(caller.name));
+    const refusal = refusalOf(caller.name, options, unended);
     const beginnings = { newSession, digest, agents: stances, ...(refusal && { refusal }) };
     const start = callerStart(request, caller.name, mode, options, beginnings);
     const started = await unended.create(start, begin);
@@ -74,9 +84,19 @@ export async function startTurn(
   }
 }
 
+function refusalOf(
+  principal: string,
+  { days, sizes }: StartSurroundings,
+  unended: UnendedTurns,
+): Refused {
+  const refusal = days.refusal(principal) ?? sizes.refusal(principal);
+  // Last: who is refused a place is expected back for it.
+  return refusal === undefined ? unended.refusal(principal) : plain(refusal);
+}
+
 /** Not itself: it would lose all but its message on its way to the store. */
-function plain(refusal: Refusal | undefined): Refused {
-  return refusal && { reason: refusal.reason, message: refusal.message, details: refusal.details };
+function plain({ reason, message, details }: Refusal): Refused {
+  return { reason, message, details };
 }
 
 /** Makes a workspace for a session that is yet to be opened. */
@@ -102,7 +122,7 @@ function callerStart(
   request: RunRequest,
   principal: string,
   permissionMode: PermissionMode,
-  { maxSessionTurns, dayLimits }: StartPolicy,
+  { maxSessionTurns, dayLimits, quotas }: StartPolicy,
   { newSession, digest, ...more }: Beginnings,
 ): TurnStart {
   const { sessionId, prompt, model, agent, agentKind, requestId, attachments } = request;
@@ -124,6 +144,7 @@ function callerStart(
     time: Date.now(),
     maxSessionTurns,
     dayLimits,
+    quotas,
     newSession: { sessionId: sessionId || newId(), ...newSession },
     ...more,
   };

@@ -23,12 +23,14 @@ import type { PlaceLimits } from "./turn-places.ts";
 import { makeWorkspace, type StartPolicy } from "./turn-start.ts";
 import type { TurnLimits, TurnSurroundings } from "./turn-surroundings.ts";
 import { UnendedTurns } from "./unended-turns.ts";
+import { type WorkspaceLimits, WorkspaceSizes } from "./workspace-sizes.ts";
 
 /** What turns are run within. */
 export interface TurnsOptions
   extends Omit<TurnSurroundings, "recentEvents" | "days">,
     SubscriptionLimits,
     PlaceLimits,
+    WorkspaceLimits,
     ApprovalPolicy,
     StartPolicy {
   readonly limits: TurnLimits;
@@ -46,6 +48,7 @@ export class Turns {
   readonly #commands: TurnCommands;
   readonly #sessionCommands: SessionCommands;
   readonly #removals: Removals;
+  readonly #sizes: WorkspaceSizes;
   readonly #readers: Readers;
   readonly #lease: LeaseKeeper;
   readonly #closing = new AbortController();
@@ -67,7 +70,9 @@ export class Turns {
     this.#removals = new Removals(options, this.#sessions, this.#closing.signal);
     this.#readers = new Readers({ ...options, commands: this.#commands });
     const [sessions, removals] = [this.#sessions, this.#removals];
-    this.#sessionCommands = new SessionCommands({ ...options, unended, days, sessions, removals });
+    this.#sizes = new WorkspaceSizes(options, options, this.#closing.signal);
+    const parts = { unended, days, sizes: this.#sizes, sessions, removals };
+    this.#sessionCommands = new SessionCommands({ ...options, ...parts });
     const runs = (turnId: string) => unended.get(turnId) !== undefined;
     this.#stopServing.push(store.commands.serve(commandServer(this, runs)));
     this.#lease = new LeaseKeeper(store, log, {
@@ -253,6 +258,7 @@ export class Turns {
     const { home } = this.#sessionCommands;
     this.#stopServing.push(store.commands.serveHome(store.lease.owner, home));
     void removals.recover();
+    void this.#sizes.run();
     void retain(store, retentionMs, removals, log, this.#closing.signal);
     await left.tried;
     agents.prepare(() => makeWorkspace(sessionsDir));

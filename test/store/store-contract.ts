@@ -6,6 +6,7 @@ import { describeEvents } from "./contract/events.ts";
 import { describeHomes } from "./contract/homes.ts";
 import { describeLeases } from "./contract/leases.ts";
 import { describeOwnTurns } from "./contract/own-turns.ts";
+import { describeQuotas } from "./contract/quotas.ts";
 import { describeRemoval } from "./contract/removal.ts";
 import { describeRequests } from "./contract/requests.ts";
 import { describeRestarts } from "./contract/restarts.ts";
@@ -24,6 +25,7 @@ export function describeStore(openStore: () => Promise<StoreUnderTest>): void {
   describeTurnLists(open);
   describeRemoval(open);
   describeDays(open);
+  describeQuotas(open);
   describeChanges(open);
   describeCommands(open);
   describeRestarts(open);

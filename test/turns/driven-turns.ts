@@ -156,6 +156,8 @@ export function optionsOf(
     ...{ store, agents: drivenAgents(agent), log: createLog(() => {}), sessionsDir },
     limits: { ...LIMITS, ...limits },
     dayLimits: { costUsd: 0, modelTurns: 0 },
+    quotas: { sessions: 0, attachmentBytes: 0 },
+    ...{ maxPrincipalWorkspaceBytes: 0, maxWorkspaceBytes: 0 },
     ...{ maxPrincipalTurns: 0, maxConcurrentTurns: 100, maxSessionTurns: 100, retentionMs: 0 },
     ...{ maxSubscriptions: 100, maxTurnSubscriptions: 100, maxPrincipalSubscriptions: 100 },
     permissionMode: "bypass",

@@ -26,6 +26,7 @@ export type Reason =
   | "BODY_TIMEOUT"
   | "SESSION_FULL"
   | "SPENDING_LIMIT"
+  | "QUOTA_EXCEEDED"
   | "REQUEST_ID_REUSED"
   | "NOT_FOUND"
   | "OUT_OF_RANGE"

@@ -34,6 +34,30 @@ export const STORAGE_SETTINGS = {
     default: "10000",
     does: "How many turns of a session are kept: `SESSION_FULL`.",
   },
+  maxPrincipalSessions: {
+    variable: "BREAKGLASS_MAX_PRINCIPAL_SESSIONS",
+    kind: whole(0, 1_000_000_000),
+    default: "0",
+    does: "How many sessions of a principal are kept: `QUOTA_EXCEEDED` refuses another. 0: no limit.",
+  },
+  maxPrincipalAttachmentBytes: {
+    variable: "BREAKGLASS_MAX_PRINCIPAL_ATTACHMENT_BYTES",
+    kind: bytes(0, 2 ** 50),
+    default: "0",
+    does: "How large the attachments of all sessions of a principal may be together: `QUOTA_EXCEEDED`. 0: no limit.",
+  },
+  maxPrincipalWorkspaceBytes: {
+    variable: "BREAKGLASS_MAX_PRINCIPAL_WORKSPACE_BYTES",
+    kind: bytes(0, 2 ** 50),
+    default: "0",
+    does: "What the workspaces of a principal's sessions may hold, as it was measured last: `QUOTA_EXCEEDED` refuses the next turn. 0: no limit.",
+  },
+  maxWorkspaceBytes: {
+    variable: "BREAKGLASS_MAX_WORKSPACE_BYTES",
+    kind: bytes(0, 2 ** 50),
+    default: "0",
+    does: "What all workspaces may hold. Beyond it principals are refused who hold more than their share: `QUOTA_EXCEEDED`. 0: no limit.",
+  },
   maxTurnBytes: {
     variable: "BREAKGLASS_MAX_TURN_BYTES",
     kind: bytes(64 * KIB, 2 ** 40),

@@ -91,6 +91,7 @@ function readMethods(tables: Tables) {
     listAllTurns: read((...args) => turnLists.ofAll(...args)),
     getSession: read((...args) => sessions.describe(...args)),
     listSessions: read((...args) => sessions.list(...args)),
+    listWorkspaces: read((...args) => sessions.listWorkspaces(...args)),
     listChanges: read((...args) => listChanges(tables, ...args)),
   } satisfies Partial<Methods>;
 }

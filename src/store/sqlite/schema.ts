@@ -233,6 +233,13 @@ const STEPS: readonly string[] = [
     PRIMARY KEY (principal, day)
   ) STRICT, WITHOUT ROWID;
   `,
+  `
+  -- What was sent with all prompts of a session: files stay in its workspace.
+  ALTER TABLE sessions ADD COLUMN attachment_bytes INTEGER NOT NULL DEFAULT 0;
+  UPDATE sessions SET attachment_bytes = coalesce((SELECT sum(json_extract(value, '$.size'))
+    FROM turns, json_each(turns.attachments) WHERE turns.session_key = sessions.session_key), 0);
+  CREATE INDEX sessions_by_attachments ON sessions (principal, attachment_bytes) WHERE remove_time IS NULL;
+  `,
 ];
 
 /** The version of the schema, kept in the database's `user_version`. */

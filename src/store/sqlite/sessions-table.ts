@@ -3,7 +3,12 @@ import { TurnState } from "../../../gen/breakglass/v1/event_pb.ts";
 import { notFound } from "../../errors.ts";
 import { cutText } from "../../stream/cut-text.ts";
 import type { ListedSession, Page, SessionPlace } from "../lists.ts";
-import type { SessionRecord, SpendingRecord } from "../records.ts";
+import type {
+  AttachmentRecord,
+  SessionRecord,
+  SpendingRecord,
+  WorkspacePlace,
+} from "../records.ts";
 import type { TurnStart } from "../writes.ts";
 import { MOST_TOKENS, SPENDING_COLUMNS, spendingOf, spendingValues } from "./spending.ts";
 import type { Row, Statements, Value } from "./statements.ts";
@@ -89,11 +94,41 @@ export class SessionsTable {
     return Number(this.#statements.get(sql, sessionKey)?.change_count);
   }
 
-  addTurn(sessionKey: string, turnId: string, state: TurnState, time: number): void {
+  addTurn(sessionKey: string, { turnId, time, attachments }: TurnStart, state: TurnState): void {
     const place = state === TurnState.QUEUED ? "queued_turn_id" : "running_turn_id";
-    const sql = `UPDATE sessions SET ${place} = ?, last_active_time = ?, turn_count = turn_count + 1
-      WHERE session_key = ?`;
-    this.#statements.run(sql, turnId, time, sessionKey);
+    const sql = `UPDATE sessions SET ${place} = ?, last_active_time = ?, turn_count = turn_count + 1,
+      attachment_bytes = attachment_bytes + ? WHERE session_key = ?`;
+    this.#statements.run(sql, turnId, time, attachmentBytesOf(attachments), sessionKey);
+  }
+
+  /** How many sessions a principal has, and the least recently active of them. */
+  countOf(principal: string): { readonly count: number; readonly sessionId: string } {
+    const of = "FROM sessions WHERE principal = ? AND remove_time IS NULL";
+    const count = this.#statements.get(`SELECT count(*) AS count ${of}`, principal)?.count;
+    const oldest = `SELECT session_id ${of} ORDER BY last_active_time LIMIT 1`;
+    const sessionId = this.#statements.get(oldest, principal)?.session_id ?? "";
+    return { count: Number(count), sessionId: String(sessionId) };
+  }
+
+  /** What was sent with a principal's prompts, and the session that has most of it. */
+  attachmentsOf(principal: string): { readonly bytes: number; readonly sessionId: string } {
+    const of = "FROM sessions WHERE principal = ? AND remove_time IS NULL";
+    const bytes = this.#statements.get(`SELECT sum(attachment_bytes) AS bytes ${of}`, principal);
+    const most = `SELECT session_id ${of} ORDER BY attachment_bytes DESC LIMIT 1`;
+    const sessionId = this.#statements.get(most, principal)?.session_id ?? "";
+    return { bytes: Number(bytes?.bytes ?? 0), sessionId: String(sessionId) };
+  }
+
+  /** As `Store.listWorkspaces`. */
+  listWorkspaces(home: string, limit: number, afterKey: string): WorkspacePlace[] {
+    const sql = `SELECT session_key, session_id, principal, workspace FROM sessions
+      WHERE session_key > ? AND home = ? AND remove_time IS NULL ORDER BY session_key LIMIT ?`;
+    return this.#statements.all(sql, afterKey, home, limit).map((row) => ({
+      sessionKey: String(row.session_key),
+      sessionId: String(row.session_id),
+      principal: String(row.principal),
+      workspace: String(row.workspace),
+    }));
   }
 
   /** Has the turn run that waited. */
@@ -204,4 +239,9 @@ function sessionOf(row: Row): SessionRecord {
     agentSessionId: String(row.agent_session_id),
     ...spendingOf(row),
   };
+}
+
+/** What was sent with a prompt. */
+export function attachmentBytesOf(attachments: readonly AttachmentRecord[]): number {
+  return attachments.reduce((sum, { size }) => sum + size, 0);
 }

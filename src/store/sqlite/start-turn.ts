@@ -2,8 +2,10 @@ import { TurnState } from "../../../gen/breakglass/v1/event_pb.ts";
 import { TurnOrigin } from "../../../gen/breakglass/v1/turn_pb.ts";
 import { type DaySpending, spendingRefusal } from "../../day-spending.ts";
 import { notFound, Refusal, sessionElsewhere, unsupportedByAgent } from "../../errors.ts";
+import { bytesText, quotaExceeded } from "../../quota.ts";
 import type { SessionRecord } from "../records.ts";
 import type { StartedTurn, TurnStart } from "../writes.ts";
+import { attachmentBytesOf } from "./sessions-table.ts";
 import type { Tables } from "./tables.ts";
 import type { TurnsTable } from "./turns-table.ts";
 
@@ -25,10 +27,11 @@ export function startTurn(
   if (known !== undefined && known.home !== owner) throw sessionElsewhere(known.home);
   if (start.refusal !== undefined) {
     const { reason, message, details } = start.refusal;
-    throw new Refusal(reason, message, { retryAfterMs: 1000, ...details });
+    throw new Refusal(reason, message, details ?? { retryAfterMs: 1000 });
   }
   const today = tables.days.get(start.principal || (known?.principal ?? ""), start.time);
   refuseSpent(start, today);
+  refuseOverQuota(tables, start, known);
   const session = known ?? openSession(tables, start, owner);
   if (start.origin !== TurnOrigin.AGENT) refuseByAgent(start, session);
   const { sessionId, sessionKey, principal, turnCount } = session;
@@ -38,7 +41,7 @@ export function startTurn(
   }
   const state = stateOf(turns, start, session);
   turns.insert(start, session, state, sessions.nextChange(sessionKey), epoch);
-  sessions.addTurn(sessionKey, start.turnId, state, start.time);
+  sessions.addTurn(sessionKey, start, state);
   requests.insertStart(start, sessionId);
   return {
     turn: turns.get(start.turnId, principal),
@@ -53,6 +56,29 @@ function refuseSpent({ origin, dayLimits, principal, time }: TurnStart, today: D
   if (origin === TurnOrigin.AGENT || dayLimits === undefined) return;
   const refusal = spendingRefusal(principal, today, dayLimits, time);
   if (refusal !== undefined) throw refusal;
+}
+
+/** Refuses a caller's turn for which there is no room in what its principal may have on record. */
+function refuseOverQuota(
+  { sessions }: Tables,
+  { origin, quotas, principal, attachments }: TurnStart,
+  known: SessionRecord | undefined,
+): void {
+  if (origin === TurnOrigin.AGENT || quotas === undefined) return;
+  if (known === undefined && quotas.sessions > 0) {
+    const { count: used, sessionId } = sessions.countOf(principal);
+    const most = quotas.sessions;
+    const message = `you have ${used} sessions, the most of one principal (BREAKGLASS_MAX_PRINCIPAL_SESSIONS)`;
+    if (used >= most) throw quotaExceeded({ limit: "sessions", used, most, message, sessionId });
+  }
+  if (attachments.length > 0 && quotas.attachmentBytes > 0) {
+    const sent = attachmentBytesOf(attachments);
+    const { bytes: used, sessionId } = sessions.attachmentsOf(principal);
+    const most = quotas.attachmentBytes;
+    const message = `your sessions have ${bytesText(used)} of attachments, and may have ${bytesText(most)} (BREAKGLASS_MAX_PRINCIPAL_ATTACHMENT_BYTES): ${bytesText(sent)} are too much`;
+    const exceeded = { limit: "attachment_bytes", used, most, message, sessionId } as const;
+    if (used + sent > most) throw quotaExceeded(exceeded);
+  }
 }
 
 /** Refuses what needs a session in which no turn runs or waits. */
