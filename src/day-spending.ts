@@ -1,6 +1,6 @@
 import { Refusal } from "./errors.ts";
 
-const DAY_MS = 86_400_000;
+export const DAY_MS = 86_400_000;
 
 /** What was used of what is limited. */
 export interface Used {

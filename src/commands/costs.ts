@@ -1,9 +1,12 @@
 import { timestampDate } from "@bufbuild/protobuf/wkt";
+import type { BreakglassClient } from "#client";
 import type { Turn } from "../../gen/breakglass/v1/turn_pb.ts";
 import { callServer } from "./call-server.ts";
 import { dollars } from "./event-text.ts";
 import { ExitStatus } from "./exit-status.ts";
 import type { ListOptions } from "./sessions.ts";
+import { spendingJson, spendingLines } from "./spending-text.ts";
+import type { Terminal } from "./terminal.ts";
 import { joined, oneLine, type Printable, print, terminalJson } from "./terminal-text.ts";
 import { isTime } from "./time-text.ts";
 import { turnsOf } from "./turn-list.ts";
@@ -29,7 +32,8 @@ interface Cost {
 const NAME_CHARACTERS = 100;
 
 /**
- * Prints what the turns on record that the caller may see cost together, by day (UTC), session or principal, and in all.
+ * Prints what the turns on record that the caller may see cost together, by day (UTC), session or principal, and in all; and
+ * what is left to the caller, where that is limited.
  */
 export async function costs(options: CostsOptions): Promise<ExitStatus> {
   const by = options.by ?? "day";
@@ -51,8 +55,22 @@ export async function costs(options: CostsOptions): Promise<ExitStatus> {
       await terminal.write(options.json ? costJson(by, name, cost) : costLine(name, cost));
     }
     if (groups.size > 1 && !options.json) await terminal.write(costLine("in all", total));
+    await tellLimits(client, terminal, options.json === true);
     return ExitStatus.ok;
   });
+}
+
+/** What is left of the day, and what a turn may use. A server that does not tell has no such limits. */
+async function tellLimits(
+  client: BreakglassClient,
+  terminal: Terminal,
+  isJson: boolean,
+): Promise<void> {
+  const { spending } = await client.getSpending({}).catch(() => ({ spending: undefined }));
+  if (spending === undefined) return;
+  const json = spendingJson(spending);
+  if (isJson && json !== undefined) await terminal.write(print`${terminalJson(json)}\n`);
+  if (!isJson) for (const line of spendingLines(spending)) await terminal.write(line);
 }
 
 function noCost(): Cost {

@@ -2,10 +2,13 @@ import { create } from "@bufbuild/protobuf";
 import { durationFromMs, timestampFromMs, timestampMs } from "@bufbuild/protobuf/wkt";
 import { TurnState } from "../../gen/breakglass/v1/event_pb.ts";
 import { type Session, SessionSchema } from "../../gen/breakglass/v1/session_pb.ts";
+import { type Spending, SpendingSchema } from "../../gen/breakglass/v1/spending_pb.ts";
 import { type Turn, TurnSchema } from "../../gen/breakglass/v1/turn_pb.ts";
+import { DAY_MS, type DaySpending } from "../day-spending.ts";
 import type { ListedSession } from "../store/lists.ts";
 import type { TurnRecord } from "../store/records.ts";
 import type { PendingApproval } from "../turns/pending-approvals.ts";
+import type { Turns } from "../turns/turns.ts";
 
 /** A turn as callers see it. */
 export function turnOf(record: TurnRecord): Turn {
@@ -44,5 +47,24 @@ export function sessionOf(record: ListedSession): Session {
     lastTurnId: lastTurn?.turnId ?? "",
     lastTurnState: lastTurn?.state ?? TurnState.UNSPECIFIED,
     lastPrompt: lastTurn?.prompt ?? "",
+  });
+}
+
+/** What a principal's turns have used on a day and may, as the principal sees it. */
+export function spendingOf(
+  principal: string,
+  { day, costUsd, modelTurns }: DaySpending,
+  { maxCostUsd, maxModelTurns, ofDay }: Turns["spendingLimits"],
+): Spending {
+  return create(SpendingSchema, {
+    principal,
+    startTime: timestampFromMs(day * DAY_MS),
+    endTime: timestampFromMs((day + 1) * DAY_MS),
+    costUsd,
+    maxCostUsd: ofDay.costUsd,
+    modelTurns: BigInt(modelTurns),
+    maxModelTurns: BigInt(ofDay.modelTurns),
+    maxTurnCostUsd: maxCostUsd,
+    maxTurnModelTurns: BigInt(maxModelTurns),
   });
 }

@@ -21,7 +21,7 @@ import {
   turnRules,
   validate,
 } from "./request-rules.ts";
-import { approvalOf, sessionOf, turnOf } from "./resources.ts";
+import { approvalOf, sessionOf, spendingOf, turnOf } from "./resources.ts";
 import { statusOf } from "./status.ts";
 
 const turnTokens = new PageTokens("turns", z.int());
@@ -117,6 +117,12 @@ export function unaryMethods(turns: Turns, log: Log) {
           : { lastActiveTime, sessionId };
       const nextPageToken = sessionTokens.encode(caller.name, place);
       return { sessions: page.items.map(sessionOf), nextPageToken };
+    },
+
+    async getSpending(_message: unknown, context: HandlerContext) {
+      const caller = callerOf(context);
+      const used = await turns.getSpending(caller);
+      return { spending: spendingOf(caller.name, used, turns.spendingLimits) };
     },
 
     async deleteSession(message: { sessionId: string }, context: HandlerContext) {

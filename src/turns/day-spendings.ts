@@ -95,6 +95,13 @@ export class DaySpendings {
     return spendingRefusal(principal, this.#usedBy(principal, now), this.#limits, now);
   }
 
+  /** What those of a principal's turns have used that run. */
+  running(principal: string): Used {
+    const running = this.#principals.get(principal)?.running.values() ?? [];
+    const { costUsd, modelTurns } = sum({ day: 0, ...NOTHING }, [...running]);
+    return { costUsd, modelTurns };
+  }
+
   #usedBy(principal: string, now: number): Used {
     const known = this.#principals.get(principal);
     if (known === undefined) return NOTHING;

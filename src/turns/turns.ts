@@ -1,3 +1,4 @@
+import type { DayLimits, DaySpending } from "../day-spending.ts";
 import type { Caller } from "../identity/caller.ts";
 import type { ListedSession, Page, SessionPlace, TurnFilter, TurnPlace } from "../store/lists.ts";
 import type { TurnRecord } from "../store/records.ts";
@@ -20,6 +21,7 @@ import type { ReadFrom } from "./subscription.ts";
 import type { ReaderPlace, SubscriptionLimits } from "./subscription-counts.ts";
 import { type ApprovalPolicy, TurnCommands } from "./turn-commands.ts";
 import type { PlaceLimits } from "./turn-places.ts";
+import type { SpendingLimits } from "./turn-spending.ts";
 import { makeWorkspace, type StartPolicy } from "./turn-start.ts";
 import type { TurnLimits, TurnSurroundings } from "./turn-surroundings.ts";
 import { UnendedTurns } from "./unended-turns.ts";
@@ -49,6 +51,7 @@ export class Turns {
   readonly #sessionCommands: SessionCommands;
   readonly #removals: Removals;
   readonly #sizes: WorkspaceSizes;
+  readonly #days: DaySpendings;
   readonly #readers: Readers;
   readonly #lease: LeaseKeeper;
   readonly #closing = new AbortController();
@@ -65,6 +68,7 @@ export class Turns {
     this.serving = new Serving(store, this.#closing.signal);
     const recentEvents = new RecentEventsBudget();
     const days = new DaySpendings(options.dayLimits);
+    this.#days = days;
     this.#sessions = new ActiveSessions({ ...options, recentEvents, days, unended });
     this.#commands = new TurnCommands({ ...options, unended, remote: new RemoteTurns(store) });
     this.#removals = new Removals(options, this.#sessions, this.#closing.signal);
@@ -216,6 +220,20 @@ export class Turns {
     const { items, next } = await listPendingApprovals(surroundings, view, pageSize, from);
     const mayResolve = (turn: TurnRecord) => this.#commands.mayResolve(turn, caller);
     return { items: items.map((item) => ({ ...item, mayResolve: mayResolve(item.turn) })), next };
+  }
+
+  /** What a caller's turns have used today, those that run included. */
+  async getSpending({ name }: Caller): Promise<DaySpending> {
+    const running = this.#days.running(name);
+    const { day, ...ended } = await this.#options.store.getDaySpending(name, Date.now());
+    const costUsd = ended.costUsd + running.costUsd;
+    return { day, costUsd, modelTurns: ended.modelTurns + running.modelTurns };
+  }
+
+  /** What turns may use. */
+  get spendingLimits(): SpendingLimits & { readonly ofDay: DayLimits } {
+    const { limits, dayLimits } = this.#options;
+    return { ...limits, ofDay: dayLimits };
   }
 
   getSession(sessionId: string, caller: Caller): Promise<ListedSession> {

@@ -1,7 +1,11 @@
 import { randomUUID } from "node:crypto";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import { Code, ConnectError } from "@connectrpc/connect";
 import { describe, expect, it } from "vitest";
-import type { ListTurnsRequest } from "../../gen/breakglass/v1/breakglass_service_pb.ts";
+import type {
+  ListTurnsRequest,
+  RunTurnRequest,
+} from "../../gen/breakglass/v1/breakglass_service_pb.ts";
 import { TurnState } from "../../gen/breakglass/v1/event_pb.ts";
 import { eventually } from "../support/processes.ts";
 import { startTestServer } from "../support/test-server.ts";
@@ -214,5 +218,50 @@ describe("costs", () => {
     await using service = await startServiceDouble({ listTurns: () => ({ turns }) });
     const { stdout } = await runCommand(["costs", ...args, "--url", service.url]);
     expect(stdout).toBe(`${text}in all  $1.7500  3 turns  45 tokens in  3 out\n`);
+  });
+
+  it("tells what is left of the day, and what a turn may use, where that is limited", async () => {
+    const spending = {
+      ...{ costUsd: 1.25, maxCostUsd: 5, modelTurns: 12n, maxModelTurns: 10n },
+      ...{ maxTurnCostUsd: 2, maxTurnModelTurns: 50n },
+    };
+    await using service = await startServiceDouble({
+      listTurns: () => ({ turns: turns.slice(0, 1) }),
+      getSpending: () => ({ spending }),
+    });
+    const { stdout } = await runCommand(["costs", "--url", service.url]);
+    expect(stdout.split("\n").slice(1)).toEqual([
+      "today (UTC)  $1.2500 of $5.0000  $3.7500 left",
+      "today (UTC)  12 of 10 calls of the model  0 left",
+      "a turn may cost $2.0000",
+      "a turn may call the model 50 times",
+      "",
+    ]);
+    const json = await runCommand(["costs", "--json", "--url", service.url]);
+    const lines = json.stdout.trim().split("\n");
+    expect(JSON.parse(lines[1] ?? "")).toMatchObject({ today: { costUsd: 1.25, maxCostUsd: 5 } });
+  });
+
+  it("are limited by run as its options say", async () => {
+    const asked: RunTurnRequest[] = [];
+    await using service = await startServiceDouble({
+      // biome-ignore lint/correctness/useYield: it is refused.
+      async *runTurn(request) {
+        asked.push(request);
+        throw new ConnectError("no", Code.InvalidArgument);
+      },
+    });
+    const limits = ["--max-cost", "2.50", "--max-model-turns", "3"];
+    await runCommand(["run", ...limits, "look", "--url", service.url]);
+    expect(asked).toMatchObject([{ maxCostUsd: 2.5, maxModelTurns: 3 }]);
+    for (const wrong of [
+      ["--max-cost", "0"],
+      ["--max-cost", "much"],
+      ["--max-model-turns", "0"],
+    ]) {
+      const { status, stderr } = await runCommand(["run", ...wrong, "look"]);
+      expect(status).toBe(2);
+      expect(stderr).toMatch(/It takes (an amount of US dollars|a whole number)/);
+    }
   });
 });

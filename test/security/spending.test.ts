@@ -135,6 +135,11 @@ describe("a principal who has used up the day", () => {
     };
     const refusal = await refusalOf(two.greedy.runTurn({ prompt: "say b" }));
     expect(refusal).toMatchObject(expected);
+    const spendings = [two.greedy, two.honest].map((client) => client.getSpending({}));
+    expect((await Promise.all(spendings)).map(({ spending }) => spending)).toMatchObject([
+      { principal: "greedy", costUsd: 2.25, maxCostUsd: 1, modelTurns: 1n },
+      { principal: "honest", costUsd: 0, maxCostUsd: 1, modelTurns: 0n },
+    ]);
     expect(refusal.retryMs).toBeLessThanOrEqual(86_400_000);
     // Who asks for the same again is not refused.
     expect(await collect(two.greedy.runTurn(spent))).toEqual(events.map(() => expect.anything()));

@@ -31,6 +31,7 @@ const (
 	BreakglassService_ListTurns_FullMethodName       = "/breakglass.v1.BreakglassService/ListTurns"
 	BreakglassService_GetSession_FullMethodName      = "/breakglass.v1.BreakglassService/GetSession"
 	BreakglassService_ListSessions_FullMethodName    = "/breakglass.v1.BreakglassService/ListSessions"
+	BreakglassService_GetSpending_FullMethodName     = "/breakglass.v1.BreakglassService/GetSpending"
 	BreakglassService_DeleteSession_FullMethodName   = "/breakglass.v1.BreakglassService/DeleteSession"
 )
 
@@ -74,6 +75,8 @@ type BreakglassServiceClient interface {
 	GetSession(ctx context.Context, in *GetSessionRequest, opts ...grpc.CallOption) (*GetSessionResponse, error)
 	// Answers the caller's sessions, most recently active first.
 	ListSessions(ctx context.Context, in *ListSessionsRequest, opts ...grpc.CallOption) (*ListSessionsResponse, error)
+	// Answers what the caller's turns have used today, and may.
+	GetSpending(ctx context.Context, in *GetSpendingRequest, opts ...grpc.CallOption) (*GetSpendingResponse, error)
 	// Deletes a session with its turns, its workspace and the agent's history of it. Refused while a turn runs. From its
 	// beginning on the session and its turns are NOT_FOUND, and another session can be opened under the id. It answers when
 	// nothing is left of it, or after 10 s: the removal then goes on, also after a restart.
@@ -235,6 +238,16 @@ func (c *breakglassServiceClient) ListSessions(ctx context.Context, in *ListSess
 	return out, nil
 }
 
+func (c *breakglassServiceClient) GetSpending(ctx context.Context, in *GetSpendingRequest, opts ...grpc.CallOption) (*GetSpendingResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetSpendingResponse)
+	err := c.cc.Invoke(ctx, BreakglassService_GetSpending_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *breakglassServiceClient) DeleteSession(ctx context.Context, in *DeleteSessionRequest, opts ...grpc.CallOption) (*DeleteSessionResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(DeleteSessionResponse)
@@ -285,6 +298,8 @@ type BreakglassServiceServer interface {
 	GetSession(context.Context, *GetSessionRequest) (*GetSessionResponse, error)
 	// Answers the caller's sessions, most recently active first.
 	ListSessions(context.Context, *ListSessionsRequest) (*ListSessionsResponse, error)
+	// Answers what the caller's turns have used today, and may.
+	GetSpending(context.Context, *GetSpendingRequest) (*GetSpendingResponse, error)
 	// Deletes a session with its turns, its workspace and the agent's history of it. Refused while a turn runs. From its
 	// beginning on the session and its turns are NOT_FOUND, and another session can be opened under the id. It answers when
 	// nothing is left of it, or after 10 s: the removal then goes on, also after a restart.
@@ -334,6 +349,9 @@ func (UnimplementedBreakglassServiceServer) GetSession(context.Context, *GetSess
 }
 func (UnimplementedBreakglassServiceServer) ListSessions(context.Context, *ListSessionsRequest) (*ListSessionsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListSessions not implemented")
+}
+func (UnimplementedBreakglassServiceServer) GetSpending(context.Context, *GetSpendingRequest) (*GetSpendingResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetSpending not implemented")
 }
 func (UnimplementedBreakglassServiceServer) DeleteSession(context.Context, *DeleteSessionRequest) (*DeleteSessionResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method DeleteSession not implemented")
@@ -554,6 +572,24 @@ func _BreakglassService_ListSessions_Handler(srv interface{}, ctx context.Contex
 	return interceptor(ctx, in, info, handler)
 }
 
+func _BreakglassService_GetSpending_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetSpendingRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(BreakglassServiceServer).GetSpending(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: BreakglassService_GetSpending_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(BreakglassServiceServer).GetSpending(ctx, req.(*GetSpendingRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _BreakglassService_DeleteSession_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(DeleteSessionRequest)
 	if err := dec(in); err != nil {
@@ -614,6 +650,10 @@ var BreakglassService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ListSessions",
 			Handler:    _BreakglassService_ListSessions_Handler,
+		},
+		{
+			MethodName: "GetSpending",
+			Handler:    _BreakglassService_GetSpending_Handler,
 		},
 		{
 			MethodName: "DeleteSession",

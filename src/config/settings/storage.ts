@@ -42,19 +42,19 @@ export const STORAGE_SETTINGS = {
   },
   maxPrincipalAttachmentBytes: {
     variable: "BREAKGLASS_MAX_PRINCIPAL_ATTACHMENT_BYTES",
-    kind: bytes(0, 2 ** 50),
+    kind: bytes(0, 2 ** 49),
     default: "0",
     does: "How large the attachments of all sessions of a principal may be together: `QUOTA_EXCEEDED`. 0: no limit.",
   },
   maxPrincipalWorkspaceBytes: {
     variable: "BREAKGLASS_MAX_PRINCIPAL_WORKSPACE_BYTES",
-    kind: bytes(0, 2 ** 50),
+    kind: bytes(0, 2 ** 49),
     default: "0",
     does: "What the workspaces of a principal's sessions may hold, as it was measured last: `QUOTA_EXCEEDED` refuses the next turn. 0: no limit.",
   },
   maxWorkspaceBytes: {
     variable: "BREAKGLASS_MAX_WORKSPACE_BYTES",
-    kind: bytes(0, 2 ** 50),
+    kind: bytes(0, 2 ** 49),
     default: "0",
     does: "What all workspaces may hold. Beyond it principals are refused who hold more than their share: `QUOTA_EXCEEDED`. 0: no limit.",
   },

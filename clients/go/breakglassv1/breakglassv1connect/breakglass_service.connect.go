@@ -69,6 +69,9 @@ const (
 	// BreakglassServiceListSessionsProcedure is the fully-qualified name of the BreakglassService's
 	// ListSessions RPC.
 	BreakglassServiceListSessionsProcedure = "/breakglass.v1.BreakglassService/ListSessions"
+	// BreakglassServiceGetSpendingProcedure is the fully-qualified name of the BreakglassService's
+	// GetSpending RPC.
+	BreakglassServiceGetSpendingProcedure = "/breakglass.v1.BreakglassService/GetSpending"
 	// BreakglassServiceDeleteSessionProcedure is the fully-qualified name of the BreakglassService's
 	// DeleteSession RPC.
 	BreakglassServiceDeleteSessionProcedure = "/breakglass.v1.BreakglassService/DeleteSession"
@@ -107,6 +110,8 @@ type BreakglassServiceClient interface {
 	GetSession(context.Context, *connect.Request[breakglassv1.GetSessionRequest]) (*connect.Response[breakglassv1.GetSessionResponse], error)
 	// Answers the caller's sessions, most recently active first.
 	ListSessions(context.Context, *connect.Request[breakglassv1.ListSessionsRequest]) (*connect.Response[breakglassv1.ListSessionsResponse], error)
+	// Answers what the caller's turns have used today, and may.
+	GetSpending(context.Context, *connect.Request[breakglassv1.GetSpendingRequest]) (*connect.Response[breakglassv1.GetSpendingResponse], error)
 	// Deletes a session with its turns, its workspace and the agent's history of it. Refused while a turn runs. From its
 	// beginning on the session and its turns are NOT_FOUND, and another session can be opened under the id. It answers when
 	// nothing is left of it, or after 10 s: the removal then goes on, also after a restart.
@@ -201,6 +206,13 @@ func NewBreakglassServiceClient(httpClient connect.HTTPClient, baseURL string, o
 			connect.WithIdempotency(connect.IdempotencyNoSideEffects),
 			connect.WithClientOptions(opts...),
 		),
+		getSpending: connect.NewClient[breakglassv1.GetSpendingRequest, breakglassv1.GetSpendingResponse](
+			httpClient,
+			baseURL+BreakglassServiceGetSpendingProcedure,
+			connect.WithSchema(breakglassServiceMethods.ByName("GetSpending")),
+			connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+			connect.WithClientOptions(opts...),
+		),
 		deleteSession: connect.NewClient[breakglassv1.DeleteSessionRequest, breakglassv1.DeleteSessionResponse](
 			httpClient,
 			baseURL+BreakglassServiceDeleteSessionProcedure,
@@ -224,6 +236,7 @@ type breakglassServiceClient struct {
 	listTurns       *connect.Client[breakglassv1.ListTurnsRequest, breakglassv1.ListTurnsResponse]
 	getSession      *connect.Client[breakglassv1.GetSessionRequest, breakglassv1.GetSessionResponse]
 	listSessions    *connect.Client[breakglassv1.ListSessionsRequest, breakglassv1.ListSessionsResponse]
+	getSpending     *connect.Client[breakglassv1.GetSpendingRequest, breakglassv1.GetSpendingResponse]
 	deleteSession   *connect.Client[breakglassv1.DeleteSessionRequest, breakglassv1.DeleteSessionResponse]
 }
 
@@ -287,6 +300,11 @@ func (c *breakglassServiceClient) ListSessions(ctx context.Context, req *connect
 	return c.listSessions.CallUnary(ctx, req)
 }
 
+// GetSpending calls breakglass.v1.BreakglassService.GetSpending.
+func (c *breakglassServiceClient) GetSpending(ctx context.Context, req *connect.Request[breakglassv1.GetSpendingRequest]) (*connect.Response[breakglassv1.GetSpendingResponse], error) {
+	return c.getSpending.CallUnary(ctx, req)
+}
+
 // DeleteSession calls breakglass.v1.BreakglassService.DeleteSession.
 func (c *breakglassServiceClient) DeleteSession(ctx context.Context, req *connect.Request[breakglassv1.DeleteSessionRequest]) (*connect.Response[breakglassv1.DeleteSessionResponse], error) {
 	return c.deleteSession.CallUnary(ctx, req)
@@ -325,6 +343,8 @@ type BreakglassServiceHandler interface {
 	GetSession(context.Context, *connect.Request[breakglassv1.GetSessionRequest]) (*connect.Response[breakglassv1.GetSessionResponse], error)
 	// Answers the caller's sessions, most recently active first.
 	ListSessions(context.Context, *connect.Request[breakglassv1.ListSessionsRequest]) (*connect.Response[breakglassv1.ListSessionsResponse], error)
+	// Answers what the caller's turns have used today, and may.
+	GetSpending(context.Context, *connect.Request[breakglassv1.GetSpendingRequest]) (*connect.Response[breakglassv1.GetSpendingResponse], error)
 	// Deletes a session with its turns, its workspace and the agent's history of it. Refused while a turn runs. From its
 	// beginning on the session and its turns are NOT_FOUND, and another session can be opened under the id. It answers when
 	// nothing is left of it, or after 10 s: the removal then goes on, also after a restart.
@@ -415,6 +435,13 @@ func NewBreakglassServiceHandler(svc BreakglassServiceHandler, opts ...connect.H
 		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
 		connect.WithHandlerOptions(opts...),
 	)
+	breakglassServiceGetSpendingHandler := connect.NewUnaryHandler(
+		BreakglassServiceGetSpendingProcedure,
+		svc.GetSpending,
+		connect.WithSchema(breakglassServiceMethods.ByName("GetSpending")),
+		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+		connect.WithHandlerOptions(opts...),
+	)
 	breakglassServiceDeleteSessionHandler := connect.NewUnaryHandler(
 		BreakglassServiceDeleteSessionProcedure,
 		svc.DeleteSession,
@@ -447,6 +474,8 @@ func NewBreakglassServiceHandler(svc BreakglassServiceHandler, opts ...connect.H
 			breakglassServiceGetSessionHandler.ServeHTTP(w, r)
 		case BreakglassServiceListSessionsProcedure:
 			breakglassServiceListSessionsHandler.ServeHTTP(w, r)
+		case BreakglassServiceGetSpendingProcedure:
+			breakglassServiceGetSpendingHandler.ServeHTTP(w, r)
 		case BreakglassServiceDeleteSessionProcedure:
 			breakglassServiceDeleteSessionHandler.ServeHTTP(w, r)
 		default:
@@ -504,6 +533,10 @@ func (UnimplementedBreakglassServiceHandler) GetSession(context.Context, *connec
 
 func (UnimplementedBreakglassServiceHandler) ListSessions(context.Context, *connect.Request[breakglassv1.ListSessionsRequest]) (*connect.Response[breakglassv1.ListSessionsResponse], error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("breakglass.v1.BreakglassService.ListSessions is not implemented"))
+}
+
+func (UnimplementedBreakglassServiceHandler) GetSpending(context.Context, *connect.Request[breakglassv1.GetSpendingRequest]) (*connect.Response[breakglassv1.GetSpendingResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("breakglass.v1.BreakglassService.GetSpending is not implemented"))
 }
 
 func (UnimplementedBreakglassServiceHandler) DeleteSession(context.Context, *connect.Request[breakglassv1.DeleteSessionRequest]) (*connect.Response[breakglassv1.DeleteSessionResponse], error) {

@@ -13,6 +13,8 @@ from .gen.breakglass.v1.breakglass_service_pb import (
     DeleteSessionResponse,
     GetSessionRequest,
     GetSessionResponse,
+    GetSpendingRequest,
+    GetSpendingResponse,
     GetTurnRequest,
     GetTurnResponse,
     InterruptTurnRequest,
@@ -58,6 +60,9 @@ from .gen.breakglass.v1.event_pb import (
 from .gen.breakglass.v1.session_pb import (
     Session,
 )
+from .gen.breakglass.v1.spending_pb import (
+    Spending,
+)
 from .gen.breakglass.v1.turn_pb import (
     AttachmentInfo,
     PermissionMode,
@@ -83,6 +88,8 @@ __all__ = [
     "ErrorReason",
     "GetSessionRequest",
     "GetSessionResponse",
+    "GetSpendingRequest",
+    "GetSpendingResponse",
     "GetTurnRequest",
     "GetTurnResponse",
     "InterruptTurnRequest",
@@ -105,6 +112,7 @@ __all__ = [
     "RunTurnResponse",
     "Session",
     "SessionEvent",
+    "Spending",
     "SteerEvent",
     "SteerTurnRequest",
     "SteerTurnResponse",

@@ -19,7 +19,7 @@ from connectrpc.server import ConnectASGIApplication, ConnectWSGIApplication, DE
 from protobuf import DescService
 
 from . import breakglass_service_pb
-from .breakglass_service_pb import AttachTurnRequest, AttachTurnResponse, CancelTurnRequest, CancelTurnResponse, DeleteSessionRequest, DeleteSessionResponse, GetSessionRequest, GetSessionResponse, GetTurnRequest, GetTurnResponse, InterruptTurnRequest, InterruptTurnResponse, ListApprovalsRequest, ListApprovalsResponse, ListSessionsRequest, ListSessionsResponse, ListTurnsRequest, ListTurnsResponse, ResolveApprovalRequest, ResolveApprovalResponse, RunTurnRequest, RunTurnResponse, SteerTurnRequest, SteerTurnResponse, WatchSessionRequest, WatchSessionResponse
+from .breakglass_service_pb import AttachTurnRequest, AttachTurnResponse, CancelTurnRequest, CancelTurnResponse, DeleteSessionRequest, DeleteSessionResponse, GetSessionRequest, GetSessionResponse, GetSpendingRequest, GetSpendingResponse, GetTurnRequest, GetTurnResponse, InterruptTurnRequest, InterruptTurnResponse, ListApprovalsRequest, ListApprovalsResponse, ListSessionsRequest, ListSessionsResponse, ListTurnsRequest, ListTurnsResponse, ResolveApprovalRequest, ResolveApprovalResponse, RunTurnRequest, RunTurnResponse, SteerTurnRequest, SteerTurnResponse, WatchSessionRequest, WatchSessionResponse
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Mapping
@@ -113,6 +113,12 @@ class BreakglassService(Protocol):
     async def list_sessions(self, request: ListSessionsRequest, ctx: RequestContext[ListSessionsRequest, ListSessionsResponse], /) -> ListSessionsResponse:
         """
         Answers the caller's sessions, most recently active first.
+        """
+        raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
+
+    async def get_spending(self, request: GetSpendingRequest, ctx: RequestContext[GetSpendingRequest, GetSpendingResponse], /) -> GetSpendingResponse:
+        """
+        Answers what the caller's turns have used today, and may.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
@@ -273,6 +279,17 @@ class BreakglassServiceASGIApplication(ConnectASGIApplication[BreakglassService]
                         stream_type=StreamType.UNARY,
                     ),
                     function=svc.list_sessions,
+                ),
+                "/breakglass.v1.BreakglassService/GetSpending": Endpoint.unary(
+                    method=MethodInfo(
+                        name="GetSpending",
+                        service_name="breakglass.v1.BreakglassService",
+                        input=GetSpendingRequest,
+                        output=GetSpendingResponse,
+                        idempotency_level=IdempotencyLevel.NO_SIDE_EFFECTS,
+                        stream_type=StreamType.UNARY,
+                    ),
+                    function=svc.get_spending,
                 ),
                 "/breakglass.v1.BreakglassService/DeleteSession": Endpoint.unary(
                     method=MethodInfo(
@@ -598,6 +615,31 @@ class BreakglassServiceClient(ConnectClient):
             timeout_ms=timeout_ms,
             use_get=use_get,
         )
+    async def get_spending(
+        self,
+        request: GetSpendingRequest,
+        *,
+        headers: Headers | Mapping[str, str] | None = None, 
+        timeout_ms: int | None = None,
+        use_get: bool = False,
+    ) -> GetSpendingResponse:
+        """
+        Answers what the caller's turns have used today, and may.
+        """
+        return await self.execute_unary(
+            request=request,
+            method=MethodInfo(
+                name="GetSpending",
+                service_name="breakglass.v1.BreakglassService",
+                input=GetSpendingRequest,
+                output=GetSpendingResponse,
+                idempotency_level=IdempotencyLevel.NO_SIDE_EFFECTS,
+                stream_type=StreamType.UNARY,
+            ),
+            headers=headers,
+            timeout_ms=timeout_ms,
+            use_get=use_get,
+        )
     async def delete_session(
         self,
         request: DeleteSessionRequest,
@@ -707,6 +749,12 @@ class BreakglassServiceSync(Protocol):
     def list_sessions(self, request: ListSessionsRequest, ctx: RequestContext[ListSessionsRequest, ListSessionsResponse], /) -> ListSessionsResponse:
         """
         Answers the caller's sessions, most recently active first.
+        """
+        raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
+
+    def get_spending(self, request: GetSpendingRequest, ctx: RequestContext[GetSpendingRequest, GetSpendingResponse], /) -> GetSpendingResponse:
+        """
+        Answers what the caller's turns have used today, and may.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
@@ -865,6 +913,17 @@ class BreakglassServiceWSGIApplication(ConnectWSGIApplication):
                         stream_type=StreamType.UNARY,
                     ),
                     function=service.list_sessions,
+                ),
+                "/breakglass.v1.BreakglassService/GetSpending": EndpointSync.unary(
+                    method=MethodInfo(
+                        name="GetSpending",
+                        service_name="breakglass.v1.BreakglassService",
+                        input=GetSpendingRequest,
+                        output=GetSpendingResponse,
+                        idempotency_level=IdempotencyLevel.NO_SIDE_EFFECTS,
+                        stream_type=StreamType.UNARY,
+                    ),
+                    function=service.get_spending,
                 ),
                 "/breakglass.v1.BreakglassService/DeleteSession": EndpointSync.unary(
                     method=MethodInfo(
@@ -1183,6 +1242,31 @@ class BreakglassServiceClientSync(ConnectClientSync):
                 service_name="breakglass.v1.BreakglassService",
                 input=ListSessionsRequest,
                 output=ListSessionsResponse,
+                idempotency_level=IdempotencyLevel.NO_SIDE_EFFECTS,
+                stream_type=StreamType.UNARY,
+            ),
+            headers=headers,
+            timeout_ms=timeout_ms,
+            use_get=use_get,
+        )
+    def get_spending(
+        self,
+        request: GetSpendingRequest,
+        *,
+        headers: Headers | Mapping[str, str] | None = None, 
+        timeout_ms: int | None = None,
+        use_get: bool = False,
+    ) -> GetSpendingResponse:
+        """
+        Answers what the caller's turns have used today, and may.
+        """
+        return self.execute_unary(
+            request=request,
+            method=MethodInfo(
+                name="GetSpending",
+                service_name="breakglass.v1.BreakglassService",
+                input=GetSpendingRequest,
+                output=GetSpendingResponse,
                 idempotency_level=IdempotencyLevel.NO_SIDE_EFFECTS,
                 stream_type=StreamType.UNARY,
             ),
