@@ -3,7 +3,6 @@ import { existsSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { type AddressInfo, createServer as createNetServer, type Server } from "node:net";
-import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { MACHINE_CHECKS } from "../../src/doctor/examine-machine.ts";
 import { makeCertificate } from "../security/certificate.ts";
