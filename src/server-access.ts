@@ -29,11 +29,17 @@ export function readFiles({ tokensFile, tls }: ServeConfig): ReadFiles {
  * @throws ConfigError.
  */
 export function refuseUnusableAccess(config: ServeConfig): void {
-  const { listen, approvers, selfApproval, tokensFile } = config;
+  const { listen, approvers, selfApproval, tokensFile, tls, plaintext } = config;
   if (tokensFile === undefined && !isLoopback(listen.host)) {
     const shown = `${bracketed(listen.host)}:${listen.port}`;
     throw new ConfigError(
       `BREAKGLASS_LISTEN is ${JSON.stringify(shown)}, which others can reach: set BREAKGLASS_TOKENS_FILE, or listen on 127.0.0.1`,
+    );
+  }
+  if (tls === undefined && plaintext === "loopback" && !isLoopback(listen.host)) {
+    const shown = `${bracketed(listen.host)}:${listen.port}`;
+    throw new ConfigError(
+      `BREAKGLASS_LISTEN is ${JSON.stringify(shown)}, where tokens would cross the network in the clear: set BREAKGLASS_TLS_CERT and BREAKGLASS_TLS_KEY or, where nobody else reads that network, BREAKGLASS_PLAINTEXT=anywhere`,
     );
   }
   if (approvers.length > 0 && tokensFile === undefined) {
