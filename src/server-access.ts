@@ -1,9 +1,9 @@
 import { type Certificate, readCertificate } from "./certificate.ts";
 import { ConfigError } from "./config/config-error.ts";
 import type { ServeConfig } from "./config/serve-config.ts";
+import { Tokens } from "./identity/tokens.ts";
 import type { Log } from "./log.ts";
 import { bracketed, isLoopback } from "./rpc/hosts.ts";
-import { Tokens } from "./rpc/tokens.ts";
 import { SettingSource } from "./setting-source.ts";
 
 /** What is read again when the operator asks for it. */

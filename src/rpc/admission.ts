@@ -4,8 +4,8 @@ import type { HttpRequest } from "../edge/http.ts";
 import type { Reader } from "../edge/reader.ts";
 import { Refusal } from "../errors.ts";
 import type { Caller, Principal } from "../identity/caller.ts";
+import type { Tokens } from "../identity/tokens.ts";
 import type { OriginRefusal, RequestOrigin } from "./origins.ts";
-import type { Tokens } from "./tokens.ts";
 
 /** Everyone, where the server knows no tokens: only this machine can reach it then. */
 const LOCAL: Principal = {

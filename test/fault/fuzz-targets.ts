@@ -4,9 +4,9 @@ import { RunTurnRequestSchema } from "../../gen/breakglass/v1/breakglass_service
 import type { EventKind } from "../../src/agent/agent.ts";
 import { ClaudeTranslation } from "../../src/agent/claude/translation.ts";
 import { Refusal } from "../../src/errors.ts";
+import { Tokens } from "../../src/identity/tokens.ts";
 import { PageTokens } from "../../src/rpc/page-token.ts";
 import { runTurnRules, turnRules, validate } from "../../src/rpc/request-rules.ts";
-import { Tokens } from "../../src/rpc/tokens.ts";
 import { ByteLines } from "../../src/stream/byte-lines.ts";
 import { faultsOfBytes, faultsOfOrder } from "../agent/claude/stream-rules.ts";
 import { readTranscript, transcriptNames } from "../agent/claude/transcript.ts";

@@ -5,6 +5,7 @@ import { z } from "zod";
 import { RunTurnRequestSchema } from "../../gen/breakglass/v1/breakglass_service_pb.ts";
 import { ConfigError } from "../../src/config/config-error.ts";
 import { Refusal } from "../../src/errors.ts";
+import { Tokens } from "../../src/identity/tokens.ts";
 import { PageTokens, pageSizeOf } from "../../src/rpc/page-token.ts";
 import {
   attachTurnRules,
@@ -15,7 +16,6 @@ import {
   turnRules,
   validate,
 } from "../../src/rpc/request-rules.ts";
-import { Tokens } from "../../src/rpc/tokens.ts";
 import { anyId, isUuid, uuid } from "../support/arbitrary-ids.ts";
 import { tokenLine } from "../support/test-server.ts";
 

@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { Tokens } from "../../src/rpc/tokens.ts";
+import { Tokens } from "../../src/identity/tokens.ts";
 import { tokenLine } from "../support/test-server.ts";
 
 const FILE = `# the operators\n\n${tokenLine("alpha", "alice")}${tokenLine("beta", "bob").toUpperCase().replace("SHA256", "sha256").replace("BOB", "bob")}`;

@@ -1,7 +1,7 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import { ConfigError } from "../config/config-error.ts";
-import type { Principal } from "../identity/caller.ts";
 import { readSettingFile } from "../setting-file.ts";
+import type { Principal } from "./caller.ts";
 
 const LINE = /^sha256:([0-9a-fA-F]{64})\s+(\S+)$/;
 /** What hashing a variable gives that is not set, with `printf` and with `echo`. */
