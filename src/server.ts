@@ -8,7 +8,7 @@ import { keepStorePrivate, prepareDirectory } from "./data-directory.ts";
 import { capConnections } from "./descriptors.ts";
 import { DiskReserve } from "./disk-reserve.ts";
 import type { RequestListener } from "./edge/http.ts";
-import { type Listener, listen } from "./edge/listener.ts";
+import { type Listener, type ListenerTls, listen } from "./edge/listener.ts";
 import { Readers } from "./edge/readers.ts";
 import { ResetLimits } from "./edge/reset-limits.ts";
 import { plainHttp } from "./http/plain-http.ts";
@@ -22,6 +22,7 @@ import { createRequestReading } from "./rpc/request-reading.ts";
 import { createHandlers } from "./rpc/router.ts";
 import { planAgents } from "./served-agents.ts";
 import { type ReadFiles, readFiles, refuseUnusableAccess, tellStrangers } from "./server-access.ts";
+import { type Identity, openIdentity } from "./server-identity.ts";
 import { openSqliteStore } from "./store/sqlite/sqlite-store.ts";
 import type { Store } from "./store/store.ts";
 import { watchedStore } from "./store/watched-store.ts";
@@ -42,7 +43,7 @@ export interface Server {
   /** Kills what the turns run, without waiting and without recording it: the next start does. The process is to exit then. */
   stopNow(): void;
   /**
-   * Reads tokens, rules and certificate again; what cannot be read stays as it was, and the log says so. Whatever runs or is
+   * Reads rules, certificates and all that tells who somebody is again; what cannot be read stays as it was, and the log says so. Whatever runs or is
    * open goes on: the next request needs a token of the new ones, the next process of an agent has the new rules, the next
    * connection the new certificate.
    */
@@ -95,6 +96,7 @@ export async function startServer(
   const reserve = new DiskReserve(config.dataDir, config.reserveBytes, log);
   const store = watchedStore(opened, log, () => reserve.release());
   let turns: Turns | undefined;
+  let identity: Identity | undefined;
   try {
     const processes = processesOf(store, config, log, agentUmask);
     const served = createAgents(processes);
@@ -103,9 +105,11 @@ export async function startServer(
     turns = createTurns(config, store, agents, log);
     await turns.recover();
     const closing = new AbortController();
+    identity = openIdentity(config, files, log);
     const listener = await listenFor(
       { ...config, maxConnections },
       files,
+      identity,
       turns,
       closing.signal,
       log,
@@ -113,16 +117,25 @@ export async function startServer(
     );
     // Behind the first line: it takes a disk a moment.
     void reserve.keep();
-    tellStrangers(config, files, log);
+    const { signIn } = identity;
+    const heed = () => {
+      tellStrangers(config, signIn, log);
+      const next = encryptionOf(files);
+      if (next !== undefined) listener.setCertificate(next);
+    };
+    tellStrangers(config, signIn, log);
+    identity.watch(heed);
     const reload = () => {
       for (const file of Object.values(files)) file?.readAgain(log);
-      tellStrangers(config, files, log);
+      heed();
       served.readAgain(log);
-      if (files.certificate !== undefined) listener.setCertificate(files.certificate.current);
     };
     const url = `${schemeOf(config)}://${bracketed(address.host)}:${listener.port}`;
-    return running(config.drainMs, url, turns, listener, closing, store, reload);
+    const server = running(config.drainMs, url, turns, listener, closing, store, reload);
+    void server.closed.then(identity.stop);
+    return server;
   } catch (error) {
+    identity?.stop();
     // It may be removing what is off the record, and have agents that wait for sessions.
     await turns?.drain(0);
     await store.close();
@@ -191,6 +204,7 @@ async function openStore(config: ServeConfig, log: Log): Promise<Store> {
 async function listenFor(
   config: ServeConfig,
   files: ReadFiles,
+  { signIn, refused }: Identity,
   turns: Turns,
   closing: AbortSignal,
   log: Log,
@@ -201,15 +215,14 @@ async function listenFor(
   const resets = new ResetLimits((session) => readers.endConnection(session, TOO_MANY_RESETS));
   const limits = { ...config, resets };
   try {
-    return await listen(address, files.certificate?.current, limits, log, (port) => {
+    return await listen(address, encryptionOf(files), limits, log, (port) => {
       const hosts = new Hosts(address.host, port, config.allowedHosts);
       const origins = new Origins(schemeOf(config), hosts, config.allowedOrigins);
       const sizes = { maxPromptBytes, maxAttachmentBytes };
-      const tokens = () => files.tokens?.current;
       const isOver = (principal: string) => resets.isOver(principal);
-      const admissionOf = interposed.admissions(admissionsBy(tokens, isOver));
+      const admissionOf = interposed.admissions(admissionsBy(signIn, isOver));
       const reading = createRequestReading(sizes, log);
-      const refusedRequests = new RefusedRequests(log);
+      const refusedRequests = new RefusedRequests(log, refused);
       const given = { turns, admissionOf, ...sizes, readers, resets };
       const common = { ...given, reading, refusedRequests, log };
       const answers = { handlers: createHandlers(common), plain: plainHttp(common) };
@@ -223,6 +236,12 @@ async function listenFor(
       `BREAKGLASS_LISTEN is ${JSON.stringify(shown)}, which cannot be listened on: ${why}`,
     );
   }
+}
+
+function encryptionOf({ certificate, clientCa }: ReadFiles): ListenerTls | undefined {
+  if (certificate === undefined) return undefined;
+  const isClientCertificateOptional = true;
+  return { ...certificate.current, clientCa: clientCa?.current, isClientCertificateOptional };
 }
 
 function running(

@@ -1,25 +1,25 @@
-import { createHash, timingSafeEqual } from "node:crypto";
+import { timingSafeEqual } from "node:crypto";
 import { ConfigError } from "../config/config-error.ts";
 import { readSettingFile } from "../setting-file.ts";
 import type { Principal } from "./caller.ts";
+import { isSilent, parseTokenLine, sha256, type TokenLine, TokenLineError } from "./token-line.ts";
 
-const LINE = /^sha256:([0-9a-fA-F]{64})\s+(\S+)$/;
-/** What hashing a variable gives that is not set, with `printf` and with `echo`. */
-const NOTHINGS = ["", "\n"].map(sha256);
-
-interface KnownToken {
-  readonly hash: Buffer;
-  readonly principal: string;
-  /** Where it stands in the file, from 1. */
+/** A token, and where it stands in the file. */
+export interface KnownToken extends TokenLine {
+  /** From 1. */
   readonly line: number;
 }
+
+/** Whose a token is, or why it is nobody's: nobody is told which. */
+export type TokenOwner = Principal | "unknown" | "expired";
 
 /** The bearer tokens that the server knows, as hashes, and whose they are. */
 export class Tokens {
   readonly #known: readonly KnownToken[];
 
   /**
-   * Reads a file with a line each: `sha256:HEX PRINCIPAL`. Empty lines and lines that begin with # say nothing.
+   * Reads a file with a line each: `sha256:HEX PRINCIPAL`, and roles and an end where they are wanted. Empty lines and lines
+   * that begin with # say nothing.
    *
    * @throws ConfigError that names the line to mend, and never what stands in it.
    */
@@ -29,17 +29,12 @@ export class Tokens {
   }
 
   constructor(text: string, path: string) {
-    this.#known = text
-      .split("\n")
-      .map((line, index) => [line.trim(), index + 1] as const)
-      .filter(([line]) => line !== "" && !line.startsWith("#"))
-      .map(([line, number]) => parseLine(line, number, path));
+    this.#known = parseTokens(text, path);
     if (this.#known.length === 0) {
       throw new ConfigError(
         `BREAKGLASS_TOKENS_FILE is ${JSON.stringify(path)}, which holds no token`,
       );
     }
-    refuseDuplicates(this.#known, path);
   }
 
   /** Whether there is a token of theirs. */
@@ -47,38 +42,36 @@ export class Tokens {
     return this.#known.some((known) => known.principal === principal);
   }
 
-  /**
-   * Whose token an `Authorization` header carries; undefined for none or a wrong one. Takes the same time for every token.
-   */
-  principalOf(authorization: string | null): Principal | undefined {
-    const token = /^Bearer +([!-~]+) *$/i.exec(authorization ?? "")?.[1];
-    // No token is nobody, whatever the hash of nothing is.
-    if (token === undefined) return undefined;
+  /** Whose a token is at a time. Takes as long for every token. */
+  ownerOf(token: string, now = Date.now()): TokenOwner {
     const hash = sha256(token);
-    let principal: string | undefined;
+    let found: KnownToken | undefined;
     for (const known of this.#known) {
-      if (timingSafeEqual(hash, known.hash)) principal = known.principal;
+      if (timingSafeEqual(hash, known.hash)) found = known;
     }
-    return principal === undefined
-      ? undefined
-      : { name: principal, roles: ["operator"], means: "token" };
+    if (found === undefined) return "unknown";
+    const { principal, roles, expiresAt = Number.POSITIVE_INFINITY } = found;
+    return now < expiresAt ? { name: principal, roles, means: "token" } : "expired";
   }
 }
 
-function parseLine(text: string, line: number, path: string): KnownToken {
-  const [, hex, principal] = LINE.exec(text) ?? [];
-  if (hex === undefined || principal === undefined) {
-    throw new ConfigError(
-      `BREAKGLASS_TOKENS_FILE: ${path} line ${line} must be "sha256:" with 64 hex digits, a space and a principal`,
-    );
-  }
-  const hash = Buffer.from(hex, "hex");
-  if (NOTHINGS.some((nothing) => nothing.equals(hash))) {
-    throw new ConfigError(
-      `BREAKGLASS_TOKENS_FILE: ${path} line ${line} is the hash of no token at all: the variable that was hashed was not set. Make a token and its line anew`,
-    );
-  }
-  return { hash, principal, line };
+/**
+ * Reads the lines of a file that say something.
+ *
+ * @throws ConfigError as `Tokens.read`.
+ */
+export function parseTokens(text: string, path: string): KnownToken[] {
+  const known = text.split("\n").flatMap((line, index) => {
+    if (isSilent(line)) return [];
+    try {
+      return { ...parseTokenLine(line), line: index + 1 };
+    } catch (error) {
+      if (!(error instanceof TokenLineError)) throw error;
+      throw new ConfigError(`BREAKGLASS_TOKENS_FILE: ${path} line ${index + 1} ${error.message}`);
+    }
+  });
+  refuseDuplicates(known, path);
+  return known;
 }
 
 /** Whose a token is must not hang on which of its lines is read last. */
@@ -94,8 +87,4 @@ function refuseDuplicates(known: readonly KnownToken[], path: string): void {
     }
     lines.set(hex, line);
   }
-}
-
-function sha256(text: string): Buffer {
-  return createHash("sha256").update(text).digest();
 }
