@@ -38,6 +38,6 @@ async function readBounded({ body }: Response): Promise<string> {
 /** What went wrong, in a line for the operator. */
 export function fetchFailure(error: unknown): string {
   const { message, cause } = error as Error;
-  const code = (cause as NodeJS.ErrnoException | undefined)?.code;
-  return code === undefined ? message : `${message}: ${code}`;
+  if (!(cause instanceof Error)) return message;
+  return `${message}: ${(cause as NodeJS.ErrnoException).code ?? cause.message}`;
 }
