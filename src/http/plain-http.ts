@@ -96,11 +96,14 @@ function streamAnswer({
 }: PlainHttpOptions): Answer {
   const requestOf = turnRequests({ turns, ...rest });
   return async ({ request, response, target, refusal, admitted }, path, reader) => {
-    const admission = admissionOf(request, refusal);
+    const since = performance.now();
+    const decided = admissionOf(request, refusal);
+    // Where it is known it is noted at once, before the request can be reset.
+    const admission = decided instanceof Promise ? await decided : decided;
     if ("caller" in admission) resets.setPrincipal(request, admission.caller.name);
-    const refused = (why: Refusal) => refusedRequests.tell(why, request.socket.remoteAddress);
+    const refused = () => refusedRequests.hold(admission, request, since, reader.signal);
     const values = contextValuesOf(admission, reader, admitted, refused);
-    admit({ values, method: BreakglassService.method.attachTurn });
+    await admit({ values, method: BreakglassService.method.attachTurn });
     const ask = requestOf(path);
     if (ask === undefined) throw new Problem(404, "nothing is here: see /openapi.json");
     const format = acceptedFormat(request);

@@ -26,7 +26,7 @@ interface ShownCheck {
 export function probeAnswers({ checks, admissionOf }: Probed) {
   const ready = async (call: Call) => {
     const { request, refusal } = call;
-    const admission = admissionOf(request, refusal);
+    const admission = await admissionOf(request, refusal);
     const isAdmitted = "caller" in admission;
     if (isAdmitted) call.admitted();
     const shown = (await checks()).map((check) => shownCheck(check, isAdmitted));

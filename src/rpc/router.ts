@@ -31,9 +31,9 @@ const DIALOGUE = { readMaxBytes: 16 * 1024, acceptCompression: [compressionGzip]
 export function createRouter(log: Log): ConnectRouter {
   return createConnectRouter({
     acceptCompression: [...ACCEPTED_COMPRESSION],
-    requestGate: (context) => {
+    requestGate: async (context) => {
       try {
-        admit(context);
+        await admit(context);
       } catch (error) {
         throw statusOf(error, log);
       }

@@ -8,7 +8,7 @@ export const CONNECTION_SETTINGS = {
     variable: "BREAKGLASS_LISTEN",
     kind: address,
     default: "127.0.0.1:7433",
-    does: "The address and the port to serve on. An address beyond loopback needs `BREAKGLASS_TOKENS_FILE` too.",
+    does: "The address and the port to serve on. An address beyond loopback needs something by which people are told, such as `BREAKGLASS_TOKENS_FILE`.",
   },
   tlsCert: {
     variable: "BREAKGLASS_TLS_CERT",
@@ -32,7 +32,7 @@ export const CONNECTION_SETTINGS = {
     variable: "BREAKGLASS_TOKENS_FILE",
     kind: path("the path of a file"),
     unset: "none: everyone is `local`",
-    does: "The tokens that are accepted, a line each: `sha256:HEX PRINCIPAL`.",
+    does: "The tokens that are accepted, a line each: `sha256:HEX PRINCIPAL`, and `roles=…` and `expires=…` where they are wanted. It is read again when it changes.",
   },
   allowedOrigins: {
     variable: "BREAKGLASS_ALLOWED_ORIGINS",
