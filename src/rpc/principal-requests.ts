@@ -17,6 +17,9 @@ const BURST_SECONDS = 5;
 /** When to ask again. Both bounds are over within that, unless more is asked meanwhile. */
 const RETRY_MS = 1000;
 
+/** Of how many principals is kept what they asked. */
+const MOST_KEPT = 10_000;
+
 /** One principal's. */
 interface Asked {
   inFlight: number;
@@ -28,6 +31,7 @@ interface Asked {
  *
  * 1. A request is in flight from its admission until its response is closed, whoever closes it.
  * 2. One that is refused is not in flight, and uses nothing of what may be asked a second.
+ * 3. What is kept of those who ask nothing now is bounded: whoever is forgotten may ask as much at once as at first.
  */
 export class PrincipalRequests {
   readonly #limits: PrincipalRequestLimits;
@@ -61,11 +65,18 @@ export class PrincipalRequests {
   #of(principal: string): Asked {
     const known = this.#asked.get(principal);
     if (known !== undefined) return known;
+    if (this.#asked.size >= MOST_KEPT) this.#forgetIdle(); // 3.
     const { maxPrincipalRequestsPerSecond: perSecond } = this.#limits;
     const allowance = new Allowance(BURST_SECONDS * perSecond, perSecond);
     const asked = { inFlight: 0, allowance };
     this.#asked.set(principal, asked);
     return asked;
+  }
+
+  #forgetIdle(): void {
+    for (const [principal, { inFlight }] of this.#asked) {
+      if (inFlight === 0) this.#asked.delete(principal);
+    }
   }
 }
 
