@@ -5,6 +5,7 @@ import type { SessionRecord } from "../store/records.ts";
 import type { SteerRequest } from "../store/writes.ts";
 import type { Approvals } from "./approvals.ts";
 import { byteLength, decodeEvent } from "./encoded-event.ts";
+import { happeningsOf, type ToldKinds } from "./happenings.ts";
 import type { AppendedWith } from "./log-batch.ts";
 import { OwnConversations } from "./own-conversations.ts";
 import { retryStorage } from "./retry-storage.ts";
@@ -30,17 +31,19 @@ export class TurnRecorder {
   readonly #approvals: Approvals;
   readonly #limits: TurnLimits;
   readonly #conversations: OwnConversations;
+  readonly #toldKinds: ToldKinds | undefined;
 
   constructor(
     log: TurnLog,
     approvals: Approvals,
     session: SessionRecord,
     limits: TurnLimits,
-    surroundings: Pick<TurnSurroundings, "store" | "agents" | "log">,
+    surroundings: Pick<TurnSurroundings, "store" | "agents" | "log" | "toldKinds">,
   ) {
     this.#log = log;
     this.#approvals = approvals;
     this.#limits = limits;
+    this.#toldKinds = surroundings.toldKinds;
     this.#conversations = new OwnConversations(session, log.epoch, surroundings);
   }
 
@@ -131,7 +134,9 @@ export class TurnRecorder {
       isAppended = this.#log.bytes + byteLength(events) <= limitBytes;
       const awaitsApproval = !this.#approvals.isEmpty;
       const agentSessionId = this.#conversations.current;
-      if (isAppended) this.#log.append(events, { ...more, awaitsApproval, agentSessionId });
+      const happenings = happeningsOf(kinds, this.#log.nextSequence, this.#toldKinds);
+      const all = { ...more, awaitsApproval, agentSessionId, happenings };
+      if (isAppended) this.#log.append(events, all);
     } finally {
       if (!isAppended) this.#approvals.undo(kinds); // 2.
     }

@@ -1,6 +1,7 @@
 import type { Agents } from "../agent/agents.ts";
 import type { Log } from "../log.ts";
 import type { Store } from "../store/store.ts";
+import type { ToldKinds } from "./happenings.ts";
 import type { RecentEventsBudget } from "./recent-events.ts";
 
 /** Bounds of one turn. */
@@ -26,4 +27,6 @@ export interface TurnSurroundings {
   readonly log: Log;
   /** What its newest events share the memory with. */
   readonly recentEvents: RecentEventsBudget;
+  /** What somebody outside is to be told of. Left out: nothing. */
+  readonly toldKinds?: ToldKinds;
 }

@@ -4,6 +4,7 @@ import { describeCommands } from "./contract/commands.ts";
 import { describeEvents } from "./contract/events.ts";
 import { describeHomes } from "./contract/homes.ts";
 import { describeLeases } from "./contract/leases.ts";
+import { describeOutbox } from "./contract/outbox.ts";
 import { describeOwnTurns } from "./contract/own-turns.ts";
 import { describeRemoval } from "./contract/removal.ts";
 import { describeRequests } from "./contract/requests.ts";
@@ -24,6 +25,7 @@ export function describeStore(openStore: () => Promise<StoreUnderTest>): void {
   describeRemoval(open);
   describeChanges(open);
   describeCommands(open);
+  describeOutbox(open);
   describeRestarts(open);
   describeOwnTurns(open);
   describeAgents(open);

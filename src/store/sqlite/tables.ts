@@ -1,5 +1,6 @@
 import { ConversationsTable } from "./conversations-table.ts";
 import { EventsTable } from "./events-table.ts";
+import { OutboxTable } from "./outbox-table.ts";
 import { ProcessesTable } from "./processes-table.ts";
 import { RequestsTable } from "./requests-table.ts";
 import { SessionsTable } from "./sessions-table.ts";
@@ -16,6 +17,7 @@ export interface Tables {
   readonly requests: RequestsTable;
   readonly conversations: ConversationsTable;
   readonly processes: ProcessesTable;
+  readonly outbox: OutboxTable;
 }
 
 export function createTables(statements: Statements): Tables {
@@ -27,5 +29,6 @@ export function createTables(statements: Statements): Tables {
     requests: new RequestsTable(statements),
     conversations: new ConversationsTable(statements),
     processes: new ProcessesTable(statements),
+    outbox: new OutboxTable(statements),
   };
 }
