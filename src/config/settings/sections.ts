@@ -3,6 +3,7 @@ import { AGENT_SETTINGS } from "./agent.ts";
 import { APPROVAL_SETTINGS } from "./approvals.ts";
 import { COMMAND_SETTINGS } from "./commands.ts";
 import { CONNECTION_SETTINGS } from "./connections.ts";
+import { NOTIFICATION_SETTINGS } from "./notifications.ts";
 import { STORAGE_SETTINGS } from "./storage.ts";
 import { TURN_SETTINGS } from "./turns.ts";
 
@@ -19,6 +20,7 @@ export const SERVE_SETTINGS = {
   ...AGENT_SETTINGS,
   ...TURN_SETTINGS,
   ...APPROVAL_SETTINGS,
+  ...NOTIFICATION_SETTINGS,
 } as const;
 
 /** The same in the order of the documents. */
@@ -27,6 +29,7 @@ export const SERVE_SECTIONS: readonly Section[] = [
   { title: "Approvals", settings: Object.values(APPROVAL_SETTINGS) },
   { title: "Turns", settings: Object.values(TURN_SETTINGS) },
   { title: "Agent", settings: Object.values(AGENT_SETTINGS) },
+  { title: "Notifications", settings: Object.values(NOTIFICATION_SETTINGS) },
   { title: "Storage", settings: Object.values(STORAGE_SETTINGS) },
 ];
 
