@@ -4,17 +4,20 @@ import type { ServeConfig } from "./config/serve-config.ts";
 import type { Log } from "./log.ts";
 import { bracketed, isLoopback } from "./rpc/hosts.ts";
 import { Tokens } from "./rpc/tokens.ts";
+import { type NotifierFiles, readNotifierFiles } from "./server-notifier.ts";
 import { SettingSource } from "./setting-source.ts";
 
 /** What is read again when the operator asks for it. */
-export interface ReadFiles {
+export interface ReadFiles extends NotifierFiles {
   readonly tokens: SettingSource<Tokens> | undefined;
   readonly certificate: SettingSource<Certificate> | undefined;
 }
 
 /** @throws ConfigError where one cannot be used. */
-export function readFiles({ tokensFile, tls }: ServeConfig): ReadFiles {
+export function readFiles(config: ServeConfig): ReadFiles {
+  const { tokensFile, tls } = config;
   return {
+    ...readNotifierFiles(config),
     tokens:
       tokensFile === undefined
         ? undefined

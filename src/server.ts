@@ -13,6 +13,7 @@ import { Readers } from "./edge/readers.ts";
 import { ResetLimits } from "./edge/reset-limits.ts";
 import { plainHttp } from "./http/plain-http.ts";
 import type { Log } from "./log.ts";
+import type { Notifier } from "./notify/notifier.ts";
 import { type Admissions, admissionsBy } from "./rpc/admission.ts";
 import { bracketed, Hosts } from "./rpc/hosts.ts";
 import { Origins } from "./rpc/origins.ts";
@@ -22,6 +23,7 @@ import { createRequestReading } from "./rpc/request-reading.ts";
 import { createHandlers } from "./rpc/router.ts";
 import { planAgents } from "./served-agents.ts";
 import { type ReadFiles, readFiles, refuseUnusableAccess, tellStrangers } from "./server-access.ts";
+import { createNotifier, toldKindsOf, wakingStore } from "./server-notifier.ts";
 import { openSqliteStore } from "./store/sqlite/sqlite-store.ts";
 import type { Store } from "./store/store.ts";
 import { watchedStore } from "./store/watched-store.ts";
@@ -68,6 +70,8 @@ const NOTHING_INTERPOSED: Interposed = {
 const STREAMS_END_MS = 5000;
 /** How long the model may be silent before readers are told. */
 const SILENCE_MS = 30_000;
+/** How long what is to be told outside gets to be told. What is not is told by the next start. */
+const NOTIFICATIONS_END_MS = 5000;
 /** How long they get to deliver that the server ends them, and connections to be closed by their clients. */
 const CONNECTIONS_END_MS = 3000;
 
@@ -93,7 +97,9 @@ export async function startServer(
   const maxConnections = capConnections(config, log);
   const opened = await openStore(config, log);
   const reserve = new DiskReserve(config.dataDir, config.reserveBytes, log);
-  const store = watchedStore(opened, log, () => reserve.release());
+  const watched = watchedStore(opened, log, () => reserve.release());
+  const store = wakingStore(watched, () => notifier?.wake());
+  const notifier = createNotifier(config, files, store, (text) => text, log);
   let turns: Turns | undefined;
   try {
     const processes = processesOf(store, config, log, agentUmask);
@@ -113,15 +119,17 @@ export async function startServer(
     );
     // Behind the first line: it takes a disk a moment.
     void reserve.keep();
+    notifier?.start();
     tellStrangers(config, files, log);
     const reload = () => {
       for (const file of Object.values(files)) file?.readAgain(log);
       tellStrangers(config, files, log);
       served.readAgain(log);
+      notifier?.reload();
       if (files.certificate !== undefined) listener.setCertificate(files.certificate.current);
     };
     const url = `${schemeOf(config)}://${bracketed(address.host)}:${listener.port}`;
-    return running(config.drainMs, url, turns, listener, closing, store, reload);
+    return running(config.drainMs, url, turns, listener, closing, store, notifier, reload);
   } catch (error) {
     // It may be removing what is off the record, and have agents that wait for sessions.
     await turns?.drain(0);
@@ -135,6 +143,7 @@ function schemeOf({ tls }: ServeConfig): "http" | "https" {
 }
 
 function createTurns(config: ServeConfig, store: Store, agents: Agents, log: Log): Turns {
+  const toldKinds = toldKindsOf(config);
   return new Turns({
     store,
     agents,
@@ -156,6 +165,7 @@ function createTurns(config: ServeConfig, store: Store, agents: Agents, log: Log
     permissionMode: config.permissionMode,
     approvers: config.approvers,
     selfApproval: config.selfApproval,
+    ...(toldKinds === undefined ? {} : { toldKinds }),
   });
 }
 
@@ -232,6 +242,7 @@ function running(
   listener: Listener,
   closing: AbortController,
   store: Store,
+  notifier: Notifier | undefined,
   reload: () => void,
 ): Server {
   const closed = Promise.withResolvers<void>();
@@ -240,7 +251,7 @@ function running(
     await turns.drain(graceMs);
     const ending = setTimeout(() => closing.abort(), STREAMS_END_MS);
     const cutting = setTimeout(() => listener.destroy(), STREAMS_END_MS + CONNECTIONS_END_MS);
-    await listener.close();
+    await Promise.all([listener.close(), notifier?.drain(NOTIFICATIONS_END_MS)]);
     clearTimeout(ending);
     clearTimeout(cutting);
     await store.close();
