@@ -2,6 +2,7 @@ import { setFlagsFromString } from "node:v8";
 import { readServeConfig } from "../config/serve-config.ts";
 import { createLog, type Log } from "../log.ts";
 import { type Server, startServer } from "../server.ts";
+import { createServerRedaction } from "../server-redaction.ts";
 import { ExitStatus } from "./exit-status.ts";
 import { LogOutput } from "./log-output.ts";
 import { heedSignals } from "./serve-signals.ts";
@@ -25,9 +26,15 @@ export async function serve(): Promise<ExitStatus> {
   boundHeap();
   outliveOutputs();
   const output = new LogOutput(process.stderr.fd);
-  const log = createLog((line) => output.write(line));
+  let redact = (text: string) => text;
+  const log = createLog(
+    (line) => output.write(line),
+    (text) => redact(text),
+  );
   const signals = takeSignals(log);
-  const server = await startServer(readServeConfig(), log, agentUmask);
+  const config = readServeConfig();
+  redact = createServerRedaction(config).text;
+  const server = await startServer(config, log, agentUmask);
   endOnDefect(server, log);
   const terminal = openTerminal(process.stdout, process.stderr, false);
   void terminal.write(print`breakglass serves ${oneLine(server.url, 1000)}\n`);

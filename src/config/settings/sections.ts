@@ -4,6 +4,7 @@ import { APPROVAL_SETTINGS } from "./approvals.ts";
 import { COMMAND_SETTINGS } from "./commands.ts";
 import { CONNECTION_SETTINGS } from "./connections.ts";
 import { NOTIFICATION_SETTINGS } from "./notifications.ts";
+import { SECRET_SETTINGS } from "./secrets.ts";
 import { STORAGE_SETTINGS } from "./storage.ts";
 import { TURN_SETTINGS } from "./turns.ts";
 
@@ -21,6 +22,7 @@ export const SERVE_SETTINGS = {
   ...TURN_SETTINGS,
   ...APPROVAL_SETTINGS,
   ...NOTIFICATION_SETTINGS,
+  ...SECRET_SETTINGS,
 } as const;
 
 /** The same in the order of the documents. */
@@ -30,6 +32,7 @@ export const SERVE_SECTIONS: readonly Section[] = [
   { title: "Turns", settings: Object.values(TURN_SETTINGS) },
   { title: "Agent", settings: Object.values(AGENT_SETTINGS) },
   { title: "Notifications", settings: Object.values(NOTIFICATION_SETTINGS) },
+  { title: "Secrets", settings: Object.values(SECRET_SETTINGS) },
   { title: "Storage", settings: Object.values(STORAGE_SETTINGS) },
 ];
 
