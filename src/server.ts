@@ -14,6 +14,7 @@ import { ResetLimits } from "./edge/reset-limits.ts";
 import { plainHttp } from "./http/plain-http.ts";
 import type { Log } from "./log.ts";
 import type { Notifier } from "./notify/notifier.ts";
+import type { Redaction } from "./redaction/redaction.ts";
 import { type Admissions, admissionsBy } from "./rpc/admission.ts";
 import { bracketed, Hosts } from "./rpc/hosts.ts";
 import { Origins } from "./rpc/origins.ts";
@@ -24,6 +25,7 @@ import { createHandlers } from "./rpc/router.ts";
 import { planAgents } from "./served-agents.ts";
 import { type ReadFiles, readFiles, refuseUnusableAccess, tellStrangers } from "./server-access.ts";
 import { createNotifier, toldKindsOf, wakingStore } from "./server-notifier.ts";
+import { createServerRedaction } from "./server-redaction.ts";
 import { openSqliteStore } from "./store/sqlite/sqlite-store.ts";
 import type { Store } from "./store/store.ts";
 import { watchedStore } from "./store/watched-store.ts";
@@ -92,6 +94,7 @@ export async function startServer(
 ): Promise<Server> {
   const { listen: address } = config;
   const files = readFiles(config);
+  const redaction = createServerRedaction(config);
   const createAgents = plan(config, log);
   refuseUnusableAccess(config);
   const maxConnections = capConnections(config, log);
@@ -99,14 +102,14 @@ export async function startServer(
   const reserve = new DiskReserve(config.dataDir, config.reserveBytes, log);
   const watched = watchedStore(opened, log, () => reserve.release());
   const store = wakingStore(watched, () => notifier?.wake());
-  const notifier = createNotifier(config, files, store, (text) => text, log);
+  const notifier = createNotifier(config, files, store, redaction.text, log);
   let turns: Turns | undefined;
   try {
     const processes = processesOf(store, config, log, agentUmask);
     const served = createAgents(processes);
     const endProcesses = (processId: string) => endLeftProcesses(processId, processes);
     const agents = new Agents(served.byKind, served.defaultKind, endProcesses);
-    turns = createTurns(config, store, agents, log);
+    turns = createTurns(config, store, agents, redaction, log);
     await turns.recover();
     const closing = new AbortController();
     const listener = await listenFor(
@@ -142,7 +145,13 @@ function schemeOf({ tls }: ServeConfig): "http" | "https" {
   return tls === undefined ? "http" : "https";
 }
 
-function createTurns(config: ServeConfig, store: Store, agents: Agents, log: Log): Turns {
+function createTurns(
+  config: ServeConfig,
+  store: Store,
+  agents: Agents,
+  redaction: Redaction,
+  log: Log,
+): Turns {
   const toldKinds = toldKindsOf(config);
   return new Turns({
     store,
@@ -166,6 +175,7 @@ function createTurns(config: ServeConfig, store: Store, agents: Agents, log: Log
     approvers: config.approvers,
     selfApproval: config.selfApproval,
     ...(toldKinds === undefined ? {} : { toldKinds }),
+    ...(config.redact === "1" ? { redaction } : {}),
   });
 }
 

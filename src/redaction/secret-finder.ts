@@ -57,6 +57,8 @@ export class SecretFinder {
     const from = this.openFrom(text);
     if (from === text.length) return undefined;
     const end = text.slice(from);
+    // It is whole: what may go on of it is found by it.
+    if (this.find(end).some((range) => range.end === end.length)) return undefined;
     const isValue = text.length - this.#valueFrom(text) >= LEAST_LIKELY;
     return isValue || end.startsWith(BEGIN) || LIKELY.test(end) ? from : undefined;
   }

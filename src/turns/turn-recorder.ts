@@ -5,6 +5,7 @@ import type { SessionRecord } from "../store/records.ts";
 import type { SteerRequest } from "../store/writes.ts";
 import type { Approvals } from "./approvals.ts";
 import { byteLength, decodeEvent } from "./encoded-event.ts";
+import { EventRedaction } from "./event-redaction.ts";
 import { happeningsOf, type ToldKinds } from "./happenings.ts";
 import type { AppendedWith } from "./log-batch.ts";
 import { OwnConversations } from "./own-conversations.ts";
@@ -32,18 +33,21 @@ export class TurnRecorder {
   readonly #limits: TurnLimits;
   readonly #conversations: OwnConversations;
   readonly #toldKinds: ToldKinds | undefined;
+  readonly #redaction: EventRedaction | undefined;
 
   constructor(
     log: TurnLog,
     approvals: Approvals,
     session: SessionRecord,
     limits: TurnLimits,
-    surroundings: Pick<TurnSurroundings, "store" | "agents" | "log" | "toldKinds">,
+    surroundings: Pick<TurnSurroundings, "store" | "agents" | "log" | "toldKinds" | "redaction">,
   ) {
     this.#log = log;
     this.#approvals = approvals;
     this.#limits = limits;
-    this.#toldKinds = surroundings.toldKinds;
+    const { toldKinds, redaction } = surroundings;
+    this.#toldKinds = toldKinds;
+    this.#redaction = redaction && new EventRedaction(redaction);
     this.#conversations = new OwnConversations(session, log.epoch, surroundings);
   }
 
@@ -101,16 +105,19 @@ export class TurnRecorder {
     return this.#append(kinds, { terminal });
   }
 
-  /** Appends an event that is not the agent's. */
-  append(kind: EventKind, steer?: SteerRequest): void {
-    boundEvent(kind, this.#limits.maxEventBytes);
-    this.#append([kind], { steer });
+  /** Appends an event that is not the agent's, behind what the agent said. Answers its sequence. */
+  append(kind: EventKind, steer?: SteerRequest): number {
+    const [own, before] = this.#withoutSecrets(kind);
+    if (before.length > 0) this.#append(before, {});
+    const sequence = this.#log.nextSequence;
+    this.#append([own], { steer });
+    return sequence;
   }
 
   /** Appends an end that the agent did not give, and what it withdraws. */
   appendEnd(terminal: TerminalKind): void {
-    boundEvent(terminal, this.#limits.maxEventBytes);
-    this.#append([...this.#approvals.withdrawAll(), terminal], { terminal });
+    const [end, before] = this.#withoutSecrets(terminal);
+    this.#append([...before, ...this.#approvals.withdrawAll(), end], { terminal });
   }
 
   /** Gives up what the store has not taken. */
@@ -150,7 +157,7 @@ export class TurnRecorder {
     const expireMs = Math.min(approvalMs, leftMs);
     const afterSequence = this.#log.nextSequence - 1;
     const durable: EventKind[] = [];
-    for (const each of batch) {
+    for (const each of this.#redaction?.take(batch) ?? batch) {
       const kind = this.#askable(each, run);
       const sequence = afterSequence + durable.length + 1;
       const isDurable = kind.case !== "textDelta" && this.#approvals.note(kind, expireMs, sequence);
@@ -160,6 +167,13 @@ export class TurnRecorder {
     this.textDeltas.tell();
     for (const kind of durable) boundEvent(kind, maxEventBytes);
     return durable;
+  }
+
+  /** An event as it goes on record, and the agent's that waited for what comes behind them. */
+  #withoutSecrets(kind: EventKind): [own: EventKind, before: EventKind[]] {
+    const before = this.#redaction?.take([kind]).slice(0, -1) ?? [];
+    for (const each of [...before, kind]) boundEvent(each, this.#limits.maxEventBytes);
+    return [kind, before];
   }
 
   /** What nobody could see whole nobody is asked about: it is denied, and the event says so. */

@@ -5,6 +5,7 @@ import type { Agent, OwnWork, SpareReservation } from "../agent/agent.ts";
 import type { Agents } from "../agent/agents.ts";
 import { Refusal } from "../errors.ts";
 import type { Caller } from "../identity/caller.ts";
+import type { Redaction } from "../redaction/redaction.ts";
 import type { SessionRecord, TurnRecord } from "../store/records.ts";
 import type { StartedTurn, TurnStart } from "../store/writes.ts";
 import type { RunRequest } from "../turn-requests.ts";
@@ -43,7 +44,7 @@ interface Beginnings extends Pick<TurnStart, "agents" | "refusal"> {
 export async function startTurn(
   request: RunRequest,
   caller: Caller,
-  options: StartPolicy & { readonly agents: Agents },
+  options: StartPolicy & { readonly agents: Agents; readonly redaction?: Redaction },
   unended: UnendedTurns,
   begin: (started: StartedTurn) => UnendedTurn,
 ): Promise<TurnRecord> {
@@ -60,7 +61,9 @@ export async function startTurn(
     const newSession = { agentKind, agent, model, ...placeOf(spare, opener, options.sessionsDir) };
     const refusal = unended.refusal();
     const beginnings = { newSession, digest, agents: stances, ...(refusal && { refusal }) };
-    const start = callerStart(request, caller.name, mode, options.maxSessionTurns, beginnings);
+    const prompt = options.redaction?.text(request.prompt) ?? request.prompt;
+    const recorded = { ...request, prompt };
+    const start = callerStart(recorded, caller.name, mode, options.maxSessionTurns, beginnings);
     const started = await unended.create(start, begin);
     session = started.session;
     return started.turn;

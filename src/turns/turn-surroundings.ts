@@ -1,5 +1,6 @@
 import type { Agents } from "../agent/agents.ts";
 import type { Log } from "../log.ts";
+import type { Redaction } from "../redaction/redaction.ts";
 import type { Store } from "../store/store.ts";
 import type { ToldKinds } from "./happenings.ts";
 import type { RecentEventsBudget } from "./recent-events.ts";
@@ -29,4 +30,6 @@ export interface TurnSurroundings {
   readonly recentEvents: RecentEventsBudget;
   /** What somebody outside is to be told of. Left out: nothing. */
   readonly toldKinds?: ToldKinds;
+  /** What takes secrets out of what goes on record. Left out: nothing does. */
+  readonly redaction?: Redaction;
 }
