@@ -71,7 +71,7 @@ export class SecretFinder {
 /** So much of a known value at the end of a text is taken for its beginning. */
 const LEAST_LIKELY = 4;
 /** Eight units or more with what tokens and addresses have and words of a language do not, and no full stop behind them. */
-const LIKELY = /^(?=.{8})(?:(?=.*[0-9_=])(?=.*[A-Za-z0-9_+/=%-]$)|(?=.*(?::\/\/|-----)))/s;
+const LIKELY = /^(?=.{8})(?:(?=.*[-0-9_=])(?=.*[A-Za-z0-9_+/=%-]$)|(?=.*(?::\/\/|-----)))/s;
 
 /** Where the last word of a text begins; its length where it ends with white space. */
 function lastWord(text: string): number {

@@ -1,9 +1,11 @@
 import { generateKeyPairSync, randomBytes } from "node:crypto";
 
+const ALPHABET = "abcdefghijklmnopqrstuvwxyzABCDEF";
+
+/** As random as such texts are: one in four is a digit. */
 const letters = (length: number) =>
-  Array.from(
-    randomBytes(length),
-    (byte) => "abcdefghijklmnopqrstuvwxyzABCDEF0123456789"[byte % 42],
+  Array.from(randomBytes(length), (byte, at) =>
+    at % 4 === 3 ? byte % 10 : ALPHABET[byte % 32],
   ).join("");
 
 /** A credential, and what has to stand before it, where it has no form of its own. */
