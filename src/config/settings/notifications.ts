@@ -26,7 +26,7 @@ export const NOTIFICATION_SETTINGS = {
     variable: "BREAKGLASS_NOTIFY_CONTENT",
     kind: choice("0", "1"),
     default: "0",
-    does: "`1` sends the beginning of prompts, tool inputs and results too. Without it nothing that was said or read is sent.",
+    does: "With `1` the beginning of prompts, tool inputs and results is sent too. Without it nothing that was said or read is sent.",
   },
   notifyCa: {
     variable: "BREAKGLASS_NOTIFY_CA",

@@ -13,6 +13,6 @@ export const SECRET_SETTINGS = {
     variable: "BREAKGLASS_REDACT",
     kind: choice("0", "1"),
     default: "0",
-    does: "`1` replaces secrets in what agents, callers and approvers say too, before it is recorded or shown. It cannot be undone.",
+    does: "With `1` secrets are replaced in what agents, callers and approvers say too, before it is recorded or shown. That cannot be undone.",
   },
 } as const satisfies Settings;
