@@ -15,15 +15,25 @@ const UNREADABLE = "[unreadable]";
  * A copy of any value that JSON can hold, bounded in depth, in entries and in text, which says where something was cut. Never
  * throws: not for what refers to itself, nor for getters, proxies and `toJSON` that do. Errors come with name, message, code,
  * stack and cause.
+ *
+ * @param rewrite - What becomes of each text, before it is cut.
  */
-export function boundedValue(value: unknown): unknown {
-  return new BoundedCopy().of(value, 0);
+export function boundedValue(
+  value: unknown,
+  rewrite: (text: string) => string = (text) => text,
+): unknown {
+  return new BoundedCopy(rewrite).of(value, 0);
 }
 
 class BoundedCopy {
   #unitsLeft = ALL_UNITS;
   /** What the copy is inside of: a value that stands in two places is no circle. */
   readonly #around = new Set<object>();
+  readonly #rewrite: (text: string) => string;
+
+  constructor(rewrite: (text: string) => string) {
+    this.#rewrite = rewrite;
+  }
 
   of(value: unknown, depth: number): unknown {
     this.#unitsLeft -= VALUE_UNITS;
@@ -101,8 +111,9 @@ class BoundedCopy {
     );
   }
 
-  #text(text: string): string {
+  #text(whole: string): string {
     const most = Math.max(0, Math.min(TEXT_UNITS, this.#unitsLeft));
+    const text = this.#rewrite(whole);
     this.#unitsLeft -= Math.min(text.length, most) + 1;
     return text.length <= most ? text : `${text.slice(0, most)}… [${text.length} characters]`;
   }

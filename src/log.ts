@@ -18,11 +18,15 @@ export type LogFields = Readonly<Record<string, unknown>>;
  * A log of JSON lines: `time`, `level`, `message`, then the fields.
  *
  * @param write - Takes a line with its newline. One that cannot be written is lost.
+ * @param redact - Takes secrets out of each text.
  */
-export function createLog(write: (line: string) => void): Log {
+export function createLog(
+  write: (line: string) => void,
+  redact: (text: string) => string = (text) => text,
+): Log {
   const at = (level: string) => (message: string, fields?: LogFields) => {
     try {
-      write(lineOf(level, message, fields));
+      write(lineOf(level, message, fields, redact));
     } catch {
       // Whatever is being logged goes on: it is more than its line.
     }
@@ -30,16 +34,24 @@ export function createLog(write: (line: string) => void): Log {
   return { info: at("info"), warn: at("warn"), error: at("error") };
 }
 
-function lineOf(level: string, message: string, fields: LogFields = {}): string {
-  const text = boundedValue(message);
+function lineOf(
+  level: string,
+  message: string,
+  fields: LogFields = {},
+  redact: (text: string) => string,
+): string {
+  const text = boundedValue(message, redact);
   const line = { time: new Date().toISOString(), level, message: text };
-  const { time, level: _level, message: _message, ...others } = boundedFields(fields);
+  const { time, level: _level, message: _message, ...others } = boundedFields(fields, redact);
   return `${visible(JSON.stringify({ ...line, ...others }))}\n`;
 }
 
 /** Fields are an object, whatever they came as. */
-function boundedFields(fields: LogFields): Record<string, unknown> {
-  const bounded = boundedValue(fields);
+function boundedFields(
+  fields: LogFields,
+  redact: (text: string) => string,
+): Record<string, unknown> {
+  const bounded = boundedValue(fields, redact);
   return typeof bounded === "object" && bounded !== null
     ? (bounded as Record<string, unknown>)
     : { fields: bounded };

@@ -8,10 +8,11 @@ import { Tokens } from "./identity/tokens.ts";
 import { refuseUnusableIdentity, tellsPeople } from "./identity-rules.ts";
 import type { Log } from "./log.ts";
 import { bracketed, isLoopback } from "./rpc/hosts.ts";
+import { type NotifierFiles, readNotifierFiles } from "./server-notifier.ts";
 import { SettingSource } from "./setting-source.ts";
 
 /** What is read again when the operator asks for it. */
-export interface ReadFiles {
+export interface ReadFiles extends NotifierFiles {
   readonly tokens: SettingSource<Tokens> | undefined;
   readonly certificate: SettingSource<Certificate> | undefined;
   readonly clientCa: SettingSource<Buffer> | undefined;
@@ -23,6 +24,7 @@ export interface ReadFiles {
 export function readFiles(config: ServeConfig): ReadFiles {
   const { tokensFile, tls, clientCa, clientCertificatesFile, jwtIssuersFile } = config;
   return {
+    ...readNotifierFiles(config),
     tokens: source("BREAKGLASS_TOKENS_FILE", tokensFile, (path) => Tokens.read(path)),
     certificate: source("BREAKGLASS_TLS_CERT", tls, readCertificate),
     clientCa: source("BREAKGLASS_CLIENT_CA", clientCa, readClientCa),

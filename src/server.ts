@@ -15,6 +15,8 @@ import { ResetLimits } from "./edge/reset-limits.ts";
 import { Readiness } from "./health/readiness.ts";
 import { plainHttp } from "./http/plain-http.ts";
 import type { Log } from "./log.ts";
+import type { Notifier } from "./notify/notifier.ts";
+import type { Redaction } from "./redaction/redaction.ts";
 import { type Admissions, admissionsBy } from "./rpc/admission.ts";
 import type { DescribeServer } from "./rpc/describe-server.ts";
 import { bracketed, Hosts } from "./rpc/hosts.ts";
@@ -28,6 +30,8 @@ import { planAgents } from "./served-agents.ts";
 import { type ReadFiles, readFiles, refuseUnusableAccess, tellStrangers } from "./server-access.ts";
 import { type Identity, openIdentity } from "./server-identity.ts";
 import { type ServerFacts, serverInfo } from "./server-info.ts";
+import { createNotifier, toldKindsOf, wakingStore } from "./server-notifier.ts";
+import { createServerRedaction } from "./server-redaction.ts";
 import { openSqliteStore } from "./store/sqlite/sqlite-store.ts";
 import type { Store } from "./store/store.ts";
 import { watchedStore } from "./store/watched-store.ts";
@@ -74,6 +78,8 @@ const NOTHING_INTERPOSED: Interposed = {
 const STREAMS_END_MS = 5000;
 /** How long the model may be silent before readers are told. */
 const SILENCE_MS = 30_000;
+/** How long what is to be told outside gets to be told. What is not is told by the next start. */
+const NOTIFICATIONS_END_MS = 5000;
 /** How long they get to deliver that the server ends them, and connections to be closed by their clients. */
 const CONNECTIONS_END_MS = 3000;
 
@@ -94,12 +100,15 @@ export async function startServer(
 ): Promise<Server> {
   const { listen: address } = config;
   const files = readFiles(config);
+  const redaction = createServerRedaction(config);
   const createAgents = plan(config, log);
   refuseUnusableAccess(config);
   const maxConnections = capConnections(config, log);
   const opened = await openStore(config, log);
   const reserve = new DiskReserve(config.dataDir, config.reserveBytes, log);
-  const store = watchedStore(opened, log, () => reserve.release());
+  const watched = watchedStore(opened, log, () => reserve.release());
+  const store = wakingStore(watched, () => notifier?.wake());
+  const notifier = createNotifier(config, files, store, redaction.text, log);
   let turns: Turns | undefined;
   let identity: Identity | undefined;
   try {
@@ -107,7 +116,7 @@ export async function startServer(
     const served = createAgents(processes);
     const endProcesses = (processId: string) => endLeftProcesses(processId, processes);
     const agents = new Agents(served.byKind, served.defaultKind, endProcesses);
-    turns = createTurns(config, store, agents, log);
+    turns = createTurns(config, store, agents, redaction, log);
     await turns.recover();
     const closing = new AbortController();
     const readiness = readinessOf(config, turns, agents);
@@ -124,6 +133,7 @@ export async function startServer(
     );
     // Behind the first line: it takes a disk a moment.
     void reserve.keep();
+    notifier?.start();
     const { signIn } = identity;
     const heed = () => {
       tellStrangers(config, signIn, log);
@@ -136,9 +146,10 @@ export async function startServer(
       for (const file of Object.values(files)) file?.readAgain(log);
       heed();
       served.readAgain(log);
+      notifier?.reload();
     };
     const url = `${schemeOf(config)}://${bracketed(address.host)}:${listener.port}`;
-    const server = running(config.drainMs, url, turns, listener, closing, store, reload);
+    const server = running(config.drainMs, url, turns, listener, closing, store, notifier, reload);
     void server.closed.then(identity.stop);
     return server;
   } catch (error) {
@@ -154,7 +165,14 @@ function schemeOf({ tls }: ServeConfig): "http" | "https" {
   return tls === undefined ? "http" : "https";
 }
 
-function createTurns(config: ServeConfig, store: Store, agents: Agents, log: Log): Turns {
+function createTurns(
+  config: ServeConfig,
+  store: Store,
+  agents: Agents,
+  redaction: Redaction,
+  log: Log,
+): Turns {
+  const toldKinds = toldKindsOf(config);
   return new Turns({
     store,
     agents,
@@ -190,6 +208,8 @@ function createTurns(config: ServeConfig, store: Store, agents: Agents, log: Log
     permissionMode: config.permissionMode,
     approvers: config.approvers,
     selfApproval: config.selfApproval,
+    ...(toldKinds === undefined ? {} : { toldKinds }),
+    ...(config.redact === "1" ? { redaction } : {}),
   });
 }
 
@@ -303,6 +323,7 @@ function running(
   listener: Listener,
   closing: AbortController,
   store: Store,
+  notifier: Notifier | undefined,
   reload: () => void,
 ): Server {
   const closed = Promise.withResolvers<void>();
@@ -311,7 +332,7 @@ function running(
     await turns.drain(graceMs);
     const ending = setTimeout(() => closing.abort(), STREAMS_END_MS);
     const cutting = setTimeout(() => listener.destroy(), STREAMS_END_MS + CONNECTIONS_END_MS);
-    await listener.close();
+    await Promise.all([listener.close(), notifier?.drain(NOTIFICATIONS_END_MS)]);
     clearTimeout(ending);
     clearTimeout(cutting);
     await store.close();

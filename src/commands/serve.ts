@@ -3,6 +3,7 @@ import { readSupervision } from "../config/environment.ts";
 import { readServeConfig } from "../config/serve-config.ts";
 import { createLog, type Log } from "../log.ts";
 import { type Server, startServer } from "../server.ts";
+import { createServerRedaction } from "../server-redaction.ts";
 import { ExitStatus } from "./exit-status.ts";
 import { LogOutput } from "./log-output.ts";
 import { heedSignals } from "./serve-signals.ts";
@@ -27,10 +28,16 @@ export async function serve(): Promise<ExitStatus> {
   boundHeap();
   outliveOutputs();
   const output = new LogOutput(process.stderr.fd);
-  const log = createLog((line) => output.write(line));
+  let redact = (text: string) => text;
+  const log = createLog(
+    (line) => output.write(line),
+    (text) => redact(text),
+  );
   const manager = new ServiceManager(readSupervision(), log);
   const signals = takeSignals(log, manager);
-  const server = await startServer(readServeConfig(), log, agentUmask);
+  const config = readServeConfig();
+  redact = createServerRedaction(config).text;
+  const server = await startServer(config, log, agentUmask);
   endOnDefect(server, log);
   const terminal = openTerminal(process.stdout, process.stderr, false);
   void terminal.write(print`breakglass serves ${oneLine(server.url, 1000)}\n`);

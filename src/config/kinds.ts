@@ -166,7 +166,13 @@ export const hosts = list(
     .transform((host) => host.toLowerCase()),
 );
 
-function list(what: string, item: z.ZodType<string, string>): Kind<string[]> {
+/** The kinds of what is told outside. */
+export const happeningKinds = list(
+  "approval.requested, approval.resolved and turn.ended",
+  z.enum(["approval.requested", "approval.resolved", "turn.ended"]),
+);
+
+function list<T extends string>(what: string, item: z.ZodType<T, string>): Kind<T[]> {
   const schema = z
     .string()
     .transform((text) =>

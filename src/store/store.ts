@@ -10,6 +10,7 @@ import type {
   TurnPlace,
   TurnView,
 } from "./lists.ts";
+import type { Outbox } from "./outbox.ts";
 import type {
   LeftProcess,
   LeftTurn,
@@ -46,7 +47,7 @@ export interface Store extends StoreMethods {
 }
 
 /** What can be asked of a store. Where an `epoch` is asked for, 4. holds. */
-export interface StoreMethods extends Leases {
+export interface StoreMethods extends Leases, Outbox {
   /**
    * Records a turn and, where there is none yet, its session; or finds the turn that the same request started. A session
    * that is opened in the workspace of a recorded process takes that process over. A caller's turn that meets an agent's

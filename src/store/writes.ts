@@ -2,6 +2,7 @@ import type { ErrorReason, TurnState } from "../../gen/breakglass/v1/event_pb.ts
 import type { PermissionMode, TurnOrigin } from "../../gen/breakglass/v1/turn_pb.ts";
 import type { DayLimits, DaySpending } from "../day-spending.ts";
 import type { RefusalDetails, RefusalReason } from "../errors.ts";
+import type { Happening } from "./outbox.ts";
 import type { AttachmentRecord, SessionRecord, SpendingRecord, TurnRecord } from "./records.ts";
 
 /** What a kind of agent says of a turn before that is recorded. */
@@ -101,6 +102,8 @@ export interface EventBatch {
   readonly state?: TurnState;
   /** A request whose only event is the first of these: it is found by `findSteer` from now on. */
   readonly steer?: SteerRequest;
+  /** Those of its events that somebody outside is to be told of: in the outbox with them, or not at all. Left out: none. */
+  readonly happenings?: readonly Happening[];
   /** Set where the last event is terminal. */
   readonly end?: TurnEndRecord;
 }

@@ -1,5 +1,6 @@
 import { TurnState } from "../../gen/breakglass/v1/event_pb.ts";
 import type { EventKind, TerminalKind } from "../agent/agent.ts";
+import type { Happening } from "../store/outbox.ts";
 import type { EventBatch, SteerRequest } from "../store/writes.ts";
 import { byteLength, decodeEvent, type EncodedEvent, encodeEvents } from "./encoded-event.ts";
 import { endRecordOf } from "./turn-end.ts";
@@ -16,6 +17,8 @@ export interface AppendedWith {
   readonly agentSessionId?: string;
   /** The request whose only event is the first of these. */
   readonly steer?: SteerRequest | undefined;
+  /** Those of the events that somebody outside is to be told of. Undefined: none. */
+  readonly happenings?: readonly Happening[] | undefined;
 }
 
 /** Events that were given their places, until they are on disk. */
@@ -39,7 +42,7 @@ interface LogEnd {
 export function batchOf(
   at: LogEnd,
   events: readonly EncodedEvent[],
-  { terminal, modelTurns, awaitsApproval = false, agentSessionId, steer }: AppendedWith,
+  { terminal, modelTurns, awaitsApproval = false, agentSessionId, steer, happenings }: AppendedWith,
 ): LogBatch {
   const end = terminal && endRecordOf(terminal);
   const state = end?.state ?? stateOf(awaitsApproval, at.state);
@@ -52,6 +55,7 @@ export function batchOf(
     ...(isConversationNew ? { agentSessionId } : {}),
     ...(end === undefined && state !== at.state ? { state } : {}),
     ...(steer === undefined ? {} : { steer }),
+    ...(happenings === undefined ? {} : { happenings }),
     ...(end === undefined ? {} : { end: { ...end, ...(modelTurns && { modelTurns }) } }),
   };
   return { record, bytes: byteLength(events), state };

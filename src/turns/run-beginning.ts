@@ -16,6 +16,8 @@ export type TurnBeginning = AskedBeginning | { readonly run: AgentRun };
 /** A caller's turn begins so. */
 export interface AskedBeginning {
   readonly ready: Promise<unknown>;
+  /** As it was sent: on record it may lack secrets. */
+  readonly prompt: string;
   readonly attachments: readonly Attachment[];
   /** The agent is to be told of the session's earlier turns. */
   readonly recall: boolean;
@@ -39,7 +41,7 @@ export interface WaitingTurn {
 
 /** Waits until the session is ready and has the agent run the turn, unless that ends meanwhile. */
 export async function beginRun(
-  { ready, attachments, recall }: AskedBeginning,
+  { ready, prompt: asked, attachments, recall }: AskedBeginning,
   waiting: WaitingTurn,
 ): Promise<void> {
   const { turn, session, log, agent, ending, end, tell, run } = waiting;
@@ -69,9 +71,9 @@ export async function beginRun(
   // At once, so that whoever ends the turn finds it.
   const isWorkspaceRestored = made !== undefined && hasHistory;
   const found = { hasHistory, isWorkspaceRestored };
-  const prompt = `${recalled?.text ?? ""}${turn.prompt}`;
-  const asked = { prompt, ...placed, model, agent: definition, permissionMode };
-  run({ ...ids, ...found, workspace, ...asked });
+  const prompt = `${recalled?.text ?? ""}${asked}`;
+  const what = { prompt, ...placed, model, agent: definition, permissionMode };
+  run({ ...ids, ...found, workspace, ...what });
 }
 
 /** Whether the agent cannot go on with the session, though it has had a turn. */

@@ -85,8 +85,7 @@ export class TurnInputs {
    */
   async record(kind: EventKind, steer?: SteerRequest): Promise<number> {
     const { log, endFull } = this.#turn;
-    const sequence = log.nextSequence;
-    this.#recorder!.append(kind, steer);
+    const sequence = this.#recorder!.append(kind, steer);
     if (this.#recorder!.isFull) endFull();
     await log.settled;
     // What came behind it may have failed.

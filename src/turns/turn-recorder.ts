@@ -5,6 +5,8 @@ import type { SessionRecord } from "../store/records.ts";
 import type { SteerRequest } from "../store/writes.ts";
 import type { Approvals } from "./approvals.ts";
 import { byteLength, decodeEvent } from "./encoded-event.ts";
+import { EventRedaction } from "./event-redaction.ts";
+import { happeningsOf, type ToldKinds } from "./happenings.ts";
 import type { AppendedWith } from "./log-batch.ts";
 import { OwnConversations } from "./own-conversations.ts";
 import { retryStorage } from "./retry-storage.ts";
@@ -30,17 +32,22 @@ export class TurnRecorder {
   readonly #approvals: Approvals;
   readonly #limits: TurnLimits;
   readonly #conversations: OwnConversations;
+  readonly #toldKinds: ToldKinds | undefined;
+  readonly #redaction: EventRedaction | undefined;
 
   constructor(
     log: TurnLog,
     approvals: Approvals,
     session: SessionRecord,
     limits: TurnLimits,
-    surroundings: Pick<TurnSurroundings, "store" | "agents" | "log">,
+    surroundings: Pick<TurnSurroundings, "store" | "agents" | "log" | "toldKinds" | "redaction">,
   ) {
     this.#log = log;
     this.#approvals = approvals;
     this.#limits = limits;
+    const { toldKinds, redaction } = surroundings;
+    this.#toldKinds = toldKinds;
+    this.#redaction = redaction && new EventRedaction(redaction);
     this.#conversations = new OwnConversations(session, log.epoch, surroundings);
   }
 
@@ -98,17 +105,20 @@ export class TurnRecorder {
     return this.#append(kinds, { terminal, modelTurns: run.modelTurns });
   }
 
-  /** Appends an event that is not the agent's. */
-  append(kind: EventKind, steer?: SteerRequest): void {
-    boundEvent(kind, this.#limits.maxEventBytes);
-    this.#append([kind], { steer });
+  /** Appends an event that is not the agent's, behind what the agent said. Answers its sequence. */
+  append(kind: EventKind, steer?: SteerRequest): number {
+    const [own, before] = this.#withoutSecrets(kind);
+    if (before.length > 0) this.#append(before, {});
+    const sequence = this.#log.nextSequence;
+    this.#append([own], { steer });
+    return sequence;
   }
 
   /** Appends an end that the agent did not give, and what it withdraws. */
   appendEnd(terminal: TerminalKind, run?: AgentRun): void {
-    boundEvent(terminal, this.#limits.maxEventBytes);
+    const [end, before] = this.#withoutSecrets(terminal);
     const modelTurns = run?.modelTurns;
-    this.#append([...this.#approvals.withdrawAll(), terminal], { terminal, modelTurns });
+    this.#append([...before, ...this.#approvals.withdrawAll(), end], { terminal, modelTurns });
   }
 
   /** Gives up what the store has not taken. */
@@ -132,7 +142,9 @@ export class TurnRecorder {
       isAppended = this.#log.bytes + byteLength(events) <= limitBytes;
       const awaitsApproval = !this.#approvals.isEmpty;
       const agentSessionId = this.#conversations.current;
-      if (isAppended) this.#log.append(events, { ...more, awaitsApproval, agentSessionId });
+      const happenings = happeningsOf(kinds, this.#log.nextSequence, this.#toldKinds);
+      const all = { ...more, awaitsApproval, agentSessionId, happenings };
+      if (isAppended) this.#log.append(events, all);
     } finally {
       if (!isAppended) this.#approvals.undo(kinds); // 2.
     }
@@ -146,7 +158,7 @@ export class TurnRecorder {
     const expireMs = Math.min(approvalMs, leftMs);
     const afterSequence = this.#log.nextSequence - 1;
     const durable: EventKind[] = [];
-    for (const each of batch) {
+    for (const each of this.#redaction?.take(batch) ?? batch) {
       const kind = this.#askable(each, run);
       const sequence = afterSequence + durable.length + 1;
       const isDurable = kind.case !== "textDelta" && this.#approvals.note(kind, expireMs, sequence);
@@ -156,6 +168,13 @@ export class TurnRecorder {
     this.textDeltas.tell();
     for (const kind of durable) boundEvent(kind, maxEventBytes);
     return durable;
+  }
+
+  /** An event as it goes on record, and the agent's that waited for what comes behind them. */
+  #withoutSecrets(kind: EventKind): [own: EventKind, before: EventKind[]] {
+    const before = this.#redaction?.take([kind]).slice(0, -1) ?? [];
+    for (const each of [...before, kind]) boundEvent(each, this.#limits.maxEventBytes);
+    return [kind, before];
   }
 
   /** What nobody could see whole nobody is asked about: it is denied, and the event says so. */

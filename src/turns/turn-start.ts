@@ -6,6 +6,7 @@ import type { Agents } from "../agent/agents.ts";
 import type { DayLimits } from "../day-spending.ts";
 import { Refusal } from "../errors.ts";
 import type { Caller } from "../identity/caller.ts";
+import type { Redaction } from "../redaction/redaction.ts";
 import type { SessionRecord, TurnRecord } from "../store/records.ts";
 import type { RecordQuotas, StartedTurn, TurnStart } from "../store/writes.ts";
 import type { RunRequest } from "../turn-requests.ts";
@@ -57,7 +58,7 @@ interface Beginnings extends Pick<TurnStart, "agents" | "refusal"> {
 export async function startTurn(
   request: RunRequest,
   caller: Caller,
-  options: StartPolicy & StartSurroundings,
+  options: StartPolicy & StartSurroundings & { readonly redaction?: Redaction },
   unended: UnendedTurns,
   begin: (started: StartedTurn) => UnendedTurn,
 ): Promise<TurnRecord> {
@@ -74,7 +75,8 @@ export async function startTurn(
     const newSession = { agentKind, agent, model, ...placeOf(spare, opener, options.sessionsDir) };
     const refusal = refusalOf(caller.name, options, unended);
     const beginnings = { newSession, digest, agents: stances, ...(refusal && { refusal }) };
-    const start = callerStart(request, caller.name, mode, options, beginnings);
+    const prompt = options.redaction?.text(request.prompt) ?? request.prompt;
+    const start = callerStart({ ...request, prompt }, caller.name, mode, options, beginnings);
     const started = await unended.create(start, begin);
     session = started.session;
     return started.turn;

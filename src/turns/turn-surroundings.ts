@@ -1,7 +1,9 @@
 import type { Agents } from "../agent/agents.ts";
 import type { Log } from "../log.ts";
+import type { Redaction } from "../redaction/redaction.ts";
 import type { Store } from "../store/store.ts";
 import type { DaySpendings } from "./day-spendings.ts";
+import type { ToldKinds } from "./happenings.ts";
 import type { RecentEventsBudget } from "./recent-events.ts";
 import type { SpendingLimits } from "./turn-spending.ts";
 
@@ -30,4 +32,8 @@ export interface TurnSurroundings {
   readonly recentEvents: RecentEventsBudget;
   /** What each principal has used today. */
   readonly days: DaySpendings;
+  /** What somebody outside is to be told of. Left out: nothing. */
+  readonly toldKinds?: ToldKinds;
+  /** What takes secrets out of what goes on record. Left out: nothing does. */
+  readonly redaction?: Redaction;
 }

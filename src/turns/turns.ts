@@ -84,7 +84,7 @@ export class Turns {
         unended.fail(why);
         void agents.closeIdle();
       },
-      takeOver: (owner) => takeOverTurns(owner, { store, log, unended }),
+      takeOver: (owner) => takeOverTurns(owner, { ...options, unended }),
     });
     agents.onOwnWork((work) => this.#sessions.of(work.sessionKey).beginOwnWork(work));
   }
@@ -269,7 +269,7 @@ export class Turns {
   async recover(): Promise<void> {
     const { store, agents, sessionsDir, retentionMs, log } = this.#options;
     const [unended, sessions, removals] = [this.#unended, this.#sessions, this.#removals];
-    const left = await takeOver({ store, agents, log, unended, sessions, removals });
+    const left = await takeOver({ ...this.#options, unended, sessions, removals });
     this.#leftProcessesGone = left.processesGone;
     this.#lease.start();
     // Not before: what is asked of a session waits for what was left in it.

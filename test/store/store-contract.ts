@@ -5,6 +5,7 @@ import { describeDays } from "./contract/days.ts";
 import { describeEvents } from "./contract/events.ts";
 import { describeHomes } from "./contract/homes.ts";
 import { describeLeases } from "./contract/leases.ts";
+import { describeOutbox } from "./contract/outbox.ts";
 import { describeOwnTurns } from "./contract/own-turns.ts";
 import { describeQuotas } from "./contract/quotas.ts";
 import { describeRemoval } from "./contract/removal.ts";
@@ -28,6 +29,7 @@ export function describeStore(openStore: () => Promise<StoreUnderTest>): void {
   describeQuotas(open);
   describeChanges(open);
   describeCommands(open);
+  describeOutbox(open);
   describeRestarts(open);
   describeOwnTurns(open);
   describeAgents(open);

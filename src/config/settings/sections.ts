@@ -4,6 +4,8 @@ import { APPROVAL_SETTINGS } from "./approvals.ts";
 import { COMMAND_SETTINGS } from "./commands.ts";
 import { CONNECTION_SETTINGS } from "./connections.ts";
 import { IDENTITY_SETTINGS } from "./identity.ts";
+import { NOTIFICATION_SETTINGS } from "./notifications.ts";
+import { SECRET_SETTINGS } from "./secrets.ts";
 import { SPENDING_SETTINGS } from "./spending.ts";
 import { STORAGE_SETTINGS } from "./storage.ts";
 import { TURN_SETTINGS } from "./turns.ts";
@@ -23,6 +25,8 @@ export const SERVE_SETTINGS = {
   ...TURN_SETTINGS,
   ...SPENDING_SETTINGS,
   ...APPROVAL_SETTINGS,
+  ...NOTIFICATION_SETTINGS,
+  ...SECRET_SETTINGS,
 } as const;
 
 /** The same in the order of the documents. */
@@ -33,6 +37,8 @@ export const SERVE_SECTIONS: readonly Section[] = [
   { title: "Turns", settings: Object.values(TURN_SETTINGS) },
   { title: "Spending", settings: Object.values(SPENDING_SETTINGS) },
   { title: "Agent", settings: Object.values(AGENT_SETTINGS) },
+  { title: "Notifications", settings: Object.values(NOTIFICATION_SETTINGS) },
+  { title: "Secrets", settings: Object.values(SECRET_SETTINGS) },
   { title: "Storage", settings: Object.values(STORAGE_SETTINGS) },
 ];
 

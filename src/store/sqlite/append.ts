@@ -11,8 +11,8 @@ export function append(
   epoch: number,
   leases: FileLeases,
 ): string | undefined {
-  const { sessions, turns, events, requests, conversations, days } = tables;
-  const { turnId, firstSequence, agentSessionId, state, steer, end, time } = batch;
+  const { sessions, turns, events, requests, conversations, days, outbox } = tables;
+  const { turnId, firstSequence, agentSessionId, state, steer, happenings, end, time } = batch;
   const { turnKey, sessionKey, ...turn } = turns.getAppended(turnId);
   leases.checkTurn(turn.epoch, epoch);
   const isLeft = turn.epoch !== epoch;
@@ -29,6 +29,7 @@ export function append(
   }
   if (state !== undefined) turns.setState(turnKey, state);
   if (steer !== undefined) requests.insertSteer(steer, turnId, firstSequence);
+  if (happenings !== undefined) outbox.add(leases.ownerOf(epoch), turnId, happenings, time);
   if (end === undefined) return undefined;
   const lastSequence = firstSequence - 1 + batch.events.length;
   turns.end(turnKey, lastSequence, end, sessions.nextChange(sessionKey), time);
@@ -39,7 +40,8 @@ export function append(
 }
 
 /** Whether a batch is one event and nothing else: one statement, which leaves nothing of itself where it fails. */
-export function isOneInsert({ events, agentSessionId, state, steer, end }: EventBatch): boolean {
-  const isMore = agentSessionId ?? state ?? steer ?? end;
+export function isOneInsert(batch: EventBatch): boolean {
+  const { events, agentSessionId, state, steer, happenings, end } = batch;
+  const isMore = agentSessionId ?? state ?? steer ?? happenings ?? end;
   return events.length === 1 && isMore === undefined;
 }

@@ -49,6 +49,7 @@ export function createMethods(tables: Tables, leases: FileLeases, close: () => v
     ...readMethods(tables),
     ...leftMethods(tables, leases),
     ...leaseMethods(tables, leases),
+    ...outboxMethods(tables),
     close: read(close),
   };
 }
@@ -109,6 +110,16 @@ function leftMethods(tables: Tables, leases: FileLeases) {
     recordRemoved: write((workspace) => removal.recordFilesRemoved(workspace)),
     listLeftTurns: read((owner) => tables.turns.listLeft(owner, isEnded)),
     listLeftProcesses: read((owner) => tables.processes.listLeft(owner, isEnded)),
+  } satisfies Partial<Methods>;
+}
+
+/** What is yet to be told outside. It is written by `append`. */
+function outboxMethods({ outbox }: Tables) {
+  return {
+    listUntold: read((...args) => outbox.list(...args)),
+    recordTold: write((key) => outbox.remove(key)),
+    recordUntold: write((key, dueTime) => outbox.postpone(key, dueTime)),
+    giveUpUntold: write((...args) => outbox.giveUp(...args)),
   } satisfies Partial<Methods>;
 }
 

@@ -240,6 +240,21 @@ const STEPS: readonly string[] = [
     FROM turns, json_each(turns.attachments) WHERE turns.session_key = sessions.session_key), 0);
   CREATE INDEX sessions_by_attachments ON sessions (principal, attachment_bytes) WHERE remove_time IS NULL;
   `,
+  `
+  -- What somebody outside is yet to be told of, by the server that recorded it. It may outlive its turn.
+  CREATE TABLE outbox (
+    outbox_key INTEGER PRIMARY KEY AUTOINCREMENT,
+    owner TEXT NOT NULL,
+    turn_id TEXT NOT NULL,
+    sequence INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    time INTEGER NOT NULL,
+    attempts INTEGER NOT NULL DEFAULT 0,
+    due_time INTEGER NOT NULL
+  ) STRICT;
+  CREATE INDEX outbox_by_due_time ON outbox (owner, due_time, outbox_key);
+  CREATE INDEX outbox_by_time ON outbox (owner, time);
+  `,
 ];
 
 /** The version of the schema, kept in the database's `user_version`. */

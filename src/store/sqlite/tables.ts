@@ -1,6 +1,7 @@
 import { ConversationsTable } from "./conversations-table.ts";
 import { DaysTable } from "./days-table.ts";
 import { EventsTable } from "./events-table.ts";
+import { OutboxTable } from "./outbox-table.ts";
 import { ProcessesTable } from "./processes-table.ts";
 import { RequestsTable } from "./requests-table.ts";
 import { SessionsTable } from "./sessions-table.ts";
@@ -18,6 +19,7 @@ export interface Tables {
   readonly conversations: ConversationsTable;
   readonly processes: ProcessesTable;
   readonly days: DaysTable;
+  readonly outbox: OutboxTable;
 }
 
 export function createTables(statements: Statements): Tables {
@@ -30,5 +32,6 @@ export function createTables(statements: Statements): Tables {
     conversations: new ConversationsTable(statements),
     processes: new ProcessesTable(statements),
     days: new DaysTable(statements),
+    outbox: new OutboxTable(statements),
   };
 }

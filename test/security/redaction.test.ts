@@ -1,0 +1,170 @@
+import { createHash } from "node:crypto";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import type { TurnEvent } from "../../gen/breakglass/v1/event_pb.ts";
+import { PermissionMode } from "../../gen/breakglass/v1/turn_pb.ts";
+import { WebhookReceiver } from "../notify/webhook-receiver.ts";
+import { knownValue, partIn, wellKnown } from "../redaction/secrets.ts";
+import { EventReader } from "../support/event-reader.ts";
+import { bytesOf, cases, collect, durable, valuesOf } from "../support/events.ts";
+import { script } from "../support/gate.ts";
+import { connect } from "../support/protocols.ts";
+import { createTestEnvironment } from "../support/test-environment.ts";
+import { startTestServer } from "../support/test-server.ts";
+import { startServe } from "./told-server.ts";
+
+const secret = knownValue();
+const token = wellKnown()[0]!.secret;
+const SETTINGS = { BREAKGLASS_REDACT: "1", DATABASE_PASSWORD: secret };
+
+/** Everything that the store has on disk. */
+function stored(root: string): string {
+  const folder = join(root, "data");
+  return readdirSync(folder)
+    .filter((name) => name.startsWith("breakglass.db"))
+    .map((name) => readFileSync(join(folder, name), "latin1"))
+    .join();
+}
+
+function expectNone(text: string): void {
+  for (const each of [secret, token]) expect(partIn(text, each)).toBeUndefined();
+}
+
+/** As bytes and as what they say. */
+const allOf = (events: readonly TurnEvent[]) =>
+  bytesOf(events)
+    .map((base64) => Buffer.from(base64, "base64").toString("latin1"))
+    .join();
+
+describe("with BREAKGLASS_REDACT=1", () => {
+  it("nothing that is said in a turn brings a secret to a reader or to the disk, and the agent gets what was sent", async () => {
+    await using server = await startTestServer(SETTINGS);
+    using connection = connect(server.url);
+    const hash = createHash("sha256").update(secret).digest("hex").slice(0, 20);
+    const prompt = script(
+      `say the password is ${secret} and the token ${token}.`,
+      `think of ${secret}`,
+      "delta Look: ",
+      `delta ${secret} and`,
+      "delta  on",
+      `say Look: ${secret} and on`,
+      `bash printf %s '${secret}' | sha256sum; echo ${token}; printf %s '${secret}' | base64`,
+      `result done with ${secret} ${token}`,
+    );
+    const events = await collect(connection.client.runTurn({ prompt, textDeltas: true }));
+    expectNone(allOf(events));
+    expect(valuesOf(events, "toolResult")[0]?.content).toContain(hash);
+    expect(valuesOf(events, "result")[0]?.result).toBe("done with [redacted] [redacted]");
+    expect(valuesOf(events, "text").map(({ text }) => text)).toEqual([
+      "the password is [redacted] and the token [redacted].",
+      "Look: [redacted] and on",
+    ]);
+    for (const { inputJson } of valuesOf(events, "tool")) {
+      expect(JSON.parse(inputJson).command).toContain("printf %s '[redacted]'");
+    }
+    const [{ turnId }] = events as [TurnEvent];
+    const { turn } = await connection.client.getTurn({ turnId });
+    expect(turn?.prompt).toContain("[redacted]");
+    expectNone(stored(server.root));
+    expect(server.log.filter((line) => line.includes(secret))).toEqual([]);
+  });
+
+  it("a secret that is cut into two texts, at any of its places, is in neither, nor in any piece of them", async () => {
+    await using server = await startTestServer(SETTINGS);
+    using connection = connect(server.url);
+    for (const each of [secret, token]) {
+      const steps: string[] = [];
+      for (let cut = 1; cut < each.length; cut++) {
+        const halves = [`x ${each.slice(0, cut)}`, each.slice(cut)];
+        steps.push(...halves.map((half) => `delta ${half}`), `say ${halves.join("")}`);
+        steps.push(...halves.map((half) => `say ${half}`), "say so");
+      }
+      // Not in the prompt, where the halves are apart.
+      const path = join(server.root, "steps");
+      writeFileSync(path, script(...steps));
+      const stream = connection.client.runTurn({ prompt: `file ${path}`, textDeltas: true });
+      const events = await collect(stream);
+      const spoken = valuesOf(events, "text").map(({ text }) => text);
+      expect(spoken).toHaveLength(4 * (each.length - 1));
+      expect(partIn(spoken.join(""), each)).toBeUndefined();
+      const pieces = valuesOf(events, "textDelta").map(({ text }) => text);
+      expect(partIn(pieces.join(""), each)).toBeUndefined();
+      expect(partIn(stored(server.root), each)).toBeUndefined();
+    }
+  });
+
+  it("approvals, messages, errors and the end of a canceled turn have none either", async () => {
+    await using server = await startTestServer(SETTINGS);
+    using connection = connect(server.url);
+    const { client } = connection;
+    const prompt = script(`ask Bash {"command":"login ${secret}"}`, "message", "hang");
+    const request = { prompt, permissionMode: PermissionMode.ASK };
+    await using reader = new EventReader(client.runTurn(request));
+    const { turnId, kind } = await reader.until("approvalRequest");
+    if (kind.case !== "approvalRequest") throw new Error("no approval is asked for");
+    const { approvalId, inputJson } = kind.value;
+    expect(JSON.parse(inputJson)).toEqual({ command: "login [redacted]" });
+    await client.resolveApproval({ turnId, approvalId, decision: { case: "allow", value: {} } });
+    const { content } = (await reader.until("toolResult")).kind.value as { content: string };
+    // It ran what was asked, and not what was shown.
+    expect(content).toContain("ran ");
+    await client.steerTurn({ turnId, message: `the token is ${token}`, requestId: "" });
+    await reader.until("steer");
+    await client.cancelTurn({ turnId });
+    const events = await reader.rest();
+    expectNone(allOf(events));
+    const failing = script(`stderr cannot log in: ${secret}`, "exit 3");
+    const failed = await collect(client.runTurn({ prompt: failing }));
+    expect(valuesOf(failed, "error")[0]?.stderrTail).toContain("log in: [redacted]");
+    expectNone(allOf(failed));
+    expectNone(stored(server.root));
+  });
+
+  it("what waits for more is on record before an end that is not the agent's", async () => {
+    await using server = await startTestServer({
+      ...SETTINGS,
+      BREAKGLASS_IDLE_TIMEOUT_SECONDS: "1",
+    });
+    using connection = connect(server.url);
+    const prompt = script("say it ends with 12345678", "hang");
+    const events = await collect(connection.client.runTurn({ prompt }));
+    expect(cases(durable(events)).slice(-2)).toEqual(["text", "error"]);
+    expect(valuesOf(events, "text")[0]?.text).toBe("it ends with 12345678");
+  });
+
+  it("an approver sees what is to be run, whatever it looks like", async () => {
+    await using server = await startTestServer(SETTINGS);
+    using connection = connect(server.url);
+    const command = "echo _authToken=x; rm -rf /; echo postgres://a:b$(reboot)@host";
+    const prompt = script(`ask Bash ${JSON.stringify({ command })}`);
+    const request = { prompt, permissionMode: PermissionMode.ASK };
+    await using reader = new EventReader(connection.client.runTurn(request));
+    const { kind, turnId } = await reader.until("approvalRequest");
+    expect(JSON.parse((kind.value as { inputJson: string }).inputJson)).toEqual({ command });
+    await connection.client.cancelTurn({ turnId });
+  });
+});
+
+describe("without it", () => {
+  it("the record has what was said, and neither the log nor a notification has a secret", async () => {
+    await using environment = await createTestEnvironment();
+    await using receiver = await WebhookReceiver.start();
+    const settings = await receiver.settings(environment.root);
+    await using server = await startServe(environment, {
+      ...settings,
+      ...{ BREAKGLASS_NOTIFY_CONTENT: "1", MY_OWN: secret, BREAKGLASS_SECRET_NAMES: "MY_OWN" },
+    });
+    using connection = connect(server.url);
+    const prompt = script(`say ${secret}`, `result ${secret} ${token}`);
+    // The log has a model's name.
+    const model = token.slice(0, 40);
+    const events = await collect(connection.client.runTurn({ prompt, model }));
+    expect(valuesOf(events, "text")[0]?.text).toBe(secret);
+    const [told] = await receiver.until(1);
+    expect(told?.body).toContain("[redacted] [redacted]");
+    expectNone(told!.body);
+    expect(server.log()).toContain('"model":"[redacted]"');
+    expectNone(server.log());
+  });
+});
