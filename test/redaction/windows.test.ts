@@ -53,6 +53,18 @@ describe.each(samples)("$kind", ({ before, secret }) => {
     }
   });
 
+  it("is found in a text by itself, whatever was said right before and behind it", () => {
+    const events = new EventRedaction(redaction);
+    const given = ["Look", `${before}${secret}`, "there"].flatMap((said) =>
+      events.take([text(said)]),
+    );
+    // A form without a bound takes what is right behind it for its own.
+    const kept = spoken([...given, ...events.release()]);
+    expect(kept).toMatch(/^Look/);
+    expect(kept).toContain(`${before}[redacted]`);
+    expect(partIn(kept, secret)).toBeUndefined();
+  });
+
   it("is not begun by what was cut by an event's bound", () => {
     const events = new EventRedaction(redaction);
     const cut = `${"word ".repeat(100)}${before}${secret.slice(0, -3)}`;
