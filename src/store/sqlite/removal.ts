@@ -53,13 +53,14 @@ export class Removal {
 
   /** As `Store.removeSome`. */
   removeSome(): boolean {
-    const { turns, events } = this.#tables;
+    const { turns, events, prompts } = this.#tables;
     let left = PIECE_BYTES;
     for (let turn = turns.findRemoved(); turn !== undefined; turn = turns.findRemoved()) {
       left -= events.removeFirst(turn.turnKey, left);
       if (left <= 0) return true;
       left -= this.#refuseRequests(turn.turnId, turn.removeTime);
       if (left <= 0) return true;
+      prompts.remove(turn.searchKey);
       turns.remove(turn.turnKey);
       this.#removeIfOver(turn.sessionKey);
       left -= ROW_BYTES + turn.promptBytes;

@@ -13,7 +13,7 @@ export function startTurn(
   epoch: number,
   owner: string,
 ): StartedTurn {
-  const { sessions, turns, requests } = tables;
+  const { sessions, turns, requests, prompts } = tables;
   const joined = requests.findStart(start);
   if (joined !== undefined) {
     const turn = turns.get(joined, start.principal);
@@ -32,7 +32,9 @@ export function startTurn(
     throw new Refusal("SESSION_FULL", message);
   }
   const state = stateOf(turns, start, session);
-  turns.insert(start, session, state, sessions.nextChange(sessionKey), epoch);
+  const searchKey = prompts.nextKey(start.time);
+  turns.insert(start, session, state, sessions.nextChange(sessionKey), epoch, searchKey);
+  prompts.add(searchKey, start.prompt, { ...start, principal });
   sessions.addTurn(sessionKey, start.turnId, state, start.time);
   requests.insertStart(start, sessionId);
   return {

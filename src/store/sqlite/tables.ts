@@ -1,6 +1,7 @@
 import { ConversationsTable } from "./conversations-table.ts";
 import { EventsTable } from "./events-table.ts";
 import { ProcessesTable } from "./processes-table.ts";
+import { PromptIndex } from "./prompt-index.ts";
 import { RequestsTable } from "./requests-table.ts";
 import { SessionsTable } from "./sessions-table.ts";
 import type { Statements } from "./statements.ts";
@@ -12,6 +13,7 @@ export interface Tables {
   readonly sessions: SessionsTable;
   readonly turns: TurnsTable;
   readonly turnLists: TurnLists;
+  readonly prompts: PromptIndex;
   readonly events: EventsTable;
   readonly requests: RequestsTable;
   readonly conversations: ConversationsTable;
@@ -23,6 +25,7 @@ export function createTables(statements: Statements): Tables {
     sessions: new SessionsTable(statements),
     turns: new TurnsTable(statements),
     turnLists: new TurnLists(statements),
+    prompts: new PromptIndex(statements),
     events: new EventsTable(statements),
     requests: new RequestsTable(statements),
     conversations: new ConversationsTable(statements),

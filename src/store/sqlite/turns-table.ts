@@ -1,6 +1,7 @@
 import { TurnState } from "../../../gen/breakglass/v1/event_pb.ts";
-import { PermissionMode, type TurnOrigin } from "../../../gen/breakglass/v1/turn_pb.ts";
+import type { TurnOrigin } from "../../../gen/breakglass/v1/turn_pb.ts";
 import { notFound } from "../../errors.ts";
+import { mayBeSeen } from "../lists.ts";
 import type { LeftTurn, SessionRecord, TurnRecord } from "../records.ts";
 import type { TurnEndRecord, TurnStart } from "../writes.ts";
 import { SPENDING_COLUMNS, spendingValues } from "./spending.ts";
@@ -33,6 +34,7 @@ export interface RemovedTurn {
   readonly turnKey: number;
   readonly turnId: string;
   readonly sessionKey: string;
+  readonly searchKey: number;
   readonly removeTime: number;
   readonly promptBytes: number;
 }
@@ -51,17 +53,18 @@ export class TurnsTable {
     state: TurnState,
     change: number,
     epoch: number,
+    searchKey: number,
   ): void {
     const sql = `INSERT INTO turns (turn_id, session_key, state, prompt, principal, model, agent, create_time, origin,
-      cause_turn_id, permission_mode, attachments, start_change, epoch)
-      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
+      cause_turn_id, permission_mode, attachments, start_change, epoch, search_key)
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
     this.#statements.run(
       sql,
       ...[start.turnId, session.sessionKey, state, start.prompt],
       ...[start.principal || session.principal, start.model || session.model],
       ...[start.agent || session.agent, start.time],
       ...[start.origin, start.causeTurnId, start.permissionMode],
-      ...[JSON.stringify(start.attachments), change, epoch],
+      ...[JSON.stringify(start.attachments), change, epoch, searchKey],
     );
   }
 
@@ -69,10 +72,10 @@ export class TurnsTable {
   get(turnId: string, principal: string, asApprover = false): TurnRecord {
     const sql = `SELECT turns.*, sessions.session_id, ${LAST_SEQUENCE} ${TURN_ON_RECORD}`;
     const row = this.#statements.get(sql, turnId);
-    const isVisible =
-      row?.principal === principal || (asApprover && row?.permission_mode === PermissionMode.ASK);
-    if (row === undefined || !isVisible) throw notFound("turn");
-    return turnOf(row, WHOLE_PROMPT_BYTES);
+    if (row === undefined) throw notFound("turn");
+    const turn = turnOf(row, WHOLE_PROMPT_BYTES);
+    if (!mayBeSeen(turn, { principal, asApprover })) throw notFound("turn");
+    return turn;
   }
 
   /** The key of a turn that is on record. */
@@ -168,7 +171,7 @@ export class TurnsTable {
   /** One of those that are off the record. */
   findRemoved(): RemovedTurn | undefined {
     const columns =
-      "turn_key, turn_id, turns.session_key, octet_length(prompt) AS prompt_bytes, turns.remove_time";
+      "turn_key, turn_id, turns.session_key, search_key, octet_length(prompt) AS prompt_bytes, turns.remove_time";
     const alone = `SELECT ${columns} FROM turns WHERE remove_time IS NOT NULL LIMIT 1`;
     const withSession = `SELECT ${columns}, sessions.remove_time AS session_remove_time
       FROM sessions CROSS JOIN turns USING (session_key) WHERE sessions.remove_time IS NOT NULL LIMIT 1`;
@@ -178,6 +181,7 @@ export class TurnsTable {
       turnKey: Number(row.turn_key),
       turnId: String(row.turn_id),
       sessionKey: String(row.session_key),
+      searchKey: Number(row.search_key),
       removeTime: Number(row.remove_time ?? row.session_remove_time),
       promptBytes: Number(row.prompt_bytes),
     };
