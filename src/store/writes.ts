@@ -79,8 +79,17 @@ export interface EventBatch {
   readonly state?: TurnState;
   /** A request whose only event is the first of these: it is found by `findSteer` from now on. */
   readonly steer?: SteerRequest;
+  /** The events of these that ask for an approval or say how one was decided, in order. Undefined: none. */
+  readonly approvals?: readonly ApprovalMark[];
   /** Set where the last event is terminal. */
   readonly end?: TurnEndRecord;
+}
+
+/** Which event asks for an approval, or says how it was decided. */
+export interface ApprovalMark {
+  readonly sequence: number;
+  readonly approvalId: string;
+  readonly isRequest: boolean;
 }
 
 /** How a turn ended. */

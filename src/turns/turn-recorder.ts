@@ -5,7 +5,7 @@ import type { SessionRecord } from "../store/records.ts";
 import type { SteerRequest } from "../store/writes.ts";
 import type { Approvals } from "./approvals.ts";
 import { byteLength, decodeEvent } from "./encoded-event.ts";
-import type { AppendedWith } from "./log-batch.ts";
+import { type AppendedWith, approvalsIn } from "./log-batch.ts";
 import { OwnConversations } from "./own-conversations.ts";
 import { retryStorage } from "./retry-storage.ts";
 import { TextDeltas } from "./text-deltas.ts";
@@ -131,7 +131,9 @@ export class TurnRecorder {
       isAppended = this.#log.bytes + byteLength(events) <= limitBytes;
       const awaitsApproval = !this.#approvals.isEmpty;
       const agentSessionId = this.#conversations.current;
-      if (isAppended) this.#log.append(events, { ...more, awaitsApproval, agentSessionId });
+      const approvals = approvalsIn(kinds);
+      const also = { awaitsApproval, agentSessionId, approvals };
+      if (isAppended) this.#log.append(events, { ...more, ...also });
     } finally {
       if (!isAppended) this.#approvals.undo(kinds); // 2.
     }

@@ -245,6 +245,33 @@ const STEPS: readonly string[] = [
   INSERT INTO prompts (rowid, text)
     SELECT search_key, indexed_text(substr(prompt, 1, 4096), principal, origin, permission_mode) FROM turns WHERE prompt <> '';
   `,
+  `
+  -- The changes of all turns: see TurnChangesTable. What there was before is nobody's to come back to, but for the turns that
+  -- have not ended: their ends are to come.
+  CREATE TABLE turn_changes (
+    cursor INTEGER PRIMARY KEY AUTOINCREMENT,
+    turn_key INTEGER NOT NULL REFERENCES turns (turn_key),
+    kind INTEGER NOT NULL,
+    came_into INTEGER NOT NULL,
+    -- A bit for each.
+    past_states INTEGER NOT NULL,
+    -- Of an approval.
+    event_sequence INTEGER,
+    approval_id TEXT,
+    is_standing INTEGER NOT NULL
+  ) STRICT;
+  CREATE INDEX turn_changes_by_turn ON turn_changes (turn_key);
+  CREATE INDEX turn_changes_standing ON turn_changes (cursor) WHERE is_standing = 1;
+  CREATE INDEX turn_changes_standing_by_turn ON turn_changes (turn_key) WHERE is_standing = 1;
+  INSERT INTO turn_changes (turn_key, kind, came_into, past_states, is_standing)
+    SELECT turn_key, 1, state, 1 << state, 1 FROM turns WHERE end_time IS NULL ORDER BY turn_key;
+  CREATE TABLE removed_changes (
+    principal TEXT NOT NULL,
+    permission_mode INTEGER NOT NULL,
+    cursor INTEGER NOT NULL,
+    PRIMARY KEY (principal, permission_mode)
+  ) STRICT, WITHOUT ROWID;
+  `,
 ];
 
 /** The version of the schema, kept in the database's `user_version`. */

@@ -13,7 +13,7 @@ export function startTurn(
   epoch: number,
   owner: string,
 ): StartedTurn {
-  const { sessions, turns, requests, prompts } = tables;
+  const { sessions, turns, requests, prompts, turnChanges } = tables;
   const joined = requests.findStart(start);
   if (joined !== undefined) {
     const turn = turns.get(joined, start.principal);
@@ -33,7 +33,9 @@ export function startTurn(
   }
   const state = stateOf(turns, start, session);
   const searchKey = prompts.nextKey(start.time);
-  turns.insert(start, session, state, sessions.nextChange(sessionKey), epoch, searchKey);
+  const change = sessions.nextChange(sessionKey);
+  const turnKey = turns.insert(start, session, state, change, epoch, searchKey);
+  turnChanges.addState(turnKey, "started", state);
   prompts.add(searchKey, start.prompt, { ...start, principal });
   sessions.addTurn(sessionKey, start.turnId, state, start.time);
   requests.insertStart(start, sessionId);

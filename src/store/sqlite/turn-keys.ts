@@ -10,7 +10,8 @@ const FEW = 500;
 /** Behind every text that is an id. */
 const LAST_ID = "~";
 
-const STATES = Object.values(TurnState).filter(
+/** Every state. */
+export const STATES = Object.values(TurnState).filter(
   (state) => typeof state === "number" && state !== TurnState.UNSPECIFIED,
 ) as TurnState[];
 

@@ -7,11 +7,12 @@ import type { Row, Statements, Value } from "./statements.ts";
 import { conditionsOf, TurnKeys } from "./turn-keys.ts";
 import { LAST_SEQUENCE, turnOf } from "./turn-row.ts";
 
-const LISTED_PROMPT_BYTES = 4096;
+/** What a list shows of a prompt. */
+export const LISTED_PROMPT_BYTES = 4096;
 /** Below the 3 MiB of a response, with room for what is not the prompt. */
 const LIST_BYTES = 2_500_000;
 /** A turn, without a long prompt and without its session's id. Counting a prompt's characters would read all of it once more. */
-const LISTED_COLUMNS = `turn_key, turn_id, session_key, state, error_reason, turns.principal, turns.model, turns.agent, ${LAST_SEQUENCE},
+export const LISTED_COLUMNS = `turn_key, turn_id, session_key, state, error_reason, turns.principal, turns.model, turns.agent, ${LAST_SEQUENCE},
   turns.create_time, end_time, substr(prompt, 1, ${LISTED_PROMPT_BYTES}) AS prompt,
   octet_length(prompt) > ${LISTED_PROMPT_BYTES} AS prompt_cut, origin, cause_turn_id, permission_mode, permission_denial_count,
   attachments, turns.epoch, ${SPENDING_COLUMNS.map((column) => `turns.${column}`).join(", ")}`;
@@ -117,7 +118,7 @@ function* withSession(rows: Iterable<Row>, sessionId: string): Iterable<Row> {
 }
 
 /** About what a turn takes in a response, at most. */
-function listedBytes({ prompt, attachments }: TurnRecord): number {
+export function listedBytes({ prompt, attachments }: TurnRecord): number {
   const files = attachments.length === 0 ? 0 : Buffer.byteLength(JSON.stringify(attachments));
   return Buffer.byteLength(prompt) + files + 1024;
 }

@@ -47,6 +47,7 @@ export class TurnsTable {
     this.#statements = statements;
   }
 
+  /** Answers its key. */
   insert(
     start: TurnStart,
     session: SessionRecord,
@@ -54,11 +55,11 @@ export class TurnsTable {
     change: number,
     epoch: number,
     searchKey: number,
-  ): void {
+  ): number {
     const sql = `INSERT INTO turns (turn_id, session_key, state, prompt, principal, model, agent, create_time, origin,
       cause_turn_id, permission_mode, attachments, start_change, epoch, search_key)
-      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
-    this.#statements.run(
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING turn_key`;
+    const row = this.#statements.get(
       sql,
       ...[start.turnId, session.sessionKey, state, start.prompt],
       ...[start.principal || session.principal, start.model || session.model],
@@ -66,6 +67,7 @@ export class TurnsTable {
       ...[start.origin, start.causeTurnId, start.permissionMode],
       ...[JSON.stringify(start.attachments), change, epoch, searchKey],
     );
+    return Number(row?.turn_key);
   }
 
   /** As `Store.getTurn`. */
@@ -156,16 +158,19 @@ export class TurnsTable {
   }
 
   /**
-   * Takes turns that ended before a time off the record, the oldest first. Answers the key of the session of each.
+   * Takes turns that ended before a time off the record, the oldest first. Answers the keys of each and of its session.
    *
    * @param except - The homes whose sessions are left alone.
    */
-  takeOffEnded(before: number, limit: number, time: number, except: readonly string[]): string[] {
+  takeOffEnded(before: number, limit: number, time: number, except: readonly string[]) {
     const sql = `UPDATE turns SET remove_time = ? WHERE turn_key IN (SELECT turn_key FROM turns CROSS JOIN sessions USING (session_key)
       WHERE end_time < ? AND turns.remove_time IS NULL AND home NOT IN (SELECT value FROM json_each(?))
-      ORDER BY end_time LIMIT ?) RETURNING session_key`;
+      ORDER BY end_time LIMIT ?) RETURNING turn_key, session_key`;
     const rows = this.#statements.all(sql, time, before, JSON.stringify(except), limit);
-    return rows.map((row) => String(row.session_key));
+    return rows.map((row) => ({
+      turnKey: Number(row.turn_key),
+      sessionKey: String(row.session_key),
+    }));
   }
 
   /** One of those that are off the record. */
