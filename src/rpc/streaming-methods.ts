@@ -5,18 +5,27 @@ import type {
   RunTurnRequest,
   WatchSessionRequest,
   WatchSessionResponseSchema,
+  WatchTurnsRequest,
+  WatchTurnsResponseSchema,
 } from "../../gen/breakglass/v1/breakglass_service_pb.ts";
 import { StreamEnding } from "../edge/stream-ending.ts";
 import type { Log } from "../log.ts";
+import type { TurnRecord } from "../store/records.ts";
 import type { SessionNews } from "../turns/session-watch.ts";
+import type { TurnNews } from "../turns/turn-watch.ts";
 import type { Turns } from "../turns/turns.ts";
 import { callerOf, readerOf } from "./admission.ts";
 import { type AskedTurn, askAttach, askRun } from "./asked-turn.ts";
 import { responseSink } from "./event-response.ts";
-import { type RunTurnRules, validate, watchSessionRules } from "./request-rules.ts";
-import { turnOf } from "./resources.ts";
+import {
+  type RunTurnRules,
+  validate,
+  watchSessionRules,
+  watchTurnsRules,
+} from "./request-rules.ts";
+import { changeOf, turnOf } from "./resources.ts";
 import { statusOf } from "./status.ts";
-import { streamEnded, watchEnded } from "./stream-ending.ts";
+import { streamEnded, turnWatchEnded, watchEnded } from "./stream-ending.ts";
 
 /** The methods that stream: each ends with a status where the server, and not what it streams, ends it. */
 export function streamingMethods(turns: Turns, runRules: RunTurnRules, log: Log) {
@@ -81,6 +90,27 @@ export function streamingMethods(turns: Turns, runRules: RunTurnRules, log: Log)
         throw statusOf(error, log);
       }
     },
+
+    /** As `watchSession`. */
+    async *watchTurns(message: WatchTurnsRequest, context: HandlerContext) {
+      const { signal } = context;
+      const reader = readerOf(context);
+      passAtOnce(context);
+      try {
+        const { sessionId, afterCursor, ...filter } = validate(watchTurnsRules, message);
+        let cursor = afterCursor;
+        const caller = callerOf(context);
+        const watch = turns.watchTurns(sessionId, filter, afterCursor, caller, signal);
+        reader.handlerBytes = () => watch.heldBytes;
+        for await (const news of watch.news()) {
+          cursor = news.cursor;
+          yield turnNewsOf(news, (turn) => turns.mayResolve(turn, caller));
+        }
+        throw endOf(signal, (ending) => turnWatchEnded(ending, cursor));
+      } catch (error) {
+        throw statusOf(error, log);
+      }
+    },
   };
 }
 
@@ -104,6 +134,14 @@ function newsOf({
   const kind = change.kind === "started" ? "turnStarted" : "turnEnded";
   const told = { case: kind, value: turnOf(change.turn) } as const;
   return { cursor: BigInt(cursor), change: told, caughtUp };
+}
+
+function turnNewsOf(
+  { cursor, change, caughtUp }: TurnNews,
+  mayResolve: (turn: TurnRecord) => boolean,
+): MessageInitShape<typeof WatchTurnsResponseSchema> {
+  const told = change && changeOf(change, mayResolve);
+  return { cursor: BigInt(cursor), caughtUp, ...(told === undefined ? {} : { change: told }) };
 }
 
 /**

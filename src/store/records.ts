@@ -99,7 +99,7 @@ export type TurnChangeKind =
 
 /** A change of any turn: of its state, or of what waits for an approval in it. */
 export interface TurnChange {
-  /** Its place among the changes of all turns: 1, 2, 3…, with gaps where turns are no longer on record. */
+  /** Its place among the changes of all turns: 2, 3, 4…, with gaps where turns are no longer on record. */
   readonly cursor: number;
   readonly kind: TurnChangeKind;
   /** In the state that it came into, or was in, then; the rest of it as it is now, its prompt cut as in a list. */
@@ -120,7 +120,7 @@ export interface TurnChanges {
   readonly changes: readonly TurnChange[];
   /** All that there are up to here were told: `newest` where there are no more. */
   readonly cursor: number;
-  /** The newest change that there ever was. 0: there was none. */
+  /** The newest change that there ever was. 1: there was none, which is no beginning: who has heard of none comes back from there. */
   readonly newest: number;
   /** What was removed after the cursor that was asked for: whoever might have seen that misses something. */
   readonly removed: readonly RemovedChanges[];

@@ -1186,6 +1186,276 @@ func (*WatchSessionResponse_TurnStarted) isWatchSessionResponse_Change() {}
 
 func (*WatchSessionResponse_TurnEnded) isWatchSessionResponse_Change() {}
 
+// Which turns to watch.
+type WatchTurnsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Exactly the changes after this cursor are announced, each once and in order. 0: first the turns that have not ended and
+	// the approvals that wait, each as the newest change of it, then `caught_up`, then what changes.
+	// A cursor is OUT_OF_RANGE where something behind it can no longer be told, because it was removed with its turns, and
+	// where there has been no such change: watch from 0, as the metadata `after_cursor` says, and forget what was known.
+	AfterCursor uint64 `protobuf:"varint,1,opt,name=after_cursor,json=afterCursor,proto3" json:"after_cursor,omitempty"`
+	// Only turns of the session. Empty: of all.
+	SessionId string `protobuf:"bytes,2,opt,name=session_id,json=sessionId,proto3" json:"session_id,omitempty"`
+	// Only turns that are in one of these states, or have been since they were recorded: who was shown a turn is told what
+	// becomes of it. What has not ended when the stream begins from 0 is in one of them now. Empty: all turns.
+	States []TurnState `protobuf:"varint,3,rep,packed,name=states,proto3,enum=breakglass.v1.TurnState" json:"states,omitempty"`
+	// Only turns that were recorded then or later. Unset: all.
+	Since *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=since,proto3" json:"since,omitempty"`
+	// Only turns that were recorded before. Unset: all.
+	Until *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=until,proto3" json:"until,omitempty"`
+	// Only turns of this principal. Empty: of all whose turns the caller may see.
+	Principal string `protobuf:"bytes,6,opt,name=principal,proto3" json:"principal,omitempty"`
+	// Only turns that were begun so. Unspecified: all.
+	Origin TurnOrigin `protobuf:"varint,7,opt,name=origin,proto3,enum=breakglass.v1.TurnOrigin" json:"origin,omitempty"`
+	// Only turns with this text in their prompt, as `ListTurnsRequest.query`. Empty: all.
+	Query         string `protobuf:"bytes,8,opt,name=query,proto3" json:"query,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WatchTurnsRequest) Reset() {
+	*x = WatchTurnsRequest{}
+	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WatchTurnsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WatchTurnsRequest) ProtoMessage() {}
+
+func (x *WatchTurnsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WatchTurnsRequest.ProtoReflect.Descriptor instead.
+func (*WatchTurnsRequest) Descriptor() ([]byte, []int) {
+	return file_breakglass_v1_breakglass_service_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *WatchTurnsRequest) GetAfterCursor() uint64 {
+	if x != nil {
+		return x.AfterCursor
+	}
+	return 0
+}
+
+func (x *WatchTurnsRequest) GetSessionId() string {
+	if x != nil {
+		return x.SessionId
+	}
+	return ""
+}
+
+func (x *WatchTurnsRequest) GetStates() []TurnState {
+	if x != nil {
+		return x.States
+	}
+	return nil
+}
+
+func (x *WatchTurnsRequest) GetSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Since
+	}
+	return nil
+}
+
+func (x *WatchTurnsRequest) GetUntil() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Until
+	}
+	return nil
+}
+
+func (x *WatchTurnsRequest) GetPrincipal() string {
+	if x != nil {
+		return x.Principal
+	}
+	return ""
+}
+
+func (x *WatchTurnsRequest) GetOrigin() TurnOrigin {
+	if x != nil {
+		return x.Origin
+	}
+	return TurnOrigin_TURN_ORIGIN_UNSPECIFIED
+}
+
+func (x *WatchTurnsRequest) GetQuery() string {
+	if x != nil {
+		return x.Query
+	}
+	return ""
+}
+
+// A change of a turn, or a sign of life.
+type WatchTurnsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// All changes up to here were announced on this stream, or are none of those that were asked for; where to come back from.
+	Cursor uint64 `protobuf:"varint,1,opt,name=cursor,proto3" json:"cursor,omitempty"`
+	// What happened. A turn is in the state that it came into then; the rest of it is as it is now. Unset: nothing new; sent with
+	// `caught_up` where there is nothing to announce, and after 15 s of silence.
+	//
+	// Types that are valid to be assigned to Change:
+	//
+	//	*WatchTurnsResponse_TurnStarted
+	//	*WatchTurnsResponse_TurnChanged
+	//	*WatchTurnsResponse_TurnEnded
+	//	*WatchTurnsResponse_ApprovalRequested
+	//	*WatchTurnsResponse_ApprovalResolved
+	Change isWatchTurnsResponse_Change `protobuf_oneof:"change"`
+	// The stream has now announced everything that had happened when it began. Set once in a stream.
+	CaughtUp      bool `protobuf:"varint,7,opt,name=caught_up,json=caughtUp,proto3" json:"caught_up,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WatchTurnsResponse) Reset() {
+	*x = WatchTurnsResponse{}
+	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WatchTurnsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WatchTurnsResponse) ProtoMessage() {}
+
+func (x *WatchTurnsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WatchTurnsResponse.ProtoReflect.Descriptor instead.
+func (*WatchTurnsResponse) Descriptor() ([]byte, []int) {
+	return file_breakglass_v1_breakglass_service_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *WatchTurnsResponse) GetCursor() uint64 {
+	if x != nil {
+		return x.Cursor
+	}
+	return 0
+}
+
+func (x *WatchTurnsResponse) GetChange() isWatchTurnsResponse_Change {
+	if x != nil {
+		return x.Change
+	}
+	return nil
+}
+
+func (x *WatchTurnsResponse) GetTurnStarted() *Turn {
+	if x != nil {
+		if x, ok := x.Change.(*WatchTurnsResponse_TurnStarted); ok {
+			return x.TurnStarted
+		}
+	}
+	return nil
+}
+
+func (x *WatchTurnsResponse) GetTurnChanged() *Turn {
+	if x != nil {
+		if x, ok := x.Change.(*WatchTurnsResponse_TurnChanged); ok {
+			return x.TurnChanged
+		}
+	}
+	return nil
+}
+
+func (x *WatchTurnsResponse) GetTurnEnded() *Turn {
+	if x != nil {
+		if x, ok := x.Change.(*WatchTurnsResponse_TurnEnded); ok {
+			return x.TurnEnded
+		}
+	}
+	return nil
+}
+
+func (x *WatchTurnsResponse) GetApprovalRequested() *PendingApproval {
+	if x != nil {
+		if x, ok := x.Change.(*WatchTurnsResponse_ApprovalRequested); ok {
+			return x.ApprovalRequested
+		}
+	}
+	return nil
+}
+
+func (x *WatchTurnsResponse) GetApprovalResolved() *TurnEvent {
+	if x != nil {
+		if x, ok := x.Change.(*WatchTurnsResponse_ApprovalResolved); ok {
+			return x.ApprovalResolved
+		}
+	}
+	return nil
+}
+
+func (x *WatchTurnsResponse) GetCaughtUp() bool {
+	if x != nil {
+		return x.CaughtUp
+	}
+	return false
+}
+
+type isWatchTurnsResponse_Change interface {
+	isWatchTurnsResponse_Change()
+}
+
+type WatchTurnsResponse_TurnStarted struct {
+	// A turn was recorded.
+	TurnStarted *Turn `protobuf:"bytes,2,opt,name=turn_started,json=turnStarted,proto3,oneof"`
+}
+
+type WatchTurnsResponse_TurnChanged struct {
+	// A turn that has not ended is in another state.
+	TurnChanged *Turn `protobuf:"bytes,3,opt,name=turn_changed,json=turnChanged,proto3,oneof"`
+}
+
+type WatchTurnsResponse_TurnEnded struct {
+	// A turn ended. What waited for an approval in it waits no more.
+	TurnEnded *Turn `protobuf:"bytes,4,opt,name=turn_ended,json=turnEnded,proto3,oneof"`
+}
+
+type WatchTurnsResponse_ApprovalRequested struct {
+	// A tool call waits for an approval; it may have been decided since, which is then announced too.
+	ApprovalRequested *PendingApproval `protobuf:"bytes,5,opt,name=approval_requested,json=approvalRequested,proto3,oneof"`
+}
+
+type WatchTurnsResponse_ApprovalResolved struct {
+	// It was decided; who did is in the event, whose kind is `approval_resolution`.
+	ApprovalResolved *TurnEvent `protobuf:"bytes,6,opt,name=approval_resolved,json=approvalResolved,proto3,oneof"`
+}
+
+func (*WatchTurnsResponse_TurnStarted) isWatchTurnsResponse_Change() {}
+
+func (*WatchTurnsResponse_TurnChanged) isWatchTurnsResponse_Change() {}
+
+func (*WatchTurnsResponse_TurnEnded) isWatchTurnsResponse_Change() {}
+
+func (*WatchTurnsResponse_ApprovalRequested) isWatchTurnsResponse_Change() {}
+
+func (*WatchTurnsResponse_ApprovalResolved) isWatchTurnsResponse_Change() {}
+
 // Which turn to answer.
 type GetTurnRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1197,7 +1467,7 @@ type GetTurnRequest struct {
 
 func (x *GetTurnRequest) Reset() {
 	*x = GetTurnRequest{}
-	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[18]
+	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1209,7 +1479,7 @@ func (x *GetTurnRequest) String() string {
 func (*GetTurnRequest) ProtoMessage() {}
 
 func (x *GetTurnRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[18]
+	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1222,7 +1492,7 @@ func (x *GetTurnRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetTurnRequest.ProtoReflect.Descriptor instead.
 func (*GetTurnRequest) Descriptor() ([]byte, []int) {
-	return file_breakglass_v1_breakglass_service_proto_rawDescGZIP(), []int{18}
+	return file_breakglass_v1_breakglass_service_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *GetTurnRequest) GetTurnId() string {
@@ -1243,7 +1513,7 @@ type GetTurnResponse struct {
 
 func (x *GetTurnResponse) Reset() {
 	*x = GetTurnResponse{}
-	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[19]
+	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1255,7 +1525,7 @@ func (x *GetTurnResponse) String() string {
 func (*GetTurnResponse) ProtoMessage() {}
 
 func (x *GetTurnResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[19]
+	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1268,7 +1538,7 @@ func (x *GetTurnResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetTurnResponse.ProtoReflect.Descriptor instead.
 func (*GetTurnResponse) Descriptor() ([]byte, []int) {
-	return file_breakglass_v1_breakglass_service_proto_rawDescGZIP(), []int{19}
+	return file_breakglass_v1_breakglass_service_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *GetTurnResponse) GetTurn() *Turn {
@@ -1291,14 +1561,25 @@ type ListTurnsRequest struct {
 	// Only turns that are in one of these states now. Empty: in any.
 	States []TurnState `protobuf:"varint,4,rep,packed,name=states,proto3,enum=breakglass.v1.TurnState" json:"states,omitempty"`
 	// Only turns that were recorded then or later. Unset: all.
-	Since         *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=since,proto3" json:"since,omitempty"`
+	Since *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=since,proto3" json:"since,omitempty"`
+	// Only turns that were recorded before. Unset: all.
+	Until *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=until,proto3" json:"until,omitempty"`
+	// Only turns of this principal: who started them, or with the origin AGENT, whose session it is. Empty: of all whose turns
+	// the caller may see.
+	Principal string `protobuf:"bytes,7,opt,name=principal,proto3" json:"principal,omitempty"`
+	// Only turns that were begun so. Unspecified: all.
+	Origin TurnOrigin `protobuf:"varint,8,opt,name=origin,proto3,enum=breakglass.v1.TurnOrigin" json:"origin,omitempty"`
+	// Only turns with this text in the first 4 KiB of their prompt, taken literally but for upper and lower case, spaces
+	// included. At most 256 bytes of UTF-8. Empty: all. A text of one or two characters is not in the index: where few turns
+	// have it, it takes longer.
+	Query         string `protobuf:"bytes,9,opt,name=query,proto3" json:"query,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ListTurnsRequest) Reset() {
 	*x = ListTurnsRequest{}
-	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[20]
+	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1310,7 +1591,7 @@ func (x *ListTurnsRequest) String() string {
 func (*ListTurnsRequest) ProtoMessage() {}
 
 func (x *ListTurnsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[20]
+	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1323,7 +1604,7 @@ func (x *ListTurnsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTurnsRequest.ProtoReflect.Descriptor instead.
 func (*ListTurnsRequest) Descriptor() ([]byte, []int) {
-	return file_breakglass_v1_breakglass_service_proto_rawDescGZIP(), []int{20}
+	return file_breakglass_v1_breakglass_service_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *ListTurnsRequest) GetSessionId() string {
@@ -1361,6 +1642,34 @@ func (x *ListTurnsRequest) GetSince() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *ListTurnsRequest) GetUntil() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Until
+	}
+	return nil
+}
+
+func (x *ListTurnsRequest) GetPrincipal() string {
+	if x != nil {
+		return x.Principal
+	}
+	return ""
+}
+
+func (x *ListTurnsRequest) GetOrigin() TurnOrigin {
+	if x != nil {
+		return x.Origin
+	}
+	return TurnOrigin_TURN_ORIGIN_UNSPECIFIED
+}
+
+func (x *ListTurnsRequest) GetQuery() string {
+	if x != nil {
+		return x.Query
+	}
+	return ""
+}
+
 // A page of turns.
 type ListTurnsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1374,7 +1683,7 @@ type ListTurnsResponse struct {
 
 func (x *ListTurnsResponse) Reset() {
 	*x = ListTurnsResponse{}
-	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[21]
+	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1386,7 +1695,7 @@ func (x *ListTurnsResponse) String() string {
 func (*ListTurnsResponse) ProtoMessage() {}
 
 func (x *ListTurnsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[21]
+	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1399,7 +1708,7 @@ func (x *ListTurnsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTurnsResponse.ProtoReflect.Descriptor instead.
 func (*ListTurnsResponse) Descriptor() ([]byte, []int) {
-	return file_breakglass_v1_breakglass_service_proto_rawDescGZIP(), []int{21}
+	return file_breakglass_v1_breakglass_service_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *ListTurnsResponse) GetTurns() []*Turn {
@@ -1427,7 +1736,7 @@ type GetSessionRequest struct {
 
 func (x *GetSessionRequest) Reset() {
 	*x = GetSessionRequest{}
-	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[22]
+	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1439,7 +1748,7 @@ func (x *GetSessionRequest) String() string {
 func (*GetSessionRequest) ProtoMessage() {}
 
 func (x *GetSessionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[22]
+	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1452,7 +1761,7 @@ func (x *GetSessionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetSessionRequest.ProtoReflect.Descriptor instead.
 func (*GetSessionRequest) Descriptor() ([]byte, []int) {
-	return file_breakglass_v1_breakglass_service_proto_rawDescGZIP(), []int{22}
+	return file_breakglass_v1_breakglass_service_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *GetSessionRequest) GetSessionId() string {
@@ -1473,7 +1782,7 @@ type GetSessionResponse struct {
 
 func (x *GetSessionResponse) Reset() {
 	*x = GetSessionResponse{}
-	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[23]
+	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1485,7 +1794,7 @@ func (x *GetSessionResponse) String() string {
 func (*GetSessionResponse) ProtoMessage() {}
 
 func (x *GetSessionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[23]
+	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1498,7 +1807,7 @@ func (x *GetSessionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetSessionResponse.ProtoReflect.Descriptor instead.
 func (*GetSessionResponse) Descriptor() ([]byte, []int) {
-	return file_breakglass_v1_breakglass_service_proto_rawDescGZIP(), []int{23}
+	return file_breakglass_v1_breakglass_service_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *GetSessionResponse) GetSession() *Session {
@@ -1521,7 +1830,7 @@ type ListSessionsRequest struct {
 
 func (x *ListSessionsRequest) Reset() {
 	*x = ListSessionsRequest{}
-	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[24]
+	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1533,7 +1842,7 @@ func (x *ListSessionsRequest) String() string {
 func (*ListSessionsRequest) ProtoMessage() {}
 
 func (x *ListSessionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[24]
+	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1546,7 +1855,7 @@ func (x *ListSessionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListSessionsRequest.ProtoReflect.Descriptor instead.
 func (*ListSessionsRequest) Descriptor() ([]byte, []int) {
-	return file_breakglass_v1_breakglass_service_proto_rawDescGZIP(), []int{24}
+	return file_breakglass_v1_breakglass_service_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *ListSessionsRequest) GetPageSize() int32 {
@@ -1576,7 +1885,7 @@ type ListSessionsResponse struct {
 
 func (x *ListSessionsResponse) Reset() {
 	*x = ListSessionsResponse{}
-	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[25]
+	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1588,7 +1897,7 @@ func (x *ListSessionsResponse) String() string {
 func (*ListSessionsResponse) ProtoMessage() {}
 
 func (x *ListSessionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[25]
+	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1601,7 +1910,7 @@ func (x *ListSessionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListSessionsResponse.ProtoReflect.Descriptor instead.
 func (*ListSessionsResponse) Descriptor() ([]byte, []int) {
-	return file_breakglass_v1_breakglass_service_proto_rawDescGZIP(), []int{25}
+	return file_breakglass_v1_breakglass_service_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *ListSessionsResponse) GetSessions() []*Session {
@@ -1629,7 +1938,7 @@ type DeleteSessionRequest struct {
 
 func (x *DeleteSessionRequest) Reset() {
 	*x = DeleteSessionRequest{}
-	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[26]
+	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1641,7 +1950,7 @@ func (x *DeleteSessionRequest) String() string {
 func (*DeleteSessionRequest) ProtoMessage() {}
 
 func (x *DeleteSessionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[26]
+	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1654,7 +1963,7 @@ func (x *DeleteSessionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteSessionRequest.ProtoReflect.Descriptor instead.
 func (*DeleteSessionRequest) Descriptor() ([]byte, []int) {
-	return file_breakglass_v1_breakglass_service_proto_rawDescGZIP(), []int{26}
+	return file_breakglass_v1_breakglass_service_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *DeleteSessionRequest) GetSessionId() string {
@@ -1676,7 +1985,7 @@ type DeleteSessionResponse struct {
 
 func (x *DeleteSessionResponse) Reset() {
 	*x = DeleteSessionResponse{}
-	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[27]
+	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1688,7 +1997,7 @@ func (x *DeleteSessionResponse) String() string {
 func (*DeleteSessionResponse) ProtoMessage() {}
 
 func (x *DeleteSessionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[27]
+	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1701,7 +2010,7 @@ func (x *DeleteSessionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteSessionResponse.ProtoReflect.Descriptor instead.
 func (*DeleteSessionResponse) Descriptor() ([]byte, []int) {
-	return file_breakglass_v1_breakglass_service_proto_rawDescGZIP(), []int{27}
+	return file_breakglass_v1_breakglass_service_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *DeleteSessionResponse) GetRemovalPending() bool {
@@ -1723,7 +2032,7 @@ type ResolveApprovalRequest_Allow struct {
 
 func (x *ResolveApprovalRequest_Allow) Reset() {
 	*x = ResolveApprovalRequest_Allow{}
-	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[28]
+	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1735,7 +2044,7 @@ func (x *ResolveApprovalRequest_Allow) String() string {
 func (*ResolveApprovalRequest_Allow) ProtoMessage() {}
 
 func (x *ResolveApprovalRequest_Allow) ProtoReflect() protoreflect.Message {
-	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[28]
+	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1769,7 +2078,7 @@ type ResolveApprovalRequest_Deny struct {
 
 func (x *ResolveApprovalRequest_Deny) Reset() {
 	*x = ResolveApprovalRequest_Deny{}
-	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[29]
+	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1781,7 +2090,7 @@ func (x *ResolveApprovalRequest_Deny) String() string {
 func (*ResolveApprovalRequest_Deny) ProtoMessage() {}
 
 func (x *ResolveApprovalRequest_Deny) ProtoReflect() protoreflect.Message {
-	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[29]
+	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1896,11 +2205,31 @@ const file_breakglass_v1_breakglass_service_proto_rawDesc = "" +
 	"\n" +
 	"turn_ended\x18\x03 \x01(\v2\x13.breakglass.v1.TurnH\x00R\tturnEnded\x12\x1b\n" +
 	"\tcaught_up\x18\x04 \x01(\bR\bcaughtUpB\b\n" +
+	"\x06change\"\xd2\x02\n" +
+	"\x11WatchTurnsRequest\x12!\n" +
+	"\fafter_cursor\x18\x01 \x01(\x04R\vafterCursor\x12\x1d\n" +
+	"\n" +
+	"session_id\x18\x02 \x01(\tR\tsessionId\x120\n" +
+	"\x06states\x18\x03 \x03(\x0e2\x18.breakglass.v1.TurnStateR\x06states\x120\n" +
+	"\x05since\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x120\n" +
+	"\x05until\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x05until\x12\x1c\n" +
+	"\tprincipal\x18\x06 \x01(\tR\tprincipal\x121\n" +
+	"\x06origin\x18\a \x01(\x0e2\x19.breakglass.v1.TurnOriginR\x06origin\x12\x14\n" +
+	"\x05query\x18\b \x01(\tR\x05query\"\x97\x03\n" +
+	"\x12WatchTurnsResponse\x12\x16\n" +
+	"\x06cursor\x18\x01 \x01(\x04R\x06cursor\x128\n" +
+	"\fturn_started\x18\x02 \x01(\v2\x13.breakglass.v1.TurnH\x00R\vturnStarted\x128\n" +
+	"\fturn_changed\x18\x03 \x01(\v2\x13.breakglass.v1.TurnH\x00R\vturnChanged\x124\n" +
+	"\n" +
+	"turn_ended\x18\x04 \x01(\v2\x13.breakglass.v1.TurnH\x00R\tturnEnded\x12O\n" +
+	"\x12approval_requested\x18\x05 \x01(\v2\x1e.breakglass.v1.PendingApprovalH\x00R\x11approvalRequested\x12G\n" +
+	"\x11approval_resolved\x18\x06 \x01(\v2\x18.breakglass.v1.TurnEventH\x00R\x10approvalResolved\x12\x1b\n" +
+	"\tcaught_up\x18\a \x01(\bR\bcaughtUpB\b\n" +
 	"\x06change\")\n" +
 	"\x0eGetTurnRequest\x12\x17\n" +
 	"\aturn_id\x18\x01 \x01(\tR\x06turnId\":\n" +
 	"\x0fGetTurnResponse\x12'\n" +
-	"\x04turn\x18\x01 \x01(\v2\x13.breakglass.v1.TurnR\x04turn\"\xd1\x01\n" +
+	"\x04turn\x18\x01 \x01(\v2\x13.breakglass.v1.TurnR\x04turn\"\xea\x02\n" +
 	"\x10ListTurnsRequest\x12\x1d\n" +
 	"\n" +
 	"session_id\x18\x01 \x01(\tR\tsessionId\x12\x1b\n" +
@@ -1908,7 +2237,11 @@ const file_breakglass_v1_breakglass_service_proto_rawDesc = "" +
 	"\n" +
 	"page_token\x18\x03 \x01(\tR\tpageToken\x120\n" +
 	"\x06states\x18\x04 \x03(\x0e2\x18.breakglass.v1.TurnStateR\x06states\x120\n" +
-	"\x05since\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\"f\n" +
+	"\x05since\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x120\n" +
+	"\x05until\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\x05until\x12\x1c\n" +
+	"\tprincipal\x18\a \x01(\tR\tprincipal\x121\n" +
+	"\x06origin\x18\b \x01(\x0e2\x19.breakglass.v1.TurnOriginR\x06origin\x12\x14\n" +
+	"\x05query\x18\t \x01(\tR\x05query\"f\n" +
 	"\x11ListTurnsResponse\x12)\n" +
 	"\x05turns\x18\x01 \x03(\v2\x13.breakglass.v1.TurnR\x05turns\x12&\n" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"2\n" +
@@ -1928,7 +2261,7 @@ const file_breakglass_v1_breakglass_service_proto_rawDesc = "" +
 	"\n" +
 	"session_id\x18\x01 \x01(\tR\tsessionId\"@\n" +
 	"\x15DeleteSessionResponse\x12'\n" +
-	"\x0fremoval_pending\x18\x01 \x01(\bR\x0eremovalPending2\x87\t\n" +
+	"\x0fremoval_pending\x18\x01 \x01(\bR\x0eremovalPending2\xdc\t\n" +
 	"\x11BreakglassService\x12J\n" +
 	"\aRunTurn\x12\x1d.breakglass.v1.RunTurnRequest\x1a\x1e.breakglass.v1.RunTurnResponse0\x01\x12S\n" +
 	"\n" +
@@ -1939,7 +2272,9 @@ const file_breakglass_v1_breakglass_service_proto_rawDesc = "" +
 	"\tSteerTurn\x12\x1f.breakglass.v1.SteerTurnRequest\x1a .breakglass.v1.SteerTurnResponse\x12`\n" +
 	"\x0fResolveApproval\x12%.breakglass.v1.ResolveApprovalRequest\x1a&.breakglass.v1.ResolveApprovalResponse\x12_\n" +
 	"\rListApprovals\x12#.breakglass.v1.ListApprovalsRequest\x1a$.breakglass.v1.ListApprovalsResponse\"\x03\x90\x02\x01\x12Y\n" +
-	"\fWatchSession\x12\".breakglass.v1.WatchSessionRequest\x1a#.breakglass.v1.WatchSessionResponse0\x01\x12M\n" +
+	"\fWatchSession\x12\".breakglass.v1.WatchSessionRequest\x1a#.breakglass.v1.WatchSessionResponse0\x01\x12S\n" +
+	"\n" +
+	"WatchTurns\x12 .breakglass.v1.WatchTurnsRequest\x1a!.breakglass.v1.WatchTurnsResponse0\x01\x12M\n" +
 	"\aGetTurn\x12\x1d.breakglass.v1.GetTurnRequest\x1a\x1e.breakglass.v1.GetTurnResponse\"\x03\x90\x02\x01\x12S\n" +
 	"\tListTurns\x12\x1f.breakglass.v1.ListTurnsRequest\x1a .breakglass.v1.ListTurnsResponse\"\x03\x90\x02\x01\x12V\n" +
 	"\n" +
@@ -1960,7 +2295,7 @@ func file_breakglass_v1_breakglass_service_proto_rawDescGZIP() []byte {
 	return file_breakglass_v1_breakglass_service_proto_rawDescData
 }
 
-var file_breakglass_v1_breakglass_service_proto_msgTypes = make([]protoimpl.MessageInfo, 30)
+var file_breakglass_v1_breakglass_service_proto_msgTypes = make([]protoimpl.MessageInfo, 32)
 var file_breakglass_v1_breakglass_service_proto_goTypes = []any{
 	(*RunTurnRequest)(nil),               // 0: breakglass.v1.RunTurnRequest
 	(*Attachment)(nil),                   // 1: breakglass.v1.Attachment
@@ -1980,80 +2315,96 @@ var file_breakglass_v1_breakglass_service_proto_goTypes = []any{
 	(*PendingApproval)(nil),              // 15: breakglass.v1.PendingApproval
 	(*WatchSessionRequest)(nil),          // 16: breakglass.v1.WatchSessionRequest
 	(*WatchSessionResponse)(nil),         // 17: breakglass.v1.WatchSessionResponse
-	(*GetTurnRequest)(nil),               // 18: breakglass.v1.GetTurnRequest
-	(*GetTurnResponse)(nil),              // 19: breakglass.v1.GetTurnResponse
-	(*ListTurnsRequest)(nil),             // 20: breakglass.v1.ListTurnsRequest
-	(*ListTurnsResponse)(nil),            // 21: breakglass.v1.ListTurnsResponse
-	(*GetSessionRequest)(nil),            // 22: breakglass.v1.GetSessionRequest
-	(*GetSessionResponse)(nil),           // 23: breakglass.v1.GetSessionResponse
-	(*ListSessionsRequest)(nil),          // 24: breakglass.v1.ListSessionsRequest
-	(*ListSessionsResponse)(nil),         // 25: breakglass.v1.ListSessionsResponse
-	(*DeleteSessionRequest)(nil),         // 26: breakglass.v1.DeleteSessionRequest
-	(*DeleteSessionResponse)(nil),        // 27: breakglass.v1.DeleteSessionResponse
-	(*ResolveApprovalRequest_Allow)(nil), // 28: breakglass.v1.ResolveApprovalRequest.Allow
-	(*ResolveApprovalRequest_Deny)(nil),  // 29: breakglass.v1.ResolveApprovalRequest.Deny
-	(*durationpb.Duration)(nil),          // 30: google.protobuf.Duration
-	(PermissionMode)(0),                  // 31: breakglass.v1.PermissionMode
-	(*TurnEvent)(nil),                    // 32: breakglass.v1.TurnEvent
-	(*Turn)(nil),                         // 33: breakglass.v1.Turn
-	(TurnState)(0),                       // 34: breakglass.v1.TurnState
-	(*timestamppb.Timestamp)(nil),        // 35: google.protobuf.Timestamp
-	(*Session)(nil),                      // 36: breakglass.v1.Session
+	(*WatchTurnsRequest)(nil),            // 18: breakglass.v1.WatchTurnsRequest
+	(*WatchTurnsResponse)(nil),           // 19: breakglass.v1.WatchTurnsResponse
+	(*GetTurnRequest)(nil),               // 20: breakglass.v1.GetTurnRequest
+	(*GetTurnResponse)(nil),              // 21: breakglass.v1.GetTurnResponse
+	(*ListTurnsRequest)(nil),             // 22: breakglass.v1.ListTurnsRequest
+	(*ListTurnsResponse)(nil),            // 23: breakglass.v1.ListTurnsResponse
+	(*GetSessionRequest)(nil),            // 24: breakglass.v1.GetSessionRequest
+	(*GetSessionResponse)(nil),           // 25: breakglass.v1.GetSessionResponse
+	(*ListSessionsRequest)(nil),          // 26: breakglass.v1.ListSessionsRequest
+	(*ListSessionsResponse)(nil),         // 27: breakglass.v1.ListSessionsResponse
+	(*DeleteSessionRequest)(nil),         // 28: breakglass.v1.DeleteSessionRequest
+	(*DeleteSessionResponse)(nil),        // 29: breakglass.v1.DeleteSessionResponse
+	(*ResolveApprovalRequest_Allow)(nil), // 30: breakglass.v1.ResolveApprovalRequest.Allow
+	(*ResolveApprovalRequest_Deny)(nil),  // 31: breakglass.v1.ResolveApprovalRequest.Deny
+	(*durationpb.Duration)(nil),          // 32: google.protobuf.Duration
+	(PermissionMode)(0),                  // 33: breakglass.v1.PermissionMode
+	(*TurnEvent)(nil),                    // 34: breakglass.v1.TurnEvent
+	(*Turn)(nil),                         // 35: breakglass.v1.Turn
+	(TurnState)(0),                       // 36: breakglass.v1.TurnState
+	(*timestamppb.Timestamp)(nil),        // 37: google.protobuf.Timestamp
+	(TurnOrigin)(0),                      // 38: breakglass.v1.TurnOrigin
+	(*Session)(nil),                      // 39: breakglass.v1.Session
 }
 var file_breakglass_v1_breakglass_service_proto_depIdxs = []int32{
-	30, // 0: breakglass.v1.RunTurnRequest.timeout:type_name -> google.protobuf.Duration
-	31, // 1: breakglass.v1.RunTurnRequest.permission_mode:type_name -> breakglass.v1.PermissionMode
+	32, // 0: breakglass.v1.RunTurnRequest.timeout:type_name -> google.protobuf.Duration
+	33, // 1: breakglass.v1.RunTurnRequest.permission_mode:type_name -> breakglass.v1.PermissionMode
 	1,  // 2: breakglass.v1.RunTurnRequest.attachments:type_name -> breakglass.v1.Attachment
-	32, // 3: breakglass.v1.RunTurnResponse.event:type_name -> breakglass.v1.TurnEvent
-	32, // 4: breakglass.v1.AttachTurnResponse.event:type_name -> breakglass.v1.TurnEvent
-	33, // 5: breakglass.v1.CancelTurnResponse.turn:type_name -> breakglass.v1.Turn
-	33, // 6: breakglass.v1.InterruptTurnResponse.turn:type_name -> breakglass.v1.Turn
-	33, // 7: breakglass.v1.SteerTurnResponse.turn:type_name -> breakglass.v1.Turn
-	28, // 8: breakglass.v1.ResolveApprovalRequest.allow:type_name -> breakglass.v1.ResolveApprovalRequest.Allow
-	29, // 9: breakglass.v1.ResolveApprovalRequest.deny:type_name -> breakglass.v1.ResolveApprovalRequest.Deny
-	33, // 10: breakglass.v1.ResolveApprovalResponse.turn:type_name -> breakglass.v1.Turn
+	34, // 3: breakglass.v1.RunTurnResponse.event:type_name -> breakglass.v1.TurnEvent
+	34, // 4: breakglass.v1.AttachTurnResponse.event:type_name -> breakglass.v1.TurnEvent
+	35, // 5: breakglass.v1.CancelTurnResponse.turn:type_name -> breakglass.v1.Turn
+	35, // 6: breakglass.v1.InterruptTurnResponse.turn:type_name -> breakglass.v1.Turn
+	35, // 7: breakglass.v1.SteerTurnResponse.turn:type_name -> breakglass.v1.Turn
+	30, // 8: breakglass.v1.ResolveApprovalRequest.allow:type_name -> breakglass.v1.ResolveApprovalRequest.Allow
+	31, // 9: breakglass.v1.ResolveApprovalRequest.deny:type_name -> breakglass.v1.ResolveApprovalRequest.Deny
+	35, // 10: breakglass.v1.ResolveApprovalResponse.turn:type_name -> breakglass.v1.Turn
 	15, // 11: breakglass.v1.ListApprovalsResponse.approvals:type_name -> breakglass.v1.PendingApproval
-	32, // 12: breakglass.v1.PendingApproval.event:type_name -> breakglass.v1.TurnEvent
-	30, // 13: breakglass.v1.PendingApproval.remaining:type_name -> google.protobuf.Duration
-	33, // 14: breakglass.v1.WatchSessionResponse.turn_started:type_name -> breakglass.v1.Turn
-	33, // 15: breakglass.v1.WatchSessionResponse.turn_ended:type_name -> breakglass.v1.Turn
-	33, // 16: breakglass.v1.GetTurnResponse.turn:type_name -> breakglass.v1.Turn
-	34, // 17: breakglass.v1.ListTurnsRequest.states:type_name -> breakglass.v1.TurnState
-	35, // 18: breakglass.v1.ListTurnsRequest.since:type_name -> google.protobuf.Timestamp
-	33, // 19: breakglass.v1.ListTurnsResponse.turns:type_name -> breakglass.v1.Turn
-	36, // 20: breakglass.v1.GetSessionResponse.session:type_name -> breakglass.v1.Session
-	36, // 21: breakglass.v1.ListSessionsResponse.sessions:type_name -> breakglass.v1.Session
-	0,  // 22: breakglass.v1.BreakglassService.RunTurn:input_type -> breakglass.v1.RunTurnRequest
-	3,  // 23: breakglass.v1.BreakglassService.AttachTurn:input_type -> breakglass.v1.AttachTurnRequest
-	5,  // 24: breakglass.v1.BreakglassService.CancelTurn:input_type -> breakglass.v1.CancelTurnRequest
-	7,  // 25: breakglass.v1.BreakglassService.InterruptTurn:input_type -> breakglass.v1.InterruptTurnRequest
-	9,  // 26: breakglass.v1.BreakglassService.SteerTurn:input_type -> breakglass.v1.SteerTurnRequest
-	11, // 27: breakglass.v1.BreakglassService.ResolveApproval:input_type -> breakglass.v1.ResolveApprovalRequest
-	13, // 28: breakglass.v1.BreakglassService.ListApprovals:input_type -> breakglass.v1.ListApprovalsRequest
-	16, // 29: breakglass.v1.BreakglassService.WatchSession:input_type -> breakglass.v1.WatchSessionRequest
-	18, // 30: breakglass.v1.BreakglassService.GetTurn:input_type -> breakglass.v1.GetTurnRequest
-	20, // 31: breakglass.v1.BreakglassService.ListTurns:input_type -> breakglass.v1.ListTurnsRequest
-	22, // 32: breakglass.v1.BreakglassService.GetSession:input_type -> breakglass.v1.GetSessionRequest
-	24, // 33: breakglass.v1.BreakglassService.ListSessions:input_type -> breakglass.v1.ListSessionsRequest
-	26, // 34: breakglass.v1.BreakglassService.DeleteSession:input_type -> breakglass.v1.DeleteSessionRequest
-	2,  // 35: breakglass.v1.BreakglassService.RunTurn:output_type -> breakglass.v1.RunTurnResponse
-	4,  // 36: breakglass.v1.BreakglassService.AttachTurn:output_type -> breakglass.v1.AttachTurnResponse
-	6,  // 37: breakglass.v1.BreakglassService.CancelTurn:output_type -> breakglass.v1.CancelTurnResponse
-	8,  // 38: breakglass.v1.BreakglassService.InterruptTurn:output_type -> breakglass.v1.InterruptTurnResponse
-	10, // 39: breakglass.v1.BreakglassService.SteerTurn:output_type -> breakglass.v1.SteerTurnResponse
-	12, // 40: breakglass.v1.BreakglassService.ResolveApproval:output_type -> breakglass.v1.ResolveApprovalResponse
-	14, // 41: breakglass.v1.BreakglassService.ListApprovals:output_type -> breakglass.v1.ListApprovalsResponse
-	17, // 42: breakglass.v1.BreakglassService.WatchSession:output_type -> breakglass.v1.WatchSessionResponse
-	19, // 43: breakglass.v1.BreakglassService.GetTurn:output_type -> breakglass.v1.GetTurnResponse
-	21, // 44: breakglass.v1.BreakglassService.ListTurns:output_type -> breakglass.v1.ListTurnsResponse
-	23, // 45: breakglass.v1.BreakglassService.GetSession:output_type -> breakglass.v1.GetSessionResponse
-	25, // 46: breakglass.v1.BreakglassService.ListSessions:output_type -> breakglass.v1.ListSessionsResponse
-	27, // 47: breakglass.v1.BreakglassService.DeleteSession:output_type -> breakglass.v1.DeleteSessionResponse
-	35, // [35:48] is the sub-list for method output_type
-	22, // [22:35] is the sub-list for method input_type
-	22, // [22:22] is the sub-list for extension type_name
-	22, // [22:22] is the sub-list for extension extendee
-	0,  // [0:22] is the sub-list for field type_name
+	34, // 12: breakglass.v1.PendingApproval.event:type_name -> breakglass.v1.TurnEvent
+	32, // 13: breakglass.v1.PendingApproval.remaining:type_name -> google.protobuf.Duration
+	35, // 14: breakglass.v1.WatchSessionResponse.turn_started:type_name -> breakglass.v1.Turn
+	35, // 15: breakglass.v1.WatchSessionResponse.turn_ended:type_name -> breakglass.v1.Turn
+	36, // 16: breakglass.v1.WatchTurnsRequest.states:type_name -> breakglass.v1.TurnState
+	37, // 17: breakglass.v1.WatchTurnsRequest.since:type_name -> google.protobuf.Timestamp
+	37, // 18: breakglass.v1.WatchTurnsRequest.until:type_name -> google.protobuf.Timestamp
+	38, // 19: breakglass.v1.WatchTurnsRequest.origin:type_name -> breakglass.v1.TurnOrigin
+	35, // 20: breakglass.v1.WatchTurnsResponse.turn_started:type_name -> breakglass.v1.Turn
+	35, // 21: breakglass.v1.WatchTurnsResponse.turn_changed:type_name -> breakglass.v1.Turn
+	35, // 22: breakglass.v1.WatchTurnsResponse.turn_ended:type_name -> breakglass.v1.Turn
+	15, // 23: breakglass.v1.WatchTurnsResponse.approval_requested:type_name -> breakglass.v1.PendingApproval
+	34, // 24: breakglass.v1.WatchTurnsResponse.approval_resolved:type_name -> breakglass.v1.TurnEvent
+	35, // 25: breakglass.v1.GetTurnResponse.turn:type_name -> breakglass.v1.Turn
+	36, // 26: breakglass.v1.ListTurnsRequest.states:type_name -> breakglass.v1.TurnState
+	37, // 27: breakglass.v1.ListTurnsRequest.since:type_name -> google.protobuf.Timestamp
+	37, // 28: breakglass.v1.ListTurnsRequest.until:type_name -> google.protobuf.Timestamp
+	38, // 29: breakglass.v1.ListTurnsRequest.origin:type_name -> breakglass.v1.TurnOrigin
+	35, // 30: breakglass.v1.ListTurnsResponse.turns:type_name -> breakglass.v1.Turn
+	39, // 31: breakglass.v1.GetSessionResponse.session:type_name -> breakglass.v1.Session
+	39, // 32: breakglass.v1.ListSessionsResponse.sessions:type_name -> breakglass.v1.Session
+	0,  // 33: breakglass.v1.BreakglassService.RunTurn:input_type -> breakglass.v1.RunTurnRequest
+	3,  // 34: breakglass.v1.BreakglassService.AttachTurn:input_type -> breakglass.v1.AttachTurnRequest
+	5,  // 35: breakglass.v1.BreakglassService.CancelTurn:input_type -> breakglass.v1.CancelTurnRequest
+	7,  // 36: breakglass.v1.BreakglassService.InterruptTurn:input_type -> breakglass.v1.InterruptTurnRequest
+	9,  // 37: breakglass.v1.BreakglassService.SteerTurn:input_type -> breakglass.v1.SteerTurnRequest
+	11, // 38: breakglass.v1.BreakglassService.ResolveApproval:input_type -> breakglass.v1.ResolveApprovalRequest
+	13, // 39: breakglass.v1.BreakglassService.ListApprovals:input_type -> breakglass.v1.ListApprovalsRequest
+	16, // 40: breakglass.v1.BreakglassService.WatchSession:input_type -> breakglass.v1.WatchSessionRequest
+	18, // 41: breakglass.v1.BreakglassService.WatchTurns:input_type -> breakglass.v1.WatchTurnsRequest
+	20, // 42: breakglass.v1.BreakglassService.GetTurn:input_type -> breakglass.v1.GetTurnRequest
+	22, // 43: breakglass.v1.BreakglassService.ListTurns:input_type -> breakglass.v1.ListTurnsRequest
+	24, // 44: breakglass.v1.BreakglassService.GetSession:input_type -> breakglass.v1.GetSessionRequest
+	26, // 45: breakglass.v1.BreakglassService.ListSessions:input_type -> breakglass.v1.ListSessionsRequest
+	28, // 46: breakglass.v1.BreakglassService.DeleteSession:input_type -> breakglass.v1.DeleteSessionRequest
+	2,  // 47: breakglass.v1.BreakglassService.RunTurn:output_type -> breakglass.v1.RunTurnResponse
+	4,  // 48: breakglass.v1.BreakglassService.AttachTurn:output_type -> breakglass.v1.AttachTurnResponse
+	6,  // 49: breakglass.v1.BreakglassService.CancelTurn:output_type -> breakglass.v1.CancelTurnResponse
+	8,  // 50: breakglass.v1.BreakglassService.InterruptTurn:output_type -> breakglass.v1.InterruptTurnResponse
+	10, // 51: breakglass.v1.BreakglassService.SteerTurn:output_type -> breakglass.v1.SteerTurnResponse
+	12, // 52: breakglass.v1.BreakglassService.ResolveApproval:output_type -> breakglass.v1.ResolveApprovalResponse
+	14, // 53: breakglass.v1.BreakglassService.ListApprovals:output_type -> breakglass.v1.ListApprovalsResponse
+	17, // 54: breakglass.v1.BreakglassService.WatchSession:output_type -> breakglass.v1.WatchSessionResponse
+	19, // 55: breakglass.v1.BreakglassService.WatchTurns:output_type -> breakglass.v1.WatchTurnsResponse
+	21, // 56: breakglass.v1.BreakglassService.GetTurn:output_type -> breakglass.v1.GetTurnResponse
+	23, // 57: breakglass.v1.BreakglassService.ListTurns:output_type -> breakglass.v1.ListTurnsResponse
+	25, // 58: breakglass.v1.BreakglassService.GetSession:output_type -> breakglass.v1.GetSessionResponse
+	27, // 59: breakglass.v1.BreakglassService.ListSessions:output_type -> breakglass.v1.ListSessionsResponse
+	29, // 60: breakglass.v1.BreakglassService.DeleteSession:output_type -> breakglass.v1.DeleteSessionResponse
+	47, // [47:61] is the sub-list for method output_type
+	33, // [33:47] is the sub-list for method input_type
+	33, // [33:33] is the sub-list for extension type_name
+	33, // [33:33] is the sub-list for extension extendee
+	0,  // [0:33] is the sub-list for field type_name
 }
 
 func init() { file_breakglass_v1_breakglass_service_proto_init() }
@@ -2072,14 +2423,21 @@ func file_breakglass_v1_breakglass_service_proto_init() {
 		(*WatchSessionResponse_TurnStarted)(nil),
 		(*WatchSessionResponse_TurnEnded)(nil),
 	}
-	file_breakglass_v1_breakglass_service_proto_msgTypes[28].OneofWrappers = []any{}
+	file_breakglass_v1_breakglass_service_proto_msgTypes[19].OneofWrappers = []any{
+		(*WatchTurnsResponse_TurnStarted)(nil),
+		(*WatchTurnsResponse_TurnChanged)(nil),
+		(*WatchTurnsResponse_TurnEnded)(nil),
+		(*WatchTurnsResponse_ApprovalRequested)(nil),
+		(*WatchTurnsResponse_ApprovalResolved)(nil),
+	}
+	file_breakglass_v1_breakglass_service_proto_msgTypes[30].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_breakglass_v1_breakglass_service_proto_rawDesc), len(file_breakglass_v1_breakglass_service_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   30,
+			NumMessages:   32,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -8,7 +8,7 @@ import type { TurnEvent, TurnState } from "./event_pb.ts";
 import { file_breakglass_v1_event } from "./event_pb.ts";
 import type { Session } from "./session_pb.ts";
 import { file_breakglass_v1_session } from "./session_pb.ts";
-import type { PermissionMode, Turn } from "./turn_pb.ts";
+import type { PermissionMode, Turn, TurnOrigin } from "./turn_pb.ts";
 import { file_breakglass_v1_turn } from "./turn_pb.ts";
 import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_duration, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
@@ -18,7 +18,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file breakglass/v1/breakglass_service.proto.
  */
 export const file_breakglass_v1_breakglass_service: GenFile = /*@__PURE__*/
-  fileDesc("CiZicmVha2dsYXNzL3YxL2JyZWFrZ2xhc3Nfc2VydmljZS5wcm90bxINYnJlYWtnbGFzcy52MSKzAgoOUnVuVHVyblJlcXVlc3QSEgoKc2Vzc2lvbl9pZBgBIAEoCRIOCgZwcm9tcHQYAiABKAkSDQoFbW9kZWwYAyABKAkSDQoFYWdlbnQYBCABKAkSEgoKcmVxdWVzdF9pZBgFIAEoCRIqCgd0aW1lb3V0GAYgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhMKC3RleHRfZGVsdGFzGAcgASgIEjYKD3Blcm1pc3Npb25fbW9kZRgIIAEoDjIdLmJyZWFrZ2xhc3MudjEuUGVybWlzc2lvbk1vZGUSLgoLYXR0YWNobWVudHMYCSADKAsyGS5icmVha2dsYXNzLnYxLkF0dGFjaG1lbnQSEgoKYWdlbnRfa2luZBgKIAEoCRIOCgZyZWNhbGwYCyABKAgiPAoKQXR0YWNobWVudBIMCgRuYW1lGAEgASgJEhIKCm1lZGlhX3R5cGUYAiABKAkSDAoEZGF0YRgDIAEoDCI6Cg9SdW5UdXJuUmVzcG9uc2USJwoFZXZlbnQYASABKAsyGC5icmVha2dsYXNzLnYxLlR1cm5FdmVudCJRChFBdHRhY2hUdXJuUmVxdWVzdBIPCgd0dXJuX2lkGAEgASgJEhYKDmFmdGVyX3NlcXVlbmNlGAIgASgNEhMKC3RleHRfZGVsdGFzGAMgASgIIj0KEkF0dGFjaFR1cm5SZXNwb25zZRInCgVldmVudBgBIAEoCzIYLmJyZWFrZ2xhc3MudjEuVHVybkV2ZW50IiQKEUNhbmNlbFR1cm5SZXF1ZXN0Eg8KB3R1cm5faWQYASABKAkiNwoSQ2FuY2VsVHVyblJlc3BvbnNlEiEKBHR1cm4YASABKAsyEy5icmVha2dsYXNzLnYxLlR1cm4iJwoUSW50ZXJydXB0VHVyblJlcXVlc3QSDwoHdHVybl9pZBgBIAEoCSI6ChVJbnRlcnJ1cHRUdXJuUmVzcG9uc2USIQoEdHVybhgBIAEoCzITLmJyZWFrZ2xhc3MudjEuVHVybiJIChBTdGVlclR1cm5SZXF1ZXN0Eg8KB3R1cm5faWQYASABKAkSDwoHbWVzc2FnZRgCIAEoCRISCgpyZXF1ZXN0X2lkGAMgASgJIkgKEVN0ZWVyVHVyblJlc3BvbnNlEhAKCHNlcXVlbmNlGAEgASgNEiEKBHR1cm4YAiABKAsyEy5icmVha2dsYXNzLnYxLlR1cm4ijgIKFlJlc29sdmVBcHByb3ZhbFJlcXVlc3QSDwoHdHVybl9pZBgBIAEoCRITCgthcHByb3ZhbF9pZBgCIAEoCRI8CgVhbGxvdxgDIAEoCzIrLmJyZWFrZ2xhc3MudjEuUmVzb2x2ZUFwcHJvdmFsUmVxdWVzdC5BbGxvd0gAEjoKBGRlbnkYBCABKAsyKi5icmVha2dsYXNzLnYxLlJlc29sdmVBcHByb3ZhbFJlcXVlc3QuRGVueUgAGi8KBUFsbG93EhcKCmlucHV0X2pzb24YASABKAlIAIgBAUINCgtfaW5wdXRfanNvbhoXCgREZW55Eg8KB21lc3NhZ2UYASABKAlCCgoIZGVjaXNpb24iPAoXUmVzb2x2ZUFwcHJvdmFsUmVzcG9uc2USIQoEdHVybhgBIAEoCzITLmJyZWFrZ2xhc3MudjEuVHVybiI9ChRMaXN0QXBwcm92YWxzUmVxdWVzdBIRCglwYWdlX3NpemUYASABKAUSEgoKcGFnZV90b2tlbhgCIAEoCSJjChVMaXN0QXBwcm92YWxzUmVzcG9uc2USMQoJYXBwcm92YWxzGAEgAygLMh4uYnJlYWtnbGFzcy52MS5QZW5kaW5nQXBwcm92YWwSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIpABCg9QZW5kaW5nQXBwcm92YWwSJwoFZXZlbnQYASABKAsyGC5icmVha2dsYXNzLnYxLlR1cm5FdmVudBIRCglwcmluY2lwYWwYAiABKAkSLAoJcmVtYWluaW5nGAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhMKC21heV9yZXNvbHZlGAQgASgIIj8KE1dhdGNoU2Vzc2lvblJlcXVlc3QSEgoKc2Vzc2lvbl9pZBgBIAEoCRIUCgxhZnRlcl9jdXJzb3IYAiABKAQimwEKFFdhdGNoU2Vzc2lvblJlc3BvbnNlEg4KBmN1cnNvchgBIAEoBBIrCgx0dXJuX3N0YXJ0ZWQYAiABKAsyEy5icmVha2dsYXNzLnYxLlR1cm5IABIpCgp0dXJuX2VuZGVkGAMgASgLMhMuYnJlYWtnbGFzcy52MS5UdXJuSAASEQoJY2F1Z2h0X3VwGAQgASgIQggKBmNoYW5nZSIhCg5HZXRUdXJuUmVxdWVzdBIPCgd0dXJuX2lkGAEgASgJIjQKD0dldFR1cm5SZXNwb25zZRIhCgR0dXJuGAEgASgLMhMuYnJlYWtnbGFzcy52MS5UdXJuIqIBChBMaXN0VHVybnNSZXF1ZXN0EhIKCnNlc3Npb25faWQYASABKAkSEQoJcGFnZV9zaXplGAIgASgFEhIKCnBhZ2VfdG9rZW4YAyABKAkSKAoGc3RhdGVzGAQgAygOMhguYnJlYWtnbGFzcy52MS5UdXJuU3RhdGUSKQoFc2luY2UYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIlAKEUxpc3RUdXJuc1Jlc3BvbnNlEiIKBXR1cm5zGAEgAygLMhMuYnJlYWtnbGFzcy52MS5UdXJuEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSInChFHZXRTZXNzaW9uUmVxdWVzdBISCgpzZXNzaW9uX2lkGAEgASgJIj0KEkdldFNlc3Npb25SZXNwb25zZRInCgdzZXNzaW9uGAEgASgLMhYuYnJlYWtnbGFzcy52MS5TZXNzaW9uIjwKE0xpc3RTZXNzaW9uc1JlcXVlc3QSEQoJcGFnZV9zaXplGAEgASgFEhIKCnBhZ2VfdG9rZW4YAiABKAkiWQoUTGlzdFNlc3Npb25zUmVzcG9uc2USKAoIc2Vzc2lvbnMYASADKAsyFi5icmVha2dsYXNzLnYxLlNlc3Npb24SFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIioKFERlbGV0ZVNlc3Npb25SZXF1ZXN0EhIKCnNlc3Npb25faWQYASABKAkiMAoVRGVsZXRlU2Vzc2lvblJlc3BvbnNlEhcKD3JlbW92YWxfcGVuZGluZxgBIAEoCDKHCQoRQnJlYWtnbGFzc1NlcnZpY2USSgoHUnVuVHVybhIdLmJyZWFrZ2xhc3MudjEuUnVuVHVyblJlcXVlc3QaHi5icmVha2dsYXNzLnYxLlJ1blR1cm5SZXNwb25zZTABElMKCkF0dGFjaFR1cm4SIC5icmVha2dsYXNzLnYxLkF0dGFjaFR1cm5SZXF1ZXN0GiEuYnJlYWtnbGFzcy52MS5BdHRhY2hUdXJuUmVzcG9uc2UwARJRCgpDYW5jZWxUdXJuEiAuYnJlYWtnbGFzcy52MS5DYW5jZWxUdXJuUmVxdWVzdBohLmJyZWFrZ2xhc3MudjEuQ2FuY2VsVHVyblJlc3BvbnNlEloKDUludGVycnVwdFR1cm4SIy5icmVha2dsYXNzLnYxLkludGVycnVwdFR1cm5SZXF1ZXN0GiQuYnJlYWtnbGFzcy52MS5JbnRlcnJ1cHRUdXJuUmVzcG9uc2USTgoJU3RlZXJUdXJuEh8uYnJlYWtnbGFzcy52MS5TdGVlclR1cm5SZXF1ZXN0GiAuYnJlYWtnbGFzcy52MS5TdGVlclR1cm5SZXNwb25zZRJgCg9SZXNvbHZlQXBwcm92YWwSJS5icmVha2dsYXNzLnYxLlJlc29sdmVBcHByb3ZhbFJlcXVlc3QaJi5icmVha2dsYXNzLnYxLlJlc29sdmVBcHByb3ZhbFJlc3BvbnNlEl8KDUxpc3RBcHByb3ZhbHMSIy5icmVha2dsYXNzLnYxLkxpc3RBcHByb3ZhbHNSZXF1ZXN0GiQuYnJlYWtnbGFzcy52MS5MaXN0QXBwcm92YWxzUmVzcG9uc2UiA5ACARJZCgxXYXRjaFNlc3Npb24SIi5icmVha2dsYXNzLnYxLldhdGNoU2Vzc2lvblJlcXVlc3QaIy5icmVha2dsYXNzLnYxLldhdGNoU2Vzc2lvblJlc3BvbnNlMAESTQoHR2V0VHVybhIdLmJyZWFrZ2xhc3MudjEuR2V0VHVyblJlcXVlc3QaHi5icmVha2dsYXNzLnYxLkdldFR1cm5SZXNwb25zZSIDkAIBElMKCUxpc3RUdXJucxIfLmJyZWFrZ2xhc3MudjEuTGlzdFR1cm5zUmVxdWVzdBogLmJyZWFrZ2xhc3MudjEuTGlzdFR1cm5zUmVzcG9uc2UiA5ACARJWCgpHZXRTZXNzaW9uEiAuYnJlYWtnbGFzcy52MS5HZXRTZXNzaW9uUmVxdWVzdBohLmJyZWFrZ2xhc3MudjEuR2V0U2Vzc2lvblJlc3BvbnNlIgOQAgESXAoMTGlzdFNlc3Npb25zEiIuYnJlYWtnbGFzcy52MS5MaXN0U2Vzc2lvbnNSZXF1ZXN0GiMuYnJlYWtnbGFzcy52MS5MaXN0U2Vzc2lvbnNSZXNwb25zZSIDkAIBEloKDURlbGV0ZVNlc3Npb24SIy5icmVha2dsYXNzLnYxLkRlbGV0ZVNlc3Npb25SZXF1ZXN0GiQuYnJlYWtnbGFzcy52MS5EZWxldGVTZXNzaW9uUmVzcG9uc2VCXwoNYnJlYWtnbGFzcy52MUIWQnJlYWtnbGFzc1NlcnZpY2VQcm90b1ABWjRicmVha2dsYXNzLnRlc3QvY2xpZW50cy9nby9icmVha2dsYXNzdjE7YnJlYWtnbGFzc3YxYgZwcm90bzM", [file_breakglass_v1_event, file_breakglass_v1_session, file_breakglass_v1_turn, file_google_protobuf_duration, file_google_protobuf_timestamp]);
+  fileDesc("CiZicmVha2dsYXNzL3YxL2JyZWFrZ2xhc3Nfc2VydmljZS5wcm90bxINYnJlYWtnbGFzcy52MSKzAgoOUnVuVHVyblJlcXVlc3QSEgoKc2Vzc2lvbl9pZBgBIAEoCRIOCgZwcm9tcHQYAiABKAkSDQoFbW9kZWwYAyABKAkSDQoFYWdlbnQYBCABKAkSEgoKcmVxdWVzdF9pZBgFIAEoCRIqCgd0aW1lb3V0GAYgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhMKC3RleHRfZGVsdGFzGAcgASgIEjYKD3Blcm1pc3Npb25fbW9kZRgIIAEoDjIdLmJyZWFrZ2xhc3MudjEuUGVybWlzc2lvbk1vZGUSLgoLYXR0YWNobWVudHMYCSADKAsyGS5icmVha2dsYXNzLnYxLkF0dGFjaG1lbnQSEgoKYWdlbnRfa2luZBgKIAEoCRIOCgZyZWNhbGwYCyABKAgiPAoKQXR0YWNobWVudBIMCgRuYW1lGAEgASgJEhIKCm1lZGlhX3R5cGUYAiABKAkSDAoEZGF0YRgDIAEoDCI6Cg9SdW5UdXJuUmVzcG9uc2USJwoFZXZlbnQYASABKAsyGC5icmVha2dsYXNzLnYxLlR1cm5FdmVudCJRChFBdHRhY2hUdXJuUmVxdWVzdBIPCgd0dXJuX2lkGAEgASgJEhYKDmFmdGVyX3NlcXVlbmNlGAIgASgNEhMKC3RleHRfZGVsdGFzGAMgASgIIj0KEkF0dGFjaFR1cm5SZXNwb25zZRInCgVldmVudBgBIAEoCzIYLmJyZWFrZ2xhc3MudjEuVHVybkV2ZW50IiQKEUNhbmNlbFR1cm5SZXF1ZXN0Eg8KB3R1cm5faWQYASABKAkiNwoSQ2FuY2VsVHVyblJlc3BvbnNlEiEKBHR1cm4YASABKAsyEy5icmVha2dsYXNzLnYxLlR1cm4iJwoUSW50ZXJydXB0VHVyblJlcXVlc3QSDwoHdHVybl9pZBgBIAEoCSI6ChVJbnRlcnJ1cHRUdXJuUmVzcG9uc2USIQoEdHVybhgBIAEoCzITLmJyZWFrZ2xhc3MudjEuVHVybiJIChBTdGVlclR1cm5SZXF1ZXN0Eg8KB3R1cm5faWQYASABKAkSDwoHbWVzc2FnZRgCIAEoCRISCgpyZXF1ZXN0X2lkGAMgASgJIkgKEVN0ZWVyVHVyblJlc3BvbnNlEhAKCHNlcXVlbmNlGAEgASgNEiEKBHR1cm4YAiABKAsyEy5icmVha2dsYXNzLnYxLlR1cm4ijgIKFlJlc29sdmVBcHByb3ZhbFJlcXVlc3QSDwoHdHVybl9pZBgBIAEoCRITCgthcHByb3ZhbF9pZBgCIAEoCRI8CgVhbGxvdxgDIAEoCzIrLmJyZWFrZ2xhc3MudjEuUmVzb2x2ZUFwcHJvdmFsUmVxdWVzdC5BbGxvd0gAEjoKBGRlbnkYBCABKAsyKi5icmVha2dsYXNzLnYxLlJlc29sdmVBcHByb3ZhbFJlcXVlc3QuRGVueUgAGi8KBUFsbG93EhcKCmlucHV0X2pzb24YASABKAlIAIgBAUINCgtfaW5wdXRfanNvbhoXCgREZW55Eg8KB21lc3NhZ2UYASABKAlCCgoIZGVjaXNpb24iPAoXUmVzb2x2ZUFwcHJvdmFsUmVzcG9uc2USIQoEdHVybhgBIAEoCzITLmJyZWFrZ2xhc3MudjEuVHVybiI9ChRMaXN0QXBwcm92YWxzUmVxdWVzdBIRCglwYWdlX3NpemUYASABKAUSEgoKcGFnZV90b2tlbhgCIAEoCSJjChVMaXN0QXBwcm92YWxzUmVzcG9uc2USMQoJYXBwcm92YWxzGAEgAygLMh4uYnJlYWtnbGFzcy52MS5QZW5kaW5nQXBwcm92YWwSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIpABCg9QZW5kaW5nQXBwcm92YWwSJwoFZXZlbnQYASABKAsyGC5icmVha2dsYXNzLnYxLlR1cm5FdmVudBIRCglwcmluY2lwYWwYAiABKAkSLAoJcmVtYWluaW5nGAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhMKC21heV9yZXNvbHZlGAQgASgIIj8KE1dhdGNoU2Vzc2lvblJlcXVlc3QSEgoKc2Vzc2lvbl9pZBgBIAEoCRIUCgxhZnRlcl9jdXJzb3IYAiABKAQimwEKFFdhdGNoU2Vzc2lvblJlc3BvbnNlEg4KBmN1cnNvchgBIAEoBBIrCgx0dXJuX3N0YXJ0ZWQYAiABKAsyEy5icmVha2dsYXNzLnYxLlR1cm5IABIpCgp0dXJuX2VuZGVkGAMgASgLMhMuYnJlYWtnbGFzcy52MS5UdXJuSAASEQoJY2F1Z2h0X3VwGAQgASgIQggKBmNoYW5nZSKKAgoRV2F0Y2hUdXJuc1JlcXVlc3QSFAoMYWZ0ZXJfY3Vyc29yGAEgASgEEhIKCnNlc3Npb25faWQYAiABKAkSKAoGc3RhdGVzGAMgAygOMhguYnJlYWtnbGFzcy52MS5UdXJuU3RhdGUSKQoFc2luY2UYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEikKBXVudGlsGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIRCglwcmluY2lwYWwYBiABKAkSKQoGb3JpZ2luGAcgASgOMhkuYnJlYWtnbGFzcy52MS5UdXJuT3JpZ2luEg0KBXF1ZXJ5GAggASgJIrsCChJXYXRjaFR1cm5zUmVzcG9uc2USDgoGY3Vyc29yGAEgASgEEisKDHR1cm5fc3RhcnRlZBgCIAEoCzITLmJyZWFrZ2xhc3MudjEuVHVybkgAEisKDHR1cm5fY2hhbmdlZBgDIAEoCzITLmJyZWFrZ2xhc3MudjEuVHVybkgAEikKCnR1cm5fZW5kZWQYBCABKAsyEy5icmVha2dsYXNzLnYxLlR1cm5IABI8ChJhcHByb3ZhbF9yZXF1ZXN0ZWQYBSABKAsyHi5icmVha2dsYXNzLnYxLlBlbmRpbmdBcHByb3ZhbEgAEjUKEWFwcHJvdmFsX3Jlc29sdmVkGAYgASgLMhguYnJlYWtnbGFzcy52MS5UdXJuRXZlbnRIABIRCgljYXVnaHRfdXAYByABKAhCCAoGY2hhbmdlIiEKDkdldFR1cm5SZXF1ZXN0Eg8KB3R1cm5faWQYASABKAkiNAoPR2V0VHVyblJlc3BvbnNlEiEKBHR1cm4YASABKAsyEy5icmVha2dsYXNzLnYxLlR1cm4imgIKEExpc3RUdXJuc1JlcXVlc3QSEgoKc2Vzc2lvbl9pZBgBIAEoCRIRCglwYWdlX3NpemUYAiABKAUSEgoKcGFnZV90b2tlbhgDIAEoCRIoCgZzdGF0ZXMYBCADKA4yGC5icmVha2dsYXNzLnYxLlR1cm5TdGF0ZRIpCgVzaW5jZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKQoFdW50aWwYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhEKCXByaW5jaXBhbBgHIAEoCRIpCgZvcmlnaW4YCCABKA4yGS5icmVha2dsYXNzLnYxLlR1cm5PcmlnaW4SDQoFcXVlcnkYCSABKAkiUAoRTGlzdFR1cm5zUmVzcG9uc2USIgoFdHVybnMYASADKAsyEy5icmVha2dsYXNzLnYxLlR1cm4SFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIicKEUdldFNlc3Npb25SZXF1ZXN0EhIKCnNlc3Npb25faWQYASABKAkiPQoSR2V0U2Vzc2lvblJlc3BvbnNlEicKB3Nlc3Npb24YASABKAsyFi5icmVha2dsYXNzLnYxLlNlc3Npb24iPAoTTGlzdFNlc3Npb25zUmVxdWVzdBIRCglwYWdlX3NpemUYASABKAUSEgoKcGFnZV90b2tlbhgCIAEoCSJZChRMaXN0U2Vzc2lvbnNSZXNwb25zZRIoCghzZXNzaW9ucxgBIAMoCzIWLmJyZWFrZ2xhc3MudjEuU2Vzc2lvbhIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiKgoURGVsZXRlU2Vzc2lvblJlcXVlc3QSEgoKc2Vzc2lvbl9pZBgBIAEoCSIwChVEZWxldGVTZXNzaW9uUmVzcG9uc2USFwoPcmVtb3ZhbF9wZW5kaW5nGAEgASgIMtwJChFCcmVha2dsYXNzU2VydmljZRJKCgdSdW5UdXJuEh0uYnJlYWtnbGFzcy52MS5SdW5UdXJuUmVxdWVzdBoeLmJyZWFrZ2xhc3MudjEuUnVuVHVyblJlc3BvbnNlMAESUwoKQXR0YWNoVHVybhIgLmJyZWFrZ2xhc3MudjEuQXR0YWNoVHVyblJlcXVlc3QaIS5icmVha2dsYXNzLnYxLkF0dGFjaFR1cm5SZXNwb25zZTABElEKCkNhbmNlbFR1cm4SIC5icmVha2dsYXNzLnYxLkNhbmNlbFR1cm5SZXF1ZXN0GiEuYnJlYWtnbGFzcy52MS5DYW5jZWxUdXJuUmVzcG9uc2USWgoNSW50ZXJydXB0VHVybhIjLmJyZWFrZ2xhc3MudjEuSW50ZXJydXB0VHVyblJlcXVlc3QaJC5icmVha2dsYXNzLnYxLkludGVycnVwdFR1cm5SZXNwb25zZRJOCglTdGVlclR1cm4SHy5icmVha2dsYXNzLnYxLlN0ZWVyVHVyblJlcXVlc3QaIC5icmVha2dsYXNzLnYxLlN0ZWVyVHVyblJlc3BvbnNlEmAKD1Jlc29sdmVBcHByb3ZhbBIlLmJyZWFrZ2xhc3MudjEuUmVzb2x2ZUFwcHJvdmFsUmVxdWVzdBomLmJyZWFrZ2xhc3MudjEuUmVzb2x2ZUFwcHJvdmFsUmVzcG9uc2USXwoNTGlzdEFwcHJvdmFscxIjLmJyZWFrZ2xhc3MudjEuTGlzdEFwcHJvdmFsc1JlcXVlc3QaJC5icmVha2dsYXNzLnYxLkxpc3RBcHByb3ZhbHNSZXNwb25zZSIDkAIBElkKDFdhdGNoU2Vzc2lvbhIiLmJyZWFrZ2xhc3MudjEuV2F0Y2hTZXNzaW9uUmVxdWVzdBojLmJyZWFrZ2xhc3MudjEuV2F0Y2hTZXNzaW9uUmVzcG9uc2UwARJTCgpXYXRjaFR1cm5zEiAuYnJlYWtnbGFzcy52MS5XYXRjaFR1cm5zUmVxdWVzdBohLmJyZWFrZ2xhc3MudjEuV2F0Y2hUdXJuc1Jlc3BvbnNlMAESTQoHR2V0VHVybhIdLmJyZWFrZ2xhc3MudjEuR2V0VHVyblJlcXVlc3QaHi5icmVha2dsYXNzLnYxLkdldFR1cm5SZXNwb25zZSIDkAIBElMKCUxpc3RUdXJucxIfLmJyZWFrZ2xhc3MudjEuTGlzdFR1cm5zUmVxdWVzdBogLmJyZWFrZ2xhc3MudjEuTGlzdFR1cm5zUmVzcG9uc2UiA5ACARJWCgpHZXRTZXNzaW9uEiAuYnJlYWtnbGFzcy52MS5HZXRTZXNzaW9uUmVxdWVzdBohLmJyZWFrZ2xhc3MudjEuR2V0U2Vzc2lvblJlc3BvbnNlIgOQAgESXAoMTGlzdFNlc3Npb25zEiIuYnJlYWtnbGFzcy52MS5MaXN0U2Vzc2lvbnNSZXF1ZXN0GiMuYnJlYWtnbGFzcy52MS5MaXN0U2Vzc2lvbnNSZXNwb25zZSIDkAIBEloKDURlbGV0ZVNlc3Npb24SIy5icmVha2dsYXNzLnYxLkRlbGV0ZVNlc3Npb25SZXF1ZXN0GiQuYnJlYWtnbGFzcy52MS5EZWxldGVTZXNzaW9uUmVzcG9uc2VCXwoNYnJlYWtnbGFzcy52MUIWQnJlYWtnbGFzc1NlcnZpY2VQcm90b1ABWjRicmVha2dsYXNzLnRlc3QvY2xpZW50cy9nby9icmVha2dsYXNzdjE7YnJlYWtnbGFzc3YxYgZwcm90bzM", [file_breakglass_v1_event, file_breakglass_v1_session, file_breakglass_v1_turn, file_google_protobuf_duration, file_google_protobuf_timestamp]);
 
 /**
  * What to run.
@@ -673,6 +673,156 @@ export const WatchSessionResponseSchema: GenMessage<WatchSessionResponse> = /*@_
   messageDesc(file_breakglass_v1_breakglass_service, 17);
 
 /**
+ * Which turns to watch.
+ *
+ * @generated from message breakglass.v1.WatchTurnsRequest
+ */
+export type WatchTurnsRequest = Message<"breakglass.v1.WatchTurnsRequest"> & {
+  /**
+   * Exactly the changes after this cursor are announced, each once and in order. 0: first the turns that have not ended and
+   * the approvals that wait, each as the newest change of it, then `caught_up`, then what changes.
+   * A cursor is OUT_OF_RANGE where something behind it can no longer be told, because it was removed with its turns, and
+   * where there has been no such change: watch from 0, as the metadata `after_cursor` says, and forget what was known.
+   *
+   * @generated from field: uint64 after_cursor = 1;
+   */
+  afterCursor: bigint;
+
+  /**
+   * Only turns of the session. Empty: of all.
+   *
+   * @generated from field: string session_id = 2;
+   */
+  sessionId: string;
+
+  /**
+   * Only turns that are in one of these states, or have been since they were recorded: who was shown a turn is told what
+   * becomes of it. What has not ended when the stream begins from 0 is in one of them now. Empty: all turns.
+   *
+   * @generated from field: repeated breakglass.v1.TurnState states = 3;
+   */
+  states: TurnState[];
+
+  /**
+   * Only turns that were recorded then or later. Unset: all.
+   *
+   * @generated from field: google.protobuf.Timestamp since = 4;
+   */
+  since?: Timestamp | undefined;
+
+  /**
+   * Only turns that were recorded before. Unset: all.
+   *
+   * @generated from field: google.protobuf.Timestamp until = 5;
+   */
+  until?: Timestamp | undefined;
+
+  /**
+   * Only turns of this principal. Empty: of all whose turns the caller may see.
+   *
+   * @generated from field: string principal = 6;
+   */
+  principal: string;
+
+  /**
+   * Only turns that were begun so. Unspecified: all.
+   *
+   * @generated from field: breakglass.v1.TurnOrigin origin = 7;
+   */
+  origin: TurnOrigin;
+
+  /**
+   * Only turns with this text in their prompt, as `ListTurnsRequest.query`. Empty: all.
+   *
+   * @generated from field: string query = 8;
+   */
+  query: string;
+};
+
+/**
+ * Describes the message breakglass.v1.WatchTurnsRequest.
+ * Use `create(WatchTurnsRequestSchema)` to create a new message.
+ */
+export const WatchTurnsRequestSchema: GenMessage<WatchTurnsRequest> = /*@__PURE__*/
+  messageDesc(file_breakglass_v1_breakglass_service, 18);
+
+/**
+ * A change of a turn, or a sign of life.
+ *
+ * @generated from message breakglass.v1.WatchTurnsResponse
+ */
+export type WatchTurnsResponse = Message<"breakglass.v1.WatchTurnsResponse"> & {
+  /**
+   * All changes up to here were announced on this stream, or are none of those that were asked for; where to come back from.
+   *
+   * @generated from field: uint64 cursor = 1;
+   */
+  cursor: bigint;
+
+  /**
+   * What happened. A turn is in the state that it came into then; the rest of it is as it is now. Unset: nothing new; sent with
+   * `caught_up` where there is nothing to announce, and after 15 s of silence.
+   *
+   * @generated from oneof breakglass.v1.WatchTurnsResponse.change
+   */
+  change: {
+    /**
+     * A turn was recorded.
+     *
+     * @generated from field: breakglass.v1.Turn turn_started = 2;
+     */
+    value: Turn;
+    case: "turnStarted";
+  } | {
+    /**
+     * A turn that has not ended is in another state.
+     *
+     * @generated from field: breakglass.v1.Turn turn_changed = 3;
+     */
+    value: Turn;
+    case: "turnChanged";
+  } | {
+    /**
+     * A turn ended. What waited for an approval in it waits no more.
+     *
+     * @generated from field: breakglass.v1.Turn turn_ended = 4;
+     */
+    value: Turn;
+    case: "turnEnded";
+  } | {
+    /**
+     * A tool call waits for an approval; it may have been decided since, which is then announced too.
+     *
+     * @generated from field: breakglass.v1.PendingApproval approval_requested = 5;
+     */
+    value: PendingApproval;
+    case: "approvalRequested";
+  } | {
+    /**
+     * It was decided; who did is in the event, whose kind is `approval_resolution`.
+     *
+     * @generated from field: breakglass.v1.TurnEvent approval_resolved = 6;
+     */
+    value: TurnEvent;
+    case: "approvalResolved";
+  } | { case: undefined; value?: undefined };
+
+  /**
+   * The stream has now announced everything that had happened when it began. Set once in a stream.
+   *
+   * @generated from field: bool caught_up = 7;
+   */
+  caughtUp: boolean;
+};
+
+/**
+ * Describes the message breakglass.v1.WatchTurnsResponse.
+ * Use `create(WatchTurnsResponseSchema)` to create a new message.
+ */
+export const WatchTurnsResponseSchema: GenMessage<WatchTurnsResponse> = /*@__PURE__*/
+  messageDesc(file_breakglass_v1_breakglass_service, 19);
+
+/**
  * Which turn to answer.
  *
  * @generated from message breakglass.v1.GetTurnRequest
@@ -691,7 +841,7 @@ export type GetTurnRequest = Message<"breakglass.v1.GetTurnRequest"> & {
  * Use `create(GetTurnRequestSchema)` to create a new message.
  */
 export const GetTurnRequestSchema: GenMessage<GetTurnRequest> = /*@__PURE__*/
-  messageDesc(file_breakglass_v1_breakglass_service, 18);
+  messageDesc(file_breakglass_v1_breakglass_service, 20);
 
 /**
  * The turn.
@@ -712,7 +862,7 @@ export type GetTurnResponse = Message<"breakglass.v1.GetTurnResponse"> & {
  * Use `create(GetTurnResponseSchema)` to create a new message.
  */
 export const GetTurnResponseSchema: GenMessage<GetTurnResponse> = /*@__PURE__*/
-  messageDesc(file_breakglass_v1_breakglass_service, 19);
+  messageDesc(file_breakglass_v1_breakglass_service, 21);
 
 /**
  * Which turns to answer.
@@ -755,6 +905,37 @@ export type ListTurnsRequest = Message<"breakglass.v1.ListTurnsRequest"> & {
    * @generated from field: google.protobuf.Timestamp since = 5;
    */
   since?: Timestamp | undefined;
+
+  /**
+   * Only turns that were recorded before. Unset: all.
+   *
+   * @generated from field: google.protobuf.Timestamp until = 6;
+   */
+  until?: Timestamp | undefined;
+
+  /**
+   * Only turns of this principal: who started them, or with the origin AGENT, whose session it is. Empty: of all whose turns
+   * the caller may see.
+   *
+   * @generated from field: string principal = 7;
+   */
+  principal: string;
+
+  /**
+   * Only turns that were begun so. Unspecified: all.
+   *
+   * @generated from field: breakglass.v1.TurnOrigin origin = 8;
+   */
+  origin: TurnOrigin;
+
+  /**
+   * Only turns with this text in the first 4 KiB of their prompt, taken literally but for upper and lower case, spaces
+   * included. At most 256 bytes of UTF-8. Empty: all. A text of one or two characters is not in the index: where few turns
+   * have it, it takes longer.
+   *
+   * @generated from field: string query = 9;
+   */
+  query: string;
 };
 
 /**
@@ -762,7 +943,7 @@ export type ListTurnsRequest = Message<"breakglass.v1.ListTurnsRequest"> & {
  * Use `create(ListTurnsRequestSchema)` to create a new message.
  */
 export const ListTurnsRequestSchema: GenMessage<ListTurnsRequest> = /*@__PURE__*/
-  messageDesc(file_breakglass_v1_breakglass_service, 20);
+  messageDesc(file_breakglass_v1_breakglass_service, 22);
 
 /**
  * A page of turns.
@@ -790,7 +971,7 @@ export type ListTurnsResponse = Message<"breakglass.v1.ListTurnsResponse"> & {
  * Use `create(ListTurnsResponseSchema)` to create a new message.
  */
 export const ListTurnsResponseSchema: GenMessage<ListTurnsResponse> = /*@__PURE__*/
-  messageDesc(file_breakglass_v1_breakglass_service, 21);
+  messageDesc(file_breakglass_v1_breakglass_service, 23);
 
 /**
  * Which session to answer.
@@ -811,7 +992,7 @@ export type GetSessionRequest = Message<"breakglass.v1.GetSessionRequest"> & {
  * Use `create(GetSessionRequestSchema)` to create a new message.
  */
 export const GetSessionRequestSchema: GenMessage<GetSessionRequest> = /*@__PURE__*/
-  messageDesc(file_breakglass_v1_breakglass_service, 22);
+  messageDesc(file_breakglass_v1_breakglass_service, 24);
 
 /**
  * The session.
@@ -832,7 +1013,7 @@ export type GetSessionResponse = Message<"breakglass.v1.GetSessionResponse"> & {
  * Use `create(GetSessionResponseSchema)` to create a new message.
  */
 export const GetSessionResponseSchema: GenMessage<GetSessionResponse> = /*@__PURE__*/
-  messageDesc(file_breakglass_v1_breakglass_service, 23);
+  messageDesc(file_breakglass_v1_breakglass_service, 25);
 
 /**
  * Which sessions to answer.
@@ -860,7 +1041,7 @@ export type ListSessionsRequest = Message<"breakglass.v1.ListSessionsRequest"> &
  * Use `create(ListSessionsRequestSchema)` to create a new message.
  */
 export const ListSessionsRequestSchema: GenMessage<ListSessionsRequest> = /*@__PURE__*/
-  messageDesc(file_breakglass_v1_breakglass_service, 24);
+  messageDesc(file_breakglass_v1_breakglass_service, 26);
 
 /**
  * A page of sessions.
@@ -888,7 +1069,7 @@ export type ListSessionsResponse = Message<"breakglass.v1.ListSessionsResponse">
  * Use `create(ListSessionsResponseSchema)` to create a new message.
  */
 export const ListSessionsResponseSchema: GenMessage<ListSessionsResponse> = /*@__PURE__*/
-  messageDesc(file_breakglass_v1_breakglass_service, 25);
+  messageDesc(file_breakglass_v1_breakglass_service, 27);
 
 /**
  * Which session to delete.
@@ -909,7 +1090,7 @@ export type DeleteSessionRequest = Message<"breakglass.v1.DeleteSessionRequest">
  * Use `create(DeleteSessionRequestSchema)` to create a new message.
  */
 export const DeleteSessionRequestSchema: GenMessage<DeleteSessionRequest> = /*@__PURE__*/
-  messageDesc(file_breakglass_v1_breakglass_service, 26);
+  messageDesc(file_breakglass_v1_breakglass_service, 28);
 
 /**
  * The session is gone.
@@ -931,7 +1112,7 @@ export type DeleteSessionResponse = Message<"breakglass.v1.DeleteSessionResponse
  * Use `create(DeleteSessionResponseSchema)` to create a new message.
  */
 export const DeleteSessionResponseSchema: GenMessage<DeleteSessionResponse> = /*@__PURE__*/
-  messageDesc(file_breakglass_v1_breakglass_service, 27);
+  messageDesc(file_breakglass_v1_breakglass_service, 29);
 
 /**
  * Runs an AI agent and streams its work.
@@ -1028,6 +1209,18 @@ export const BreakglassService: GenService<{
     methodKind: "server_streaming";
     input: typeof WatchSessionRequestSchema;
     output: typeof WatchSessionResponseSchema;
+  },
+  /**
+   * Announces, over all turns that the caller may see, each turn as it starts, changes its state and ends, and each tool call
+   * that waits for an approval with what was decided: a whole desk on one stream. Without a cursor it begins with what has
+   * not ended and what waits now. It has no end of its own. That a turn is no longer on record is not announced.
+   *
+   * @generated from rpc breakglass.v1.BreakglassService.WatchTurns
+   */
+  watchTurns: {
+    methodKind: "server_streaming";
+    input: typeof WatchTurnsRequestSchema;
+    output: typeof WatchTurnsResponseSchema;
   },
   /**
    * Answers one turn.

@@ -263,6 +263,8 @@ const STEPS: readonly string[] = [
   CREATE INDEX turn_changes_by_turn ON turn_changes (turn_key);
   CREATE INDEX turn_changes_standing ON turn_changes (cursor) WHERE is_standing = 1;
   CREATE INDEX turn_changes_standing_by_turn ON turn_changes (turn_key) WHERE is_standing = 1;
+  -- No change is the first: who has been told that there is none comes back from 1, and not from the beginning.
+  INSERT INTO sqlite_sequence (name, seq) VALUES ('turn_changes', 1);
   INSERT INTO turn_changes (turn_key, kind, came_into, past_states, is_standing)
     SELECT turn_key, 1, state, 1 << state, 1 FROM turns WHERE end_time IS NULL ORDER BY turn_key;
   CREATE TABLE removed_changes (

@@ -48,7 +48,7 @@ export class TurnChangesTable {
     this.#insert(turnKey, kind, state, approval, isRequest);
   }
 
-  /** The cursor of the newest change that there ever was. 0: there was none. */
+  /** The cursor of the newest change that there ever was. 1: there was none. */
   newest(): number {
     const sql = "SELECT seq FROM sqlite_sequence WHERE name = 'turn_changes'";
     return Number(this.#statements.get(sql)?.seq ?? 0);
