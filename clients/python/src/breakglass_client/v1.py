@@ -32,6 +32,8 @@ from .gen.breakglass.v1.breakglass_service_pb import (
     SteerTurnResponse,
     WatchSessionRequest,
     WatchSessionResponse,
+    WatchTurnsRequest,
+    WatchTurnsResponse,
 )
 from .gen.breakglass.v1.event_pb import (
     ApprovalDecision,
@@ -120,4 +122,6 @@ __all__ = [
     "Usage",
     "WatchSessionRequest",
     "WatchSessionResponse",
+    "WatchTurnsRequest",
+    "WatchTurnsResponse",
 ]
