@@ -26,7 +26,7 @@ export function describeTurnChanges(open: OpenStore): void {
       const { store } = opened;
       const { first, own, queued } = await recorded(store);
       const page = await store.listTurnChanges(0, 100);
-      expect(page).toMatchObject({ cursor: 9, newest: 9, removed: [] });
+      expect(page).toMatchObject({ cursor: 10, newest: 10, removed: [] });
       expect(page.changes.map(told)).toEqual([
         [1, "started", first, RUNNING],
         [2, "changed", first, WAITING],
@@ -45,7 +45,7 @@ export function describeTurnChanges(open: OpenStore): void {
         ...[1, 2, 2, 2, 2, 3, 1, 1, 2],
       ]);
       await store.beginTurn(queued);
-      const { changes } = await store.listTurnChanges(9, 100);
+      const { changes } = await store.listTurnChanges(10, 100);
       expect(changes.map(told)).toEqual([[10, "changed", queued, RUNNING]]);
     });
 
@@ -53,13 +53,13 @@ export function describeTurnChanges(open: OpenStore): void {
       await using opened = await open();
       const { store } = opened;
       await recorded(store);
-      expect(await store.listTurnChanges(9, 10)).toMatchObject({ changes: [], cursor: 9 });
-      const part = await store.listTurnChanges(4, 2);
-      expect(part).toMatchObject({ cursor: 6, newest: 9 });
-      expect(part.changes.map(({ cursor }) => cursor)).toEqual([5, 6]);
-      await expect(store.listTurnChanges(10, 10)).rejects.toMatchObject({
+      expect(await store.listTurnChanges(10, 10)).toMatchObject({ changes: [], cursor: 10 });
+      const part = await store.listTurnChanges(5, 2);
+      expect(part).toMatchObject({ cursor: 7, newest: 10 });
+      expect(part.changes.map(({ cursor }) => cursor)).toEqual([6, 7]);
+      await expect(store.listTurnChanges(11, 10)).rejects.toMatchObject({
         reason: "OUT_OF_RANGE",
-        details: { metadata: { last_cursor: "9", after_cursor: "0" } },
+        details: { metadata: { last_cursor: "10", after_cursor: "0" } },
       });
     });
 
@@ -80,12 +80,12 @@ export function describeTurnChanges(open: OpenStore): void {
         [13, "approvalRequested", turnId, WAITING, "asks b"],
       ];
       expect(await stand()).toEqual(both);
-      expect(await stand(11)).toEqual(both.slice(2));
+      expect(await stand(12)).toEqual(both.slice(2));
       await store.append(decides(turnId, 3, "a"));
       expect(await stand()).toEqual([both[0], both[1], both[3]]);
       await store.append({ ...endOf(turnId), firstSequence: 4 });
       expect(await stand()).toEqual([both[0]]);
-      expect(await store.listStandingChanges(0, 100)).toMatchObject({ cursor: 15, newest: 15 });
+      expect(await store.listStandingChanges(0, 100)).toMatchObject({ cursor: 16, newest: 16 });
     });
 
     it("are the same after the store was opened again", async () => {
@@ -111,7 +111,7 @@ export function describeTurnChanges(open: OpenStore): void {
         expect(page.changes.some(({ turn }) => turn.turnId === first)).toBe(false);
         return page.removed;
       };
-      const ours = { principal: PRINCIPAL, permissionMode: PermissionMode.BYPASS, cursor: 6 };
+      const ours = { principal: PRINCIPAL, permissionMode: PermissionMode.BYPASS, cursor: 7 };
       expect(await look()).toEqual([ours]);
       await store.deleteSession(bobs.newSession.sessionId, "bob", 100);
       const theirs = { principal: "bob", permissionMode: PermissionMode.ASK, cursor: newest };
@@ -120,7 +120,7 @@ export function describeTurnChanges(open: OpenStore): void {
       expect(await both()).toEqual([ours, theirs]);
       await removeAll(store);
       expect(await both()).toEqual([ours, theirs]);
-      expect((await store.listTurnChanges(6, 100)).removed).toEqual([theirs]);
+      expect((await store.listTurnChanges(7, 100)).removed).toEqual([theirs]);
       // No cursor is given twice.
       await store.createTurn(turnStart());
       expect((await store.listTurnChanges(newest, 100)).changes).toHaveLength(1);
@@ -131,7 +131,8 @@ export function describeTurnChanges(open: OpenStore): void {
       const { store } = opened;
       let heard = Promise.withResolvers<void>();
       const stop = store.changes.listenToTurns(() => heard.resolve());
-      let cursor = 0;
+      let { cursor } = await store.listTurnChanges(0, 1);
+      expect(cursor).toBe(1);
       const next = async () => {
         await heard.promise;
         heard = Promise.withResolvers();
@@ -193,7 +194,8 @@ function decides(turnId: string, sequence: number, approvalId: string) {
   return { turnId, firstSequence: sequence, events: bytes("decides"), time: 1, approvals };
 }
 
+/** A change in short, by its number: the first has the cursor 2. */
 function told({ cursor, kind, turn, event }: TurnChange) {
-  const what = [cursor, kind, turn.turnId, turn.state];
+  const what = [cursor - 1, kind, turn.turnId, turn.state];
   return event === undefined ? what : [...what, ...texts([event])];
 }
