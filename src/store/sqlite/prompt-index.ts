@@ -98,10 +98,16 @@ function indexedText(prompt: string, turn: IndexedTurn): string {
   return `${searchedText(prompt)}${factsOf(turn).join("")}`;
 }
 
+/** Those that stand side by side, and the last: each one more is one more list to go through. */
 function trigramsOf(text: string): string[] {
   const characters = Array.from(text);
-  const all = characters.slice(TRIGRAM - 1).map((_, at) => characters.slice(at, at + TRIGRAM));
-  return [...new Set(all.map((three) => three.join("")))].slice(0, MOST_TRIGRAMS);
+  const last = characters.length - TRIGRAM;
+  const found = new Set<string>();
+  for (let at = 0; at <= last && found.size < MOST_TRIGRAMS; at += TRIGRAM) {
+    found.add(characters.slice(at, at + TRIGRAM).join(""));
+  }
+  if (last >= 0) found.add(characters.slice(last).join(""));
+  return [...found];
 }
 
 function allOf(trigrams: readonly string[]): string {

@@ -95,8 +95,9 @@ export class TurnKeys {
       ? `(principal = ? OR permission_mode = ${PermissionMode.ASK})`
       : "principal = ?";
     const match = matchOf(text, whose);
+    const turns = "turns INDEXED BY turns_by_search_key";
     const narrowed =
-      match === undefined ? "turns" : "prompts CROSS JOIN turns ON search_key = prompts.rowid";
+      match === undefined ? turns : `prompts CROSS JOIN ${turns} ON search_key = prompts.rowid`;
     const sql = `SELECT turn_key FROM ${narrowed} WHERE ${match === undefined ? "" : "prompts MATCH ? AND prompts.rowid >= ? AND prompts.rowid < ? AND"}
       search_key >= ? AND search_key < ? AND remove_time IS NULL AND ${seen} ${conditions} AND ${HAS_TEXT}
       ORDER BY ${match === undefined ? "search_key" : "prompts.rowid"} DESC`;
