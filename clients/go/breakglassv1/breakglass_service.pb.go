@@ -2020,6 +2020,89 @@ func (x *DeleteSessionResponse) GetRemovalPending() bool {
 	return false
 }
 
+// Asks nothing in particular.
+type GetServerInfoRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetServerInfoRequest) Reset() {
+	*x = GetServerInfoRequest{}
+	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetServerInfoRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetServerInfoRequest) ProtoMessage() {}
+
+func (x *GetServerInfoRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetServerInfoRequest.ProtoReflect.Descriptor instead.
+func (*GetServerInfoRequest) Descriptor() ([]byte, []int) {
+	return file_breakglass_v1_breakglass_service_proto_rawDescGZIP(), []int{30}
+}
+
+// What the server is.
+type GetServerInfoResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The server. Always set.
+	Server        *ServerInfo `protobuf:"bytes,1,opt,name=server,proto3" json:"server,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetServerInfoResponse) Reset() {
+	*x = GetServerInfoResponse{}
+	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[31]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetServerInfoResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetServerInfoResponse) ProtoMessage() {}
+
+func (x *GetServerInfoResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[31]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetServerInfoResponse.ProtoReflect.Descriptor instead.
+func (*GetServerInfoResponse) Descriptor() ([]byte, []int) {
+	return file_breakglass_v1_breakglass_service_proto_rawDescGZIP(), []int{31}
+}
+
+func (x *GetServerInfoResponse) GetServer() *ServerInfo {
+	if x != nil {
+		return x.Server
+	}
+	return nil
+}
+
 // The call may be made.
 type ResolveApprovalRequest_Allow struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -2032,7 +2115,7 @@ type ResolveApprovalRequest_Allow struct {
 
 func (x *ResolveApprovalRequest_Allow) Reset() {
 	*x = ResolveApprovalRequest_Allow{}
-	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[30]
+	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2044,7 +2127,7 @@ func (x *ResolveApprovalRequest_Allow) String() string {
 func (*ResolveApprovalRequest_Allow) ProtoMessage() {}
 
 func (x *ResolveApprovalRequest_Allow) ProtoReflect() protoreflect.Message {
-	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[30]
+	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2078,7 +2161,7 @@ type ResolveApprovalRequest_Deny struct {
 
 func (x *ResolveApprovalRequest_Deny) Reset() {
 	*x = ResolveApprovalRequest_Deny{}
-	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[31]
+	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2090,7 +2173,7 @@ func (x *ResolveApprovalRequest_Deny) String() string {
 func (*ResolveApprovalRequest_Deny) ProtoMessage() {}
 
 func (x *ResolveApprovalRequest_Deny) ProtoReflect() protoreflect.Message {
-	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[31]
+	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2117,7 +2200,7 @@ var File_breakglass_v1_breakglass_service_proto protoreflect.FileDescriptor
 
 const file_breakglass_v1_breakglass_service_proto_rawDesc = "" +
 	"\n" +
-	"&breakglass/v1/breakglass_service.proto\x12\rbreakglass.v1\x1a\x19breakglass/v1/event.proto\x1a\x1bbreakglass/v1/session.proto\x1a\x18breakglass/v1/turn.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa4\x03\n" +
+	"&breakglass/v1/breakglass_service.proto\x12\rbreakglass.v1\x1a\x19breakglass/v1/event.proto\x1a\x1abreakglass/v1/server.proto\x1a\x1bbreakglass/v1/session.proto\x1a\x18breakglass/v1/turn.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa4\x03\n" +
 	"\x0eRunTurnRequest\x12\x1d\n" +
 	"\n" +
 	"session_id\x18\x01 \x01(\tR\tsessionId\x12\x16\n" +
@@ -2261,7 +2344,11 @@ const file_breakglass_v1_breakglass_service_proto_rawDesc = "" +
 	"\n" +
 	"session_id\x18\x01 \x01(\tR\tsessionId\"@\n" +
 	"\x15DeleteSessionResponse\x12'\n" +
-	"\x0fremoval_pending\x18\x01 \x01(\bR\x0eremovalPending2\xdc\t\n" +
+	"\x0fremoval_pending\x18\x01 \x01(\bR\x0eremovalPending\"\x16\n" +
+	"\x14GetServerInfoRequest\"J\n" +
+	"\x15GetServerInfoResponse\x121\n" +
+	"\x06server\x18\x01 \x01(\v2\x19.breakglass.v1.ServerInfoR\x06server2\xbd\n" +
+	"\n" +
 	"\x11BreakglassService\x12J\n" +
 	"\aRunTurn\x12\x1d.breakglass.v1.RunTurnRequest\x1a\x1e.breakglass.v1.RunTurnResponse0\x01\x12S\n" +
 	"\n" +
@@ -2280,7 +2367,8 @@ const file_breakglass_v1_breakglass_service_proto_rawDesc = "" +
 	"\n" +
 	"GetSession\x12 .breakglass.v1.GetSessionRequest\x1a!.breakglass.v1.GetSessionResponse\"\x03\x90\x02\x01\x12\\\n" +
 	"\fListSessions\x12\".breakglass.v1.ListSessionsRequest\x1a#.breakglass.v1.ListSessionsResponse\"\x03\x90\x02\x01\x12Z\n" +
-	"\rDeleteSession\x12#.breakglass.v1.DeleteSessionRequest\x1a$.breakglass.v1.DeleteSessionResponseB_\n" +
+	"\rDeleteSession\x12#.breakglass.v1.DeleteSessionRequest\x1a$.breakglass.v1.DeleteSessionResponse\x12_\n" +
+	"\rGetServerInfo\x12#.breakglass.v1.GetServerInfoRequest\x1a$.breakglass.v1.GetServerInfoResponse\"\x03\x90\x02\x01B_\n" +
 	"\rbreakglass.v1B\x16BreakglassServiceProtoP\x01Z4breakglass.test/clients/go/breakglassv1;breakglassv1b\x06proto3"
 
 var (
@@ -2295,7 +2383,7 @@ func file_breakglass_v1_breakglass_service_proto_rawDescGZIP() []byte {
 	return file_breakglass_v1_breakglass_service_proto_rawDescData
 }
 
-var file_breakglass_v1_breakglass_service_proto_msgTypes = make([]protoimpl.MessageInfo, 32)
+var file_breakglass_v1_breakglass_service_proto_msgTypes = make([]protoimpl.MessageInfo, 34)
 var file_breakglass_v1_breakglass_service_proto_goTypes = []any{
 	(*RunTurnRequest)(nil),               // 0: breakglass.v1.RunTurnRequest
 	(*Attachment)(nil),                   // 1: breakglass.v1.Attachment
@@ -2327,84 +2415,90 @@ var file_breakglass_v1_breakglass_service_proto_goTypes = []any{
 	(*ListSessionsResponse)(nil),         // 27: breakglass.v1.ListSessionsResponse
 	(*DeleteSessionRequest)(nil),         // 28: breakglass.v1.DeleteSessionRequest
 	(*DeleteSessionResponse)(nil),        // 29: breakglass.v1.DeleteSessionResponse
-	(*ResolveApprovalRequest_Allow)(nil), // 30: breakglass.v1.ResolveApprovalRequest.Allow
-	(*ResolveApprovalRequest_Deny)(nil),  // 31: breakglass.v1.ResolveApprovalRequest.Deny
-	(*durationpb.Duration)(nil),          // 32: google.protobuf.Duration
-	(PermissionMode)(0),                  // 33: breakglass.v1.PermissionMode
-	(*TurnEvent)(nil),                    // 34: breakglass.v1.TurnEvent
-	(*Turn)(nil),                         // 35: breakglass.v1.Turn
-	(TurnState)(0),                       // 36: breakglass.v1.TurnState
-	(*timestamppb.Timestamp)(nil),        // 37: google.protobuf.Timestamp
-	(TurnOrigin)(0),                      // 38: breakglass.v1.TurnOrigin
-	(*Session)(nil),                      // 39: breakglass.v1.Session
+	(*GetServerInfoRequest)(nil),         // 30: breakglass.v1.GetServerInfoRequest
+	(*GetServerInfoResponse)(nil),        // 31: breakglass.v1.GetServerInfoResponse
+	(*ResolveApprovalRequest_Allow)(nil), // 32: breakglass.v1.ResolveApprovalRequest.Allow
+	(*ResolveApprovalRequest_Deny)(nil),  // 33: breakglass.v1.ResolveApprovalRequest.Deny
+	(*durationpb.Duration)(nil),          // 34: google.protobuf.Duration
+	(PermissionMode)(0),                  // 35: breakglass.v1.PermissionMode
+	(*TurnEvent)(nil),                    // 36: breakglass.v1.TurnEvent
+	(*Turn)(nil),                         // 37: breakglass.v1.Turn
+	(TurnState)(0),                       // 38: breakglass.v1.TurnState
+	(*timestamppb.Timestamp)(nil),        // 39: google.protobuf.Timestamp
+	(TurnOrigin)(0),                      // 40: breakglass.v1.TurnOrigin
+	(*Session)(nil),                      // 41: breakglass.v1.Session
+	(*ServerInfo)(nil),                   // 42: breakglass.v1.ServerInfo
 }
 var file_breakglass_v1_breakglass_service_proto_depIdxs = []int32{
-	32, // 0: breakglass.v1.RunTurnRequest.timeout:type_name -> google.protobuf.Duration
-	33, // 1: breakglass.v1.RunTurnRequest.permission_mode:type_name -> breakglass.v1.PermissionMode
+	34, // 0: breakglass.v1.RunTurnRequest.timeout:type_name -> google.protobuf.Duration
+	35, // 1: breakglass.v1.RunTurnRequest.permission_mode:type_name -> breakglass.v1.PermissionMode
 	1,  // 2: breakglass.v1.RunTurnRequest.attachments:type_name -> breakglass.v1.Attachment
-	34, // 3: breakglass.v1.RunTurnResponse.event:type_name -> breakglass.v1.TurnEvent
-	34, // 4: breakglass.v1.AttachTurnResponse.event:type_name -> breakglass.v1.TurnEvent
-	35, // 5: breakglass.v1.CancelTurnResponse.turn:type_name -> breakglass.v1.Turn
-	35, // 6: breakglass.v1.InterruptTurnResponse.turn:type_name -> breakglass.v1.Turn
-	35, // 7: breakglass.v1.SteerTurnResponse.turn:type_name -> breakglass.v1.Turn
-	30, // 8: breakglass.v1.ResolveApprovalRequest.allow:type_name -> breakglass.v1.ResolveApprovalRequest.Allow
-	31, // 9: breakglass.v1.ResolveApprovalRequest.deny:type_name -> breakglass.v1.ResolveApprovalRequest.Deny
-	35, // 10: breakglass.v1.ResolveApprovalResponse.turn:type_name -> breakglass.v1.Turn
+	36, // 3: breakglass.v1.RunTurnResponse.event:type_name -> breakglass.v1.TurnEvent
+	36, // 4: breakglass.v1.AttachTurnResponse.event:type_name -> breakglass.v1.TurnEvent
+	37, // 5: breakglass.v1.CancelTurnResponse.turn:type_name -> breakglass.v1.Turn
+	37, // 6: breakglass.v1.InterruptTurnResponse.turn:type_name -> breakglass.v1.Turn
+	37, // 7: breakglass.v1.SteerTurnResponse.turn:type_name -> breakglass.v1.Turn
+	32, // 8: breakglass.v1.ResolveApprovalRequest.allow:type_name -> breakglass.v1.ResolveApprovalRequest.Allow
+	33, // 9: breakglass.v1.ResolveApprovalRequest.deny:type_name -> breakglass.v1.ResolveApprovalRequest.Deny
+	37, // 10: breakglass.v1.ResolveApprovalResponse.turn:type_name -> breakglass.v1.Turn
 	15, // 11: breakglass.v1.ListApprovalsResponse.approvals:type_name -> breakglass.v1.PendingApproval
-	34, // 12: breakglass.v1.PendingApproval.event:type_name -> breakglass.v1.TurnEvent
-	32, // 13: breakglass.v1.PendingApproval.remaining:type_name -> google.protobuf.Duration
-	35, // 14: breakglass.v1.WatchSessionResponse.turn_started:type_name -> breakglass.v1.Turn
-	35, // 15: breakglass.v1.WatchSessionResponse.turn_ended:type_name -> breakglass.v1.Turn
-	36, // 16: breakglass.v1.WatchTurnsRequest.states:type_name -> breakglass.v1.TurnState
-	37, // 17: breakglass.v1.WatchTurnsRequest.since:type_name -> google.protobuf.Timestamp
-	37, // 18: breakglass.v1.WatchTurnsRequest.until:type_name -> google.protobuf.Timestamp
-	38, // 19: breakglass.v1.WatchTurnsRequest.origin:type_name -> breakglass.v1.TurnOrigin
-	35, // 20: breakglass.v1.WatchTurnsResponse.turn_started:type_name -> breakglass.v1.Turn
-	35, // 21: breakglass.v1.WatchTurnsResponse.turn_changed:type_name -> breakglass.v1.Turn
-	35, // 22: breakglass.v1.WatchTurnsResponse.turn_ended:type_name -> breakglass.v1.Turn
+	36, // 12: breakglass.v1.PendingApproval.event:type_name -> breakglass.v1.TurnEvent
+	34, // 13: breakglass.v1.PendingApproval.remaining:type_name -> google.protobuf.Duration
+	37, // 14: breakglass.v1.WatchSessionResponse.turn_started:type_name -> breakglass.v1.Turn
+	37, // 15: breakglass.v1.WatchSessionResponse.turn_ended:type_name -> breakglass.v1.Turn
+	38, // 16: breakglass.v1.WatchTurnsRequest.states:type_name -> breakglass.v1.TurnState
+	39, // 17: breakglass.v1.WatchTurnsRequest.since:type_name -> google.protobuf.Timestamp
+	39, // 18: breakglass.v1.WatchTurnsRequest.until:type_name -> google.protobuf.Timestamp
+	40, // 19: breakglass.v1.WatchTurnsRequest.origin:type_name -> breakglass.v1.TurnOrigin
+	37, // 20: breakglass.v1.WatchTurnsResponse.turn_started:type_name -> breakglass.v1.Turn
+	37, // 21: breakglass.v1.WatchTurnsResponse.turn_changed:type_name -> breakglass.v1.Turn
+	37, // 22: breakglass.v1.WatchTurnsResponse.turn_ended:type_name -> breakglass.v1.Turn
 	15, // 23: breakglass.v1.WatchTurnsResponse.approval_requested:type_name -> breakglass.v1.PendingApproval
-	34, // 24: breakglass.v1.WatchTurnsResponse.approval_resolved:type_name -> breakglass.v1.TurnEvent
-	35, // 25: breakglass.v1.GetTurnResponse.turn:type_name -> breakglass.v1.Turn
-	36, // 26: breakglass.v1.ListTurnsRequest.states:type_name -> breakglass.v1.TurnState
-	37, // 27: breakglass.v1.ListTurnsRequest.since:type_name -> google.protobuf.Timestamp
-	37, // 28: breakglass.v1.ListTurnsRequest.until:type_name -> google.protobuf.Timestamp
-	38, // 29: breakglass.v1.ListTurnsRequest.origin:type_name -> breakglass.v1.TurnOrigin
-	35, // 30: breakglass.v1.ListTurnsResponse.turns:type_name -> breakglass.v1.Turn
-	39, // 31: breakglass.v1.GetSessionResponse.session:type_name -> breakglass.v1.Session
-	39, // 32: breakglass.v1.ListSessionsResponse.sessions:type_name -> breakglass.v1.Session
-	0,  // 33: breakglass.v1.BreakglassService.RunTurn:input_type -> breakglass.v1.RunTurnRequest
-	3,  // 34: breakglass.v1.BreakglassService.AttachTurn:input_type -> breakglass.v1.AttachTurnRequest
-	5,  // 35: breakglass.v1.BreakglassService.CancelTurn:input_type -> breakglass.v1.CancelTurnRequest
-	7,  // 36: breakglass.v1.BreakglassService.InterruptTurn:input_type -> breakglass.v1.InterruptTurnRequest
-	9,  // 37: breakglass.v1.BreakglassService.SteerTurn:input_type -> breakglass.v1.SteerTurnRequest
-	11, // 38: breakglass.v1.BreakglassService.ResolveApproval:input_type -> breakglass.v1.ResolveApprovalRequest
-	13, // 39: breakglass.v1.BreakglassService.ListApprovals:input_type -> breakglass.v1.ListApprovalsRequest
-	16, // 40: breakglass.v1.BreakglassService.WatchSession:input_type -> breakglass.v1.WatchSessionRequest
-	18, // 41: breakglass.v1.BreakglassService.WatchTurns:input_type -> breakglass.v1.WatchTurnsRequest
-	20, // 42: breakglass.v1.BreakglassService.GetTurn:input_type -> breakglass.v1.GetTurnRequest
-	22, // 43: breakglass.v1.BreakglassService.ListTurns:input_type -> breakglass.v1.ListTurnsRequest
-	24, // 44: breakglass.v1.BreakglassService.GetSession:input_type -> breakglass.v1.GetSessionRequest
-	26, // 45: breakglass.v1.BreakglassService.ListSessions:input_type -> breakglass.v1.ListSessionsRequest
-	28, // 46: breakglass.v1.BreakglassService.DeleteSession:input_type -> breakglass.v1.DeleteSessionRequest
-	2,  // 47: breakglass.v1.BreakglassService.RunTurn:output_type -> breakglass.v1.RunTurnResponse
-	4,  // 48: breakglass.v1.BreakglassService.AttachTurn:output_type -> breakglass.v1.AttachTurnResponse
-	6,  // 49: breakglass.v1.BreakglassService.CancelTurn:output_type -> breakglass.v1.CancelTurnResponse
-	8,  // 50: breakglass.v1.BreakglassService.InterruptTurn:output_type -> breakglass.v1.InterruptTurnResponse
-	10, // 51: breakglass.v1.BreakglassService.SteerTurn:output_type -> breakglass.v1.SteerTurnResponse
-	12, // 52: breakglass.v1.BreakglassService.ResolveApproval:output_type -> breakglass.v1.ResolveApprovalResponse
-	14, // 53: breakglass.v1.BreakglassService.ListApprovals:output_type -> breakglass.v1.ListApprovalsResponse
-	17, // 54: breakglass.v1.BreakglassService.WatchSession:output_type -> breakglass.v1.WatchSessionResponse
-	19, // 55: breakglass.v1.BreakglassService.WatchTurns:output_type -> breakglass.v1.WatchTurnsResponse
-	21, // 56: breakglass.v1.BreakglassService.GetTurn:output_type -> breakglass.v1.GetTurnResponse
-	23, // 57: breakglass.v1.BreakglassService.ListTurns:output_type -> breakglass.v1.ListTurnsResponse
-	25, // 58: breakglass.v1.BreakglassService.GetSession:output_type -> breakglass.v1.GetSessionResponse
-	27, // 59: breakglass.v1.BreakglassService.ListSessions:output_type -> breakglass.v1.ListSessionsResponse
-	29, // 60: breakglass.v1.BreakglassService.DeleteSession:output_type -> breakglass.v1.DeleteSessionResponse
-	47, // [47:61] is the sub-list for method output_type
-	33, // [33:47] is the sub-list for method input_type
-	33, // [33:33] is the sub-list for extension type_name
-	33, // [33:33] is the sub-list for extension extendee
-	0,  // [0:33] is the sub-list for field type_name
+	36, // 24: breakglass.v1.WatchTurnsResponse.approval_resolved:type_name -> breakglass.v1.TurnEvent
+	37, // 25: breakglass.v1.GetTurnResponse.turn:type_name -> breakglass.v1.Turn
+	38, // 26: breakglass.v1.ListTurnsRequest.states:type_name -> breakglass.v1.TurnState
+	39, // 27: breakglass.v1.ListTurnsRequest.since:type_name -> google.protobuf.Timestamp
+	39, // 28: breakglass.v1.ListTurnsRequest.until:type_name -> google.protobuf.Timestamp
+	40, // 29: breakglass.v1.ListTurnsRequest.origin:type_name -> breakglass.v1.TurnOrigin
+	37, // 30: breakglass.v1.ListTurnsResponse.turns:type_name -> breakglass.v1.Turn
+	41, // 31: breakglass.v1.GetSessionResponse.session:type_name -> breakglass.v1.Session
+	41, // 32: breakglass.v1.ListSessionsResponse.sessions:type_name -> breakglass.v1.Session
+	42, // 33: breakglass.v1.GetServerInfoResponse.server:type_name -> breakglass.v1.ServerInfo
+	0,  // 34: breakglass.v1.BreakglassService.RunTurn:input_type -> breakglass.v1.RunTurnRequest
+	3,  // 35: breakglass.v1.BreakglassService.AttachTurn:input_type -> breakglass.v1.AttachTurnRequest
+	5,  // 36: breakglass.v1.BreakglassService.CancelTurn:input_type -> breakglass.v1.CancelTurnRequest
+	7,  // 37: breakglass.v1.BreakglassService.InterruptTurn:input_type -> breakglass.v1.InterruptTurnRequest
+	9,  // 38: breakglass.v1.BreakglassService.SteerTurn:input_type -> breakglass.v1.SteerTurnRequest
+	11, // 39: breakglass.v1.BreakglassService.ResolveApproval:input_type -> breakglass.v1.ResolveApprovalRequest
+	13, // 40: breakglass.v1.BreakglassService.ListApprovals:input_type -> breakglass.v1.ListApprovalsRequest
+	16, // 41: breakglass.v1.BreakglassService.WatchSession:input_type -> breakglass.v1.WatchSessionRequest
+	18, // 42: breakglass.v1.BreakglassService.WatchTurns:input_type -> breakglass.v1.WatchTurnsRequest
+	20, // 43: breakglass.v1.BreakglassService.GetTurn:input_type -> breakglass.v1.GetTurnRequest
+	22, // 44: breakglass.v1.BreakglassService.ListTurns:input_type -> breakglass.v1.ListTurnsRequest
+	24, // 45: breakglass.v1.BreakglassService.GetSession:input_type -> breakglass.v1.GetSessionRequest
+	26, // 46: breakglass.v1.BreakglassService.ListSessions:input_type -> breakglass.v1.ListSessionsRequest
+	28, // 47: breakglass.v1.BreakglassService.DeleteSession:input_type -> breakglass.v1.DeleteSessionRequest
+	30, // 48: breakglass.v1.BreakglassService.GetServerInfo:input_type -> breakglass.v1.GetServerInfoRequest
+	2,  // 49: breakglass.v1.BreakglassService.RunTurn:output_type -> breakglass.v1.RunTurnResponse
+	4,  // 50: breakglass.v1.BreakglassService.AttachTurn:output_type -> breakglass.v1.AttachTurnResponse
+	6,  // 51: breakglass.v1.BreakglassService.CancelTurn:output_type -> breakglass.v1.CancelTurnResponse
+	8,  // 52: breakglass.v1.BreakglassService.InterruptTurn:output_type -> breakglass.v1.InterruptTurnResponse
+	10, // 53: breakglass.v1.BreakglassService.SteerTurn:output_type -> breakglass.v1.SteerTurnResponse
+	12, // 54: breakglass.v1.BreakglassService.ResolveApproval:output_type -> breakglass.v1.ResolveApprovalResponse
+	14, // 55: breakglass.v1.BreakglassService.ListApprovals:output_type -> breakglass.v1.ListApprovalsResponse
+	17, // 56: breakglass.v1.BreakglassService.WatchSession:output_type -> breakglass.v1.WatchSessionResponse
+	19, // 57: breakglass.v1.BreakglassService.WatchTurns:output_type -> breakglass.v1.WatchTurnsResponse
+	21, // 58: breakglass.v1.BreakglassService.GetTurn:output_type -> breakglass.v1.GetTurnResponse
+	23, // 59: breakglass.v1.BreakglassService.ListTurns:output_type -> breakglass.v1.ListTurnsResponse
+	25, // 60: breakglass.v1.BreakglassService.GetSession:output_type -> breakglass.v1.GetSessionResponse
+	27, // 61: breakglass.v1.BreakglassService.ListSessions:output_type -> breakglass.v1.ListSessionsResponse
+	29, // 62: breakglass.v1.BreakglassService.DeleteSession:output_type -> breakglass.v1.DeleteSessionResponse
+	31, // 63: breakglass.v1.BreakglassService.GetServerInfo:output_type -> breakglass.v1.GetServerInfoResponse
+	49, // [49:64] is the sub-list for method output_type
+	34, // [34:49] is the sub-list for method input_type
+	34, // [34:34] is the sub-list for extension type_name
+	34, // [34:34] is the sub-list for extension extendee
+	0,  // [0:34] is the sub-list for field type_name
 }
 
 func init() { file_breakglass_v1_breakglass_service_proto_init() }
@@ -2413,6 +2507,7 @@ func file_breakglass_v1_breakglass_service_proto_init() {
 		return
 	}
 	file_breakglass_v1_event_proto_init()
+	file_breakglass_v1_server_proto_init()
 	file_breakglass_v1_session_proto_init()
 	file_breakglass_v1_turn_proto_init()
 	file_breakglass_v1_breakglass_service_proto_msgTypes[11].OneofWrappers = []any{
@@ -2430,14 +2525,14 @@ func file_breakglass_v1_breakglass_service_proto_init() {
 		(*WatchTurnsResponse_ApprovalRequested)(nil),
 		(*WatchTurnsResponse_ApprovalResolved)(nil),
 	}
-	file_breakglass_v1_breakglass_service_proto_msgTypes[30].OneofWrappers = []any{}
+	file_breakglass_v1_breakglass_service_proto_msgTypes[32].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_breakglass_v1_breakglass_service_proto_rawDesc), len(file_breakglass_v1_breakglass_service_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   32,
+			NumMessages:   34,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

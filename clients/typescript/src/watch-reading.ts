@@ -1,3 +1,5 @@
+import type { BreakglassClient } from "./breakglass-client.ts";
+import { closingOf } from "./connection-closed.ts";
 import type { Reading, Taken } from "./resuming-stream.ts";
 
 /** What is told of something that is watched. */
@@ -9,6 +11,7 @@ interface WatchMessage {
 
 /** Reads what is watched over any number of calls: its place is the greatest cursor that was seen. */
 export class WatchReading<M extends WatchMessage> implements Reading<M, M> {
+  readonly closing: AbortSignal | undefined;
   /** The next call, from after the place. */
   readonly #open: (afterCursor: bigint, signal: AbortSignal) => AsyncIterable<M>;
   readonly #ended: () => Error;
@@ -17,10 +20,12 @@ export class WatchReading<M extends WatchMessage> implements Reading<M, M> {
 
   /** @param ended - Says why a stream that ended well was cut: what is watched has no end. */
   constructor(
+    client: BreakglassClient,
     afterCursor: bigint,
     open: (afterCursor: bigint, signal: AbortSignal) => AsyncIterable<M>,
     ended: () => Error,
   ) {
+    this.closing = closingOf(client);
     this.#cursor = afterCursor;
     this.#open = open;
     this.#ended = ended;

@@ -28,5 +28,5 @@ export function watchSession(
   const open = (afterCursor: bigint, signal: AbortSignal) =>
     client.watchSession({ ...request, afterCursor }, { signal });
   const ended = () => new StreamCutError("the stream ended, and the session goes on");
-  return resume(new WatchReading(request.afterCursor ?? 0n, open, ended), options);
+  return resume(new WatchReading(client, request.afterCursor ?? 0n, open, ended), options);
 }

@@ -26,5 +26,5 @@ export function watchTurns(
   const open = (afterCursor: bigint, signal: AbortSignal) =>
     client.watchTurns({ ...request, afterCursor }, { signal });
   const ended = () => new StreamCutError("the stream ended, and turns go on");
-  return resume(new WatchReading(request.afterCursor ?? 0n, open, ended), options);
+  return resume(new WatchReading(client, request.afterCursor ?? 0n, open, ended), options);
 }
