@@ -6,7 +6,6 @@ import type {
   WatchSessionRequest,
   WatchSessionResponseSchema,
   WatchTurnsRequest,
-  WatchTurnsResponseSchema,
 } from "../../gen/breakglass/v1/breakglass_service_pb.ts";
 import { StreamEnding } from "../edge/stream-ending.ts";
 import type { Log } from "../log.ts";
@@ -23,9 +22,10 @@ import {
   watchSessionRules,
   watchTurnsRules,
 } from "./request-rules.ts";
-import { changeOf, turnOf } from "./resources.ts";
+import { turnOf } from "./resources.ts";
 import { statusOf } from "./status.ts";
 import { streamEnded, turnWatchEnded, watchEnded } from "./stream-ending.ts";
+import { turnNewsOf, turnNewsSink } from "./turn-news-response.ts";
 
 /** The methods that stream: each ends with a status where the server, and not what it streams, ends it. */
 export function streamingMethods(turns: Turns, runRules: RunTurnRules, log: Log) {
@@ -91,7 +91,7 @@ export function streamingMethods(turns: Turns, runRules: RunTurnRules, log: Log)
       }
     },
 
-    /** As `watchSession`. */
+    /** Of many who watch the same: all but its first message goes past the framework, serialized once for all. */
     async *watchTurns(message: WatchTurnsRequest, context: HandlerContext) {
       const { signal } = context;
       const reader = readerOf(context);
@@ -102,9 +102,16 @@ export function streamingMethods(turns: Turns, runRules: RunTurnRules, log: Log)
         const caller = callerOf(context);
         const watch = turns.watchTurns(sessionId, filter, afterCursor, caller, signal);
         reader.handlerBytes = () => watch.heldBytes;
+        const mayResolve = (turn: TurnRecord) => turns.mayResolve(turn, caller);
+        let tell: ((news: TurnNews) => Promise<void>) | undefined;
         for await (const news of watch.news()) {
           cursor = news.cursor;
-          yield turnNewsOf(news, (turn) => turns.mayResolve(turn, caller));
+          if (tell !== undefined) await tell(news);
+          else {
+            // The framework makes headers and the first message of each stream.
+            yield turnNewsOf(news, mayResolve);
+            tell = turnNewsSink(await reader.writing, context, mayResolve);
+          }
         }
         throw endOf(signal, (ending) => turnWatchEnded(ending, cursor));
       } catch (error) {
@@ -134,14 +141,6 @@ function newsOf({
   const kind = change.kind === "started" ? "turnStarted" : "turnEnded";
   const told = { case: kind, value: turnOf(change.turn) } as const;
   return { cursor: BigInt(cursor), change: told, caughtUp };
-}
-
-function turnNewsOf(
-  { cursor, change, caughtUp }: TurnNews,
-  mayResolve: (turn: TurnRecord) => boolean,
-): MessageInitShape<typeof WatchTurnsResponseSchema> {
-  const told = change && changeOf(change, mayResolve);
-  return { cursor: BigInt(cursor), caughtUp, ...(told === undefined ? {} : { change: told }) };
 }
 
 /**
