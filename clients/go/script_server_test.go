@@ -37,6 +37,9 @@ type scriptServer struct {
 	attaches []*breakglassv1.AttachTurnRequest
 	messages [][]*message // Of the watches.
 	watches  []uint64     // After which cursors.
+
+	turnMessages [][]*turnsMessage // Of the watches of turns.
+	turnWatches  []*breakglassv1.WatchTurnsRequest
 }
 
 func startScriptServer(t *testing.T, answers ...answer) (*scriptServer, *breakglass.Client) {

@@ -27,14 +27,17 @@ export async function approvals(options: ListOptions): Promise<ExitStatus> {
     });
     const command = commandForm(options.url);
     const line = (approval: PendingApproval) =>
-      json ? jsonLine(PendingApprovalSchema, approval) : approvalText(approval, terminal, command);
+      json
+        ? jsonLine(PendingApprovalSchema, approval)
+        : pendingApprovalText(approval, terminal, command);
     const none = json ? undefined : print`Nothing waits for an approval.`;
     await printList(listed, { line, none, limit }, terminal);
     return ExitStatus.ok;
   });
 }
 
-function approvalText(
+/** What waits, with the commands that answer it, or in a line where it is somebody else's to answer. */
+export function pendingApprovalText(
   { event, principal, remaining, mayResolve }: PendingApproval,
   terminal: Terminal,
   command: CommandForm,

@@ -40,7 +40,10 @@ export async function costs(options: CostsOptions): Promise<ExitStatus> {
   return callServer(options, async (client, terminal) => {
     const groups = new Map<string, Cost>();
     const total = noCost();
-    for await (const turn of turnsOf(client, { sinceMs: options.since })) {
+    for await (const turn of turnsOf(
+      client,
+      options.since === undefined ? {} : { since: options.since },
+    )) {
       const name = groupOf(turn, by);
       const cost = groups.get(name) ?? noCost();
       groups.set(name, cost);

@@ -1,4 +1,3 @@
-import type { TurnState } from "../../gen/breakglass/v1/event_pb.ts";
 import { type Turn, TurnSchema } from "../../gen/breakglass/v1/turn_pb.ts";
 import { callServer } from "./call-server.ts";
 import { ExitStatus } from "./exit-status.ts";
@@ -10,30 +9,26 @@ import type { Terminal } from "./terminal.ts";
 import { joined, oneLine, type Printable, print } from "./terminal-text.ts";
 import { timeText } from "./time-text.ts";
 import { turnFacts } from "./turn-facts.ts";
-import { turnsOf } from "./turn-list.ts";
+import { type TurnFilterOptions, turnsOf } from "./turn-list.ts";
 
 /** An id has 36. */
 const ID_CHARACTERS = 100;
 
 /** What `turns` takes. */
-export interface TurnsOptions extends ListOptions {
-  readonly state?: readonly TurnState[];
-  /** Milliseconds since the epoch. */
-  readonly since?: number;
-}
+export interface TurnsOptions extends ListOptions, TurnFilterOptions {}
 
 /** Prints a session's turns, or without one all that the caller may see, newest first. */
 export async function turns(
   session: string | undefined,
   options: TurnsOptions,
 ): Promise<ExitStatus> {
-  const { json, state: states, since: sinceMs, limit } = options;
+  const { url, json, limit, ...filter } = options;
   return callServer(options, async (client, terminal) => {
     const sessionId = session && (await resolveSession(client, session));
     const line = (turn: Turn) => (json ? jsonLine(TurnSchema, turn) : turnLine(turn, terminal));
-    const isAll = states === undefined && sinceMs === undefined;
+    const isAll = Object.keys(filter).length === 0;
     const none = json ? undefined : isAll ? print`No turns.` : print`No such turns.`;
-    const listed = turnsOf(client, { sessionId, states, sinceMs, limit });
+    const listed = turnsOf(client, { sessionId, limit, ...filter });
     await printList(listed, { line, none, limit }, terminal);
     return ExitStatus.ok;
   });

@@ -14,20 +14,28 @@ import { resolveSession } from "./resolve-id.ts";
 import { joined, oneLine, type Printable, print, shellWord } from "./terminal-text.ts";
 import { timeText } from "./time-text.ts";
 import { turnFacts } from "./turn-facts.ts";
+import type { TurnFilterOptions } from "./turn-list.ts";
+import { UsageError } from "./usage-error.ts";
 
+/** The options that say which of all turns are watched. */
+const FILTERS = ["state", "principal", "origin", "grep"] as const;
 /** An id has 36. */
 const ID_CHARACTERS = 100;
 
 /** What `watch` takes. */
-export interface WatchOptions extends ServerOptions {
+export interface WatchOptions extends ServerOptions, TurnFilterOptions {
   /** Only changes after this cursor are printed. */
   readonly after?: bigint;
-  /** One WatchSessionResponse in proto JSON a line, those without a change included. */
+  /** One WatchSessionResponse, or WatchTurnsResponse, in proto JSON a line, those without a change included. */
   readonly json?: boolean;
 }
 
 /** Prints each turn of a session as it starts and as it ends, over broken connections too, until Ctrl-C. */
 export async function watch(session: string, options: WatchOptions): Promise<ExitStatus> {
+  const given = FILTERS.filter((name) => options[name] !== undefined);
+  if (given.length > 0) {
+    throw new UsageError(`of a session all turns are watched: leave out --${given.join(", --")}`);
+  }
   return callServer(options, async (client, terminal, dropConnection) => {
     const sessionId = await resolveSession(client, session);
     using interrupts = takeInterrupts();

@@ -2,7 +2,7 @@ import { durationMs, timestampMs } from "@bufbuild/protobuf/wkt";
 import { z } from "zod";
 import type { ResolveApprovalRequest } from "../../gen/breakglass/v1/breakglass_service_pb.ts";
 import { TurnState } from "../../gen/breakglass/v1/event_pb.ts";
-import { PermissionMode } from "../../gen/breakglass/v1/turn_pb.ts";
+import { PermissionMode, TurnOrigin } from "../../gen/breakglass/v1/turn_pb.ts";
 import { Refusal } from "../errors.ts";
 import type { ApprovalAnswer } from "../turn-requests.ts";
 import { attachmentRules } from "./attachment-rules.ts";
@@ -166,11 +166,19 @@ export const turnRules = z.object({ turnId: uuid });
 /** The rules of requests for one session. */
 export const sessionRules = z.object({ sessionId: uuid });
 
-/** The rules of `ListTurnsRequest`. */
-export const listTurnsRules = z.object({
+const timestamp = z
+  .custom<Parameters<typeof timestampMs>[0]>()
+  .optional()
+  .transform((time) => time && timestampMs(time));
+
+/** What a text that is looked for may have, in UTF-8. */
+export const QUERY_BYTES = 256;
+/** As long as any that authentication gives. */
+const PRINCIPAL_BYTES = 1024;
+
+/** Which turns are listed or watched. */
+const turnFilterRules = {
   sessionId: optionalUuid,
-  pageSize,
-  pageToken: z.string(),
   states: z
     .array(
       z
@@ -178,10 +186,33 @@ export const listTurnsRules = z.object({
         .refine((state) => state !== TurnState.UNSPECIFIED, "must not be unspecified"),
     )
     .transform((states) => [...new Set(states)].toSorted((one, other) => one - other)),
-  since: z
-    .custom<Parameters<typeof timestampMs>[0]>()
-    .optional()
-    .transform((time) => time && timestampMs(time)),
+  since: timestamp,
+  until: timestamp,
+  principal: textOf(PRINCIPAL_BYTES)
+    .refine(wellFormed, "must not contain a lone surrogate")
+    .transform((principal) => principal || undefined),
+  origin: z
+    .custom<TurnOrigin>(
+      (origin) => Object.values<unknown>(TurnOrigin).includes(origin),
+      "must be CALLER, AGENT or unspecified",
+    )
+    .transform((origin) => origin || undefined),
+  query: textOf(QUERY_BYTES)
+    .refine(wellFormed, "must not contain a lone surrogate")
+    .refine((text) => !text.includes("\0"), "must not contain NUL")
+    .transform((text) => text || undefined),
+};
+
+/** The rules of `ListTurnsRequest`. */
+export const listTurnsRules = z.object({ ...turnFilterRules, pageSize, pageToken: z.string() });
+
+/** The rules of `WatchTurnsRequest`. */
+export const watchTurnsRules = z.object({
+  ...turnFilterRules,
+  afterCursor: z
+    .bigint()
+    .max(BigInt(Number.MAX_SAFE_INTEGER), "must be a cursor of such a stream")
+    .transform(Number),
 });
 
 /** The rules of `ListApprovalsRequest`. */

@@ -1,12 +1,14 @@
-import { create } from "@bufbuild/protobuf";
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { durationFromMs, timestampFromMs, timestampMs } from "@bufbuild/protobuf/wkt";
+import type { WatchTurnsResponseSchema } from "../../gen/breakglass/v1/breakglass_service_pb.ts";
 import { TurnState } from "../../gen/breakglass/v1/event_pb.ts";
 import { type Session, SessionSchema } from "../../gen/breakglass/v1/session_pb.ts";
 import { type Spending, SpendingSchema } from "../../gen/breakglass/v1/spending_pb.ts";
 import { type Turn, TurnSchema } from "../../gen/breakglass/v1/turn_pb.ts";
 import { DAY_MS, type DaySpending } from "../day-spending.ts";
 import type { ListedSession } from "../store/lists.ts";
-import type { TurnRecord } from "../store/records.ts";
+import type { TurnChange, TurnRecord } from "../store/records.ts";
+import { decodeEvent } from "../turns/encoded-event.ts";
 import type { PendingApproval } from "../turns/pending-approvals.ts";
 import type { Turns } from "../turns/turns.ts";
 
@@ -33,6 +35,26 @@ export function approvalOf({ event, turn, mayResolve }: PendingApproval & { mayR
     remaining: durationFromMs(Math.max(0, leftMs)),
     mayResolve,
   };
+}
+
+const STATE_CHANGES = {
+  started: "turnStarted",
+  changed: "turnChanged",
+  ended: "turnEnded",
+} as const;
+
+/** A change of a turn, as callers see it. */
+export function changeOf(
+  { kind, turn, event }: TurnChange,
+  mayResolve: (turn: TurnRecord) => boolean,
+): MessageInitShape<typeof WatchTurnsResponseSchema>["change"] {
+  const decoded = event && decodeEvent(event);
+  if (kind === "approvalRequested") {
+    const pending = { event: decoded!, turn, mayResolve: mayResolve(turn) };
+    return { case: kind, value: approvalOf(pending) };
+  }
+  if (kind === "approvalResolved") return { case: kind, value: decoded! };
+  return { case: STATE_CHANGES[kind], value: turnOf(turn) };
 }
 
 /** A session as callers see it: where it works on this machine is not their concern. */

@@ -11,6 +11,13 @@ export function streamEnded(ending: StreamEnding, turnId: string, sequence: numb
   return new Refusal("STREAM_ENDED", message, { metadata, retryAfterMs: RETRY_MS });
 }
 
+/** Ends a watch of turns so that it can go on from its cursor. */
+export function turnWatchEnded(ending: StreamEnding, cursor: number): Refusal {
+  const message = `${ending.message}; watch after ${cursor} to go on`;
+  const metadata = { cursor: String(cursor) };
+  return new Refusal("STREAM_ENDED", message, { metadata, retryAfterMs: RETRY_MS });
+}
+
 /** Ends a watch of a session so that it can go on from its cursor. */
 export function watchEnded(ending: StreamEnding, sessionId: string, cursor: number): Refusal {
   const message = `${ending.message}; watch after ${cursor} to go on`;

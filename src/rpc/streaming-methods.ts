@@ -5,18 +5,27 @@ import type {
   RunTurnRequest,
   WatchSessionRequest,
   WatchSessionResponseSchema,
+  WatchTurnsRequest,
 } from "../../gen/breakglass/v1/breakglass_service_pb.ts";
 import { StreamEnding } from "../edge/stream-ending.ts";
 import type { Log } from "../log.ts";
+import type { TurnRecord } from "../store/records.ts";
 import type { SessionNews } from "../turns/session-watch.ts";
+import type { TurnNews } from "../turns/turn-watch.ts";
 import type { Turns } from "../turns/turns.ts";
 import { callerOf, readerOf } from "./admission.ts";
 import { type AskedTurn, askAttach, askRun } from "./asked-turn.ts";
 import { responseSink } from "./event-response.ts";
-import { type RunTurnRules, validate, watchSessionRules } from "./request-rules.ts";
+import {
+  type RunTurnRules,
+  validate,
+  watchSessionRules,
+  watchTurnsRules,
+} from "./request-rules.ts";
 import { turnOf } from "./resources.ts";
 import { statusOf } from "./status.ts";
-import { streamEnded, watchEnded } from "./stream-ending.ts";
+import { streamEnded, turnWatchEnded, watchEnded } from "./stream-ending.ts";
+import { turnNewsOf, turnNewsSink } from "./turn-news-response.ts";
 
 /** The methods that stream: each ends with a status where the server, and not what it streams, ends it. */
 export function streamingMethods(turns: Turns, runRules: RunTurnRules, log: Log) {
@@ -77,6 +86,34 @@ export function streamingMethods(turns: Turns, runRules: RunTurnRules, log: Log)
           yield newsOf(news);
         }
         throw endOf(signal, (ending) => watchEnded(ending, sessionId, cursor));
+      } catch (error) {
+        throw statusOf(error, log);
+      }
+    },
+
+    /** Of many who watch the same: all but its first message goes past the framework, serialized once for all. */
+    async *watchTurns(message: WatchTurnsRequest, context: HandlerContext) {
+      const { signal } = context;
+      const reader = readerOf(context);
+      passAtOnce(context);
+      try {
+        const { sessionId, afterCursor, ...filter } = validate(watchTurnsRules, message);
+        let cursor = afterCursor;
+        const caller = callerOf(context);
+        const watch = turns.watchTurns(sessionId, filter, afterCursor, caller, signal);
+        reader.handlerBytes = () => watch.heldBytes;
+        const mayResolve = (turn: TurnRecord) => turns.mayResolve(turn, caller);
+        let tell: ((news: TurnNews) => Promise<void>) | undefined;
+        for await (const news of watch.news()) {
+          cursor = news.cursor;
+          if (tell !== undefined) await tell(news);
+          else {
+            // The framework makes headers and the first message of each stream.
+            yield turnNewsOf(news, mayResolve);
+            tell = turnNewsSink(await reader.writing, context, mayResolve);
+          }
+        }
+        throw endOf(signal, (ending) => turnWatchEnded(ending, cursor));
       } catch (error) {
         throw statusOf(error, log);
       }

@@ -27,7 +27,8 @@ import { statusOf } from "./status.ts";
 
 const turnTokens = new PageTokens("turns", z.int());
 const turnPlace = z.object({ createTime: z.int(), turnId: z.string() });
-const allTurnTokens = new PageTokens("all turns", turnPlace);
+const searchedPlace = turnPlace.extend({ searchKey: z.int().optional() });
+const allTurnTokens = new PageTokens("all turns", searchedPlace);
 const approvalTokens = new PageTokens(
   "approvals",
   z
@@ -75,7 +76,16 @@ export function unaryMethods(turns: Turns, describeServer: DescribeServer, log: 
       const { sessionId, pageSize, pageToken, ...filter } = validate(listTurnsRules, message);
       const size = pageSizeOf(pageSize);
       const caller = callerOf(context);
-      const scope = JSON.stringify([sessionId || caller.name, filter.states, filter.since ?? 0]);
+      const { states, since, until, principal, origin, query } = filter;
+      const filters = [
+        states,
+        since ?? 0,
+        until ?? null,
+        principal ?? "",
+        origin ?? 0,
+        query ?? "",
+      ];
+      const scope = JSON.stringify([sessionId || caller.name, ...filters]);
       const inTurn = <T>(list: () => Promise<T>) =>
         lists.run({ principal: caller.name, signal: context.signal }, list);
       if (sessionId === "") {

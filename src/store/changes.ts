@@ -14,6 +14,12 @@ export interface Changes {
    */
   listenToSession(sessionKey: string, listener: () => void): () => void;
   /**
+   * `listTurnChanges` has more: a turn was recorded, is in another state, or has ended, or an approval is asked for or decided.
+   *
+   * @returns Ends the calls. Idempotent.
+   */
+  listenToTurns(listener: () => void): () => void;
+  /**
    * The turn has more events, or another state.
    *
    * @returns Ends the calls. Idempotent.

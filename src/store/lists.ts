@@ -1,4 +1,5 @@
 import type { TurnState } from "../../gen/breakglass/v1/event_pb.ts";
+import { PermissionMode, type TurnOrigin } from "../../gen/breakglass/v1/turn_pb.ts";
 import type { SessionRecord, TurnRecord } from "./records.ts";
 
 /** A part of a list, and how to ask for the next. */
@@ -14,6 +15,14 @@ export interface TurnFilter {
   readonly states: readonly TurnState[];
   /** When they were recorded, at the earliest. Undefined: ever. */
   readonly since: number | undefined;
+  /** Before when they were recorded. Undefined: ever. */
+  readonly until?: number | undefined;
+  /** Whose they are. Undefined: of all that are seen. */
+  readonly principal?: string | undefined;
+  /** Who began them. Undefined: anybody. */
+  readonly origin?: TurnOrigin | undefined;
+  /** What is in the beginning of their prompts, as `hasText` has it. Undefined: anything. */
+  readonly query?: string | undefined;
 }
 
 /** Whose turns somebody may see. */
@@ -24,10 +33,20 @@ export interface TurnView {
   readonly asApprover: boolean;
 }
 
+/** Whether somebody may see a turn. The one place that says so of what is not listed: lists say it in their queries. */
+export function mayBeSeen(
+  { principal, permissionMode }: Pick<TurnRecord, "principal" | "permissionMode">,
+  view: TurnView,
+): boolean {
+  return principal === view.principal || (view.asApprover && permissionMode === PermissionMode.ASK);
+}
+
 /** A turn's place in the list of all turns. */
 export interface TurnPlace {
   readonly createTime: number;
   readonly turnId: string;
+  /** Of a list of turns with a text, which is in the order of this: by the time, and of one moment as they were recorded. */
+  readonly searchKey?: number | undefined;
 }
 
 /** A session as it is listed, and the newest of its turns that are on record. */

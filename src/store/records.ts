@@ -89,6 +89,43 @@ export interface SessionChange {
   readonly turn: TurnRecord;
 }
 
+/** What happened to a turn. */
+export type TurnChangeKind =
+  | "started"
+  | "changed"
+  | "ended"
+  | "approvalRequested"
+  | "approvalResolved";
+
+/** A change of any turn: of its state, or of what waits for an approval in it. */
+export interface TurnChange {
+  /** Its place among the changes of all turns: 2, 3, 4…, with gaps where turns are no longer on record. */
+  readonly cursor: number;
+  readonly kind: TurnChangeKind;
+  /** In the state that it came into, or was in, then; the rest of it as it is now, its prompt cut as in a list. */
+  readonly turn: TurnRecord;
+  /** The states that it had been in by then, that one included. */
+  readonly pastStates: readonly TurnState[];
+  /** Of an approval: the event that asks for it, or says how it was decided, as it was appended. */
+  readonly event: Uint8Array | undefined;
+}
+
+/** Up to where changes of turns that are off the record were. */
+export interface RemovedChanges extends Pick<TurnRecord, "principal" | "permissionMode"> {
+  readonly cursor: number;
+}
+
+/** Changes of all turns after a cursor, in order. */
+export interface TurnChanges {
+  readonly changes: readonly TurnChange[];
+  /** All that there are up to here were told: `newest` where there are no more. */
+  readonly cursor: number;
+  /** The newest change that there ever was. 1: there was none, which is no beginning: who has heard of none comes back from there. */
+  readonly newest: number;
+  /** What was removed after the cursor that was asked for: whoever might have seen that misses something. */
+  readonly removed: readonly RemovedChanges[];
+}
+
 /** A turn without a terminal event that a server left behind: it was running, or waited to. */
 export interface LeftTurn {
   readonly turnId: string;

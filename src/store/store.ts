@@ -17,6 +17,7 @@ import type {
   RemovedSession,
   RemovedTurns,
   SessionChange,
+  TurnChanges,
   TurnRecord,
   WorkspacePlace,
 } from "./records.ts";
@@ -131,6 +132,16 @@ export interface StoreMethods extends Leases, Outbox {
     limit: number,
     sessionKey?: string,
   ): Promise<SessionChange[]>;
+  /**
+   * The changes of all turns after a cursor, whoever may see them, at most about `limit`, in order. They go on record in the
+   * commits of what they tell of. OUT_OF_RANGE where there has been no such change.
+   */
+  listTurnChanges(afterCursor: number, limit: number): Promise<TurnChanges>;
+  /**
+   * Likewise, those alone that say how things are now: the newest of each turn that has not ended, and each request of an
+   * approval that is not decided.
+   */
+  listStandingChanges(afterCursor: number, limit: number): Promise<TurnChanges>;
   /**
    * Takes a session and its turns off the record: from now on nothing finds them, and another session may be opened under
    * the id. Its requests are refused for 24 h more. It is one of `listRemovals` until `recordRemoved`; what it has in the

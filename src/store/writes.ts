@@ -104,8 +104,17 @@ export interface EventBatch {
   readonly steer?: SteerRequest;
   /** Those of its events that somebody outside is to be told of: in the outbox with them, or not at all. Left out: none. */
   readonly happenings?: readonly Happening[];
+  /** The events of these that ask for an approval or say how one was decided, in order. Undefined: none. */
+  readonly approvals?: readonly ApprovalMark[];
   /** Set where the last event is terminal. */
   readonly end?: TurnEndRecord;
+}
+
+/** Which event asks for an approval, or says how it was decided. */
+export interface ApprovalMark {
+  readonly sequence: number;
+  readonly approvalId: string;
+  readonly isRequest: boolean;
 }
 
 /** How a turn ended. */

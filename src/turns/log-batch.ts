@@ -1,7 +1,7 @@
 import { TurnState } from "../../gen/breakglass/v1/event_pb.ts";
 import type { EventKind, TerminalKind } from "../agent/agent.ts";
 import type { Happening } from "../store/outbox.ts";
-import type { EventBatch, SteerRequest } from "../store/writes.ts";
+import type { ApprovalMark, EventBatch, SteerRequest } from "../store/writes.ts";
 import { byteLength, decodeEvent, type EncodedEvent, encodeEvents } from "./encoded-event.ts";
 import { endRecordOf } from "./turn-end.ts";
 
@@ -15,10 +15,17 @@ export interface AppendedWith {
   readonly awaitsApproval?: boolean;
   /** The agent's conversation. Undefined: as before. */
   readonly agentSessionId?: string;
+  /** The events of these that ask for an approval or say how one was decided, by their places in the batch. Undefined: none. */
+  readonly approvals?: readonly AppendedApproval[];
   /** The request whose only event is the first of these. */
   readonly steer?: SteerRequest | undefined;
   /** Those of the events that somebody outside is to be told of. Undefined: none. */
   readonly happenings?: readonly Happening[] | undefined;
+}
+
+/** As `ApprovalMark`, by the event's place in its batch. */
+export interface AppendedApproval extends Omit<ApprovalMark, "sequence"> {
+  readonly index: number;
 }
 
 /** Events that were given their places, until they are on disk. */
@@ -42,11 +49,23 @@ interface LogEnd {
 export function batchOf(
   at: LogEnd,
   events: readonly EncodedEvent[],
-  { terminal, modelTurns, awaitsApproval = false, agentSessionId, steer, happenings }: AppendedWith,
+  {
+    terminal,
+    modelTurns,
+    awaitsApproval = false,
+    agentSessionId,
+    steer,
+    approvals = [],
+    happenings,
+  }: AppendedWith,
 ): LogBatch {
   const end = terminal && endRecordOf(terminal);
   const state = end?.state ?? stateOf(awaitsApproval, at.state);
   const isConversationNew = agentSessionId !== undefined && agentSessionId !== at.agentSessionId;
+  const marked = ({ index, ...approval }: AppendedApproval): ApprovalMark => ({
+    ...approval,
+    sequence: at.nextSequence + index,
+  });
   const record = {
     turnId: at.turnId,
     firstSequence: at.nextSequence,
@@ -55,10 +74,20 @@ export function batchOf(
     ...(isConversationNew ? { agentSessionId } : {}),
     ...(end === undefined && state !== at.state ? { state } : {}),
     ...(steer === undefined ? {} : { steer }),
+    ...(approvals.length === 0 ? {} : { approvals: approvals.map(marked) }),
     ...(happenings === undefined ? {} : { happenings }),
     ...(end === undefined ? {} : { end: { ...end, ...(modelTurns && { modelTurns }) } }),
   };
   return { record, bytes: byteLength(events), state };
+}
+
+/** Which of a batch's events ask for an approval or say how one was decided. */
+export function approvalsIn(kinds: readonly EventKind[]): AppendedApproval[] {
+  return kinds.flatMap(({ case: name, value }, index) => {
+    const isRequest = name === "approvalRequest";
+    if (!isRequest && name !== "approvalResolution") return [];
+    return [{ index, approvalId: value.approvalId, isRequest }];
+  });
 }
 
 /** The same batch with other events in the places of its own. */

@@ -10,6 +10,8 @@ import {
   type SubscriptionLimits,
 } from "./subscription-counts.ts";
 import type { TurnCommands } from "./turn-commands.ts";
+import { TurnFeed } from "./turn-feed.ts";
+import { TurnWatch, type WatchedTurns } from "./turn-watch.ts";
 
 interface ReaderSurroundings extends SubscriptionLimits {
   readonly store: Store;
@@ -23,16 +25,18 @@ export interface OpenedReader {
   readonly released: () => void;
 }
 
-/** Those who read turns and watch sessions: each counts from before it is told anything until it has gone. */
+/** Those who read turns, and watch sessions and turns: each counts from before it is told anything until it has gone. */
 export class Readers {
   readonly #surroundings: ReaderSurroundings;
   readonly #counts: SubscriptionCounts;
   readonly #reads: SharedReads;
+  readonly #feed: TurnFeed;
 
   constructor(surroundings: ReaderSurroundings) {
     this.#surroundings = surroundings;
     this.#counts = new SubscriptionCounts(surroundings);
     this.#reads = new SharedReads(surroundings.store);
+    this.#feed = new TurnFeed(surroundings.store);
   }
 
   /** How many there are. */
@@ -67,6 +71,12 @@ export class Readers {
       place?.release();
       throw error;
     }
+  }
+
+  /** As `Turns.watchTurns`. */
+  watchTurns(watched: WatchedTurns, afterCursor: number, signal: AbortSignal): TurnWatch {
+    const { release } = this.#counts.hold(watched.view.principal, signal);
+    return new TurnWatch(this.#feed, watched, afterCursor, signal, release);
   }
 
   /** As `Turns.watch`. */

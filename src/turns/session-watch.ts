@@ -13,7 +13,7 @@ export interface SessionNews {
 }
 
 /** At least every 15 s something is owed; a busy machine is late. */
-const SILENCE_MS = 14_000;
+export const SILENCE_MS = 14_000;
 const PAGE = 100;
 
 /**
@@ -54,7 +54,11 @@ export async function* watchSession(
 }
 
 /** Whether something happened in time, or the signal aborted. */
-async function within(ms: number, event: Promise<void>, signal: AbortSignal): Promise<boolean> {
+export async function within(
+  ms: number,
+  event: Promise<void>,
+  signal: AbortSignal,
+): Promise<boolean> {
   const over = new AbortController();
   const either = AbortSignal.any([signal, over.signal]);
   const late = delay(ms, false, { signal: either }).catch(() => true);

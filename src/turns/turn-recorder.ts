@@ -7,7 +7,7 @@ import type { Approvals } from "./approvals.ts";
 import { byteLength, decodeEvent } from "./encoded-event.ts";
 import { EventRedaction } from "./event-redaction.ts";
 import { happeningsOf, type ToldKinds } from "./happenings.ts";
-import type { AppendedWith } from "./log-batch.ts";
+import { type AppendedWith, approvalsIn } from "./log-batch.ts";
 import { OwnConversations } from "./own-conversations.ts";
 import { retryStorage } from "./retry-storage.ts";
 import { TextDeltas } from "./text-deltas.ts";
@@ -142,9 +142,10 @@ export class TurnRecorder {
       isAppended = this.#log.bytes + byteLength(events) <= limitBytes;
       const awaitsApproval = !this.#approvals.isEmpty;
       const agentSessionId = this.#conversations.current;
+      const approvals = approvalsIn(kinds);
       const happenings = happeningsOf(kinds, this.#log.nextSequence, this.#toldKinds);
-      const all = { ...more, awaitsApproval, agentSessionId, happenings };
-      if (isAppended) this.#log.append(events, all);
+      const also = { awaitsApproval, agentSessionId, approvals, happenings };
+      if (isAppended) this.#log.append(events, { ...more, ...also });
     } finally {
       if (!isAppended) this.#approvals.undo(kinds); // 2.
     }

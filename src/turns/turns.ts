@@ -24,6 +24,7 @@ import type { PlaceLimits } from "./turn-places.ts";
 import type { SpendingLimits } from "./turn-spending.ts";
 import { makeWorkspace, type StartPolicy } from "./turn-start.ts";
 import type { TurnLimits, TurnSurroundings } from "./turn-surroundings.ts";
+import type { TurnWatch } from "./turn-watch.ts";
 import { UnendedTurns } from "./unended-turns.ts";
 import { type WorkspaceLimits, WorkspaceSizes } from "./workspace-sizes.ts";
 
@@ -187,6 +188,28 @@ export class Turns {
     return this.#readers.watch(sessionId, afterCursor, caller, signal);
   }
 
+  /**
+   * Tells each change of the turns that a caller may see, from after a cursor on. Counts as a reader until `signal` aborts.
+   *
+   * @param sessionId - Empty: of all sessions.
+   * @throws Refusal TOO_MANY_SUBSCRIPTIONS.
+   */
+  watchTurns(
+    sessionId: string,
+    filter: TurnFilter,
+    afterCursor: number,
+    caller: Caller,
+    signal: AbortSignal,
+  ): TurnWatch {
+    const view = this.#commands.viewOf(caller);
+    return this.#readers.watchTurns({ view, filter, sessionId }, afterCursor, signal);
+  }
+
+  /** Whether a caller who may see a turn may answer what it asks for. */
+  mayResolve(turn: TurnRecord, caller: Caller): boolean {
+    return this.#commands.mayResolve(turn, caller);
+  }
+
   /** @throws Refusal NOT_FOUND. */
   getTurn(turnId: string, caller: Caller): Promise<TurnRecord> {
     return this.#commands.getTurn(turnId, caller);
@@ -218,7 +241,7 @@ export class Turns {
     const view = this.#commands.viewOf(caller);
     const surroundings = { store: this.#options.store, unended: this.#unended };
     const { items, next } = await listPendingApprovals(surroundings, view, pageSize, from);
-    const mayResolve = (turn: TurnRecord) => this.#commands.mayResolve(turn, caller);
+    const mayResolve = (turn: TurnRecord) => this.mayResolve(turn, caller);
     return { items: items.map((item) => ({ ...item, mayResolve: mayResolve(item.turn) })), next };
   }
 

@@ -18,6 +18,7 @@ import { measureIdleStreams } from "./idle-streams.ts";
 import { measureInterrupt } from "./interrupt.ts";
 import { measureLatency } from "./latency.ts";
 import { measureManyTurns } from "./many-turns.ts";
+import { measureOverview } from "./overview.ts";
 import { measureReplay } from "./replay.ts";
 import { measureSharedWarm } from "./shared-warm.ts";
 import { measureSpareTurn } from "./spare-turn.ts";
@@ -44,6 +45,7 @@ const BENCHMARKS: Readonly<Record<string, () => Promise<Figure[]>>> = {
   "event-stream": measureEventStream,
   commits: measureCommits,
   store: measureStoreLoad,
+  overview: measureOverview,
   "fake-start": measureFakeStart,
 };
 

@@ -7,6 +7,7 @@ import type {
   RunTurnRequest,
 } from "../../gen/breakglass/v1/breakglass_service_pb.ts";
 import { TurnState } from "../../gen/breakglass/v1/event_pb.ts";
+import { TurnOrigin } from "../../gen/breakglass/v1/turn_pb.ts";
 import { eventually } from "../support/processes.ts";
 import { startTestServer } from "../support/test-server.ts";
 import { runCommand, startCommand } from "./run-command.ts";
@@ -36,6 +37,16 @@ describe("turns without a session", () => {
       "LOST",
       "--since",
       "2026-01-02",
+      ...[
+        "--until",
+        "2026-02-03",
+        "--principal",
+        "bob",
+        "--origin",
+        "agent",
+        "--grep",
+        "the gateway",
+      ],
     ];
     const { stdout } = await runCommand(["turns", ...at, ...options, "--limit", "7"]);
     expect(stdout.trim().split("\n")).toHaveLength(7);
@@ -45,6 +56,10 @@ describe("turns without a session", () => {
       pageSize: 7,
       states: [TurnState.RUNNING, TurnState.AWAITING_APPROVAL, TurnState.LOST],
       since: timestampFromMs(Date.UTC(2026, 0, 2)),
+      until: timestampFromMs(Date.UTC(2026, 1, 3)),
+      principal: "bob",
+      origin: TurnOrigin.AGENT,
+      query: "the gateway",
     });
     const before = Date.now() - 2 * 3_600_000;
     await runCommand(["turns", ...at, "--since", "2h", "--limit", "1"]);
@@ -56,6 +71,8 @@ describe("turns without a session", () => {
     [["--state", "gone"], "awaiting-approval"],
     [["--since", "yesterday"], "2h, 7d"],
     [["--limit", "0"], "whole number from 1"],
+    [["--until", "soon"], "2h, 7d"],
+    [["--origin", "me"], "caller, agent"],
   ])("refuses %j and says what it takes", async (args, message) => {
     const ended = await runCommand(["turns", ...args]);
     expect(ended).toMatchObject({ status: 2, stdout: "" });
@@ -187,6 +204,53 @@ describe("approvals", () => {
     await waiting.ended;
     const after = await runCommand(["approvals", ...at]);
     expect(after).toEqual({ status: 0, stdout: "", stderr: "Nothing waits for an approval.\n" });
+  });
+});
+
+describe("watch without a session", () => {
+  it("shows what goes on and what waits with the command that answers it, and who did", async () => {
+    await using server = await startTestServer();
+    const at = ["--url", server.url];
+    const running = startCommand(["run", ...at, "--ask", `${ask("ls /tmp")}\nsay done`]);
+    await running.printed("stdout", "--message TEXT");
+    const watching = startCommand(["watch", ...at, "--grep", "TMP"]);
+    await watching.printed("stdout", "--message TEXT");
+    const listed = (await runCommand(["approvals", ...at])).stdout;
+    const [line = "", approve = ""] = /^ {2}breakglass (approve .*)$/m.exec(listed) ?? [];
+    const toldOfItsEnd = watching.printed("stdout", "ended  ");
+    expect((await runCommand(approve.split(" "))).stdout).toBe("allowed\n");
+    await toldOfItsEnd;
+    watching.process.kill("SIGINT");
+    const { status, stdout, stderr } = await watching.ended;
+    expect(status).toBe(130);
+    const id = /now {6}(\S+)/.exec(stdout)?.[1] ?? "none";
+    expect(stdout).toMatch(
+      new RegExp(
+        `^\\S+Z  now      ${id}  awaiting approval  ask Bash [^\n]*\nturn ${id} of local\n\\? Bash waits for an approval`,
+      ),
+    );
+    expect(stdout).toContain(line);
+    expect(stdout).toMatch(new RegExp(`Z  decided  ${id}  \\? Allowed by local`));
+    expect(stdout).toMatch(new RegExp(`Z  ended    ${id}  succeeded `));
+    expect(stderr).toMatch(/Watch again: breakglass watch --url \S+ --after \d+ --grep TMP\n/);
+    await running.ended;
+    const again = startCommand(["watch", ...at, "--json", "--after", "2"]);
+    await again.printed("stdout", "caughtUp");
+    again.process.kill("SIGINT");
+    const lines = (await again.ended).stdout.trim().split("\n");
+    const kinds = lines.map((line) =>
+      Object.keys(JSON.parse(line)).find((key) => key !== "cursor"),
+    );
+    expect(kinds).toEqual([
+      ...["turnChanged", "approvalRequested", "approvalResolved", "turnChanged", "turnEnded"],
+      "caughtUp",
+    ]);
+  });
+
+  it("takes filters, which a session's watch does not", async () => {
+    const ended = await runCommand(["watch", SESSION_ID, "--grep", "x", "--principal", "bob"]);
+    expect(ended).toMatchObject({ status: 2, stdout: "" });
+    expect(ended.stderr).toContain("leave out --principal, --grep");
   });
 });
 

@@ -3,6 +3,7 @@ import { timestampMs } from "@bufbuild/protobuf/wkt";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { ListTurnsRequestSchema } from "../../gen/breakglass/v1/breakglass_service_pb.ts";
 import { TurnState } from "../../gen/breakglass/v1/event_pb.ts";
+import { TurnOrigin } from "../../gen/breakglass/v1/turn_pb.ts";
 import { collect } from "../support/events.ts";
 import { connect, type TestClient } from "../support/protocols.ts";
 import { refusalOf } from "../support/refusals.ts";
@@ -100,6 +101,43 @@ describe("ListTurns without a session", () => {
     const sessionId = sessionIds[0]!;
     expect(await list({ sessionId, states: [TurnState.SUCCEEDED] })).toHaveLength(5);
     expect(await list({ sessionId, states: [TurnState.LOST] })).toEqual([]);
+  });
+
+  it("answers those of a principal, until a time, begun by whom, with a text, in pages of their own", async () => {
+    const ids = async (more: MessageInitShape<typeof ListTurnsRequestSchema>) =>
+      (await client.listTurns(more)).turns.map(({ turnId }) => turnId);
+    const all = await client.listTurns({});
+    const until = all.turns[3]!.createTime!;
+    expect(await ids({ until })).toEqual(all.turns.slice(4).map(({ turnId }) => turnId));
+    expect(await ids({ principal: "local" })).toHaveLength(11);
+    expect(await ids({ principal: "nobody" })).toEqual([]);
+    expect(await ids({ origin: TurnOrigin.CALLER })).toHaveLength(11);
+    expect(await ids({ origin: TurnOrigin.AGENT })).toEqual([]);
+    expect(await ids({ query: "SAY 3" })).toContain(turnIds.at(-1));
+    expect(await ids({ query: "nothing has this" })).toEqual([]);
+    const sessionId = sessionIds[0]!;
+    expect(await ids({ sessionId, query: "say 3", until })).toEqual([]);
+    expect(await ids({ sessionId, query: "say 3" })).toEqual([turnIds.at(-1)]);
+    for (const one of [{}, { sessionId }]) {
+      const { nextPageToken: pageToken } = await client.listTurns({
+        ...one,
+        query: "say",
+        pageSize: 1,
+      });
+      const others: MessageInitShape<typeof ListTurnsRequestSchema>[] = [
+        { query: "sa" },
+        { until },
+        { principal: "local" },
+        { origin: 1 },
+      ];
+      for (const other of others) {
+        const asked = client.listTurns({ ...one, query: "say", ...other, pageToken });
+        expect(await refusalOf(asked)).toMatchObject({ fields: ["page_token"] });
+      }
+      expect(
+        (await client.listTurns({ ...one, query: "say", pageToken })).turns.length,
+      ).toBeGreaterThan(1);
+    }
   });
 
   it("refuses states that there are none of", async () => {

@@ -1,14 +1,16 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { describe, expect, it } from "vitest";
 import {
+  ListTurnsRequestSchema,
   ResolveApprovalRequestSchema,
   RunTurnRequestSchema,
   SteerTurnRequestSchema,
   WatchSessionRequestSchema,
 } from "../../gen/breakglass/v1/breakglass_service_pb.ts";
-import { PermissionMode } from "../../gen/breakglass/v1/turn_pb.ts";
+import { PermissionMode, TurnOrigin } from "../../gen/breakglass/v1/turn_pb.ts";
 import { Refusal } from "../../src/errors.ts";
 import {
+  listTurnsRules,
   resolveApprovalRules,
   runTurnRules,
   steerTurnRules,
@@ -110,6 +112,30 @@ describe("the rules of WatchSession", () => {
     for (const cursor of [2n ** 53n, 2n ** 64n - 1n]) {
       expect(fieldsOf(() => watch(cursor))).toEqual(["after_cursor"]);
     }
+  });
+});
+
+describe("the filter of ListTurns and WatchTurns", () => {
+  const list = (filter: MessageInitShape<typeof ListTurnsRequestSchema>) =>
+    validate(listTurnsRules, create(ListTurnsRequestSchema, filter));
+
+  it("is nothing where it is empty", () => {
+    const { since, until, principal, origin, query, states } = list({});
+    expect([since, until, principal, origin, query]).toEqual(Array(5).fill(undefined));
+    expect(states).toEqual([]);
+    const { AGENT } = TurnOrigin;
+    expect(list({ origin: AGENT, query: " a ", principal: "bob" })).toMatchObject({
+      ...{ origin: AGENT, query: " a ", principal: "bob" },
+    });
+  });
+
+  it("is bounded, and named where it has what cannot be", () => {
+    expect(fieldsOf(() => list({ query: "é".repeat(128) }))).toEqual([]);
+    expect(fieldsOf(() => list({ query: "é".repeat(129) }))).toEqual(["query"]);
+    expect(fieldsOf(() => list({ principal: "x".repeat(1025) }))).toEqual(["principal"]);
+    expect(fieldsOf(() => list({ origin: 3 as TurnOrigin }))).toEqual(["origin"]);
+    const wrong = () => list({ query: "a\0", principal: "\ud800", origin: -1 as TurnOrigin });
+    expect(fieldsOf(wrong)).toEqual(["principal", "origin", "query"]);
   });
 });
 

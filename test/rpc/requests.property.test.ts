@@ -15,6 +15,7 @@ import {
   sessionRules,
   turnRules,
   validate,
+  watchTurnsRules,
 } from "../../src/rpc/request-rules.ts";
 import { anyId, isUuid, uuid } from "../support/arbitrary-ids.ts";
 import { tokenOwner } from "../support/presented.ts";
@@ -89,6 +90,7 @@ describe("a request, whatever stands in it, is taken or refused by the names of 
     ["GetTurn and CancelTurn", turnRules, "turn_id"],
     ["GetSession and DeleteSession", sessionRules, "session_id"],
     ["ListTurns", listTurnsRules, "session_id"],
+    ["WatchTurns", watchTurnsRules, "session_id"],
   ] as const)("%s", (name, rules: z.ZodType, field) => {
     const request = fc.record({
       id: anyId,
@@ -97,9 +99,10 @@ describe("a request, whatever stands in it, is taken or refused by the names of 
     });
     const property = fc.property(request, ({ id, ...rest }) => {
       const ids = { turnId: id, sessionId: id };
-      const asked = { ...ids, pageSize: 0, textDeltas: false, states: [], ...rest };
+      const filter = { states: [], principal: "", origin: 0, query: "", afterCursor: 0n };
+      const asked = { ...ids, pageSize: 0, textDeltas: false, ...filter, ...rest };
       const refused = refusedFields(() => validate(rules, asked));
-      const isAll = name === "ListTurns" && id === "";
+      const isAll = name.endsWith("Turns") && id === "";
       expect(refused).toEqual(isUuid(id) || isAll ? [] : [field]);
       if (!isUuid(id)) return;
       const taken = Object.values(validate(rules, asked) as object);

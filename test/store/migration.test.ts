@@ -137,7 +137,20 @@ describe.each([1, 2, 3, 4, 5, 6, 7])("a store of schema version %i", (version) =
 
   it("takes what is new in the schema", async () => {
     await using kept = await older(version);
+    const filter = { states: [], since: undefined, query: 'S "QUOTED"; --\nit' };
+    const bob = { principal: "bob", asApprover: false };
+    // Of many turns those are looked at that the index of prompts has.
+    await (await openSqliteStore(kept.path)).close();
+    const database = new DatabaseSync(kept.path);
+    const indexed = database
+      .prepare(
+        "SELECT prompt FROM prompts JOIN turns ON search_key = prompts.rowid WHERE prompts MATCH ?",
+      )
+      .all('"QUO" AND "OTE" AND "TED"');
+    database.close();
+    expect(indexed.length).toBeGreaterThan(0);
     const store = owned(await openSqliteStore(kept.path));
+    expect((await store.listAllTurns(bob, filter, 10, undefined)).items).toHaveLength(1);
     const { sessions } = await store.removeEndedTurns(Date.UTC(2100, 0), 100, Date.UTC(2026, 11));
     // Alice's session has a running turn.
     expect(sessions).toHaveLength(1);

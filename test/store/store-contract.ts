@@ -13,6 +13,7 @@ import { describeRequests } from "./contract/requests.ts";
 import { describeRestarts } from "./contract/restarts.ts";
 import { describeSessions } from "./contract/sessions.ts";
 import { opening, type StoreUnderTest } from "./contract/store-under-test.ts";
+import { describeTurnChanges } from "./contract/turn-changes.ts";
 import { describeTurnLists } from "./contract/turn-lists.ts";
 import { describeTurns } from "./contract/turns.ts";
 
@@ -28,6 +29,7 @@ export function describeStore(openStore: () => Promise<StoreUnderTest>): void {
   describeDays(open);
   describeQuotas(open);
   describeChanges(open);
+  describeTurnChanges(open);
   describeCommands(open);
   describeOutbox(open);
   describeRestarts(open);

@@ -1,6 +1,8 @@
 import { DatabaseSync } from "node:sqlite";
 import { describe, expect, it } from "vitest";
 import { TurnState } from "../../gen/breakglass/v1/event_pb.ts";
+import { TurnOrigin } from "../../gen/breakglass/v1/turn_pb.ts";
+import type { TurnFilter } from "../../src/store/lists.ts";
 import { prepare } from "../../src/store/sqlite/schema.ts";
 import { Statements } from "../../src/store/sqlite/statements.ts";
 import { TurnLists } from "../../src/store/sqlite/turn-lists.ts";
@@ -31,20 +33,27 @@ function open() {
 
 describe("a page of all turns", () => {
   it.each([
-    ["for everyone", [], false, 7],
-    ["for an approver", [], true, 14],
-    ["of one state", [TurnState.FAILED], true, 2],
-  ])(
+    ["for everyone", {}, false, 14],
+    ["for an approver", {}, true, 28],
+    ["of one state", { states: [TurnState.FAILED] }, true, 4],
+    ["of a caller's", { origin: TurnOrigin.CALLER, until: 5 }, true, 14],
+    ["of one principal", { principal: "bob" }, true, 14],
+    ["of the caller", { principal: "alice" }, true, 14],
+    ["that is one of few with a text", { query: "text" }, true, 28],
+  ] satisfies [string, Partial<TurnFilter>, boolean, number][])(
     "%s is read in its order from indexes, and sorted nowhere",
-    (_whose, states, asApprover, parts) => {
+    (_whose, filter, asApprover, parts) => {
       const { lists, plansOf } = open();
       const view = { principal: "alice", asApprover };
-      lists.ofAll(view, { states, since: 1 }, 10, { createTime: 2, turnId: "x" });
+      const place = { createTime: 2, turnId: "x", searchKey: 2048 };
+      lists.ofAll(view, { states: [], since: 1, ...filter }, 10, place);
       const [plan = []] = plansOf();
       const read = plan.filter((step) => /^(SCAN|SEARCH)/.test(step));
       expect(read).toHaveLength(parts);
       for (const step of read) {
-        expect(step).toMatch(/^SEARCH turns USING COVERING INDEX turns_(by_state|that_ask) /);
+        expect(step).toMatch(
+          /^SEARCH turns USING COVERING INDEX turns_(by_state|that_ask|of_one_that_ask) /,
+        );
         expect(step).toContain("create_time>? AND (create_time,turn_id)<(?,?)");
       }
       expect(plan.filter((step) => step.includes("TEMP B-TREE"))).toEqual([]);

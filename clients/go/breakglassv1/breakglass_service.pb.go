@@ -1207,6 +1207,276 @@ func (*WatchSessionResponse_TurnStarted) isWatchSessionResponse_Change() {}
 
 func (*WatchSessionResponse_TurnEnded) isWatchSessionResponse_Change() {}
 
+// Which turns to watch.
+type WatchTurnsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Exactly the changes after this cursor are announced, each once and in order. 0: first the turns that have not ended and
+	// the approvals that wait, each as the newest change of it, then `caught_up`, then what changes.
+	// A cursor is OUT_OF_RANGE where something behind it can no longer be told, because it was removed with its turns, and
+	// where there has been no such change: watch from 0, as the metadata `after_cursor` says, and forget what was known.
+	AfterCursor uint64 `protobuf:"varint,1,opt,name=after_cursor,json=afterCursor,proto3" json:"after_cursor,omitempty"`
+	// Only turns of the session. Empty: of all.
+	SessionId string `protobuf:"bytes,2,opt,name=session_id,json=sessionId,proto3" json:"session_id,omitempty"`
+	// Only turns that are in one of these states, or have been since they were recorded: who was shown a turn is told what
+	// becomes of it. What has not ended when the stream begins from 0 is in one of them now. Empty: all turns.
+	States []TurnState `protobuf:"varint,3,rep,packed,name=states,proto3,enum=breakglass.v1.TurnState" json:"states,omitempty"`
+	// Only turns that were recorded then or later. Unset: all.
+	Since *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=since,proto3" json:"since,omitempty"`
+	// Only turns that were recorded before. Unset: all.
+	Until *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=until,proto3" json:"until,omitempty"`
+	// Only turns of this principal. Empty: of all whose turns the caller may see.
+	Principal string `protobuf:"bytes,6,opt,name=principal,proto3" json:"principal,omitempty"`
+	// Only turns that were begun so. Unspecified: all.
+	Origin TurnOrigin `protobuf:"varint,7,opt,name=origin,proto3,enum=breakglass.v1.TurnOrigin" json:"origin,omitempty"`
+	// Only turns with this text in their prompt, as `ListTurnsRequest.query`. Empty: all.
+	Query         string `protobuf:"bytes,8,opt,name=query,proto3" json:"query,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WatchTurnsRequest) Reset() {
+	*x = WatchTurnsRequest{}
+	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WatchTurnsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WatchTurnsRequest) ProtoMessage() {}
+
+func (x *WatchTurnsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WatchTurnsRequest.ProtoReflect.Descriptor instead.
+func (*WatchTurnsRequest) Descriptor() ([]byte, []int) {
+	return file_breakglass_v1_breakglass_service_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *WatchTurnsRequest) GetAfterCursor() uint64 {
+	if x != nil {
+		return x.AfterCursor
+	}
+	return 0
+}
+
+func (x *WatchTurnsRequest) GetSessionId() string {
+	if x != nil {
+		return x.SessionId
+	}
+	return ""
+}
+
+func (x *WatchTurnsRequest) GetStates() []TurnState {
+	if x != nil {
+		return x.States
+	}
+	return nil
+}
+
+func (x *WatchTurnsRequest) GetSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Since
+	}
+	return nil
+}
+
+func (x *WatchTurnsRequest) GetUntil() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Until
+	}
+	return nil
+}
+
+func (x *WatchTurnsRequest) GetPrincipal() string {
+	if x != nil {
+		return x.Principal
+	}
+	return ""
+}
+
+func (x *WatchTurnsRequest) GetOrigin() TurnOrigin {
+	if x != nil {
+		return x.Origin
+	}
+	return TurnOrigin_TURN_ORIGIN_UNSPECIFIED
+}
+
+func (x *WatchTurnsRequest) GetQuery() string {
+	if x != nil {
+		return x.Query
+	}
+	return ""
+}
+
+// A change of a turn, or a sign of life.
+type WatchTurnsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// All changes up to here were announced on this stream, or are none of those that were asked for; where to come back from.
+	Cursor uint64 `protobuf:"varint,1,opt,name=cursor,proto3" json:"cursor,omitempty"`
+	// What happened. A turn is in the state that it came into then; the rest of it is as it is now. Unset: nothing new; sent with
+	// `caught_up` where there is nothing to announce, and after 15 s of silence.
+	//
+	// Types that are valid to be assigned to Change:
+	//
+	//	*WatchTurnsResponse_TurnStarted
+	//	*WatchTurnsResponse_TurnChanged
+	//	*WatchTurnsResponse_TurnEnded
+	//	*WatchTurnsResponse_ApprovalRequested
+	//	*WatchTurnsResponse_ApprovalResolved
+	Change isWatchTurnsResponse_Change `protobuf_oneof:"change"`
+	// The stream has now announced everything that had happened when it began. Set once in a stream.
+	CaughtUp      bool `protobuf:"varint,7,opt,name=caught_up,json=caughtUp,proto3" json:"caught_up,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WatchTurnsResponse) Reset() {
+	*x = WatchTurnsResponse{}
+	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WatchTurnsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WatchTurnsResponse) ProtoMessage() {}
+
+func (x *WatchTurnsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WatchTurnsResponse.ProtoReflect.Descriptor instead.
+func (*WatchTurnsResponse) Descriptor() ([]byte, []int) {
+	return file_breakglass_v1_breakglass_service_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *WatchTurnsResponse) GetCursor() uint64 {
+	if x != nil {
+		return x.Cursor
+	}
+	return 0
+}
+
+func (x *WatchTurnsResponse) GetChange() isWatchTurnsResponse_Change {
+	if x != nil {
+		return x.Change
+	}
+	return nil
+}
+
+func (x *WatchTurnsResponse) GetTurnStarted() *Turn {
+	if x != nil {
+		if x, ok := x.Change.(*WatchTurnsResponse_TurnStarted); ok {
+			return x.TurnStarted
+		}
+	}
+	return nil
+}
+
+func (x *WatchTurnsResponse) GetTurnChanged() *Turn {
+	if x != nil {
+		if x, ok := x.Change.(*WatchTurnsResponse_TurnChanged); ok {
+			return x.TurnChanged
+		}
+	}
+	return nil
+}
+
+func (x *WatchTurnsResponse) GetTurnEnded() *Turn {
+	if x != nil {
+		if x, ok := x.Change.(*WatchTurnsResponse_TurnEnded); ok {
+			return x.TurnEnded
+		}
+	}
+	return nil
+}
+
+func (x *WatchTurnsResponse) GetApprovalRequested() *PendingApproval {
+	if x != nil {
+		if x, ok := x.Change.(*WatchTurnsResponse_ApprovalRequested); ok {
+			return x.ApprovalRequested
+		}
+	}
+	return nil
+}
+
+func (x *WatchTurnsResponse) GetApprovalResolved() *TurnEvent {
+	if x != nil {
+		if x, ok := x.Change.(*WatchTurnsResponse_ApprovalResolved); ok {
+			return x.ApprovalResolved
+		}
+	}
+	return nil
+}
+
+func (x *WatchTurnsResponse) GetCaughtUp() bool {
+	if x != nil {
+		return x.CaughtUp
+	}
+	return false
+}
+
+type isWatchTurnsResponse_Change interface {
+	isWatchTurnsResponse_Change()
+}
+
+type WatchTurnsResponse_TurnStarted struct {
+	// A turn was recorded.
+	TurnStarted *Turn `protobuf:"bytes,2,opt,name=turn_started,json=turnStarted,proto3,oneof"`
+}
+
+type WatchTurnsResponse_TurnChanged struct {
+	// A turn that has not ended is in another state.
+	TurnChanged *Turn `protobuf:"bytes,3,opt,name=turn_changed,json=turnChanged,proto3,oneof"`
+}
+
+type WatchTurnsResponse_TurnEnded struct {
+	// A turn ended. What waited for an approval in it waits no more.
+	TurnEnded *Turn `protobuf:"bytes,4,opt,name=turn_ended,json=turnEnded,proto3,oneof"`
+}
+
+type WatchTurnsResponse_ApprovalRequested struct {
+	// A tool call waits for an approval; it may have been decided since, which is then announced too.
+	ApprovalRequested *PendingApproval `protobuf:"bytes,5,opt,name=approval_requested,json=approvalRequested,proto3,oneof"`
+}
+
+type WatchTurnsResponse_ApprovalResolved struct {
+	// It was decided; who did is in the event, whose kind is `approval_resolution`.
+	ApprovalResolved *TurnEvent `protobuf:"bytes,6,opt,name=approval_resolved,json=approvalResolved,proto3,oneof"`
+}
+
+func (*WatchTurnsResponse_TurnStarted) isWatchTurnsResponse_Change() {}
+
+func (*WatchTurnsResponse_TurnChanged) isWatchTurnsResponse_Change() {}
+
+func (*WatchTurnsResponse_TurnEnded) isWatchTurnsResponse_Change() {}
+
+func (*WatchTurnsResponse_ApprovalRequested) isWatchTurnsResponse_Change() {}
+
+func (*WatchTurnsResponse_ApprovalResolved) isWatchTurnsResponse_Change() {}
+
 // Which turn to answer.
 type GetTurnRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1218,7 +1488,7 @@ type GetTurnRequest struct {
 
 func (x *GetTurnRequest) Reset() {
 	*x = GetTurnRequest{}
-	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[18]
+	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1230,7 +1500,7 @@ func (x *GetTurnRequest) String() string {
 func (*GetTurnRequest) ProtoMessage() {}
 
 func (x *GetTurnRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[18]
+	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1243,7 +1513,7 @@ func (x *GetTurnRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetTurnRequest.ProtoReflect.Descriptor instead.
 func (*GetTurnRequest) Descriptor() ([]byte, []int) {
-	return file_breakglass_v1_breakglass_service_proto_rawDescGZIP(), []int{18}
+	return file_breakglass_v1_breakglass_service_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *GetTurnRequest) GetTurnId() string {
@@ -1264,7 +1534,7 @@ type GetTurnResponse struct {
 
 func (x *GetTurnResponse) Reset() {
 	*x = GetTurnResponse{}
-	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[19]
+	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1276,7 +1546,7 @@ func (x *GetTurnResponse) String() string {
 func (*GetTurnResponse) ProtoMessage() {}
 
 func (x *GetTurnResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[19]
+	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1289,7 +1559,7 @@ func (x *GetTurnResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetTurnResponse.ProtoReflect.Descriptor instead.
 func (*GetTurnResponse) Descriptor() ([]byte, []int) {
-	return file_breakglass_v1_breakglass_service_proto_rawDescGZIP(), []int{19}
+	return file_breakglass_v1_breakglass_service_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *GetTurnResponse) GetTurn() *Turn {
@@ -1312,14 +1582,25 @@ type ListTurnsRequest struct {
 	// Only turns that are in one of these states now. Empty: in any.
 	States []TurnState `protobuf:"varint,4,rep,packed,name=states,proto3,enum=breakglass.v1.TurnState" json:"states,omitempty"`
 	// Only turns that were recorded then or later. Unset: all.
-	Since         *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=since,proto3" json:"since,omitempty"`
+	Since *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=since,proto3" json:"since,omitempty"`
+	// Only turns that were recorded before. Unset: all.
+	Until *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=until,proto3" json:"until,omitempty"`
+	// Only turns of this principal: who started them, or with the origin AGENT, whose session it is. Empty: of all whose turns
+	// the caller may see.
+	Principal string `protobuf:"bytes,7,opt,name=principal,proto3" json:"principal,omitempty"`
+	// Only turns that were begun so. Unspecified: all.
+	Origin TurnOrigin `protobuf:"varint,8,opt,name=origin,proto3,enum=breakglass.v1.TurnOrigin" json:"origin,omitempty"`
+	// Only turns with this text in the first 4 KiB of their prompt, taken literally but for upper and lower case, spaces
+	// included. At most 256 bytes of UTF-8. Empty: all. A text of one or two characters is not in the index: where few turns
+	// have it, it takes longer.
+	Query         string `protobuf:"bytes,9,opt,name=query,proto3" json:"query,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ListTurnsRequest) Reset() {
 	*x = ListTurnsRequest{}
-	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[20]
+	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1331,7 +1612,7 @@ func (x *ListTurnsRequest) String() string {
 func (*ListTurnsRequest) ProtoMessage() {}
 
 func (x *ListTurnsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[20]
+	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1344,7 +1625,7 @@ func (x *ListTurnsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTurnsRequest.ProtoReflect.Descriptor instead.
 func (*ListTurnsRequest) Descriptor() ([]byte, []int) {
-	return file_breakglass_v1_breakglass_service_proto_rawDescGZIP(), []int{20}
+	return file_breakglass_v1_breakglass_service_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *ListTurnsRequest) GetSessionId() string {
@@ -1382,6 +1663,34 @@ func (x *ListTurnsRequest) GetSince() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *ListTurnsRequest) GetUntil() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Until
+	}
+	return nil
+}
+
+func (x *ListTurnsRequest) GetPrincipal() string {
+	if x != nil {
+		return x.Principal
+	}
+	return ""
+}
+
+func (x *ListTurnsRequest) GetOrigin() TurnOrigin {
+	if x != nil {
+		return x.Origin
+	}
+	return TurnOrigin_TURN_ORIGIN_UNSPECIFIED
+}
+
+func (x *ListTurnsRequest) GetQuery() string {
+	if x != nil {
+		return x.Query
+	}
+	return ""
+}
+
 // A page of turns.
 type ListTurnsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1395,7 +1704,7 @@ type ListTurnsResponse struct {
 
 func (x *ListTurnsResponse) Reset() {
 	*x = ListTurnsResponse{}
-	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[21]
+	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1407,7 +1716,7 @@ func (x *ListTurnsResponse) String() string {
 func (*ListTurnsResponse) ProtoMessage() {}
 
 func (x *ListTurnsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[21]
+	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1420,7 +1729,7 @@ func (x *ListTurnsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTurnsResponse.ProtoReflect.Descriptor instead.
 func (*ListTurnsResponse) Descriptor() ([]byte, []int) {
-	return file_breakglass_v1_breakglass_service_proto_rawDescGZIP(), []int{21}
+	return file_breakglass_v1_breakglass_service_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *ListTurnsResponse) GetTurns() []*Turn {
@@ -1448,7 +1757,7 @@ type GetSessionRequest struct {
 
 func (x *GetSessionRequest) Reset() {
 	*x = GetSessionRequest{}
-	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[22]
+	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1460,7 +1769,7 @@ func (x *GetSessionRequest) String() string {
 func (*GetSessionRequest) ProtoMessage() {}
 
 func (x *GetSessionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[22]
+	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1473,7 +1782,7 @@ func (x *GetSessionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetSessionRequest.ProtoReflect.Descriptor instead.
 func (*GetSessionRequest) Descriptor() ([]byte, []int) {
-	return file_breakglass_v1_breakglass_service_proto_rawDescGZIP(), []int{22}
+	return file_breakglass_v1_breakglass_service_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *GetSessionRequest) GetSessionId() string {
@@ -1494,7 +1803,7 @@ type GetSessionResponse struct {
 
 func (x *GetSessionResponse) Reset() {
 	*x = GetSessionResponse{}
-	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[23]
+	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1506,7 +1815,7 @@ func (x *GetSessionResponse) String() string {
 func (*GetSessionResponse) ProtoMessage() {}
 
 func (x *GetSessionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[23]
+	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1519,7 +1828,7 @@ func (x *GetSessionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetSessionResponse.ProtoReflect.Descriptor instead.
 func (*GetSessionResponse) Descriptor() ([]byte, []int) {
-	return file_breakglass_v1_breakglass_service_proto_rawDescGZIP(), []int{23}
+	return file_breakglass_v1_breakglass_service_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *GetSessionResponse) GetSession() *Session {
@@ -1542,7 +1851,7 @@ type ListSessionsRequest struct {
 
 func (x *ListSessionsRequest) Reset() {
 	*x = ListSessionsRequest{}
-	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[24]
+	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1554,7 +1863,7 @@ func (x *ListSessionsRequest) String() string {
 func (*ListSessionsRequest) ProtoMessage() {}
 
 func (x *ListSessionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[24]
+	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1567,7 +1876,7 @@ func (x *ListSessionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListSessionsRequest.ProtoReflect.Descriptor instead.
 func (*ListSessionsRequest) Descriptor() ([]byte, []int) {
-	return file_breakglass_v1_breakglass_service_proto_rawDescGZIP(), []int{24}
+	return file_breakglass_v1_breakglass_service_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *ListSessionsRequest) GetPageSize() int32 {
@@ -1597,7 +1906,7 @@ type ListSessionsResponse struct {
 
 func (x *ListSessionsResponse) Reset() {
 	*x = ListSessionsResponse{}
-	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[25]
+	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1609,7 +1918,7 @@ func (x *ListSessionsResponse) String() string {
 func (*ListSessionsResponse) ProtoMessage() {}
 
 func (x *ListSessionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[25]
+	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1622,7 +1931,7 @@ func (x *ListSessionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListSessionsResponse.ProtoReflect.Descriptor instead.
 func (*ListSessionsResponse) Descriptor() ([]byte, []int) {
-	return file_breakglass_v1_breakglass_service_proto_rawDescGZIP(), []int{25}
+	return file_breakglass_v1_breakglass_service_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *ListSessionsResponse) GetSessions() []*Session {
@@ -1648,7 +1957,7 @@ type GetSpendingRequest struct {
 
 func (x *GetSpendingRequest) Reset() {
 	*x = GetSpendingRequest{}
-	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[26]
+	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1660,7 +1969,7 @@ func (x *GetSpendingRequest) String() string {
 func (*GetSpendingRequest) ProtoMessage() {}
 
 func (x *GetSpendingRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[26]
+	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1673,7 +1982,7 @@ func (x *GetSpendingRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetSpendingRequest.ProtoReflect.Descriptor instead.
 func (*GetSpendingRequest) Descriptor() ([]byte, []int) {
-	return file_breakglass_v1_breakglass_service_proto_rawDescGZIP(), []int{26}
+	return file_breakglass_v1_breakglass_service_proto_rawDescGZIP(), []int{28}
 }
 
 // The caller's spending.
@@ -1687,7 +1996,7 @@ type GetSpendingResponse struct {
 
 func (x *GetSpendingResponse) Reset() {
 	*x = GetSpendingResponse{}
-	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[27]
+	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1699,7 +2008,7 @@ func (x *GetSpendingResponse) String() string {
 func (*GetSpendingResponse) ProtoMessage() {}
 
 func (x *GetSpendingResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[27]
+	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1712,7 +2021,7 @@ func (x *GetSpendingResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetSpendingResponse.ProtoReflect.Descriptor instead.
 func (*GetSpendingResponse) Descriptor() ([]byte, []int) {
-	return file_breakglass_v1_breakglass_service_proto_rawDescGZIP(), []int{27}
+	return file_breakglass_v1_breakglass_service_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *GetSpendingResponse) GetSpending() *Spending {
@@ -1733,7 +2042,7 @@ type DeleteSessionRequest struct {
 
 func (x *DeleteSessionRequest) Reset() {
 	*x = DeleteSessionRequest{}
-	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[28]
+	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1745,7 +2054,7 @@ func (x *DeleteSessionRequest) String() string {
 func (*DeleteSessionRequest) ProtoMessage() {}
 
 func (x *DeleteSessionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[28]
+	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1758,7 +2067,7 @@ func (x *DeleteSessionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteSessionRequest.ProtoReflect.Descriptor instead.
 func (*DeleteSessionRequest) Descriptor() ([]byte, []int) {
-	return file_breakglass_v1_breakglass_service_proto_rawDescGZIP(), []int{28}
+	return file_breakglass_v1_breakglass_service_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *DeleteSessionRequest) GetSessionId() string {
@@ -1780,7 +2089,7 @@ type DeleteSessionResponse struct {
 
 func (x *DeleteSessionResponse) Reset() {
 	*x = DeleteSessionResponse{}
-	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[29]
+	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1792,7 +2101,7 @@ func (x *DeleteSessionResponse) String() string {
 func (*DeleteSessionResponse) ProtoMessage() {}
 
 func (x *DeleteSessionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[29]
+	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1805,7 +2114,7 @@ func (x *DeleteSessionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteSessionResponse.ProtoReflect.Descriptor instead.
 func (*DeleteSessionResponse) Descriptor() ([]byte, []int) {
-	return file_breakglass_v1_breakglass_service_proto_rawDescGZIP(), []int{29}
+	return file_breakglass_v1_breakglass_service_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *DeleteSessionResponse) GetRemovalPending() bool {
@@ -1824,7 +2133,7 @@ type GetServerInfoRequest struct {
 
 func (x *GetServerInfoRequest) Reset() {
 	*x = GetServerInfoRequest{}
-	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[30]
+	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1836,7 +2145,7 @@ func (x *GetServerInfoRequest) String() string {
 func (*GetServerInfoRequest) ProtoMessage() {}
 
 func (x *GetServerInfoRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[30]
+	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1849,7 +2158,7 @@ func (x *GetServerInfoRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetServerInfoRequest.ProtoReflect.Descriptor instead.
 func (*GetServerInfoRequest) Descriptor() ([]byte, []int) {
-	return file_breakglass_v1_breakglass_service_proto_rawDescGZIP(), []int{30}
+	return file_breakglass_v1_breakglass_service_proto_rawDescGZIP(), []int{32}
 }
 
 // What the server is.
@@ -1863,7 +2172,7 @@ type GetServerInfoResponse struct {
 
 func (x *GetServerInfoResponse) Reset() {
 	*x = GetServerInfoResponse{}
-	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[31]
+	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1875,7 +2184,7 @@ func (x *GetServerInfoResponse) String() string {
 func (*GetServerInfoResponse) ProtoMessage() {}
 
 func (x *GetServerInfoResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[31]
+	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1888,7 +2197,7 @@ func (x *GetServerInfoResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetServerInfoResponse.ProtoReflect.Descriptor instead.
 func (*GetServerInfoResponse) Descriptor() ([]byte, []int) {
-	return file_breakglass_v1_breakglass_service_proto_rawDescGZIP(), []int{31}
+	return file_breakglass_v1_breakglass_service_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *GetServerInfoResponse) GetServer() *ServerInfo {
@@ -1910,7 +2219,7 @@ type ResolveApprovalRequest_Allow struct {
 
 func (x *ResolveApprovalRequest_Allow) Reset() {
 	*x = ResolveApprovalRequest_Allow{}
-	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[32]
+	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1922,7 +2231,7 @@ func (x *ResolveApprovalRequest_Allow) String() string {
 func (*ResolveApprovalRequest_Allow) ProtoMessage() {}
 
 func (x *ResolveApprovalRequest_Allow) ProtoReflect() protoreflect.Message {
-	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[32]
+	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1956,7 +2265,7 @@ type ResolveApprovalRequest_Deny struct {
 
 func (x *ResolveApprovalRequest_Deny) Reset() {
 	*x = ResolveApprovalRequest_Deny{}
-	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[33]
+	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1968,7 +2277,7 @@ func (x *ResolveApprovalRequest_Deny) String() string {
 func (*ResolveApprovalRequest_Deny) ProtoMessage() {}
 
 func (x *ResolveApprovalRequest_Deny) ProtoReflect() protoreflect.Message {
-	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[33]
+	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2086,11 +2395,31 @@ const file_breakglass_v1_breakglass_service_proto_rawDesc = "" +
 	"\n" +
 	"turn_ended\x18\x03 \x01(\v2\x13.breakglass.v1.TurnH\x00R\tturnEnded\x12\x1b\n" +
 	"\tcaught_up\x18\x04 \x01(\bR\bcaughtUpB\b\n" +
+	"\x06change\"\xd2\x02\n" +
+	"\x11WatchTurnsRequest\x12!\n" +
+	"\fafter_cursor\x18\x01 \x01(\x04R\vafterCursor\x12\x1d\n" +
+	"\n" +
+	"session_id\x18\x02 \x01(\tR\tsessionId\x120\n" +
+	"\x06states\x18\x03 \x03(\x0e2\x18.breakglass.v1.TurnStateR\x06states\x120\n" +
+	"\x05since\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x120\n" +
+	"\x05until\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x05until\x12\x1c\n" +
+	"\tprincipal\x18\x06 \x01(\tR\tprincipal\x121\n" +
+	"\x06origin\x18\a \x01(\x0e2\x19.breakglass.v1.TurnOriginR\x06origin\x12\x14\n" +
+	"\x05query\x18\b \x01(\tR\x05query\"\x97\x03\n" +
+	"\x12WatchTurnsResponse\x12\x16\n" +
+	"\x06cursor\x18\x01 \x01(\x04R\x06cursor\x128\n" +
+	"\fturn_started\x18\x02 \x01(\v2\x13.breakglass.v1.TurnH\x00R\vturnStarted\x128\n" +
+	"\fturn_changed\x18\x03 \x01(\v2\x13.breakglass.v1.TurnH\x00R\vturnChanged\x124\n" +
+	"\n" +
+	"turn_ended\x18\x04 \x01(\v2\x13.breakglass.v1.TurnH\x00R\tturnEnded\x12O\n" +
+	"\x12approval_requested\x18\x05 \x01(\v2\x1e.breakglass.v1.PendingApprovalH\x00R\x11approvalRequested\x12G\n" +
+	"\x11approval_resolved\x18\x06 \x01(\v2\x18.breakglass.v1.TurnEventH\x00R\x10approvalResolved\x12\x1b\n" +
+	"\tcaught_up\x18\a \x01(\bR\bcaughtUpB\b\n" +
 	"\x06change\")\n" +
 	"\x0eGetTurnRequest\x12\x17\n" +
 	"\aturn_id\x18\x01 \x01(\tR\x06turnId\":\n" +
 	"\x0fGetTurnResponse\x12'\n" +
-	"\x04turn\x18\x01 \x01(\v2\x13.breakglass.v1.TurnR\x04turn\"\xd1\x01\n" +
+	"\x04turn\x18\x01 \x01(\v2\x13.breakglass.v1.TurnR\x04turn\"\xea\x02\n" +
 	"\x10ListTurnsRequest\x12\x1d\n" +
 	"\n" +
 	"session_id\x18\x01 \x01(\tR\tsessionId\x12\x1b\n" +
@@ -2098,7 +2427,11 @@ const file_breakglass_v1_breakglass_service_proto_rawDesc = "" +
 	"\n" +
 	"page_token\x18\x03 \x01(\tR\tpageToken\x120\n" +
 	"\x06states\x18\x04 \x03(\x0e2\x18.breakglass.v1.TurnStateR\x06states\x120\n" +
-	"\x05since\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\"f\n" +
+	"\x05since\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x120\n" +
+	"\x05until\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\x05until\x12\x1c\n" +
+	"\tprincipal\x18\a \x01(\tR\tprincipal\x121\n" +
+	"\x06origin\x18\b \x01(\x0e2\x19.breakglass.v1.TurnOriginR\x06origin\x12\x14\n" +
+	"\x05query\x18\t \x01(\tR\x05query\"f\n" +
 	"\x11ListTurnsResponse\x12)\n" +
 	"\x05turns\x18\x01 \x03(\v2\x13.breakglass.v1.TurnR\x05turns\x12&\n" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"2\n" +
@@ -2124,8 +2457,7 @@ const file_breakglass_v1_breakglass_service_proto_rawDesc = "" +
 	"\x0fremoval_pending\x18\x01 \x01(\bR\x0eremovalPending\"\x16\n" +
 	"\x14GetServerInfoRequest\"J\n" +
 	"\x15GetServerInfoResponse\x121\n" +
-	"\x06server\x18\x01 \x01(\v2\x19.breakglass.v1.ServerInfoR\x06server2\xc3\n" +
-	"\n" +
+	"\x06server\x18\x01 \x01(\v2\x19.breakglass.v1.ServerInfoR\x06server2\x98\v\n" +
 	"\x11BreakglassService\x12J\n" +
 	"\aRunTurn\x12\x1d.breakglass.v1.RunTurnRequest\x1a\x1e.breakglass.v1.RunTurnResponse0\x01\x12S\n" +
 	"\n" +
@@ -2136,7 +2468,9 @@ const file_breakglass_v1_breakglass_service_proto_rawDesc = "" +
 	"\tSteerTurn\x12\x1f.breakglass.v1.SteerTurnRequest\x1a .breakglass.v1.SteerTurnResponse\x12`\n" +
 	"\x0fResolveApproval\x12%.breakglass.v1.ResolveApprovalRequest\x1a&.breakglass.v1.ResolveApprovalResponse\x12_\n" +
 	"\rListApprovals\x12#.breakglass.v1.ListApprovalsRequest\x1a$.breakglass.v1.ListApprovalsResponse\"\x03\x90\x02\x01\x12Y\n" +
-	"\fWatchSession\x12\".breakglass.v1.WatchSessionRequest\x1a#.breakglass.v1.WatchSessionResponse0\x01\x12M\n" +
+	"\fWatchSession\x12\".breakglass.v1.WatchSessionRequest\x1a#.breakglass.v1.WatchSessionResponse0\x01\x12S\n" +
+	"\n" +
+	"WatchTurns\x12 .breakglass.v1.WatchTurnsRequest\x1a!.breakglass.v1.WatchTurnsResponse0\x01\x12M\n" +
 	"\aGetTurn\x12\x1d.breakglass.v1.GetTurnRequest\x1a\x1e.breakglass.v1.GetTurnResponse\"\x03\x90\x02\x01\x12S\n" +
 	"\tListTurns\x12\x1f.breakglass.v1.ListTurnsRequest\x1a .breakglass.v1.ListTurnsResponse\"\x03\x90\x02\x01\x12V\n" +
 	"\n" +
@@ -2159,7 +2493,7 @@ func file_breakglass_v1_breakglass_service_proto_rawDescGZIP() []byte {
 	return file_breakglass_v1_breakglass_service_proto_rawDescData
 }
 
-var file_breakglass_v1_breakglass_service_proto_msgTypes = make([]protoimpl.MessageInfo, 34)
+var file_breakglass_v1_breakglass_service_proto_msgTypes = make([]protoimpl.MessageInfo, 36)
 var file_breakglass_v1_breakglass_service_proto_goTypes = []any{
 	(*RunTurnRequest)(nil),               // 0: breakglass.v1.RunTurnRequest
 	(*Attachment)(nil),                   // 1: breakglass.v1.Attachment
@@ -2179,92 +2513,108 @@ var file_breakglass_v1_breakglass_service_proto_goTypes = []any{
 	(*PendingApproval)(nil),              // 15: breakglass.v1.PendingApproval
 	(*WatchSessionRequest)(nil),          // 16: breakglass.v1.WatchSessionRequest
 	(*WatchSessionResponse)(nil),         // 17: breakglass.v1.WatchSessionResponse
-	(*GetTurnRequest)(nil),               // 18: breakglass.v1.GetTurnRequest
-	(*GetTurnResponse)(nil),              // 19: breakglass.v1.GetTurnResponse
-	(*ListTurnsRequest)(nil),             // 20: breakglass.v1.ListTurnsRequest
-	(*ListTurnsResponse)(nil),            // 21: breakglass.v1.ListTurnsResponse
-	(*GetSessionRequest)(nil),            // 22: breakglass.v1.GetSessionRequest
-	(*GetSessionResponse)(nil),           // 23: breakglass.v1.GetSessionResponse
-	(*ListSessionsRequest)(nil),          // 24: breakglass.v1.ListSessionsRequest
-	(*ListSessionsResponse)(nil),         // 25: breakglass.v1.ListSessionsResponse
-	(*GetSpendingRequest)(nil),           // 26: breakglass.v1.GetSpendingRequest
-	(*GetSpendingResponse)(nil),          // 27: breakglass.v1.GetSpendingResponse
-	(*DeleteSessionRequest)(nil),         // 28: breakglass.v1.DeleteSessionRequest
-	(*DeleteSessionResponse)(nil),        // 29: breakglass.v1.DeleteSessionResponse
-	(*GetServerInfoRequest)(nil),         // 30: breakglass.v1.GetServerInfoRequest
-	(*GetServerInfoResponse)(nil),        // 31: breakglass.v1.GetServerInfoResponse
-	(*ResolveApprovalRequest_Allow)(nil), // 32: breakglass.v1.ResolveApprovalRequest.Allow
-	(*ResolveApprovalRequest_Deny)(nil),  // 33: breakglass.v1.ResolveApprovalRequest.Deny
-	(*durationpb.Duration)(nil),          // 34: google.protobuf.Duration
-	(PermissionMode)(0),                  // 35: breakglass.v1.PermissionMode
-	(*TurnEvent)(nil),                    // 36: breakglass.v1.TurnEvent
-	(*Turn)(nil),                         // 37: breakglass.v1.Turn
-	(TurnState)(0),                       // 38: breakglass.v1.TurnState
-	(*timestamppb.Timestamp)(nil),        // 39: google.protobuf.Timestamp
-	(*Session)(nil),                      // 40: breakglass.v1.Session
-	(*Spending)(nil),                     // 41: breakglass.v1.Spending
-	(*ServerInfo)(nil),                   // 42: breakglass.v1.ServerInfo
+	(*WatchTurnsRequest)(nil),            // 18: breakglass.v1.WatchTurnsRequest
+	(*WatchTurnsResponse)(nil),           // 19: breakglass.v1.WatchTurnsResponse
+	(*GetTurnRequest)(nil),               // 20: breakglass.v1.GetTurnRequest
+	(*GetTurnResponse)(nil),              // 21: breakglass.v1.GetTurnResponse
+	(*ListTurnsRequest)(nil),             // 22: breakglass.v1.ListTurnsRequest
+	(*ListTurnsResponse)(nil),            // 23: breakglass.v1.ListTurnsResponse
+	(*GetSessionRequest)(nil),            // 24: breakglass.v1.GetSessionRequest
+	(*GetSessionResponse)(nil),           // 25: breakglass.v1.GetSessionResponse
+	(*ListSessionsRequest)(nil),          // 26: breakglass.v1.ListSessionsRequest
+	(*ListSessionsResponse)(nil),         // 27: breakglass.v1.ListSessionsResponse
+	(*GetSpendingRequest)(nil),           // 28: breakglass.v1.GetSpendingRequest
+	(*GetSpendingResponse)(nil),          // 29: breakglass.v1.GetSpendingResponse
+	(*DeleteSessionRequest)(nil),         // 30: breakglass.v1.DeleteSessionRequest
+	(*DeleteSessionResponse)(nil),        // 31: breakglass.v1.DeleteSessionResponse
+	(*GetServerInfoRequest)(nil),         // 32: breakglass.v1.GetServerInfoRequest
+	(*GetServerInfoResponse)(nil),        // 33: breakglass.v1.GetServerInfoResponse
+	(*ResolveApprovalRequest_Allow)(nil), // 34: breakglass.v1.ResolveApprovalRequest.Allow
+	(*ResolveApprovalRequest_Deny)(nil),  // 35: breakglass.v1.ResolveApprovalRequest.Deny
+	(*durationpb.Duration)(nil),          // 36: google.protobuf.Duration
+	(PermissionMode)(0),                  // 37: breakglass.v1.PermissionMode
+	(*TurnEvent)(nil),                    // 38: breakglass.v1.TurnEvent
+	(*Turn)(nil),                         // 39: breakglass.v1.Turn
+	(TurnState)(0),                       // 40: breakglass.v1.TurnState
+	(*timestamppb.Timestamp)(nil),        // 41: google.protobuf.Timestamp
+	(TurnOrigin)(0),                      // 42: breakglass.v1.TurnOrigin
+	(*Session)(nil),                      // 43: breakglass.v1.Session
+	(*Spending)(nil),                     // 44: breakglass.v1.Spending
+	(*ServerInfo)(nil),                   // 45: breakglass.v1.ServerInfo
 }
 var file_breakglass_v1_breakglass_service_proto_depIdxs = []int32{
-	34, // 0: breakglass.v1.RunTurnRequest.timeout:type_name -> google.protobuf.Duration
-	35, // 1: breakglass.v1.RunTurnRequest.permission_mode:type_name -> breakglass.v1.PermissionMode
+	36, // 0: breakglass.v1.RunTurnRequest.timeout:type_name -> google.protobuf.Duration
+	37, // 1: breakglass.v1.RunTurnRequest.permission_mode:type_name -> breakglass.v1.PermissionMode
 	1,  // 2: breakglass.v1.RunTurnRequest.attachments:type_name -> breakglass.v1.Attachment
-	36, // 3: breakglass.v1.RunTurnResponse.event:type_name -> breakglass.v1.TurnEvent
-	36, // 4: breakglass.v1.AttachTurnResponse.event:type_name -> breakglass.v1.TurnEvent
-	37, // 5: breakglass.v1.CancelTurnResponse.turn:type_name -> breakglass.v1.Turn
-	37, // 6: breakglass.v1.InterruptTurnResponse.turn:type_name -> breakglass.v1.Turn
-	37, // 7: breakglass.v1.SteerTurnResponse.turn:type_name -> breakglass.v1.Turn
-	32, // 8: breakglass.v1.ResolveApprovalRequest.allow:type_name -> breakglass.v1.ResolveApprovalRequest.Allow
-	33, // 9: breakglass.v1.ResolveApprovalRequest.deny:type_name -> breakglass.v1.ResolveApprovalRequest.Deny
-	37, // 10: breakglass.v1.ResolveApprovalResponse.turn:type_name -> breakglass.v1.Turn
+	38, // 3: breakglass.v1.RunTurnResponse.event:type_name -> breakglass.v1.TurnEvent
+	38, // 4: breakglass.v1.AttachTurnResponse.event:type_name -> breakglass.v1.TurnEvent
+	39, // 5: breakglass.v1.CancelTurnResponse.turn:type_name -> breakglass.v1.Turn
+	39, // 6: breakglass.v1.InterruptTurnResponse.turn:type_name -> breakglass.v1.Turn
+	39, // 7: breakglass.v1.SteerTurnResponse.turn:type_name -> breakglass.v1.Turn
+	34, // 8: breakglass.v1.ResolveApprovalRequest.allow:type_name -> breakglass.v1.ResolveApprovalRequest.Allow
+	35, // 9: breakglass.v1.ResolveApprovalRequest.deny:type_name -> breakglass.v1.ResolveApprovalRequest.Deny
+	39, // 10: breakglass.v1.ResolveApprovalResponse.turn:type_name -> breakglass.v1.Turn
 	15, // 11: breakglass.v1.ListApprovalsResponse.approvals:type_name -> breakglass.v1.PendingApproval
-	36, // 12: breakglass.v1.PendingApproval.event:type_name -> breakglass.v1.TurnEvent
-	34, // 13: breakglass.v1.PendingApproval.remaining:type_name -> google.protobuf.Duration
-	37, // 14: breakglass.v1.WatchSessionResponse.turn_started:type_name -> breakglass.v1.Turn
-	37, // 15: breakglass.v1.WatchSessionResponse.turn_ended:type_name -> breakglass.v1.Turn
-	37, // 16: breakglass.v1.GetTurnResponse.turn:type_name -> breakglass.v1.Turn
-	38, // 17: breakglass.v1.ListTurnsRequest.states:type_name -> breakglass.v1.TurnState
-	39, // 18: breakglass.v1.ListTurnsRequest.since:type_name -> google.protobuf.Timestamp
-	37, // 19: breakglass.v1.ListTurnsResponse.turns:type_name -> breakglass.v1.Turn
-	40, // 20: breakglass.v1.GetSessionResponse.session:type_name -> breakglass.v1.Session
-	40, // 21: breakglass.v1.ListSessionsResponse.sessions:type_name -> breakglass.v1.Session
-	41, // 22: breakglass.v1.GetSpendingResponse.spending:type_name -> breakglass.v1.Spending
-	42, // 23: breakglass.v1.GetServerInfoResponse.server:type_name -> breakglass.v1.ServerInfo
-	0,  // 24: breakglass.v1.BreakglassService.RunTurn:input_type -> breakglass.v1.RunTurnRequest
-	3,  // 25: breakglass.v1.BreakglassService.AttachTurn:input_type -> breakglass.v1.AttachTurnRequest
-	5,  // 26: breakglass.v1.BreakglassService.CancelTurn:input_type -> breakglass.v1.CancelTurnRequest
-	7,  // 27: breakglass.v1.BreakglassService.InterruptTurn:input_type -> breakglass.v1.InterruptTurnRequest
-	9,  // 28: breakglass.v1.BreakglassService.SteerTurn:input_type -> breakglass.v1.SteerTurnRequest
-	11, // 29: breakglass.v1.BreakglassService.ResolveApproval:input_type -> breakglass.v1.ResolveApprovalRequest
-	13, // 30: breakglass.v1.BreakglassService.ListApprovals:input_type -> breakglass.v1.ListApprovalsRequest
-	16, // 31: breakglass.v1.BreakglassService.WatchSession:input_type -> breakglass.v1.WatchSessionRequest
-	18, // 32: breakglass.v1.BreakglassService.GetTurn:input_type -> breakglass.v1.GetTurnRequest
-	20, // 33: breakglass.v1.BreakglassService.ListTurns:input_type -> breakglass.v1.ListTurnsRequest
-	22, // 34: breakglass.v1.BreakglassService.GetSession:input_type -> breakglass.v1.GetSessionRequest
-	24, // 35: breakglass.v1.BreakglassService.ListSessions:input_type -> breakglass.v1.ListSessionsRequest
-	26, // 36: breakglass.v1.BreakglassService.GetSpending:input_type -> breakglass.v1.GetSpendingRequest
-	28, // 37: breakglass.v1.BreakglassService.DeleteSession:input_type -> breakglass.v1.DeleteSessionRequest
-	30, // 38: breakglass.v1.BreakglassService.GetServerInfo:input_type -> breakglass.v1.GetServerInfoRequest
-	2,  // 39: breakglass.v1.BreakglassService.RunTurn:output_type -> breakglass.v1.RunTurnResponse
-	4,  // 40: breakglass.v1.BreakglassService.AttachTurn:output_type -> breakglass.v1.AttachTurnResponse
-	6,  // 41: breakglass.v1.BreakglassService.CancelTurn:output_type -> breakglass.v1.CancelTurnResponse
-	8,  // 42: breakglass.v1.BreakglassService.InterruptTurn:output_type -> breakglass.v1.InterruptTurnResponse
-	10, // 43: breakglass.v1.BreakglassService.SteerTurn:output_type -> breakglass.v1.SteerTurnResponse
-	12, // 44: breakglass.v1.BreakglassService.ResolveApproval:output_type -> breakglass.v1.ResolveApprovalResponse
-	14, // 45: breakglass.v1.BreakglassService.ListApprovals:output_type -> breakglass.v1.ListApprovalsResponse
-	17, // 46: breakglass.v1.BreakglassService.WatchSession:output_type -> breakglass.v1.WatchSessionResponse
-	19, // 47: breakglass.v1.BreakglassService.GetTurn:output_type -> breakglass.v1.GetTurnResponse
-	21, // 48: breakglass.v1.BreakglassService.ListTurns:output_type -> breakglass.v1.ListTurnsResponse
-	23, // 49: breakglass.v1.BreakglassService.GetSession:output_type -> breakglass.v1.GetSessionResponse
-	25, // 50: breakglass.v1.BreakglassService.ListSessions:output_type -> breakglass.v1.ListSessionsResponse
-	27, // 51: breakglass.v1.BreakglassService.GetSpending:output_type -> breakglass.v1.GetSpendingResponse
-	29, // 52: breakglass.v1.BreakglassService.DeleteSession:output_type -> breakglass.v1.DeleteSessionResponse
-	31, // 53: breakglass.v1.BreakglassService.GetServerInfo:output_type -> breakglass.v1.GetServerInfoResponse
-	39, // [39:54] is the sub-list for method output_type
-	24, // [24:39] is the sub-list for method input_type
-	24, // [24:24] is the sub-list for extension type_name
-	24, // [24:24] is the sub-list for extension extendee
-	0,  // [0:24] is the sub-list for field type_name
+	38, // 12: breakglass.v1.PendingApproval.event:type_name -> breakglass.v1.TurnEvent
+	36, // 13: breakglass.v1.PendingApproval.remaining:type_name -> google.protobuf.Duration
+	39, // 14: breakglass.v1.WatchSessionResponse.turn_started:type_name -> breakglass.v1.Turn
+	39, // 15: breakglass.v1.WatchSessionResponse.turn_ended:type_name -> breakglass.v1.Turn
+	40, // 16: breakglass.v1.WatchTurnsRequest.states:type_name -> breakglass.v1.TurnState
+	41, // 17: breakglass.v1.WatchTurnsRequest.since:type_name -> google.protobuf.Timestamp
+	41, // 18: breakglass.v1.WatchTurnsRequest.until:type_name -> google.protobuf.Timestamp
+	42, // 19: breakglass.v1.WatchTurnsRequest.origin:type_name -> breakglass.v1.TurnOrigin
+	39, // 20: breakglass.v1.WatchTurnsResponse.turn_started:type_name -> breakglass.v1.Turn
+	39, // 21: breakglass.v1.WatchTurnsResponse.turn_changed:type_name -> breakglass.v1.Turn
+	39, // 22: breakglass.v1.WatchTurnsResponse.turn_ended:type_name -> breakglass.v1.Turn
+	15, // 23: breakglass.v1.WatchTurnsResponse.approval_requested:type_name -> breakglass.v1.PendingApproval
+	38, // 24: breakglass.v1.WatchTurnsResponse.approval_resolved:type_name -> breakglass.v1.TurnEvent
+	39, // 25: breakglass.v1.GetTurnResponse.turn:type_name -> breakglass.v1.Turn
+	40, // 26: breakglass.v1.ListTurnsRequest.states:type_name -> breakglass.v1.TurnState
+	41, // 27: breakglass.v1.ListTurnsRequest.since:type_name -> google.protobuf.Timestamp
+	41, // 28: breakglass.v1.ListTurnsRequest.until:type_name -> google.protobuf.Timestamp
+	42, // 29: breakglass.v1.ListTurnsRequest.origin:type_name -> breakglass.v1.TurnOrigin
+	39, // 30: breakglass.v1.ListTurnsResponse.turns:type_name -> breakglass.v1.Turn
+	43, // 31: breakglass.v1.GetSessionResponse.session:type_name -> breakglass.v1.Session
+	43, // 32: breakglass.v1.ListSessionsResponse.sessions:type_name -> breakglass.v1.Session
+	44, // 33: breakglass.v1.GetSpendingResponse.spending:type_name -> breakglass.v1.Spending
+	45, // 34: breakglass.v1.GetServerInfoResponse.server:type_name -> breakglass.v1.ServerInfo
+	0,  // 35: breakglass.v1.BreakglassService.RunTurn:input_type -> breakglass.v1.RunTurnRequest
+	3,  // 36: breakglass.v1.BreakglassService.AttachTurn:input_type -> breakglass.v1.AttachTurnRequest
+	5,  // 37: breakglass.v1.BreakglassService.CancelTurn:input_type -> breakglass.v1.CancelTurnRequest
+	7,  // 38: breakglass.v1.BreakglassService.InterruptTurn:input_type -> breakglass.v1.InterruptTurnRequest
+	9,  // 39: breakglass.v1.BreakglassService.SteerTurn:input_type -> breakglass.v1.SteerTurnRequest
+	11, // 40: breakglass.v1.BreakglassService.ResolveApproval:input_type -> breakglass.v1.ResolveApprovalRequest
+	13, // 41: breakglass.v1.BreakglassService.ListApprovals:input_type -> breakglass.v1.ListApprovalsRequest
+	16, // 42: breakglass.v1.BreakglassService.WatchSession:input_type -> breakglass.v1.WatchSessionRequest
+	18, // 43: breakglass.v1.BreakglassService.WatchTurns:input_type -> breakglass.v1.WatchTurnsRequest
+	20, // 44: breakglass.v1.BreakglassService.GetTurn:input_type -> breakglass.v1.GetTurnRequest
+	22, // 45: breakglass.v1.BreakglassService.ListTurns:input_type -> breakglass.v1.ListTurnsRequest
+	24, // 46: breakglass.v1.BreakglassService.GetSession:input_type -> breakglass.v1.GetSessionRequest
+	26, // 47: breakglass.v1.BreakglassService.ListSessions:input_type -> breakglass.v1.ListSessionsRequest
+	28, // 48: breakglass.v1.BreakglassService.GetSpending:input_type -> breakglass.v1.GetSpendingRequest
+	30, // 49: breakglass.v1.BreakglassService.DeleteSession:input_type -> breakglass.v1.DeleteSessionRequest
+	32, // 50: breakglass.v1.BreakglassService.GetServerInfo:input_type -> breakglass.v1.GetServerInfoRequest
+	2,  // 51: breakglass.v1.BreakglassService.RunTurn:output_type -> breakglass.v1.RunTurnResponse
+	4,  // 52: breakglass.v1.BreakglassService.AttachTurn:output_type -> breakglass.v1.AttachTurnResponse
+	6,  // 53: breakglass.v1.BreakglassService.CancelTurn:output_type -> breakglass.v1.CancelTurnResponse
+	8,  // 54: breakglass.v1.BreakglassService.InterruptTurn:output_type -> breakglass.v1.InterruptTurnResponse
+	10, // 55: breakglass.v1.BreakglassService.SteerTurn:output_type -> breakglass.v1.SteerTurnResponse
+	12, // 56: breakglass.v1.BreakglassService.ResolveApproval:output_type -> breakglass.v1.ResolveApprovalResponse
+	14, // 57: breakglass.v1.BreakglassService.ListApprovals:output_type -> breakglass.v1.ListApprovalsResponse
+	17, // 58: breakglass.v1.BreakglassService.WatchSession:output_type -> breakglass.v1.WatchSessionResponse
+	19, // 59: breakglass.v1.BreakglassService.WatchTurns:output_type -> breakglass.v1.WatchTurnsResponse
+	21, // 60: breakglass.v1.BreakglassService.GetTurn:output_type -> breakglass.v1.GetTurnResponse
+	23, // 61: breakglass.v1.BreakglassService.ListTurns:output_type -> breakglass.v1.ListTurnsResponse
+	25, // 62: breakglass.v1.BreakglassService.GetSession:output_type -> breakglass.v1.GetSessionResponse
+	27, // 63: breakglass.v1.BreakglassService.ListSessions:output_type -> breakglass.v1.ListSessionsResponse
+	29, // 64: breakglass.v1.BreakglassService.GetSpending:output_type -> breakglass.v1.GetSpendingResponse
+	31, // 65: breakglass.v1.BreakglassService.DeleteSession:output_type -> breakglass.v1.DeleteSessionResponse
+	33, // 66: breakglass.v1.BreakglassService.GetServerInfo:output_type -> breakglass.v1.GetServerInfoResponse
+	51, // [51:67] is the sub-list for method output_type
+	35, // [35:51] is the sub-list for method input_type
+	35, // [35:35] is the sub-list for extension type_name
+	35, // [35:35] is the sub-list for extension extendee
+	0,  // [0:35] is the sub-list for field type_name
 }
 
 func init() { file_breakglass_v1_breakglass_service_proto_init() }
@@ -2285,14 +2635,21 @@ func file_breakglass_v1_breakglass_service_proto_init() {
 		(*WatchSessionResponse_TurnStarted)(nil),
 		(*WatchSessionResponse_TurnEnded)(nil),
 	}
-	file_breakglass_v1_breakglass_service_proto_msgTypes[32].OneofWrappers = []any{}
+	file_breakglass_v1_breakglass_service_proto_msgTypes[19].OneofWrappers = []any{
+		(*WatchTurnsResponse_TurnStarted)(nil),
+		(*WatchTurnsResponse_TurnChanged)(nil),
+		(*WatchTurnsResponse_TurnEnded)(nil),
+		(*WatchTurnsResponse_ApprovalRequested)(nil),
+		(*WatchTurnsResponse_ApprovalResolved)(nil),
+	}
+	file_breakglass_v1_breakglass_service_proto_msgTypes[34].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_breakglass_v1_breakglass_service_proto_rawDesc), len(file_breakglass_v1_breakglass_service_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   34,
+			NumMessages:   36,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

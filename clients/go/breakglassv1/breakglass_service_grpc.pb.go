@@ -27,6 +27,7 @@ const (
 	BreakglassService_ResolveApproval_FullMethodName = "/breakglass.v1.BreakglassService/ResolveApproval"
 	BreakglassService_ListApprovals_FullMethodName   = "/breakglass.v1.BreakglassService/ListApprovals"
 	BreakglassService_WatchSession_FullMethodName    = "/breakglass.v1.BreakglassService/WatchSession"
+	BreakglassService_WatchTurns_FullMethodName      = "/breakglass.v1.BreakglassService/WatchTurns"
 	BreakglassService_GetTurn_FullMethodName         = "/breakglass.v1.BreakglassService/GetTurn"
 	BreakglassService_ListTurns_FullMethodName       = "/breakglass.v1.BreakglassService/ListTurns"
 	BreakglassService_GetSession_FullMethodName      = "/breakglass.v1.BreakglassService/GetSession"
@@ -68,6 +69,10 @@ type BreakglassServiceClient interface {
 	// Announces every turn of a session as it starts and as it ends, those that the agent begins by itself included, from
 	// after a cursor. It ends when the session is deleted, with NOT_FOUND.
 	WatchSession(ctx context.Context, in *WatchSessionRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchSessionResponse], error)
+	// Announces, over all turns that the caller may see, each turn as it starts, changes its state and ends, and each tool call
+	// that waits for an approval with what was decided: a whole desk on one stream. Without a cursor it begins with what has
+	// not ended and what waits now. It has no end of its own. That a turn is no longer on record is not announced.
+	WatchTurns(ctx context.Context, in *WatchTurnsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchTurnsResponse], error)
 	// Answers one turn.
 	GetTurn(ctx context.Context, in *GetTurnRequest, opts ...grpc.CallOption) (*GetTurnResponse, error)
 	// Answers a session's turns, or all turns that the caller may see, newest first.
@@ -201,6 +206,25 @@ func (c *breakglassServiceClient) WatchSession(ctx context.Context, in *WatchSes
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type BreakglassService_WatchSessionClient = grpc.ServerStreamingClient[WatchSessionResponse]
 
+func (c *breakglassServiceClient) WatchTurns(ctx context.Context, in *WatchTurnsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchTurnsResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &BreakglassService_ServiceDesc.Streams[3], BreakglassService_WatchTurns_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[WatchTurnsRequest, WatchTurnsResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type BreakglassService_WatchTurnsClient = grpc.ServerStreamingClient[WatchTurnsResponse]
+
 func (c *breakglassServiceClient) GetTurn(ctx context.Context, in *GetTurnRequest, opts ...grpc.CallOption) (*GetTurnResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(GetTurnResponse)
@@ -303,6 +327,10 @@ type BreakglassServiceServer interface {
 	// Announces every turn of a session as it starts and as it ends, those that the agent begins by itself included, from
 	// after a cursor. It ends when the session is deleted, with NOT_FOUND.
 	WatchSession(*WatchSessionRequest, grpc.ServerStreamingServer[WatchSessionResponse]) error
+	// Announces, over all turns that the caller may see, each turn as it starts, changes its state and ends, and each tool call
+	// that waits for an approval with what was decided: a whole desk on one stream. Without a cursor it begins with what has
+	// not ended and what waits now. It has no end of its own. That a turn is no longer on record is not announced.
+	WatchTurns(*WatchTurnsRequest, grpc.ServerStreamingServer[WatchTurnsResponse]) error
 	// Answers one turn.
 	GetTurn(context.Context, *GetTurnRequest) (*GetTurnResponse, error)
 	// Answers a session's turns, or all turns that the caller may see, newest first.
@@ -352,6 +380,9 @@ func (UnimplementedBreakglassServiceServer) ListApprovals(context.Context, *List
 }
 func (UnimplementedBreakglassServiceServer) WatchSession(*WatchSessionRequest, grpc.ServerStreamingServer[WatchSessionResponse]) error {
 	return status.Error(codes.Unimplemented, "method WatchSession not implemented")
+}
+func (UnimplementedBreakglassServiceServer) WatchTurns(*WatchTurnsRequest, grpc.ServerStreamingServer[WatchTurnsResponse]) error {
+	return status.Error(codes.Unimplemented, "method WatchTurns not implemented")
 }
 func (UnimplementedBreakglassServiceServer) GetTurn(context.Context, *GetTurnRequest) (*GetTurnResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetTurn not implemented")
@@ -517,6 +548,17 @@ func _BreakglassService_WatchSession_Handler(srv interface{}, stream grpc.Server
 
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type BreakglassService_WatchSessionServer = grpc.ServerStreamingServer[WatchSessionResponse]
+
+func _BreakglassService_WatchTurns_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(WatchTurnsRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(BreakglassServiceServer).WatchTurns(m, &grpc.GenericServerStream[WatchTurnsRequest, WatchTurnsResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type BreakglassService_WatchTurnsServer = grpc.ServerStreamingServer[WatchTurnsResponse]
 
 func _BreakglassService_GetTurn_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(GetTurnRequest)
@@ -714,6 +756,11 @@ var BreakglassService_ServiceDesc = grpc.ServiceDesc{
 		{
 			StreamName:    "WatchSession",
 			Handler:       _BreakglassService_WatchSession_Handler,
+			ServerStreams: true,
+		},
+		{
+			StreamName:    "WatchTurns",
+			Handler:       _BreakglassService_WatchTurns_Handler,
 			ServerStreams: true,
 		},
 	},

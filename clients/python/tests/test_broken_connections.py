@@ -27,9 +27,10 @@ from breakglass_client import (
     SilenceError,
     StreamOptions,
     WatchSessionRequest,
+    WatchTurnsRequest,
     error_info,
 )
-from breakglass_client.v1 import GetTurnRequest, ListSessionsRequest, TurnState
+from breakglass_client.v1 import GetTurnRequest, ListSessionsRequest, Turn, TurnState
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -252,6 +253,35 @@ async def test_watches_a_session_over_cuts(proxy: Proxy, client: BreakglassClien
         async for _ in client.watch_session(WatchSessionRequest(session_id=str(uuid.uuid4()))):
             pass
     assert gone.value.code is Code.NOT_FOUND
+
+
+async def test_watches_all_turns_over_cuts(proxy: Proxy, client: BreakglassClient) -> None:
+    first = await client.run_turn(RunTurnRequest(prompt="say before"))
+    changes: list[tuple[str, str]] = []
+    cursors: list[int] = []
+    caught_up = 0
+    async with asyncio.TaskGroup() as group:
+        request = WatchTurnsRequest(session_id=first.turn.session_id)
+        async for message in client.watch_turns(request):
+            caught_up += message.caught_up
+            if message.caught_up:
+                next_turn = RunTurnRequest(prompt="say now", session_id=first.turn.session_id)
+                group.create_task(client.run_turn(next_turn))
+            if message.change is not None:
+                cursors.append(message.cursor)
+                if isinstance(message.change.value, Turn):
+                    changes.append((message.change.field, message.change.value.turn_id))
+            proxy.cut()
+            if len(changes) == 2:
+                break
+    assert [field for field, _ in changes] == ["turn_started", "turn_ended"]
+    assert changes[0][1] == changes[1][1] != first.turn.turn_id
+    assert cursors == sorted(set(cursors))
+    assert caught_up == 1
+    with pytest.raises(ConnectError) as gone:
+        async for _ in client.watch_turns(WatchTurnsRequest(after_cursor=1_000_000)):
+            pass
+    assert gone.value.code is Code.OUT_OF_RANGE
 
 
 async def test_a_turn_that_is_read_by_many_is_one_turn(client: BreakglassClient) -> None:

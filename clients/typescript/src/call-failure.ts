@@ -15,7 +15,7 @@ const DOUBTFUL_RETRIES = 5;
 const GAP_RETRIES = 1;
 
 /**
- * Tells whether trying again can mend a failure of a stream: RunTurn, AttachTurn or WatchSession.
+ * Tells whether trying again can mend a failure of a stream: RunTurn, AttachTurn, WatchSession or WatchTurns.
  *
  * Whom an error comes from decides before its code does: the transports give a broken connection nearly every code that a
  * server has for a refusal.

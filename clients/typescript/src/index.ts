@@ -26,3 +26,4 @@ export { endsTurn, readTurnEvents, StreamCutError, type TurnToRead } from "./tur
 export { SequenceGapError } from "./turn-place.ts";
 export { endStateOf, isLive } from "./turn-state.ts";
 export { watchSession } from "./watch-session.ts";
+export { watchTurns } from "./watch-turns.ts";

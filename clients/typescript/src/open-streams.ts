@@ -18,7 +18,7 @@ export function warningOfFullConnections(
     if (isTold || open < CONNECTIONS || !isOverHttp1()) return;
     isTold = true;
     warn(
-      `breakglass: ${name} waits: ${open} streams are open, and over HTTP/1.1 a browser has ${CONNECTIONS} connections to a server. Serve the page over TLS, where HTTP/2 is spoken, or read fewer streams (WatchSession)`,
+      `breakglass: ${name} waits: ${open} streams are open, and over HTTP/1.1 a browser has ${CONNECTIONS} connections to a server. Serve the page over TLS, where HTTP/2 is spoken, or read fewer streams (WatchTurns)`,
     );
   };
   return {

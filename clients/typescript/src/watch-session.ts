@@ -4,15 +4,9 @@ import type {
   WatchSessionResponse,
 } from "../../../gen/breakglass/v1/breakglass_service_pb.ts";
 import type { BreakglassClient } from "./breakglass-client.ts";
-import { closingOf } from "./connection-closed.ts";
-import {
-  type Reading,
-  type ResumingStream,
-  resume,
-  type StreamOptions,
-  type Taken,
-} from "./resuming-stream.ts";
+import { type ResumingStream, resume, type StreamOptions } from "./resuming-stream.ts";
 import { StreamCutError } from "./turn-events.ts";
+import { WatchReading } from "./watch-reading.ts";
 
 /**
  * Watches a session over as many connections as that takes: every change once and in order, from after `after_cursor`.
@@ -31,41 +25,8 @@ export function watchSession(
   request: MessageInitShape<typeof WatchSessionRequestSchema>,
   options: StreamOptions = {},
 ): ResumingStream<WatchSessionResponse> {
-  return resume(new SessionReading(client, request), options);
-}
-
-class SessionReading implements Reading<WatchSessionResponse, WatchSessionResponse> {
-  readonly closing: AbortSignal | undefined;
-  readonly #client: BreakglassClient;
-  readonly #request: MessageInitShape<typeof WatchSessionRequestSchema>;
-  #cursor: bigint;
-  #isCaughtUp = false;
-
-  constructor(
-    client: BreakglassClient,
-    request: MessageInitShape<typeof WatchSessionRequestSchema>,
-  ) {
-    this.closing = closingOf(client);
-    this.#client = client;
-    this.#request = request;
-    this.#cursor = request.afterCursor ?? 0n;
-  }
-
-  open(signal: AbortSignal): AsyncIterable<WatchSessionResponse> {
-    return this.#client.watchSession({ ...this.#request, afterCursor: this.#cursor }, { signal });
-  }
-
-  take(message: WatchSessionResponse): Taken<WatchSessionResponse> {
-    const isNew = message.cursor > this.#cursor;
-    const isAlive = message.change.case === undefined && !message.caughtUp;
-    const isCatchingUp = message.caughtUp && !this.#isCaughtUp;
-    if (isNew) this.#cursor = message.cursor;
-    this.#isCaughtUp ||= message.caughtUp;
-    const passes = isNew || isAlive || isCatchingUp;
-    return { fresh: passes ? message : undefined, isNew, isLast: false };
-  }
-
-  ended(): Error {
-    return new StreamCutError("the stream ended, and the session goes on");
-  }
+  const open = (afterCursor: bigint, signal: AbortSignal) =>
+    client.watchSession({ ...request, afterCursor }, { signal });
+  const ended = () => new StreamCutError("the stream ended, and the session goes on");
+  return resume(new WatchReading(client, request.afterCursor ?? 0n, open, ended), options);
 }

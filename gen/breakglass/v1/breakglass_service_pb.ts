@@ -12,7 +12,7 @@ import type { Session } from "./session_pb.ts";
 import { file_breakglass_v1_session } from "./session_pb.ts";
 import type { Spending } from "./spending_pb.ts";
 import { file_breakglass_v1_spending } from "./spending_pb.ts";
-import type { PermissionMode, Turn } from "./turn_pb.ts";
+import type { PermissionMode, Turn, TurnOrigin } from "./turn_pb.ts";
 import { file_breakglass_v1_turn } from "./turn_pb.ts";
 import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_duration, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
@@ -22,7 +22,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file breakglass/v1/breakglass_service.proto.
  */
 export const file_breakglass_v1_breakglass_service: GenFile = /*@__PURE__*/
-  fileDesc("CiZicmVha2dsYXNzL3YxL2JyZWFrZ2xhc3Nfc2VydmljZS5wcm90bxINYnJlYWtnbGFzcy52MSLiAgoOUnVuVHVyblJlcXVlc3QSEgoKc2Vzc2lvbl9pZBgBIAEoCRIOCgZwcm9tcHQYAiABKAkSDQoFbW9kZWwYAyABKAkSDQoFYWdlbnQYBCABKAkSEgoKcmVxdWVzdF9pZBgFIAEoCRIqCgd0aW1lb3V0GAYgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhMKC3RleHRfZGVsdGFzGAcgASgIEjYKD3Blcm1pc3Npb25fbW9kZRgIIAEoDjIdLmJyZWFrZ2xhc3MudjEuUGVybWlzc2lvbk1vZGUSLgoLYXR0YWNobWVudHMYCSADKAsyGS5icmVha2dsYXNzLnYxLkF0dGFjaG1lbnQSEgoKYWdlbnRfa2luZBgKIAEoCRIOCgZyZWNhbGwYCyABKAgSFAoMbWF4X2Nvc3RfdXNkGAwgASgBEhcKD21heF9tb2RlbF90dXJucxgNIAEoDSI8CgpBdHRhY2htZW50EgwKBG5hbWUYASABKAkSEgoKbWVkaWFfdHlwZRgCIAEoCRIMCgRkYXRhGAMgASgMIjoKD1J1blR1cm5SZXNwb25zZRInCgVldmVudBgBIAEoCzIYLmJyZWFrZ2xhc3MudjEuVHVybkV2ZW50IlEKEUF0dGFjaFR1cm5SZXF1ZXN0Eg8KB3R1cm5faWQYASABKAkSFgoOYWZ0ZXJfc2VxdWVuY2UYAiABKA0SEwoLdGV4dF9kZWx0YXMYAyABKAgiPQoSQXR0YWNoVHVyblJlc3BvbnNlEicKBWV2ZW50GAEgASgLMhguYnJlYWtnbGFzcy52MS5UdXJuRXZlbnQiJAoRQ2FuY2VsVHVyblJlcXVlc3QSDwoHdHVybl9pZBgBIAEoCSI3ChJDYW5jZWxUdXJuUmVzcG9uc2USIQoEdHVybhgBIAEoCzITLmJyZWFrZ2xhc3MudjEuVHVybiInChRJbnRlcnJ1cHRUdXJuUmVxdWVzdBIPCgd0dXJuX2lkGAEgASgJIjoKFUludGVycnVwdFR1cm5SZXNwb25zZRIhCgR0dXJuGAEgASgLMhMuYnJlYWtnbGFzcy52MS5UdXJuIkgKEFN0ZWVyVHVyblJlcXVlc3QSDwoHdHVybl9pZBgBIAEoCRIPCgdtZXNzYWdlGAIgASgJEhIKCnJlcXVlc3RfaWQYAyABKAkiSAoRU3RlZXJUdXJuUmVzcG9uc2USEAoIc2VxdWVuY2UYASABKA0SIQoEdHVybhgCIAEoCzITLmJyZWFrZ2xhc3MudjEuVHVybiKOAgoWUmVzb2x2ZUFwcHJvdmFsUmVxdWVzdBIPCgd0dXJuX2lkGAEgASgJEhMKC2FwcHJvdmFsX2lkGAIgASgJEjwKBWFsbG93GAMgASgLMisuYnJlYWtnbGFzcy52MS5SZXNvbHZlQXBwcm92YWxSZXF1ZXN0LkFsbG93SAASOgoEZGVueRgEIAEoCzIqLmJyZWFrZ2xhc3MudjEuUmVzb2x2ZUFwcHJvdmFsUmVxdWVzdC5EZW55SAAaLwoFQWxsb3cSFwoKaW5wdXRfanNvbhgBIAEoCUgAiAEBQg0KC19pbnB1dF9qc29uGhcKBERlbnkSDwoHbWVzc2FnZRgBIAEoCUIKCghkZWNpc2lvbiI8ChdSZXNvbHZlQXBwcm92YWxSZXNwb25zZRIhCgR0dXJuGAEgASgLMhMuYnJlYWtnbGFzcy52MS5UdXJuIj0KFExpc3RBcHByb3ZhbHNSZXF1ZXN0EhEKCXBhZ2Vfc2l6ZRgBIAEoBRISCgpwYWdlX3Rva2VuGAIgASgJImMKFUxpc3RBcHByb3ZhbHNSZXNwb25zZRIxCglhcHByb3ZhbHMYASADKAsyHi5icmVha2dsYXNzLnYxLlBlbmRpbmdBcHByb3ZhbBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkikAEKD1BlbmRpbmdBcHByb3ZhbBInCgVldmVudBgBIAEoCzIYLmJyZWFrZ2xhc3MudjEuVHVybkV2ZW50EhEKCXByaW5jaXBhbBgCIAEoCRIsCglyZW1haW5pbmcYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SEwoLbWF5X3Jlc29sdmUYBCABKAgiPwoTV2F0Y2hTZXNzaW9uUmVxdWVzdBISCgpzZXNzaW9uX2lkGAEgASgJEhQKDGFmdGVyX2N1cnNvchgCIAEoBCKbAQoUV2F0Y2hTZXNzaW9uUmVzcG9uc2USDgoGY3Vyc29yGAEgASgEEisKDHR1cm5fc3RhcnRlZBgCIAEoCzITLmJyZWFrZ2xhc3MudjEuVHVybkgAEikKCnR1cm5fZW5kZWQYAyABKAsyEy5icmVha2dsYXNzLnYxLlR1cm5IABIRCgljYXVnaHRfdXAYBCABKAhCCAoGY2hhbmdlIiEKDkdldFR1cm5SZXF1ZXN0Eg8KB3R1cm5faWQYASABKAkiNAoPR2V0VHVyblJlc3BvbnNlEiEKBHR1cm4YASABKAsyEy5icmVha2dsYXNzLnYxLlR1cm4iogEKEExpc3RUdXJuc1JlcXVlc3QSEgoKc2Vzc2lvbl9pZBgBIAEoCRIRCglwYWdlX3NpemUYAiABKAUSEgoKcGFnZV90b2tlbhgDIAEoCRIoCgZzdGF0ZXMYBCADKA4yGC5icmVha2dsYXNzLnYxLlR1cm5TdGF0ZRIpCgVzaW5jZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiUAoRTGlzdFR1cm5zUmVzcG9uc2USIgoFdHVybnMYASADKAsyEy5icmVha2dsYXNzLnYxLlR1cm4SFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIicKEUdldFNlc3Npb25SZXF1ZXN0EhIKCnNlc3Npb25faWQYASABKAkiPQoSR2V0U2Vzc2lvblJlc3BvbnNlEicKB3Nlc3Npb24YASABKAsyFi5icmVha2dsYXNzLnYxLlNlc3Npb24iPAoTTGlzdFNlc3Npb25zUmVxdWVzdBIRCglwYWdlX3NpemUYASABKAUSEgoKcGFnZV90b2tlbhgCIAEoCSJZChRMaXN0U2Vzc2lvbnNSZXNwb25zZRIoCghzZXNzaW9ucxgBIAMoCzIWLmJyZWFrZ2xhc3MudjEuU2Vzc2lvbhIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiFAoSR2V0U3BlbmRpbmdSZXF1ZXN0IkAKE0dldFNwZW5kaW5nUmVzcG9uc2USKQoIc3BlbmRpbmcYASABKAsyFy5icmVha2dsYXNzLnYxLlNwZW5kaW5nIioKFERlbGV0ZVNlc3Npb25SZXF1ZXN0EhIKCnNlc3Npb25faWQYASABKAkiMAoVRGVsZXRlU2Vzc2lvblJlc3BvbnNlEhcKD3JlbW92YWxfcGVuZGluZxgBIAEoCCIWChRHZXRTZXJ2ZXJJbmZvUmVxdWVzdCJCChVHZXRTZXJ2ZXJJbmZvUmVzcG9uc2USKQoGc2VydmVyGAEgASgLMhkuYnJlYWtnbGFzcy52MS5TZXJ2ZXJJbmZvMsMKChFCcmVha2dsYXNzU2VydmljZRJKCgdSdW5UdXJuEh0uYnJlYWtnbGFzcy52MS5SdW5UdXJuUmVxdWVzdBoeLmJyZWFrZ2xhc3MudjEuUnVuVHVyblJlc3BvbnNlMAESUwoKQXR0YWNoVHVybhIgLmJyZWFrZ2xhc3MudjEuQXR0YWNoVHVyblJlcXVlc3QaIS5icmVha2dsYXNzLnYxLkF0dGFjaFR1cm5SZXNwb25zZTABElEKCkNhbmNlbFR1cm4SIC5icmVha2dsYXNzLnYxLkNhbmNlbFR1cm5SZXF1ZXN0GiEuYnJlYWtnbGFzcy52MS5DYW5jZWxUdXJuUmVzcG9uc2USWgoNSW50ZXJydXB0VHVybhIjLmJyZWFrZ2xhc3MudjEuSW50ZXJydXB0VHVyblJlcXVlc3QaJC5icmVha2dsYXNzLnYxLkludGVycnVwdFR1cm5SZXNwb25zZRJOCglTdGVlclR1cm4SHy5icmVha2dsYXNzLnYxLlN0ZWVyVHVyblJlcXVlc3QaIC5icmVha2dsYXNzLnYxLlN0ZWVyVHVyblJlc3BvbnNlEmAKD1Jlc29sdmVBcHByb3ZhbBIlLmJyZWFrZ2xhc3MudjEuUmVzb2x2ZUFwcHJvdmFsUmVxdWVzdBomLmJyZWFrZ2xhc3MudjEuUmVzb2x2ZUFwcHJvdmFsUmVzcG9uc2USXwoNTGlzdEFwcHJvdmFscxIjLmJyZWFrZ2xhc3MudjEuTGlzdEFwcHJvdmFsc1JlcXVlc3QaJC5icmVha2dsYXNzLnYxLkxpc3RBcHByb3ZhbHNSZXNwb25zZSIDkAIBElkKDFdhdGNoU2Vzc2lvbhIiLmJyZWFrZ2xhc3MudjEuV2F0Y2hTZXNzaW9uUmVxdWVzdBojLmJyZWFrZ2xhc3MudjEuV2F0Y2hTZXNzaW9uUmVzcG9uc2UwARJNCgdHZXRUdXJuEh0uYnJlYWtnbGFzcy52MS5HZXRUdXJuUmVxdWVzdBoeLmJyZWFrZ2xhc3MudjEuR2V0VHVyblJlc3BvbnNlIgOQAgESUwoJTGlzdFR1cm5zEh8uYnJlYWtnbGFzcy52MS5MaXN0VHVybnNSZXF1ZXN0GiAuYnJlYWtnbGFzcy52MS5MaXN0VHVybnNSZXNwb25zZSIDkAIBElYKCkdldFNlc3Npb24SIC5icmVha2dsYXNzLnYxLkdldFNlc3Npb25SZXF1ZXN0GiEuYnJlYWtnbGFzcy52MS5HZXRTZXNzaW9uUmVzcG9uc2UiA5ACARJcCgxMaXN0U2Vzc2lvbnMSIi5icmVha2dsYXNzLnYxLkxpc3RTZXNzaW9uc1JlcXVlc3QaIy5icmVha2dsYXNzLnYxLkxpc3RTZXNzaW9uc1Jlc3BvbnNlIgOQAgESWQoLR2V0U3BlbmRpbmcSIS5icmVha2dsYXNzLnYxLkdldFNwZW5kaW5nUmVxdWVzdBoiLmJyZWFrZ2xhc3MudjEuR2V0U3BlbmRpbmdSZXNwb25zZSIDkAIBEloKDURlbGV0ZVNlc3Npb24SIy5icmVha2dsYXNzLnYxLkRlbGV0ZVNlc3Npb25SZXF1ZXN0GiQuYnJlYWtnbGFzcy52MS5EZWxldGVTZXNzaW9uUmVzcG9uc2USXwoNR2V0U2VydmVySW5mbxIjLmJyZWFrZ2xhc3MudjEuR2V0U2VydmVySW5mb1JlcXVlc3QaJC5icmVha2dsYXNzLnYxLkdldFNlcnZlckluZm9SZXNwb25zZSIDkAIBQl8KDWJyZWFrZ2xhc3MudjFCFkJyZWFrZ2xhc3NTZXJ2aWNlUHJvdG9QAVo0YnJlYWtnbGFzcy50ZXN0L2NsaWVudHMvZ28vYnJlYWtnbGFzc3YxO2JyZWFrZ2xhc3N2MWIGcHJvdG8z", [file_breakglass_v1_event, file_breakglass_v1_server, file_breakglass_v1_session, file_breakglass_v1_spending, file_breakglass_v1_turn, file_google_protobuf_duration, file_google_protobuf_timestamp]);
+  fileDesc("CiZicmVha2dsYXNzL3YxL2JyZWFrZ2xhc3Nfc2VydmljZS5wcm90bxINYnJlYWtnbGFzcy52MSLiAgoOUnVuVHVyblJlcXVlc3QSEgoKc2Vzc2lvbl9pZBgBIAEoCRIOCgZwcm9tcHQYAiABKAkSDQoFbW9kZWwYAyABKAkSDQoFYWdlbnQYBCABKAkSEgoKcmVxdWVzdF9pZBgFIAEoCRIqCgd0aW1lb3V0GAYgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhMKC3RleHRfZGVsdGFzGAcgASgIEjYKD3Blcm1pc3Npb25fbW9kZRgIIAEoDjIdLmJyZWFrZ2xhc3MudjEuUGVybWlzc2lvbk1vZGUSLgoLYXR0YWNobWVudHMYCSADKAsyGS5icmVha2dsYXNzLnYxLkF0dGFjaG1lbnQSEgoKYWdlbnRfa2luZBgKIAEoCRIOCgZyZWNhbGwYCyABKAgSFAoMbWF4X2Nvc3RfdXNkGAwgASgBEhcKD21heF9tb2RlbF90dXJucxgNIAEoDSI8CgpBdHRhY2htZW50EgwKBG5hbWUYASABKAkSEgoKbWVkaWFfdHlwZRgCIAEoCRIMCgRkYXRhGAMgASgMIjoKD1J1blR1cm5SZXNwb25zZRInCgVldmVudBgBIAEoCzIYLmJyZWFrZ2xhc3MudjEuVHVybkV2ZW50IlEKEUF0dGFjaFR1cm5SZXF1ZXN0Eg8KB3R1cm5faWQYASABKAkSFgoOYWZ0ZXJfc2VxdWVuY2UYAiABKA0SEwoLdGV4dF9kZWx0YXMYAyABKAgiPQoSQXR0YWNoVHVyblJlc3BvbnNlEicKBWV2ZW50GAEgASgLMhguYnJlYWtnbGFzcy52MS5UdXJuRXZlbnQiJAoRQ2FuY2VsVHVyblJlcXVlc3QSDwoHdHVybl9pZBgBIAEoCSI3ChJDYW5jZWxUdXJuUmVzcG9uc2USIQoEdHVybhgBIAEoCzITLmJyZWFrZ2xhc3MudjEuVHVybiInChRJbnRlcnJ1cHRUdXJuUmVxdWVzdBIPCgd0dXJuX2lkGAEgASgJIjoKFUludGVycnVwdFR1cm5SZXNwb25zZRIhCgR0dXJuGAEgASgLMhMuYnJlYWtnbGFzcy52MS5UdXJuIkgKEFN0ZWVyVHVyblJlcXVlc3QSDwoHdHVybl9pZBgBIAEoCRIPCgdtZXNzYWdlGAIgASgJEhIKCnJlcXVlc3RfaWQYAyABKAkiSAoRU3RlZXJUdXJuUmVzcG9uc2USEAoIc2VxdWVuY2UYASABKA0SIQoEdHVybhgCIAEoCzITLmJyZWFrZ2xhc3MudjEuVHVybiKOAgoWUmVzb2x2ZUFwcHJvdmFsUmVxdWVzdBIPCgd0dXJuX2lkGAEgASgJEhMKC2FwcHJvdmFsX2lkGAIgASgJEjwKBWFsbG93GAMgASgLMisuYnJlYWtnbGFzcy52MS5SZXNvbHZlQXBwcm92YWxSZXF1ZXN0LkFsbG93SAASOgoEZGVueRgEIAEoCzIqLmJyZWFrZ2xhc3MudjEuUmVzb2x2ZUFwcHJvdmFsUmVxdWVzdC5EZW55SAAaLwoFQWxsb3cSFwoKaW5wdXRfanNvbhgBIAEoCUgAiAEBQg0KC19pbnB1dF9qc29uGhcKBERlbnkSDwoHbWVzc2FnZRgBIAEoCUIKCghkZWNpc2lvbiI8ChdSZXNvbHZlQXBwcm92YWxSZXNwb25zZRIhCgR0dXJuGAEgASgLMhMuYnJlYWtnbGFzcy52MS5UdXJuIj0KFExpc3RBcHByb3ZhbHNSZXF1ZXN0EhEKCXBhZ2Vfc2l6ZRgBIAEoBRISCgpwYWdlX3Rva2VuGAIgASgJImMKFUxpc3RBcHByb3ZhbHNSZXNwb25zZRIxCglhcHByb3ZhbHMYASADKAsyHi5icmVha2dsYXNzLnYxLlBlbmRpbmdBcHByb3ZhbBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkikAEKD1BlbmRpbmdBcHByb3ZhbBInCgVldmVudBgBIAEoCzIYLmJyZWFrZ2xhc3MudjEuVHVybkV2ZW50EhEKCXByaW5jaXBhbBgCIAEoCRIsCglyZW1haW5pbmcYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SEwoLbWF5X3Jlc29sdmUYBCABKAgiPwoTV2F0Y2hTZXNzaW9uUmVxdWVzdBISCgpzZXNzaW9uX2lkGAEgASgJEhQKDGFmdGVyX2N1cnNvchgCIAEoBCKbAQoUV2F0Y2hTZXNzaW9uUmVzcG9uc2USDgoGY3Vyc29yGAEgASgEEisKDHR1cm5fc3RhcnRlZBgCIAEoCzITLmJyZWFrZ2xhc3MudjEuVHVybkgAEikKCnR1cm5fZW5kZWQYAyABKAsyEy5icmVha2dsYXNzLnYxLlR1cm5IABIRCgljYXVnaHRfdXAYBCABKAhCCAoGY2hhbmdlIooCChFXYXRjaFR1cm5zUmVxdWVzdBIUCgxhZnRlcl9jdXJzb3IYASABKAQSEgoKc2Vzc2lvbl9pZBgCIAEoCRIoCgZzdGF0ZXMYAyADKA4yGC5icmVha2dsYXNzLnYxLlR1cm5TdGF0ZRIpCgVzaW5jZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKQoFdW50aWwYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhEKCXByaW5jaXBhbBgGIAEoCRIpCgZvcmlnaW4YByABKA4yGS5icmVha2dsYXNzLnYxLlR1cm5PcmlnaW4SDQoFcXVlcnkYCCABKAkiuwIKEldhdGNoVHVybnNSZXNwb25zZRIOCgZjdXJzb3IYASABKAQSKwoMdHVybl9zdGFydGVkGAIgASgLMhMuYnJlYWtnbGFzcy52MS5UdXJuSAASKwoMdHVybl9jaGFuZ2VkGAMgASgLMhMuYnJlYWtnbGFzcy52MS5UdXJuSAASKQoKdHVybl9lbmRlZBgEIAEoCzITLmJyZWFrZ2xhc3MudjEuVHVybkgAEjwKEmFwcHJvdmFsX3JlcXVlc3RlZBgFIAEoCzIeLmJyZWFrZ2xhc3MudjEuUGVuZGluZ0FwcHJvdmFsSAASNQoRYXBwcm92YWxfcmVzb2x2ZWQYBiABKAsyGC5icmVha2dsYXNzLnYxLlR1cm5FdmVudEgAEhEKCWNhdWdodF91cBgHIAEoCEIICgZjaGFuZ2UiIQoOR2V0VHVyblJlcXVlc3QSDwoHdHVybl9pZBgBIAEoCSI0Cg9HZXRUdXJuUmVzcG9uc2USIQoEdHVybhgBIAEoCzITLmJyZWFrZ2xhc3MudjEuVHVybiKaAgoQTGlzdFR1cm5zUmVxdWVzdBISCgpzZXNzaW9uX2lkGAEgASgJEhEKCXBhZ2Vfc2l6ZRgCIAEoBRISCgpwYWdlX3Rva2VuGAMgASgJEigKBnN0YXRlcxgEIAMoDjIYLmJyZWFrZ2xhc3MudjEuVHVyblN0YXRlEikKBXNpbmNlGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIpCgV1bnRpbBgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEQoJcHJpbmNpcGFsGAcgASgJEikKBm9yaWdpbhgIIAEoDjIZLmJyZWFrZ2xhc3MudjEuVHVybk9yaWdpbhINCgVxdWVyeRgJIAEoCSJQChFMaXN0VHVybnNSZXNwb25zZRIiCgV0dXJucxgBIAMoCzITLmJyZWFrZ2xhc3MudjEuVHVybhIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiJwoRR2V0U2Vzc2lvblJlcXVlc3QSEgoKc2Vzc2lvbl9pZBgBIAEoCSI9ChJHZXRTZXNzaW9uUmVzcG9uc2USJwoHc2Vzc2lvbhgBIAEoCzIWLmJyZWFrZ2xhc3MudjEuU2Vzc2lvbiI8ChNMaXN0U2Vzc2lvbnNSZXF1ZXN0EhEKCXBhZ2Vfc2l6ZRgBIAEoBRISCgpwYWdlX3Rva2VuGAIgASgJIlkKFExpc3RTZXNzaW9uc1Jlc3BvbnNlEigKCHNlc3Npb25zGAEgAygLMhYuYnJlYWtnbGFzcy52MS5TZXNzaW9uEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSIUChJHZXRTcGVuZGluZ1JlcXVlc3QiQAoTR2V0U3BlbmRpbmdSZXNwb25zZRIpCghzcGVuZGluZxgBIAEoCzIXLmJyZWFrZ2xhc3MudjEuU3BlbmRpbmciKgoURGVsZXRlU2Vzc2lvblJlcXVlc3QSEgoKc2Vzc2lvbl9pZBgBIAEoCSIwChVEZWxldGVTZXNzaW9uUmVzcG9uc2USFwoPcmVtb3ZhbF9wZW5kaW5nGAEgASgIIhYKFEdldFNlcnZlckluZm9SZXF1ZXN0IkIKFUdldFNlcnZlckluZm9SZXNwb25zZRIpCgZzZXJ2ZXIYASABKAsyGS5icmVha2dsYXNzLnYxLlNlcnZlckluZm8ymAsKEUJyZWFrZ2xhc3NTZXJ2aWNlEkoKB1J1blR1cm4SHS5icmVha2dsYXNzLnYxLlJ1blR1cm5SZXF1ZXN0Gh4uYnJlYWtnbGFzcy52MS5SdW5UdXJuUmVzcG9uc2UwARJTCgpBdHRhY2hUdXJuEiAuYnJlYWtnbGFzcy52MS5BdHRhY2hUdXJuUmVxdWVzdBohLmJyZWFrZ2xhc3MudjEuQXR0YWNoVHVyblJlc3BvbnNlMAESUQoKQ2FuY2VsVHVybhIgLmJyZWFrZ2xhc3MudjEuQ2FuY2VsVHVyblJlcXVlc3QaIS5icmVha2dsYXNzLnYxLkNhbmNlbFR1cm5SZXNwb25zZRJaCg1JbnRlcnJ1cHRUdXJuEiMuYnJlYWtnbGFzcy52MS5JbnRlcnJ1cHRUdXJuUmVxdWVzdBokLmJyZWFrZ2xhc3MudjEuSW50ZXJydXB0VHVyblJlc3BvbnNlEk4KCVN0ZWVyVHVybhIfLmJyZWFrZ2xhc3MudjEuU3RlZXJUdXJuUmVxdWVzdBogLmJyZWFrZ2xhc3MudjEuU3RlZXJUdXJuUmVzcG9uc2USYAoPUmVzb2x2ZUFwcHJvdmFsEiUuYnJlYWtnbGFzcy52MS5SZXNvbHZlQXBwcm92YWxSZXF1ZXN0GiYuYnJlYWtnbGFzcy52MS5SZXNvbHZlQXBwcm92YWxSZXNwb25zZRJfCg1MaXN0QXBwcm92YWxzEiMuYnJlYWtnbGFzcy52MS5MaXN0QXBwcm92YWxzUmVxdWVzdBokLmJyZWFrZ2xhc3MudjEuTGlzdEFwcHJvdmFsc1Jlc3BvbnNlIgOQAgESWQoMV2F0Y2hTZXNzaW9uEiIuYnJlYWtnbGFzcy52MS5XYXRjaFNlc3Npb25SZXF1ZXN0GiMuYnJlYWtnbGFzcy52MS5XYXRjaFNlc3Npb25SZXNwb25zZTABElMKCldhdGNoVHVybnMSIC5icmVha2dsYXNzLnYxLldhdGNoVHVybnNSZXF1ZXN0GiEuYnJlYWtnbGFzcy52MS5XYXRjaFR1cm5zUmVzcG9uc2UwARJNCgdHZXRUdXJuEh0uYnJlYWtnbGFzcy52MS5HZXRUdXJuUmVxdWVzdBoeLmJyZWFrZ2xhc3MudjEuR2V0VHVyblJlc3BvbnNlIgOQAgESUwoJTGlzdFR1cm5zEh8uYnJlYWtnbGFzcy52MS5MaXN0VHVybnNSZXF1ZXN0GiAuYnJlYWtnbGFzcy52MS5MaXN0VHVybnNSZXNwb25zZSIDkAIBElYKCkdldFNlc3Npb24SIC5icmVha2dsYXNzLnYxLkdldFNlc3Npb25SZXF1ZXN0GiEuYnJlYWtnbGFzcy52MS5HZXRTZXNzaW9uUmVzcG9uc2UiA5ACARJcCgxMaXN0U2Vzc2lvbnMSIi5icmVha2dsYXNzLnYxLkxpc3RTZXNzaW9uc1JlcXVlc3QaIy5icmVha2dsYXNzLnYxLkxpc3RTZXNzaW9uc1Jlc3BvbnNlIgOQAgESWQoLR2V0U3BlbmRpbmcSIS5icmVha2dsYXNzLnYxLkdldFNwZW5kaW5nUmVxdWVzdBoiLmJyZWFrZ2xhc3MudjEuR2V0U3BlbmRpbmdSZXNwb25zZSIDkAIBEloKDURlbGV0ZVNlc3Npb24SIy5icmVha2dsYXNzLnYxLkRlbGV0ZVNlc3Npb25SZXF1ZXN0GiQuYnJlYWtnbGFzcy52MS5EZWxldGVTZXNzaW9uUmVzcG9uc2USXwoNR2V0U2VydmVySW5mbxIjLmJyZWFrZ2xhc3MudjEuR2V0U2VydmVySW5mb1JlcXVlc3QaJC5icmVha2dsYXNzLnYxLkdldFNlcnZlckluZm9SZXNwb25zZSIDkAIBQl8KDWJyZWFrZ2xhc3MudjFCFkJyZWFrZ2xhc3NTZXJ2aWNlUHJvdG9QAVo0YnJlYWtnbGFzcy50ZXN0L2NsaWVudHMvZ28vYnJlYWtnbGFzc3YxO2JyZWFrZ2xhc3N2MWIGcHJvdG8z", [file_breakglass_v1_event, file_breakglass_v1_server, file_breakglass_v1_session, file_breakglass_v1_spending, file_breakglass_v1_turn, file_google_protobuf_duration, file_google_protobuf_timestamp]);
 
 /**
  * What to run.
@@ -694,6 +694,156 @@ export const WatchSessionResponseSchema: GenMessage<WatchSessionResponse> = /*@_
   messageDesc(file_breakglass_v1_breakglass_service, 17);
 
 /**
+ * Which turns to watch.
+ *
+ * @generated from message breakglass.v1.WatchTurnsRequest
+ */
+export type WatchTurnsRequest = Message<"breakglass.v1.WatchTurnsRequest"> & {
+  /**
+   * Exactly the changes after this cursor are announced, each once and in order. 0: first the turns that have not ended and
+   * the approvals that wait, each as the newest change of it, then `caught_up`, then what changes.
+   * A cursor is OUT_OF_RANGE where something behind it can no longer be told, because it was removed with its turns, and
+   * where there has been no such change: watch from 0, as the metadata `after_cursor` says, and forget what was known.
+   *
+   * @generated from field: uint64 after_cursor = 1;
+   */
+  afterCursor: bigint;
+
+  /**
+   * Only turns of the session. Empty: of all.
+   *
+   * @generated from field: string session_id = 2;
+   */
+  sessionId: string;
+
+  /**
+   * Only turns that are in one of these states, or have been since they were recorded: who was shown a turn is told what
+   * becomes of it. What has not ended when the stream begins from 0 is in one of them now. Empty: all turns.
+   *
+   * @generated from field: repeated breakglass.v1.TurnState states = 3;
+   */
+  states: TurnState[];
+
+  /**
+   * Only turns that were recorded then or later. Unset: all.
+   *
+   * @generated from field: google.protobuf.Timestamp since = 4;
+   */
+  since?: Timestamp | undefined;
+
+  /**
+   * Only turns that were recorded before. Unset: all.
+   *
+   * @generated from field: google.protobuf.Timestamp until = 5;
+   */
+  until?: Timestamp | undefined;
+
+  /**
+   * Only turns of this principal. Empty: of all whose turns the caller may see.
+   *
+   * @generated from field: string principal = 6;
+   */
+  principal: string;
+
+  /**
+   * Only turns that were begun so. Unspecified: all.
+   *
+   * @generated from field: breakglass.v1.TurnOrigin origin = 7;
+   */
+  origin: TurnOrigin;
+
+  /**
+   * Only turns with this text in their prompt, as `ListTurnsRequest.query`. Empty: all.
+   *
+   * @generated from field: string query = 8;
+   */
+  query: string;
+};
+
+/**
+ * Describes the message breakglass.v1.WatchTurnsRequest.
+ * Use `create(WatchTurnsRequestSchema)` to create a new message.
+ */
+export const WatchTurnsRequestSchema: GenMessage<WatchTurnsRequest> = /*@__PURE__*/
+  messageDesc(file_breakglass_v1_breakglass_service, 18);
+
+/**
+ * A change of a turn, or a sign of life.
+ *
+ * @generated from message breakglass.v1.WatchTurnsResponse
+ */
+export type WatchTurnsResponse = Message<"breakglass.v1.WatchTurnsResponse"> & {
+  /**
+   * All changes up to here were announced on this stream, or are none of those that were asked for; where to come back from.
+   *
+   * @generated from field: uint64 cursor = 1;
+   */
+  cursor: bigint;
+
+  /**
+   * What happened. A turn is in the state that it came into then; the rest of it is as it is now. Unset: nothing new; sent with
+   * `caught_up` where there is nothing to announce, and after 15 s of silence.
+   *
+   * @generated from oneof breakglass.v1.WatchTurnsResponse.change
+   */
+  change: {
+    /**
+     * A turn was recorded.
+     *
+     * @generated from field: breakglass.v1.Turn turn_started = 2;
+     */
+    value: Turn;
+    case: "turnStarted";
+  } | {
+    /**
+     * A turn that has not ended is in another state.
+     *
+     * @generated from field: breakglass.v1.Turn turn_changed = 3;
+     */
+    value: Turn;
+    case: "turnChanged";
+  } | {
+    /**
+     * A turn ended. What waited for an approval in it waits no more.
+     *
+     * @generated from field: breakglass.v1.Turn turn_ended = 4;
+     */
+    value: Turn;
+    case: "turnEnded";
+  } | {
+    /**
+     * A tool call waits for an approval; it may have been decided since, which is then announced too.
+     *
+     * @generated from field: breakglass.v1.PendingApproval approval_requested = 5;
+     */
+    value: PendingApproval;
+    case: "approvalRequested";
+  } | {
+    /**
+     * It was decided; who did is in the event, whose kind is `approval_resolution`.
+     *
+     * @generated from field: breakglass.v1.TurnEvent approval_resolved = 6;
+     */
+    value: TurnEvent;
+    case: "approvalResolved";
+  } | { case: undefined; value?: undefined };
+
+  /**
+   * The stream has now announced everything that had happened when it began. Set once in a stream.
+   *
+   * @generated from field: bool caught_up = 7;
+   */
+  caughtUp: boolean;
+};
+
+/**
+ * Describes the message breakglass.v1.WatchTurnsResponse.
+ * Use `create(WatchTurnsResponseSchema)` to create a new message.
+ */
+export const WatchTurnsResponseSchema: GenMessage<WatchTurnsResponse> = /*@__PURE__*/
+  messageDesc(file_breakglass_v1_breakglass_service, 19);
+
+/**
  * Which turn to answer.
  *
  * @generated from message breakglass.v1.GetTurnRequest
@@ -712,7 +862,7 @@ export type GetTurnRequest = Message<"breakglass.v1.GetTurnRequest"> & {
  * Use `create(GetTurnRequestSchema)` to create a new message.
  */
 export const GetTurnRequestSchema: GenMessage<GetTurnRequest> = /*@__PURE__*/
-  messageDesc(file_breakglass_v1_breakglass_service, 18);
+  messageDesc(file_breakglass_v1_breakglass_service, 20);
 
 /**
  * The turn.
@@ -733,7 +883,7 @@ export type GetTurnResponse = Message<"breakglass.v1.GetTurnResponse"> & {
  * Use `create(GetTurnResponseSchema)` to create a new message.
  */
 export const GetTurnResponseSchema: GenMessage<GetTurnResponse> = /*@__PURE__*/
-  messageDesc(file_breakglass_v1_breakglass_service, 19);
+  messageDesc(file_breakglass_v1_breakglass_service, 21);
 
 /**
  * Which turns to answer.
@@ -776,6 +926,37 @@ export type ListTurnsRequest = Message<"breakglass.v1.ListTurnsRequest"> & {
    * @generated from field: google.protobuf.Timestamp since = 5;
    */
   since?: Timestamp | undefined;
+
+  /**
+   * Only turns that were recorded before. Unset: all.
+   *
+   * @generated from field: google.protobuf.Timestamp until = 6;
+   */
+  until?: Timestamp | undefined;
+
+  /**
+   * Only turns of this principal: who started them, or with the origin AGENT, whose session it is. Empty: of all whose turns
+   * the caller may see.
+   *
+   * @generated from field: string principal = 7;
+   */
+  principal: string;
+
+  /**
+   * Only turns that were begun so. Unspecified: all.
+   *
+   * @generated from field: breakglass.v1.TurnOrigin origin = 8;
+   */
+  origin: TurnOrigin;
+
+  /**
+   * Only turns with this text in the first 4 KiB of their prompt, taken literally but for upper and lower case, spaces
+   * included. At most 256 bytes of UTF-8. Empty: all. A text of one or two characters is not in the index: where few turns
+   * have it, it takes longer.
+   *
+   * @generated from field: string query = 9;
+   */
+  query: string;
 };
 
 /**
@@ -783,7 +964,7 @@ export type ListTurnsRequest = Message<"breakglass.v1.ListTurnsRequest"> & {
  * Use `create(ListTurnsRequestSchema)` to create a new message.
  */
 export const ListTurnsRequestSchema: GenMessage<ListTurnsRequest> = /*@__PURE__*/
-  messageDesc(file_breakglass_v1_breakglass_service, 20);
+  messageDesc(file_breakglass_v1_breakglass_service, 22);
 
 /**
  * A page of turns.
@@ -811,7 +992,7 @@ export type ListTurnsResponse = Message<"breakglass.v1.ListTurnsResponse"> & {
  * Use `create(ListTurnsResponseSchema)` to create a new message.
  */
 export const ListTurnsResponseSchema: GenMessage<ListTurnsResponse> = /*@__PURE__*/
-  messageDesc(file_breakglass_v1_breakglass_service, 21);
+  messageDesc(file_breakglass_v1_breakglass_service, 23);
 
 /**
  * Which session to answer.
@@ -832,7 +1013,7 @@ export type GetSessionRequest = Message<"breakglass.v1.GetSessionRequest"> & {
  * Use `create(GetSessionRequestSchema)` to create a new message.
  */
 export const GetSessionRequestSchema: GenMessage<GetSessionRequest> = /*@__PURE__*/
-  messageDesc(file_breakglass_v1_breakglass_service, 22);
+  messageDesc(file_breakglass_v1_breakglass_service, 24);
 
 /**
  * The session.
@@ -853,7 +1034,7 @@ export type GetSessionResponse = Message<"breakglass.v1.GetSessionResponse"> & {
  * Use `create(GetSessionResponseSchema)` to create a new message.
  */
 export const GetSessionResponseSchema: GenMessage<GetSessionResponse> = /*@__PURE__*/
-  messageDesc(file_breakglass_v1_breakglass_service, 23);
+  messageDesc(file_breakglass_v1_breakglass_service, 25);
 
 /**
  * Which sessions to answer.
@@ -881,7 +1062,7 @@ export type ListSessionsRequest = Message<"breakglass.v1.ListSessionsRequest"> &
  * Use `create(ListSessionsRequestSchema)` to create a new message.
  */
 export const ListSessionsRequestSchema: GenMessage<ListSessionsRequest> = /*@__PURE__*/
-  messageDesc(file_breakglass_v1_breakglass_service, 24);
+  messageDesc(file_breakglass_v1_breakglass_service, 26);
 
 /**
  * A page of sessions.
@@ -909,7 +1090,7 @@ export type ListSessionsResponse = Message<"breakglass.v1.ListSessionsResponse">
  * Use `create(ListSessionsResponseSchema)` to create a new message.
  */
 export const ListSessionsResponseSchema: GenMessage<ListSessionsResponse> = /*@__PURE__*/
-  messageDesc(file_breakglass_v1_breakglass_service, 25);
+  messageDesc(file_breakglass_v1_breakglass_service, 27);
 
 /**
  * Whose spending to answer: the caller's.
@@ -924,7 +1105,7 @@ export type GetSpendingRequest = Message<"breakglass.v1.GetSpendingRequest"> & {
  * Use `create(GetSpendingRequestSchema)` to create a new message.
  */
 export const GetSpendingRequestSchema: GenMessage<GetSpendingRequest> = /*@__PURE__*/
-  messageDesc(file_breakglass_v1_breakglass_service, 26);
+  messageDesc(file_breakglass_v1_breakglass_service, 28);
 
 /**
  * The caller's spending.
@@ -945,7 +1126,7 @@ export type GetSpendingResponse = Message<"breakglass.v1.GetSpendingResponse"> &
  * Use `create(GetSpendingResponseSchema)` to create a new message.
  */
 export const GetSpendingResponseSchema: GenMessage<GetSpendingResponse> = /*@__PURE__*/
-  messageDesc(file_breakglass_v1_breakglass_service, 27);
+  messageDesc(file_breakglass_v1_breakglass_service, 29);
 
 /**
  * Which session to delete.
@@ -966,7 +1147,7 @@ export type DeleteSessionRequest = Message<"breakglass.v1.DeleteSessionRequest">
  * Use `create(DeleteSessionRequestSchema)` to create a new message.
  */
 export const DeleteSessionRequestSchema: GenMessage<DeleteSessionRequest> = /*@__PURE__*/
-  messageDesc(file_breakglass_v1_breakglass_service, 28);
+  messageDesc(file_breakglass_v1_breakglass_service, 30);
 
 /**
  * The session is gone.
@@ -988,7 +1169,7 @@ export type DeleteSessionResponse = Message<"breakglass.v1.DeleteSessionResponse
  * Use `create(DeleteSessionResponseSchema)` to create a new message.
  */
 export const DeleteSessionResponseSchema: GenMessage<DeleteSessionResponse> = /*@__PURE__*/
-  messageDesc(file_breakglass_v1_breakglass_service, 29);
+  messageDesc(file_breakglass_v1_breakglass_service, 31);
 
 /**
  * Asks nothing in particular.
@@ -1003,7 +1184,7 @@ export type GetServerInfoRequest = Message<"breakglass.v1.GetServerInfoRequest">
  * Use `create(GetServerInfoRequestSchema)` to create a new message.
  */
 export const GetServerInfoRequestSchema: GenMessage<GetServerInfoRequest> = /*@__PURE__*/
-  messageDesc(file_breakglass_v1_breakglass_service, 30);
+  messageDesc(file_breakglass_v1_breakglass_service, 32);
 
 /**
  * What the server is.
@@ -1024,7 +1205,7 @@ export type GetServerInfoResponse = Message<"breakglass.v1.GetServerInfoResponse
  * Use `create(GetServerInfoResponseSchema)` to create a new message.
  */
 export const GetServerInfoResponseSchema: GenMessage<GetServerInfoResponse> = /*@__PURE__*/
-  messageDesc(file_breakglass_v1_breakglass_service, 31);
+  messageDesc(file_breakglass_v1_breakglass_service, 33);
 
 /**
  * Runs an AI agent and streams its work.
@@ -1121,6 +1302,18 @@ export const BreakglassService: GenService<{
     methodKind: "server_streaming";
     input: typeof WatchSessionRequestSchema;
     output: typeof WatchSessionResponseSchema;
+  },
+  /**
+   * Announces, over all turns that the caller may see, each turn as it starts, changes its state and ends, and each tool call
+   * that waits for an approval with what was decided: a whole desk on one stream. Without a cursor it begins with what has
+   * not ended and what waits now. It has no end of its own. That a turn is no longer on record is not announced.
+   *
+   * @generated from rpc breakglass.v1.BreakglassService.WatchTurns
+   */
+  watchTurns: {
+    methodKind: "server_streaming";
+    input: typeof WatchTurnsRequestSchema;
+    output: typeof WatchTurnsResponseSchema;
   },
   /**
    * Answers one turn.

@@ -1,5 +1,6 @@
 import { InvalidArgumentError, Option } from "commander";
 import { type TurnState, TurnStateSchema } from "../../../gen/breakglass/v1/event_pb.ts";
+import { TurnOrigin } from "../../../gen/breakglass/v1/turn_pb.ts";
 
 import { ROLES, type Role } from "../../identity/caller.ts";
 
@@ -101,6 +102,19 @@ export function states(text: string, before: readonly TurnState[] = []): readonl
   return [...before, ...found];
 }
 
+/** Who begins turns, as options name them. */
+const ORIGINS: Readonly<Record<string, TurnOrigin>> = {
+  caller: TurnOrigin.CALLER,
+  agent: TurnOrigin.AGENT,
+};
+
+/** Who began turns. */
+export function origin(text: string): TurnOrigin {
+  const found = ORIGINS[text.trim().toLowerCase()];
+  if (found !== undefined) return found;
+  throw new InvalidArgumentError(`It takes who began them: ${Object.keys(ORIGINS).join(", ")}.`);
+}
+
 /** The options that commands share. */
 export const options = {
   json: (what: string) => new Option("--json", `print one ${what} in JSON a line`),
@@ -113,6 +127,13 @@ export const options = {
     new Option("--since <time>", "only turns since then: 2h, 7d, 2026-01-02T03:04:05Z").argParser(
       since,
     ),
+  until: () =>
+    new Option("--until <time>", "only turns before then, as --since has it").argParser(since),
+  principal: () => new Option("--principal <name>", "only this principal's turns"),
+  origin: () =>
+    new Option("--origin <who>", "only turns begun by a caller, or by an agent").argParser(origin),
+  grep: () =>
+    new Option("--grep <text>", "only turns with this in the first 4 KiB of their prompt"),
   limit: () => new Option("--limit <n>", "so many at most").argParser(count),
   full: () => new Option("--full", "inputs and outputs whole"),
 };

@@ -16,6 +16,10 @@ export function addRecordCommands(program: Command, run: Run): void {
     .argument("[session]", SESSION)
     .addOption(options.state())
     .addOption(options.since())
+    .addOption(options.until())
+    .addOption(options.principal())
+    .addOption(options.origin())
+    .addOption(options.grep())
     .addOption(options.limit())
     .addOption(options.json("turn"))
     .action((session: string | undefined, given) =>

@@ -89,13 +89,21 @@ export function addTurnCommands(program: Command, run: Run): void {
   serverCommand(
     program,
     "watch",
-    "print each turn of a session as it starts and as it ends, until Ctrl-C",
+    "print each turn as it starts, changes and ends, and what waits for an approval, until Ctrl-C; of a session as it starts and ends",
   )
-    .argument("<session>", "the session's id, or its beginning")
+    .argument("[session]", "the session's id, or its beginning (default: all that you may see)")
     .option("--after <cursor>", "only what follows this cursor", cursor)
+    .addOption(options.state())
+    .addOption(options.principal())
+    .addOption(options.origin())
+    .addOption(options.grep())
     .addOption(options.json("change"))
-    .action((session: string, given) =>
-      run(async () => (await import("../watch.ts")).watch(session, given)),
+    .action((session: string | undefined, given) =>
+      run(async () =>
+        session === undefined
+          ? (await import("../watch-all.ts")).watchAll(given)
+          : (await import("../watch.ts")).watch(session, given),
+      ),
     );
 }
 

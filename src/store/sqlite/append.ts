@@ -1,4 +1,5 @@
 import { isLive } from "#client/turn-state";
+import { TurnState } from "../../../gen/breakglass/v1/event_pb.ts";
 import { fenced, storageFailed } from "../../errors.ts";
 import type { EventBatch } from "../writes.ts";
 import type { FileLeases } from "./file-leases.ts";
@@ -28,6 +29,7 @@ export function append(
     sessions.setConversation(sessionKey, agentSessionId);
   }
   if (state !== undefined) turns.setState(turnKey, state);
+  addChanges(tables, turnKey, turn.state, batch);
   if (steer !== undefined) requests.insertSteer(steer, turnId, firstSequence);
   if (happenings !== undefined) outbox.add(leases.ownerOf(epoch), turnId, happenings, time);
   if (end === undefined) return undefined;
@@ -39,9 +41,25 @@ export function append(
   return sessionKey;
 }
 
+/** In the order in which they are understood: what asks comes behind the state that says so, what is decided before it. */
+function addChanges(
+  { turnChanges }: Tables,
+  turnKey: number,
+  before: TurnState,
+  { state, end, approvals = [] }: EventBatch,
+): void {
+  const asks = state === TurnState.AWAITING_APPROVAL;
+  if (asks) turnChanges.addState(turnKey, "changed", state);
+  for (const approval of approvals) {
+    turnChanges.addApproval(turnKey, asks ? state : before, approval);
+  }
+  if (end !== undefined) turnChanges.addState(turnKey, "ended", end.state);
+  else if (state !== undefined && !asks) turnChanges.addState(turnKey, "changed", state);
+}
+
 /** Whether a batch is one event and nothing else: one statement, which leaves nothing of itself where it fails. */
-export function isOneInsert(batch: EventBatch): boolean {
-  const { events, agentSessionId, state, steer, happenings, end } = batch;
-  const isMore = agentSessionId ?? state ?? steer ?? happenings ?? end;
+export function isOneInsert({ events, ...more }: EventBatch): boolean {
+  const { agentSessionId, state, steer, approvals, happenings, end } = more;
+  const isMore = agentSessionId ?? state ?? steer ?? approvals ?? happenings ?? end;
   return events.length === 1 && isMore === undefined;
 }

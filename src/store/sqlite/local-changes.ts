@@ -4,6 +4,7 @@ import type { Changes } from "../changes.ts";
 export class LocalChanges implements Changes {
   readonly #ofSessions = new KeyedListeners();
   readonly #ofTurns = new KeyedListeners();
+  readonly #ofAll = new KeyedListeners();
 
   listenToSession(sessionKey: string, listener: () => void): () => void {
     return this.#ofSessions.add(sessionKey, listener);
@@ -11,6 +12,14 @@ export class LocalChanges implements Changes {
 
   listenToTurn(turnId: string, listener: () => void): () => void {
     return this.#ofTurns.add(turnId, listener);
+  }
+
+  listenToTurns(listener: () => void): () => void {
+    return this.#ofAll.add("", listener);
+  }
+
+  tellTurns(): void {
+    this.#ofAll.call("");
   }
 
   tellSession(sessionKey: string): void {

@@ -1,3 +1,4 @@
+import { TurnState } from "../../../gen/breakglass/v1/event_pb.ts";
 import { notFound, Refusal, storageFailed } from "../../errors.ts";
 import type { SessionChange } from "../records.ts";
 import type { StoreMethods } from "../store.ts";
@@ -80,7 +81,7 @@ function turnMethods(tables: Tables, leases: FileLeases) {
 
 /** What callers read. */
 function readMethods(tables: Tables) {
-  const { sessions, turns, turnLists, requests, days } = tables;
+  const { sessions, turns, turnLists, turnChangeLists, requests, days } = tables;
   return {
     getDaySpending: read((...args) => days.get(...args)),
     findSteer: read((...args) => requests.findSteer(...args)),
@@ -94,6 +95,8 @@ function readMethods(tables: Tables) {
     listSessions: read((...args) => sessions.list(...args)),
     listWorkspaces: read((...args) => sessions.listWorkspaces(...args)),
     listChanges: read((...args) => listChanges(tables, ...args)),
+    listTurnChanges: read((...args) => turnChangeLists.all(...args)),
+    listStandingChanges: read((...args) => turnChangeLists.standing(...args)),
   } satisfies Partial<Methods>;
 }
 
@@ -154,15 +157,17 @@ function write<Args extends readonly unknown[], Result>(perform: (...args: Args)
 }
 
 function beginTurn(
-  { sessions, turns }: Tables,
+  { sessions, turns, turnChanges }: Tables,
   turnId: string,
   epoch: number,
   leases: FileLeases,
 ): void {
-  leases.checkTurn(turns.getAppended(turnId).epoch, epoch);
+  const { turnKey, ...turn } = turns.getAppended(turnId);
+  leases.checkTurn(turn.epoch, epoch);
   const sessionKey = turns.begin(turnId);
   if (sessionKey === undefined) throw storageFailed("the turn is not one that waits");
   sessions.beginQueued(sessionKey);
+  turnChanges.addState(turnKey, "changed", TurnState.RUNNING);
 }
 
 function readEvents(

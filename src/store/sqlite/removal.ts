@@ -9,6 +9,7 @@ const PIECE_BYTES = 256 * 1024;
 /** What a row costs beside its bytes. */
 const ROW_BYTES = 256;
 const MOST_REQUESTS = PIECE_BYTES / ROW_BYTES / 2;
+const MOST_CHANGES = MOST_REQUESTS;
 
 /**
  * Takes sessions and turns off the record, and removes what is off it piece by piece.
@@ -39,8 +40,10 @@ export class Removal {
 
   /** As `Store.removeEndedTurns`. */
   removeEndedTurns(before: number, limit: number, time: number, epoch: number): RemovedTurns {
-    const { sessions, turns, requests } = this.#tables;
-    const sessionKeys = turns.takeOffEnded(before, limit, time, this.#othersOf(epoch));
+    const { sessions, turns, turnChanges, requests } = this.#tables;
+    const taken = turns.takeOffEnded(before, limit, time, this.#othersOf(epoch));
+    turnChanges.takeOffTurns(taken.map(({ turnKey }) => turnKey));
+    const sessionKeys = taken.map(({ sessionKey }) => sessionKey);
     for (const sessionKey of sessionKeys) sessions.dropTurn(sessionKey);
     const removed: RemovedSession[] = [];
     for (const sessionKey of new Set(sessionKeys)) {
@@ -53,13 +56,16 @@ export class Removal {
 
   /** As `Store.removeSome`. */
   removeSome(): boolean {
-    const { turns, events } = this.#tables;
+    const { turns, events, prompts } = this.#tables;
     let left = PIECE_BYTES;
     for (let turn = turns.findRemoved(); turn !== undefined; turn = turns.findRemoved()) {
       left -= events.removeFirst(turn.turnKey, left);
       if (left <= 0) return true;
       left -= this.#refuseRequests(turn.turnId, turn.removeTime);
       if (left <= 0) return true;
+      left -= this.#removeChanges(turn.turnKey);
+      if (left <= 0) return true;
+      prompts.remove(turn.searchKey);
       turns.remove(turn.turnKey);
       this.#removeIfOver(turn.sessionKey);
       left -= ROW_BYTES + turn.promptBytes;
@@ -87,6 +93,7 @@ export class Removal {
 
   #takeOff(session: SessionRecord, time: number): RemovedSession {
     this.#tables.sessions.takeOff(session.sessionKey, time);
+    this.#tables.turnChanges.takeOffSession(session.sessionKey);
     return this.#removedOf(session);
   }
 
@@ -100,6 +107,12 @@ export class Removal {
   #refuseRequests(turnId: string, removeTime: number): number {
     const refused = this.#tables.requests.refuseOf(turnId, removeTime, MOST_REQUESTS);
     return refused < MOST_REQUESTS ? refused * ROW_BYTES : PIECE_BYTES;
+  }
+
+  /** As `#refuseRequests`. */
+  #removeChanges(turnKey: number): number {
+    const removed = this.#tables.turnChanges.removeOf(turnKey, MOST_CHANGES);
+    return removed < MOST_CHANGES ? removed * ROW_BYTES : PIECE_BYTES;
   }
 
   #removeIfOver(sessionKey: string): void {

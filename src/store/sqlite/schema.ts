@@ -1,4 +1,5 @@
 import type { DatabaseSync } from "node:sqlite";
+import { KEYS_OF_A_MOMENT, registerTextFunctions } from "./prompt-index.ts";
 
 /** What takes a database from one version of the schema to the next, beginning with an empty one. */
 const STEPS: readonly string[] = [
@@ -255,6 +256,56 @@ const STEPS: readonly string[] = [
   CREATE INDEX outbox_by_due_time ON outbox (owner, due_time, outbox_key);
   CREATE INDEX outbox_by_time ON outbox (owner, time);
   `,
+  `
+  -- By who began them too.
+  DROP INDEX turns_by_state;
+  DROP INDEX turns_that_ask;
+  CREATE INDEX turns_by_state ON turns (principal, origin, state, create_time, turn_id, remove_time) WHERE remove_time IS NULL;
+  CREATE INDEX turns_that_ask ON turns (origin, state, create_time, turn_id, principal, permission_mode, remove_time)
+    WHERE permission_mode = 2 AND remove_time IS NULL;
+  CREATE INDEX turns_of_one_that_ask ON turns (principal, origin, state, create_time, turn_id, permission_mode, remove_time)
+    WHERE permission_mode = 2 AND remove_time IS NULL;
+
+  -- What is in the beginnings of prompts: see PromptIndex.
+  ALTER TABLE turns ADD COLUMN search_key INTEGER NOT NULL DEFAULT 0;
+  UPDATE turns SET search_key = place FROM (SELECT turn_key AS key, ${KEYS_OF_A_MOMENT} * create_time - 1 +
+      row_number() OVER (PARTITION BY create_time ORDER BY turn_key) AS place FROM turns)
+    WHERE turn_key = key;
+  CREATE INDEX turns_by_search_key ON turns (search_key, principal, origin, permission_mode, state, remove_time, session_key);
+  CREATE VIRTUAL TABLE prompts USING fts5
+    (text, content = '', contentless_delete = 1, detail = none, tokenize = 'trigram case_sensitive 1');
+  INSERT INTO prompts (rowid, text)
+    SELECT search_key, indexed_text(substr(prompt, 1, 4096), principal, origin, permission_mode) FROM turns WHERE prompt <> '';
+  `,
+  `
+  -- The changes of all turns: see TurnChangesTable. What there was before is nobody's to come back to, but for the turns that
+  -- have not ended: their ends are to come.
+  CREATE TABLE turn_changes (
+    cursor INTEGER PRIMARY KEY AUTOINCREMENT,
+    turn_key INTEGER NOT NULL REFERENCES turns (turn_key),
+    kind INTEGER NOT NULL,
+    came_into INTEGER NOT NULL,
+    -- A bit for each.
+    past_states INTEGER NOT NULL,
+    -- Of an approval.
+    event_sequence INTEGER,
+    approval_id TEXT,
+    is_standing INTEGER NOT NULL
+  ) STRICT;
+  CREATE INDEX turn_changes_by_turn ON turn_changes (turn_key);
+  CREATE INDEX turn_changes_standing ON turn_changes (cursor) WHERE is_standing = 1;
+  CREATE INDEX turn_changes_standing_by_turn ON turn_changes (turn_key) WHERE is_standing = 1;
+  -- No change is the first: who has been told that there is none comes back from 1, and not from the beginning.
+  INSERT INTO sqlite_sequence (name, seq) VALUES ('turn_changes', 1);
+  INSERT INTO turn_changes (turn_key, kind, came_into, past_states, is_standing)
+    SELECT turn_key, 1, state, 1 << state, 1 FROM turns WHERE end_time IS NULL ORDER BY turn_key;
+  CREATE TABLE removed_changes (
+    principal TEXT NOT NULL,
+    permission_mode INTEGER NOT NULL,
+    cursor INTEGER NOT NULL,
+    PRIMARY KEY (principal, permission_mode)
+  ) STRICT, WITHOUT ROWID;
+  `,
 ];
 
 /** The version of the schema, kept in the database's `user_version`. */
@@ -282,6 +333,7 @@ export function prepare(database: DatabaseSync): void {
   // 4 MiB: whoever is appended to meanwhile waits for the copying, some 5 ms; of 16 MiB it is 20, in its place 0.7 µs less
   // an event (measured).
   database.exec("PRAGMA wal_autocheckpoint = 1000");
+  registerTextFunctions(database);
   for (const [index, step] of STEPS.entries()) {
     // Each step in a transaction of its own: whatever interrupts them, the database is of one version or the next.
     if (index >= version)

@@ -77,19 +77,26 @@ function telling(asked: ThreadMethods, changes: LocalChanges): Partial<ThreadMet
   return {
     createTurn(start, epoch) {
       return behind(asked.createTurn(start, epoch), ({ turn, joined }) => {
-        if (!joined) changes.tellSession(turn.sessionKey);
+        if (joined) return;
+        changes.tellSession(turn.sessionKey);
+        changes.tellTurns();
       });
     },
     beginTurn(turnId, epoch) {
-      return behind(asked.beginTurn(turnId, epoch), () => changes.tellTurn(turnId));
+      return behind(asked.beginTurn(turnId, epoch), () => {
+        changes.tellTurn(turnId);
+        changes.tellTurns();
+      });
     },
     append(batch, epoch) {
-      const { turnId, end } = batch;
+      const { turnId, state, approvals, end } = batch;
+      const isChange = (state ?? approvals ?? end) !== undefined;
       const appended = asked.append(batch, epoch);
       // Most have nobody who follows them elsewhere: they are to cost nothing more.
-      if (end === undefined && !changes.isTurnHeard(turnId)) return appended;
+      if (!isChange && !changes.isTurnHeard(turnId)) return appended;
       return behind(appended, (endedIn) => {
         changes.tellTurn(turnId);
+        if (isChange) changes.tellTurns();
         if (endedIn !== undefined) changes.tellSession(endedIn);
       });
     },

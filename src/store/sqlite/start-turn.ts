@@ -16,7 +16,7 @@ export function startTurn(
   epoch: number,
   owner: string,
 ): StartedTurn {
-  const { sessions, turns, requests } = tables;
+  const { sessions, turns, requests, prompts, turnChanges } = tables;
   const joined = requests.findStart(start);
   if (joined !== undefined) {
     const turn = turns.get(joined, start.principal);
@@ -40,7 +40,11 @@ export function startTurn(
     throw new Refusal("SESSION_FULL", message);
   }
   const state = stateOf(turns, start, session);
-  turns.insert(start, session, state, sessions.nextChange(sessionKey), epoch);
+  const searchKey = prompts.nextKey(start.time);
+  const change = sessions.nextChange(sessionKey);
+  const turnKey = turns.insert(start, session, state, change, epoch, searchKey);
+  turnChanges.addState(turnKey, "started", state);
+  prompts.add(searchKey, start.prompt, { ...start, principal });
   sessions.addTurn(sessionKey, start, state);
   requests.insertStart(start, sessionId);
   return {

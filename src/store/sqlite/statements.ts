@@ -32,7 +32,11 @@ export class Statements {
 
   /** Answers how many rows it changed. */
   run(sql: string, ...values: Value[]): number {
-    return Number(this.prepare(sql).run(...values).changes);
+    const statement = this.prepare(sql);
+    // The key of the row that was inserted last, which comes along, may be larger than a number is exact: the index of
+    // prompts has such.
+    statement.setReadBigInts(true);
+    return Number(statement.run(...values).changes);
   }
 
   prepare(sql: string): StatementSync {

@@ -3,9 +3,12 @@ import { DaysTable } from "./days-table.ts";
 import { EventsTable } from "./events-table.ts";
 import { OutboxTable } from "./outbox-table.ts";
 import { ProcessesTable } from "./processes-table.ts";
+import { PromptIndex } from "./prompt-index.ts";
 import { RequestsTable } from "./requests-table.ts";
 import { SessionsTable } from "./sessions-table.ts";
 import type { Statements } from "./statements.ts";
+import { TurnChangeLists } from "./turn-change-lists.ts";
+import { TurnChangesTable } from "./turn-changes-table.ts";
 import { TurnLists } from "./turn-lists.ts";
 import { TurnsTable } from "./turns-table.ts";
 
@@ -14,6 +17,9 @@ export interface Tables {
   readonly sessions: SessionsTable;
   readonly turns: TurnsTable;
   readonly turnLists: TurnLists;
+  readonly turnChanges: TurnChangesTable;
+  readonly turnChangeLists: TurnChangeLists;
+  readonly prompts: PromptIndex;
   readonly events: EventsTable;
   readonly requests: RequestsTable;
   readonly conversations: ConversationsTable;
@@ -23,10 +29,14 @@ export interface Tables {
 }
 
 export function createTables(statements: Statements): Tables {
+  const turnChanges = new TurnChangesTable(statements);
   return {
     sessions: new SessionsTable(statements),
     turns: new TurnsTable(statements),
     turnLists: new TurnLists(statements),
+    turnChanges,
+    turnChangeLists: new TurnChangeLists(statements, turnChanges),
+    prompts: new PromptIndex(statements),
     events: new EventsTable(statements),
     requests: new RequestsTable(statements),
     conversations: new ConversationsTable(statements),

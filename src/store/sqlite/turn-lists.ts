@@ -1,39 +1,31 @@
-import { TurnState } from "../../../gen/breakglass/v1/event_pb.ts";
-import { PermissionMode } from "../../../gen/breakglass/v1/turn_pb.ts";
 import type { Page, TurnFilter, TurnPlace, TurnView } from "../lists.ts";
+import { foldCase } from "../prompt-text.ts";
 import type { SessionChange, SessionRecord, TurnRecord } from "../records.ts";
+import { HAS_TEXT } from "./prompt-index.ts";
 import { SPENDING_COLUMNS } from "./spending.ts";
 import type { Row, Statements, Value } from "./statements.ts";
+import { conditionsOf, TurnKeys } from "./turn-keys.ts";
 import { LAST_SEQUENCE, turnOf } from "./turn-row.ts";
 
-const LISTED_PROMPT_BYTES = 4096;
+/** What a list shows of a prompt. */
+export const LISTED_PROMPT_BYTES = 4096;
 /** Below the 3 MiB of a response, with room for what is not the prompt. */
 const LIST_BYTES = 2_500_000;
 /** A turn, without a long prompt and without its session's id. Counting a prompt's characters would read all of it once more. */
-const LISTED_COLUMNS = `turn_key, turn_id, session_key, state, error_reason, turns.principal, turns.model, turns.agent, ${LAST_SEQUENCE},
+export const LISTED_COLUMNS = `turn_key, turn_id, session_key, state, error_reason, turns.principal, turns.model, turns.agent, ${LAST_SEQUENCE},
   turns.create_time, end_time, substr(prompt, 1, ${LISTED_PROMPT_BYTES}) AS prompt,
   octet_length(prompt) > ${LISTED_PROMPT_BYTES} AS prompt_cut, origin, cause_turn_id, permission_mode, permission_denial_count,
   attachments, turns.epoch, ${SPENDING_COLUMNS.map((column) => `turns.${column}`).join(", ")}`;
-/** Behind every text that is an id. */
-const LAST_ID = "~";
-
-const STATES = Object.values(TurnState).filter(
-  (state) => typeof state === "number" && state !== TurnState.UNSPECIFIED,
-) as TurnState[];
-
 const ALL_TURNS: TurnFilter = { states: [], since: undefined };
 
-/**
- * Lists of the turns that are on record, each in pages that are bounded in bytes too.
- *
- * 1. A page over all sessions costs what is on it, however many turns there are: it is merged of a part for each state (and,
- *    for an approver, for each state of turns that ask), and each part is read in its order from an index.
- */
+/** Lists of the turns that are on record, each in pages that are bounded in bytes too. */
 export class TurnLists {
   readonly #statements: Statements;
+  readonly #keys: TurnKeys;
 
   constructor(statements: Statements) {
     this.#statements = statements;
+    this.#keys = new TurnKeys(statements);
   }
 
   /** As `Store.listTurns`. */
@@ -41,31 +33,32 @@ export class TurnLists {
     { sessionId, sessionKey }: SessionRecord,
     pageSize: number,
     after: number | undefined,
-    { states, since }: TurnFilter = ALL_TURNS,
+    filter: TurnFilter = ALL_TURNS,
   ): Page<TurnRecord, number> {
-    const inStates = states.length === 0 ? "" : `AND state IN (${states.map(Number).join()})`;
+    const { since, until, query } = filter;
+    const { sql: conditions, values } = conditionsOf(filter);
     const sql = `SELECT ${LISTED_COLUMNS} FROM turns WHERE session_key = ? AND turn_key < ? AND create_time >= ?
-      AND remove_time IS NULL ${inStates} ORDER BY turn_key DESC`;
+      AND create_time < ? AND remove_time IS NULL ${conditions} ${query === undefined ? "" : `AND ${HAS_TEXT}`}
+      ORDER BY turn_key DESC`;
     const before = after ?? Number.MAX_SAFE_INTEGER;
-    const rows = this.#statements.iterate(sql, sessionKey, before, since ?? 0);
+    const place = [sessionKey, before, since ?? 0, until ?? Number.MAX_SAFE_INTEGER];
+    const text = query === undefined ? [] : [foldCase(query)];
+    const rows = this.#statements.iterate(sql, ...place, ...values, ...text);
     return pageOf(withSession(rows, sessionId), pageSize, (row) => Number(row.turn_key));
   }
 
   /** As `Store.listAllTurns`. */
   ofAll(
-    { principal, asApprover }: TurnView,
-    { states, since }: TurnFilter,
+    view: TurnView,
+    filter: TurnFilter,
     pageSize: number,
     after: TurnPlace | undefined,
   ): Page<TurnRecord, TurnPlace> {
-    const place = [after?.createTime ?? Number.MAX_SAFE_INTEGER, after?.turnId ?? LAST_ID];
-    const found = this.#statements.iterate(
-      allSql(states.length === 0 ? STATES : states, asApprover),
-      ...[principal, since ?? 0, ...place],
-    );
+    const found = this.#keys.of(view, filter, after);
     return pageOf(this.#rowsOf(found), pageSize, (row) => ({
       createTime: Number(row.create_time),
       turnId: String(row.turn_id),
+      ...(filter.query === undefined ? {} : { searchKey: Number(row.search_key) }),
     }));
   }
 
@@ -93,24 +86,13 @@ export class TurnLists {
 
   /** The turns of keys, but for those whose session is off the record. Joined in SQL they would be sorted once more. */
   *#rowsOf(keys: Iterable<Row>): Iterable<Row> {
-    const sql = `SELECT ${LISTED_COLUMNS}, sessions.session_id FROM turns JOIN sessions USING (session_key)
+    const sql = `SELECT ${LISTED_COLUMNS}, search_key, sessions.session_id FROM turns JOIN sessions USING (session_key)
       WHERE turn_key = ? AND sessions.remove_time IS NULL`;
     for (const { turn_key: key } of keys) {
       const row = this.#statements.get(sql, key as Value);
       if (row !== undefined) yield row;
     }
   }
-}
-
-/** The keys of turns in the order of `Store.listAllTurns`: ?1 is the principal, ?2 the earliest time, ?3 and ?4 the place. */
-function allSql(states: readonly TurnState[], asApprover: boolean): string {
-  const part = (whose: string) => (state: TurnState) =>
-    `SELECT turn_key, create_time, turn_id FROM turns WHERE ${whose} AND state = ${Number(state)} AND create_time >= ?2
-      AND (create_time, turn_id) < (?3, ?4) AND remove_time IS NULL`;
-  const parts = states.map(part("principal = ?1"));
-  const asking = part(`permission_mode = ${PermissionMode.ASK} AND principal <> ?1`);
-  if (asApprover) parts.push(...states.map(asking));
-  return `${parts.join(" UNION ALL ")} ORDER BY create_time DESC, turn_id DESC`;
 }
 
 function pageOf<P>(
@@ -136,7 +118,7 @@ function* withSession(rows: Iterable<Row>, sessionId: string): Iterable<Row> {
 }
 
 /** About what a turn takes in a response, at most. */
-function listedBytes({ prompt, attachments }: TurnRecord): number {
+export function listedBytes({ prompt, attachments }: TurnRecord): number {
   const files = attachments.length === 0 ? 0 : Buffer.byteLength(JSON.stringify(attachments));
   return Buffer.byteLength(prompt) + files + 1024;
 }

@@ -1,6 +1,7 @@
 import { TurnState } from "../../../gen/breakglass/v1/event_pb.ts";
-import { PermissionMode, type TurnOrigin } from "../../../gen/breakglass/v1/turn_pb.ts";
+import type { TurnOrigin } from "../../../gen/breakglass/v1/turn_pb.ts";
 import { notFound } from "../../errors.ts";
+import { mayBeSeen } from "../lists.ts";
 import type { LeftTurn, SessionRecord, TurnRecord } from "../records.ts";
 import type { TurnEndRecord, TurnStart } from "../writes.ts";
 import { SPENDING_COLUMNS, spendingValues } from "./spending.ts";
@@ -34,6 +35,7 @@ export interface RemovedTurn {
   readonly turnKey: number;
   readonly turnId: string;
   readonly sessionKey: string;
+  readonly searchKey: number;
   readonly removeTime: number;
   readonly promptBytes: number;
 }
@@ -46,34 +48,37 @@ export class TurnsTable {
     this.#statements = statements;
   }
 
+  /** Answers its key. */
   insert(
     start: TurnStart,
     session: SessionRecord,
     state: TurnState,
     change: number,
     epoch: number,
-  ): void {
+    searchKey: number,
+  ): number {
     const sql = `INSERT INTO turns (turn_id, session_key, state, prompt, principal, model, agent, create_time, origin,
-      cause_turn_id, permission_mode, attachments, start_change, epoch)
-      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
-    this.#statements.run(
+      cause_turn_id, permission_mode, attachments, start_change, epoch, search_key)
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING turn_key`;
+    const row = this.#statements.get(
       sql,
       ...[start.turnId, session.sessionKey, state, start.prompt],
       ...[start.principal || session.principal, start.model || session.model],
       ...[start.agent || session.agent, start.time],
       ...[start.origin, start.causeTurnId, start.permissionMode],
-      ...[JSON.stringify(start.attachments), change, epoch],
+      ...[JSON.stringify(start.attachments), change, epoch, searchKey],
     );
+    return Number(row?.turn_key);
   }
 
   /** As `Store.getTurn`. */
   get(turnId: string, principal: string, asApprover = false): TurnRecord {
     const sql = `SELECT turns.*, sessions.session_id, ${LAST_SEQUENCE} ${TURN_ON_RECORD}`;
     const row = this.#statements.get(sql, turnId);
-    const isVisible =
-      row?.principal === principal || (asApprover && row?.permission_mode === PermissionMode.ASK);
-    if (row === undefined || !isVisible) throw notFound("turn");
-    return turnOf(row, WHOLE_PROMPT_BYTES);
+    if (row === undefined) throw notFound("turn");
+    const turn = turnOf(row, WHOLE_PROMPT_BYTES);
+    if (!mayBeSeen(turn, { principal, asApprover })) throw notFound("turn");
+    return turn;
   }
 
   /** The key of a turn that is on record. */
@@ -155,22 +160,25 @@ export class TurnsTable {
   }
 
   /**
-   * Takes turns that ended before a time off the record, the oldest first. Answers the key of the session of each.
+   * Takes turns that ended before a time off the record, the oldest first. Answers the keys of each and of its session.
    *
    * @param except - The homes whose sessions are left alone.
    */
-  takeOffEnded(before: number, limit: number, time: number, except: readonly string[]): string[] {
+  takeOffEnded(before: number, limit: number, time: number, except: readonly string[]) {
     const sql = `UPDATE turns SET remove_time = ? WHERE turn_key IN (SELECT turn_key FROM turns CROSS JOIN sessions USING (session_key)
       WHERE end_time < ? AND turns.remove_time IS NULL AND home NOT IN (SELECT value FROM json_each(?))
-      ORDER BY end_time LIMIT ?) RETURNING session_key`;
+      ORDER BY end_time LIMIT ?) RETURNING turn_key, session_key`;
     const rows = this.#statements.all(sql, time, before, JSON.stringify(except), limit);
-    return rows.map((row) => String(row.session_key));
+    return rows.map((row) => ({
+      turnKey: Number(row.turn_key),
+      sessionKey: String(row.session_key),
+    }));
   }
 
   /** One of those that are off the record. */
   findRemoved(): RemovedTurn | undefined {
     const columns =
-      "turn_key, turn_id, turns.session_key, octet_length(prompt) AS prompt_bytes, turns.remove_time";
+      "turn_key, turn_id, turns.session_key, search_key, octet_length(prompt) AS prompt_bytes, turns.remove_time";
     const alone = `SELECT ${columns} FROM turns WHERE remove_time IS NOT NULL LIMIT 1`;
     const withSession = `SELECT ${columns}, sessions.remove_time AS session_remove_time
       FROM sessions CROSS JOIN turns USING (session_key) WHERE sessions.remove_time IS NOT NULL LIMIT 1`;
@@ -180,6 +188,7 @@ export class TurnsTable {
       turnKey: Number(row.turn_key),
       turnId: String(row.turn_id),
       sessionKey: String(row.session_key),
+      searchKey: Number(row.search_key),
       removeTime: Number(row.remove_time ?? row.session_remove_time),
       promptBytes: Number(row.prompt_bytes),
     };

@@ -1,8 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { TurnState } from "../../../gen/breakglass/v1/event_pb.ts";
-import { PermissionMode } from "../../../gen/breakglass/v1/turn_pb.ts";
+import { PermissionMode, TurnOrigin } from "../../../gen/breakglass/v1/turn_pb.ts";
+import type { TurnFilter } from "../../../src/store/lists.ts";
 import type { TurnStart } from "../../../src/store/writes.ts";
-import { ENDED, ended, endOf, PRINCIPAL, turnStart } from "./recorded.ts";
+import { ENDED, ended, endOf, ownStart, PRINCIPAL, removeAll, turnStart } from "./recorded.ts";
 import type { OpenStore } from "./store-under-test.ts";
 
 /** The turns of all sessions, by who may see them. */
@@ -66,6 +67,101 @@ export function describeTurnLists(open: OpenStore): void {
       expect(await inSession([TurnState.RUNNING])).toEqual([]);
       expect(await inSession([], 3)).toEqual([three]);
       expect(await inSession([], 4)).toEqual([]);
+    });
+
+    it("has only those of a time, of a principal, or begun by whom, where that is asked for", async () => {
+      await using opened = await open();
+      const { store } = opened;
+      const own = [1, 2, 3].map((time) => turnStart({ time }));
+      const asking = { principal: "bob", permissionMode: PermissionMode.ASK };
+      const others = [turnStart({ ...asking, time: 2 }), turnStart({ principal: "bob", time: 2 })];
+      for (const start of [...own, ...others]) await store.createTurn(start);
+      const { sessionId: session } = own[2]!.newSession;
+      const byAgent = { ...(await ownStart(store, session)), time: 4 };
+      await store.append(endOf(own[2]!.turnId));
+      await store.createTurn(byAgent);
+      const list = async (filter: Partial<TurnFilter>, asApprover = true) =>
+        ids(
+          await store.listAllTurns(
+            { ...mine, asApprover },
+            { ...everything, ...filter },
+            10,
+            undefined,
+          ),
+        );
+      const [one, two, three, bobs] = [...own, ...others].map(({ turnId }) => turnId);
+      expect(await list({ until: 2 })).toEqual([one]);
+      expect(await list({ since: 2, until: 3, principal: PRINCIPAL })).toEqual([two]);
+      expect(await list({ principal: "bob" })).toEqual([bobs]);
+      expect(await list({ principal: "bob" }, false)).toEqual([]);
+      expect(await list({ principal: "carol" })).toEqual([]);
+      expect(await list({ origin: TurnOrigin.AGENT })).toEqual([byAgent.turnId]);
+      expect(await list({ origin: TurnOrigin.CALLER, since: 3 })).toEqual([three]);
+      const inSession = async (filter: Partial<TurnFilter>) => {
+        const asked = { ...everything, ...filter };
+        return ids(await store.listTurns(session, PRINCIPAL, 10, undefined, asked));
+      };
+      expect(await inSession({ until: 4 })).toEqual([three]);
+      expect(await inSession({ origin: TurnOrigin.AGENT })).toEqual([byAgent.turnId]);
+      expect(await inSession({ principal: "bob" })).toEqual([]);
+      expect(await inSession({ principal: PRINCIPAL })).toEqual([byAgent.turnId, three]);
+    });
+
+    it("has only those with a text in the beginnings of their prompts, of many as of few", async () => {
+      await using opened = await open();
+      const { store } = opened;
+      const prompts = [
+        "Restart the Gateway",
+        "look at Ὀδυσσεύς",
+        `${"x".repeat(4000)} seen`,
+        `${"x".repeat(4096)}hidden`,
+      ];
+      const starts = prompts.map((prompt, time) => turnStart({ prompt, time }));
+      for (const start of starts) await store.createTurn(start);
+      await store.createTurn(turnStart({ prompt: "another's gateway", principal: "bob" }));
+      const list = async (query: string, more: Partial<TurnFilter> = {}) =>
+        ids(await store.listAllTurns(mine, { ...everything, query, ...more }, 10, undefined));
+      const [gateway, name, seen] = starts.map(({ turnId }) => turnId);
+      const look = async () => {
+        expect(await list("gateway")).toEqual([gateway]);
+        expect(await list("THE GATE")).toEqual([gateway]);
+        expect(await list("gateway the")).toEqual([]);
+        expect(await list("ὈΔΥΣ")).toEqual([name]);
+        expect(await list("seen")).toEqual([seen]);
+        expect(await list("hidden")).toEqual([]);
+        expect(await list('"; %_*')).toEqual([]);
+        expect(await list("t", { until: 2 })).toEqual([name, gateway]);
+        expect(await list("gateway", { states: [TurnState.SUCCEEDED] })).toEqual([]);
+        expect(await list("gateway", { principal: "bob" })).toEqual([]);
+        expect(await list("the", { since: 1 })).toEqual([]);
+      };
+      await look();
+      const { sessionId } = starts[0]!.newSession;
+      const inSession = async (query: string) =>
+        ids(await store.listTurns(sessionId, PRINCIPAL, 10, undefined, { ...everything, query }));
+      expect(await inSession("gateway")).toEqual([gateway]);
+      expect(await inSession("another")).toEqual([]);
+      const many = Array.from({ length: 600 }, (_, time) =>
+        turnStart({ prompt: "ping", time: 5 + (time >> 1) }),
+      );
+      await Promise.all(many.map((start) => store.createTurn(start)));
+      await look();
+      const found: string[] = [];
+      const filter = { ...everything, query: "PING" };
+      let page = await store.listAllTurns(mine, filter, 250, undefined);
+      for (found.push(...ids(page)); page.next !== undefined; found.push(...ids(page))) {
+        page = await store.listAllTurns(mine, filter, 250, page.next);
+      }
+      expect(found).toEqual(many.map(({ turnId }) => turnId).reverse());
+      // What is off the record is found by no text, nor is it when it has left the store.
+      for (const start of [starts[0]!, many[0]!]) await store.append(endOf(start.turnId));
+      await store.deleteSession(sessionId, PRINCIPAL, 900);
+      await store.removeEndedTurns(899, 10, 900);
+      for (const hasLeft of [false, true]) {
+        expect(await list("gateway")).toEqual([]);
+        expect((await list("ping", { until: 7 })).length).toBe(3);
+        if (!hasLeft) await removeAll(store);
+      }
     });
 
     it("has others' turns for an approver alone, and only where they ask", async () => {

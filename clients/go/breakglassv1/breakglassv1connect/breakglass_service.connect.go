@@ -57,6 +57,9 @@ const (
 	// BreakglassServiceWatchSessionProcedure is the fully-qualified name of the BreakglassService's
 	// WatchSession RPC.
 	BreakglassServiceWatchSessionProcedure = "/breakglass.v1.BreakglassService/WatchSession"
+	// BreakglassServiceWatchTurnsProcedure is the fully-qualified name of the BreakglassService's
+	// WatchTurns RPC.
+	BreakglassServiceWatchTurnsProcedure = "/breakglass.v1.BreakglassService/WatchTurns"
 	// BreakglassServiceGetTurnProcedure is the fully-qualified name of the BreakglassService's GetTurn
 	// RPC.
 	BreakglassServiceGetTurnProcedure = "/breakglass.v1.BreakglassService/GetTurn"
@@ -105,6 +108,10 @@ type BreakglassServiceClient interface {
 	// Announces every turn of a session as it starts and as it ends, those that the agent begins by itself included, from
 	// after a cursor. It ends when the session is deleted, with NOT_FOUND.
 	WatchSession(context.Context, *connect.Request[breakglassv1.WatchSessionRequest]) (*connect.ServerStreamForClient[breakglassv1.WatchSessionResponse], error)
+	// Announces, over all turns that the caller may see, each turn as it starts, changes its state and ends, and each tool call
+	// that waits for an approval with what was decided: a whole desk on one stream. Without a cursor it begins with what has
+	// not ended and what waits now. It has no end of its own. That a turn is no longer on record is not announced.
+	WatchTurns(context.Context, *connect.Request[breakglassv1.WatchTurnsRequest]) (*connect.ServerStreamForClient[breakglassv1.WatchTurnsResponse], error)
 	// Answers one turn.
 	GetTurn(context.Context, *connect.Request[breakglassv1.GetTurnRequest]) (*connect.Response[breakglassv1.GetTurnResponse], error)
 	// Answers a session's turns, or all turns that the caller may see, newest first.
@@ -183,6 +190,12 @@ func NewBreakglassServiceClient(httpClient connect.HTTPClient, baseURL string, o
 			connect.WithSchema(breakglassServiceMethods.ByName("WatchSession")),
 			connect.WithClientOptions(opts...),
 		),
+		watchTurns: connect.NewClient[breakglassv1.WatchTurnsRequest, breakglassv1.WatchTurnsResponse](
+			httpClient,
+			baseURL+BreakglassServiceWatchTurnsProcedure,
+			connect.WithSchema(breakglassServiceMethods.ByName("WatchTurns")),
+			connect.WithClientOptions(opts...),
+		),
 		getTurn: connect.NewClient[breakglassv1.GetTurnRequest, breakglassv1.GetTurnResponse](
 			httpClient,
 			baseURL+BreakglassServiceGetTurnProcedure,
@@ -244,6 +257,7 @@ type breakglassServiceClient struct {
 	resolveApproval *connect.Client[breakglassv1.ResolveApprovalRequest, breakglassv1.ResolveApprovalResponse]
 	listApprovals   *connect.Client[breakglassv1.ListApprovalsRequest, breakglassv1.ListApprovalsResponse]
 	watchSession    *connect.Client[breakglassv1.WatchSessionRequest, breakglassv1.WatchSessionResponse]
+	watchTurns      *connect.Client[breakglassv1.WatchTurnsRequest, breakglassv1.WatchTurnsResponse]
 	getTurn         *connect.Client[breakglassv1.GetTurnRequest, breakglassv1.GetTurnResponse]
 	listTurns       *connect.Client[breakglassv1.ListTurnsRequest, breakglassv1.ListTurnsResponse]
 	getSession      *connect.Client[breakglassv1.GetSessionRequest, breakglassv1.GetSessionResponse]
@@ -291,6 +305,11 @@ func (c *breakglassServiceClient) ListApprovals(ctx context.Context, req *connec
 // WatchSession calls breakglass.v1.BreakglassService.WatchSession.
 func (c *breakglassServiceClient) WatchSession(ctx context.Context, req *connect.Request[breakglassv1.WatchSessionRequest]) (*connect.ServerStreamForClient[breakglassv1.WatchSessionResponse], error) {
 	return c.watchSession.CallServerStream(ctx, req)
+}
+
+// WatchTurns calls breakglass.v1.BreakglassService.WatchTurns.
+func (c *breakglassServiceClient) WatchTurns(ctx context.Context, req *connect.Request[breakglassv1.WatchTurnsRequest]) (*connect.ServerStreamForClient[breakglassv1.WatchTurnsResponse], error) {
+	return c.watchTurns.CallServerStream(ctx, req)
 }
 
 // GetTurn calls breakglass.v1.BreakglassService.GetTurn.
@@ -353,6 +372,10 @@ type BreakglassServiceHandler interface {
 	// Announces every turn of a session as it starts and as it ends, those that the agent begins by itself included, from
 	// after a cursor. It ends when the session is deleted, with NOT_FOUND.
 	WatchSession(context.Context, *connect.Request[breakglassv1.WatchSessionRequest], *connect.ServerStream[breakglassv1.WatchSessionResponse]) error
+	// Announces, over all turns that the caller may see, each turn as it starts, changes its state and ends, and each tool call
+	// that waits for an approval with what was decided: a whole desk on one stream. Without a cursor it begins with what has
+	// not ended and what waits now. It has no end of its own. That a turn is no longer on record is not announced.
+	WatchTurns(context.Context, *connect.Request[breakglassv1.WatchTurnsRequest], *connect.ServerStream[breakglassv1.WatchTurnsResponse]) error
 	// Answers one turn.
 	GetTurn(context.Context, *connect.Request[breakglassv1.GetTurnRequest]) (*connect.Response[breakglassv1.GetTurnResponse], error)
 	// Answers a session's turns, or all turns that the caller may see, newest first.
@@ -427,6 +450,12 @@ func NewBreakglassServiceHandler(svc BreakglassServiceHandler, opts ...connect.H
 		connect.WithSchema(breakglassServiceMethods.ByName("WatchSession")),
 		connect.WithHandlerOptions(opts...),
 	)
+	breakglassServiceWatchTurnsHandler := connect.NewServerStreamHandler(
+		BreakglassServiceWatchTurnsProcedure,
+		svc.WatchTurns,
+		connect.WithSchema(breakglassServiceMethods.ByName("WatchTurns")),
+		connect.WithHandlerOptions(opts...),
+	)
 	breakglassServiceGetTurnHandler := connect.NewUnaryHandler(
 		BreakglassServiceGetTurnProcedure,
 		svc.GetTurn,
@@ -493,6 +522,8 @@ func NewBreakglassServiceHandler(svc BreakglassServiceHandler, opts ...connect.H
 			breakglassServiceListApprovalsHandler.ServeHTTP(w, r)
 		case BreakglassServiceWatchSessionProcedure:
 			breakglassServiceWatchSessionHandler.ServeHTTP(w, r)
+		case BreakglassServiceWatchTurnsProcedure:
+			breakglassServiceWatchTurnsHandler.ServeHTTP(w, r)
 		case BreakglassServiceGetTurnProcedure:
 			breakglassServiceGetTurnHandler.ServeHTTP(w, r)
 		case BreakglassServiceListTurnsProcedure:
@@ -546,6 +577,10 @@ func (UnimplementedBreakglassServiceHandler) ListApprovals(context.Context, *con
 
 func (UnimplementedBreakglassServiceHandler) WatchSession(context.Context, *connect.Request[breakglassv1.WatchSessionRequest], *connect.ServerStream[breakglassv1.WatchSessionResponse]) error {
 	return connect.NewError(connect.CodeUnimplemented, errors.New("breakglass.v1.BreakglassService.WatchSession is not implemented"))
+}
+
+func (UnimplementedBreakglassServiceHandler) WatchTurns(context.Context, *connect.Request[breakglassv1.WatchTurnsRequest], *connect.ServerStream[breakglassv1.WatchTurnsResponse]) error {
+	return connect.NewError(connect.CodeUnimplemented, errors.New("breakglass.v1.BreakglassService.WatchTurns is not implemented"))
 }
 
 func (UnimplementedBreakglassServiceHandler) GetTurn(context.Context, *connect.Request[breakglassv1.GetTurnRequest]) (*connect.Response[breakglassv1.GetTurnResponse], error) {

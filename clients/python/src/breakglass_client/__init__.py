@@ -17,7 +17,12 @@ from .errors import (
     StreamCutError,
     error_info,
 )
-from .gen.breakglass.v1.breakglass_service_pb import AttachTurnRequest, RunTurnRequest, WatchSessionRequest
+from .gen.breakglass.v1.breakglass_service_pb import (
+    AttachTurnRequest,
+    RunTurnRequest,
+    WatchSessionRequest,
+    WatchTurnsRequest,
+)
 from .outage import BackOff
 from .resuming import ConnectionBack, ConnectionChange, ConnectionLost, StreamOptions
 
@@ -44,5 +49,6 @@ __all__ = [
     "StreamOptions",
     "TurnOutcome",
     "WatchSessionRequest",
+    "WatchTurnsRequest",
     "error_info",
 ]

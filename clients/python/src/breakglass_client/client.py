@@ -12,7 +12,7 @@ from connectrpc.errors import ConnectError
 from .connection import Connection, Protocol
 from .gen.breakglass.v1.breakglass_service_pb import AttachTurnRequest, GetTurnRequest
 from .outage import Outage
-from .readings import SessionReading, TurnReading
+from .readings import TurnReading, WatchReading
 from .resuming import ConnectionLost, StreamOptions, resume
 
 if TYPE_CHECKING:
@@ -21,7 +21,13 @@ if TYPE_CHECKING:
     from typing import Self
 
     from .gen.breakglass.v1.breakglass_service_connect import BreakglassServiceClient
-    from .gen.breakglass.v1.breakglass_service_pb import RunTurnRequest, WatchSessionRequest, WatchSessionResponse
+    from .gen.breakglass.v1.breakglass_service_pb import (
+        RunTurnRequest,
+        WatchSessionRequest,
+        WatchSessionResponse,
+        WatchTurnsRequest,
+        WatchTurnsResponse,
+    )
     from .gen.breakglass.v1.event_pb import ErrorEvent, PermissionDenial, ResultEvent, TurnEvent, Usage
     from .gen.breakglass.v1.turn_pb import Turn
 
@@ -184,7 +190,25 @@ class BreakglassClient:
             ConnectError: As `stream_turn`; NOT_FOUND where the session is deleted.
             BreakglassStreamError: As `stream_turn`.
         """
-        return resume(SessionReading(request), self._connection, options or self._options)
+        reading = WatchReading(request, lambda rpc, after: rpc.watch_session(after))
+        return resume(reading, self._connection, options or self._options)
+
+    def watch_turns(
+        self, request: WatchTurnsRequest, *, options: StreamOptions | None = None
+    ) -> AsyncGenerator[WatchTurnsResponse, None]:
+        """Watches all turns that the caller may see, and what waits for an approval in them.
+
+        Every change comes once and in order, from after `after_cursor`, over as many connections as that takes. From 0
+        on it begins with what has not ended and what waits. Messages without a change, and leaving, are as in
+        `watch_session`.
+
+        Raises:
+            ConnectError: As `stream_turn`; OUT_OF_RANGE where some of what follows the cursor was removed with its
+                turns: watch from 0, and forget what was known.
+            BreakglassStreamError: As `stream_turn`.
+        """
+        reading = WatchReading(request, lambda rpc, after: rpc.watch_turns(after))
+        return resume(reading, self._connection, options or self._options)
 
     async def _get_turn(self, turn_id: str, options: StreamOptions) -> Turn:
         """The turn as it is, asked for over connections that break."""

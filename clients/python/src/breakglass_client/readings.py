@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import uuid
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from .errors import BreakglassStreamError, StreamCutError
 from .gen.breakglass.v1.breakglass_service_pb import (
@@ -14,12 +14,14 @@ from .gen.breakglass.v1.breakglass_service_pb import (
     RunTurnResponse,
     WatchSessionRequest,
     WatchSessionResponse,
+    WatchTurnsRequest,
+    WatchTurnsResponse,
 )
 from .resuming import Taken
 from .turn_place import TurnPlace, ends_turn
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
     from .gen.breakglass.v1.breakglass_service_connect import BreakglassServiceClient
     from .gen.breakglass.v1.event_pb import TurnEvent
@@ -70,18 +72,23 @@ class TurnReading:
         return None if self._had_ended else StreamCutError("the stream ended before its turn")
 
 
-class SessionReading:
-    """Reads a session's changes from after a cursor. It has no end of its own."""
+W = TypeVar("W", WatchSessionRequest, WatchTurnsRequest)
+M = TypeVar("M", WatchSessionResponse, WatchTurnsResponse)
 
-    def __init__(self, request: WatchSessionRequest) -> None:
+
+class WatchReading(Generic[W, M]):
+    """Reads changes from after a cursor. They have no end of their own."""
+
+    def __init__(self, request: W, call: Callable[[BreakglassServiceClient, W], AsyncIterator[M]]) -> None:
         self._request = copy.copy(request)
+        self._call = call
         self._is_caught_up = False
 
-    def open(self, rpc: BreakglassServiceClient) -> AsyncIterator[WatchSessionResponse]:
+    def open(self, rpc: BreakglassServiceClient) -> AsyncIterator[M]:
         """Makes the next call."""
-        return rpc.watch_session(copy.copy(self._request))
+        return self._call(rpc, copy.copy(self._request))
 
-    def take(self, message: WatchSessionResponse) -> Taken[WatchSessionResponse]:
+    def take(self, message: M) -> Taken[M]:
         """Takes what came."""
         is_new = message.cursor > self._request.after_cursor
         is_alive = message.change is None and not message.caught_up
@@ -94,4 +101,4 @@ class SessionReading:
 
     def ended(self) -> BreakglassStreamError | None:
         """A call's stream ended well."""
-        return StreamCutError("the stream ended, and the session goes on")
+        return StreamCutError("the stream ended, and what is watched goes on")

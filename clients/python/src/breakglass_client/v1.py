@@ -34,6 +34,8 @@ from .gen.breakglass.v1.breakglass_service_pb import (
     SteerTurnResponse,
     WatchSessionRequest,
     WatchSessionResponse,
+    WatchTurnsRequest,
+    WatchTurnsResponse,
 )
 from .gen.breakglass.v1.event_pb import (
     ApprovalDecision,
@@ -128,4 +130,6 @@ __all__ = [
     "Usage",
     "WatchSessionRequest",
     "WatchSessionResponse",
+    "WatchTurnsRequest",
+    "WatchTurnsResponse",
 ]

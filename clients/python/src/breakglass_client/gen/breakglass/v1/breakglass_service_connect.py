@@ -19,7 +19,7 @@ from connectrpc.server import ConnectASGIApplication, ConnectWSGIApplication, DE
 from protobuf import DescService
 
 from . import breakglass_service_pb
-from .breakglass_service_pb import AttachTurnRequest, AttachTurnResponse, CancelTurnRequest, CancelTurnResponse, DeleteSessionRequest, DeleteSessionResponse, GetServerInfoRequest, GetServerInfoResponse, GetSessionRequest, GetSessionResponse, GetSpendingRequest, GetSpendingResponse, GetTurnRequest, GetTurnResponse, InterruptTurnRequest, InterruptTurnResponse, ListApprovalsRequest, ListApprovalsResponse, ListSessionsRequest, ListSessionsResponse, ListTurnsRequest, ListTurnsResponse, ResolveApprovalRequest, ResolveApprovalResponse, RunTurnRequest, RunTurnResponse, SteerTurnRequest, SteerTurnResponse, WatchSessionRequest, WatchSessionResponse
+from .breakglass_service_pb import AttachTurnRequest, AttachTurnResponse, CancelTurnRequest, CancelTurnResponse, DeleteSessionRequest, DeleteSessionResponse, GetServerInfoRequest, GetServerInfoResponse, GetSessionRequest, GetSessionResponse, GetSpendingRequest, GetSpendingResponse, GetTurnRequest, GetTurnResponse, InterruptTurnRequest, InterruptTurnResponse, ListApprovalsRequest, ListApprovalsResponse, ListSessionsRequest, ListSessionsResponse, ListTurnsRequest, ListTurnsResponse, ResolveApprovalRequest, ResolveApprovalResponse, RunTurnRequest, RunTurnResponse, SteerTurnRequest, SteerTurnResponse, WatchSessionRequest, WatchSessionResponse, WatchTurnsRequest, WatchTurnsResponse
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Mapping
@@ -89,6 +89,14 @@ class BreakglassService(Protocol):
         """
         Announces every turn of a session as it starts and as it ends, those that the agent begins by itself included, from
         after a cursor. It ends when the session is deleted, with NOT_FOUND.
+        """
+        raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
+
+    def watch_turns(self, request: WatchTurnsRequest, ctx: RequestContext[WatchTurnsRequest, WatchTurnsResponse], /) -> AsyncIterator[WatchTurnsResponse]:
+        """
+        Announces, over all turns that the caller may see, each turn as it starts, changes its state and ends, and each tool call
+        that waits for an approval with what was decided: a whole desk on one stream. Without a cursor it begins with what has
+        not ended and what waits now. It has no end of its own. That a turn is no longer on record is not announced.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
@@ -241,6 +249,17 @@ class BreakglassServiceASGIApplication(ConnectASGIApplication[BreakglassService]
                         stream_type=StreamType.SERVER_STREAM,
                     ),
                     function=svc.watch_session,
+                ),
+                "/breakglass.v1.BreakglassService/WatchTurns": Endpoint.server_stream(
+                    method=MethodInfo(
+                        name="WatchTurns",
+                        service_name="breakglass.v1.BreakglassService",
+                        input=WatchTurnsRequest,
+                        output=WatchTurnsResponse,
+                        idempotency_level=IdempotencyLevel.UNKNOWN,
+                        stream_type=StreamType.SERVER_STREAM,
+                    ),
+                    function=svc.watch_turns,
                 ),
                 "/breakglass.v1.BreakglassService/GetTurn": Endpoint.unary(
                     method=MethodInfo(
@@ -532,6 +551,31 @@ class BreakglassServiceClient(ConnectClient):
             headers=headers,
             timeout_ms=timeout_ms,
         )
+    def watch_turns(
+        self,
+        request: WatchTurnsRequest,
+        *,
+        headers: Headers | Mapping[str, str] | None = None, 
+        timeout_ms: int | None = None,
+    ) -> AsyncIterator[WatchTurnsResponse]:
+        """
+        Announces, over all turns that the caller may see, each turn as it starts, changes its state and ends, and each tool call
+        that waits for an approval with what was decided: a whole desk on one stream. Without a cursor it begins with what has
+        not ended and what waits now. It has no end of its own. That a turn is no longer on record is not announced.
+        """
+        return self.execute_server_stream(
+            request=request,
+            method=MethodInfo(
+                name="WatchTurns",
+                service_name="breakglass.v1.BreakglassService",
+                input=WatchTurnsRequest,
+                output=WatchTurnsResponse,
+                idempotency_level=IdempotencyLevel.UNKNOWN,
+                stream_type=StreamType.SERVER_STREAM,
+            ),
+            headers=headers,
+            timeout_ms=timeout_ms,
+        )
     async def get_turn(
         self,
         request: GetTurnRequest,
@@ -770,6 +814,14 @@ class BreakglassServiceSync(Protocol):
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
+    def watch_turns(self, request: WatchTurnsRequest, ctx: RequestContext[WatchTurnsRequest, WatchTurnsResponse], /) -> Iterator[WatchTurnsResponse]:
+        """
+        Announces, over all turns that the caller may see, each turn as it starts, changes its state and ends, and each tool call
+        that waits for an approval with what was decided: a whole desk on one stream. Without a cursor it begins with what has
+        not ended and what waits now. It has no end of its own. That a turn is no longer on record is not announced.
+        """
+        raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
+
     def get_turn(self, request: GetTurnRequest, ctx: RequestContext[GetTurnRequest, GetTurnResponse], /) -> GetTurnResponse:
         """
         Answers one turn.
@@ -917,6 +969,17 @@ class BreakglassServiceWSGIApplication(ConnectWSGIApplication):
                         stream_type=StreamType.SERVER_STREAM,
                     ),
                     function=service.watch_session,
+                ),
+                "/breakglass.v1.BreakglassService/WatchTurns": EndpointSync.server_stream(
+                    method=MethodInfo(
+                        name="WatchTurns",
+                        service_name="breakglass.v1.BreakglassService",
+                        input=WatchTurnsRequest,
+                        output=WatchTurnsResponse,
+                        idempotency_level=IdempotencyLevel.UNKNOWN,
+                        stream_type=StreamType.SERVER_STREAM,
+                    ),
+                    function=service.watch_turns,
                 ),
                 "/breakglass.v1.BreakglassService/GetTurn": EndpointSync.unary(
                     method=MethodInfo(
@@ -1202,6 +1265,31 @@ class BreakglassServiceClientSync(ConnectClientSync):
                 service_name="breakglass.v1.BreakglassService",
                 input=WatchSessionRequest,
                 output=WatchSessionResponse,
+                idempotency_level=IdempotencyLevel.UNKNOWN,
+                stream_type=StreamType.SERVER_STREAM,
+            ),
+            headers=headers,
+            timeout_ms=timeout_ms,
+        )
+    def watch_turns(
+        self,
+        request: WatchTurnsRequest,
+        *,
+        headers: Headers | Mapping[str, str] | None = None, 
+        timeout_ms: int | None = None,
+    ) -> Iterator[WatchTurnsResponse]:
+        """
+        Announces, over all turns that the caller may see, each turn as it starts, changes its state and ends, and each tool call
+        that waits for an approval with what was decided: a whole desk on one stream. Without a cursor it begins with what has
+        not ended and what waits now. It has no end of its own. That a turn is no longer on record is not announced.
+        """
+        return self.execute_server_stream(
+            request=request,
+            method=MethodInfo(
+                name="WatchTurns",
+                service_name="breakglass.v1.BreakglassService",
+                input=WatchTurnsRequest,
+                output=WatchTurnsResponse,
                 idempotency_level=IdempotencyLevel.UNKNOWN,
                 stream_type=StreamType.SERVER_STREAM,
             ),

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from .server_pb import ServerInfo
     from .session_pb import Session
     from .spending_pb import Spending
-    from .turn_pb import PermissionMode, Turn
+    from .turn_pb import PermissionMode, Turn, TurnOrigin
 
 
 _RunTurnRequestFields: TypeAlias = Literal["session_id", "prompt", "model", "agent", "request_id", "timeout", "text_deltas", "permission_mode", "attachments", "agent_kind", "recall", "max_cost_usd", "max_model_turns"]
@@ -915,6 +915,147 @@ class WatchSessionResponse(Message[_WatchSessionResponseFields]):
         change: Oneof[Literal["turn_started"], Turn] | Oneof[Literal["turn_ended"], Turn] | None
         caught_up: bool
 
+_WatchTurnsRequestFields: TypeAlias = Literal["after_cursor", "session_id", "states", "since", "until", "principal", "origin", "query"]
+
+class WatchTurnsRequest(Message[_WatchTurnsRequestFields]):
+    """
+    Which turns to watch.
+
+    ```proto
+    message breakglass.v1.WatchTurnsRequest
+    ```
+
+    Attributes:
+        after_cursor:
+            Exactly the changes after this cursor are announced, each once and in order. 0: first the turns that have not ended and
+            the approvals that wait, each as the newest change of it, then `caught_up`, then what changes.
+            A cursor is OUT_OF_RANGE where something behind it can no longer be told, because it was removed with its turns, and
+            where there has been no such change: watch from 0, as the metadata `after_cursor` says, and forget what was known.
+
+            ```proto
+            uint64 after_cursor = 1;
+            ```
+        session_id:
+            Only turns of the session. Empty: of all.
+
+            ```proto
+            string session_id = 2;
+            ```
+        states:
+            Only turns that are in one of these states, or have been since they were recorded: who was shown a turn is told what
+            becomes of it. What has not ended when the stream begins from 0 is in one of them now. Empty: all turns.
+
+            ```proto
+            repeated breakglass.v1.TurnState states = 3 [packed = true];
+            ```
+        since:
+            Only turns that were recorded then or later. Unset: all.
+
+            ```proto
+            optional google.protobuf.Timestamp since = 4;
+            ```
+        until:
+            Only turns that were recorded before. Unset: all.
+
+            ```proto
+            optional google.protobuf.Timestamp until = 5;
+            ```
+        principal:
+            Only turns of this principal. Empty: of all whose turns the caller may see.
+
+            ```proto
+            string principal = 6;
+            ```
+        origin:
+            Only turns that were begun so. Unspecified: all.
+
+            ```proto
+            breakglass.v1.TurnOrigin origin = 7;
+            ```
+        query:
+            Only turns with this text in their prompt, as `ListTurnsRequest.query`. Empty: all.
+
+            ```proto
+            string query = 8;
+            ```
+    """
+
+    __slots__ = ("after_cursor", "session_id", "states", "since", "until", "principal", "origin", "query")
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            *,
+            after_cursor: int = 0,
+            session_id: str = "",
+            states: list[TurnState] | None = None,
+            since: Timestamp | None = None,
+            until: Timestamp | None = None,
+            principal: str = "",
+            origin: TurnOrigin | None = None,
+            query: str = "",
+        ) -> None:
+            pass
+
+        after_cursor: int
+        session_id: str
+        states: list[TurnState]
+        since: Timestamp | None
+        until: Timestamp | None
+        principal: str
+        origin: TurnOrigin
+        query: str
+
+_WatchTurnsResponseFields: TypeAlias = Literal["cursor", "turn_started", "turn_changed", "turn_ended", "approval_requested", "approval_resolved", "caught_up"]
+
+class WatchTurnsResponse(Message[_WatchTurnsResponseFields]):
+    """
+    A change of a turn, or a sign of life.
+
+    ```proto
+    message breakglass.v1.WatchTurnsResponse
+    ```
+
+    Attributes:
+        cursor:
+            All changes up to here were announced on this stream, or are none of those that were asked for; where to come back from.
+
+            ```proto
+            uint64 cursor = 1;
+            ```
+        change:
+            What happened. A turn is in the state that it came into then; the rest of it is as it is now. Unset: nothing new; sent with
+            `caught_up` where there is nothing to announce, and after 15 s of silence.
+
+            ```proto
+            oneof change
+            ```
+        caught_up:
+            The stream has now announced everything that had happened when it began. Set once in a stream.
+
+            ```proto
+            bool caught_up = 7;
+            ```
+    """
+
+    __slots__ = ("cursor", "caught_up", "change")
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            *,
+            cursor: int = 0,
+            change: Oneof[Literal["turn_started"], Turn] | Oneof[Literal["turn_changed"], Turn] | Oneof[Literal["turn_ended"], Turn] | Oneof[Literal["approval_requested"], PendingApproval] | Oneof[Literal["approval_resolved"], TurnEvent] | None = None,
+            caught_up: bool = False,
+        ) -> None:
+            pass
+
+        cursor: int
+        change: Oneof[Literal["turn_started"], Turn] | Oneof[Literal["turn_changed"], Turn] | Oneof[Literal["turn_ended"], Turn] | Oneof[Literal["approval_requested"], PendingApproval] | Oneof[Literal["approval_resolved"], TurnEvent] | None
+        caught_up: bool
+
 _GetTurnRequestFields: TypeAlias = Literal["turn_id"]
 
 class GetTurnRequest(Message[_GetTurnRequestFields]):
@@ -979,7 +1120,7 @@ class GetTurnResponse(Message[_GetTurnResponseFields]):
 
         turn: Turn | None
 
-_ListTurnsRequestFields: TypeAlias = Literal["session_id", "page_size", "page_token", "states", "since"]
+_ListTurnsRequestFields: TypeAlias = Literal["session_id", "page_size", "page_token", "states", "since", "until", "principal", "origin", "query"]
 
 class ListTurnsRequest(Message[_ListTurnsRequestFields]):
     """
@@ -1021,9 +1162,36 @@ class ListTurnsRequest(Message[_ListTurnsRequestFields]):
             ```proto
             optional google.protobuf.Timestamp since = 5;
             ```
+        until:
+            Only turns that were recorded before. Unset: all.
+
+            ```proto
+            optional google.protobuf.Timestamp until = 6;
+            ```
+        principal:
+            Only turns of this principal: who started them, or with the origin AGENT, whose session it is. Empty: of all whose turns
+            the caller may see.
+
+            ```proto
+            string principal = 7;
+            ```
+        origin:
+            Only turns that were begun so. Unspecified: all.
+
+            ```proto
+            breakglass.v1.TurnOrigin origin = 8;
+            ```
+        query:
+            Only turns with this text in the first 4 KiB of their prompt, taken literally but for upper and lower case, spaces
+            included. At most 256 bytes of UTF-8. Empty: all. A text of one or two characters is not in the index: where few turns
+            have it, it takes longer.
+
+            ```proto
+            string query = 9;
+            ```
     """
 
-    __slots__ = ("session_id", "page_size", "page_token", "states", "since")
+    __slots__ = ("session_id", "page_size", "page_token", "states", "since", "until", "principal", "origin", "query")
 
     if TYPE_CHECKING:
 
@@ -1035,6 +1203,10 @@ class ListTurnsRequest(Message[_ListTurnsRequestFields]):
             page_token: str = "",
             states: list[TurnState] | None = None,
             since: Timestamp | None = None,
+            until: Timestamp | None = None,
+            principal: str = "",
+            origin: TurnOrigin | None = None,
+            query: str = "",
         ) -> None:
             pass
 
@@ -1043,6 +1215,10 @@ class ListTurnsRequest(Message[_ListTurnsRequestFields]):
         page_token: str
         states: list[TurnState]
         since: Timestamp | None
+        until: Timestamp | None
+        principal: str
+        origin: TurnOrigin
+        query: str
 
 _ListTurnsResponseFields: TypeAlias = Literal["turns", "next_page_token"]
 
@@ -1399,7 +1575,7 @@ class GetServerInfoResponse(Message[_GetServerInfoResponseFields]):
 
 
 _DESC = file_desc(
-    b'\n&breakglass/v1/breakglass_service.proto\x12\rbreakglass.v1\x1a\x19breakglass/v1/event.proto\x1a\x1abreakglass/v1/server.proto\x1a\x1bbreakglass/v1/session.proto\x1a\x1cbreakglass/v1/spending.proto\x1a\x18breakglass/v1/turn.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto"\xee\x03\n\x0eRunTurnRequest\x12\x1d\n\nsession_id\x18\x01 \x01(\tR\tsessionId\x12\x16\n\x06prompt\x18\x02 \x01(\tR\x06prompt\x12\x14\n\x05model\x18\x03 \x01(\tR\x05model\x12\x14\n\x05agent\x18\x04 \x01(\tR\x05agent\x12\x1d\n\nrequest_id\x18\x05 \x01(\tR\trequestId\x123\n\x07timeout\x18\x06 \x01(\x0b2\x19.google.protobuf.DurationR\x07timeout\x12\x1f\n\x0btext_deltas\x18\x07 \x01(\x08R\ntextDeltas\x12F\n\x0fpermission_mode\x18\x08 \x01(\x0e2\x1d.breakglass.v1.PermissionModeR\x0epermissionMode\x12;\n\x0battachments\x18\t \x03(\x0b2\x19.breakglass.v1.AttachmentR\x0battachments\x12\x1d\n\nagent_kind\x18\n \x01(\tR\tagentKind\x12\x16\n\x06recall\x18\x0b \x01(\x08R\x06recall\x12 \n\x0cmax_cost_usd\x18\x0c \x01(\x01R\nmaxCostUsd\x12&\n\x0fmax_model_turns\x18\r \x01(\rR\rmaxModelTurns"S\n\nAttachment\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12\x1d\n\nmedia_type\x18\x02 \x01(\tR\tmediaType\x12\x12\n\x04data\x18\x03 \x01(\x0cR\x04data"A\n\x0fRunTurnResponse\x12.\n\x05event\x18\x01 \x01(\x0b2\x18.breakglass.v1.TurnEventR\x05event"t\n\x11AttachTurnRequest\x12\x17\n\x07turn_id\x18\x01 \x01(\tR\x06turnId\x12%\n\x0eafter_sequence\x18\x02 \x01(\rR\rafterSequence\x12\x1f\n\x0btext_deltas\x18\x03 \x01(\x08R\ntextDeltas"D\n\x12AttachTurnResponse\x12.\n\x05event\x18\x01 \x01(\x0b2\x18.breakglass.v1.TurnEventR\x05event",\n\x11CancelTurnRequest\x12\x17\n\x07turn_id\x18\x01 \x01(\tR\x06turnId"=\n\x12CancelTurnResponse\x12\'\n\x04turn\x18\x01 \x01(\x0b2\x13.breakglass.v1.TurnR\x04turn"/\n\x14InterruptTurnRequest\x12\x17\n\x07turn_id\x18\x01 \x01(\tR\x06turnId"@\n\x15InterruptTurnResponse\x12\'\n\x04turn\x18\x01 \x01(\x0b2\x13.breakglass.v1.TurnR\x04turn"d\n\x10SteerTurnRequest\x12\x17\n\x07turn_id\x18\x01 \x01(\tR\x06turnId\x12\x18\n\x07message\x18\x02 \x01(\tR\x07message\x12\x1d\n\nrequest_id\x18\x03 \x01(\tR\trequestId"X\n\x11SteerTurnResponse\x12\x1a\n\x08sequence\x18\x01 \x01(\rR\x08sequence\x12\'\n\x04turn\x18\x02 \x01(\x0b2\x13.breakglass.v1.TurnR\x04turn"\xc3\x02\n\x16ResolveApprovalRequest\x12\x17\n\x07turn_id\x18\x01 \x01(\tR\x06turnId\x12\x1f\n\x0bapproval_id\x18\x02 \x01(\tR\napprovalId\x12C\n\x05allow\x18\x03 \x01(\x0b2+.breakglass.v1.ResolveApprovalRequest.AllowH\x00R\x05allow\x12@\n\x04deny\x18\x04 \x01(\x0b2*.breakglass.v1.ResolveApprovalRequest.DenyH\x00R\x04deny\x1a:\n\x05Allow\x12"\n\ninput_json\x18\x01 \x01(\tH\x00R\tinputJson\x88\x01\x01B\r\n\x0b_input_json\x1a \n\x04Deny\x12\x18\n\x07message\x18\x01 \x01(\tR\x07messageB\n\n\x08decision"B\n\x17ResolveApprovalResponse\x12\'\n\x04turn\x18\x01 \x01(\x0b2\x13.breakglass.v1.TurnR\x04turn"R\n\x14ListApprovalsRequest\x12\x1b\n\tpage_size\x18\x01 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x02 \x01(\tR\tpageToken"}\n\x15ListApprovalsResponse\x12<\n\tapprovals\x18\x01 \x03(\x0b2\x1e.breakglass.v1.PendingApprovalR\tapprovals\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken"\xb9\x01\n\x0fPendingApproval\x12.\n\x05event\x18\x01 \x01(\x0b2\x18.breakglass.v1.TurnEventR\x05event\x12\x1c\n\tprincipal\x18\x02 \x01(\tR\tprincipal\x127\n\tremaining\x18\x03 \x01(\x0b2\x19.google.protobuf.DurationR\tremaining\x12\x1f\n\x0bmay_resolve\x18\x04 \x01(\x08R\nmayResolve"W\n\x13WatchSessionRequest\x12\x1d\n\nsession_id\x18\x01 \x01(\tR\tsessionId\x12!\n\x0cafter_cursor\x18\x02 \x01(\x04R\x0bafterCursor"\xc5\x01\n\x14WatchSessionResponse\x12\x16\n\x06cursor\x18\x01 \x01(\x04R\x06cursor\x128\n\x0cturn_started\x18\x02 \x01(\x0b2\x13.breakglass.v1.TurnH\x00R\x0bturnStarted\x124\n\nturn_ended\x18\x03 \x01(\x0b2\x13.breakglass.v1.TurnH\x00R\tturnEnded\x12\x1b\n\tcaught_up\x18\x04 \x01(\x08R\x08caughtUpB\x08\n\x06change")\n\x0eGetTurnRequest\x12\x17\n\x07turn_id\x18\x01 \x01(\tR\x06turnId":\n\x0fGetTurnResponse\x12\'\n\x04turn\x18\x01 \x01(\x0b2\x13.breakglass.v1.TurnR\x04turn"\xd1\x01\n\x10ListTurnsRequest\x12\x1d\n\nsession_id\x18\x01 \x01(\tR\tsessionId\x12\x1b\n\tpage_size\x18\x02 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x03 \x01(\tR\tpageToken\x120\n\x06states\x18\x04 \x03(\x0e2\x18.breakglass.v1.TurnStateR\x06states\x120\n\x05since\x18\x05 \x01(\x0b2\x1a.google.protobuf.TimestampR\x05since"f\n\x11ListTurnsResponse\x12)\n\x05turns\x18\x01 \x03(\x0b2\x13.breakglass.v1.TurnR\x05turns\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken"2\n\x11GetSessionRequest\x12\x1d\n\nsession_id\x18\x01 \x01(\tR\tsessionId"F\n\x12GetSessionResponse\x120\n\x07session\x18\x01 \x01(\x0b2\x16.breakglass.v1.SessionR\x07session"Q\n\x13ListSessionsRequest\x12\x1b\n\tpage_size\x18\x01 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x02 \x01(\tR\tpageToken"r\n\x14ListSessionsResponse\x122\n\x08sessions\x18\x01 \x03(\x0b2\x16.breakglass.v1.SessionR\x08sessions\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken"\x14\n\x12GetSpendingRequest"J\n\x13GetSpendingResponse\x123\n\x08spending\x18\x01 \x01(\x0b2\x17.breakglass.v1.SpendingR\x08spending"5\n\x14DeleteSessionRequest\x12\x1d\n\nsession_id\x18\x01 \x01(\tR\tsessionId"@\n\x15DeleteSessionResponse\x12\'\n\x0fremoval_pending\x18\x01 \x01(\x08R\x0eremovalPending"\x16\n\x14GetServerInfoRequest"J\n\x15GetServerInfoResponse\x121\n\x06server\x18\x01 \x01(\x0b2\x19.breakglass.v1.ServerInfoR\x06server2\xc3\n\n\x11BreakglassService\x12J\n\x07RunTurn\x12\x1d.breakglass.v1.RunTurnRequest\x1a\x1e.breakglass.v1.RunTurnResponse0\x01\x12S\n\nAttachTurn\x12 .breakglass.v1.AttachTurnRequest\x1a!.breakglass.v1.AttachTurnResponse0\x01\x12Q\n\nCancelTurn\x12 .breakglass.v1.CancelTurnRequest\x1a!.breakglass.v1.CancelTurnResponse\x12Z\n\rInterruptTurn\x12#.breakglass.v1.InterruptTurnRequest\x1a$.breakglass.v1.InterruptTurnResponse\x12N\n\tSteerTurn\x12\x1f.breakglass.v1.SteerTurnRequest\x1a .breakglass.v1.SteerTurnResponse\x12`\n\x0fResolveApproval\x12%.breakglass.v1.ResolveApprovalRequest\x1a&.breakglass.v1.ResolveApprovalResponse\x12_\n\rListApprovals\x12#.breakglass.v1.ListApprovalsRequest\x1a$.breakglass.v1.ListApprovalsResponse"\x03\x90\x02\x01\x12Y\n\x0cWatchSession\x12".breakglass.v1.WatchSessionRequest\x1a#.breakglass.v1.WatchSessionResponse0\x01\x12M\n\x07GetTurn\x12\x1d.breakglass.v1.GetTurnRequest\x1a\x1e.breakglass.v1.GetTurnResponse"\x03\x90\x02\x01\x12S\n\tListTurns\x12\x1f.breakglass.v1.ListTurnsRequest\x1a .breakglass.v1.ListTurnsResponse"\x03\x90\x02\x01\x12V\n\nGetSession\x12 .breakglass.v1.GetSessionRequest\x1a!.breakglass.v1.GetSessionResponse"\x03\x90\x02\x01\x12\\\n\x0cListSessions\x12".breakglass.v1.ListSessionsRequest\x1a#.breakglass.v1.ListSessionsResponse"\x03\x90\x02\x01\x12Y\n\x0bGetSpending\x12!.breakglass.v1.GetSpendingRequest\x1a".breakglass.v1.GetSpendingResponse"\x03\x90\x02\x01\x12Z\n\rDeleteSession\x12#.breakglass.v1.DeleteSessionRequest\x1a$.breakglass.v1.DeleteSessionResponse\x12_\n\rGetServerInfo\x12#.breakglass.v1.GetServerInfoRequest\x1a$.breakglass.v1.GetServerInfoResponse"\x03\x90\x02\x01B_\n\rbreakglass.v1B\x16BreakglassServiceProtoP\x01Z4breakglass.test/clients/go/breakglassv1;breakglassv1b\x06proto3',
+    b'\n&breakglass/v1/breakglass_service.proto\x12\rbreakglass.v1\x1a\x19breakglass/v1/event.proto\x1a\x1abreakglass/v1/server.proto\x1a\x1bbreakglass/v1/session.proto\x1a\x1cbreakglass/v1/spending.proto\x1a\x18breakglass/v1/turn.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto"\xee\x03\n\x0eRunTurnRequest\x12\x1d\n\nsession_id\x18\x01 \x01(\tR\tsessionId\x12\x16\n\x06prompt\x18\x02 \x01(\tR\x06prompt\x12\x14\n\x05model\x18\x03 \x01(\tR\x05model\x12\x14\n\x05agent\x18\x04 \x01(\tR\x05agent\x12\x1d\n\nrequest_id\x18\x05 \x01(\tR\trequestId\x123\n\x07timeout\x18\x06 \x01(\x0b2\x19.google.protobuf.DurationR\x07timeout\x12\x1f\n\x0btext_deltas\x18\x07 \x01(\x08R\ntextDeltas\x12F\n\x0fpermission_mode\x18\x08 \x01(\x0e2\x1d.breakglass.v1.PermissionModeR\x0epermissionMode\x12;\n\x0battachments\x18\t \x03(\x0b2\x19.breakglass.v1.AttachmentR\x0battachments\x12\x1d\n\nagent_kind\x18\n \x01(\tR\tagentKind\x12\x16\n\x06recall\x18\x0b \x01(\x08R\x06recall\x12 \n\x0cmax_cost_usd\x18\x0c \x01(\x01R\nmaxCostUsd\x12&\n\x0fmax_model_turns\x18\r \x01(\rR\rmaxModelTurns"S\n\nAttachment\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12\x1d\n\nmedia_type\x18\x02 \x01(\tR\tmediaType\x12\x12\n\x04data\x18\x03 \x01(\x0cR\x04data"A\n\x0fRunTurnResponse\x12.\n\x05event\x18\x01 \x01(\x0b2\x18.breakglass.v1.TurnEventR\x05event"t\n\x11AttachTurnRequest\x12\x17\n\x07turn_id\x18\x01 \x01(\tR\x06turnId\x12%\n\x0eafter_sequence\x18\x02 \x01(\rR\rafterSequence\x12\x1f\n\x0btext_deltas\x18\x03 \x01(\x08R\ntextDeltas"D\n\x12AttachTurnResponse\x12.\n\x05event\x18\x01 \x01(\x0b2\x18.breakglass.v1.TurnEventR\x05event",\n\x11CancelTurnRequest\x12\x17\n\x07turn_id\x18\x01 \x01(\tR\x06turnId"=\n\x12CancelTurnResponse\x12\'\n\x04turn\x18\x01 \x01(\x0b2\x13.breakglass.v1.TurnR\x04turn"/\n\x14InterruptTurnRequest\x12\x17\n\x07turn_id\x18\x01 \x01(\tR\x06turnId"@\n\x15InterruptTurnResponse\x12\'\n\x04turn\x18\x01 \x01(\x0b2\x13.breakglass.v1.TurnR\x04turn"d\n\x10SteerTurnRequest\x12\x17\n\x07turn_id\x18\x01 \x01(\tR\x06turnId\x12\x18\n\x07message\x18\x02 \x01(\tR\x07message\x12\x1d\n\nrequest_id\x18\x03 \x01(\tR\trequestId"X\n\x11SteerTurnResponse\x12\x1a\n\x08sequence\x18\x01 \x01(\rR\x08sequence\x12\'\n\x04turn\x18\x02 \x01(\x0b2\x13.breakglass.v1.TurnR\x04turn"\xc3\x02\n\x16ResolveApprovalRequest\x12\x17\n\x07turn_id\x18\x01 \x01(\tR\x06turnId\x12\x1f\n\x0bapproval_id\x18\x02 \x01(\tR\napprovalId\x12C\n\x05allow\x18\x03 \x01(\x0b2+.breakglass.v1.ResolveApprovalRequest.AllowH\x00R\x05allow\x12@\n\x04deny\x18\x04 \x01(\x0b2*.breakglass.v1.ResolveApprovalRequest.DenyH\x00R\x04deny\x1a:\n\x05Allow\x12"\n\ninput_json\x18\x01 \x01(\tH\x00R\tinputJson\x88\x01\x01B\r\n\x0b_input_json\x1a \n\x04Deny\x12\x18\n\x07message\x18\x01 \x01(\tR\x07messageB\n\n\x08decision"B\n\x17ResolveApprovalResponse\x12\'\n\x04turn\x18\x01 \x01(\x0b2\x13.breakglass.v1.TurnR\x04turn"R\n\x14ListApprovalsRequest\x12\x1b\n\tpage_size\x18\x01 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x02 \x01(\tR\tpageToken"}\n\x15ListApprovalsResponse\x12<\n\tapprovals\x18\x01 \x03(\x0b2\x1e.breakglass.v1.PendingApprovalR\tapprovals\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken"\xb9\x01\n\x0fPendingApproval\x12.\n\x05event\x18\x01 \x01(\x0b2\x18.breakglass.v1.TurnEventR\x05event\x12\x1c\n\tprincipal\x18\x02 \x01(\tR\tprincipal\x127\n\tremaining\x18\x03 \x01(\x0b2\x19.google.protobuf.DurationR\tremaining\x12\x1f\n\x0bmay_resolve\x18\x04 \x01(\x08R\nmayResolve"W\n\x13WatchSessionRequest\x12\x1d\n\nsession_id\x18\x01 \x01(\tR\tsessionId\x12!\n\x0cafter_cursor\x18\x02 \x01(\x04R\x0bafterCursor"\xc5\x01\n\x14WatchSessionResponse\x12\x16\n\x06cursor\x18\x01 \x01(\x04R\x06cursor\x128\n\x0cturn_started\x18\x02 \x01(\x0b2\x13.breakglass.v1.TurnH\x00R\x0bturnStarted\x124\n\nturn_ended\x18\x03 \x01(\x0b2\x13.breakglass.v1.TurnH\x00R\tturnEnded\x12\x1b\n\tcaught_up\x18\x04 \x01(\x08R\x08caughtUpB\x08\n\x06change"\xd2\x02\n\x11WatchTurnsRequest\x12!\n\x0cafter_cursor\x18\x01 \x01(\x04R\x0bafterCursor\x12\x1d\n\nsession_id\x18\x02 \x01(\tR\tsessionId\x120\n\x06states\x18\x03 \x03(\x0e2\x18.breakglass.v1.TurnStateR\x06states\x120\n\x05since\x18\x04 \x01(\x0b2\x1a.google.protobuf.TimestampR\x05since\x120\n\x05until\x18\x05 \x01(\x0b2\x1a.google.protobuf.TimestampR\x05until\x12\x1c\n\tprincipal\x18\x06 \x01(\tR\tprincipal\x121\n\x06origin\x18\x07 \x01(\x0e2\x19.breakglass.v1.TurnOriginR\x06origin\x12\x14\n\x05query\x18\x08 \x01(\tR\x05query"\x97\x03\n\x12WatchTurnsResponse\x12\x16\n\x06cursor\x18\x01 \x01(\x04R\x06cursor\x128\n\x0cturn_started\x18\x02 \x01(\x0b2\x13.breakglass.v1.TurnH\x00R\x0bturnStarted\x128\n\x0cturn_changed\x18\x03 \x01(\x0b2\x13.breakglass.v1.TurnH\x00R\x0bturnChanged\x124\n\nturn_ended\x18\x04 \x01(\x0b2\x13.breakglass.v1.TurnH\x00R\tturnEnded\x12O\n\x12approval_requested\x18\x05 \x01(\x0b2\x1e.breakglass.v1.PendingApprovalH\x00R\x11approvalRequested\x12G\n\x11approval_resolved\x18\x06 \x01(\x0b2\x18.breakglass.v1.TurnEventH\x00R\x10approvalResolved\x12\x1b\n\tcaught_up\x18\x07 \x01(\x08R\x08caughtUpB\x08\n\x06change")\n\x0eGetTurnRequest\x12\x17\n\x07turn_id\x18\x01 \x01(\tR\x06turnId":\n\x0fGetTurnResponse\x12\'\n\x04turn\x18\x01 \x01(\x0b2\x13.breakglass.v1.TurnR\x04turn"\xea\x02\n\x10ListTurnsRequest\x12\x1d\n\nsession_id\x18\x01 \x01(\tR\tsessionId\x12\x1b\n\tpage_size\x18\x02 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x03 \x01(\tR\tpageToken\x120\n\x06states\x18\x04 \x03(\x0e2\x18.breakglass.v1.TurnStateR\x06states\x120\n\x05since\x18\x05 \x01(\x0b2\x1a.google.protobuf.TimestampR\x05since\x120\n\x05until\x18\x06 \x01(\x0b2\x1a.google.protobuf.TimestampR\x05until\x12\x1c\n\tprincipal\x18\x07 \x01(\tR\tprincipal\x121\n\x06origin\x18\x08 \x01(\x0e2\x19.breakglass.v1.TurnOriginR\x06origin\x12\x14\n\x05query\x18\t \x01(\tR\x05query"f\n\x11ListTurnsResponse\x12)\n\x05turns\x18\x01 \x03(\x0b2\x13.breakglass.v1.TurnR\x05turns\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken"2\n\x11GetSessionRequest\x12\x1d\n\nsession_id\x18\x01 \x01(\tR\tsessionId"F\n\x12GetSessionResponse\x120\n\x07session\x18\x01 \x01(\x0b2\x16.breakglass.v1.SessionR\x07session"Q\n\x13ListSessionsRequest\x12\x1b\n\tpage_size\x18\x01 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x02 \x01(\tR\tpageToken"r\n\x14ListSessionsResponse\x122\n\x08sessions\x18\x01 \x03(\x0b2\x16.breakglass.v1.SessionR\x08sessions\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken"\x14\n\x12GetSpendingRequest"J\n\x13GetSpendingResponse\x123\n\x08spending\x18\x01 \x01(\x0b2\x17.breakglass.v1.SpendingR\x08spending"5\n\x14DeleteSessionRequest\x12\x1d\n\nsession_id\x18\x01 \x01(\tR\tsessionId"@\n\x15DeleteSessionResponse\x12\'\n\x0fremoval_pending\x18\x01 \x01(\x08R\x0eremovalPending"\x16\n\x14GetServerInfoRequest"J\n\x15GetServerInfoResponse\x121\n\x06server\x18\x01 \x01(\x0b2\x19.breakglass.v1.ServerInfoR\x06server2\x98\x0b\n\x11BreakglassService\x12J\n\x07RunTurn\x12\x1d.breakglass.v1.RunTurnRequest\x1a\x1e.breakglass.v1.RunTurnResponse0\x01\x12S\n\nAttachTurn\x12 .breakglass.v1.AttachTurnRequest\x1a!.breakglass.v1.AttachTurnResponse0\x01\x12Q\n\nCancelTurn\x12 .breakglass.v1.CancelTurnRequest\x1a!.breakglass.v1.CancelTurnResponse\x12Z\n\rInterruptTurn\x12#.breakglass.v1.InterruptTurnRequest\x1a$.breakglass.v1.InterruptTurnResponse\x12N\n\tSteerTurn\x12\x1f.breakglass.v1.SteerTurnRequest\x1a .breakglass.v1.SteerTurnResponse\x12`\n\x0fResolveApproval\x12%.breakglass.v1.ResolveApprovalRequest\x1a&.breakglass.v1.ResolveApprovalResponse\x12_\n\rListApprovals\x12#.breakglass.v1.ListApprovalsRequest\x1a$.breakglass.v1.ListApprovalsResponse"\x03\x90\x02\x01\x12Y\n\x0cWatchSession\x12".breakglass.v1.WatchSessionRequest\x1a#.breakglass.v1.WatchSessionResponse0\x01\x12S\n\nWatchTurns\x12 .breakglass.v1.WatchTurnsRequest\x1a!.breakglass.v1.WatchTurnsResponse0\x01\x12M\n\x07GetTurn\x12\x1d.breakglass.v1.GetTurnRequest\x1a\x1e.breakglass.v1.GetTurnResponse"\x03\x90\x02\x01\x12S\n\tListTurns\x12\x1f.breakglass.v1.ListTurnsRequest\x1a .breakglass.v1.ListTurnsResponse"\x03\x90\x02\x01\x12V\n\nGetSession\x12 .breakglass.v1.GetSessionRequest\x1a!.breakglass.v1.GetSessionResponse"\x03\x90\x02\x01\x12\\\n\x0cListSessions\x12".breakglass.v1.ListSessionsRequest\x1a#.breakglass.v1.ListSessionsResponse"\x03\x90\x02\x01\x12Y\n\x0bGetSpending\x12!.breakglass.v1.GetSpendingRequest\x1a".breakglass.v1.GetSpendingResponse"\x03\x90\x02\x01\x12Z\n\rDeleteSession\x12#.breakglass.v1.DeleteSessionRequest\x1a$.breakglass.v1.DeleteSessionResponse\x12_\n\rGetServerInfo\x12#.breakglass.v1.GetServerInfoRequest\x1a$.breakglass.v1.GetServerInfoResponse"\x03\x90\x02\x01B_\n\rbreakglass.v1B\x16BreakglassServiceProtoP\x01Z4breakglass.test/clients/go/breakglassv1;breakglassv1b\x06proto3',
     [
         event_pb.desc(),
         server_pb.desc(),
@@ -1430,6 +1606,8 @@ _DESC = file_desc(
         "PendingApproval": PendingApproval,
         "WatchSessionRequest": WatchSessionRequest,
         "WatchSessionResponse": WatchSessionResponse,
+        "WatchTurnsRequest": WatchTurnsRequest,
+        "WatchTurnsResponse": WatchTurnsResponse,
         "GetTurnRequest": GetTurnRequest,
         "GetTurnResponse": GetTurnResponse,
         "ListTurnsRequest": ListTurnsRequest,

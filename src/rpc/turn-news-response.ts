@@ -1,0 +1,81 @@
+import { create, type MessageInitShape, toBinary, toJsonString } from "@bufbuild/protobuf";
+import type { HandlerContext } from "@connectrpc/connect";
+import { WatchTurnsResponseSchema } from "../../gen/breakglass/v1/breakglass_service_pb.ts";
+import type { BodyWriter } from "../edge/body-writer.ts";
+import type { TurnChange, TurnRecord } from "../store/records.ts";
+import type { TurnNews } from "../turns/turn-watch.ts";
+import { pushMessage } from "./envelope.ts";
+import { changeOf } from "./resources.ts";
+import { wireFormatOf } from "./wire-format.ts";
+
+/** What a change is in each format, for all who watch it: in the framework each of a hundred would serialize it again. */
+const serialized = { json: new WeakMap<TurnChange, Uint8Array>(), binary: new WeakMap() };
+
+/** News of turns as callers see them. */
+export function turnNewsOf(
+  { cursor, change, caughtUp }: TurnNews,
+  mayResolve: (turn: TurnRecord) => boolean,
+): MessageInitShape<typeof WatchTurnsResponseSchema> {
+  const told = change && changeOf(change, mayResolve);
+  return { cursor: BigInt(cursor), caughtUp, ...(told === undefined ? {} : { change: told }) };
+}
+
+/**
+ * Writes news of turns into one response, past the framework (`pushMessage`). Resolves when there is room for more, or the
+ * signal of the call has aborted.
+ */
+export function turnNewsSink(
+  writer: BodyWriter,
+  { requestHeader, signal }: HandlerContext,
+  mayResolve: (turn: TurnRecord) => boolean,
+): (news: TurnNews) => Promise<void> {
+  const isJson = wireFormatOf(requestHeader.get("content-type"))?.isJson === true;
+  const room = new Room(writer, signal);
+  return async (news) => {
+    pushMessage(writer, bytesOf(news, isJson, mayResolve));
+    await room.made();
+  };
+}
+
+function bytesOf(
+  news: TurnNews,
+  isJson: boolean,
+  mayResolve: (turn: TurnRecord) => boolean,
+): Uint8Array {
+  const { change } = news;
+  const known = serialized[isJson ? "json" : "binary"];
+  const bytes = change && known.get(change);
+  if (bytes !== undefined) return bytes;
+  const message = create(WatchTurnsResponseSchema, turnNewsOf(news, mayResolve));
+  const made = isJson
+    ? Buffer.from(toJsonString(WatchTurnsResponseSchema, message))
+    : toBinary(WatchTurnsResponseSchema, message);
+  // Of what waits each is told how long is left, and whether it is theirs to answer.
+  if (change !== undefined && change.kind !== "approvalRequested") known.set(change, made);
+  return made;
+}
+
+/** Whether a writer has room, until the call is over. */
+class Room {
+  readonly #writer: BodyWriter;
+  readonly #signal: AbortSignal;
+  #wanted: (() => void) | undefined;
+
+  constructor(writer: BodyWriter, signal: AbortSignal) {
+    this.#writer = writer;
+    this.#signal = signal;
+    writer.onRoom = this.#tell;
+    signal.addEventListener("abort", this.#tell);
+  }
+
+  /** Resolves when there is some. */
+  async made(): Promise<void> {
+    while (this.#writer.isFull && !this.#signal.aborted) {
+      await new Promise<void>((resolve) => {
+        this.#wanted = resolve;
+      });
+    }
+  }
+
+  readonly #tell = (): void => this.#wanted?.();
+}

@@ -1,0 +1,103 @@
+import { isLive } from "#client/turn-state";
+import { ErrorReason, type TurnState } from "../../../gen/breakglass/v1/event_pb.ts";
+import type { PermissionMode } from "../../../gen/breakglass/v1/turn_pb.ts";
+import { Refusal } from "../../errors.ts";
+import type { RemovedChanges, TurnChange, TurnChanges, TurnRecord } from "../records.ts";
+import type { Row, Statements } from "./statements.ts";
+import { CHANGE_KINDS, type TurnChangesTable } from "./turn-changes-table.ts";
+import { STATES } from "./turn-keys.ts";
+import { LISTED_COLUMNS, LISTED_PROMPT_BYTES, listedBytes } from "./turn-lists.ts";
+import { turnOf } from "./turn-row.ts";
+
+/** Who watches and does not read holds a part of it: less than what one event may have. */
+const PAGE_BYTES = 1_000_000;
+/** Of turns on record, in the order of the changes. */
+const changesIn = (
+  table: string,
+) => `SELECT cursor, kind, came_into, past_states, event_sequence, ${LISTED_COLUMNS}, sessions.session_id
+  FROM ${table} CROSS JOIN turns USING (turn_key) CROSS JOIN sessions USING (session_key)
+  WHERE cursor > ? AND turns.remove_time IS NULL AND sessions.remove_time IS NULL`;
+
+/** Lists of the changes of all turns, whoever may see them. */
+export class TurnChangeLists {
+  readonly #statements: Statements;
+  readonly #table: TurnChangesTable;
+
+  constructor(statements: Statements, table: TurnChangesTable) {
+    this.#statements = statements;
+    this.#table = table;
+  }
+
+  /** As `Store.listTurnChanges`. */
+  all(afterCursor: number, limit: number): TurnChanges {
+    return this.#list(`${changesIn("turn_changes")} ORDER BY cursor`, afterCursor, limit);
+  }
+
+  /** As `Store.listStandingChanges`. */
+  standing(afterCursor: number, limit: number): TurnChanges {
+    const table = "turn_changes INDEXED BY turn_changes_standing";
+    const sql = `${changesIn(table)} AND is_standing = 1 ORDER BY cursor`;
+    return this.#list(sql, afterCursor, limit);
+  }
+
+  #list(sql: string, afterCursor: number, limit: number): TurnChanges {
+    const newest = this.#table.newest();
+    if (afterCursor > newest) throw pastLastChange(newest);
+    const changes: TurnChange[] = [];
+    const removed = this.#removedAfter(afterCursor);
+    let bytes = 0;
+    for (const row of this.#statements.iterate(sql, afterCursor)) {
+      if (changes.length >= limit || bytes >= PAGE_BYTES) {
+        return { changes, cursor: changes.at(-1)!.cursor, newest, removed };
+      }
+      const event = this.#eventOf(row);
+      // A store that was rescued from damage may lack it: that is no reason to tell nobody of anything any more.
+      if (event === undefined && row.event_sequence !== null) continue;
+      const change = changeOf(row, event);
+      changes.push(change);
+      bytes += listedBytes(change.turn) + (event?.length ?? 0);
+    }
+    return { changes, cursor: newest, newest, removed };
+  }
+
+  #eventOf({ turn_key: turnKey, event_sequence: sequence }: Row): Uint8Array | undefined {
+    if (sequence === null) return undefined;
+    const sql = "SELECT event FROM events WHERE turn_key = ? AND sequence = ?";
+    const row = this.#statements.get(sql, Number(turnKey), Number(sequence));
+    return row?.event as Uint8Array | undefined;
+  }
+
+  #removedAfter(cursor: number): RemovedChanges[] {
+    const sql = "SELECT principal, permission_mode, cursor FROM removed_changes WHERE cursor > ?";
+    return this.#statements.all(sql, cursor).map((row) => ({
+      principal: String(row.principal),
+      permissionMode: row.permission_mode as PermissionMode,
+      cursor: Number(row.cursor),
+    }));
+  }
+}
+
+function changeOf(row: Row, event: Uint8Array | undefined): TurnChange {
+  const pastStates = Number(row.past_states);
+  return {
+    cursor: Number(row.cursor),
+    kind: CHANGE_KINDS[Number(row.kind)]!,
+    turn: asOf(turnOf(row, LISTED_PROMPT_BYTES), row.came_into as TurnState),
+    pastStates: STATES.filter((state) => (pastStates & (1 << state)) !== 0),
+    event,
+  };
+}
+
+/** A turn in a state that it has been in: it may have ended since. */
+function asOf(turn: TurnRecord, state: TurnState): TurnRecord {
+  if (turn.endTime === undefined || !isLive(state)) return { ...turn, state };
+  const unended = { endTime: undefined, errorReason: ErrorReason.UNSPECIFIED };
+  const unspent = { usage: undefined, totalCostUsd: 0, permissionDenialCount: 0 };
+  return { ...turn, state, ...unended, ...unspent };
+}
+
+function pastLastChange(newest: number): Refusal {
+  const message = `after_cursor is past the last change, ${newest}: watch from 0`;
+  const metadata = { last_cursor: String(newest), after_cursor: "0" };
+  return new Refusal("OUT_OF_RANGE", message, { metadata });
+}

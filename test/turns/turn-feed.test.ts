@@ -1,0 +1,131 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { PermissionMode } from "../../gen/breakglass/v1/turn_pb.ts";
+import { openSqliteStore } from "../../src/store/sqlite/sqlite-store.ts";
+import { TurnFeed } from "../../src/turns/turn-feed.ts";
+import { type TurnNews, TurnWatch } from "../../src/turns/turn-watch.ts";
+import { type OwnedStore, owned } from "../support/owned-store.ts";
+import { SUCCEEDED, turnStart } from "../support/turn-start.ts";
+
+const WATCHERS = 100;
+
+let folder: string;
+let store: OwnedStore;
+/** How often changes were read. */
+let reads = 0;
+let feed: TurnFeed;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), "breakglass-feed-"));
+  const opened = await openSqliteStore(join(folder, "breakglass.db"));
+  store = owned(opened);
+  reads = 0;
+  feed = new TurnFeed({
+    ...opened,
+    listTurnChanges(...args) {
+      reads++;
+      return opened.listTurnChanges(...args);
+    },
+  });
+});
+afterEach(async () => {
+  await store.close();
+  await rm(folder, { recursive: true });
+});
+
+/** Watches as somebody, until it is left; what it was told is on the way to `told`. */
+function watch(principal: string, asApprover = false, afterCursor = 0) {
+  const left = new AbortController();
+  const told: TurnNews[] = [];
+  const filter = { states: [], since: undefined };
+  const watched = { view: { principal, asApprover }, filter, sessionId: "" };
+  let next = Promise.withResolvers<void>();
+  const turnWatch = new TurnWatch(feed, watched, afterCursor, left.signal, () => {});
+  const ended = (async () => {
+    for await (const news of turnWatch.news()) {
+      told.push(news);
+      next.resolve();
+    }
+  })();
+  return {
+    told,
+    ended,
+    leave: () => left.abort(),
+    async until(isSo: () => boolean) {
+      while (!isSo()) {
+        next = Promise.withResolvers();
+        await Promise.race([next.promise, ended]);
+      }
+    },
+  };
+}
+
+describe("a change", () => {
+  it("is read once for a hundred who watch, and told to those who may see it", async () => {
+    const watchers = Array.from({ length: WATCHERS }, (_, n) =>
+      watch(n % 2 === 0 ? "alice" : "bob"),
+    );
+    await Promise.all(watchers.map((one) => one.until(() => one.told.length > 0)));
+    reads = 0;
+    const alices = watchers.filter((_, n) => n % 2 === 0);
+    const start = turnStart();
+    for (let changes = 0; changes < 2; changes++) {
+      if (changes === 0) await store.createTurn(start);
+      else {
+        const events = [new Uint8Array(1)];
+        const batch = { turnId: start.turnId, firstSequence: 1, events, time: 2 };
+        await store.append({ ...batch, end: SUCCEEDED });
+      }
+      await Promise.all(alices.map((one) => one.until(() => one.told.length > changes + 1)));
+    }
+    // Once for those who stood there, and once more where some had gone on before others were woken.
+    expect(reads).toBeLessThanOrEqual(6);
+    expect(watchers.flatMap(({ told }, n) => (n % 2 === 0 ? [] : told.slice(1)))).toEqual([]);
+    for (const one of watchers) one.leave();
+    await Promise.all(watchers.map(({ ended }) => ended));
+  });
+
+  it("that comes while others are read is told too", async () => {
+    const watcher = watch("alice");
+    await watcher.until(() => watcher.told.length > 0);
+    const starts = Array.from({ length: 250 }, () => turnStart());
+    await Promise.all(starts.map((start) => store.createTurn(start)));
+    await watcher.until(() => watcher.told.length > starts.length);
+    const ids = watcher.told.slice(1).map(({ change }) => change?.turn.turnId);
+    expect(ids).toEqual(starts.map(({ turnId }) => turnId));
+    watcher.leave();
+    await watcher.ended;
+  });
+
+  it("is told to an approver where its turn asks, and else to nobody but whose it is", async () => {
+    const [approver, other] = [watch("bob", true), watch("bob")];
+    await Promise.all([approver, other].map((one) => one.until(() => one.told.length > 0)));
+    await store.createTurn(turnStart());
+    const asking = turnStart({ permissionMode: PermissionMode.ASK });
+    await store.createTurn(asking);
+    await approver.until(() => approver.told.length > 1);
+    expect(approver.told[1]?.change?.turn.turnId).toBe(asking.turnId);
+    expect(other.told).toHaveLength(1);
+    for (const one of [approver, other]) one.leave();
+  });
+
+  it("that was removed ends the watch of who may have missed it, and of nobody else", async () => {
+    for (const principal of ["alice", "bob"]) {
+      const start = turnStart({ principal });
+      await store.createTurn(start);
+      const events = [new Uint8Array(1)];
+      const batch = { turnId: start.turnId, firstSequence: 1, events, time: 2, end: SUCCEEDED };
+      await store.append(batch);
+    }
+    await store.removeEndedTurns(100, 1, 100);
+    const [alice, bob] = [watch("alice", false, 2), watch("bob", false, 2)];
+    await expect(alice.ended).rejects.toMatchObject({
+      reason: "OUT_OF_RANGE",
+      details: { metadata: { after_cursor: "0" } },
+    });
+    await bob.until(() => bob.told.length > 2);
+    expect(bob.told.map(({ change }) => change?.kind)).toEqual(["started", "ended", undefined]);
+    bob.leave();
+  });
+});
