@@ -1,5 +1,9 @@
+import { pino } from "pino";
 import { boundedValue } from "./bounded-value.ts";
 import { INVISIBLE_CHARACTERS, jsonEscaped } from "./stream/invisible-characters.ts";
+
+/** From the least to the most urgent: a log of one level leaves out those before it. */
+export type LogLevel = "info" | "warn" | "error";
 
 /**
  * One line an occurrence, for the operator of the server. What an agent or a client wrote can neither reach a terminal as
@@ -14,27 +18,51 @@ export interface Log {
 /** What belongs to an occurrence; errors are written with their stack. */
 export type LogFields = Readonly<Record<string, unknown>>;
 
+/** A log whose level can be changed. */
+export interface LeveledLog extends Log {
+  /** The least urgent level that is written. */
+  level: LogLevel;
+}
+
 /**
- * A log of JSON lines: `time`, `level`, `message`, then the fields.
+ * A log of JSON lines by pino: `level`, `time`, `message`, then the fields. It writes all levels until it is told otherwise.
  *
  * @param write - Takes a line with its newline. One that cannot be written is lost.
  */
-export function createLog(write: (line: string) => void): Log {
-  const at = (level: string) => (message: string, fields?: LogFields) => {
+export function createLog(write: (line: string) => void): LeveledLog {
+  const lines = pino(OPTIONS, { write: (line) => write(visible(line)) });
+  const at = (level: LogLevel) => (message: string, fields?: LogFields) => {
     try {
-      write(lineOf(level, message, fields));
+      if (lines.isLevelEnabled(level)) lines[level](lineOf(message, fields));
     } catch {
       // Whatever is being logged goes on: it is more than its line.
     }
   };
-  return { info: at("info"), warn: at("warn"), error: at("error") };
+  return {
+    info: at("info"),
+    warn: at("warn"),
+    error: at("error"),
+    get level() {
+      return lines.level as LogLevel;
+    },
+    set level(level) {
+      lines.level = level;
+    },
+  };
 }
 
-function lineOf(level: string, message: string, fields: LogFields = {}): string {
-  const text = boundedValue(message);
-  const line = { time: new Date().toISOString(), level, message: text };
-  const { time, level: _level, message: _message, ...others } = boundedFields(fields);
-  return `${visible(JSON.stringify({ ...line, ...others }))}\n`;
+const OPTIONS = {
+  level: "info",
+  // Every line would say the same of the process and its machine, which whoever gathers lines knows.
+  base: null,
+  timestamp: () => `,"time":"${new Date().toISOString()}"`,
+  formatters: { level: (level: string) => ({ level }) },
+};
+
+/** Bounded before pino sees it, which serializes whatever it is given. The message stands before what may be long. */
+function lineOf(message: string, fields: LogFields = {}): Record<string, unknown> {
+  const { time, level, message: _message, ...others } = boundedFields(fields);
+  return { message: boundedValue(message), ...others };
 }
 
 /** Fields are an object, whatever they came as. */
@@ -45,7 +73,7 @@ function boundedFields(fields: LogFields): Record<string, unknown> {
     : { fields: bounded };
 }
 
-/** JSON leaves most of them as they are; escaped they mean the same to whoever parses the line. */
-function visible(json: string): string {
-  return json.replace(INVISIBLE_CHARACTERS, jsonEscaped);
+/** JSON leaves most of them as they are; escaped they mean the same to whoever parses the line. Its newline stays. */
+function visible(line: string): string {
+  return `${line.slice(0, -1).replace(INVISIBLE_CHARACTERS, jsonEscaped)}\n`;
 }

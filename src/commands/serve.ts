@@ -27,7 +27,9 @@ export async function serve(): Promise<ExitStatus> {
   const output = new LogOutput(process.stderr.fd);
   const log = createLog((line) => output.write(line));
   const signals = takeSignals(log);
-  const server = await startServer(readServeConfig(), log, agentUmask);
+  const config = readServeConfig();
+  log.level = config.logLevel;
+  const server = await startServer(config, log, agentUmask);
   endOnDefect(server, log);
   const terminal = openTerminal(process.stdout, process.stderr, false);
   void terminal.write(print`breakglass serves ${oneLine(server.url, 1000)}\n`);

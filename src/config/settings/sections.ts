@@ -4,6 +4,7 @@ import { APPROVAL_SETTINGS } from "./approvals.ts";
 import { COMMAND_SETTINGS } from "./commands.ts";
 import { CONNECTION_SETTINGS } from "./connections.ts";
 import { STORAGE_SETTINGS } from "./storage.ts";
+import { TELEMETRY_SETTINGS } from "./telemetry.ts";
 import { TURN_SETTINGS } from "./turns.ts";
 
 /** Settings that documents show together. */
@@ -19,6 +20,7 @@ export const SERVE_SETTINGS = {
   ...AGENT_SETTINGS,
   ...TURN_SETTINGS,
   ...APPROVAL_SETTINGS,
+  ...TELEMETRY_SETTINGS,
 } as const;
 
 /** The same in the order of the documents. */
@@ -28,6 +30,7 @@ export const SERVE_SECTIONS: readonly Section[] = [
   { title: "Turns", settings: Object.values(TURN_SETTINGS) },
   { title: "Agent", settings: Object.values(AGENT_SETTINGS) },
   { title: "Storage", settings: Object.values(STORAGE_SETTINGS) },
+  { title: "Telemetry", settings: Object.values(TELEMETRY_SETTINGS) },
 ];
 
 /** What the commands read that talk to a server. */
