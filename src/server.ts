@@ -11,6 +11,7 @@ import type { RequestListener } from "./edge/http.ts";
 import { type Listener, listen } from "./edge/listener.ts";
 import { Readers } from "./edge/readers.ts";
 import { ResetLimits } from "./edge/reset-limits.ts";
+import type { Happenings } from "./happenings.ts";
 import { plainHttp } from "./http/plain-http.ts";
 import type { Log } from "./log.ts";
 import { type Admissions, admissionsBy } from "./rpc/admission.ts";
@@ -25,6 +26,7 @@ import { type ReadFiles, readFiles, refuseUnusableAccess, tellStrangers } from "
 import { openSqliteStore } from "./store/sqlite/sqlite-store.ts";
 import type { Store } from "./store/store.ts";
 import { watchedStore } from "./store/watched-store.ts";
+import { loggedTurns } from "./telemetry/logged-turns.ts";
 import { Turns } from "./turns/turns.ts";
 
 const TOO_MANY_RESETS = "too many requests of its connection were reset before they were answered";
@@ -100,7 +102,7 @@ export async function startServer(
     const served = createAgents(processes);
     const endProcesses = (processId: string) => endLeftProcesses(processId, processes);
     const agents = new Agents(served.byKind, served.defaultKind, endProcesses);
-    turns = createTurns(config, store, agents, log);
+    turns = createTurns(config, store, agents, log, loggedTurns(log));
     await turns.recover();
     const closing = new AbortController();
     const listener = await listenFor(
@@ -134,11 +136,18 @@ function schemeOf({ tls }: ServeConfig): "http" | "https" {
   return tls === undefined ? "http" : "https";
 }
 
-function createTurns(config: ServeConfig, store: Store, agents: Agents, log: Log): Turns {
+function createTurns(
+  config: ServeConfig,
+  store: Store,
+  agents: Agents,
+  log: Log,
+  happenings: Happenings,
+): Turns {
   return new Turns({
     store,
     agents,
     log,
+    happenings,
     limits: {
       timeoutMs: config.turnTimeoutMs,
       idleTimeoutMs: config.idleTimeoutMs,

@@ -1,5 +1,6 @@
 import type { TurnEvent } from "../../gen/breakglass/v1/event_pb.ts";
 import type { PermissionMode } from "../../gen/breakglass/v1/turn_pb.ts";
+import type { TraceContext } from "../trace-context.ts";
 import type { ApprovalAnswer } from "../turn-requests.ts";
 import type { AgentCapabilities } from "./capabilities.ts";
 
@@ -48,6 +49,11 @@ export interface AgentTurn {
   readonly agent: string;
   /** What the agent may do by itself; never unspecified. */
   readonly permissionMode: PermissionMode;
+  /**
+   * The trace that what it does is part of: a process that is started for the turn finds it in its environment
+   * (`traceVariables`). One that was there before does not hear of it. Undefined: none.
+   */
+  readonly trace?: TraceContext | undefined;
 }
 
 /** A process that waits, already up, is kept for a session that is to be opened. */

@@ -8,6 +8,7 @@ import type {
 } from "../../gen/breakglass/v1/breakglass_service_pb.ts";
 import { StreamEnding } from "../edge/stream-ending.ts";
 import type { Log } from "../log.ts";
+import { traceContextOf } from "../trace-context.ts";
 import type { SessionNews } from "../turns/session-watch.ts";
 import type { Turns } from "../turns/turns.ts";
 import { callerOf, readerOf } from "./admission.ts";
@@ -55,7 +56,8 @@ export function streamingMethods(turns: Turns, runRules: RunTurnRules, log: Log)
 
   return {
     runTurn(message: RunTurnRequest, context: HandlerContext) {
-      const run = askRun(turns, runRules, message, callerOf(context), context.signal);
+      const trace = traceContextOf(context.requestHeader);
+      const run = askRun(turns, runRules, message, callerOf(context), context.signal, trace);
       return streamTurn("breakglass.v1.RunTurnResponse", heldBack(run), context);
     },
 

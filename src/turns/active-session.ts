@@ -30,7 +30,7 @@ type SessionPhase =
   | { readonly is: "beingRemoved"; readonly removed: Promise<boolean> };
 
 /** What a caller asks of a turn, beside what is on record. */
-type AskedTurn = Pick<RunRequest, "timeoutMs" | "attachments" | "recall">;
+type AskedTurn = Pick<RunRequest, "timeoutMs" | "attachments" | "recall" | "trace">;
 
 /** What the turns of sessions are run with. */
 export interface SessionSurroundings extends TurnSurroundings {
@@ -78,8 +78,8 @@ export class ActiveSession {
     // The agent's own turn may have ended since.
     const own = turn.state === TurnState.QUEUED ? this.#turn : undefined;
     const ready = Promise.all([this.vacated, own?.ended]); // 1. 2.
-    const { timeoutMs, attachments, recall } = request;
-    const running = this.#run(turn, session, timeoutMs, { ready, attachments, recall });
+    const { timeoutMs, attachments, recall, trace } = request;
+    const running = this.#run(turn, session, timeoutMs, { ready, attachments, recall, trace });
     this.#enter(running, behind(own, running));
     if (own instanceof RunningTurn) void yieldToPrompt(own, running); // 2.
     return running;

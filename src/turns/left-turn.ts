@@ -1,7 +1,9 @@
 import { TurnState } from "../../gen/breakglass/v1/event_pb.ts";
+import type { Happenings } from "../happenings.ts";
 import type { Log } from "../log.ts";
 import type { LeftTurn as LeftTurnRecord } from "../store/records.ts";
 import type { Store } from "../store/store.ts";
+import type { TurnEndRecord } from "../store/writes.ts";
 import { terminalOf } from "./end-causes.ts";
 import type { LiveTurn } from "./live-turn.ts";
 import { TurnLog } from "./turn-log.ts";
@@ -18,11 +20,16 @@ export class LeftTurn implements LiveTurn {
   readonly tried: Promise<void>;
 
   /** Begins to record the end. */
-  constructor(left: LeftTurnRecord, parts: { readonly store: Store; readonly log: Log }) {
+  constructor(
+    left: LeftTurnRecord,
+    { store, log, happenings }: { store: Store; log: Log; happenings: Happenings },
+  ) {
     this.turnId = left.turnId;
     this.sessionKey = left.sessionKey;
-    const { epoch } = parts.store.lease;
-    this.log = new TurnLog({ ...left, epoch, state: TurnState.RUNNING }, parts);
+    const { epoch } = store.lease;
+    const ended = (end: TurnEndRecord) => happenings.leftTurnEnded(left, end);
+    const start = { ...left, epoch, state: TurnState.RUNNING };
+    this.log = new TurnLog(start, { store, log, ended });
     const terminal = terminalOf({ case: "restart", wasQueued: left.wasQueued });
     this.log.append(this.log.encode([terminal]), { terminal });
     this.tried = this.log.settled;

@@ -1,4 +1,5 @@
 import type { Agents } from "../agent/agents.ts";
+import type { Happenings } from "../happenings.ts";
 import type { Log } from "../log.ts";
 import type { Store } from "../store/store.ts";
 import type { RecentEventsBudget } from "./recent-events.ts";
@@ -24,6 +25,7 @@ export interface TurnSurroundings {
   readonly store: Store;
   readonly agents: Agents;
   readonly log: Log;
+  readonly happenings: Happenings;
   /** What its newest events share the memory with. */
   readonly recentEvents: RecentEventsBudget;
 }

@@ -1,3 +1,4 @@
+import { type Happenings, NOBODY_TOLD } from "../happenings.ts";
 import type { Caller } from "../identity/caller.ts";
 import type { ListedSession, Page, SessionPlace, TurnFilter, TurnPlace } from "../store/lists.ts";
 import type { TurnRecord } from "../store/records.ts";
@@ -24,11 +25,13 @@ import { UnendedTurns } from "./unended-turns.ts";
 
 /** What turns are run within. */
 export interface TurnsOptions
-  extends Omit<TurnSurroundings, "recentEvents">,
+  extends Omit<TurnSurroundings, "recentEvents" | "happenings">,
     SubscriptionLimits,
     ApprovalPolicy,
     StartPolicy {
   readonly limits: TurnLimits;
+  /** Who is told of turns. Undefined: nobody. */
+  readonly happenings?: Happenings;
   readonly maxConcurrentTurns: number;
   /** The age at which ended turns are removed, from their end. 0: they are kept. */
   readonly retentionMs: number;
@@ -54,12 +57,12 @@ export class Turns {
 
   constructor(options: TurnsOptions) {
     this.#options = options;
-    const { store, agents, log, maxConcurrentTurns } = options;
+    const { store, agents, log, maxConcurrentTurns, happenings = NOBODY_TOLD } = options;
     const unended = new UnendedTurns(store, maxConcurrentTurns);
     this.#unended = unended;
     this.serving = new Serving(store, this.#closing.signal);
     const recentEvents = new RecentEventsBudget();
-    this.#sessions = new ActiveSessions({ ...options, recentEvents, unended });
+    this.#sessions = new ActiveSessions({ ...options, happenings, recentEvents, unended });
     this.#commands = new TurnCommands({ ...options, unended, remote: new RemoteTurns(store) });
     this.#removals = new Removals(options, this.#sessions, this.#closing.signal);
     this.#readers = new Readers({ ...options, commands: this.#commands });
@@ -72,7 +75,7 @@ export class Turns {
         unended.fail(why);
         void agents.closeIdle();
       },
-      takeOver: (owner) => takeOverTurns(owner, { store, log, unended }),
+      takeOver: (owner) => takeOverTurns(owner, { store, log, happenings, unended }),
     });
     agents.onOwnWork((work) => this.#sessions.of(work.sessionKey).beginOwnWork(work));
   }
@@ -242,8 +245,10 @@ export class Turns {
    */
   async recover(): Promise<void> {
     const { store, agents, sessionsDir, retentionMs, log } = this.#options;
+    const { happenings = NOBODY_TOLD } = this.#options;
     const [unended, sessions, removals] = [this.#unended, this.#sessions, this.#removals];
-    const left = await takeOver({ store, agents, log, unended, sessions, removals });
+    const own = { unended, sessions, removals };
+    const left = await takeOver({ store, agents, log, happenings, ...own });
     this.#leftProcessesGone = left.processesGone;
     this.#lease.start();
     // Not before: what is asked of a session waits for what was left in it.

@@ -98,7 +98,7 @@ export class SessionProcesses implements ConversationSource, ConversationKeeper 
     this.#pool.makeRoom(1);
     const { sessionKey, workspace, agentSessionId, model, agent, permissionMode: mode } = turn;
     const setup = { workspace, agentSessionId, model, agent };
-    return this.#open({ setup, sessionKey, opening, mode });
+    return this.#open({ setup, sessionKey, opening, mode, trace: turn.trace });
   }
 
   /** Ends the process of a session that is to be no more. */
@@ -159,7 +159,7 @@ export class SessionProcesses implements ConversationSource, ConversationKeeper 
   }
 
   async #open(
-    wanted: Pick<ConversationOpening, "setup" | "sessionKey" | "opening" | "mode">,
+    wanted: Pick<ConversationOpening, "setup" | "sessionKey" | "opening" | "mode" | "trace">,
   ): Promise<Conversation> {
     const { sessionKey } = wanted;
     const memory = this.#memory.process();
