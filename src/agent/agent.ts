@@ -3,6 +3,7 @@ import type { PermissionMode } from "../../gen/breakglass/v1/turn_pb.ts";
 import type { TraceContext } from "../trace-context.ts";
 import type { ApprovalAnswer } from "../turn-requests.ts";
 import type { AgentCapabilities } from "./capabilities.ts";
+import type { ProcessCounts } from "./process-counts.ts";
 
 /** What happened, without its place in a turn: the turn gives it a sequence, ids and a time. */
 export type EventKind = Exclude<TurnEvent["kind"], { case: undefined }>;
@@ -113,6 +114,8 @@ export interface Agent {
   close(sessionKey: string): Promise<void>;
   /** Ends every process that no turn is using, and keeps none from now on. Resolves when they are gone. Never rejects. */
   closeIdle(): Promise<void>;
+  /** How many processes there are now. Left out: the agent has none to tell of. */
+  processCounts?(): ProcessCounts;
   /** Kills what can be killed of all processes at once, for a server that ends without waiting. */
   killNow(): void;
   /**

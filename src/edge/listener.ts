@@ -48,6 +48,8 @@ export interface ListenerTls extends Certificate {
 export interface Listener {
   /** The port, also where any free one was asked for. */
   readonly port: number;
+  /** How many connections are open. */
+  readonly connections: number;
   /** Accepts no more connections and lets the requests under way end; resolves when the last has. */
   close(): Promise<void>;
   /** Shows connections from now on another certificate. Only where it listened with one. */
@@ -100,6 +102,9 @@ export async function listen(
   answer = listenerFor(port);
   return {
     port,
+    get connections() {
+      return connections.size;
+    },
     async close() {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       connections.close();

@@ -21,7 +21,12 @@ export class Serving {
 
   /** Whether it does now; the store is asked at most every two seconds. */
   async isServing(): Promise<boolean> {
-    return (await this.#storeTakesWrites()) && !this.#closing.aborted;
+    return (await this.storeTakesWrites()) && !this.isDraining;
+  }
+
+  /** Whether it takes no new turns any more. */
+  get isDraining(): boolean {
+    return this.#closing.aborted;
   }
 
   /** Whether it does now, and each change of that, within some two seconds, until `signal` aborts. */
@@ -36,7 +41,8 @@ export class Serving {
     }
   }
 
-  #storeTakesWrites(): Promise<boolean> {
+  /** Whether the store does; it is asked at most every two seconds, and counts as one that does not after five. */
+  storeTakesWrites(): Promise<boolean> {
     if (this.#takesWrites !== undefined && performance.now() - this.#askedAt < FRESH_MS) {
       return this.#takesWrites;
     }

@@ -1,3 +1,4 @@
+import type { TurnState } from "../../gen/breakglass/v1/event_pb.ts";
 import { type Happenings, NOBODY_TOLD } from "../happenings.ts";
 import type { Caller } from "../identity/caller.ts";
 import type { ListedSession, Page, SessionPlace, TurnFilter, TurnPlace } from "../store/lists.ts";
@@ -83,6 +84,11 @@ export class Turns {
   /** How many readers there are now. */
   get subscriptions(): number {
     return this.#readers.count;
+  }
+
+  /** How many turns have no end on disk, by their states. */
+  get unended(): ReadonlyMap<TurnState, number> {
+    return this.#unended.countByState();
   }
 
   /** Of how many sessions something is active now: a turn, processes that end, a removal. */

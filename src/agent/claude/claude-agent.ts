@@ -6,6 +6,7 @@ import type { Agent, AgentRun, AgentTurn, OwnWork, SpareReservation } from "../a
 import type { AgentCapabilities } from "../capabilities.ts";
 import { Executable } from "../executable.ts";
 import type { ProcessSurroundings } from "../process/agent-process.ts";
+import type { ProcessCounts } from "../process-counts.ts";
 import type { PoolLimits } from "../process-pool.ts";
 import type { SparePlan } from "../spares.ts";
 import type { ToolLimits } from "./command-line.ts";
@@ -121,6 +122,10 @@ export class ClaudeAgent implements Agent {
 
   closeIdle(): Promise<void> {
     return this.#sessions.closeIdle();
+  }
+
+  processCounts(): ProcessCounts {
+    return this.#sessions.counts;
   }
 
   killNow(): void {

@@ -6,6 +6,7 @@ import { noticeEvent } from "../events.ts";
 import { IdleEvents } from "../idle-events.ts";
 import { LeftEvents } from "../left-events.ts";
 import { OwnWorkOffers } from "../own-work-offers.ts";
+import type { ProcessCounts } from "../process-counts.ts";
 import { type Fate, type PoolLimits, ProcessPool } from "../process-pool.ts";
 import { type SpareSurroundings, Spares } from "../spares.ts";
 import { ClaudeRun, type RunSurroundings } from "./claude-run.ts";
@@ -99,6 +100,10 @@ export class SessionProcesses implements ConversationSource, ConversationKeeper 
     const { sessionKey, workspace, agentSessionId, model, agent, permissionMode: mode } = turn;
     const setup = { workspace, agentSessionId, model, agent };
     return this.#open({ setup, sessionKey, opening, mode, trace: turn.trace });
+  }
+
+  get counts(): ProcessCounts {
+    return this.#pool.counts;
   }
 
   /** Ends the process of a session that is to be no more. */
