@@ -11,10 +11,15 @@ export interface Happenings {
   /**
    * A turn is on record, and is run here.
    *
+   * @param agentKind - The kind of its session's agent.
    * @param trace - The trace that its request is part of. Undefined: none.
    * @returns Who is told of what becomes of it.
    */
-  turnAccepted(turn: TurnRecord, trace: TraceContext | undefined): TurnHappenings;
+  turnAccepted(
+    turn: TurnRecord,
+    agentKind: string,
+    trace: TraceContext | undefined,
+  ): TurnHappenings;
   /** The end is on record of a turn that a server before left. */
   leftTurnEnded(turn: Pick<TurnRecord, "turnId" | "sessionId">, end: TurnEndRecord): void;
   /** A request was refused, for one of the reasons that callers are told. */
@@ -31,7 +36,7 @@ export interface TurnHappenings {
   wrote(): void;
   /** Events were given their places. Each batch of the agent's comes once; the text that it is writing does not come. */
   appended(kinds: readonly EventKind[]): void;
-  /** An approval is asked for, or decided. */
+  /** An approval is asked for, or decided: at once, before the event that says so is appended. */
   approval(kind: EventKind): void;
   /** The end is on record. */
   ended(end: TurnEndRecord): void;
@@ -41,7 +46,7 @@ export interface TurnHappenings {
 
 /** Tells nobody. */
 export const NOBODY_TOLD: Happenings = {
-  turnAccepted: (_turn, trace) => ({
+  turnAccepted: (_turn, _agentKind, trace) => ({
     trace,
     started() {},
     wrote() {},

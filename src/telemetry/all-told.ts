@@ -3,8 +3,8 @@ import type { Happenings, TurnHappenings } from "../happenings.ts";
 /** Tells each of them, in their order. The trace that an agent goes on with is the last one's. */
 export function allTold(listeners: readonly Happenings[]): Happenings {
   return {
-    turnAccepted: (turn, trace) =>
-      allOfTurn(listeners.map((listener) => listener.turnAccepted(turn, trace))),
+    turnAccepted: (...accepted) =>
+      allOfTurn(listeners.map((listener) => listener.turnAccepted(...accepted))),
     leftTurnEnded(turn, end) {
       for (const listener of listeners) listener.leftTurnEnded(turn, end);
     },

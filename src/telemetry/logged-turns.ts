@@ -21,7 +21,7 @@ type Ids = Pick<TurnRecord, "turnId" | "sessionId">;
  */
 export function loggedTurns(log: Log): Happenings {
   return {
-    turnAccepted(turn, trace) {
+    turnAccepted(turn, _agentKind, trace) {
       tellAccepted(log, turn);
       return new LoggedTurn(log, turn, trace);
     },

@@ -75,7 +75,8 @@ export class RunningTurn implements LiveTurn {
     this.#beginning = beginning;
     this.released = this.#released.promise;
     const { store, log, happenings, recentEvents } = surroundings;
-    const told = happenings.turnAccepted(turn, "run" in beginning ? undefined : beginning.trace);
+    const trace = "run" in beginning ? undefined : beginning.trace;
+    const told = happenings.turnAccepted(turn, session.agentKind, trace);
     this.#told = told;
     const { agentSessionId } = session;
     this.log = new TurnLog(
