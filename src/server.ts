@@ -23,10 +23,10 @@ import { createRequestReading } from "./rpc/request-reading.ts";
 import { createHandlers } from "./rpc/router.ts";
 import { planAgents } from "./served-agents.ts";
 import { type ReadFiles, readFiles, refuseUnusableAccess, tellStrangers } from "./server-access.ts";
-import { openSqliteStore } from "./store/sqlite/sqlite-store.ts";
+import { serverLoad, startTelemetry, type Telemetry } from "./server-telemetry.ts";
+import { openSqliteStore, type SqliteStore } from "./store/sqlite/sqlite-store.ts";
 import type { Store } from "./store/store.ts";
 import { watchedStore } from "./store/watched-store.ts";
-import { loggedTurns } from "./telemetry/logged-turns.ts";
 import { Turns } from "./turns/turns.ts";
 
 const TOO_MANY_RESETS = "too many requests of its connection were reset before they were answered";
@@ -96,22 +96,22 @@ export async function startServer(
   const opened = await openStore(config, log);
   const reserve = new DiskReserve(config.dataDir, config.reserveBytes, log);
   const store = watchedStore(opened, log, () => reserve.release());
+  const telemetry = await startTelemetry(config, log);
   let turns: Turns | undefined;
   try {
     const processes = processesOf(store, config, log, agentUmask);
     const served = createAgents(processes);
     const endProcesses = (processId: string) => endLeftProcesses(processId, processes);
     const agents = new Agents(served.byKind, served.defaultKind, endProcesses);
-    turns = createTurns(config, store, agents, log, loggedTurns(log));
+    turns = createTurns(config, store, agents, log, telemetry.happenings);
     await turns.recover();
     const closing = new AbortController();
-    const listener = await listenFor(
-      { ...config, maxConnections },
-      files,
-      turns,
-      closing.signal,
-      log,
-      interposed,
+    const readers = new Readers(config, closing.signal, log);
+    const bounded = { ...config, maxConnections };
+    const behind = { turns, readers, telemetry };
+    const listener = await listenFor(bounded, files, behind, log, interposed);
+    telemetry.watch(
+      serverLoad({ turns, agents, readers, listener, reserve, store: opened }, config),
     );
     // Behind the first line: it takes a disk a moment.
     void reserve.keep();
@@ -123,11 +123,12 @@ export async function startServer(
       if (files.certificate !== undefined) listener.setCertificate(files.certificate.current);
     };
     const url = `${schemeOf(config)}://${bracketed(address.host)}:${listener.port}`;
-    return running(config.drainMs, url, turns, listener, closing, store, reload);
+    return running(config.drainMs, url, turns, listener, closing, store, telemetry, reload);
   } catch (error) {
     // It may be removing what is off the record, and have agents that wait for sessions.
     await turns?.drain(0);
     await store.close();
+    await telemetry.close();
     throw error;
   }
 }
@@ -183,7 +184,7 @@ function processesOf(
   return createProcesses({ registry, log, maxLineBytes, umask });
 }
 
-async function openStore(config: ServeConfig, log: Log): Promise<Store> {
+async function openStore(config: ServeConfig, log: Log): Promise<SqliteStore> {
   prepareDirectory("BREAKGLASS_DATA_DIR", config.dataDir, log);
   prepareDirectory("BREAKGLASS_SESSIONS_DIR", config.sessionsDir, log);
   const path = join(config.dataDir, "breakglass.db");
@@ -200,13 +201,12 @@ async function openStore(config: ServeConfig, log: Log): Promise<Store> {
 async function listenFor(
   config: ServeConfig,
   files: ReadFiles,
-  turns: Turns,
-  closing: AbortSignal,
+  { turns, readers, telemetry }: { turns: Turns; readers: Readers; telemetry: Telemetry },
   log: Log,
   interposed: Interposed,
 ): Promise<Listener> {
   const { listen: address, maxPromptBytes, maxAttachmentBytes } = config;
-  const readers = new Readers(config, closing, log);
+  const { happenings, metrics } = telemetry;
   const resets = new ResetLimits((session) => readers.endConnection(session, TOO_MANY_RESETS));
   const limits = { ...config, resets };
   try {
@@ -218,9 +218,9 @@ async function listenFor(
       const isOver = (principal: string) => resets.isOver(principal);
       const admissionOf = interposed.admissions(admissionsBy(tokens, isOver));
       const reading = createRequestReading(sizes, log);
-      const refusedRequests = new RefusedRequests(log);
+      const refusedRequests = new RefusedRequests(log, happenings);
       const given = { turns, admissionOf, ...sizes, readers, resets };
-      const common = { ...given, reading, refusedRequests, log };
+      const common = { ...given, reading, refusedRequests, metrics, log };
       const answers = { handlers: createHandlers(common), plain: plainHttp(common) };
       return interposed.listener(requestListener({ ...common, ...answers, origins }));
     });
@@ -241,6 +241,7 @@ function running(
   listener: Listener,
   closing: AbortController,
   store: Store,
+  telemetry: Telemetry,
   reload: () => void,
 ): Server {
   const closed = Promise.withResolvers<void>();
@@ -253,6 +254,7 @@ function running(
     clearTimeout(ending);
     clearTimeout(cutting);
     await store.close();
+    await telemetry.close();
     closed.resolve();
   };
   return {

@@ -104,7 +104,7 @@ function admissionOf(
 }
 
 /** The one Authorization header. Of two nobody can say which a proxy has looked at: null, as for none. */
-function authorizationOf({ rawHeaders }: HttpRequest): string | null {
+export function authorizationOf({ rawHeaders }: HttpRequest): string | null {
   const values = rawHeaders.filter(
     (_, index) => index % 2 === 1 && rawHeaders[index - 1]?.toLowerCase() === "authorization",
   );

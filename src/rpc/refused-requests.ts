@@ -1,4 +1,5 @@
 import type { Refusal } from "../errors.ts";
+import type { Happenings } from "../happenings.ts";
 import type { Log } from "../log.ts";
 
 /** At most one line of a reason in so long. */
@@ -11,10 +12,18 @@ const LOG_MS = 60_000;
  */
 export class RefusedRequests {
   readonly #log: Log;
+  readonly #happenings: Pick<Happenings, "requestRefused">;
   readonly #told = new Map<Refusal["reason"], { time: number; since: number }>();
 
-  constructor(log: Log) {
+  /** @param happenings - Is told of every request that is refused. */
+  constructor(log: Log, happenings: Pick<Happenings, "requestRefused">) {
     this.#log = log;
+    this.#happenings = happenings;
+  }
+
+  /** A request was refused, for who sent it or for what it asks. */
+  count(reason: string): void {
+    this.#happenings.requestRefused(reason);
   }
 
   /** @param from - The address that it came from. Undefined: unknown. */

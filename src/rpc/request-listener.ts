@@ -95,7 +95,10 @@ function rpcListener(options: RequestListenerOptions): (call: Call) => void {
     const reader = readers.add(request, response);
     const isDialogue = takesMany(handle.method);
     const body = bodies.of(request);
-    const refused = (why: Refusal) => refusedRequests.tell(why, request.socket.remoteAddress);
+    const refused = (why: Refusal) => {
+      refusedRequests.count(why.reason);
+      refusedRequests.tell(why, request.socket.remoteAddress);
+    };
     const values = contextValuesOf(admission, reader, call.admitted, refused);
     const received = withStatus(isDialogue ? streamedBody(request, dialogueBytes) : body, log);
     const asked = universalRequest(call, handle.method, reader, received, values);

@@ -113,7 +113,10 @@ describe("a secret", () => {
   const secrets = ALL_SETTINGS.filter(({ isSecret }) => isSecret);
 
   it("is what opens something by itself", () => {
-    expect(secrets.map(({ variable }) => variable)).toEqual(["BREAKGLASS_TOKEN"]);
+    expect(secrets.map(({ variable }) => variable)).toEqual([
+      "BREAKGLASS_OTLP_HEADERS",
+      "BREAKGLASS_TOKEN",
+    ]);
   });
 
   it("is never printed: neither where it is refused nor under a name that is not known", () => {
@@ -126,7 +129,7 @@ describe("a secret", () => {
     fc.assert(
       fc.property(fc.constantFrom(...names), refused, (name, text) => {
         for (const read of [
-          () => readClientConfig(undefined, { [name]: text }),
+          () => readClientConfig(undefined, { [name]: text, BREAKGLASS_URL: "nowhere" }),
           () => readServeConfig({ HOME: "/h", [name]: text, BREAKGLASS_LISTEN: "nowhere" }),
         ]) {
           const message = messageOf(read);

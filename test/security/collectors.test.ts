@@ -1,0 +1,95 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { describe, expect, it } from "vitest";
+import { collect } from "../support/events.ts";
+import { eventually } from "../support/processes.ts";
+import { connect } from "../support/protocols.ts";
+import { startTestServer } from "../support/test-server.ts";
+import { type Answering, startCollector } from "../telemetry/collector.ts";
+import { scrape } from "../telemetry/scrape.ts";
+
+const MIB = 1024 * 1024;
+const FAILED = 'breakglass_trace_spans_total{outcome="failed"}';
+
+/** Never ends. */
+const endless: Answering = (response) => {
+  const piece = Buffer.alloc(64 * 1024, "x");
+  const write = () => {
+    while (!response.destroyed && response.write(piece));
+  };
+  response.writeHead(200).on("drain", write);
+  write();
+};
+
+describe("a collector that is unwell", () => {
+  it.each<[string, Answering]>([
+    ["never answers", () => {}],
+    ["answers without end", endless],
+    ["answers with nonsense", (response) => void response.end(Buffer.alloc(1000, 0xff))],
+    ["refuses", (response) => void response.writeHead(400).end("no")],
+    ["is overloaded", (response) => void response.writeHead(503).end()],
+    ["sends elsewhere", (response) => void response.writeHead(307, { location: "/" }).end()],
+    ["hangs up", (response) => void response.destroy()],
+    ["speaks no HTTP", (response) => void response.socket?.end("\u0000\u0000")],
+  ])("holds no turn up, and no end of the server, where it %s", async (_what, answering) => {
+    await using collector = await startCollector(answering);
+    await using server = await startTestServer({ BREAKGLASS_OTLP_URL: collector.url });
+    using connection = connect(server.url);
+    for (let turn = 0; turn < 3; turn++) {
+      const events = await collect(connection.client.runTurn({ prompt: "say one" }));
+      expect(events.at(-1)?.kind.case).toBe("result");
+    }
+    const begun = performance.now();
+    await server.drain();
+    expect(performance.now() - begun).toBeLessThan(20_000);
+  });
+
+  it("is told of in the log and the metrics, where it is not there, and gets what comes later", async () => {
+    const gone = await startCollector();
+    const port = Number(new URL(gone.url).port);
+    await gone[Symbol.asyncDispose]();
+    await using server = await startTestServer({ BREAKGLASS_OTLP_URL: gone.url });
+    using connection = connect(server.url);
+    await collect(connection.client.runTurn({ prompt: "say one" }));
+    await eventually(
+      () => scrape(server.url),
+      ({ samples }) => (samples.get(FAILED) ?? 0) > 0,
+      30_000,
+    );
+    expect(server.log.join("")).toMatch(/"spans could not be sent","spans":\{"ECONNREFUSED":1\}/);
+    await using back = await startCollector(undefined, port);
+    await collect(connection.client.runTurn({ prompt: "say two" }));
+    await eventually(
+      async () => back.spans.length,
+      (count) => count > 0,
+      20_000,
+    );
+  }, 60_000);
+});
+
+describe("an agent that calls without end", () => {
+  it("takes bounded memory while the collector takes nothing", async () => {
+    await using collector = await startCollector(() => {});
+    await using server = await startTestServer({ BREAKGLASS_OTLP_URL: collector.url });
+    using connection = connect(server.url);
+    const call = (id: number) => ({
+      type: "assistant",
+      message: {
+        id: `m${id}`,
+        type: "message",
+        role: "assistant",
+        model: "claude-sonnet-5-5",
+        content: [{ type: "tool_use", id: `t${id}`, name: "x".repeat(500), input: {} }],
+      },
+      parent_tool_use_id: null,
+    });
+    const prompt = Array.from({ length: 2000 }, (_, id) => `print ${JSON.stringify(call(id))}`);
+    global.gc?.();
+    const before = process.memoryUsage().heapUsed;
+    const events = await collect(connection.client.runTurn({ prompt: prompt.join("\n") }));
+    expect(events.filter(({ kind }) => kind.case === "tool")).toHaveLength(2000);
+    events.length = 0;
+    await delay(0);
+    global.gc?.();
+    expect(process.memoryUsage().heapUsed - before).toBeLessThan(150 * MIB);
+  }, 60_000);
+});
