@@ -22,6 +22,7 @@ import { measureReplay } from "./replay.ts";
 import { measureSharedWarm } from "./shared-warm.ts";
 import { measureSpareTurn } from "./spare-turn.ts";
 import { measureStoreLoad } from "./store-load.ts";
+import { measureTelemetry } from "./telemetry.ts";
 import { measureThroughput } from "./throughput.ts";
 import { measureWarmTurn } from "./warm-turn.ts";
 
@@ -45,6 +46,7 @@ const BENCHMARKS: Readonly<Record<string, () => Promise<Figure[]>>> = {
   commits: measureCommits,
   store: measureStoreLoad,
   "fake-start": measureFakeStart,
+  telemetry: measureTelemetry,
 };
 
 const names = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(BENCHMARKS);
