@@ -8,20 +8,22 @@ import { scrape } from "../telemetry/scrape.ts";
 
 const FAILED = 'breakglass_trace_spans_total{outcome="failed"}';
 
-/** Never ends. */
-const endless: Answering = (response) => {
-  const piece = Buffer.alloc(64 * 1024, "x");
-  const write = () => {
-    while (!response.destroyed && response.write(piece));
+/** Never ends. Tells `taken` how much of it was taken. */
+const endless =
+  (taken: (bytes: number) => void): Answering =>
+  (response) => {
+    const piece = Buffer.alloc(64 * 1024, "x");
+    const write = () => {
+      while (!response.destroyed && response.write(piece)) taken(piece.length);
+    };
+    response.writeHead(200).on("drain", write);
+    write();
   };
-  response.writeHead(200).on("drain", write);
-  write();
-};
 
 describe("a collector that is unwell", () => {
   it.each<[string, Answering]>([
     ["never answers", () => {}],
-    ["answers without end", endless],
+    ["answers without end", endless(() => {})],
     ["answers with nonsense", (response) => void response.end(Buffer.alloc(1000, 0xff))],
     ["refuses", (response) => void response.writeHead(400).end("no")],
     ["is overloaded", (response) => void response.writeHead(503).end()],
@@ -39,6 +41,22 @@ describe("a collector that is unwell", () => {
     const begun = performance.now();
     await server.drain();
     expect(performance.now() - begun).toBeLessThan(20_000);
+  });
+
+  it("is read no further than its status", async () => {
+    let taken = 0;
+    await using collector = await startCollector(
+      endless((bytes) => {
+        taken += bytes;
+      }),
+    );
+    await using server = await startTestServer({ BREAKGLASS_OTLP_URL: collector.url });
+    using connection = connect(server.url);
+    await collect(connection.client.runTurn({ prompt: "say one" }));
+    await server.drain();
+    expect(collector.requests).not.toEqual([]);
+    // What the kernel's buffers hold of it.
+    expect(taken).toBeLessThan(32 * 1024 * 1024);
   });
 
   it("is told of in the log and the metrics, where it is not there, and gets what comes later", async () => {
