@@ -14,7 +14,10 @@ const endless =
   (response) => {
     const piece = Buffer.alloc(64 * 1024, "x");
     const write = () => {
-      while (!response.destroyed && response.write(piece)) taken(piece.length);
+      for (let hasRoom = true; hasRoom && !response.destroyed; ) {
+        taken(piece.length);
+        hasRoom = response.write(piece);
+      }
     };
     response.writeHead(200).on("drain", write);
     write();
