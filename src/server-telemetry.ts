@@ -86,7 +86,7 @@ export function serverLoad(parts: Parts, { dataDir, reserveBytes }: ServeConfig)
     sessions: () => turns.activeSessions,
     processes: () => agents.processCounts(),
     store: () => store.load(),
-    storeTakesWrites: () => turns.serving.storeTakesWrites(),
+    storeTakesWrites: () => turns.serving.takesWrites(),
     isDraining: () => turns.serving.isDraining,
     reserve: () => ({ heldBytes: reserve.heldBytes, wantedBytes: reserveBytes }),
     freeBytes: () =>

@@ -3,6 +3,7 @@ import type { PermissionMode } from "../../gen/breakglass/v1/turn_pb.ts";
 import type { TraceContext } from "../trace-context.ts";
 import type { ApprovalAnswer } from "../turn-requests.ts";
 import type { AgentCapabilities } from "./capabilities.ts";
+import type { AgentInspection } from "./inspection.ts";
 import type { ProcessCounts } from "./process-counts.ts";
 
 /** What happened, without its place in a turn: the turn gives it a sequence, ids and a time. */
@@ -86,6 +87,8 @@ export interface OwnWork {
 export interface Agent {
   /** What it can do. Does not change. */
   readonly capabilities: AgentCapabilities;
+  /** Looks at its program, and calls no model. Takes some seconds at most. Never rejects. */
+  inspect(): Promise<AgentInspection>;
   /** The agent definition and the model of sessions that name none. */
   readonly defaults: { readonly agent: string; readonly model: string };
   /**

@@ -2,6 +2,7 @@ import type { ServiceImpl } from "@connectrpc/connect";
 import type { BreakglassService } from "../../gen/breakglass/v1/breakglass_service_pb.ts";
 import type { Log } from "../log.ts";
 import type { Turns } from "../turns/turns.ts";
+import type { DescribeServer } from "./describe-server.ts";
 import type { RefusedRequests } from "./refused-requests.ts";
 import { withReadMessages } from "./request-messages.ts";
 import { type RequestLimits, runTurnRules } from "./request-rules.ts";
@@ -13,12 +14,13 @@ import { unaryMethods } from "./unary-methods.ts";
 export function breakglassService(
   turns: Turns,
   limits: RequestLimits,
+  describeServer: DescribeServer,
   refused: Pick<RefusedRequests, "count">,
   log: Log,
 ): ServiceImpl<typeof BreakglassService> {
   const methods = {
     ...streamingMethods(turns, runTurnRules(limits), log),
-    ...unaryMethods(turns, log),
+    ...unaryMethods(turns, describeServer, log),
   };
   return withReadMessages(withRefusalsTold(methods, refused));
 }

@@ -9,6 +9,7 @@ import type { Log } from "../log.ts";
 import type { Turns } from "../turns/turns.ts";
 import { admit } from "./admission.ts";
 import { breakglassService } from "./breakglass-service.ts";
+import type { DescribeServer } from "./describe-server.ts";
 import { healthService } from "./health-service.ts";
 import { alphaReflectionService, reflectionService } from "./reflection-service.ts";
 import type { RefusedRequests } from "./refused-requests.ts";
@@ -19,6 +20,7 @@ import { statusOf } from "./status.ts";
 /** What the services are made of. */
 export interface ServicesOptions extends RequestLimits {
   readonly turns: Turns;
+  readonly describeServer: DescribeServer;
   readonly refusedRequests: RefusedRequests;
   readonly log: Log;
 }
@@ -31,9 +33,9 @@ const DIALOGUE = { readMaxBytes: 16 * 1024, acceptCompression: [compressionGzip]
 export function createRouter(log: Log): ConnectRouter {
   return createConnectRouter({
     acceptCompression: [...ACCEPTED_COMPRESSION],
-    requestGate: (context) => {
+    requestGate: async (context) => {
       try {
-        admit(context);
+        await admit(context);
       } catch (error) {
         throw statusOf(error, log);
       }
@@ -45,10 +47,11 @@ export function createRouter(log: Log): ConnectRouter {
 
 /** The methods of all services, by their paths. */
 export function createHandlers(options: ServicesOptions): ReadonlyMap<string, UniversalHandler> {
-  const { turns, refusedRequests, log } = options;
+  const { turns, describeServer, refusedRequests, log } = options;
   const services = [BreakglassService, Health, ServerReflection, ServerReflectionAlpha];
+  const own = breakglassService(turns, options, describeServer, refusedRequests, log);
   const router = createRouter(log)
-    .service(BreakglassService, breakglassService(turns, options, refusedRequests, log))
+    .service(BreakglassService, own)
     .service(Health, healthService(turns.serving, log))
     .service(ServerReflection, reflectionService(services), DIALOGUE)
     .service(ServerReflectionAlpha, alphaReflectionService(services), DIALOGUE);

@@ -19,14 +19,28 @@ export class Serving {
     this.#closing = closing;
   }
 
-  /** Whether it does now; the store is asked at most every two seconds. */
-  async isServing(): Promise<boolean> {
-    return (await this.storeTakesWrites()) && !this.isDraining;
-  }
-
-  /** Whether it takes no new turns any more. */
+  /** Whether it takes no new turns for good. */
   get isDraining(): boolean {
     return this.#closing.aborted;
+  }
+
+  /** Whether it does now; the store is asked at most every two seconds. */
+  async isServing(): Promise<boolean> {
+    return (await this.takesWrites()) && !this.isDraining;
+  }
+
+  /** Whether the store takes writes; it is asked at most every two seconds. Answers within five, and never rejects. */
+  takesWrites(): Promise<boolean> {
+    if (this.#takesWrites !== undefined && performance.now() - this.#askedAt < FRESH_MS) {
+      return this.#takesWrites;
+    }
+    this.#askedAt = performance.now();
+    const written = this.#store.checkWritable(this.#store.lease.epoch).then(
+      () => true,
+      () => false,
+    );
+    this.#takesWrites = byDeadline(written, WRITE_MS, false, false);
+    return this.#takesWrites;
   }
 
   /** Whether it does now, and each change of that, within some two seconds, until `signal` aborts. */
@@ -39,20 +53,6 @@ export class Serving {
       told = is;
       await this.#nextLook(signal);
     }
-  }
-
-  /** Whether the store does; it is asked at most every two seconds, and counts as one that does not after five. */
-  storeTakesWrites(): Promise<boolean> {
-    if (this.#takesWrites !== undefined && performance.now() - this.#askedAt < FRESH_MS) {
-      return this.#takesWrites;
-    }
-    this.#askedAt = performance.now();
-    const written = this.#store.checkWritable(this.#store.lease.epoch).then(
-      () => true,
-      () => false,
-    );
-    this.#takesWrites = byDeadline(written, WRITE_MS, false, false);
-    return this.#takesWrites;
   }
 
   /** Resolves when there may be something new, or nobody asks any more. */

@@ -49,7 +49,8 @@ describe("the metrics", () => {
     );
     expect(waiting.get('breakglass_turns{state="AWAITING_APPROVAL"}')).toBe(1);
     expect(waiting.get("breakglass_subscriptions")).toBe(1);
-    expect(waiting.get('breakglass_agent_processes{state="working"}')).toBe(1);
+    // Those of turns before may be ending.
+    expect(waiting.get('breakglass_agent_processes{state="working"}')).toBeGreaterThan(0);
     const { approvals } = await client.listApprovals({});
     const { turnId, kind } = approvals[0]!.event!;
     if (kind.case !== "approvalRequest") throw new Error("nothing waits");
