@@ -36,7 +36,7 @@ export async function startTelemetry(config: ServeConfig, log: Log): Promise<Tel
     metrics?.watchSpans(traces.spans);
   }
   return {
-    happenings: allTold(listeners),
+    happenings: allTold(listeners, log),
     metrics: metrics && servedMetrics(config, () => metrics.read()),
     watch: (load) => metrics?.watch(load),
     async close() {
