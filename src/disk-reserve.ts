@@ -29,6 +29,11 @@ export class DiskReserve {
     this.#log = log;
   }
 
+  /** What is kept now, in bytes. */
+  get heldBytes(): number {
+    return this.#isThere ? this.#bytes : 0;
+  }
+
   get #path(): string {
     return join(this.#directory, NAME);
   }

@@ -12,6 +12,7 @@ import type { RequestListener } from "./edge/http.ts";
 import { type Listener, type ListenerTls, listen } from "./edge/listener.ts";
 import { Readers } from "./edge/readers.ts";
 import { ResetLimits } from "./edge/reset-limits.ts";
+import type { Happenings } from "./happenings.ts";
 import { Readiness } from "./health/readiness.ts";
 import { plainHttp } from "./http/plain-http.ts";
 import type { Log } from "./log.ts";
@@ -32,7 +33,8 @@ import { type Identity, openIdentity } from "./server-identity.ts";
 import { type ServerFacts, serverInfo } from "./server-info.ts";
 import { createNotifier, toldKindsOf, wakingStore } from "./server-notifier.ts";
 import { createServerRedaction } from "./server-redaction.ts";
-import { openSqliteStore } from "./store/sqlite/sqlite-store.ts";
+import { serverLoad, startTelemetry, type Telemetry } from "./server-telemetry.ts";
+import { openSqliteStore, type SqliteStore } from "./store/sqlite/sqlite-store.ts";
 import type { Store } from "./store/store.ts";
 import { watchedStore } from "./store/watched-store.ts";
 import { Turns } from "./turns/turns.ts";
@@ -109,6 +111,7 @@ export async function startServer(
   const watched = watchedStore(opened, log, () => reserve.release());
   const store = wakingStore(watched, () => notifier?.wake());
   const notifier = createNotifier(config, files, store, redaction.text, log);
+  const telemetry = await startTelemetry(config, log);
   let turns: Turns | undefined;
   let identity: Identity | undefined;
   try {
@@ -116,20 +119,23 @@ export async function startServer(
     const served = createAgents(processes);
     const endProcesses = (processId: string) => endLeftProcesses(processId, processes);
     const agents = new Agents(served.byKind, served.defaultKind, endProcesses);
-    turns = createTurns(config, store, agents, redaction, log);
+    turns = createTurns(config, store, agents, redaction, log, telemetry.happenings);
     await turns.recover();
     const closing = new AbortController();
     const readiness = readinessOf(config, turns, agents);
     identity = openIdentity(config, files, log);
     const facts = factsOf(config, { identity, turns, agents, readiness, processes });
+    const readers = new Readers(config, closing.signal, log);
     const listener = await listenFor(
       { ...config, maxConnections },
       files,
       identity,
-      { turns, facts },
-      closing.signal,
+      { turns, facts, readers, telemetry },
       log,
       interposed,
+    );
+    telemetry.watch(
+      serverLoad({ turns, agents, readers, listener, reserve, store: opened }, config),
     );
     // Behind the first line: it takes a disk a moment.
     void reserve.keep();
@@ -149,7 +155,8 @@ export async function startServer(
       notifier?.reload();
     };
     const url = `${schemeOf(config)}://${bracketed(address.host)}:${listener.port}`;
-    const server = running(config.drainMs, url, turns, listener, closing, store, notifier, reload);
+    const around = { store, notifier, telemetry };
+    const server = running(config.drainMs, url, turns, listener, closing, around, reload);
     void server.closed.then(identity.stop);
     return server;
   } catch (error) {
@@ -157,6 +164,7 @@ export async function startServer(
     // It may be removing what is off the record, and have agents that wait for sessions.
     await turns?.drain(0);
     await store.close();
+    await telemetry.close();
     throw error;
   }
 }
@@ -171,12 +179,14 @@ function createTurns(
   agents: Agents,
   redaction: Redaction,
   log: Log,
+  happenings: Happenings,
 ): Turns {
   const toldKinds = toldKindsOf(config);
   return new Turns({
     store,
     agents,
     log,
+    happenings,
     limits: {
       timeoutMs: config.turnTimeoutMs,
       idleTimeoutMs: config.idleTimeoutMs,
@@ -254,7 +264,7 @@ function processesOf(
   return createProcesses({ registry, log, maxLineBytes, umask });
 }
 
-async function openStore(config: ServeConfig, log: Log): Promise<Store> {
+async function openStore(config: ServeConfig, log: Log): Promise<SqliteStore> {
   prepareDirectory("BREAKGLASS_DATA_DIR", config.dataDir, log);
   prepareDirectory("BREAKGLASS_SESSIONS_DIR", config.sessionsDir, log);
   const path = join(config.dataDir, "breakglass.db");
@@ -268,17 +278,25 @@ async function openStore(config: ServeConfig, log: Log): Promise<Store> {
   }
 }
 
+/** What stands behind a listener. */
+interface ServedParts {
+  readonly turns: Turns;
+  readonly facts: ServerFacts;
+  readonly readers: Readers;
+  readonly telemetry: Telemetry;
+}
+
 async function listenFor(
   config: ServeConfig,
   files: ReadFiles,
   { signIn, refused }: Identity,
-  served: { readonly turns: Turns; readonly facts: ServerFacts },
-  closing: AbortSignal,
+  served: ServedParts,
   log: Log,
   interposed: Interposed,
 ): Promise<Listener> {
   const { listen: address, maxPromptBytes, maxAttachmentBytes } = config;
-  const readers = new Readers(config, closing, log);
+  const { readers } = served;
+  const { happenings, metrics } = served.telemetry;
   const resets = new ResetLimits((session) => readers.endConnection(session, TOO_MANY_RESETS));
   const limits = { ...config, resets };
   try {
@@ -289,14 +307,14 @@ async function listenFor(
       const isOver = (principal: string) => resets.isOver(principal);
       const admissionOf = interposed.admissions(admissionsBy(signIn, isOver));
       const reading = createRequestReading(sizes, log);
-      const refusedRequests = new RefusedRequests(log, refused);
+      const refusedRequests = new RefusedRequests(log, refused, happenings);
       const requests = new PrincipalRequests(config);
       const { turns, facts } = served;
       const checks = () => facts.readiness.checks();
       const describeServer: DescribeServer = (caller) => serverInfo(facts, caller);
       const parts = { turns, describeServer, checks, admissionOf };
       const given = { ...parts, ...sizes, readers, resets, requests };
-      const common = { ...given, reading, refusedRequests, log };
+      const common = { ...given, reading, refusedRequests, metrics, log };
       const answers = { handlers: createHandlers(common), plain: plainHttp(common) };
       return interposed.listener(requestListener({ ...common, ...answers, origins }));
     });
@@ -316,14 +334,20 @@ function encryptionOf({ certificate, clientCa }: ReadFiles): ListenerTls | undef
   return { ...certificate.current, clientCa: clientCa?.current, isClientCertificateOptional };
 }
 
+/** What ends with the server. */
+interface Around {
+  readonly store: Store;
+  readonly notifier: Notifier | undefined;
+  readonly telemetry: Telemetry;
+}
+
 function running(
   drainMs: number,
   url: string,
   turns: Turns,
   listener: Listener,
   closing: AbortController,
-  store: Store,
-  notifier: Notifier | undefined,
+  { store, notifier, telemetry }: Around,
   reload: () => void,
 ): Server {
   const closed = Promise.withResolvers<void>();
@@ -336,6 +360,7 @@ function running(
     clearTimeout(ending);
     clearTimeout(cutting);
     await store.close();
+    await telemetry.close();
     closed.resolve();
   };
   return {

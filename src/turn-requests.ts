@@ -1,4 +1,5 @@
 import type { PermissionMode } from "../gen/breakglass/v1/turn_pb.ts";
+import type { TraceContext } from "./trace-context.ts";
 
 /** A file that goes with a prompt; its name is one, and no path. */
 export interface Attachment {
@@ -31,6 +32,8 @@ export interface RunRequest {
   readonly attachments: readonly Attachment[];
   /** The agent is to be told of the session's earlier turns. */
   readonly recall: boolean;
+  /** The trace that the request is part of. Undefined: none. */
+  readonly trace?: TraceContext | undefined;
 }
 
 /** A message for a running turn; validated. */

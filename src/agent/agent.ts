@@ -1,8 +1,10 @@
 import type { TurnEvent } from "../../gen/breakglass/v1/event_pb.ts";
 import type { PermissionMode } from "../../gen/breakglass/v1/turn_pb.ts";
+import type { TraceContext } from "../trace-context.ts";
 import type { ApprovalAnswer } from "../turn-requests.ts";
 import type { AgentCapabilities } from "./capabilities.ts";
 import type { AgentInspection } from "./inspection.ts";
+import type { ProcessCounts } from "./process-counts.ts";
 
 /** What happened, without its place in a turn: the turn gives it a sequence, ids and a time. */
 export type EventKind = Exclude<TurnEvent["kind"], { case: undefined }>;
@@ -49,6 +51,11 @@ export interface AgentTurn {
   readonly agent: string;
   /** What the agent may do by itself; never unspecified. */
   readonly permissionMode: PermissionMode;
+  /**
+   * The trace that what it does is part of: a process that is started for the turn finds it in its environment
+   * (`traceVariables`). One that was there before does not hear of it. Undefined: none.
+   */
+  readonly trace?: TraceContext | undefined;
 }
 
 /** A process that waits, already up, is kept for a session that is to be opened. */
@@ -110,6 +117,8 @@ export interface Agent {
   close(sessionKey: string): Promise<void>;
   /** Ends every process that no turn is using, and keeps none from now on. Resolves when they are gone. Never rejects. */
   closeIdle(): Promise<void>;
+  /** How many processes there are now. Left out: the agent has none to tell of. */
+  processCounts?(): ProcessCounts;
   /** Kills what can be killed of all processes at once, for a server that ends without waiting. */
   killNow(): void;
   /**

@@ -1,4 +1,5 @@
 import type { Agent, OwnWork } from "./agent.ts";
+import { NO_PROCESSES, type ProcessCounts, sumOfProcesses } from "./process-counts.ts";
 
 /**
  * The agents that a server runs, by their kinds: made once, at its start.
@@ -65,6 +66,11 @@ export class Agents {
   /** Ends every process of a family that a server before this one started. Resolves when none is left. Never rejects. */
   endProcesses(processId: string): Promise<void> {
     return this.#endProcesses(processId);
+  }
+
+  /** As `Agent.processCounts`, of all. */
+  processCounts(): ProcessCounts {
+    return sumOfProcesses(this.#all.map((agent) => agent.processCounts?.() ?? NO_PROCESSES));
   }
 
   /** As `Agent.killNow`, of each. */

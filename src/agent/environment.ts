@@ -1,5 +1,6 @@
 import { delimiter, isAbsolute } from "node:path";
 import type { Environment } from "../config/environment.ts";
+import type { TraceContext } from "../trace-context.ts";
 
 /** What an agent and the tools that it runs need of the server's environment, whichever agent it is. */
 const PASSED = new Set([
@@ -31,6 +32,13 @@ export function passedEnvironment(
   if (path === "") delete environment.PATH;
   else environment.PATH = path;
   return environment;
+}
+
+/** The variables in which a process finds the trace that what it does is part of. */
+export function traceVariables(trace: TraceContext | undefined): Record<string, string> {
+  if (trace === undefined) return {};
+  const { traceparent: TRACEPARENT, tracestate: TRACESTATE } = trace;
+  return { TRACEPARENT, ...(TRACESTATE === "" ? {} : { TRACESTATE }) };
 }
 
 /**

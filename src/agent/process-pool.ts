@@ -1,4 +1,5 @@
 import type { AgentProcess } from "./process/agent-process.ts";
+import type { ProcessCounts } from "./process-counts.ts";
 
 /** What is held with a process, and can take turn after turn of one session. */
 export interface PooledConversation {
@@ -69,6 +70,15 @@ export class ProcessPool<C extends PooledConversation> {
   /** All that are not gone, whatever they do. */
   get all(): readonly C[] {
     return [...this.#all];
+  }
+
+  /** How many there are. */
+  get counts(): ProcessCounts {
+    const counts = { working: 0, warm: 0, spare: 0 };
+    for (const { sessionKey, isIdle } of this.#all) {
+      counts[sessionKey === "" ? "spare" : isIdle ? "warm" : "working"]++;
+    }
+    return counts;
   }
 
   /** It is its session's, and the one that was used last. */

@@ -37,6 +37,7 @@ export async function serve(): Promise<ExitStatus> {
   const signals = takeSignals(log, manager);
   const config = readServeConfig();
   redact = createServerRedaction(config).text;
+  log.level = config.logLevel;
   const server = await startServer(config, log, agentUmask);
   endOnDefect(server, log);
   const terminal = openTerminal(process.stdout, process.stderr, false);

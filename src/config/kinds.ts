@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { resolve } from "node:path";
 import { z } from "zod";
 import { ROLES, type Role } from "../identity/caller.ts";
@@ -108,6 +109,20 @@ export const token: Kind<string> = {
   schema: printable,
 };
 
+/** What hashing a variable gives that is not set, with `printf` and with `echo`. */
+const NO_TOKENS = ["", "\n"].map((text) => createHash("sha256").update(text).digest("hex"));
+
+/** SHA-256 of a token, which only its bearer knows. */
+export const tokenHash: Kind<Buffer> = {
+  takes: "sha256: and the 64 hex digits of a token's SHA-256",
+  schema: z
+    .string()
+    .regex(/^sha256:[0-9a-fA-F]{64}$/)
+    .transform((text) => text.slice("sha256:".length).toLowerCase())
+    .refine((hex) => !NO_TOKENS.includes(hex))
+    .transform((hex) => Buffer.from(hex, "hex")),
+};
+
 /** Names of environment variables. */
 export const variableNames = list(
   "names of environment variables",
@@ -171,6 +186,36 @@ export const happeningKinds = list(
   "approval.requested, approval.resolved and turn.ended",
   z.enum(["approval.requested", "approval.resolved", "turn.ended"]),
 );
+
+/** Headers as OpenTelemetry's variables write them: `NAME=VALUE,NAME=VALUE`, the values percent-encoded where it is needed. */
+export const headers: Kind<Record<string, string>> = {
+  takes: "headers as NAME=VALUE, separated by commas, with values that are percent-encoded",
+  schema: z
+    .string()
+    .transform((text) =>
+      text
+        .split(",")
+        .map((pair) => pair.trim())
+        .filter((pair) => pair !== "")
+        .map((pair) => [pair.split("=", 1)[0]!.trim().toLowerCase(), decoded(pair)] as const),
+    )
+    .refine((pairs) =>
+      pairs.every(
+        ([name, value]) => /^[a-z0-9!#$%&'*+.^_`|~-]+$/.test(name) && /^[ -~]+$/.test(value),
+      ),
+    )
+    .transform((pairs) => Object.fromEntries(pairs)),
+};
+
+/** The value behind the first `=`; empty where there is none, or where it is wrongly encoded. */
+function decoded(pair: string): string {
+  const at = pair.indexOf("=");
+  try {
+    return at === -1 ? "" : decodeURIComponent(pair.slice(at + 1).trim());
+  } catch {
+    return "";
+  }
+}
 
 function list<T extends string>(what: string, item: z.ZodType<T, string>): Kind<T[]> {
   const schema = z

@@ -41,6 +41,11 @@ export class Connections {
     this.#timer = setInterval(() => this.#endStrangers(), LOOK_MS).unref();
   }
 
+  /** How many are open. */
+  get size(): number {
+    return this.#open.size;
+  }
+
   /** A connection came. False: there is no place for it, and it was closed. */
   accept(socket: Socket): boolean {
     const connection = new Connection(socket);

@@ -51,6 +51,8 @@ export interface ListenerTls extends Certificate {
 export interface Listener {
   /** The port, also where any free one was asked for. */
   readonly port: number;
+  /** How many connections are open. */
+  readonly connections: number;
   /** Accepts no more connections and lets the requests under way end; resolves when the last has. */
   close(): Promise<void>;
   /** Shows connections from now on another certificate, and trusts others' signers. Only where it listened with one. */
@@ -104,6 +106,9 @@ export async function listen(
   answer = listenerFor(port);
   return {
     port,
+    get connections() {
+      return connections.size;
+    },
     async close() {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       connections.close();

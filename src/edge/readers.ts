@@ -48,6 +48,11 @@ export class Readers {
     });
   }
 
+  /** How many responses are open. */
+  get size(): number {
+    return this.#open.size;
+  }
+
   /** Holds the reader of a response until that is closed. */
   add(request: HttpRequest, response: HttpResponse): Reader {
     const reader = new Reader(request, response);

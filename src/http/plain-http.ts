@@ -1,3 +1,4 @@
+import type { ContextValues } from "@connectrpc/connect";
 import { BreakglassService } from "../../gen/breakglass/v1/breakglass_service_pb.ts";
 import type { Reader } from "../edge/reader.ts";
 import type { Readers } from "../edge/readers.ts";
@@ -14,6 +15,7 @@ import type { RequestLimits } from "../rpc/request-rules.ts";
 import { respond, respondEmpty } from "../rpc/respond.ts";
 import type { Turns } from "../turns/turns.ts";
 import { allowMethods } from "./allow-methods.ts";
+import { respondMetrics, type ServedMetrics } from "./metrics.ts";
 import { openApiDocument } from "./openapi.ts";
 import { type Probed, probeAnswers } from "./probes.ts";
 import { Problem, problemOf, respondProblem } from "./problem.ts";
@@ -29,6 +31,8 @@ export interface PlainHttpOptions extends RequestLimits, Probed {
   readonly resets: ResetLimits;
   readonly reading: RequestReading;
   readonly refusedRequests: RefusedRequests;
+  /** Undefined: the server keeps none. */
+  readonly metrics: ServedMetrics | undefined;
   readonly log: Log;
 }
 
@@ -41,12 +45,16 @@ type Answer = (call: Call, path: string, reader: Reader) => Promise<void>;
  * @returns Answers a request; false: it is not for here.
  */
 export function plainHttp(options: PlainHttpOptions): (call: Call) => boolean {
-  const { log, readers } = options;
+  const { log, readers, refusedRequests, metrics } = options;
   const stream = streamAnswer(options);
   const probeOf = probeAnswers(options);
   const document = JSON.stringify(openApiDocument());
   const answerOf = (path: string, { request }: Call): Answer | undefined => {
     if (path === "/openapi.json") return (call) => respondDocument(document, call);
+    if (path === "/metrics") {
+      return (call, _path, reader) =>
+        respondMetrics(metrics, call, () => admitPlain(options, call, reader));
+    }
     if (path.startsWith("/v1/")) return stream;
     const probe = probeOf(path);
     if (probe !== undefined) return probe;
@@ -63,6 +71,7 @@ export function plainHttp(options: PlainHttpOptions): (call: Call) => boolean {
       .catch((error: unknown) => {
         if (error instanceof ClientGone || reader.signal.reason instanceof ClientGone) return;
         const problem = problemOf(error, log);
+        if (problem.refusal !== undefined) refusedRequests.count(problem.refusal.reason);
         if (response.headersSent) reader.cut();
         else return respondProblem(problem, request, response);
       })
@@ -85,25 +94,34 @@ async function respondDocument(document: string, { request, response, refusal }:
   response.end(document);
 }
 
-/** Admits a request as RPC does, before anything of it is read, and streams what it asks for. */
-function streamAnswer({
-  turns,
-  admissionOf,
-  resets,
-  refusedRequests,
-  log,
-  ...rest
-}: PlainHttpOptions): Answer {
-  const requestOf = turnRequests({ turns, ...rest });
-  return async ({ request, response, target, refusal, admitted }, path, reader) => {
-    const since = performance.now();
-    const decided = admissionOf(request, refusal);
-    // Where it is known it is noted at once, before the request can be reset.
-    const admission = decided instanceof Promise ? await decided : decided;
-    if ("caller" in admission) resets.setPrincipal(request, admission.caller.name);
-    const refused = () => refusedRequests.hold(admission, request, since, reader.signal);
-    const values = contextValuesOf(admission, reader, admitted, refused);
-    await admit({ values, method: BreakglassService.method.attachTurn });
+/**
+ * Admits a request as RPC does, before anything of it is read.
+ *
+ * @throws Refusal.
+ */
+async function admitPlain(
+  { admissionOf, resets, refusedRequests }: PlainHttpOptions,
+  { request, refusal, admitted }: Call,
+  reader: Reader,
+): Promise<ContextValues> {
+  const since = performance.now();
+  const decided = admissionOf(request, refusal);
+  // Where it is known it is noted at once, before the request can be reset.
+  const admission = decided instanceof Promise ? await decided : decided;
+  if ("caller" in admission) resets.setPrincipal(request, admission.caller.name);
+  const refused = () => refusedRequests.hold(admission, request, since, reader.signal);
+  const values = contextValuesOf(admission, reader, admitted, refused);
+  await admit({ values, method: BreakglassService.method.attachTurn });
+  return values;
+}
+
+/** Streams what a request asks for that is admitted. */
+function streamAnswer(options: PlainHttpOptions): Answer {
+  const { turns, log } = options;
+  const requestOf = turnRequests(options);
+  return async (call, path, reader) => {
+    const { request, response, target } = call;
+    const values = await admitPlain(options, call, reader);
     const ask = requestOf(path);
     if (ask === undefined) throw new Problem(404, "nothing is here: see /openapi.json");
     const format = acceptedFormat(request);

@@ -12,6 +12,7 @@ import { headersOf } from "../rpc/request-headers.ts";
 import type { RequestReading } from "../rpc/request-reading.ts";
 import { type RequestLimits, runTurnRules } from "../rpc/request-rules.ts";
 import { wireFormatOf } from "../rpc/wire-format.ts";
+import { traceContextOf } from "../trace-context.ts";
 import type { Turns } from "../turns/turns.ts";
 import { allowMethods } from "./allow-methods.ts";
 import { eventQueryOf, refuseUnknown } from "./event-query.ts";
@@ -55,7 +56,9 @@ export function turnRequests(surroundings: Surroundings) {
     allowMethods(request, ["POST"]);
     refuseUnknown(query, []);
     const message = await readRunTurn(plain, surroundings);
-    const asked = await askRun(turns, rules, message, callerOf({ values }), reader.signal);
+    const trace = traceContextOf(headersOf(request));
+    const caller = callerOf({ values });
+    const asked = await askRun(turns, rules, message, caller, reader.signal, trace);
     return { asked, isReturning: false };
   }
 

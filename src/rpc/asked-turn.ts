@@ -3,6 +3,7 @@ import type {
   RunTurnRequest,
 } from "../../gen/breakglass/v1/breakglass_service_pb.ts";
 import type { Caller } from "../identity/caller.ts";
+import type { TraceContext } from "../trace-context.ts";
 import type { ReadFrom } from "../turns/subscription.ts";
 import type { ReaderPlace } from "../turns/subscription-counts.ts";
 import type { Turns } from "../turns/turns.ts";
@@ -19,6 +20,7 @@ export interface AskedTurn {
 /**
  * Starts a turn, or joins the one that the same request started before, with a place for its reader.
  *
+ * @param trace - The trace that the request is part of. One that joins a turn leaves it in its own.
  * @throws Refusal, where nothing was started.
  */
 export async function askRun(
@@ -27,12 +29,13 @@ export async function askRun(
   message: RunTurnRequest,
   caller: Caller,
   signal: AbortSignal,
+  trace?: TraceContext,
 ): Promise<AskedTurn> {
   const { timeout, textDeltas, ...request } = validate(rules, message);
   // First: a caller who is refused must be able to rely on that nothing was started.
   const place = turns.holdReader(caller, signal);
   try {
-    const turn = await turns.run({ ...request, timeoutMs: timeout }, caller);
+    const turn = await turns.run({ ...request, timeoutMs: timeout, trace }, caller);
     return { turnId: turn.turnId, from: { afterSequence: 0, textDeltas }, place };
   } catch (error) {
     place.release();

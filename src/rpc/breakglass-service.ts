@@ -3,9 +3,11 @@ import type { BreakglassService } from "../../gen/breakglass/v1/breakglass_servi
 import type { Log } from "../log.ts";
 import type { Turns } from "../turns/turns.ts";
 import type { DescribeServer } from "./describe-server.ts";
+import type { RefusedRequests } from "./refused-requests.ts";
 import { withReadMessages } from "./request-messages.ts";
 import { type RequestLimits, runTurnRules } from "./request-rules.ts";
 import { streamingMethods } from "./streaming-methods.ts";
+import { withRefusalsTold } from "./told-refusals.ts";
 import { unaryMethods } from "./unary-methods.ts";
 
 /** The service: each request validated, handed to `turns`, and answered; each error made a status. */
@@ -13,10 +15,12 @@ export function breakglassService(
   turns: Turns,
   limits: RequestLimits,
   describeServer: DescribeServer,
+  refused: Pick<RefusedRequests, "count">,
   log: Log,
 ): ServiceImpl<typeof BreakglassService> {
-  return withReadMessages({
+  const methods = {
     ...streamingMethods(turns, runTurnRules(limits), log),
     ...unaryMethods(turns, describeServer, log),
-  });
+  };
+  return withReadMessages(withRefusalsTold(methods, refused));
 }

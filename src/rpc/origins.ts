@@ -22,7 +22,10 @@ const PREFLIGHT_SECONDS = 7200;
 const TOLD_LENGTH = 256;
 /** Beside what the protocols need: what a page without a client of ours reads and sends. */
 const EXPOSED_HEADERS = [...cors.exposedHeaders, "content-location", "retry-after"].join(", ");
-const ALLOWED_HEADERS = [...cors.allowedHeaders, "authorization", "last-event-id"].join(", ");
+const ALLOWED_HEADERS = [
+  ...cors.allowedHeaders,
+  ...["authorization", "last-event-id", "traceparent", "tracestate"],
+].join(", ");
 
 /**
  * The hosts by which the server may be called, and the origins of pages that may call it, compared exactly.

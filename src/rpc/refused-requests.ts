@@ -1,6 +1,7 @@
 import type { HttpRequest } from "../edge/http.ts";
 import { peerOfRequest } from "../edge/peer.ts";
 import type { Refusal } from "../errors.ts";
+import type { Happenings } from "../happenings.ts";
 import type { RefusedSignIns } from "../identity/refused-sign-ins.ts";
 import type { Log } from "../log.ts";
 import type { Admission } from "./admission.ts";
@@ -17,11 +18,19 @@ const LOG_MS = 60_000;
 export class RefusedRequests {
   readonly #log: Log;
   readonly #signIns: RefusedSignIns;
+  readonly #happenings: Pick<Happenings, "requestRefused">;
   readonly #told = new Map<Refusal["reason"], { time: number; since: number }>();
 
-  constructor(log: Log, signIns: RefusedSignIns) {
+  /** @param happenings - Is told of every request that is refused. */
+  constructor(log: Log, signIns: RefusedSignIns, happenings: Pick<Happenings, "requestRefused">) {
     this.#log = log;
     this.#signIns = signIns;
+    this.#happenings = happenings;
+  }
+
+  /** A request was refused, for who sent it or for what it asks. */
+  count(reason: string): void {
+    this.#happenings.requestRefused(reason);
   }
 
   /**

@@ -91,7 +91,10 @@ function rpcListener(options: RequestListenerOptions): (call: Call) => void {
     const reader = readers.add(request, response);
     const isDialogue = takesMany(handle.method);
     const body = bodies.of(request);
-    const refused = () => refusedRequests.hold(admission, request, since, reader.signal);
+    const refused = () => {
+      if ("refusal" in admission) refusedRequests.count(admission.refusal.reason);
+      return refusedRequests.hold(admission, request, since, reader.signal);
+    };
     const values = contextValuesOf(admission, reader, call.admitted, refused);
     const received = withStatus(isDialogue ? streamedBody(request, dialogueBytes) : body, log);
     const asked = universalRequest(call, handle.method, reader, received, values);

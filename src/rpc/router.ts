@@ -12,6 +12,7 @@ import { breakglassService } from "./breakglass-service.ts";
 import type { DescribeServer } from "./describe-server.ts";
 import { healthService } from "./health-service.ts";
 import { alphaReflectionService, reflectionService } from "./reflection-service.ts";
+import type { RefusedRequests } from "./refused-requests.ts";
 import { ACCEPTED_COMPRESSION } from "./request-messages.ts";
 import type { RequestLimits } from "./request-rules.ts";
 import { statusOf } from "./status.ts";
@@ -20,6 +21,7 @@ import { statusOf } from "./status.ts";
 export interface ServicesOptions extends RequestLimits {
   readonly turns: Turns;
   readonly describeServer: DescribeServer;
+  readonly refusedRequests: RefusedRequests;
   readonly log: Log;
 }
 
@@ -45,10 +47,11 @@ export function createRouter(log: Log): ConnectRouter {
 
 /** The methods of all services, by their paths. */
 export function createHandlers(options: ServicesOptions): ReadonlyMap<string, UniversalHandler> {
-  const { turns, describeServer, log } = options;
+  const { turns, describeServer, refusedRequests, log } = options;
   const services = [BreakglassService, Health, ServerReflection, ServerReflectionAlpha];
+  const own = breakglassService(turns, options, describeServer, refusedRequests, log);
   const router = createRouter(log)
-    .service(BreakglassService, breakglassService(turns, options, describeServer, log))
+    .service(BreakglassService, own)
     .service(Health, healthService(turns.serving, log))
     .service(ServerReflection, reflectionService(services), DIALOGUE)
     .service(ServerReflectionAlpha, alphaReflectionService(services), DIALOGUE);

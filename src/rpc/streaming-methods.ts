@@ -10,6 +10,7 @@ import type {
 import { StreamEnding } from "../edge/stream-ending.ts";
 import type { Log } from "../log.ts";
 import type { TurnRecord } from "../store/records.ts";
+import { traceContextOf } from "../trace-context.ts";
 import type { SessionNews } from "../turns/session-watch.ts";
 import type { TurnNews } from "../turns/turn-watch.ts";
 import type { Turns } from "../turns/turns.ts";
@@ -64,7 +65,8 @@ export function streamingMethods(turns: Turns, runRules: RunTurnRules, log: Log)
 
   return {
     runTurn(message: RunTurnRequest, context: HandlerContext) {
-      const run = askRun(turns, runRules, message, callerOf(context), context.signal);
+      const trace = traceContextOf(context.requestHeader);
+      const run = askRun(turns, runRules, message, callerOf(context), context.signal, trace);
       return streamTurn("breakglass.v1.RunTurnResponse", heldBack(run), context);
     },
 

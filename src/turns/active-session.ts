@@ -30,7 +30,7 @@ type SessionPhase =
   | { readonly is: "beingRemoved"; readonly removed: Promise<boolean> };
 
 /** What a caller asks of a turn, beside what is on record. */
-type AskedTurn = Pick<RunRequest, "prompt" | "attachments" | "recall"> & AskedLimits;
+type AskedTurn = Pick<RunRequest, "prompt" | "attachments" | "recall" | "trace"> & AskedLimits;
 
 /** What of its limits a caller sets. */
 type AskedLimits = Pick<RunRequest, "timeoutMs" | "maxCostUsd" | "maxModelTurns">;
@@ -82,8 +82,8 @@ export class ActiveSession {
     // The agent's own turn may have ended since.
     const own = turn.state === TurnState.QUEUED ? this.#turn : undefined;
     const ready = Promise.all([this.vacated, own?.ended]); // 1. 2.
-    const { prompt, attachments, recall } = request;
-    const running = this.#run(started, request, { ready, prompt, attachments, recall });
+    const { prompt, attachments, recall, trace } = request;
+    const running = this.#run(started, request, { ready, prompt, attachments, recall, trace });
     this.#enter(running, behind(own, running));
     if (own instanceof RunningTurn) void yieldToPrompt(own, running); // 2.
     return running;

@@ -1,5 +1,6 @@
 import { TurnState } from "../../gen/breakglass/v1/event_pb.ts";
 import type { LeftTurn as LeftTurnRecord } from "../store/records.ts";
+import type { TurnEndRecord } from "../store/writes.ts";
 import { terminalOf } from "./end-causes.ts";
 import { happeningsOf } from "./happenings.ts";
 import type { LiveTurn } from "./live-turn.ts";
@@ -18,14 +19,24 @@ export class LeftTurn implements LiveTurn {
   readonly tried: Promise<void>;
 
   /** Begins to record the end. */
-  constructor(left: LeftTurnRecord, parts: Pick<TurnSurroundings, "store" | "log" | "toldKinds">) {
+  constructor(
+    left: LeftTurnRecord,
+    {
+      store,
+      log,
+      happenings,
+      toldKinds,
+    }: Pick<TurnSurroundings, "store" | "log" | "happenings" | "toldKinds">,
+  ) {
     this.turnId = left.turnId;
     this.sessionKey = left.sessionKey;
-    const { epoch } = parts.store.lease;
-    this.log = new TurnLog({ ...left, epoch, state: TurnState.RUNNING }, parts);
+    const { epoch } = store.lease;
+    const ended = (end: TurnEndRecord) => happenings.leftTurnEnded(left, end);
+    const start = { ...left, epoch, state: TurnState.RUNNING };
+    this.log = new TurnLog(start, { store, log, ended });
     const terminal = terminalOf({ case: "restart", wasQueued: left.wasQueued });
-    const happenings = happeningsOf([terminal], this.log.nextSequence, parts.toldKinds);
-    this.log.append(this.log.encode([terminal]), { terminal, happenings });
+    const outside = happeningsOf([terminal], this.log.nextSequence, toldKinds);
+    this.log.append(this.log.encode([terminal]), { terminal, happenings: outside });
     this.tried = this.log.settled;
     this.ended = this.log.recorded();
   }

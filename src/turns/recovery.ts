@@ -6,7 +6,7 @@ import type { TurnSurroundings } from "./turn-surroundings.ts";
 import type { UnendedTurns } from "./unended-turns.ts";
 
 interface RecoverySurroundings
-  extends Pick<TurnSurroundings, "store" | "agents" | "log" | "toldKinds"> {
+  extends Pick<TurnSurroundings, "store" | "agents" | "log" | "happenings" | "toldKinds"> {
   readonly unended: UnendedTurns;
   readonly sessions: ActiveSessions;
   readonly removals: Removals;
@@ -49,7 +49,10 @@ export async function takeOver(surroundings: RecoverySurroundings): Promise<Take
  */
 export async function takeOverTurns(
   owner: string,
-  surroundings: Pick<RecoverySurroundings, "store" | "log" | "unended" | "toldKinds">,
+  surroundings: Pick<
+    RecoverySurroundings,
+    "store" | "log" | "happenings" | "unended" | "toldKinds"
+  >,
   holdUp: (turn: LeftTurn, wasQueued: boolean) => void = () => {},
 ): Promise<Promise<void>[]> {
   const { store, unended } = surroundings;

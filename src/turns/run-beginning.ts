@@ -4,6 +4,7 @@ import { NoticeEventSchema, NoticeReason, TurnState } from "../../gen/breakglass
 import type { Agent, AgentRun, AgentTurn, EventKind } from "../agent/agent.ts";
 import type { SessionRecord, TurnRecord } from "../store/records.ts";
 import type { Store } from "../store/store.ts";
+import type { TraceContext } from "../trace-context.ts";
 import type { Attachment } from "../turn-requests.ts";
 import { placeAttachments, takeBackAttachments } from "./attachments.ts";
 import type { EndCause } from "./end-causes.ts";
@@ -21,6 +22,8 @@ export interface AskedBeginning {
   readonly attachments: readonly Attachment[];
   /** The agent is to be told of the session's earlier turns. */
   readonly recall: boolean;
+  /** The trace that it is part of. Undefined: none. */
+  readonly trace: TraceContext | undefined;
 }
 
 /** A turn that waits to be run. */
@@ -41,7 +44,7 @@ export interface WaitingTurn {
 
 /** Waits until the session is ready and has the agent run the turn, unless that ends meanwhile. */
 export async function beginRun(
-  { ready, prompt: asked, attachments, recall }: AskedBeginning,
+  { ready, prompt: asked, attachments, recall }: Omit<AskedBeginning, "trace">,
   waiting: WaitingTurn,
 ): Promise<void> {
   const { turn, session, log, agent, ending, end, tell, run } = waiting;

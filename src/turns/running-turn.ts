@@ -6,6 +6,7 @@ import {
   type TerminalKind,
 } from "../agent/agent.ts";
 import { Refusal, unsupportedByAgent } from "../errors.ts";
+import type { TurnHappenings } from "../happenings.ts";
 import type { Caller } from "../identity/caller.ts";
 import type { SessionRecord, TurnRecord } from "../store/records.ts";
 import { byDeadline } from "../stream/deadline.ts";
@@ -16,7 +17,6 @@ import { RecentEvents } from "./recent-events.ts";
 import { beginRun, type TurnBeginning } from "./run-beginning.ts";
 import { silenceNotice } from "./silence.ts";
 import type { TextDeltas } from "./text-deltas.ts";
-import { tellAccepted, tellApproval, tellStarted } from "./told-turns.ts";
 import { TurnClocks } from "./turn-clocks.ts";
 import { type Steer, TurnInputs } from "./turn-inputs.ts";
 import { TurnLifecycle } from "./turn-lifecycle.ts";
@@ -44,6 +44,7 @@ export class RunningTurn implements LiveTurn {
   readonly released: Promise<void>;
 
   readonly #turn: TurnRecord;
+  readonly #told: TurnHappenings;
   readonly #session: SessionRecord;
   readonly #agent: Agent;
   readonly #limits: TurnLimits;
@@ -77,23 +78,26 @@ export class RunningTurn implements LiveTurn {
     this.#spending = spendingOf((limit) => this.#stopFor(limit));
     this.#beginning = beginning;
     this.released = this.#released.promise;
-    const { recentEvents, log } = surroundings;
-    tellAccepted(log, turn);
+    const { store, log, happenings, recentEvents } = surroundings;
+    const trace = "run" in beginning ? undefined : beginning.trace;
+    const told = happenings.turnAccepted(turn, session.agentKind, trace);
+    this.#told = told;
     const { agentSessionId } = session;
     this.log = new TurnLog(
       { ...turn, agentSessionId },
-      surroundings,
+      { store, log, ended: (end) => told.ended(end) },
       new RecentEvents(recentEvents),
       (error) => void this.end({ case: "store", error }),
     );
     this.#inputs = new TurnInputs({
       ...{ log: this.log, life: this.#life },
       heard: () => this.#clocks.heard(),
-      tell: (kind) => tellApproval(log, turn.turnId, kind),
+      tell: (kind) => told.approval(kind),
       endFull: () => this.#endFull(),
     });
     const { approvals } = this.#inputs;
-    this.#recorder = new TurnRecorder(this.log, approvals, session, limits, surroundings);
+    const recorded = { ...surroundings, told };
+    this.#recorder = new TurnRecorder(this.log, approvals, session, limits, recorded);
     this.#inputs.recordIn(this.#recorder);
     this.#clocks = new TurnClocks(limits, {
       isExcused: () => !approvals.isEmpty,
@@ -175,6 +179,7 @@ export class RunningTurn implements LiveTurn {
     }
     const { phase } = this.#life;
     if (phase.is === "ending") await this.#conclude(phase.cause, phase.run);
+    this.#told.over();
   }
 
   /** Apart from what lasts as long as the turn: what came with the prompt is large, and is let go of once it is placed. */
@@ -183,7 +188,7 @@ export class RunningTurn implements LiveTurn {
     this.#beginning = undefined;
     const begin = (run: AgentRun) => {
       this.#life.begin(run);
-      tellStarted(this.#surroundings.log, this.#turn);
+      this.#told.started();
       this.#clocks.startAgent();
       this.#spending.begin(run);
     };
@@ -193,7 +198,7 @@ export class RunningTurn implements LiveTurn {
       ...{ agent: this.#agent, store: this.#surroundings.store },
       end: (cause) => this.#life.end(cause),
       tell: (kind) => this.#recorder.append(kind),
-      run: (turn) => begin(this.#agent.start(turn)),
+      run: (turn) => begin(this.#agent.start({ ...turn, trace: this.#told.trace })),
     });
   }
 
@@ -281,7 +286,8 @@ export class RunningTurn implements LiveTurn {
   }
 
   #tellDefect(error: unknown): void {
-    this.#surroundings.log.error("a turn failed by a defect", { turnId: this.turnId, error });
+    const { turnId, sessionId } = this.#turn;
+    this.#surroundings.log.error("a turn failed by a defect", { turnId, sessionId, error });
   }
 
   async #reportReleased(run: AgentRun | undefined): Promise<void> {

@@ -3,12 +3,12 @@ import type { EventKind } from "../agent/agent.ts";
 import { Refusal, storageFailed } from "../errors.ts";
 import type { Log } from "../log.ts";
 import type { Store } from "../store/store.ts";
+import type { TurnEndRecord } from "../store/writes.ts";
 import { type EncodedEvent, encodeEvents, type TurnIds } from "./encoded-event.ts";
 import { type Listener, Listeners, type LiveLog, type StopListening } from "./live-turn.ts";
 import { type AppendedWith, batchOf, type LogBatch, rewritten } from "./log-batch.ts";
 import type { RecentEvents } from "./recent-events.ts";
 import { retryStorage } from "./retry-storage.ts";
-import { tellEnded } from "./told-turns.ts";
 
 /** Where a turn stands when its log is taken up. */
 export interface LogStart extends TurnIds {
@@ -18,10 +18,16 @@ export interface LogStart extends TurnIds {
   readonly lastSequence: number;
   /** Sequences up to here were given, and their events are lost. Undefined: none. */
   readonly lostUpTo?: number;
-  /** When the turn was recorded. Undefined: unknown. */
-  readonly createTime?: number;
   /** The agent's conversation that the session has on record. Undefined: unknown. */
   readonly agentSessionId?: string;
+}
+
+/** What a log is written with. */
+export interface LogSurroundings {
+  readonly store: Store;
+  readonly log: Log;
+  /** Told once the end is on disk. Must not throw. */
+  ended(end: TurnEndRecord): void;
 }
 
 /**
@@ -39,7 +45,7 @@ export class TurnLog implements LiveLog {
   readonly #ids: TurnIds;
   readonly #store: Store;
   readonly #log: Log;
-  readonly #createTime: number | undefined;
+  readonly #ended: (end: TurnEndRecord) => void;
   readonly #recent: RecentEvents | undefined;
   readonly #failed: (error: Error) => void;
   readonly #listeners = new Listeners();
@@ -63,7 +69,7 @@ export class TurnLog implements LiveLog {
    */
   constructor(
     start: LogStart,
-    { store, log }: { readonly store: Store; readonly log: Log },
+    { store, log, ended }: LogSurroundings,
     recent?: RecentEvents,
     failed: (error: Error) => void = () => {},
   ) {
@@ -72,7 +78,7 @@ export class TurnLog implements LiveLog {
     this.epoch = start.epoch;
     this.#store = store;
     this.#log = log;
-    this.#createTime = start.createTime;
+    this.#ended = ended;
     this.#recent = recent;
     this.#failed = failed;
     this.#state = state;
@@ -164,8 +170,7 @@ export class TurnLog implements LiveLog {
   /** Something that has to be on record before the log can go on is not: readers are told. */
   fail(error: Error): void {
     if (this.#failure === undefined) {
-      const { turnId } = this.#ids;
-      this.#log.error("the store does not take a turn's events", { turnId, error });
+      this.#log.error("the store does not take a turn's events", { ...this.#ids, error });
       this.#failure = error instanceof Refusal ? error : storageFailed(error.message);
       this.#listeners.call(); // 4.
     }
@@ -213,7 +218,7 @@ export class TurnLog implements LiveLog {
     this.#recent?.push(firstSequence, events);
     this.#lastSequence = firstSequence + events.length - 1; // 2.
     this.#state = state;
-    if (record.end !== undefined) tellEnded(this.#log, this.#ids, record.end, this.#createTime);
+    if (record.end !== undefined) this.#ended(record.end);
     // Whoever has not taken them wants them soon; nobody else does.
     if (this.#listeners.call()) this.#recent?.clear();
   }

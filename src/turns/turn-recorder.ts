@@ -1,6 +1,7 @@
 import type { AgentRun, EventKind, TerminalKind } from "../agent/agent.ts";
 import { boundEvent } from "../agent/bounded-event.ts";
 import { Refusal } from "../errors.ts";
+import type { TurnHappenings } from "../happenings.ts";
 import type { SessionRecord } from "../store/records.ts";
 import type { SteerRequest } from "../store/writes.ts";
 import type { Approvals } from "./approvals.ts";
@@ -14,6 +15,12 @@ import { TextDeltas } from "./text-deltas.ts";
 import type { TurnLog } from "./turn-log.ts";
 import type { TurnLimits, TurnSurroundings } from "./turn-surroundings.ts";
 import { isSeenWhole, unseenAnswer, unseenNotice } from "./unseen-approval.ts";
+
+/** What a turn is recorded with. */
+interface RecorderSurroundings
+  extends Pick<TurnSurroundings, "store" | "agents" | "log" | "toldKinds" | "redaction"> {
+  readonly told: TurnHappenings;
+}
 
 /** What may be on its way to the disk before the agent has to wait. */
 const UNRECORDED_BYTES = 1024 * 1024;
@@ -31,16 +38,18 @@ export class TurnRecorder {
   readonly #log: TurnLog;
   readonly #approvals: Approvals;
   readonly #limits: TurnLimits;
+  readonly #told: TurnHappenings;
   readonly #conversations: OwnConversations;
   readonly #toldKinds: ToldKinds | undefined;
   readonly #redaction: EventRedaction | undefined;
+  #hasText = false;
 
   constructor(
     log: TurnLog,
     approvals: Approvals,
     session: SessionRecord,
     limits: TurnLimits,
-    surroundings: Pick<TurnSurroundings, "store" | "agents" | "log" | "toldKinds" | "redaction">,
+    { told, ...surroundings }: RecorderSurroundings,
   ) {
     this.#log = log;
     this.#approvals = approvals;
@@ -48,6 +57,7 @@ export class TurnRecorder {
     const { toldKinds, redaction } = surroundings;
     this.#toldKinds = toldKinds;
     this.#redaction = redaction && new EventRedaction(redaction);
+    this.#told = told;
     this.#conversations = new OwnConversations(session, log.epoch, surroundings);
   }
 
@@ -145,7 +155,10 @@ export class TurnRecorder {
       const approvals = approvalsIn(kinds);
       const happenings = happeningsOf(kinds, this.#log.nextSequence, this.#toldKinds);
       const also = { awaitsApproval, agentSessionId, approvals, happenings };
-      if (isAppended) this.#log.append(events, { ...more, ...also });
+      if (isAppended) {
+        this.#told.appended(kinds);
+        this.#log.append(events, { ...more, ...also });
+      }
     } finally {
       if (!isAppended) this.#approvals.undo(kinds); // 2.
     }
@@ -161,6 +174,10 @@ export class TurnRecorder {
     const durable: EventKind[] = [];
     for (const each of this.#redaction?.take(batch) ?? batch) {
       const kind = this.#askable(each, run);
+      if (!this.#hasText && hasText(kind)) {
+        this.#hasText = true;
+        this.#told.wrote();
+      }
       const sequence = afterSequence + durable.length + 1;
       const isDurable = kind.case !== "textDelta" && this.#approvals.note(kind, expireMs, sequence);
       if (isDurable) durable.push(kind);
@@ -186,4 +203,8 @@ export class TurnRecorder {
     run.answer(kind.value.approvalId, unseenAnswer(kind.value));
     return unseenNotice(kind.value);
   }
+}
+
+function hasText({ case: kind, value }: EventKind): boolean {
+  return (kind === "text" || kind === "textDelta") && value.text !== "";
 }

@@ -1,4 +1,5 @@
 import type { Agents } from "../agent/agents.ts";
+import type { Happenings } from "../happenings.ts";
 import type { Log } from "../log.ts";
 import type { Redaction } from "../redaction/redaction.ts";
 import type { Store } from "../store/store.ts";
@@ -28,6 +29,7 @@ export interface TurnSurroundings {
   readonly store: Store;
   readonly agents: Agents;
   readonly log: Log;
+  readonly happenings: Happenings;
   /** What its newest events share the memory with. */
   readonly recentEvents: RecentEventsBudget;
   /** What each principal has used today. */

@@ -1,4 +1,6 @@
+import type { TurnState } from "../../gen/breakglass/v1/event_pb.ts";
 import type { DayLimits, DaySpending } from "../day-spending.ts";
+import { type Happenings, NOBODY_TOLD } from "../happenings.ts";
 import type { Caller } from "../identity/caller.ts";
 import type { ListedSession, Page, SessionPlace, TurnFilter, TurnPlace } from "../store/lists.ts";
 import type { TurnRecord } from "../store/records.ts";
@@ -30,13 +32,15 @@ import { type WorkspaceLimits, WorkspaceSizes } from "./workspace-sizes.ts";
 
 /** What turns are run within. */
 export interface TurnsOptions
-  extends Omit<TurnSurroundings, "recentEvents" | "days">,
+  extends Omit<TurnSurroundings, "recentEvents" | "days" | "happenings">,
     SubscriptionLimits,
     PlaceLimits,
     WorkspaceLimits,
     ApprovalPolicy,
     StartPolicy {
   readonly limits: TurnLimits;
+  /** Who is told of turns. Undefined: nobody. */
+  readonly happenings?: Happenings;
   /** The age at which ended turns are removed, from their end. 0: they are kept. */
   readonly retentionMs: number;
 }
@@ -63,14 +67,14 @@ export class Turns {
 
   constructor(options: TurnsOptions) {
     this.#options = options;
-    const { store, agents, log } = options;
+    const { store, agents, log, happenings = NOBODY_TOLD } = options;
     const unended = new UnendedTurns(store, options);
     this.#unended = unended;
     this.serving = new Serving(store, this.#closing.signal);
     const recentEvents = new RecentEventsBudget();
     const days = new DaySpendings(options.dayLimits);
     this.#days = days;
-    this.#sessions = new ActiveSessions({ ...options, recentEvents, days, unended });
+    this.#sessions = new ActiveSessions({ ...options, happenings, recentEvents, days, unended });
     this.#commands = new TurnCommands({ ...options, unended, remote: new RemoteTurns(store) });
     this.#removals = new Removals(options, this.#sessions, this.#closing.signal);
     this.#readers = new Readers({ ...options, commands: this.#commands });
@@ -85,7 +89,7 @@ export class Turns {
         unended.fail(why);
         void agents.closeIdle();
       },
-      takeOver: (owner) => takeOverTurns(owner, { ...options, unended }),
+      takeOver: (owner) => takeOverTurns(owner, { ...options, happenings, unended }),
     });
     agents.onOwnWork((work) => this.#sessions.of(work.sessionKey).beginOwnWork(work));
   }
@@ -93,6 +97,11 @@ export class Turns {
   /** How many readers there are now. */
   get subscriptions(): number {
     return this.#readers.count;
+  }
+
+  /** How many turns have no end on disk, by their states. */
+  get unended(): ReadonlyMap<TurnState, number> {
+    return this.#unended.countByState();
   }
 
   /** Of how many sessions something is active now: a turn, processes that end, a removal. */
@@ -291,8 +300,10 @@ export class Turns {
    */
   async recover(): Promise<void> {
     const { store, agents, sessionsDir, retentionMs, log } = this.#options;
+    const { happenings = NOBODY_TOLD } = this.#options;
     const [unended, sessions, removals] = [this.#unended, this.#sessions, this.#removals];
-    const left = await takeOver({ ...this.#options, unended, sessions, removals });
+    const own = { happenings, unended, sessions, removals };
+    const left = await takeOver({ ...this.#options, ...own });
     this.#leftProcessesGone = left.processesGone;
     this.#lease.start();
     // Not before: what is asked of a session waits for what was left in it.

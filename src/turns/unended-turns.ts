@@ -1,3 +1,4 @@
+import type { TurnState } from "../../gen/breakglass/v1/event_pb.ts";
 import { TurnOrigin } from "../../gen/breakglass/v1/turn_pb.ts";
 import type { Store } from "../store/store.ts";
 import type { StartedTurn, TurnStart } from "../store/writes.ts";
@@ -37,6 +38,15 @@ export class UnendedTurns {
 
   get(turnId: string): UnendedTurn | undefined {
     return this.#turns.get(turnId);
+  }
+
+  /** How many there are, by their states. */
+  countByState(): ReadonlyMap<TurnState, number> {
+    const counts = new Map<TurnState, number>();
+    for (const { log } of this.#turns.values()) {
+      counts.set(log.state, (counts.get(log.state) ?? 0) + 1);
+    }
+    return counts;
   }
 
   /** Why no turn of a principal's can begin now. */

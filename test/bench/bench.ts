@@ -23,6 +23,7 @@ import { measureReplay } from "./replay.ts";
 import { measureSharedWarm } from "./shared-warm.ts";
 import { measureSpareTurn } from "./spare-turn.ts";
 import { measureStoreLoad } from "./store-load.ts";
+import { measureTelemetry } from "./telemetry.ts";
 import { measureThroughput } from "./throughput.ts";
 import { measureWarmTurn } from "./warm-turn.ts";
 
@@ -47,6 +48,7 @@ const BENCHMARKS: Readonly<Record<string, () => Promise<Figure[]>>> = {
   store: measureStoreLoad,
   overview: measureOverview,
   "fake-start": measureFakeStart,
+  telemetry: measureTelemetry,
 };
 
 const names = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(BENCHMARKS);

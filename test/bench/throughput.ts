@@ -27,16 +27,12 @@ export async function measureThroughput(): Promise<Figure[]> {
   await using cleanup = new AsyncDisposableStack();
   const root = await mkdtemp(join(tmpdir(), "breakglass-bench-"));
   cleanup.defer(() => rm(root, { recursive: true, force: true }));
-  const turn = join(root, "turn.jsonl");
-  const agent = join(root, "agent");
-  await writeRecordedTurn(turn);
-  await writeFile(agent, `#!/bin/sh\nread -r prompt\nexec cat '${turn}'\n`, { mode: 0o755 });
-
+  const { turn, agent } = await writeFastAgent(root);
   const rates: number[] = [];
   const ceilings: number[] = [];
   const growths: number[] = [];
   for (let round = 0; round < ROUNDS; round++) {
-    const { rate, growth } = await readFromService(agent);
+    const { rate, growth } = await readFromService({ BREAKGLASS_AGENT_COMMAND: agent });
     rates.push(rate);
     growths.push(growth);
     ceilings.push(await readFromCeiling(turn));
@@ -59,8 +55,20 @@ export async function measureThroughput(): Promise<Figure[]> {
   ];
 }
 
-async function readFromService(agent: string): Promise<{ rate: number; growth: number }> {
-  await using service = await startService({ BREAKGLASS_AGENT_COMMAND: agent });
+/** An agent that prints as fast as it can, and what it prints. */
+export async function writeFastAgent(root: string): Promise<{ turn: string; agent: string }> {
+  const turn = join(root, "turn.jsonl");
+  const agent = join(root, "agent");
+  await writeRecordedTurn(turn);
+  await writeFile(agent, `#!/bin/sh\nread -r prompt\nexec cat '${turn}'\n`, { mode: 0o755 });
+  return { turn, agent };
+}
+
+/** How many events a second come from a service's agent, and by how many megabytes the server grows. */
+export async function readFromService(
+  settings: Readonly<Record<string, string>>,
+): Promise<{ rate: number; growth: number }> {
+  await using service = await startService(settings);
   const before = heldMegabytes(service.pid);
   resetPeak(service.pid);
   const rate = await rateFrom(service.url);

@@ -10,6 +10,15 @@ const asked = (host: string | undefined, origin: string | null = null) =>
   origins.refusalOf({ host, origin }) === undefined;
 
 describe("Origins", () => {
+  it("let pages that may call the server say which trace they are in, and no others", () => {
+    const allowed = (origin: string) =>
+      origins.corsHeaders({ host: "127.0.0.1:7433", origin }, true)["access-control-allow-headers"];
+    expect(allowed(ORIGIN)?.toLowerCase().split(", ")).toEqual(
+      expect.arrayContaining(["traceparent", "tracestate"]),
+    );
+    expect(allowed("https://evil.example")).toBeUndefined();
+  });
+
   it.each([
     "127.0.0.1:7433",
     "localhost:7433",

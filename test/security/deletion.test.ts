@@ -8,6 +8,7 @@ import { DatabaseSync } from "node:sqlite";
 import { promisify } from "node:util";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type LeftFiles, removeTree } from "../../src/files/remove-tree.ts";
+import { NOBODY_TOLD } from "../../src/happenings.ts";
 import { createLog } from "../../src/log.ts";
 import { openSqliteStore } from "../../src/store/sqlite/sqlite-store.ts";
 import type { Store } from "../../src/store/store.ts";
@@ -267,6 +268,7 @@ describe("many events that are removed", () => {
       store: held,
       agents: drivenAgents(new DrivenAgent()),
       log: createLog(() => {}),
+      happenings: NOBODY_TOLD,
     };
     const sessions = new ActiveSessions({
       ...{ ...surroundings, limits: LIMITS, recentEvents: new RecentEventsBudget() },

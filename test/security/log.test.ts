@@ -119,6 +119,18 @@ describe("logging never throws", () => {
     createLog(fail).error("lost");
   });
 
+  it("leaves out what is less urgent than its level", () => {
+    const lines: string[] = [];
+    const log = createLog((line) => void lines.push(JSON.parse(line).level));
+    for (const level of ["info", "warn", "error"] as const) {
+      log.level = level;
+      log.info("one");
+      log.warn("two");
+      log.error("three");
+    }
+    expect(lines).toEqual(["info", "warn", "error", "warn", "error", "error"]);
+  });
+
   it("lets no field stand for what the line begins with", () => {
     const line = parsed({ time: "never", level: "info", message: "nothing happened" });
     expect(line).toMatchObject({ level: "warn", message: "something happened" });

@@ -7,6 +7,7 @@ import type { AgentCapabilities } from "../capabilities.ts";
 import { Executable } from "../executable.ts";
 import type { AgentInspection } from "../inspection.ts";
 import type { ProcessSurroundings } from "../process/agent-process.ts";
+import type { ProcessCounts } from "../process-counts.ts";
 import type { PoolLimits } from "../process-pool.ts";
 import type { SparePlan } from "../spares.ts";
 import type { ToolLimits } from "./command-line.ts";
@@ -135,6 +136,10 @@ export class ClaudeAgent implements Agent {
 
   closeIdle(): Promise<void> {
     return this.#sessions.closeIdle();
+  }
+
+  processCounts(): ProcessCounts {
+    return this.#sessions.counts;
   }
 
   killNow(): void {

@@ -1,7 +1,9 @@
 import { NoticeReason } from "../../../gen/breakglass/v1/event_pb.ts";
 import type { PermissionMode } from "../../../gen/breakglass/v1/turn_pb.ts";
 import type { Environment } from "../../config/environment.ts";
+import type { TraceContext } from "../../trace-context.ts";
 import type { ProcessMemory } from "../agent-memory.ts";
+import { traceVariables } from "../environment.ts";
 import { noticeEvent } from "../events.ts";
 import type { Executable } from "../executable.ts";
 import { AgentProcess, type ProcessSurroundings } from "../process/agent-process.ts";
@@ -33,6 +35,8 @@ export interface ConversationSurroundings {
 export interface ConversationOpening extends Omit<ConversationStart, "rules" | "longLines"> {
   /** All that is kept on the process's behalf counts in it. Whoever opens the conversation closes it. */
   readonly memory: ProcessMemory;
+  /** As in `AgentTurn`. */
+  readonly trace?: TraceContext | undefined;
 }
 
 /**
@@ -42,7 +46,7 @@ export interface ConversationOpening extends Omit<ConversationStart, "rules" | "
  * where there is no descriptor left to look with.
  */
 export async function openConversation(
-  { memory, ...opening }: ConversationOpening,
+  { memory, trace, ...opening }: ConversationOpening,
   surroundings: ConversationSurroundings,
 ): Promise<Conversation> {
   const { setup, mode, sessionKey, idleEvents } = opening;
@@ -67,7 +71,7 @@ export async function openConversation(
       ...claudeArguments(setup, opening.opening, mode, { ...tools, rules }, definition.agents),
     ],
     cwd: workspaceDirectory.place(),
-    env: environmentFor(mode, surroundings),
+    env: { ...environmentFor(mode, surroundings), ...traceVariables(trace) },
     stopRequest: controlRequest("stop", { subtype: "interrupt" }),
   };
   const start = { sessionKey, workspace, program, memory };

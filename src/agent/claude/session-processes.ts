@@ -6,6 +6,7 @@ import { noticeEvent } from "../events.ts";
 import { IdleEvents } from "../idle-events.ts";
 import { LeftEvents } from "../left-events.ts";
 import { OwnWorkOffers } from "../own-work-offers.ts";
+import type { ProcessCounts } from "../process-counts.ts";
 import { type Fate, type PoolLimits, ProcessPool } from "../process-pool.ts";
 import { type SpareSurroundings, Spares } from "../spares.ts";
 import { ClaudeRun, type RunSurroundings } from "./claude-run.ts";
@@ -98,7 +99,11 @@ export class SessionProcesses implements ConversationSource, ConversationKeeper 
     this.#pool.makeRoom(1);
     const { sessionKey, workspace, agentSessionId, model, agent, permissionMode: mode } = turn;
     const setup = { workspace, agentSessionId, model, agent };
-    return this.#open({ setup, sessionKey, opening, mode });
+    return this.#open({ setup, sessionKey, opening, mode, trace: turn.trace });
+  }
+
+  get counts(): ProcessCounts {
+    return this.#pool.counts;
   }
 
   /** Ends the process of a session that is to be no more. */
@@ -159,7 +164,7 @@ export class SessionProcesses implements ConversationSource, ConversationKeeper 
   }
 
   async #open(
-    wanted: Pick<ConversationOpening, "setup" | "sessionKey" | "opening" | "mode">,
+    wanted: Pick<ConversationOpening, "setup" | "sessionKey" | "opening" | "mode" | "trace">,
   ): Promise<Conversation> {
     const { sessionKey } = wanted;
     const memory = this.#memory.process();

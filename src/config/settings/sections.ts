@@ -8,6 +8,7 @@ import { NOTIFICATION_SETTINGS } from "./notifications.ts";
 import { SECRET_SETTINGS } from "./secrets.ts";
 import { SPENDING_SETTINGS } from "./spending.ts";
 import { STORAGE_SETTINGS } from "./storage.ts";
+import { TELEMETRY_SETTINGS } from "./telemetry.ts";
 import { TURN_SETTINGS } from "./turns.ts";
 
 /** Settings that documents show together. */
@@ -27,6 +28,7 @@ export const SERVE_SETTINGS = {
   ...APPROVAL_SETTINGS,
   ...NOTIFICATION_SETTINGS,
   ...SECRET_SETTINGS,
+  ...TELEMETRY_SETTINGS,
 } as const;
 
 /** The same in the order of the documents. */
@@ -40,6 +42,7 @@ export const SERVE_SECTIONS: readonly Section[] = [
   { title: "Notifications", settings: Object.values(NOTIFICATION_SETTINGS) },
   { title: "Secrets", settings: Object.values(SECRET_SETTINGS) },
   { title: "Storage", settings: Object.values(STORAGE_SETTINGS) },
+  { title: "Telemetry", settings: Object.values(TELEMETRY_SETTINGS) },
 ];
 
 /** What the commands read that talk to a server. */

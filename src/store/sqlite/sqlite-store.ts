@@ -1,5 +1,6 @@
 import type { LeaseTerms } from "../lease.ts";
 import type { Store } from "../store.ts";
+import type { StoreLoad } from "../store-load.ts";
 import { FILE_OWNER } from "./file-leases.ts";
 import { LocalChanges } from "./local-changes.ts";
 import { LocalCommands } from "./local-commands.ts";
@@ -11,15 +12,20 @@ type ThreadMethods = {
   [Name in MethodName]: (...args: Parameters<FileMethods[Name]>) => Promise<Answered<Name>>;
 };
 
+/** A store, and how it does. */
+export interface SqliteStore extends Store {
+  load(): StoreLoad;
+}
+
 /**
  * Opens a store in an SQLite file, making it where it does not exist. It is written by a thread of its own that groups the
  * commits of all turns.
  *
  * @throws Error with a message for the operator where the file cannot be used.
  */
-export async function openSqliteStore(path: string): Promise<Store> {
+export async function openSqliteStore(path: string): Promise<SqliteStore> {
   const file = await openSqliteFile(path);
-  return { ...(await file.openStore()), close: () => file.close() };
+  return { ...(await file.openStore()), close: () => file.close(), load: () => file.load() };
 }
 
 /** A file that is open, and the store that each server in this process has in it. */
@@ -31,6 +37,8 @@ export interface SqliteFile {
    * @param terms - Left out: it has the lease until it closes the store.
    */
   openStore(owner?: string, terms?: LeaseTerms): Promise<Store>;
+  /** How it does, for all of them. */
+  load(): StoreLoad;
   /** Commits what was asked for and closes, for all of them. Idempotent. */
   close(): Promise<void>;
 }
@@ -68,6 +76,7 @@ export async function openSqliteFile(
       };
       return store as Omit<typeof store, "append"> & Pick<Store, "append">;
     },
+    load: () => thread.load,
     close: () => thread.close(),
   };
 }

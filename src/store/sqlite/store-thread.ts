@@ -1,7 +1,9 @@
 import { once } from "node:events";
 import { Worker } from "node:worker_threads";
 import { Refusal } from "../../errors.ts";
+import type { StoreLoad } from "../store-load.ts";
 import { packCalls } from "./call-batch.ts";
+import { CommitCounts } from "./commit-counts.ts";
 import type { Answer, Call, ReadyMessage } from "./messages.ts";
 import type { MethodName } from "./methods.ts";
 import { unpackEvents } from "./packed-events.ts";
@@ -16,14 +18,20 @@ export class StoreThread {
   /** What can be asked of it. */
   readonly methods: readonly MethodName[];
   readonly #worker: Worker;
+  readonly #counts: CommitCounts;
   readonly #pending = new Map<number, Pending>();
   #calls: Call[] = [];
   #nextId = 1;
   #ended: Refusal | undefined;
 
-  private constructor(worker: Worker, { methods }: Extract<ReadyMessage, { ready: true }>) {
+  private constructor(
+    worker: Worker,
+    counts: CommitCounts,
+    { methods }: Extract<ReadyMessage, { ready: true }>,
+  ) {
     this.methods = methods;
     this.#worker = worker;
+    this.#counts = counts;
     worker.on("message", (answers: Answer[]) => this.#settle(answers));
     worker.on("error", (error: Error) => this.#end(`its thread failed: ${error.message}`));
     worker.on("exit", () => this.#end("it is closed"));
@@ -31,15 +39,20 @@ export class StoreThread {
 
   /** @throws Error with a message for the operator where the file cannot be used. */
   static async start(path: string): Promise<StoreThread> {
+    const counts = new CommitCounts();
     const worker = new Worker(new URL(workerFile, import.meta.url), {
-      workerData: { path },
+      workerData: { path, commitCounts: counts.shared },
       // Its garbage is young, and there is little else.
       resourceLimits: { maxYoungGenerationSizeMb: 4 },
     });
     const [message] = (await once(worker, "message")) as [ReadyMessage];
-    if (message.ready) return new StoreThread(worker, message);
+    if (message.ready) return new StoreThread(worker, counts, message);
     await worker.terminate();
     throw new Error(`cannot open the store ${path}: ${message.message}`);
+  }
+
+  get load(): StoreLoad {
+    return { waitingCalls: this.#pending.size, ...this.#counts.load };
   }
 
   /** Asks for a method of the store. */

@@ -1,6 +1,7 @@
 import { parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
 import { type CallBatch, unpackCalls } from "./call-batch.ts";
 import { commit, methodOf, read } from "./call-group.ts";
+import { CommitCounts } from "./commit-counts.ts";
 import type { Answer, Call, ReadyMessage } from "./messages.ts";
 import type { MethodName } from "./methods.ts";
 import { memoryOf } from "./packed-events.ts";
@@ -16,6 +17,7 @@ import { explainSqliteError } from "./sqlite-failure.ts";
 const port = parentPort!;
 /** Bounds how long a commit can get: about 10 ms of inserts. */
 const GROUP_BYTES = 1024 * 1024;
+const counts = new CommitCounts(workerData.commitCounts as SharedArrayBuffer);
 
 try {
   const database = new SqliteDatabase(workerData.path as string);
@@ -52,9 +54,16 @@ function nextBatch(): CallBatch | undefined {
 function serve(database: SqliteDatabase, group: readonly Call[]): void {
   const isWrite = (call: Call) => methodOf(database, call).kind === "write";
   // Before anything is read: no turn waits for its readers.
-  answer(commit(database, group.filter(isWrite)));
+  answer(commitTimed(database, group.filter(isWrite)));
   answer(group.filter((call) => !isWrite(call)).map((call) => read(database, call)));
   if (group.some((call) => call.method === "close")) port.close();
+}
+
+function commitTimed(database: SqliteDatabase, writes: readonly Call[]): Answer[] {
+  const begun = performance.now();
+  const answers = commit(database, writes);
+  if (writes.length > 0) counts.add(performance.now() - begun, writes.length);
+  return answers;
 }
 
 function answer(answers: readonly Answer[]): void {

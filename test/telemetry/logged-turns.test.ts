@@ -36,8 +36,8 @@ describe("the server's log", () => {
         mode: "ASK",
         origin: "CALLER",
       },
-      { message: "a turn was started" },
-      { message: "a tool call waits for an approval", approvalId, tool: "Bash" },
+      { message: "a turn was started", sessionId },
+      { message: "a tool call waits for an approval", sessionId, approvalId, tool: "Bash" },
       { message: "an approval was decided", approvalId, decision: "DENIED", principal: "local" },
       {
         message: "a turn ended",
