@@ -1,8 +1,9 @@
 import { type Certificate, readCertificate } from "./certificate.ts";
 import { ConfigError } from "./config/config-error.ts";
 import type { ServeConfig } from "./config/serve-config.ts";
+import { addressText } from "./listen-address.ts";
 import type { Log } from "./log.ts";
-import { bracketed, isLoopback } from "./rpc/hosts.ts";
+import { isLoopback } from "./rpc/hosts.ts";
 import { Tokens } from "./rpc/tokens.ts";
 import { SettingSource } from "./setting-source.ts";
 
@@ -30,10 +31,14 @@ export function readFiles({ tokensFile, tls }: ServeConfig): ReadFiles {
  */
 export function refuseUnusableAccess(config: ServeConfig): void {
   const { listen, approvers, selfApproval, tokensFile } = config;
-  if (tokensFile === undefined && !isLoopback(listen.host)) {
-    const shown = `${bracketed(listen.host)}:${listen.port}`;
+  if (tokensFile === undefined && !("path" in listen) && !isLoopback(listen.host)) {
     throw new ConfigError(
-      `BREAKGLASS_LISTEN is ${JSON.stringify(shown)}, which others can reach: set BREAKGLASS_TOKENS_FILE, or listen on 127.0.0.1`,
+      `BREAKGLASS_LISTEN is ${JSON.stringify(addressText(listen))}, which others can reach: set BREAKGLASS_TOKENS_FILE, or listen on 127.0.0.1`,
+    );
+  }
+  if ("path" in listen && config.tls !== undefined) {
+    throw new ConfigError(
+      `BREAKGLASS_LISTEN is ${JSON.stringify(addressText(listen))}, which takes no TLS: nobody is on the way. Unset BREAKGLASS_TLS_CERT and BREAKGLASS_TLS_KEY`,
     );
   }
   if (approvers.length > 0 && tokensFile === undefined) {

@@ -12,9 +12,9 @@ import { type Listener, listen } from "./edge/listener.ts";
 import { Readers } from "./edge/readers.ts";
 import { ResetLimits } from "./edge/reset-limits.ts";
 import { plainHttp } from "./http/plain-http.ts";
+import { addressText, boundAddressOf, hostsOf, schemeOf, urlOf } from "./listen-address.ts";
 import type { Log } from "./log.ts";
 import { type Admissions, admissionsBy } from "./rpc/admission.ts";
-import { bracketed, Hosts } from "./rpc/hosts.ts";
 import { Origins } from "./rpc/origins.ts";
 import { RefusedRequests } from "./rpc/refused-requests.ts";
 import { requestListener } from "./rpc/request-listener.ts";
@@ -86,10 +86,9 @@ export async function startServer(
   plan = planAgents,
   interposed = NOTHING_INTERPOSED,
 ): Promise<Server> {
-  const { listen: address } = config;
+  refuseUnusableAccess(config);
   const files = readFiles(config);
   const createAgents = plan(config, log);
-  refuseUnusableAccess(config);
   const maxConnections = capConnections(config, log);
   const opened = await openStore(config, log);
   const reserve = new DiskReserve(config.dataDir, config.reserveBytes, log);
@@ -120,7 +119,7 @@ export async function startServer(
       served.readAgain(log);
       if (files.certificate !== undefined) listener.setCertificate(files.certificate.current);
     };
-    const url = `${schemeOf(config)}://${bracketed(address.host)}:${listener.port}`;
+    const url = urlOf(config, listener.port);
     return running(config.drainMs, url, turns, listener, closing, store, reload);
   } catch (error) {
     // It may be removing what is off the record, and have agents that wait for sessions.
@@ -128,10 +127,6 @@ export async function startServer(
     await store.close();
     throw error;
   }
-}
-
-function schemeOf({ tls }: ServeConfig): "http" | "https" {
-  return tls === undefined ? "http" : "https";
 }
 
 function createTurns(config: ServeConfig, store: Store, agents: Agents, log: Log): Turns {
@@ -196,14 +191,15 @@ async function listenFor(
   log: Log,
   interposed: Interposed,
 ): Promise<Listener> {
-  const { listen: address, maxPromptBytes, maxAttachmentBytes } = config;
+  const { maxPromptBytes, maxAttachmentBytes } = config;
   const readers = new Readers(config, closing, log);
   const resets = new ResetLimits((session) => readers.endConnection(session, TOO_MANY_RESETS));
   const limits = { ...config, resets };
   try {
+    const address = boundAddressOf(config);
     return await listen(address, files.certificate?.current, limits, log, (port) => {
-      const hosts = new Hosts(address.host, port, config.allowedHosts);
-      const origins = new Origins(schemeOf(config), hosts, config.allowedOrigins);
+      const hosts = hostsOf(config, port);
+      const origins = new Origins(schemeOf(config.tls), hosts, config.allowedOrigins);
       const sizes = { maxPromptBytes, maxAttachmentBytes };
       const tokens = () => files.tokens?.current;
       const isOver = (principal: string) => resets.isOver(principal);
@@ -216,7 +212,7 @@ async function listenFor(
       return interposed.listener(requestListener({ ...common, ...answers, origins }));
     });
   } catch (error) {
-    const shown = `${bracketed(address.host)}:${address.port}`;
+    const shown = addressText(config.listen);
     const code = (error as NodeJS.ErrnoException).code ?? (error as Error).message;
     const why = code === "EADDRINUSE" ? `${code}: another program listens there already` : code;
     throw new ConfigError(

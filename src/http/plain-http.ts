@@ -1,4 +1,5 @@
 import { BreakglassService } from "../../gen/breakglass/v1/breakglass_service_pb.ts";
+import { addressOf } from "../edge/connection.ts";
 import type { Reader } from "../edge/reader.ts";
 import type { Readers } from "../edge/readers.ts";
 import type { ResetLimits } from "../edge/reset-limits.ts";
@@ -95,7 +96,7 @@ function streamAnswer({
   return async ({ request, response, target, refusal, admitted }, path, reader) => {
     const admission = admissionOf(request, refusal);
     if ("caller" in admission) resets.setPrincipal(request, admission.caller.name);
-    const refused = (why: Refusal) => refusedRequests.tell(why, request.socket.remoteAddress);
+    const refused = (why: Refusal) => refusedRequests.tell(why, addressOf(request.socket));
     const values = contextValuesOf(admission, reader, admitted, refused);
     admit({ values, method: BreakglassService.method.attachTurn });
     const ask = requestOf(path);

@@ -1,5 +1,6 @@
 import { createContextKey, createContextValues, type HandlerContext } from "@connectrpc/connect";
 import { Health } from "../../gen/grpc/health/v1/health_pb.ts";
+import { addressOf } from "../edge/connection.ts";
 import type { HttpRequest } from "../edge/http.ts";
 import type { Reader } from "../edge/reader.ts";
 import { Refusal } from "../errors.ts";
@@ -97,7 +98,7 @@ function admissionOf(
     return { refusal: new Refusal("UNAUTHENTICATED", message) };
   }
   if (!isOver(principal.name)) {
-    return { caller: { ...principal, address: request.socket.remoteAddress ?? "" } };
+    return { caller: { ...principal, address: addressOf(request.socket) } };
   }
   const message = "too many requests of this principal were reset before they were answered";
   return { refusal: new Refusal("TOO_MANY_REQUESTS", message, { retryAfterMs: RETRY_MS }) };

@@ -17,8 +17,8 @@ export class RefusedRequests {
     this.#log = log;
   }
 
-  /** @param from - The address that it came from. Undefined: unknown. */
-  tell({ reason, message }: Refusal, from: string | undefined): void {
+  /** @param from - The address that it came from. Empty: unknown. */
+  tell({ reason, message }: Refusal, from: string): void {
     if (reason === "ORIGIN_NOT_ALLOWED") return;
     const now = performance.now();
     const told = this.#told.get(reason);

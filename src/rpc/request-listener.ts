@@ -1,6 +1,7 @@
 import type { DescMethod } from "@bufbuild/protobuf";
 import type { ContextValues } from "@connectrpc/connect";
 import type { UniversalHandler, UniversalServerRequest } from "@connectrpc/connect/protocol";
+import { addressOf } from "../edge/connection.ts";
 import type { HttpRequest, HttpResponse, RequestListener } from "../edge/http.ts";
 import type { Reader } from "../edge/reader.ts";
 import type { Readers } from "../edge/readers.ts";
@@ -95,7 +96,7 @@ function rpcListener(options: RequestListenerOptions): (call: Call) => void {
     const reader = readers.add(request, response);
     const isDialogue = takesMany(handle.method);
     const body = bodies.of(request);
-    const refused = (why: Refusal) => refusedRequests.tell(why, request.socket.remoteAddress);
+    const refused = (why: Refusal) => refusedRequests.tell(why, addressOf(request.socket));
     const values = contextValuesOf(admission, reader, call.admitted, refused);
     const received = withStatus(isDialogue ? streamedBody(request, dialogueBytes) : body, log);
     const asked = universalRequest(call, handle.method, reader, received, values);

@@ -1,4 +1,4 @@
-import { address, bytes, hosts, origins, path, seconds, whole } from "../kinds.ts";
+import { address, bytes, choice, hosts, origins, path, seconds, whole } from "../kinds.ts";
 import { MIB } from "../quantity.ts";
 import type { Settings } from "../setting.ts";
 
@@ -8,7 +8,13 @@ export const CONNECTION_SETTINGS = {
     variable: "BREAKGLASS_LISTEN",
     kind: address,
     default: "127.0.0.1:7433",
-    does: "The address and the port to serve on. An address beyond loopback needs `BREAKGLASS_TOKENS_FILE` too.",
+    does: "The address and the port to serve on, or `unix:/PATH`: a socket in the file system. An address beyond loopback needs `BREAKGLASS_TOKENS_FILE` too.",
+  },
+  socketMode: {
+    variable: "BREAKGLASS_SOCKET_MODE",
+    kind: choice("0600", "0660"),
+    default: "0600",
+    does: "The mode of such a socket: who connects to it is of the server's user, or with `0660` of the socket's group. Root always can.",
   },
   tlsCert: {
     variable: "BREAKGLASS_TLS_CERT",
