@@ -9,6 +9,7 @@ import { PacedReader } from "./paced-reader.ts";
 import { PipedProcess, type ProcessExit } from "./piped-process.ts";
 import type { PrintedLines } from "./printed-lines.ts";
 import type { ProcessFamilies } from "./process-families.ts";
+import type { ProcessFamily } from "./process-family.ts";
 import type { ProcessRecord, ProcessRegistry } from "./process-registry.ts";
 import { ended, STOP_RUNGS, type StopRungs, stopFamily } from "./stop-ladder.ts";
 
@@ -72,6 +73,7 @@ export class AgentProcess {
   readonly #reader: PacedReader;
   readonly #stopRequest: string;
   readonly #cgroup: string | undefined;
+  readonly #family: ProcessFamily;
   readonly #reportGone: () => void;
   #closing: Promise<void> | undefined;
   readonly #hurried = Promise.withResolvers<false>();
@@ -112,9 +114,12 @@ export class AgentProcess {
     this.gone = gone.promise;
     this.#reportGone = gone.resolve;
     this.#cgroup = surroundings.families.createCgroup(processId);
-    const { umask } = surroundings;
+    const { umask, families } = surroundings;
     const marked = { ...env, [PROCESS_ID_VARIABLE]: processId };
     this.#pipes = new PipedProcess(path, args, { cwd, env: marked, cgroup: this.#cgroup, umask });
+    const origin = { processId, cgroup: this.#cgroup, root: this.#pipes.pid };
+    this.#family = families.family({ ...origin, rootLives: () => this.#pipes.isUp });
+    families.peers.enter(processId, this.#family);
     this.#reader = new PacedReader(this.#pipes, memory.lines, surroundings.scheduler);
   }
 
@@ -165,7 +170,7 @@ export class AgentProcess {
   close(lingerMs = 0): Promise<void> {
     if (lingerMs === 0) this.#hurried.resolve(false);
     // 3.
-    this.#closing ??= this.#end(lingerMs).then(() => this.#recordGone());
+    this.#closing ??= this.#end(lingerMs).then((isGone) => this.#recordGone(isGone));
     this.#reader.finish();
     return this.gone;
   }
@@ -193,18 +198,18 @@ export class AgentProcess {
     return exit ?? this.#pipes.exit;
   }
 
-  async #end(lingerMs: number): Promise<void> {
-    const { families, log, rungs = STOP_RUNGS } = this.#surroundings;
-    const { processId } = this;
-    const origin = { processId, cgroup: this.#cgroup, root: this.#pipes.pid };
-    const family = families.family({ ...origin, rootLives: () => this.#pipes.isUp });
+  /** Answers false where a process outlived it. */
+  async #end(lingerMs: number): Promise<boolean> {
+    const { log, rungs = STOP_RUNGS } = this.#surroundings;
+    const family = this.#family;
     const leader = this.#pipes.exit;
     if (lingerMs > 0) {
       this.#pipes.endInput();
-      if (await Promise.race([ended(family, leader, lingerMs), this.#hurried.promise])) return;
+      if (await Promise.race([ended(family, leader, lingerMs), this.#hurried.promise])) return true;
     }
     const gone = await stopFamily(family, leader, () => this.#askToStop(), rungs);
     if (!gone) log.error("processes outlived SIGKILL", { members: await family.members() });
+    return gone;
   }
 
   #askToStop(): void {
@@ -212,7 +217,8 @@ export class AgentProcess {
     this.#pipes.endInput();
   }
 
-  async #recordGone(): Promise<void> {
+  async #recordGone(isGone: boolean): Promise<void> {
+    if (isGone) this.#surroundings.families.peers.leave(this.processId);
     if (this.#cgroup !== undefined) await removeCgroup(this.#cgroup);
     // Where this is not recorded the next start looks for the processes once more.
     await this.#surroundings.registry.recordProcessGone(this.processId).catch(() => {});

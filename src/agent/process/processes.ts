@@ -37,6 +37,6 @@ export async function endLeftProcesses(
   const unasked = { ...rungs, askedMs: 0 };
   if (!(await stopFamily(family, Promise.resolve(), () => {}, unasked))) {
     log.error("processes outlived SIGKILL", { processId, members: await family.members() });
-  }
+  } else families.peers.leave(processId);
   if (cgroup !== undefined) await removeCgroup(cgroup);
 }
