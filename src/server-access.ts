@@ -1,6 +1,7 @@
 import { type Certificate, readCertificate } from "./certificate.ts";
 import { ConfigError } from "./config/config-error.ts";
 import type { ServeConfig } from "./config/serve-config.ts";
+import { forgetLocalAddress, LocalToken } from "./identity/local-token.ts";
 import { addressText } from "./listen-address.ts";
 import type { Log } from "./log.ts";
 import { isLoopback } from "./rpc/hosts.ts";
@@ -11,6 +12,21 @@ import { SettingSource } from "./setting-source.ts";
 export interface ReadFiles {
   readonly tokens: SettingSource<Tokens> | undefined;
   readonly certificate: SettingSource<Certificate> | undefined;
+}
+
+/** The token of the server's own user, where there are no tokens of others. Takes the data directory, which is there. */
+export function localTokenOf(
+  { dataDir, tokensFile }: ServeConfig,
+  log: Log,
+): LocalToken | undefined {
+  forgetLocalAddress(dataDir);
+  if (tokensFile !== undefined) return undefined;
+  try {
+    return LocalToken.keep(dataDir, log);
+  } catch (error) {
+    const shown = JSON.stringify(dataDir);
+    throw new ConfigError(`BREAKGLASS_DATA_DIR is ${shown}: ${(error as Error).message}`);
+  }
 }
 
 /** @throws ConfigError where one cannot be used. */

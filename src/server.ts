@@ -12,6 +12,8 @@ import { type Listener, listen } from "./edge/listener.ts";
 import { Readers } from "./edge/readers.ts";
 import { ResetLimits } from "./edge/reset-limits.ts";
 import { plainHttp } from "./http/plain-http.ts";
+import { forgetLocalAddress, type LocalToken, tellLocalAddress } from "./identity/local-token.ts";
+import { EVERYONE, Peers } from "./identity/peers.ts";
 import { addressText, boundAddressOf, hostsOf, schemeOf, urlOf } from "./listen-address.ts";
 import type { Log } from "./log.ts";
 import { type Admissions, admissionsBy } from "./rpc/admission.ts";
@@ -21,7 +23,13 @@ import { requestListener } from "./rpc/request-listener.ts";
 import { createRequestReading } from "./rpc/request-reading.ts";
 import { createHandlers } from "./rpc/router.ts";
 import { planAgents } from "./served-agents.ts";
-import { type ReadFiles, readFiles, refuseUnusableAccess, tellStrangers } from "./server-access.ts";
+import {
+  localTokenOf,
+  type ReadFiles,
+  readFiles,
+  refuseUnusableAccess,
+  tellStrangers,
+} from "./server-access.ts";
 import { openSqliteStore } from "./store/sqlite/sqlite-store.ts";
 import type { Store } from "./store/store.ts";
 import { watchedStore } from "./store/watched-store.ts";
@@ -57,11 +65,14 @@ export interface Interposed {
   listener(answer: RequestListener): RequestListener;
   /** Stands before what decides on them. */
   admissions(admissionOf: Admissions): Admissions;
+  /** Whoever calls is taken for the server's own user. */
+  readonly trustsEveryone: boolean;
 }
 
 const NOTHING_INTERPOSED: Interposed = {
   listener: (answer) => answer,
   admissions: (admissionOf) => admissionOf,
+  trustsEveryone: false,
 };
 
 /** How long streams get to deliver what they have once their turns have ended. */
@@ -102,10 +113,13 @@ export async function startServer(
     turns = createTurns(config, store, agents, log);
     await turns.recover();
     const closing = new AbortController();
+    const peers = interposed.trustsEveryone ? EVERYONE : peersOf(processes);
+    const local = interposed.trustsEveryone ? undefined : localTokenOf(config, log);
     const listener = await listenFor(
       { ...config, maxConnections },
       files,
       turns,
+      { peers, local },
       closing.signal,
       log,
       interposed,
@@ -120,7 +134,8 @@ export async function startServer(
       if (files.certificate !== undefined) listener.setCertificate(files.certificate.current);
     };
     const url = urlOf(config, listener.port);
-    return running(config.drainMs, url, turns, listener, closing, store, reload);
+    if (local !== undefined) tellLocalAddress(config.dataDir, url);
+    return running(config, url, turns, listener, closing, store, reload);
   } catch (error) {
     // It may be removing what is off the record, and have agents that wait for sessions.
     await turns?.drain(0);
@@ -169,6 +184,11 @@ function processesOf(
   return createProcesses({ registry, log, maxLineBytes, umask });
 }
 
+/** Who calls is looked for among the agents' processes. */
+function peersOf({ families }: ProcessSurroundings): Peers {
+  return new Peers({ look: (end) => families.peers.look(end) });
+}
+
 async function openStore(config: ServeConfig, log: Log): Promise<Store> {
   prepareDirectory("BREAKGLASS_DATA_DIR", config.dataDir, log);
   prepareDirectory("BREAKGLASS_SESSIONS_DIR", config.sessionsDir, log);
@@ -183,10 +203,18 @@ async function openStore(config: ServeConfig, log: Log): Promise<Store> {
   }
 }
 
+/** By what callers are told. */
+interface CallerMeans {
+  readonly peers: Pick<Peers, "of" | "establish">;
+  /** The token of the server's own user. Undefined: there are others' tokens, or everyone is as good. */
+  readonly local: LocalToken | undefined;
+}
+
 async function listenFor(
   config: ServeConfig,
   files: ReadFiles,
   turns: Turns,
+  { peers, local }: CallerMeans,
   closing: AbortSignal,
   log: Log,
   interposed: Interposed,
@@ -203,10 +231,10 @@ async function listenFor(
       const sizes = { maxPromptBytes, maxAttachmentBytes };
       const tokens = () => files.tokens?.current;
       const isOver = (principal: string) => resets.isOver(principal);
-      const admissionOf = interposed.admissions(admissionsBy(tokens, isOver));
+      const admissionOf = interposed.admissions(admissionsBy(tokens, local, isOver));
       const reading = createRequestReading(sizes, log);
       const refusedRequests = new RefusedRequests(log);
-      const given = { turns, admissionOf, ...sizes, readers, resets };
+      const given = { turns, admissionOf, ...sizes, readers, resets, peers };
       const common = { ...given, reading, refusedRequests, log };
       const answers = { handlers: createHandlers(common), plain: plainHttp(common) };
       return interposed.listener(requestListener({ ...common, ...answers, origins }));
@@ -222,7 +250,7 @@ async function listenFor(
 }
 
 function running(
-  drainMs: number,
+  { drainMs, dataDir }: ServeConfig,
   url: string,
   turns: Turns,
   listener: Listener,
@@ -236,6 +264,7 @@ function running(
     await turns.drain(graceMs);
     const ending = setTimeout(() => closing.abort(), STREAMS_END_MS);
     const cutting = setTimeout(() => listener.destroy(), STREAMS_END_MS + CONNECTIONS_END_MS);
+    forgetLocalAddress(dataDir);
     await listener.close();
     clearTimeout(ending);
     clearTimeout(cutting);

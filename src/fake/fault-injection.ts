@@ -42,6 +42,9 @@ export class FaultInjection implements Interposed {
     this.#listener = listener;
   }
 
+  /** It has nothing that is worth a secret, on whichever system. */
+  readonly trustsEveryone = true;
+
   /** Plans faults beside those that are planned. Those of the server are not for here. */
   plan(faults: readonly PlannedFault[]): void {
     for (const planned of faults) {
@@ -95,8 +98,8 @@ export class FaultInjection implements Interposed {
   }
 
   admissions(admissionOf: Admissions): Admissions {
-    return (request, stranger) => {
-      const admission = admissionOf(request, stranger);
+    return (request, ...where) => {
+      const admission = admissionOf(request, ...where);
       const call = callOf(request);
       if (call === undefined || !("caller" in admission)) return admission;
       const planned = this.#onCall.find(({ fault, left }) => {

@@ -93,8 +93,8 @@ function streamAnswer({
   ...rest
 }: PlainHttpOptions): Answer {
   const requestOf = turnRequests({ turns, ...rest });
-  return async ({ request, response, target, refusal, admitted }, path, reader) => {
-    const admission = admissionOf(request, refusal);
+  return async ({ request, response, target, refusal, peer, admitted }, path, reader) => {
+    const admission = admissionOf(request, refusal, peer);
     if ("caller" in admission) resets.setPrincipal(request, admission.caller.name);
     const refused = (why: Refusal) => refusedRequests.tell(why, addressOf(request.socket));
     const values = contextValuesOf(admission, reader, admitted, refused);

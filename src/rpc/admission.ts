@@ -5,10 +5,12 @@ import type { HttpRequest } from "../edge/http.ts";
 import type { Reader } from "../edge/reader.ts";
 import { Refusal } from "../errors.ts";
 import type { Caller, Principal } from "../identity/caller.ts";
+import type { LocalToken } from "../identity/local-token.ts";
+import { isOwn, type Peer } from "../identity/peer.ts";
 import type { OriginRefusal, RequestOrigin } from "./origins.ts";
-import type { Tokens } from "./tokens.ts";
+import { bearerOf, type Tokens } from "./tokens.ts";
 
-/** Everyone, where the server knows no tokens: only this machine can reach it then. */
+/** The server's own user, where it knows no tokens of others: only this machine can reach it then. */
 const LOCAL: Principal = {
   name: "local",
   roles: ["viewer", "operator", "approver", "admin"],
@@ -67,36 +69,94 @@ export function contextValuesOf(
  * Decides on a request by its headers alone.
  *
  * @param stranger - Why it is refused for where it comes from; undefined: it is not.
+ * @param peer - Who makes it.
  */
-export type Admissions = (request: HttpRequest, stranger: OriginRefusal | undefined) => Admission;
+export type Admissions = (
+  request: HttpRequest,
+  stranger: OriginRefusal | undefined,
+  peer: Peer,
+) => Admission;
 
 /**
  * What decides on requests.
  *
- * @param tokens - Those of the moment, asked for with each request. Undefined: everyone is `local`.
+ * @param tokens - Those of the moment, asked for with each request. Undefined: there are none but the local one.
+ * @param local - That of the server's own user. Undefined: everyone is `local`.
  * @param isOver - Whether a principal left too many requests before they were answered.
  */
 export function admissionsBy(
   tokens: () => Tokens | undefined,
+  local: LocalToken | undefined,
   isOver: (principal: string) => boolean,
 ): Admissions {
-  return (request, stranger) => admissionOf(request, stranger, tokens(), isOver);
+  return (request, stranger, peer) => {
+    const refusal = strangerRefusal(stranger) ?? peerRefusal(peer);
+    if (refusal !== undefined) return { refusal };
+    const known = tokens();
+    const principal =
+      known === undefined ? localOf(request, peer, local) : ofTokens(request, known);
+    return principal instanceof Refusal
+      ? { refusal: principal }
+      : admitted(request, principal, isOver);
+  };
 }
 
-function admissionOf(
+function strangerRefusal(stranger: OriginRefusal | undefined): Refusal | undefined {
+  return stranger && new Refusal("ORIGIN_NOT_ALLOWED", stranger.message);
+}
+
+/** An agent is not its operator, and must not approve what it asked for: no credential that it has come by counts. */
+function peerRefusal(peer: Peer): Refusal | undefined {
+  if (peer.kind === "agent") {
+    const message = "a process of an agent may not call the server, whatever token it sends";
+    return new Refusal("AGENT_NOT_ALLOWED", message);
+  }
+  if (peer.kind !== "unknown" || peer.when === "always") return undefined;
+  const message = `it cannot be told whether an agent makes this call (${peer.why}): make it again`;
+  return new Refusal("AGENT_NOT_ALLOWED", message);
+}
+
+function ofTokens(request: HttpRequest, tokens: Tokens): Principal | Refusal {
+  const message = "the request carries no bearer token that this server knows";
+  const [header = null, ...more] = authorizationsOf(request);
+  // Of two nobody can say which a proxy has looked at.
+  const principal = more.length > 0 ? undefined : tokens.principalOf(header);
+  return principal ?? new Refusal("UNAUTHENTICATED", message);
+}
+
+/** Without a token it is known by its process, as it could read the token. A wrong one is never as good as none. */
+function localOf(
   request: HttpRequest,
-  stranger: OriginRefusal | undefined,
-  tokens: Tokens | undefined,
+  peer: Peer,
+  local: LocalToken | undefined,
+): Principal | Refusal {
+  if (local === undefined) return LOCAL;
+  const [header, ...more] = authorizationsOf(request);
+  if (header === undefined) {
+    if (isOwn(peer)) return LOCAL;
+    const message = `without a token this server takes calls of its own user's processes alone, ${UNTOLD[peer.kind]}: \`breakglass token local\`, run as that user, prints one for BREAKGLASS_TOKEN`;
+    return new Refusal("UNAUTHENTICATED", message);
+  }
+  const token = bearerOf(header);
+  if (more.length === 0 && token !== undefined && local.is(token)) return LOCAL;
+  const message =
+    "the request carries a token that is not this server's: `breakglass token local`, run as the server's user, prints the right one";
+  return new Refusal("UNAUTHENTICATED", message);
+}
+
+/** Why whoever calls is not taken for the server's own user. */
+const UNTOLD: Readonly<Record<Peer["kind"], string>> = {
+  process: "and this is another user's",
+  unknown: "and this one's cannot be told",
+  far: "and this one is on another machine",
+  agent: "and this is an agent's",
+};
+
+function admitted(
+  request: HttpRequest,
+  principal: Principal,
   isOver: (principal: string) => boolean,
 ): Admission {
-  if (stranger !== undefined) {
-    return { refusal: new Refusal("ORIGIN_NOT_ALLOWED", stranger.message) };
-  }
-  const principal = tokens === undefined ? LOCAL : tokens.principalOf(authorizationOf(request));
-  if (principal === undefined) {
-    const message = "the request carries no bearer token that this server knows";
-    return { refusal: new Refusal("UNAUTHENTICATED", message) };
-  }
   if (!isOver(principal.name)) {
     return { caller: { ...principal, address: addressOf(request.socket) } };
   }
@@ -104,12 +164,11 @@ function admissionOf(
   return { refusal: new Refusal("TOO_MANY_REQUESTS", message, { retryAfterMs: RETRY_MS }) };
 }
 
-/** The one Authorization header. Of two nobody can say which a proxy has looked at: null, as for none. */
-function authorizationOf({ rawHeaders }: HttpRequest): string | null {
-  const values = rawHeaders.filter(
+/** All Authorization headers. */
+function authorizationsOf({ rawHeaders }: HttpRequest): string[] {
+  return rawHeaders.filter(
     (_, index) => index % 2 === 1 && rawHeaders[index - 1]?.toLowerCase() === "authorization",
   );
-  return values.length === 1 ? values[0]! : null;
 }
 
 /** Where a request for a host comes from. */
@@ -121,7 +180,7 @@ export function originOf(request: HttpRequest, host: string): RequestOrigin {
 /**
  * Lets a request through to its handler, before any of its body is read, or refuses it.
  *
- * @throws Refusal ORIGIN_NOT_ALLOWED, UNAUTHENTICATED or TOO_MANY_REQUESTS.
+ * @throws Refusal ORIGIN_NOT_ALLOWED, AGENT_NOT_ALLOWED, UNAUTHENTICATED or TOO_MANY_REQUESTS.
  */
 export function admit(context: Pick<HandlerContext, "values" | "method">): void {
   const admission = context.values.get(admissionKey);

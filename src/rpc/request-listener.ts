@@ -9,6 +9,8 @@ import { type RequestTarget, targetOf } from "../edge/request-target.ts";
 import type { ResetLimits } from "../edge/reset-limits.ts";
 import { streamedBody } from "../edge/streamed-body.ts";
 import type { Refusal } from "../errors.ts";
+import type { Peer } from "../identity/peer.ts";
+import type { Peers } from "../identity/peers.ts";
 import type { Log } from "../log.ts";
 import { PacedWarning } from "../paced-warning.ts";
 import { type Admissions, contextValuesOf, originOf } from "./admission.ts";
@@ -29,6 +31,8 @@ export interface RequestListenerOptions {
   readonly handlers: ReadonlyMap<string, UniversalHandler>;
   readonly origins: Origins;
   readonly admissionOf: Admissions;
+  /** Who calls. */
+  readonly peers: Pick<Peers, "of" | "establish">;
   /** Those of all responses. */
   readonly readers: Readers;
   readonly resets: ResetLimits;
@@ -41,7 +45,7 @@ export interface RequestListenerOptions {
 
 /** Answers HTTP requests of either version: gRPC, gRPC-Web and Connect, and the preflights of browsers. */
 export function requestListener(options: RequestListenerOptions): RequestListener {
-  const { origins, log } = options;
+  const { origins, peers, log } = options;
   const rpc = rpcListener(options);
   const strangers = new PacedWarning(log, "requests were refused: to allow them, set", "refused");
   return (request, response, admitted) => {
@@ -60,8 +64,22 @@ export function requestListener(options: RequestListenerOptions): RequestListene
     if (refusal !== undefined) strangers.count(refusal.mend);
     if (preflight) {
       void respondEmpty(refusal === undefined ? 204 : 403, request, response);
-    } else rpc({ request, response, target, refusal, admitted });
+      return;
+    }
+    const call = { request, response, target, refusal, admitted };
+    const peer = peers.of(request);
+    if (peer !== undefined) rpc({ ...call, peer });
+    else {
+      void peers.establish(request).then((found) => {
+        if (!isGone(request)) rpc({ ...call, peer: found });
+      });
+    }
   };
+}
+
+/** Whether nobody waits for a request's answer any more. */
+function isGone(request: HttpRequest): boolean {
+  return "stream" in request ? request.stream.destroyed : request.socket.destroyed;
 }
 
 /** A request whose target is known. */
@@ -71,6 +89,8 @@ export interface Call {
   readonly target: RequestTarget;
   /** Why it is refused for where it comes from. */
   readonly refusal: OriginRefusal | undefined;
+  /** Who makes it. */
+  readonly peer: Peer;
   readonly admitted: () => void;
 }
 
@@ -84,14 +104,14 @@ function rpcListener(options: RequestListenerOptions): (call: Call) => void {
       void respondTextFormat(call.request, call.response);
       return;
     }
-    const { request, response, target, refusal } = call;
+    const { request, response, target, refusal, peer } = call;
     const path = target.path.split("?", 1)[0] ?? "";
     const handle = handlers.get(path);
     if (handle === undefined) {
       void respondUnknown(path, request, response);
       return;
     }
-    const admission = admissionOf(request, refusal);
+    const admission = admissionOf(request, refusal, peer);
     if ("caller" in admission) resets.setPrincipal(request, admission.caller.name);
     const reader = readers.add(request, response);
     const isDialogue = takesMany(handle.method);

@@ -51,7 +51,7 @@ export class Tokens {
    * Whose token an `Authorization` header carries; undefined for none or a wrong one. Takes the same time for every token.
    */
   principalOf(authorization: string | null): Principal | undefined {
-    const token = /^Bearer +([!-~]+) *$/i.exec(authorization ?? "")?.[1];
+    const token = bearerOf(authorization ?? "");
     // No token is nobody, whatever the hash of nothing is.
     if (token === undefined) return undefined;
     const hash = sha256(token);
@@ -63,6 +63,11 @@ export class Tokens {
       ? undefined
       : { name: principal, roles: ["operator"], means: "token" };
   }
+}
+
+/** The bearer token in an `Authorization` header; undefined: it holds none. */
+export function bearerOf(authorization: string): string | undefined {
+  return /^Bearer +([!-~]+) *$/i.exec(authorization)?.[1];
 }
 
 function parseLine(text: string, line: number, path: string): KnownToken {

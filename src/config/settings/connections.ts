@@ -31,7 +31,7 @@ export const CONNECTION_SETTINGS = {
   tokensFile: {
     variable: "BREAKGLASS_TOKENS_FILE",
     kind: path("the path of a file"),
-    unset: "none: everyone is `local`",
+    unset: "none: the server's own user is `local`, and nobody else is anybody",
     does: "The tokens that are accepted, a line each: `sha256:HEX PRINCIPAL`.",
   },
   allowedOrigins: {
