@@ -1,7 +1,9 @@
 import { join } from "node:path";
 import { Agents } from "./agent/agents.ts";
 import type { ProcessSurroundings } from "./agent/process/agent-process.ts";
+import type { AgentUser } from "./agent/process/agent-user.ts";
 import { createProcesses, endLeftProcesses } from "./agent/process/processes.ts";
+import { agentUserOf, letPass } from "./agent-user-access.ts";
 import { ConfigError } from "./config/config-error.ts";
 import type { ServeConfig } from "./config/serve-config.ts";
 import { keepStorePrivate, prepareDirectory } from "./data-directory.ts";
@@ -11,6 +13,7 @@ import type { RequestListener } from "./edge/http.ts";
 import { type Listener, listen } from "./edge/listener.ts";
 import { Readers } from "./edge/readers.ts";
 import { ResetLimits } from "./edge/reset-limits.ts";
+import type { Owner } from "./files/owner.ts";
 import { plainHttp } from "./http/plain-http.ts";
 import { forgetLocalAddress, type LocalToken, tellLocalAddress } from "./identity/local-token.ts";
 import { EVERYONE, Peers } from "./identity/peers.ts";
@@ -100,17 +103,19 @@ export async function startServer(
   refuseUnusableAccess(config);
   const files = readFiles(config);
   const createAgents = plan(config, log);
+  const user = agentUserOf(config);
   const maxConnections = capConnections(config, log);
   const opened = await openStore(config, log);
   const reserve = new DiskReserve(config.dataDir, config.reserveBytes, log);
   const store = watchedStore(opened, log, () => reserve.release());
   let turns: Turns | undefined;
   try {
-    const processes = processesOf(store, config, log, agentUmask);
+    letPass(user, config, log);
+    const processes = processesOf(store, config, log, agentUmask, user);
     const served = createAgents(processes);
     const endProcesses = (processId: string) => endLeftProcesses(processId, processes);
     const agents = new Agents(served.byKind, served.defaultKind, endProcesses);
-    turns = createTurns(config, store, agents, log);
+    turns = createTurns(config, store, agents, log, user);
     await turns.recover();
     const closing = new AbortController();
     const peers = interposed.trustsEveryone ? EVERYONE : peersOf(processes);
@@ -144,11 +149,18 @@ export async function startServer(
   }
 }
 
-function createTurns(config: ServeConfig, store: Store, agents: Agents, log: Log): Turns {
+function createTurns(
+  config: ServeConfig,
+  store: Store,
+  agents: Agents,
+  log: Log,
+  filesOwner: Owner | undefined,
+): Turns {
   return new Turns({
     store,
     agents,
     log,
+    filesOwner,
     limits: {
       timeoutMs: config.turnTimeoutMs,
       idleTimeoutMs: config.idleTimeoutMs,
@@ -175,18 +187,19 @@ function processesOf(
   { maxLineBytes }: ServeConfig,
   log: Log,
   umask: number | undefined,
+  user: AgentUser | undefined,
 ): ProcessSurroundings {
   const registry = {
     recordProcess: (process: Parameters<Store["recordProcess"]>[0]) =>
       store.recordProcess(process, store.lease.epoch),
     recordProcessGone: (processId: string) => store.recordProcessGone(processId),
   };
-  return createProcesses({ registry, log, maxLineBytes, umask });
+  return createProcesses({ registry, log, maxLineBytes, umask, user });
 }
 
 /** Who calls is looked for among the agents' processes. */
-function peersOf({ families }: ProcessSurroundings): Peers {
-  return new Peers({ look: (end) => families.peers.look(end) });
+function peersOf({ families, user }: ProcessSurroundings): Peers {
+  return new Peers({ look: (end) => families.peers.look(end), agentUid: user?.uid });
 }
 
 async function openStore(config: ServeConfig, log: Log): Promise<Store> {

@@ -101,6 +101,12 @@ const unixAddress = z.string().refine((text) => {
   return text.startsWith(`${UNIX_PREFIX}/`) && isShort && !path.includes("\0");
 });
 
+/** A user of this machine. */
+export const user: Kind<string> = {
+  takes: "the name or the number of a user",
+  schema: z.string().regex(/^[A-Za-z0-9_][A-Za-z0-9_.@-]{0,255}$/),
+};
+
 /** `HOST:PORT`, an IPv6 address in brackets; or `unix:` and a path. */
 export const address: Kind<ListenAddress> = {
   takes: `HOST:PORT, such as 127.0.0.1:7433, or unix:/PATH with at most ${MAX_SOCKET_PATH_BYTES} bytes of path`,

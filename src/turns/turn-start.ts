@@ -4,6 +4,7 @@ import { PermissionMode, TurnOrigin } from "../../gen/breakglass/v1/turn_pb.ts";
 import type { Agent, OwnWork, SpareReservation } from "../agent/agent.ts";
 import type { Agents } from "../agent/agents.ts";
 import { Refusal } from "../errors.ts";
+import { giveDirectory, type Owner } from "../files/owner.ts";
 import type { Caller } from "../identity/caller.ts";
 import type { SessionRecord, TurnRecord } from "../store/records.ts";
 import type { StartedTurn, TurnStart } from "../store/writes.ts";
@@ -71,9 +72,10 @@ export async function startTurn(
 }
 
 /** Makes a workspace for a session that is yet to be opened. */
-export async function makeWorkspace(sessionsDir: string): Promise<string> {
+export async function makeWorkspace(sessionsDir: string, owner?: Owner): Promise<string> {
   const workspace = join(sessionsDir, newId());
   await mkdir(workspace, { mode: 0o700 });
+  if (owner !== undefined) await giveDirectory(workspace, owner);
   return workspace;
 }
 

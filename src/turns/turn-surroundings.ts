@@ -1,4 +1,5 @@
 import type { Agents } from "../agent/agents.ts";
+import type { Owner } from "../files/owner.ts";
 import type { Log } from "../log.ts";
 import type { Store } from "../store/store.ts";
 import type { RecentEventsBudget } from "./recent-events.ts";
@@ -24,6 +25,8 @@ export interface TurnSurroundings {
   readonly store: Store;
   readonly agents: Agents;
   readonly log: Log;
+  /** Whose workspaces are, and what is put into them. Undefined: the server's own. */
+  readonly filesOwner?: Owner | undefined;
   /** What its newest events share the memory with. */
   readonly recentEvents: RecentEventsBudget;
 }

@@ -241,7 +241,7 @@ export class Turns {
    * @throws Refusal STORAGE where the store cannot even be read.
    */
   async recover(): Promise<void> {
-    const { store, agents, sessionsDir, retentionMs, log } = this.#options;
+    const { store, agents, sessionsDir, filesOwner, retentionMs, log } = this.#options;
     const [unended, sessions, removals] = [this.#unended, this.#sessions, this.#removals];
     const left = await takeOver({ store, agents, log, unended, sessions, removals });
     this.#leftProcessesGone = left.processesGone;
@@ -252,7 +252,7 @@ export class Turns {
     void removals.recover();
     void retain(store, retentionMs, removals, log, this.#closing.signal);
     await left.tried;
-    agents.prepare(() => makeWorkspace(sessionsDir));
+    agents.prepare(() => makeWorkspace(sessionsDir, filesOwner));
   }
 
   /**

@@ -4,6 +4,7 @@ import type { Log } from "../../log.ts";
 import { byDeadline } from "../../stream/deadline.ts";
 import type { ProcessMemory } from "../agent-memory.ts";
 import type { OutputScheduler } from "../output-scheduler.ts";
+import type { AgentUser } from "./agent-user.ts";
 import { killCgroup, removeCgroup } from "./cgroup.ts";
 import { PacedReader } from "./paced-reader.ts";
 import { PipedProcess, type ProcessExit } from "./piped-process.ts";
@@ -46,6 +47,8 @@ export interface ProcessSurroundings {
   readonly maxLineBytes: number;
   /** What their files are made without. Undefined: the server's own umask. */
   readonly umask?: number | undefined;
+  /** Whom they run as. Undefined: the server's own user. */
+  readonly user?: AgentUser | undefined;
   /** How long each rung of the stop ladder waits. */
   readonly rungs?: StopRungs;
 }
@@ -114,9 +117,10 @@ export class AgentProcess {
     this.gone = gone.promise;
     this.#reportGone = gone.resolve;
     this.#cgroup = surroundings.families.createCgroup(processId);
-    const { umask, families } = surroundings;
+    const { umask, user, families } = surroundings;
     const marked = { ...env, [PROCESS_ID_VARIABLE]: processId };
-    this.#pipes = new PipedProcess(path, args, { cwd, env: marked, cgroup: this.#cgroup, umask });
+    const plan = { cgroup: this.#cgroup, umask, user };
+    this.#pipes = new PipedProcess(path, args, { cwd, env: marked, ...plan });
     const origin = { processId, cgroup: this.#cgroup, root: this.#pipes.pid };
     this.#family = families.family({ ...origin, rootLives: () => this.#pipes.isUp });
     families.peers.enter(processId, this.#family);
