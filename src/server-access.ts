@@ -1,26 +1,31 @@
-import { type Certificate, readCertificate } from "./certificate.ts";
+import { type Certificate, readCertificate, readClientCa } from "./certificate.ts";
 import { ConfigError } from "./config/config-error.ts";
 import type { ServeConfig } from "./config/serve-config.ts";
+import { CertificateMap } from "./identity/certificates.ts";
+import { type Issuers, readIssuers } from "./identity/issuers.ts";
 import { forgetLocalAddress, LocalToken } from "./identity/local-token.ts";
+import type { SignIn } from "./identity/sign-in.ts";
+import { Tokens } from "./identity/tokens.ts";
+import { refuseUnusableIdentity, tellsPeople } from "./identity-rules.ts";
 import { addressText } from "./listen-address.ts";
 import type { Log } from "./log.ts";
 import { isLoopback } from "./rpc/hosts.ts";
-import { Tokens } from "./rpc/tokens.ts";
 import { SettingSource } from "./setting-source.ts";
 
 /** What is read again when the operator asks for it. */
 export interface ReadFiles {
   readonly tokens: SettingSource<Tokens> | undefined;
   readonly certificate: SettingSource<Certificate> | undefined;
+  readonly clientCa: SettingSource<Buffer> | undefined;
+  readonly certificates: SettingSource<CertificateMap> | undefined;
+  readonly issuers: SettingSource<Issuers> | undefined;
 }
 
-/** The token of the server's own user, where there are no tokens of others. Takes the data directory, which is there. */
-export function localTokenOf(
-  { dataDir, tokensFile }: ServeConfig,
-  log: Log,
-): LocalToken | undefined {
+/** The token of the server's own user, where nobody else is to be told. Takes the data directory, which is there. */
+export function localTokenOf(config: ServeConfig, log: Log): LocalToken | undefined {
+  const { dataDir } = config;
   forgetLocalAddress(dataDir);
-  if (tokensFile !== undefined) return undefined;
+  if (tellsPeople(config)) return undefined;
   try {
     return LocalToken.keep(dataDir, log);
   } catch (error) {
@@ -30,14 +35,25 @@ export function localTokenOf(
 }
 
 /** @throws ConfigError where one cannot be used. */
-export function readFiles({ tokensFile, tls }: ServeConfig): ReadFiles {
+export function readFiles(config: ServeConfig): ReadFiles {
+  const { tokensFile, tls, clientCa, clientCertificatesFile, jwtIssuersFile } = config;
   return {
-    tokens:
-      tokensFile === undefined
-        ? undefined
-        : new SettingSource("BREAKGLASS_TOKENS_FILE", () => Tokens.read(tokensFile)),
-    certificate: tls && new SettingSource("BREAKGLASS_TLS_CERT", () => readCertificate(tls)),
+    tokens: source("BREAKGLASS_TOKENS_FILE", tokensFile, (path) => Tokens.read(path)),
+    certificate: source("BREAKGLASS_TLS_CERT", tls, readCertificate),
+    clientCa: source("BREAKGLASS_CLIENT_CA", clientCa, readClientCa),
+    certificates: source("BREAKGLASS_CLIENT_CERTIFICATES_FILE", clientCertificatesFile, (path) =>
+      CertificateMap.read(path),
+    ),
+    issuers: source("BREAKGLASS_JWT_ISSUERS_FILE", jwtIssuersFile, readIssuers),
   };
+}
+
+function source<P, T>(
+  variable: string,
+  place: P | undefined,
+  read: (place: P) => T,
+): SettingSource<T> | undefined {
+  return place === undefined ? undefined : new SettingSource(variable, () => read(place));
 }
 
 /**
@@ -46,18 +62,26 @@ export function readFiles({ tokensFile, tls }: ServeConfig): ReadFiles {
  * @throws ConfigError.
  */
 export function refuseUnusableAccess(config: ServeConfig): void {
-  const { listen, approvers, selfApproval, tokensFile } = config;
-  if (tokensFile === undefined && !("path" in listen) && !isLoopback(listen.host)) {
+  const { listen, approvers, selfApproval, tls, plaintext } = config;
+  refuseUnusableIdentity(config);
+  const shown = addressText(listen);
+  const isNear = "path" in listen || isLoopback(listen.host);
+  if ("path" in listen && tls !== undefined) {
     throw new ConfigError(
-      `BREAKGLASS_LISTEN is ${JSON.stringify(addressText(listen))}, which others can reach: set BREAKGLASS_TOKENS_FILE, or listen on 127.0.0.1`,
+      `BREAKGLASS_LISTEN is ${JSON.stringify(shown)}, which takes no TLS: nobody is on the way. Unset BREAKGLASS_TLS_CERT and BREAKGLASS_TLS_KEY`,
     );
   }
-  if ("path" in listen && config.tls !== undefined) {
+  if (!tellsPeople(config) && !isNear) {
     throw new ConfigError(
-      `BREAKGLASS_LISTEN is ${JSON.stringify(addressText(listen))}, which takes no TLS: nobody is on the way. Unset BREAKGLASS_TLS_CERT and BREAKGLASS_TLS_KEY`,
+      `BREAKGLASS_LISTEN is ${JSON.stringify(shown)}, which others can reach: set BREAKGLASS_TOKENS_FILE, or listen on 127.0.0.1`,
     );
   }
-  if (approvers.length > 0 && tokensFile === undefined) {
+  if (tls === undefined && plaintext === "loopback" && !isNear) {
+    throw new ConfigError(
+      `BREAKGLASS_LISTEN is ${JSON.stringify(shown)}, where tokens would cross the network in the clear: set BREAKGLASS_TLS_CERT and BREAKGLASS_TLS_KEY or, where nobody else reads that network, BREAKGLASS_PLAINTEXT=anywhere`,
+    );
+  }
+  if (approvers.length > 0 && !tellsPeople(config)) {
     throw new ConfigError(
       "BREAKGLASS_APPROVERS names principals, but without BREAKGLASS_TOKENS_FILE everyone is `local`: set it",
     );
@@ -70,8 +94,8 @@ export function refuseUnusableAccess(config: ServeConfig): void {
 }
 
 /** A slip of the pen in a name would have every approval expire without a word. */
-export function tellStrangers({ approvers }: ServeConfig, { tokens }: ReadFiles, log: Log): void {
-  const strangers = approvers.filter((approver) => tokens?.current.knows(approver) !== true);
+export function tellStrangers({ approvers }: ServeConfig, signIn: SignIn, log: Log): void {
+  const strangers = approvers.filter((approver) => signIn.knows(approver) === false);
   if (strangers.length === 0) return;
   const why = "BREAKGLASS_TOKENS_FILE has no token of theirs";
   log.warn("BREAKGLASS_APPROVERS names principals who can answer nothing", { strangers, why });

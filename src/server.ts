@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { PermissionMode } from "../gen/breakglass/v1/turn_pb.ts";
 import { Agents } from "./agent/agents.ts";
 import type { ProcessSurroundings } from "./agent/process/agent-process.ts";
 import type { AgentUser } from "./agent/process/agent-user.ts";
@@ -10,17 +11,19 @@ import { keepStorePrivate, prepareDirectory } from "./data-directory.ts";
 import { capConnections } from "./descriptors.ts";
 import { DiskReserve } from "./disk-reserve.ts";
 import type { RequestListener } from "./edge/http.ts";
-import { type Listener, listen } from "./edge/listener.ts";
+import { type Listener, type ListenerTls, listen } from "./edge/listener.ts";
 import { Readers } from "./edge/readers.ts";
 import { ResetLimits } from "./edge/reset-limits.ts";
 import type { Owner } from "./files/owner.ts";
+import { Readiness } from "./health/readiness.ts";
 import { plainHttp } from "./http/plain-http.ts";
-import { forgetLocalAddress, type LocalToken, tellLocalAddress } from "./identity/local-token.ts";
-import { EVERYONE, Peers } from "./identity/peers.ts";
+import { forgetLocalAddress, tellLocalAddress } from "./identity/local-token.ts";
 import { addressText, boundAddressOf, hostsOf, schemeOf, urlOf } from "./listen-address.ts";
 import type { Log } from "./log.ts";
 import { type Admissions, admissionsBy } from "./rpc/admission.ts";
+import type { DescribeServer } from "./rpc/describe-server.ts";
 import { Origins } from "./rpc/origins.ts";
+import { EVERYONE, Peers } from "./rpc/peers.ts";
 import { RefusedRequests } from "./rpc/refused-requests.ts";
 import { requestListener } from "./rpc/request-listener.ts";
 import { createRequestReading } from "./rpc/request-reading.ts";
@@ -33,6 +36,8 @@ import {
   refuseUnusableAccess,
   tellStrangers,
 } from "./server-access.ts";
+import { type Identity, openIdentity } from "./server-identity.ts";
+import { type ServerFacts, serverInfo } from "./server-info.ts";
 import { openSqliteStore } from "./store/sqlite/sqlite-store.ts";
 import type { Store } from "./store/store.ts";
 import { watchedStore } from "./store/watched-store.ts";
@@ -53,7 +58,7 @@ export interface Server {
   /** Kills what the turns run, without waiting and without recording it: the next start does. The process is to exit then. */
   stopNow(): void;
   /**
-   * Reads tokens, rules and certificate again; what cannot be read stays as it was, and the log says so. Whatever runs or is
+   * Reads rules, certificates and all that tells who somebody is again; what cannot be read stays as it was, and the log says so. Whatever runs or is
    * open goes on: the next request needs a token of the new ones, the next process of an agent has the new rules, the next
    * connection the new certificate.
    */
@@ -109,6 +114,7 @@ export async function startServer(
   const reserve = new DiskReserve(config.dataDir, config.reserveBytes, log);
   const store = watchedStore(opened, log, () => reserve.release());
   let turns: Turns | undefined;
+  let identity: Identity | undefined;
   try {
     letPass(user, config, log);
     const processes = processesOf(store, config, log, agentUmask, user);
@@ -118,30 +124,42 @@ export async function startServer(
     turns = createTurns(config, store, agents, log, user);
     await turns.recover();
     const closing = new AbortController();
-    const peers = interposed.trustsEveryone ? EVERYONE : peersOf(processes);
-    const local = interposed.trustsEveryone ? undefined : localTokenOf(config, log);
+    const readiness = readinessOf(config, turns, agents);
+    const { trustsEveryone } = interposed;
+    const local = trustsEveryone ? undefined : localTokenOf(config, log);
+    identity = openIdentity(config, files, local, log);
+    const facts = factsOf(config, { identity, turns, agents, readiness, processes });
     const listener = await listenFor(
       { ...config, maxConnections },
       files,
-      turns,
-      { peers, local },
+      { ...identity, peers: trustsEveryone ? EVERYONE : peersOf(processes) },
+      { turns, facts },
       closing.signal,
       log,
       interposed,
     );
     // Behind the first line: it takes a disk a moment.
     void reserve.keep();
-    tellStrangers(config, files, log);
+    const { signIn } = identity;
+    const heed = () => {
+      tellStrangers(config, signIn, log);
+      const next = encryptionOf(files);
+      if (next !== undefined) listener.setCertificate(next);
+    };
+    tellStrangers(config, signIn, log);
+    identity.watch(heed);
     const reload = () => {
       for (const file of Object.values(files)) file?.readAgain(log);
-      tellStrangers(config, files, log);
+      heed();
       served.readAgain(log);
-      if (files.certificate !== undefined) listener.setCertificate(files.certificate.current);
     };
     const url = urlOf(config, listener.port);
     if (local !== undefined) tellLocalAddress(config.dataDir, url);
-    return running(config, url, turns, listener, closing, store, reload);
+    const server = running(config, url, turns, listener, closing, store, reload);
+    void server.closed.then(identity.stop);
+    return server;
   } catch (error) {
+    identity?.stop();
     // It may be removing what is off the record, and have agents that wait for sessions.
     await turns?.drain(0);
     await store.close();
@@ -181,6 +199,32 @@ function createTurns(
   });
 }
 
+function readinessOf({ dataDir, sessionsDir }: ServeConfig, turns: Turns, agents: Agents) {
+  const directories = dataDir === sessionsDir ? [dataDir] : [dataDir, sessionsDir];
+  return new Readiness({ serving: turns.serving, agents, directories });
+}
+
+/** What the server tells of itself. */
+function factsOf(
+  config: ServeConfig,
+  parts: Pick<ServerFacts, "agents" | "readiness"> & {
+    readonly identity: Identity;
+    readonly turns: Turns;
+    readonly processes: ProcessSurroundings;
+  },
+): ServerFacts {
+  const { identity, turns, processes, ...facts } = parts;
+  const asks = config.permissionMode === "ask";
+  return {
+    ...facts,
+    limits: config,
+    defaultPermissionMode: asks ? PermissionMode.ASK : PermissionMode.BYPASS,
+    heldBy: processes.families.heldBy,
+    signIn: () => identity.means,
+    isDraining: () => turns.serving.isDraining,
+  };
+}
+
 /** What the agents' processes share, which are recorded under the server's lease. */
 function processesOf(
   store: Store,
@@ -216,18 +260,17 @@ async function openStore(config: ServeConfig, log: Log): Promise<Store> {
   }
 }
 
-/** By what callers are told. */
-interface CallerMeans {
-  readonly peers: Pick<Peers, "of" | "establish">;
-  /** The token of the server's own user. Undefined: there are others' tokens, or everyone is as good. */
-  readonly local: LocalToken | undefined;
-}
-
 async function listenFor(
   config: ServeConfig,
   files: ReadFiles,
-  turns: Turns,
-  { peers, local }: CallerMeans,
+  {
+    signIn,
+    refused,
+    peers,
+  }: Pick<Identity, "signIn" | "refused"> & {
+    readonly peers: Pick<Peers, "of" | "establish">;
+  },
+  served: { readonly turns: Turns; readonly facts: ServerFacts },
   closing: AbortSignal,
   log: Log,
   interposed: Interposed,
@@ -237,17 +280,18 @@ async function listenFor(
   const resets = new ResetLimits((session) => readers.endConnection(session, TOO_MANY_RESETS));
   const limits = { ...config, resets };
   try {
-    const address = boundAddressOf(config);
-    return await listen(address, files.certificate?.current, limits, log, (port) => {
+    return await listen(boundAddressOf(config), encryptionOf(files), limits, log, (port) => {
       const hosts = hostsOf(config, port);
       const origins = new Origins(schemeOf(config.tls), hosts, config.allowedOrigins);
       const sizes = { maxPromptBytes, maxAttachmentBytes };
-      const tokens = () => files.tokens?.current;
       const isOver = (principal: string) => resets.isOver(principal);
-      const admissionOf = interposed.admissions(admissionsBy(tokens, local, isOver));
+      const admissionOf = interposed.admissions(admissionsBy(signIn, peers, isOver));
       const reading = createRequestReading(sizes, log);
-      const refusedRequests = new RefusedRequests(log);
-      const given = { turns, admissionOf, ...sizes, readers, resets, peers };
+      const refusedRequests = new RefusedRequests(log, refused);
+      const { turns, facts } = served;
+      const checks = () => facts.readiness.checks();
+      const describeServer: DescribeServer = (caller) => serverInfo(facts, caller);
+      const given = { turns, describeServer, checks, admissionOf, ...sizes, readers, resets };
       const common = { ...given, reading, refusedRequests, log };
       const answers = { handlers: createHandlers(common), plain: plainHttp(common) };
       return interposed.listener(requestListener({ ...common, ...answers, origins }));
@@ -260,6 +304,12 @@ async function listenFor(
       `BREAKGLASS_LISTEN is ${JSON.stringify(shown)}, which cannot be listened on: ${why}`,
     );
   }
+}
+
+function encryptionOf({ certificate, clientCa }: ReadFiles): ListenerTls | undefined {
+  if (certificate === undefined) return undefined;
+  const isClientCertificateOptional = true;
+  return { ...certificate.current, clientCa: clientCa?.current, isClientCertificateOptional };
 }
 
 function running(

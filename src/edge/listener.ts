@@ -17,6 +17,7 @@ import { Connections } from "./connections.ts";
 import { type HttpVersion, readHttpVersion } from "./first-bytes.ts";
 import { Heartbeats } from "./heartbeats.ts";
 import type { HttpRequest, HttpResponse, RequestListener } from "./http.ts";
+import { notePeer } from "./peer.ts";
 import { RequestQueues } from "./request-queues.ts";
 import type { ResetLimits } from "./reset-limits.ts";
 import { bindSocket, listening, type UnixSocket } from "./unix-socket.ts";
@@ -44,6 +45,8 @@ export interface ConnectionLimits {
 export interface ListenerTls extends Certificate {
   /** PEM of who signs the certificates of clients, without which none gets in. Undefined: none is asked for. */
   readonly clientCa?: Uint8Array | undefined;
+  /** Whether a client gets in that shows none as well. One that is not trusted does not. */
+  readonly isClientCertificateOptional?: boolean;
 }
 
 /** A port that accepts connections. */
@@ -52,8 +55,8 @@ export interface Listener {
   readonly port: number;
   /** Accepts no more connections and lets the requests under way end; resolves when the last has. */
   close(): Promise<void>;
-  /** Shows connections from now on another certificate. Only where it listened with one. */
-  setCertificate(next: Certificate): void;
+  /** Shows connections from now on another certificate, and trusts others' signers. Only where it listened with one. */
+  setCertificate(next: Certificate & Pick<ListenerTls, "clientCa">): void;
   /** Ends every connection now. */
   destroy(): void;
 }
@@ -93,7 +96,9 @@ export async function listen(
   const receive = tls ? (socket: Socket) => tls.emit("connection", socket) : clearReceiver(speak);
   const server = createNetServer({ noDelay: true }, (socket) => {
     socket.on("error", () => socket.destroy());
-    if ("path" in address) markUnix(socket);
+    const isUnix = "path" in address;
+    if (isUnix) markUnix(socket);
+    notePeer(socket, isUnix);
     if (connections.accept(socket)) receive(socket);
   });
   server.once("close", () => {
@@ -112,7 +117,7 @@ export async function listen(
       connections.close();
       await closed;
     },
-    setCertificate: (next) => tls?.setSecureContext(contextOf({ ...encryption, ...next })),
+    setCertificate: replaceContext(encryption, tls),
     destroy: () => connections.destroy(),
   };
 }
@@ -131,11 +136,32 @@ function createHandshaker(
   speak: Speak,
 ): TlsServer {
   const requestCert = encryption.clientCa !== undefined;
-  const options = { ...contextOf(encryption), requestCert, ALPNProtocols: ["h2", "http/1.1"] };
+  const options = {
+    ...contextOf(encryption),
+    requestCert,
+    rejectUnauthorized: encryption.isClientCertificateOptional !== true,
+    ALPNProtocols: ["h2", "http/1.1"],
+  };
   return createTlsServer(options, (socket) => {
     if (connections.secure(socket))
       speak(socket, socket.alpnProtocol === "h2" ? "HTTP/2" : "HTTP/1.1");
   });
+}
+
+/** Sessions of TLS cannot be gone on with behind a new context: there is one only where something of it is another. */
+function replaceContext(
+  encryption: ListenerTls | undefined,
+  tls: TlsServer | undefined,
+): Listener["setCertificate"] {
+  let shown = encryption;
+  return (next) => {
+    const isSame = (["cert", "key", "clientCa"] as const).every(
+      (part) => shown?.[part] === next[part],
+    );
+    if (isSame) return;
+    shown = { ...shown, ...next };
+    tls?.setSecureContext(contextOf(shown));
+  };
 }
 
 /** What Node takes again with each new certificate: what it is not given then it forgets. */

@@ -85,7 +85,7 @@ async function removeStale(path: string): Promise<void> {
 }
 
 /** Why nobody takes a connection; undefined: somebody does. */
-function connectError(path: string): Promise<string | undefined> {
+export function connectError(path: string): Promise<string | undefined> {
   return new Promise((resolve) => {
     const socket = connect(path);
     socket.once("connect", () => {

@@ -1,27 +1,31 @@
 import { createContextKey, createContextValues, type HandlerContext } from "@connectrpc/connect";
 import { Health } from "../../gen/grpc/health/v1/health_pb.ts";
-import { addressOf } from "../edge/connection.ts";
-import type { HttpRequest } from "../edge/http.ts";
+import type { HttpRequest, HttpResponse } from "../edge/http.ts";
+import { peerOfRequest } from "../edge/peer.ts";
 import type { Reader } from "../edge/reader.ts";
 import { Refusal } from "../errors.ts";
-import type { Caller, Principal } from "../identity/caller.ts";
-import type { LocalToken } from "../identity/local-token.ts";
-import { isOwn, type Peer } from "../identity/peer.ts";
+import type { Presented, Verdict } from "../identity/authenticator.ts";
+import type { Caller } from "../identity/caller.ts";
+import type { PeerProcess } from "../identity/peer-process.ts";
+import type { RefusedSignIn } from "../identity/refused-sign-ins.ts";
+import type { SignIn } from "../identity/sign-in.ts";
 import type { OriginRefusal, RequestOrigin } from "./origins.ts";
-import { bearerOf, type Tokens } from "./tokens.ts";
-
-/** The server's own user, where it knows no tokens of others: only this machine can reach it then. */
-const LOCAL: Principal = {
-  name: "local",
-  roles: ["viewer", "operator", "approver", "admin"],
-  means: "local",
-};
+import type { Peers } from "./peers.ts";
 
 /** Whether a request may be made: by whom, or why not. */
-export type Admission = { readonly caller: Caller } | { readonly refusal: Refusal };
+export type Admission =
+  | { readonly caller: Caller }
+  | {
+      readonly refusal: Refusal;
+      /** Of one that is refused for who makes it; for the operator alone. */
+      readonly signIn?: RefusedSignIn;
+    };
 
 /** Who asks without a token for what anyone may know. No principal's name has a space. */
 const PROBE: Caller = { name: "a probe", roles: [], means: "local", address: "" };
+
+/** The same, whatever was wrong: what is known of credentials is not told to who has none. */
+const NOBODY = "the request carries no credential that this server accepts";
 
 /** When somebody who left too many requests may make one again. */
 const RETRY_MS = 1000;
@@ -29,7 +33,7 @@ const RETRY_MS = 1000;
 const callerKey = createContextKey<Caller | undefined>(undefined);
 const admissionKey = createContextKey<Admission | undefined>(undefined);
 const admittedKey = createContextKey<() => void>(() => {});
-const refusedKey = createContextKey<(refusal: Refusal) => void>(() => {});
+const refusedKey = createContextKey<() => Promise<void>>(async () => {});
 const readerKey = createContextKey<Reader | undefined>(undefined);
 
 /** Who calls, as `admit` established it. */
@@ -50,13 +54,13 @@ export function readerOf(context: HandlerContext): Reader {
  * What is to be known of a request and the framework does not keep.
  *
  * @param admitted - Is called where it is admitted.
- * @param refused - Is called where it is not.
+ * @param refused - Is called where it is not; resolves when it may be answered.
  */
 export function contextValuesOf(
   admission: Admission,
   reader: Reader,
   admitted: () => void,
-  refused: (refusal: Refusal) => void,
+  refused: () => Promise<void>,
 ) {
   return createContextValues()
     .set(admissionKey, admission)
@@ -66,109 +70,103 @@ export function contextValuesOf(
 }
 
 /**
- * Decides on a request by its headers alone.
+ * Decides on a request by its headers and its connection. At once wherever nothing has to be waited for.
  *
  * @param stranger - Why it is refused for where it comes from; undefined: it is not.
- * @param peer - Who makes it.
  */
 export type Admissions = (
   request: HttpRequest,
   stranger: OriginRefusal | undefined,
-  peer: Peer,
-) => Admission;
+) => Admission | Promise<Admission>;
 
 /**
  * What decides on requests.
  *
- * @param tokens - Those of the moment, asked for with each request. Undefined: there are none but the local one.
- * @param local - That of the server's own user. Undefined: everyone is `local`.
+ * @param signIn - Tells who makes one.
+ * @param peers - Tell which process makes it: a connection's first request waits for that.
  * @param isOver - Whether a principal left too many requests before they were answered.
  */
 export function admissionsBy(
-  tokens: () => Tokens | undefined,
-  local: LocalToken | undefined,
+  signIn: Pick<SignIn, "identify">,
+  peers: Pick<Peers, "of" | "establish">,
   isOver: (principal: string) => boolean,
 ): Admissions {
-  return (request, stranger, peer) => {
-    const refusal = strangerRefusal(stranger) ?? peerRefusal(peer);
+  const decideOn = (request: HttpRequest, process: PeerProcess) => {
+    const refusal = agentRefusal(process);
     if (refusal !== undefined) return { refusal };
-    const known = tokens();
-    const principal =
-      known === undefined ? localOf(request, peer, local) : ofTokens(request, known);
-    return principal instanceof Refusal
-      ? { refusal: principal }
-      : admitted(request, principal, isOver);
+    const presented = presentedBy(request, process);
+    const verdict = signIn.identify(presented);
+    const decide = (found: Verdict) => admissionOf(found, presented, isOver);
+    return verdict instanceof Promise ? verdict.then(decide) : decide(verdict);
+  };
+  return (request, stranger) => {
+    if (stranger !== undefined) {
+      return { refusal: new Refusal("ORIGIN_NOT_ALLOWED", stranger.message) };
+    }
+    const process = peers.of(request);
+    if (process !== undefined) return decideOn(request, process);
+    return peers.establish(request).then((found) => decideOn(request, found));
   };
 }
 
-function strangerRefusal(stranger: OriginRefusal | undefined): Refusal | undefined {
-  return stranger && new Refusal("ORIGIN_NOT_ALLOWED", stranger.message);
-}
-
 /** An agent is not its operator, and must not approve what it asked for: no credential that it has come by counts. */
-function peerRefusal(peer: Peer): Refusal | undefined {
-  if (peer.kind === "agent") {
+function agentRefusal(process: PeerProcess): Refusal | undefined {
+  if (process.kind === "agent") {
     const message = "a process of an agent may not call the server, whatever token it sends";
     return new Refusal("AGENT_NOT_ALLOWED", message);
   }
-  if (peer.kind !== "unknown" || peer.when === "always") return undefined;
-  const message = `it cannot be told whether an agent makes this call (${peer.why}): make it again`;
+  if (process.kind !== "unknown" || process.when === "always") return undefined;
+  const message = `it cannot be told whether an agent makes this call (${process.why}): make it again`;
   return new Refusal("AGENT_NOT_ALLOWED", message);
 }
 
-function ofTokens(request: HttpRequest, tokens: Tokens): Principal | Refusal {
-  const message = "the request carries no bearer token that this server knows";
-  const [header = null, ...more] = authorizationsOf(request);
-  // Of two nobody can say which a proxy has looked at.
-  const principal = more.length > 0 ? undefined : tokens.principalOf(header);
-  return principal ?? new Refusal("UNAUTHENTICATED", message);
-}
-
-/** Without a token it is known by its process, as it could read the token. A wrong one is never as good as none. */
-function localOf(
-  request: HttpRequest,
-  peer: Peer,
-  local: LocalToken | undefined,
-): Principal | Refusal {
-  if (local === undefined) return LOCAL;
-  const [header, ...more] = authorizationsOf(request);
-  if (header === undefined) {
-    if (isOwn(peer)) return LOCAL;
-    const message = `without a token this server takes calls of its own user's processes alone, ${UNTOLD[peer.kind]}: \`breakglass token local\`, run as that user, prints one for BREAKGLASS_TOKEN`;
-    return new Refusal("UNAUTHENTICATED", message);
+/**
+ * Goes on with what was decided on a request: at once where that is known, for what sees to requests that are left. Of one
+ * whose client left meanwhile nothing more is done.
+ */
+export function whenAdmitted(
+  admission: Admission | Promise<Admission>,
+  response: HttpResponse,
+  goOn: (admission: Admission) => void,
+  fail: (error: unknown) => void,
+): void {
+  if (!(admission instanceof Promise)) {
+    goOn(admission);
+    return;
   }
-  const token = bearerOf(header);
-  if (more.length === 0 && token !== undefined && local.is(token)) return LOCAL;
-  const message =
-    "the request carries a token that is not this server's: `breakglass token local`, run as the server's user, prints the right one";
-  return new Refusal("UNAUTHENTICATED", message);
+  let isGone = false;
+  response.once("close", () => {
+    isGone = true;
+  });
+  admission.then((found) => isGone || goOn(found)).catch(fail);
 }
 
-/** Why whoever calls is not taken for the server's own user. */
-const UNTOLD: Readonly<Record<Peer["kind"], string>> = {
-  process: "and this is another user's",
-  unknown: "and this one's cannot be told",
-  far: "and this one is on another machine",
-  agent: "and this is an agent's",
-};
-
-function admitted(
-  request: HttpRequest,
-  principal: Principal,
+function admissionOf(
+  verdict: Verdict,
+  { peer }: Presented,
   isOver: (principal: string) => boolean,
 ): Admission {
-  if (!isOver(principal.name)) {
-    return { caller: { ...principal, address: addressOf(request.socket) } };
+  if ("failure" in verdict) {
+    const signIn = { ...verdict.failure, peer };
+    return { refusal: new Refusal("UNAUTHENTICATED", verdict.failure.told ?? NOBODY), signIn };
   }
+  const { principal } = verdict;
+  if (!isOver(principal.name)) return { caller: { ...principal, address: peer.address } };
   const message = "too many requests of this principal were reset before they were answered";
   return { refusal: new Refusal("TOO_MANY_REQUESTS", message, { retryAfterMs: RETRY_MS }) };
 }
 
-/** All Authorization headers. */
-function authorizationsOf({ rawHeaders }: HttpRequest): string[] {
-  return rawHeaders.filter(
-    (_, index) => index % 2 === 1 && rawHeaders[index - 1]?.toLowerCase() === "authorization",
-  );
+/** By what somebody can be told. Headers as they came: two of a name stay two. */
+function presentedBy(request: HttpRequest, process: PeerProcess): Presented {
+  const { rawHeaders } = request;
+  return {
+    peer: peerOfRequest(request),
+    process,
+    valuesOf: (name) =>
+      rawHeaders.filter(
+        (_, index) => index % 2 === 1 && rawHeaders[index - 1]?.toLowerCase() === name,
+      ),
+  };
 }
 
 /** Where a request for a host comes from. */
@@ -178,17 +176,17 @@ export function originOf(request: HttpRequest, host: string): RequestOrigin {
 }
 
 /**
- * Lets a request through to its handler, before any of its body is read, or refuses it.
+ * Lets a request through to its handler, before any of its body is read, or refuses it, in its time.
  *
  * @throws Refusal ORIGIN_NOT_ALLOWED, AGENT_NOT_ALLOWED, UNAUTHENTICATED or TOO_MANY_REQUESTS.
  */
-export function admit(context: Pick<HandlerContext, "values" | "method">): void {
+export async function admit(context: Pick<HandlerContext, "values" | "method">): Promise<void> {
   const admission = context.values.get(admissionKey);
   if (admission === undefined) throw new Error("a request came without its admission");
   if ("refusal" in admission) {
     const { refusal } = admission;
     if (!isOpenToProbes(context, refusal)) {
-      context.values.get(refusedKey)(refusal);
+      await context.values.get(refusedKey)();
       throw refusal;
     }
     // Its connection stays a stranger's.

@@ -1,19 +1,21 @@
 import type { DescMethod } from "@bufbuild/protobuf";
 import type { ContextValues } from "@connectrpc/connect";
 import type { UniversalHandler, UniversalServerRequest } from "@connectrpc/connect/protocol";
-import { addressOf } from "../edge/connection.ts";
 import type { HttpRequest, HttpResponse, RequestListener } from "../edge/http.ts";
 import type { Reader } from "../edge/reader.ts";
 import type { Readers } from "../edge/readers.ts";
-import { type RequestTarget, targetOf } from "../edge/request-target.ts";
+import { isProbe, type RequestTarget, targetOf } from "../edge/request-target.ts";
 import type { ResetLimits } from "../edge/reset-limits.ts";
 import { streamedBody } from "../edge/streamed-body.ts";
-import type { Refusal } from "../errors.ts";
-import type { Peer } from "../identity/peer.ts";
-import type { Peers } from "../identity/peers.ts";
 import type { Log } from "../log.ts";
 import { PacedWarning } from "../paced-warning.ts";
-import { type Admissions, contextValuesOf, originOf } from "./admission.ts";
+import {
+  type Admission,
+  type Admissions,
+  contextValuesOf,
+  originOf,
+  whenAdmitted,
+} from "./admission.ts";
 import { deadlineSignal } from "./far-deadline.ts";
 import { getCallOf } from "./get-call.ts";
 import type { OriginRefusal, Origins } from "./origins.ts";
@@ -31,8 +33,6 @@ export interface RequestListenerOptions {
   readonly handlers: ReadonlyMap<string, UniversalHandler>;
   readonly origins: Origins;
   readonly admissionOf: Admissions;
-  /** Who calls. */
-  readonly peers: Pick<Peers, "of" | "establish">;
   /** Those of all responses. */
   readonly readers: Readers;
   readonly resets: ResetLimits;
@@ -45,7 +45,7 @@ export interface RequestListenerOptions {
 
 /** Answers HTTP requests of either version: gRPC, gRPC-Web and Connect, and the preflights of browsers. */
 export function requestListener(options: RequestListenerOptions): RequestListener {
-  const { origins, peers, log } = options;
+  const { origins, log } = options;
   const rpc = rpcListener(options);
   const strangers = new PacedWarning(log, "requests were refused: to allow them, set", "refused");
   return (request, response, admitted) => {
@@ -61,25 +61,11 @@ export function requestListener(options: RequestListenerOptions): RequestListene
     const headers = origins.corsHeaders(origin, preflight);
     for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
     const refusal = origins.refusalOf(origin);
-    if (refusal !== undefined) strangers.count(refusal.mend);
+    if (refusal !== undefined && !isProbe(target)) strangers.count(refusal.mend);
     if (preflight) {
       void respondEmpty(refusal === undefined ? 204 : 403, request, response);
-      return;
-    }
-    const call = { request, response, target, refusal, admitted };
-    const peer = peers.of(request);
-    if (peer !== undefined) rpc({ ...call, peer });
-    else {
-      void peers.establish(request).then((found) => {
-        if (!isGone(request)) rpc({ ...call, peer: found });
-      });
-    }
+    } else rpc({ request, response, target, refusal, admitted });
   };
-}
-
-/** Whether nobody waits for a request's answer any more. */
-function isGone(request: HttpRequest): boolean {
-  return "stream" in request ? request.stream.destroyed : request.socket.destroyed;
 }
 
 /** A request whose target is known. */
@@ -89,8 +75,6 @@ export interface Call {
   readonly target: RequestTarget;
   /** Why it is refused for where it comes from. */
   readonly refusal: OriginRefusal | undefined;
-  /** Who makes it. */
-  readonly peer: Peer;
   readonly admitted: () => void;
 }
 
@@ -98,25 +82,13 @@ export interface Call {
 function rpcListener(options: RequestListenerOptions): (call: Call) => void {
   const { handlers, log, admissionOf, readers, resets, refusedRequests, plain } = options;
   const { bodies, messages, dialogueBytes } = options.reading;
-  return (call) => {
-    if (plain(call)) return;
-    if (isTextFormat(call.request)) {
-      void respondTextFormat(call.request, call.response);
-      return;
-    }
-    const { request, response, target, refusal, peer } = call;
-    const path = target.path.split("?", 1)[0] ?? "";
-    const handle = handlers.get(path);
-    if (handle === undefined) {
-      void respondUnknown(path, request, response);
-      return;
-    }
-    const admission = admissionOf(request, refusal, peer);
+  const answer = (call: Call, handle: UniversalHandler, admission: Admission, since: number) => {
+    const { request, response } = call;
     if ("caller" in admission) resets.setPrincipal(request, admission.caller.name);
     const reader = readers.add(request, response);
     const isDialogue = takesMany(handle.method);
     const body = bodies.of(request);
-    const refused = (why: Refusal) => refusedRequests.tell(why, addressOf(request.socket));
+    const refused = () => refusedRequests.hold(admission, request, since, reader.signal);
     const values = contextValuesOf(admission, reader, call.admitted, refused);
     const received = withStatus(isDialogue ? streamedBody(request, dialogueBytes) : body, log);
     const asked = universalRequest(call, handle.method, reader, received, values);
@@ -124,11 +96,35 @@ function rpcListener(options: RequestListenerOptions): (call: Call) => void {
     handle(isDialogue ? asked : { ...asked, body: messages.read(handle.method, asked) })
       // What was read has become an answer, or the first message of one.
       .finally(() => body.release())
-      .then((answer) => respond(answer, request, response, reader))
+      .then((answered) => respond(answered, request, response, reader))
       .catch((error: unknown) => {
         if (!reader.signal.aborted) log.error("a request failed by a defect", { error });
         reader.cut();
       });
+  };
+  return (call) => {
+    if (plain(call)) return;
+    const { request, response, target, refusal } = call;
+    if (isTextFormat(request)) {
+      void respondTextFormat(request, response);
+      return;
+    }
+    const path = target.path.split("?", 1)[0] ?? "";
+    const handle = handlers.get(path);
+    if (handle === undefined) {
+      void respondUnknown(path, request, response);
+      return;
+    }
+    const since = performance.now();
+    whenAdmitted(
+      admissionOf(request, refusal),
+      response,
+      (admission) => answer(call, handle, admission, since),
+      (error) => {
+        log.error("a request failed by a defect", { error });
+        response.destroy();
+      },
+    );
   };
 }
 

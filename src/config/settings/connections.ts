@@ -8,7 +8,7 @@ export const CONNECTION_SETTINGS = {
     variable: "BREAKGLASS_LISTEN",
     kind: address,
     default: "127.0.0.1:7433",
-    does: "The address and the port to serve on, or `unix:/PATH`: a socket in the file system. An address beyond loopback needs `BREAKGLASS_TOKENS_FILE` too.",
+    does: "The address and the port to serve on, or `unix:/PATH`: a socket in the file system. An address beyond loopback needs something by which people are told, such as `BREAKGLASS_TOKENS_FILE`.",
   },
   socketMode: {
     variable: "BREAKGLASS_SOCKET_MODE",
@@ -28,11 +28,17 @@ export const CONNECTION_SETTINGS = {
     unset: "none: cleartext",
     does: "The certificate's private key. Others than the server's user and group must not be able to read the file.",
   },
+  plaintext: {
+    variable: "BREAKGLASS_PLAINTEXT",
+    kind: choice("loopback", "anywhere"),
+    default: "loopback",
+    does: "Where the server may be reached without TLS. `anywhere` is for a network that nobody else reads, or a proxy before it that speaks TLS: tokens, prompts and outputs cross it in the clear.",
+  },
   tokensFile: {
     variable: "BREAKGLASS_TOKENS_FILE",
     kind: path("the path of a file"),
-    unset: "none: the server's own user is `local`, and nobody else is anybody",
-    does: "The tokens that are accepted, a line each: `sha256:HEX PRINCIPAL`.",
+    unset: "none: the server's own user is `local`",
+    does: "The tokens that are accepted, a line each: `sha256:HEX PRINCIPAL`, and `roles=…` and `expires=…` where they are wanted. It is read again when it changes.",
   },
   allowedOrigins: {
     variable: "BREAKGLASS_ALLOWED_ORIGINS",

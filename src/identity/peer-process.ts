@@ -1,5 +1,5 @@
 /** Who is at the other end of a connection, as far as the kernel tells. */
-export type Peer =
+export type PeerProcess =
   /** Somebody on another machine: nothing is known of whoever it is. */
   | { readonly kind: "far" }
   /** A process of this machine, of that user, and no agent's. */
@@ -34,6 +34,6 @@ export interface FoundPeer {
 }
 
 /** Whether a peer is a process of the server's own user, or of root: either can read whatever the server can. */
-export function isOwn(peer: Peer): boolean {
+export function isOwn(peer: PeerProcess): boolean {
   return peer.kind === "process" && (peer.uid === 0 || peer.uid === process.geteuid?.());
 }

@@ -3,8 +3,8 @@ import { networkInterfaces } from "node:os";
 import { isUnix } from "../edge/connection.ts";
 import type { HttpRequest } from "../edge/http.ts";
 import { readPeerCredentials } from "../edge/peer-credentials.ts";
+import type { ClientEnd, FoundPeer, PeerLook, PeerProcess } from "../identity/peer-process.ts";
 import { byDeadline } from "../stream/deadline.ts";
-import type { ClientEnd, FoundPeer, Peer, PeerLook } from "./peer.ts";
 
 /** A look takes milliseconds; a machine on which nothing runs any more is to have an answer all the same. */
 const LOOK_MS = 10_000;
@@ -13,9 +13,9 @@ const ADDRESSES_MS = 5000;
 const MAPPED_IPV4 = /^::ffff:(?=\d+\.)/i;
 const LOOPBACK = /^(127\.|::1$)/;
 
-const FAR: Peer = { kind: "far" };
-const AGENT: Peer = { kind: "agent" };
-const UNTOLD: Peer = {
+const FAR: PeerProcess = { kind: "far" };
+const AGENT: PeerProcess = { kind: "agent" };
+const UNTOLD: PeerProcess = {
   kind: "unknown",
   why: "this system does not tell whose a connection is",
   when: "always",
@@ -37,8 +37,8 @@ export interface PeerOptions {
  */
 export class Peers {
   readonly #options: PeerOptions;
-  readonly #told = new WeakMap<object, Peer>();
-  readonly #looks = new WeakMap<object, Promise<Peer>>();
+  readonly #told = new WeakMap<object, PeerProcess>();
+  readonly #looks = new WeakMap<object, Promise<PeerProcess>>();
   readonly #addresses = new OwnAddresses();
 
   constructor(options: PeerOptions) {
@@ -46,12 +46,12 @@ export class Peers {
   }
 
   /** Who makes a request. Undefined: it is yet to be established, by `establish`. */
-  of(request: HttpRequest): Peer | undefined {
+  of(request: HttpRequest): PeerProcess | undefined {
     return this.#told.get(channelOf(request));
   }
 
   /** Establishes who makes a request, and resolves with it. Never rejects. */
-  async establish(request: HttpRequest): Promise<Peer> {
+  async establish(request: HttpRequest): Promise<PeerProcess> {
     const channel = channelOf(request);
     const look = this.#looks.get(channel) ?? this.#find(request);
     this.#looks.set(channel, look);
@@ -62,7 +62,7 @@ export class Peers {
     return peer;
   }
 
-  async #find({ socket }: HttpRequest): Promise<Peer> {
+  async #find({ socket }: HttpRequest): Promise<PeerProcess> {
     const end = endOf(socket);
     if (end === undefined) return gone("the connection is gone");
     if (end === "untold") return UNTOLD;
@@ -119,7 +119,7 @@ function endOf(socket: HttpRequest["socket"]): ClientEnd | "untold" | undefined 
   return { address, port, serverAddress, serverPort };
 }
 
-function gone(why: string): Peer {
+function gone(why: string): PeerProcess {
   return { kind: "unknown", why, when: "passing" };
 }
 
