@@ -41,7 +41,9 @@ async function attacked(
   await using cleanup = new AsyncDisposableStack();
   const tokens = join(folder, "tokens");
   await writeFile(tokens, tokenLine(TOKEN, "alice"), { mode: 0o600 });
-  const more = hasTokens ? { BREAKGLASS_TOKENS_FILE: tokens } : {};
+  const more = hasTokens
+    ? { BREAKGLASS_TOKENS_FILE: tokens, BREAKGLASS_PLAINTEXT: "anywhere" }
+    : {};
   const server = cleanup.use(
     await startTestServer({ BREAKGLASS_LISTEN: listen, ...more, ...settings }),
   );
