@@ -1,7 +1,7 @@
 import { ConfigError } from "./config/config-error.ts";
 import type { ServeConfig } from "./config/serve-config.ts";
 
-/** Whether anything is set by which somebody can be told; else everyone is `local`. */
+/** Whether anything is set by which somebody can be told; else only the server's own user can. */
 export function tellsPeople(config: ServeConfig): boolean {
   const { tokensFile, clientCertificatesFile, jwtIssuersFile, proxyUserHeader } = config;
   const means = [tokensFile, clientCertificatesFile, jwtIssuersFile, proxyUserHeader];

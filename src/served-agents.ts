@@ -5,7 +5,9 @@ import { ClaudeAgent, DEFAULT_MODEL } from "./agent/claude/claude-agent.ts";
 import { resolveCommand } from "./agent/claude/executable.ts";
 import { NO_RULES, readRules } from "./agent/claude/permission-rules.ts";
 import type { ProcessSurroundings } from "./agent/process/agent-process.ts";
+import type { AgentUser } from "./agent/process/agent-user.ts";
 import { ConfigError } from "./config/config-error.ts";
+import type { Environment } from "./config/environment.ts";
 import type { ServeConfig } from "./config/serve-config.ts";
 import type { Log } from "./log.ts";
 import { SettingSource } from "./setting-source.ts";
@@ -38,12 +40,13 @@ export function planAgents(config: ServeConfig, log: Log): AgentPlan {
 
 /** The rules are in the CLI's own syntax. */
 function planClaude(config: ServeConfig) {
-  const { environment, rulesFile, agent, model = DEFAULT_MODEL } = config;
+  const { rulesFile, agent, model = DEFAULT_MODEL } = config;
   const rules = new SettingSource("BREAKGLASS_RULES_FILE", () =>
     rulesFile === undefined ? NO_RULES : readRules(rulesFile),
   );
   const mode = config.permissionMode === "ask" ? PermissionMode.ASK : PermissionMode.BYPASS;
   return (processes: ProcessSurroundings) => {
+    const environment = environmentOf(processes.user, config.environment);
     const claude = new ClaudeAgent({
       command: resolveCommand(config.agentCommand, environment),
       environment,
@@ -65,6 +68,18 @@ function planClaude(config: ServeConfig) {
   };
 }
 
+/** The environment that an agent's is picked of. One of another user has that user's home, and none of the server's places. */
+function environmentOf(user: AgentUser | undefined, server: Environment): Environment {
+  if (user === undefined) return server;
+  const { name, home, shell } = user;
+  const own = Object.entries(server).filter(([variable]) => !PLACES.has(variable));
+  return { ...Object.fromEntries(own), HOME: home, USER: name, LOGNAME: name, SHELL: shell };
+}
+
+const PLACES = new Set(
+  "XDG_CONFIG_HOME XDG_CACHE_HOME XDG_DATA_HOME XDG_RUNTIME_DIR TMPDIR".split(" "),
+);
+
 /**
  * The CLI refuses to work unattended as root: that is told at the start, and not by the first turn in an emergency. A program
  * that the operator named may have its own way with root.
@@ -72,6 +87,7 @@ function planClaude(config: ServeConfig) {
 function refuseRoot(config: ServeConfig, log: Log): void {
   const { agentCommand, permissionMode, environment } = config;
   const asks = permissionMode === "ask";
+  if (config.agentUser !== undefined) return;
   if (asks || process.getuid?.() !== 0 || environment.IS_SANDBOX) return;
   const mend =
     "run the server as another user or, where the machine itself is a sandbox, set IS_SANDBOX=1";

@@ -3,11 +3,13 @@ import { ConfigError } from "./config/config-error.ts";
 import type { ServeConfig } from "./config/serve-config.ts";
 import { CertificateMap } from "./identity/certificates.ts";
 import { type Issuers, readIssuers } from "./identity/issuers.ts";
+import { forgetLocalAddress, LocalToken } from "./identity/local-token.ts";
 import type { SignIn } from "./identity/sign-in.ts";
 import { Tokens } from "./identity/tokens.ts";
 import { refuseUnusableIdentity, tellsPeople } from "./identity-rules.ts";
+import { addressText } from "./listen-address.ts";
 import type { Log } from "./log.ts";
-import { bracketed, isLoopback } from "./rpc/hosts.ts";
+import { isLoopback } from "./rpc/hosts.ts";
 import { type NotifierFiles, readNotifierFiles } from "./server-notifier.ts";
 import { SettingSource } from "./setting-source.ts";
 
@@ -18,6 +20,19 @@ export interface ReadFiles extends NotifierFiles {
   readonly clientCa: SettingSource<Buffer> | undefined;
   readonly certificates: SettingSource<CertificateMap> | undefined;
   readonly issuers: SettingSource<Issuers> | undefined;
+}
+
+/** The token of the server's own user, where nobody else is to be told. Takes the data directory, which is there. */
+export function localTokenOf(config: ServeConfig, log: Log): LocalToken | undefined {
+  const { dataDir } = config;
+  forgetLocalAddress(dataDir);
+  if (tellsPeople(config)) return undefined;
+  try {
+    return LocalToken.keep(dataDir, log);
+  } catch (error) {
+    const shown = JSON.stringify(dataDir);
+    throw new ConfigError(`BREAKGLASS_DATA_DIR is ${shown}: ${(error as Error).message}`);
+  }
 }
 
 /** @throws ConfigError where one cannot be used. */
@@ -51,14 +66,19 @@ function source<P, T>(
 export function refuseUnusableAccess(config: ServeConfig): void {
   const { listen, approvers, selfApproval, tls, plaintext } = config;
   refuseUnusableIdentity(config);
-  if (!tellsPeople(config) && !isLoopback(listen.host)) {
-    const shown = `${bracketed(listen.host)}:${listen.port}`;
+  const shown = addressText(listen);
+  const isNear = "path" in listen || isLoopback(listen.host);
+  if ("path" in listen && tls !== undefined) {
+    throw new ConfigError(
+      `BREAKGLASS_LISTEN is ${JSON.stringify(shown)}, which takes no TLS: nobody is on the way. Unset BREAKGLASS_TLS_CERT and BREAKGLASS_TLS_KEY`,
+    );
+  }
+  if (!tellsPeople(config) && !isNear) {
     throw new ConfigError(
       `BREAKGLASS_LISTEN is ${JSON.stringify(shown)}, which others can reach: set BREAKGLASS_TOKENS_FILE, or listen on 127.0.0.1`,
     );
   }
-  if (tls === undefined && plaintext === "loopback" && !isLoopback(listen.host)) {
-    const shown = `${bracketed(listen.host)}:${listen.port}`;
+  if (tls === undefined && plaintext === "loopback" && !isNear) {
     throw new ConfigError(
       `BREAKGLASS_LISTEN is ${JSON.stringify(shown)}, where tokens would cross the network in the clear: set BREAKGLASS_TLS_CERT and BREAKGLASS_TLS_KEY or, where nobody else reads that network, BREAKGLASS_PLAINTEXT=anywhere`,
     );

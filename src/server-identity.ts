@@ -8,6 +8,8 @@ import { type NameKind, nameKey } from "./identity/certificate-names.ts";
 import { CertificateAuthenticator } from "./identity/certificates.ts";
 import { Jwts } from "./identity/jwts.ts";
 import { KeyCache } from "./identity/key-cache.ts";
+import { LocalAccess } from "./identity/local-access.ts";
+import type { LocalToken } from "./identity/local-token.ts";
 import { ProxyAuthenticator } from "./identity/proxy-users.ts";
 import { RefusedSignIns } from "./identity/refused-sign-ins.ts";
 import { SignIn } from "./identity/sign-in.ts";
@@ -31,8 +33,17 @@ export interface Identity {
   stop(): void;
 }
 
-/** Puts together by what people are told, in its order: bearer tokens, a proxy's word, certificates. */
-export function openIdentity(config: ServeConfig, files: ReadFiles, log: Log): Identity {
+/**
+ * Puts together by what people are told, in its order: bearer tokens, a proxy's word, certificates.
+ *
+ * @param local - The token of the server's own user, where nobody else is to be told. Undefined: others are, or everyone is `local`.
+ */
+export function openIdentity(
+  config: ServeConfig,
+  files: ReadFiles,
+  local: LocalToken | undefined,
+  log: Log,
+): Identity {
   const { tokens, issuers } = files;
   const cache = new KeyCache(join(config.dataDir, "issuer-keys"));
   const jwts = issuers && new Jwts(() => issuers.current, cache, log);
@@ -40,7 +51,7 @@ export function openIdentity(config: ServeConfig, files: ReadFiles, log: Log): I
   return {
     means: meansOf(config),
     signIn: new SignIn({
-      authenticators: authenticatorsOf(config, files, jwts),
+      authenticators: local ? [new LocalAccess(local)] : authenticatorsOf(config, files, jwts),
       approvers: config.approvers,
     }),
     refused: new RefusedSignIns(log),

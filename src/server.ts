@@ -2,7 +2,9 @@ import { join } from "node:path";
 import { PermissionMode } from "../gen/breakglass/v1/turn_pb.ts";
 import { Agents } from "./agent/agents.ts";
 import type { ProcessSurroundings } from "./agent/process/agent-process.ts";
+import type { AgentUser } from "./agent/process/agent-user.ts";
 import { createProcesses, endLeftProcesses } from "./agent/process/processes.ts";
+import { agentUserOf, letPass } from "./agent-user-access.ts";
 import { ConfigError } from "./config/config-error.ts";
 import type { ServeConfig } from "./config/serve-config.ts";
 import { keepStorePrivate, prepareDirectory } from "./data-directory.ts";
@@ -12,23 +14,32 @@ import type { RequestListener } from "./edge/http.ts";
 import { type Listener, type ListenerTls, listen } from "./edge/listener.ts";
 import { Readers } from "./edge/readers.ts";
 import { ResetLimits } from "./edge/reset-limits.ts";
+import type { Owner } from "./files/owner.ts";
 import type { Happenings } from "./happenings.ts";
 import { Readiness } from "./health/readiness.ts";
 import { plainHttp } from "./http/plain-http.ts";
+import { forgetLocalAddress, tellLocalAddress } from "./identity/local-token.ts";
+import { addressText, boundAddressOf, hostsOf, schemeOf, urlOf } from "./listen-address.ts";
 import type { Log } from "./log.ts";
 import type { Notifier } from "./notify/notifier.ts";
 import type { Redaction } from "./redaction/redaction.ts";
 import { type Admissions, admissionsBy } from "./rpc/admission.ts";
 import type { DescribeServer } from "./rpc/describe-server.ts";
-import { bracketed, Hosts } from "./rpc/hosts.ts";
 import { Origins } from "./rpc/origins.ts";
+import { EVERYONE, Peers } from "./rpc/peers.ts";
 import { PrincipalRequests } from "./rpc/principal-requests.ts";
 import { RefusedRequests } from "./rpc/refused-requests.ts";
 import { requestListener } from "./rpc/request-listener.ts";
 import { createRequestReading } from "./rpc/request-reading.ts";
 import { createHandlers } from "./rpc/router.ts";
 import { planAgents } from "./served-agents.ts";
-import { type ReadFiles, readFiles, refuseUnusableAccess, tellStrangers } from "./server-access.ts";
+import {
+  localTokenOf,
+  type ReadFiles,
+  readFiles,
+  refuseUnusableAccess,
+  tellStrangers,
+} from "./server-access.ts";
 import { type Identity, openIdentity } from "./server-identity.ts";
 import { type ServerFacts, serverInfo } from "./server-info.ts";
 import { createNotifier, toldKindsOf, wakingStore } from "./server-notifier.ts";
@@ -69,11 +80,14 @@ export interface Interposed {
   listener(answer: RequestListener): RequestListener;
   /** Stands before what decides on them. */
   admissions(admissionOf: Admissions): Admissions;
+  /** Whoever calls is taken for the server's own user. */
+  readonly trustsEveryone: boolean;
 }
 
 const NOTHING_INTERPOSED: Interposed = {
   listener: (answer) => answer,
   admissions: (admissionOf) => admissionOf,
+  trustsEveryone: false,
 };
 
 /** How long streams get to deliver what they have once their turns have ended. */
@@ -100,11 +114,11 @@ export async function startServer(
   plan = planAgents,
   interposed = NOTHING_INTERPOSED,
 ): Promise<Server> {
-  const { listen: address } = config;
+  refuseUnusableAccess(config);
   const files = readFiles(config);
   const redaction = createServerRedaction(config);
   const createAgents = plan(config, log);
-  refuseUnusableAccess(config);
+  const user = agentUserOf(config);
   const maxConnections = capConnections(config, log);
   const opened = await openStore(config, log);
   const reserve = new DiskReserve(config.dataDir, config.reserveBytes, log);
@@ -115,21 +129,24 @@ export async function startServer(
   let turns: Turns | undefined;
   let identity: Identity | undefined;
   try {
-    const processes = processesOf(store, config, log, agentUmask);
+    letPass(user, config, log);
+    const processes = processesOf(store, config, log, agentUmask, user);
     const served = createAgents(processes);
     const endProcesses = (processId: string) => endLeftProcesses(processId, processes);
     const agents = new Agents(served.byKind, served.defaultKind, endProcesses);
-    turns = createTurns(config, store, agents, redaction, log, telemetry.happenings);
+    turns = createTurns(config, store, agents, redaction, log, telemetry.happenings, user);
     await turns.recover();
     const closing = new AbortController();
     const readiness = readinessOf(config, turns, agents);
-    identity = openIdentity(config, files, log);
+    const { trustsEveryone } = interposed;
+    const local = trustsEveryone ? undefined : localTokenOf(config, log);
+    identity = openIdentity(config, files, local, log);
     const facts = factsOf(config, { identity, turns, agents, readiness, processes });
     const readers = new Readers(config, closing.signal, log);
     const listener = await listenFor(
       { ...config, maxConnections },
       files,
-      identity,
+      { ...identity, peers: trustsEveryone ? EVERYONE : peersOf(processes) },
       { turns, facts, readers, telemetry },
       log,
       interposed,
@@ -154,9 +171,10 @@ export async function startServer(
       served.readAgain(log);
       notifier?.reload();
     };
-    const url = `${schemeOf(config)}://${bracketed(address.host)}:${listener.port}`;
+    const url = urlOf(config, listener.port);
+    if (local !== undefined) tellLocalAddress(config.dataDir, url);
     const around = { store, notifier, telemetry };
-    const server = running(config.drainMs, url, turns, listener, closing, around, reload);
+    const server = running(config, url, turns, listener, closing, around, reload);
     void server.closed.then(identity.stop);
     return server;
   } catch (error) {
@@ -169,10 +187,6 @@ export async function startServer(
   }
 }
 
-function schemeOf({ tls }: ServeConfig): "http" | "https" {
-  return tls === undefined ? "http" : "https";
-}
-
 function createTurns(
   config: ServeConfig,
   store: Store,
@@ -180,6 +194,7 @@ function createTurns(
   redaction: Redaction,
   log: Log,
   happenings: Happenings,
+  filesOwner: Owner | undefined,
 ): Turns {
   const toldKinds = toldKindsOf(config);
   return new Turns({
@@ -187,6 +202,7 @@ function createTurns(
     agents,
     log,
     happenings,
+    filesOwner,
     limits: {
       timeoutMs: config.turnTimeoutMs,
       idleTimeoutMs: config.idleTimeoutMs,
@@ -255,13 +271,19 @@ function processesOf(
   { maxLineBytes }: ServeConfig,
   log: Log,
   umask: number | undefined,
+  user: AgentUser | undefined,
 ): ProcessSurroundings {
   const registry = {
     recordProcess: (process: Parameters<Store["recordProcess"]>[0]) =>
       store.recordProcess(process, store.lease.epoch),
     recordProcessGone: (processId: string) => store.recordProcessGone(processId),
   };
-  return createProcesses({ registry, log, maxLineBytes, umask });
+  return createProcesses({ registry, log, maxLineBytes, umask, user });
+}
+
+/** Who calls is looked for among the agents' processes. */
+function peersOf({ families, user }: ProcessSurroundings): Peers {
+  return new Peers({ look: (end) => families.peers.look(end), agentUid: user?.uid });
 }
 
 async function openStore(config: ServeConfig, log: Log): Promise<SqliteStore> {
@@ -289,23 +311,29 @@ interface ServedParts {
 async function listenFor(
   config: ServeConfig,
   files: ReadFiles,
-  { signIn, refused }: Identity,
+  {
+    signIn,
+    refused,
+    peers,
+  }: Pick<Identity, "signIn" | "refused"> & {
+    readonly peers: Pick<Peers, "of" | "establish">;
+  },
   served: ServedParts,
   log: Log,
   interposed: Interposed,
 ): Promise<Listener> {
-  const { listen: address, maxPromptBytes, maxAttachmentBytes } = config;
+  const { maxPromptBytes, maxAttachmentBytes } = config;
   const { readers } = served;
   const { happenings, metrics } = served.telemetry;
   const resets = new ResetLimits((session) => readers.endConnection(session, TOO_MANY_RESETS));
   const limits = { ...config, resets };
   try {
-    return await listen(address, encryptionOf(files), limits, log, (port) => {
-      const hosts = new Hosts(address.host, port, config.allowedHosts);
-      const origins = new Origins(schemeOf(config), hosts, config.allowedOrigins);
+    return await listen(boundAddressOf(config), encryptionOf(files), limits, log, (port) => {
+      const hosts = hostsOf(config, port);
+      const origins = new Origins(schemeOf(config.tls), hosts, config.allowedOrigins);
       const sizes = { maxPromptBytes, maxAttachmentBytes };
       const isOver = (principal: string) => resets.isOver(principal);
-      const admissionOf = interposed.admissions(admissionsBy(signIn, isOver));
+      const admissionOf = interposed.admissions(admissionsBy(signIn, peers, isOver));
       const reading = createRequestReading(sizes, log);
       const refusedRequests = new RefusedRequests(log, refused, happenings);
       const requests = new PrincipalRequests(config);
@@ -319,7 +347,7 @@ async function listenFor(
       return interposed.listener(requestListener({ ...common, ...answers, origins }));
     });
   } catch (error) {
-    const shown = `${bracketed(address.host)}:${address.port}`;
+    const shown = addressText(config.listen);
     const code = (error as NodeJS.ErrnoException).code ?? (error as Error).message;
     const why = code === "EADDRINUSE" ? `${code}: another program listens there already` : code;
     throw new ConfigError(
@@ -342,7 +370,7 @@ interface Around {
 }
 
 function running(
-  drainMs: number,
+  { drainMs, dataDir }: ServeConfig,
   url: string,
   turns: Turns,
   listener: Listener,
@@ -356,6 +384,7 @@ function running(
     await turns.drain(graceMs);
     const ending = setTimeout(() => closing.abort(), STREAMS_END_MS);
     const cutting = setTimeout(() => listener.destroy(), STREAMS_END_MS + CONNECTIONS_END_MS);
+    forgetLocalAddress(dataDir);
     await Promise.all([listener.close(), notifier?.drain(NOTIFICATIONS_END_MS)]);
     clearTimeout(ending);
     clearTimeout(cutting);

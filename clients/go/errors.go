@@ -38,6 +38,7 @@ const (
 	ReasonRequestIDReused       Reason = "REQUEST_ID_REUSED"
 	ReasonUnauthenticated       Reason = "UNAUTHENTICATED"
 	ReasonOriginNotAllowed      Reason = "ORIGIN_NOT_ALLOWED"
+	ReasonAgentNotAllowed       Reason = "AGENT_NOT_ALLOWED"
 	ReasonDraining              Reason = "DRAINING"
 	ReasonStreamEnded           Reason = "STREAM_ENDED"
 	ReasonStorage               Reason = "STORAGE"

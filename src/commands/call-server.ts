@@ -2,6 +2,7 @@ import { type BreakglassClient, createBreakglassClient, errorInfoOf, refusalLine
 import { openGrpcConnection } from "#client/node";
 import { readClientConfig } from "../config/client-config.ts";
 import { readColorWanted } from "../config/environment.ts";
+import { localTokenFor } from "../identity/local-token.ts";
 import { type CommandForm, commandForm } from "./command-form.ts";
 import { ExitStatus } from "./exit-status.ts";
 import { type FailedCall, failureAdvice } from "./failure-advice.ts";
@@ -31,14 +32,15 @@ export async function callServer(
   use: (client: BreakglassClient, terminal: Terminal, drop: () => void) => Promise<ExitStatus>,
   flags: Readonly<Record<string, string>> = {},
 ): Promise<ExitStatus> {
-  const { url, token } = readClientConfig(options.url);
+  const { url, token, dataDir } = readClientConfig(options.url);
+  const local = dataDir === undefined ? undefined : localTokenFor(dataDir, url);
   const terminal = openTerminal(process.stdout, process.stderr, readColorWanted());
   const at = oneLine(url, FAILURE_CHARACTERS);
   const onSilence = (method: string) =>
     terminal.tell(
       print`breakglass: ${at}: ${oneLine(method, 60)} has not been answered yet; waiting.`,
     );
-  const connection = openGrpcConnection(url, token, { onSilence });
+  const connection = openGrpcConnection(url, token ?? local, { onSilence });
   try {
     return await use(createBreakglassClient(connection.transport), terminal, connection.drop);
   } catch (error) {

@@ -35,8 +35,11 @@ export function failureAdvice(
 }
 
 function connectionAdvice(message: string): Printable | undefined {
-  if (message.includes("ECONNREFUSED")) {
+  if (/ECONNREFUSED|connect ENOENT/.test(message)) {
     return print`Nothing listens there: start the server, or name its URL by --url or BREAKGLASS_URL.`;
+  }
+  if (message.includes("connect EACCES")) {
+    return print`That socket is another user's: its server has to let your group in, by BREAKGLASS_SOCKET_MODE.`;
   }
   if (/ENOTFOUND|EAI_AGAIN/.test(message)) {
     return print`There is no host of that name: look at the URL in --url or BREAKGLASS_URL.`;

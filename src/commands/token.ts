@@ -1,7 +1,10 @@
 import { randomBytes } from "node:crypto";
+import { readDataDir } from "../config/client-config.ts";
+import { ConfigError } from "../config/config-error.ts";
 import { readColorWanted } from "../config/environment.ts";
 import { readTokensFile } from "../config/tokens-file.ts";
 import type { Role } from "../identity/caller.ts";
+import { readLocalToken } from "../identity/local-token.ts";
 import { changeTokenFile, readTokenFile, type TokenFile } from "../identity/token-file.ts";
 import { formatTokenLine, sha256, timeText, tokenId } from "../identity/token-line.ts";
 import type { KnownToken } from "../identity/tokens.ts";
@@ -85,6 +88,24 @@ export async function revokeToken(id: string, { file }: TokenFileOptions): Promi
     const expired = formatTokenLine({ ...token, expiresAt: Math.min(Date.now(), endOf(token)) });
     return found.lines.map((line, index) => (index === token.line - 1 ? expired : line));
   });
+  return ExitStatus.ok;
+}
+
+/**
+ * Prints the token of the server's own user, for a client that is none of that user's processes.
+ *
+ * @throws ConfigError where there is none.
+ */
+export async function localToken(): Promise<ExitStatus> {
+  const dataDir = readDataDir();
+  const token = dataDir === undefined ? undefined : readLocalToken(dataDir);
+  if (token === undefined) {
+    const where = JSON.stringify(dataDir ?? "");
+    throw new ConfigError(
+      `there is no local token in ${where} that you may read: a server without BREAKGLASS_TOKENS_FILE makes it in its BREAKGLASS_DATA_DIR`,
+    );
+  }
+  await ownTerminal().write(print`${oneLine(token, NAME_CHARACTERS)}\n`);
   return ExitStatus.ok;
 }
 

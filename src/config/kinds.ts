@@ -14,13 +14,27 @@ export interface Kind<T> {
   readonly bounds?: { readonly least: number; readonly most: number; readonly unit: Unit };
 }
 
-/** Where the server listens. */
-export interface ListenAddress {
+/** A port of TCP. */
+export interface TcpAddress {
   /** A host name or an address, without brackets. */
   readonly host: string;
   /** 0: any free port. */
   readonly port: number;
 }
+
+/** A socket in the file system, which this machine alone reaches. */
+export interface UnixAddress {
+  /** Absolute. */
+  readonly path: string;
+}
+
+/** Where the server listens. */
+export type ListenAddress = TcpAddress | UnixAddress;
+
+/** What such an address begins with. */
+export const UNIX_PREFIX = "unix:";
+/** What Linux takes for a socket's path (unix(7)), in bytes; other systems take 104, and say so themselves. */
+const MAX_SOCKET_PATH_BYTES = 107;
 
 /** A whole number. */
 export function whole(least: number, most: number, unit: Unit = "things"): Kind<number> {
@@ -81,24 +95,44 @@ export const name: Kind<string> = {
     .regex(/^[A-Za-z0-9._:/@][A-Za-z0-9._:/@-]*$/),
 };
 
-/** `HOST:PORT`; an IPv6 address in brackets. */
+const tcpAddress = z
+  .string()
+  .regex(/^(\[[0-9a-fA-F:.]+\]|[^:[\]\s]+):\d{1,5}$/)
+  .transform((text): ListenAddress => {
+    const colon = text.lastIndexOf(":");
+    const host = text.slice(0, colon).replace(/^\[|\]$/g, "");
+    return { host, port: Number(text.slice(colon + 1)) };
+  })
+  .refine((address) => "path" in address || address.port <= 65_535);
+
+/** `unix:` and an absolute path, which the kernel has no more room for. */
+const unixAddress = z.string().refine((text) => {
+  const path = text.slice(UNIX_PREFIX.length);
+  const isShort = Buffer.byteLength(path) <= MAX_SOCKET_PATH_BYTES;
+  return text.startsWith(`${UNIX_PREFIX}/`) && isShort && !path.includes("\0");
+});
+
+/** A user of this machine. */
+export const user: Kind<string> = {
+  takes: "the name or the number of a user",
+  schema: z.string().regex(/^[A-Za-z0-9_][A-Za-z0-9_.@-]{0,255}$/),
+};
+
+/** `HOST:PORT`, an IPv6 address in brackets; or `unix:` and a path. */
 export const address: Kind<ListenAddress> = {
-  takes: "HOST:PORT, such as 127.0.0.1:7433",
-  schema: z
-    .string()
-    .regex(/^(\[[0-9a-fA-F:.]+\]|[^:[\]\s]+):\d{1,5}$/)
-    .transform((text): ListenAddress => {
-      const colon = text.lastIndexOf(":");
-      const host = text.slice(0, colon).replace(/^\[|\]$/g, "");
-      return { host, port: Number(text.slice(colon + 1)) };
-    })
-    .refine(({ port }) => port <= 65_535),
+  takes: `HOST:PORT, such as 127.0.0.1:7433, or unix:/PATH with at most ${MAX_SOCKET_PATH_BYTES} bytes of path`,
+  schema: z.union([
+    unixAddress.transform(
+      (text): ListenAddress => ({ path: resolve(text.slice(UNIX_PREFIX.length)) }),
+    ),
+    tcpAddress,
+  ]),
 };
 
 /** The URL of a server. */
 export const serverUrl: Kind<string> = {
-  takes: "an http or https URL",
-  schema: z.url({ protocol: /^https?$/ }),
+  takes: "an http or https URL, or unix:/PATH",
+  schema: z.union([z.url({ protocol: /^https?$/ }), unixAddress]),
 };
 
 const printable = z.string().regex(/^[!-~]+$/);

@@ -19,7 +19,7 @@ export function readServeConfig(environment: Environment = process.env) {
   const { tlsCert, tlsKey, ...values } = readSettings(SERVE_SETTINGS, environment, problems);
   problems.push(...halfOfTls(environment));
   const home = findHome(environment);
-  const dataDir = values.dataDir ?? defaultDataDir(environment, home);
+  const dataDir = values.dataDir ?? defaultDataDir(environment);
   // The CLI keeps its conversations at home too, which each turn looks for.
   if (dataDir === undefined || (!environment.CLAUDE_CONFIG_DIR && home === undefined)) {
     problems.push(NO_HOME);
@@ -44,12 +44,12 @@ function halfOfTls({ BREAKGLASS_TLS_CERT: cert, BREAKGLASS_TLS_KEY: key }: Envir
   return [`${missing} is not set, but TLS takes both BREAKGLASS_TLS_CERT and BREAKGLASS_TLS_KEY`];
 }
 
-function defaultDataDir(
-  { XDG_STATE_HOME: state }: Environment,
-  home: string | undefined,
-): string | undefined {
+/** The data directory where none is set; undefined: there is no home to have it in. */
+export function defaultDataDir(environment: Environment): string | undefined {
+  const { XDG_STATE_HOME: state } = environment;
   // The XDG specification: a relative path is invalid and to be ignored.
   if (state && isAbsolute(state)) return join(state, "breakglass");
+  const home = findHome(environment);
   return home && join(home, ".local", "state", "breakglass");
 }
 

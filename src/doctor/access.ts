@@ -4,6 +4,7 @@ import { createServer } from "node:net";
 import { text } from "node:stream/consumers";
 import { readCertificate } from "../certificate.ts";
 import { ConfigError } from "../config/config-error.ts";
+import { connectError } from "../edge/unix-socket.ts";
 import { bracketed, isAnyAddress } from "../rpc/hosts.ts";
 import { readFiles, refuseUnusableAccess } from "../server-access.ts";
 import { failure, type MachineCheck, type Outcome, warning, well } from "./examination.ts";
@@ -25,7 +26,7 @@ export const accessCheck: MachineCheck = {
       return failure(error.message, "mend the setting that it names, or its file");
     }
     return config.tokensFile === undefined
-      ? well("no tokens are set: callers on this machine are `local`")
+      ? well("no tokens are set: processes of the server's user are `local`")
       : well(`tokens are read from ${config.tokensFile}`);
   },
 };
@@ -59,7 +60,9 @@ export const certificateCheck: MachineCheck = {
 /** Whether the address is free, or this service's already. */
 export const listenCheck: MachineCheck = {
   name: "listen",
-  async look({ listen: { host, port }, tls }, signal) {
+  async look({ listen, tls }, signal) {
+    if ("path" in listen) return lookAtSocket(listen.path);
+    const { host, port } = listen;
     const shown = `${bracketed(host)}:${port}`;
     const code = await bindingFailure(host, port);
     if (code === undefined) return well(`${shown} is free: no server runs there now`);
@@ -79,6 +82,13 @@ export const listenCheck: MachineCheck = {
 };
 
 const OTHER = "end it, or set BREAKGLASS_LISTEN to another port";
+
+/** Whether a server's socket is free: one that a killed server left is. */
+async function lookAtSocket(path: string): Promise<Outcome> {
+  const code = await connectError(path);
+  if (code === undefined) return warning(`a server listens on ${path} already`, OTHER);
+  return well(`nobody listens on ${path}: no server runs there now`);
+}
 
 function bindingFailure(host: string, port: number): Promise<string | undefined> {
   const server = createServer();

@@ -28,7 +28,7 @@ export class Connection {
 
   constructor(socket: Socket) {
     this.socket = socket;
-    this.peer = peerOf(socket.remoteAddress ?? "");
+    this.peer = peerOf(addressOf(socket));
   }
 
   /** Whether nobody waits for an answer on it, also not for its peer to have read the last one (`closeBehind`). */
@@ -42,9 +42,36 @@ export class Connection {
   }
 }
 
+/** What a connection over a socket in the file system comes from: its peer has no address. */
+export const UNIX_PEER = "unix";
+const numberKey = Symbol("number of a connection without an address");
+let lastNumber = 0;
+
+/** The address of a connection's peer, {@link UNIX_PEER} where it has none. Empty: the connection is gone. */
+export function addressOf(socket: Socket): string {
+  return isUnix(socket) ? UNIX_PEER : (socket.remoteAddress ?? "");
+}
+
+/** Says, before anything is spoken on it, that a connection came over a socket in the file system. */
+export function markUnix(socket: Socket): void {
+  (socket as NumberedSocket)[numberKey] = ++lastNumber;
+}
+
+/** Whether a connection came over a socket in the file system. */
+export function isUnix(socket: Socket): boolean {
+  return (socket as NumberedSocket)[numberKey] !== undefined;
+}
+
 /** The ends of a connection, by which TLS and HTTP/2 over a socket are told to be its own. */
 export function endsOf(socket: Socket): string {
+  const number = (socket as NumberedSocket)[numberKey];
+  if (number !== undefined) return `${UNIX_PEER} ${number}`;
   return `${socket.remoteAddress} ${socket.remotePort} ${socket.localAddress}`;
+}
+
+/** HTTP/2 shows the socket below it, with what was added to that. */
+interface NumberedSocket extends Socket {
+  [numberKey]?: number;
 }
 
 /** Who is at an address, as far as places are shared out. */

@@ -12,6 +12,7 @@ import {
 } from "node:tls";
 import type { Certificate } from "../certificate.ts";
 import type { Log } from "../log.ts";
+import { markUnix } from "./connection.ts";
 import { Connections } from "./connections.ts";
 import { type HttpVersion, readHttpVersion } from "./first-bytes.ts";
 import { Heartbeats } from "./heartbeats.ts";
@@ -19,6 +20,7 @@ import type { HttpRequest, HttpResponse, RequestListener } from "./http.ts";
 import { notePeer } from "./peer.ts";
 import { RequestQueues } from "./request-queues.ts";
 import type { ResetLimits } from "./reset-limits.ts";
+import { bindSocket, listening, type UnixSocket } from "./unix-socket.ts";
 
 /** Headers that have begun must end within it; before that there is the time that a connection has for its first request. */
 const HEADERS_MS = 10_000;
@@ -49,7 +51,7 @@ export interface ListenerTls extends Certificate {
 
 /** A port that accepts connections. */
 export interface Listener {
-  /** The port, also where any free one was asked for. */
+  /** The port, also where any free one was asked for; 0 of a socket in the file system. */
   readonly port: number;
   /** How many connections are open. */
   readonly connections: number;
@@ -61,8 +63,11 @@ export interface Listener {
   destroy(): void;
 }
 
-/** Where connections come in. */
-export interface ListenAddress {
+/** Where connections come in: a port of TCP, or a socket in the file system. */
+export type ListenAddress = TcpAddress | UnixSocket;
+
+/** A port of TCP. */
+export interface TcpAddress {
   /** A host name or an address, without brackets. */
   readonly host: string;
   /** 0: any free port. */
@@ -76,7 +81,7 @@ type Speak = (socket: Socket, version: HttpVersion) => void;
  * Listens for HTTP/1.1 and HTTP/2 on one port, with TLS where there is what it takes.
  *
  * @param listenerFor - Makes the answerer, once the port is known.
- * @throws Error of `node:net`, such as EADDRINUSE.
+ * @throws Error of `node:net`, such as EADDRINUSE; one in words for a socket in the file system.
  */
 export async function listen(
   address: ListenAddress,
@@ -93,7 +98,9 @@ export async function listen(
   const receive = tls ? (socket: Socket) => tls.emit("connection", socket) : clearReceiver(speak);
   const server = createNetServer({ noDelay: true }, (socket) => {
     socket.on("error", () => socket.destroy());
-    notePeer(socket, typeof server.address() === "string");
+    const isUnix = "path" in address;
+    if (isUnix) markUnix(socket);
+    notePeer(socket, isUnix);
     if (connections.accept(socket)) receive(socket);
   });
   server.once("close", () => {
@@ -102,7 +109,8 @@ export async function listen(
     stop();
   });
   await bind(server, address);
-  const { port } = server.address() as { port: number };
+  const bound = server.address();
+  const port = bound !== null && typeof bound === "object" ? bound.port : 0;
   answer = listenerFor(port);
   return {
     port,
@@ -220,12 +228,8 @@ const http2Options = {
   maxSessionRejectedStreams: 200_000,
 };
 
-function bind(server: Server, { host, port }: ListenAddress): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once("error", reject);
-    server.listen({ port, host, backlog: BACKLOG }, () => {
-      server.off("error", reject);
-      resolve();
-    });
-  });
+function bind(server: Server, address: ListenAddress): Promise<void> {
+  return "path" in address
+    ? bindSocket(server, address, BACKLOG)
+    : listening(server, () => server.listen({ ...address, backlog: BACKLOG }));
 }

@@ -35,7 +35,8 @@ export class FakeServer {
   }
 
   get port(): number {
-    return this.#config.listen.port;
+    const { listen } = this.#config;
+    return "path" in listen ? 0 : listen.port;
   }
 
   get defect(): Promise<Error> {

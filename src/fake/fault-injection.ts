@@ -42,6 +42,9 @@ export class FaultInjection implements Interposed {
     this.#listener = listener;
   }
 
+  /** It has nothing that is worth a secret, on whichever system. */
+  readonly trustsEveryone = true;
+
   /** Plans faults beside those that are planned. Those of the server are not for here. */
   plan(faults: readonly PlannedFault[]): void {
     for (const planned of faults) {

@@ -34,6 +34,7 @@ const DETAILS: Readonly<Record<RefusalReason, () => RefusalDetails>> = {
   OUT_OF_RANGE: () => ({ metadata: { last_sequence: "0" } }),
   UNAUTHENTICATED: () => ({}),
   ORIGIN_NOT_ALLOWED: () => ({}),
+  AGENT_NOT_ALLOWED: () => ({}),
   DRAINING: () => ({ retryAfterMs: 1000 }),
   STREAM_ENDED: () => ({ retryAfterMs: 1000 }),
   STORAGE: () => ({ retryAfterMs: 5000 }),

@@ -42,7 +42,7 @@ export function openApiDocument(): Schema {
       license: { name: "Apache-2.0", identifier: "Apache-2.0" },
     },
     servers: [{ url: "/", description: "The server that this document is of." }],
-    // Where the server knows no tokens everyone is `local`, and needs none.
+    // Where the server knows no tokens its own user's processes are `local`, and need none.
     security: [{ bearer: [] }, {}],
     paths: {
       "/v1/turns": { post: runTurn },

@@ -108,6 +108,7 @@ async function admitPlain(
   const decided = admissionOf(request, refusal);
   // Where it is known it is noted at once, before the request can be reset.
   const admission = decided instanceof Promise ? await decided : decided;
+  reader.signal.throwIfAborted();
   if ("caller" in admission) resets.setPrincipal(request, admission.caller.name);
   const refused = () => refusedRequests.hold(admission, request, since, reader.signal);
   const values = contextValuesOf(admission, reader, admitted, refused);

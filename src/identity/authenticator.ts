@@ -1,5 +1,6 @@
 import type { X509Certificate } from "node:crypto";
 import type { Means, Principal } from "./caller.ts";
+import type { PeerProcess } from "./peer-process.ts";
 
 /** Who is at the other end of a connection, as the connection itself tells. */
 export interface Peer {
@@ -16,6 +17,8 @@ export interface Peer {
 /** All of a request by which somebody can be told. */
 export interface Presented {
   readonly peer: Peer;
+  /** The process at the other end of the connection, as the kernel tells. */
+  readonly process: PeerProcess;
   /** The values of a header, in the order in which they came. `name` is in lower case. */
   valuesOf(name: string): readonly string[];
 }
@@ -28,6 +31,8 @@ export interface SignInFailure {
   readonly means: Means | "none";
   /** In a few words for the operator, of which there are few. */
   readonly why: string;
+  /** What whoever sent it is told. Undefined: that nobody knows them. */
+  readonly told?: string | undefined;
 }
 
 /** What an authenticator makes of a request. Undefined: it shows nothing of its kind. */
@@ -46,8 +51,8 @@ export interface Authenticator {
 }
 
 /** A failure. */
-export function failed(means: SignInFailure["means"], why: string): Verdict {
-  return { failure: { means, why } };
+export function failed(means: SignInFailure["means"], why: string, told?: string): Verdict {
+  return { failure: { means, why, told } };
 }
 
 /** Whether a name from outside can be a principal's: printable, without spaces, and not that of everyone on the machine. */

@@ -9,6 +9,12 @@ const BEARER = /^Bearer +([!-~]+) *$/i;
 /** Three parts of base64url. A token from the file has no dots where the service made it; it is looked for all the same. */
 const JWT = /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*$/;
 
+/** The bearer token in an `Authorization` header. Undefined: it is not one that could be anybody's. */
+export function bearerOf(header: string): string | undefined {
+  const token = BEARER.exec(header)?.[1];
+  return token === undefined || token.length > MAX_CHARACTERS ? undefined : token;
+}
+
 /** What bearer tokens are looked for in, as it is at the moment. */
 export interface BearerSources {
   /** Undefined: no file is set. */
@@ -34,8 +40,8 @@ export class BearerAuthenticator implements Authenticator {
     const values = presented.valuesOf("authorization");
     // Another scheme's is not for here: proxies hand on what they have looked at themselves.
     if (values.length < 2 && !SCHEME.test(values[0] ?? "")) return undefined;
-    const token = values.length === 1 ? BEARER.exec(values[0]!)?.[1] : undefined;
-    if (token === undefined || token.length > MAX_CHARACTERS) {
+    const token = values.length === 1 ? bearerOf(values[0]!) : undefined;
+    if (token === undefined) {
       return failed("token", "its authorization header is not one bearer token");
     }
     const owner = this.#sources.tokens()?.ownerOf(token) ?? "unknown";

@@ -1,13 +1,6 @@
 import type { Authenticator, Presented, Verdict } from "./authenticator.ts";
 import { failed } from "./authenticator.ts";
-import type { Principal } from "./caller.ts";
-
-/** Everyone, where nothing is set by which somebody could be told: only this machine can reach the server then. */
-const LOCAL: Principal = {
-  name: "local",
-  roles: ["viewer", "operator", "approver", "admin"],
-  means: "local",
-};
+import { LOCAL } from "./local-access.ts";
 
 /** What is set about who somebody is. */
 export interface SignInOptions {

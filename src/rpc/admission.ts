@@ -6,9 +6,11 @@ import type { Reader } from "../edge/reader.ts";
 import { Refusal } from "../errors.ts";
 import type { Presented, Verdict } from "../identity/authenticator.ts";
 import type { Caller } from "../identity/caller.ts";
+import type { PeerProcess } from "../identity/peer-process.ts";
 import type { RefusedSignIn } from "../identity/refused-sign-ins.ts";
 import type { SignIn } from "../identity/sign-in.ts";
 import type { OriginRefusal, RequestOrigin } from "./origins.ts";
+import type { Peers } from "./peers.ts";
 
 /** Whether a request may be made: by whom, or why not. */
 export type Admission =
@@ -81,21 +83,41 @@ export type Admissions = (
  * What decides on requests.
  *
  * @param signIn - Tells who makes one.
+ * @param peers - Tell which process makes it: a connection's first request waits for that.
  * @param isOver - Whether a principal left too many requests before they were answered.
  */
 export function admissionsBy(
   signIn: Pick<SignIn, "identify">,
+  peers: Pick<Peers, "of" | "establish">,
   isOver: (principal: string) => boolean,
 ): Admissions {
-  return (request, stranger) => {
-    if (stranger !== undefined) {
-      return { refusal: new Refusal("ORIGIN_NOT_ALLOWED", stranger.message) };
-    }
-    const presented = presentedBy(request);
+  const decideOn = (request: HttpRequest, process: PeerProcess) => {
+    const refusal = agentRefusal(process);
+    if (refusal !== undefined) return { refusal };
+    const presented = presentedBy(request, process);
     const verdict = signIn.identify(presented);
     const decide = (found: Verdict) => admissionOf(found, presented, isOver);
     return verdict instanceof Promise ? verdict.then(decide) : decide(verdict);
   };
+  return (request, stranger) => {
+    if (stranger !== undefined) {
+      return { refusal: new Refusal("ORIGIN_NOT_ALLOWED", stranger.message) };
+    }
+    const process = peers.of(request);
+    if (process !== undefined) return decideOn(request, process);
+    return peers.establish(request).then((found) => decideOn(request, found));
+  };
+}
+
+/** An agent is not its operator, and must not approve what it asked for: no credential that it has come by counts. */
+function agentRefusal(process: PeerProcess): Refusal | undefined {
+  if (process.kind === "agent") {
+    const message = "a process of an agent may not call the server, whatever token it sends";
+    return new Refusal("AGENT_NOT_ALLOWED", message);
+  }
+  if (process.kind !== "unknown" || process.when === "always") return undefined;
+  const message = `it cannot be told whether an agent makes this call (${process.why}): make it again`;
+  return new Refusal("AGENT_NOT_ALLOWED", message);
 }
 
 /**
@@ -126,7 +148,7 @@ function admissionOf(
 ): Admission {
   if ("failure" in verdict) {
     const signIn = { ...verdict.failure, peer };
-    return { refusal: new Refusal("UNAUTHENTICATED", NOBODY), signIn };
+    return { refusal: new Refusal("UNAUTHENTICATED", verdict.failure.told ?? NOBODY), signIn };
   }
   const { principal } = verdict;
   if (!isOver(principal.name)) return { caller: { ...principal, address: peer.address } };
@@ -135,10 +157,11 @@ function admissionOf(
 }
 
 /** By what somebody can be told. Headers as they came: two of a name stay two. */
-function presentedBy(request: HttpRequest): Presented {
+function presentedBy(request: HttpRequest, process: PeerProcess): Presented {
   const { rawHeaders } = request;
   return {
     peer: peerOfRequest(request),
+    process,
     valuesOf: (name) =>
       rawHeaders.filter(
         (_, index) => index % 2 === 1 && rawHeaders[index - 1]?.toLowerCase() === name,
@@ -155,7 +178,7 @@ export function originOf(request: HttpRequest, host: string): RequestOrigin {
 /**
  * Lets a request through to its handler, before any of its body is read, or refuses it, in its time.
  *
- * @throws Refusal ORIGIN_NOT_ALLOWED, UNAUTHENTICATED or TOO_MANY_REQUESTS.
+ * @throws Refusal ORIGIN_NOT_ALLOWED, AGENT_NOT_ALLOWED, UNAUTHENTICATED or TOO_MANY_REQUESTS.
  */
 export async function admit(context: Pick<HandlerContext, "values" | "method">): Promise<void> {
   const admission = context.values.get(admissionKey);

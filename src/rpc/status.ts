@@ -38,6 +38,7 @@ const CODES: Readonly<Record<RefusalReason, Code>> = {
   OUT_OF_RANGE: Code.OutOfRange,
   UNAUTHENTICATED: Code.Unauthenticated,
   ORIGIN_NOT_ALLOWED: Code.PermissionDenied,
+  AGENT_NOT_ALLOWED: Code.PermissionDenied,
   DRAINING: Code.Unavailable,
   STREAM_ENDED: Code.Unavailable,
   STORAGE: Code.Unavailable,

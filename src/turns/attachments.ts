@@ -6,6 +6,7 @@ import { setImmediate as othersServed } from "node:timers/promises";
 import type { AgentImage } from "../agent/agent.ts";
 import { explainExhaustion } from "../exhaustion.ts";
 import { OpenDirectory } from "../files/open-directory.ts";
+import { giveOpen, type Owner } from "../files/owner.ts";
 import type { AttachmentRecord } from "../store/records.ts";
 import type { Attachment } from "../turn-requests.ts";
 
@@ -28,6 +29,7 @@ const { O_CREAT, O_EXCL, O_NOFOLLOW, O_WRONLY } = constants;
  * The agent can write to the workspace and may put links into the way, its own or the workspace's: none is followed.
  *
  * @param signal - Has it end early, where the turn does.
+ * @param owner - Whose the folder and the files are to be. Undefined: the server's own.
  * @throws Error where a file cannot be written, which says why in words for the operator; nothing is left of them then.
  */
 export async function placeAttachments(
@@ -35,11 +37,12 @@ export async function placeAttachments(
   turnId: string,
   attachments: readonly Attachment[],
   signal?: AbortSignal,
+  owner?: Owner,
 ): Promise<PlacedAttachments> {
   const images = attachments.filter(isImage);
   const files = attachments.filter((attachment) => !isImage(attachment));
   const folder = folderOf(turnId);
-  if (files.length > 0) await inWords(() => writeFiles(workspace, folder, files, signal));
+  if (files.length > 0) await inWords(() => writeFiles(workspace, folder, files, signal, owner));
   return { images, files: files.map(({ name }) => join(folder, name)) };
 }
 
@@ -94,6 +97,7 @@ async function writeFiles(
   name: string,
   files: readonly Attachment[],
   signal: AbortSignal | undefined,
+  owner: Owner | undefined,
 ): Promise<void> {
   await using directory = await OpenDirectory.open(workspace);
   // Fails where anything is there already, a link too.
@@ -103,9 +107,10 @@ async function writeFiles(
     try {
       for (const { name, data } of files) {
         signal?.throwIfAborted();
-        await writeNew(folder.place(name), data);
+        await writeNew(folder.place(name), data, owner);
       }
       signal?.throwIfAborted();
+      if (owner !== undefined) await giveOpen(folder, owner);
     } catch (error) {
       await removeFiles(folder, files);
       throw error;
@@ -151,7 +156,8 @@ function wordsOf(error: unknown): string {
   return cause === undefined ? code : `${cause} (${code})`;
 }
 
-async function writeNew(path: string, data: Uint8Array): Promise<void> {
+async function writeNew(path: string, data: Uint8Array, owner: Owner | undefined): Promise<void> {
   await using file = await open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
   await file.writeFile(data);
+  if (owner !== undefined) await file.chown(owner.uid, owner.gid);
 }

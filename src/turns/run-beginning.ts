@@ -2,6 +2,7 @@ import { mkdir } from "node:fs/promises";
 import { create } from "@bufbuild/protobuf";
 import { NoticeEventSchema, NoticeReason, TurnState } from "../../gen/breakglass/v1/event_pb.ts";
 import type { Agent, AgentRun, AgentTurn, EventKind } from "../agent/agent.ts";
+import { giveDirectory, type Owner } from "../files/owner.ts";
 import type { SessionRecord, TurnRecord } from "../store/records.ts";
 import type { Store } from "../store/store.ts";
 import type { TraceContext } from "../trace-context.ts";
@@ -33,6 +34,8 @@ export interface WaitingTurn {
   readonly log: TurnLog;
   readonly agent: Agent;
   readonly store: Store;
+  /** Whose the workspace is. Undefined: the server's own. */
+  readonly filesOwner: Owner | undefined;
   /** Aborts when the turn begins to end. */
   readonly ending: AbortSignal;
   end(cause: EndCause): unknown;
@@ -47,7 +50,7 @@ export async function beginRun(
   { ready, prompt: asked, attachments, recall }: Omit<AskedBeginning, "trace">,
   waiting: WaitingTurn,
 ): Promise<void> {
-  const { turn, session, log, agent, ending, end, tell, run } = waiting;
+  const { turn, session, log, agent, filesOwner, ending, end, tell, run } = waiting;
   const { turnId, sessionKey } = turn;
   const { workspace, agentKind, agentSessionId } = session;
   await Promise.race([ready, onAbort(ending)]);
@@ -56,10 +59,11 @@ export async function beginRun(
   if (isForgotten(session, agent)) return void end({ case: "forgotten", agentKind });
   // A mistake here (a file in its place, no permission) is for the agent to find and to explain.
   const made = await mkdir(workspace, { recursive: true, mode: 0o700 }).catch(() => {});
+  if (filesOwner !== undefined) await giveDirectory(workspace, filesOwner).catch(() => {});
   const hasHistory = session.turnCount > 1;
   let placed: Pick<AgentTurn, "images" | "files">;
   try {
-    placed = await placeAttachments(workspace, turnId, attachments, ending);
+    placed = await placeAttachments(workspace, turnId, attachments, ending, filesOwner);
   } catch (error) {
     return void end({ case: "attachments", error: error as Error });
   }

@@ -196,6 +196,7 @@ export class RunningTurn implements LiveTurn {
     await beginRun(beginning, {
       ...{ turn: this.#turn, session: this.#session, log: this.log, ending: this.#life.ending },
       ...{ agent: this.#agent, store: this.#surroundings.store },
+      filesOwner: this.#surroundings.filesOwner,
       end: (cause) => this.#life.end(cause),
       tell: (kind) => this.#recorder.append(kind),
       run: (turn) => begin(this.#agent.start({ ...turn, trace: this.#told.trace })),

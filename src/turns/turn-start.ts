@@ -5,6 +5,7 @@ import type { Agent, OwnWork, SpareReservation } from "../agent/agent.ts";
 import type { Agents } from "../agent/agents.ts";
 import type { DayLimits } from "../day-spending.ts";
 import { Refusal } from "../errors.ts";
+import { giveDirectory, type Owner } from "../files/owner.ts";
 import type { Caller } from "../identity/caller.ts";
 import type { Redaction } from "../redaction/redaction.ts";
 import type { SessionRecord, TurnRecord } from "../store/records.ts";
@@ -102,9 +103,10 @@ function plain({ reason, message, details }: Refusal): Refused {
 }
 
 /** Makes a workspace for a session that is yet to be opened. */
-export async function makeWorkspace(sessionsDir: string): Promise<string> {
+export async function makeWorkspace(sessionsDir: string, owner?: Owner): Promise<string> {
   const workspace = join(sessionsDir, newId());
   await mkdir(workspace, { mode: 0o700 });
+  if (owner !== undefined) await giveDirectory(workspace, owner);
   return workspace;
 }
 

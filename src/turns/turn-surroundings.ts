@@ -1,4 +1,5 @@
 import type { Agents } from "../agent/agents.ts";
+import type { Owner } from "../files/owner.ts";
 import type { Happenings } from "../happenings.ts";
 import type { Log } from "../log.ts";
 import type { Redaction } from "../redaction/redaction.ts";
@@ -30,6 +31,8 @@ export interface TurnSurroundings {
   readonly agents: Agents;
   readonly log: Log;
   readonly happenings: Happenings;
+  /** Whose workspaces are, and what is put into them. Undefined: the server's own. */
+  readonly filesOwner?: Owner | undefined;
   /** What its newest events share the memory with. */
   readonly recentEvents: RecentEventsBudget;
   /** What each principal has used today. */

@@ -299,7 +299,7 @@ export class Turns {
    * @throws Refusal STORAGE where the store cannot even be read.
    */
   async recover(): Promise<void> {
-    const { store, agents, sessionsDir, retentionMs, log } = this.#options;
+    const { store, agents, sessionsDir, filesOwner, retentionMs, log } = this.#options;
     const { happenings = NOBODY_TOLD } = this.#options;
     const [unended, sessions, removals] = [this.#unended, this.#sessions, this.#removals];
     const own = { happenings, unended, sessions, removals };
@@ -313,7 +313,7 @@ export class Turns {
     void this.#sizes.run();
     void retain(store, retentionMs, removals, log, this.#closing.signal);
     await left.tried;
-    agents.prepare(() => makeWorkspace(sessionsDir));
+    agents.prepare(() => makeWorkspace(sessionsDir, filesOwner));
   }
 
   /**

@@ -8,11 +8,21 @@ describe("readClientConfig", () => {
     expect(readClientConfig(undefined, environment)).toEqual({
       url: "https://ops.example",
       token: "t0ken",
+      dataDir: expect.any(String),
     });
     expect(readClientConfig(undefined, {})).toEqual({
       url: "http://127.0.0.1:7433",
       token: undefined,
+      dataDir: expect.any(String),
     });
+  });
+
+  it("looks for a server's own token where that server is told to have its data", () => {
+    const found = (environment: Record<string, string>) =>
+      readClientConfig(undefined, environment).dataDir;
+    expect(found({ HOME: "/home/a" })).toBe("/home/a/.local/state/breakglass");
+    expect(found({ HOME: "/home/a", XDG_STATE_HOME: "/state" })).toBe("/state/breakglass");
+    expect(found({ HOME: "/home/a", BREAKGLASS_DATA_DIR: "/data" })).toBe("/data");
   });
 
   it.each(["ops.example", "ftp://ops.example", "/path"])(

@@ -132,7 +132,7 @@ describe("readServeConfig", () => {
       expect.objectContaining({
         problems: [
           "BREAKGLASS_PERMISION_MODE is not a setting: did you mean BREAKGLASS_PERMISSION_MODE?",
-          'BREAKGLASS_LISTEN is "nowhere", but takes HOST:PORT, such as 127.0.0.1:7433',
+          'BREAKGLASS_LISTEN is "nowhere", but takes HOST:PORT, such as 127.0.0.1:7433, or unix:/PATH with at most 107 bytes of path',
           'BREAKGLASS_MAX_CONNECTIONS is "0", but takes a whole number from 1 to 1000000',
           "BREAKGLASS_TLS_CERT is not set, but TLS takes both BREAKGLASS_TLS_CERT and BREAKGLASS_TLS_KEY",
         ],

@@ -1,6 +1,8 @@
 import { type SpawnOptions, spawn, spawnSync } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { NODE_FLAGS } from "../support/program.ts";
@@ -37,6 +39,11 @@ async function run(command: string, args: readonly string[], environment: SpawnO
   return { stdout, stderr, status: status as number | null };
 }
 
+/** The token that the server takes. */
+function localToken(): string {
+  return readFileSync(join(server.root, "data", "local-token"), "utf8").trim();
+}
+
 /** The sample as it is, but for what stands for something else in it. */
 function filledIn({ code }: Sample): string {
   const agentsAnswer = code.replaceAll('"What is wrong with the gateway?"', '"say Its port."');
@@ -65,7 +72,11 @@ describe("a command line in the documentation", () => {
     const shell = `breakglass() { "$NODE" --conditions=breakglass-source src/main.ts "$@"; [ $? -ne 2 ] || echo "mistaken: $*"; }
       journalctl() { echo "say The end of a log."; }
       ${sample.code.replaceAll(/\b(?:TURN|APPROVAL|SESSION)\b/g, () => randomUUID())}`;
-    const variables = { NODE: process.execPath, BREAKGLASS_URL: server.url };
+    const variables = {
+      NODE: process.execPath,
+      BREAKGLASS_URL: server.url,
+      BREAKGLASS_DATA_DIR: join(server.root, "data"),
+    };
     const { stdout } = await run("bash", ["-c", shell], variables);
     expect(stdout).not.toContain("mistaken: ");
   });
@@ -79,7 +90,7 @@ describe.skipIf(!hasCurl)(`a call by curl in the documentation${why}`, () => {
   it.each(calls)("is one that the server takes: $place", async (sample) => {
     const shell = `curl() { command curl -sS -w '\\n' "$@"; }
       ${filledIn(sample).replaceAll(/\b(?:TURN|APPROVAL|SESSION)\b/g, () => randomUUID())}`;
-    const { status, stdout, stderr } = await run("bash", ["-c", shell], { TOKEN: "none" });
+    const { status, stdout, stderr } = await run("bash", ["-c", shell], { TOKEN: localToken() });
     expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
     for (const answer of stdout.split("\n").filter((line) => line !== "")) {
       // A refusal has a code over RPC, and a status over plain HTTP.

@@ -18,6 +18,7 @@ export function presented(
 ): Presented {
   return {
     peer: { ...STRANGER, ...peer },
+    process: { kind: "far" },
     valuesOf: (name) => [headers[name] ?? []].flat(),
   };
 }

@@ -27,7 +27,7 @@ export async function startServeProcess(
   const exited = once(child, "exit");
   const stderr = text(child.stderr);
   const [first] = await Promise.race([once(child.stdout, "data"), exited]);
-  const url = /https?:\/\/\S+/.exec(String(first))?.[0];
+  const url = /(?:https?:\/\/|unix:)\S+/.exec(String(first))?.[0];
   if (url === undefined) throw new Error(`serve did not come up: ${await stderr}`);
   const end = async (signal: NodeJS.Signals) => {
     child.kill(signal);

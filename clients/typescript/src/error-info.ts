@@ -32,6 +32,7 @@ export type Reason =
   | "OUT_OF_RANGE"
   | "UNAUTHENTICATED"
   | "ORIGIN_NOT_ALLOWED"
+  | "AGENT_NOT_ALLOWED"
   | "DRAINING"
   | "STREAM_ENDED"
   | "STORAGE"

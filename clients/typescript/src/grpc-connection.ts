@@ -3,6 +3,7 @@ import { createGrpcTransport } from "@connectrpc/connect-node";
 import { answerLimits } from "./answer-limits.ts";
 import { setClosing } from "./connection-closed.ts";
 import { ProbedConnection } from "./probed-connection.ts";
+import { serverAddress } from "./server-address.ts";
 
 /** No message of a server's has more than 3 MiB. */
 const READ_MAX_BYTES = 4 * 1024 * 1024;
@@ -35,9 +36,9 @@ export interface GrpcConnectionOptions {
  * Prepares a connection; it is opened by the first call, and again by the first after it broke. A server that is silent
  * fails a call within 8 s: see {@link ProbedConnection} and {@link answerLimits}.
  *
- * @param url - http for cleartext, https for TLS.
+ * @param url - http for cleartext, https for TLS; `unix:/PATH` for a socket in the file system.
  * @param token - Sent as the bearer token of every call. Undefined: none is sent.
- * @throws RangeError for windows that HTTP/2 does not have.
+ * @throws RangeError for windows that HTTP/2 does not have; TypeError for a `unix:` URL without an absolute path.
  */
 export function openGrpcConnection(
   url: string,
@@ -48,7 +49,7 @@ export function openGrpcConnection(
   const interceptors: Interceptor[] = [answerLimits(onSilence)];
   if (token !== undefined) interceptors.push(bearer(token));
   const transport = createGrpcTransport({
-    baseUrl: url,
+    baseUrl: serverAddress(url).origin,
     sessionManager,
     readMaxBytes: READ_MAX_BYTES,
     // Kept, millions of them would fit a message, and hold the event loop for seconds.

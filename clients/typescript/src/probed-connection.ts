@@ -7,6 +7,7 @@ import {
 import { Code, ConnectError } from "@connectrpc/connect";
 import { Http2SessionManager } from "@connectrpc/connect-node";
 import { connectionClosed } from "./connection-closed.ts";
+import { serverAddress } from "./server-address.ts";
 
 // The server is never silent for longer than 15 s; a peer that is gone without a word is found by pings.
 const PING_INTERVAL_MS = 20_000;
@@ -38,10 +39,10 @@ export class ProbedConnection {
   #isClosed = false;
 
   /**
-   * @param url - http for cleartext, https for TLS.
+   * @param url - http for cleartext, https for TLS; `unix:/PATH` for a socket in the file system.
    * @param windowBytes - The flow-control windows, of each stream and of the connection. As much memory can each stream
    * cost whose reader takes nothing.
-   * @throws RangeError for windows that HTTP/2 does not have.
+   * @throws RangeError for windows that HTTP/2 does not have; TypeError for a `unix:` URL without an absolute path.
    */
   constructor(url: string, windowBytes: number = WINDOW_BYTES) {
     if (!(windowBytes >= LEAST_WINDOW_BYTES && windowBytes <= MOST_WINDOW_BYTES)) {
@@ -51,7 +52,8 @@ export class ProbedConnection {
     this.#windowBytes = Math.floor(windowBytes);
     const pings = { pingIntervalMs: PING_INTERVAL_MS };
     const settings = { enablePush: false, initialWindowSize: this.#windowBytes };
-    this.#sessions = new Http2SessionManager(url, pings, { settings });
+    const { origin, ...made } = serverAddress(url);
+    this.#sessions = new Http2SessionManager(origin, pings, { settings, ...made });
   }
 
   /** The origin of the server. */

@@ -1,10 +1,12 @@
 import { randomUUID } from "node:crypto";
 import { constants } from "node:fs";
-import { access, open, readdir, realpath, rename, rm, writeFile } from "node:fs/promises";
+import { access, open, readdir, realpath, rename, rm, stat } from "node:fs/promises";
 import { homedir } from "node:os";
 import { basename, dirname, join, resolve } from "node:path";
 import type { Environment } from "../../config/environment.ts";
 import { throwExhaustion } from "../../exhaustion.ts";
+import { OpenDirectory } from "../../files/open-directory.ts";
+import type { Owner } from "../../files/owner.ts";
 import type { TreeRemovals } from "../../files/tree-removals.ts";
 import { DefinitionRefusal } from "./definition-refusal.ts";
 import { isUuid } from "./ids.ts";
@@ -67,30 +69,56 @@ export async function removeLeftCommands(directory: string, agentSessionId: stri
  * Removes the variables that the CLI's own state would set for it and for each of its commands, before it starts: `BASH_ENV`
  * among them is a file that every shell sources. No setting keeps the CLI from it (measured on 2.1.330).
  *
+ * @param owner - The agent's user, where that is not the server's. It arranges what is on the way there: nothing is done but to
+ * what is its own.
  * @throws Error where the state is too large to be looked into, or cannot be written.
  */
-export async function removeStateVariables(environment: Environment): Promise<void> {
+export async function removeStateVariables(environment: Environment, owner?: Owner): Promise<void> {
   const home = environment.CLAUDE_CONFIG_DIR || environment.HOME || homedir();
   const places = [join(home, ".claude.json"), join(configDirectory(environment), ".config.json")];
   for (const place of places) {
     const path = await realpath(place).catch(() => undefined);
-    if (path !== undefined) await removeVariables(path);
+    if (path === undefined) continue;
+    await using directory = await OpenDirectory.at(dirname(path));
+    if (owner !== undefined) await refuseForeign(directory.place(), path, owner);
+    await removeVariables(directory, basename(path), owner);
   }
 }
 
-async function removeVariables(path: string): Promise<void> {
-  const state = parseState(await readState(path));
+async function removeVariables(
+  directory: OpenDirectory,
+  name: string,
+  owner: Owner | undefined,
+): Promise<void> {
+  const path = directory.place(name);
+  const state = parseState(await readState(path, owner));
   if (state === undefined || !Object.hasOwn(state, "env")) return;
   delete state.env;
   const whole = `${path}.${randomUUID()}`;
-  await writeFile(whole, JSON.stringify(state, undefined, 2), { flag: "wx", mode: 0o600 });
+  await using file = await open(whole, "wx", 0o600);
+  await file.writeFile(JSON.stringify(state, undefined, 2));
+  if (owner !== undefined) await file.chown(owner.uid, owner.gid);
   await rename(whole, path);
 }
 
+/** The server can write where the agent cannot: it must not be led there by a link. */
+async function refuseForeign(place: string, path: string, { uid }: Owner): Promise<void> {
+  if ((await stat(place)).uid === uid) return;
+  throw new DefinitionRefusal(
+    `${path} is not in a directory of the agent's user, and is not looked into.`,
+  );
+}
+
 /** Empty where it is no file. Agents can write here: a pipe in its place must not be waited for. */
-async function readState(path: string): Promise<string> {
-  await using file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+async function readState(path: string, owner: Owner | undefined): Promise<string> {
+  const { O_NOFOLLOW, O_NONBLOCK, O_RDONLY } = constants;
+  await using file = await open(path, O_RDONLY | O_NONBLOCK | O_NOFOLLOW);
   const stats = await file.stat();
+  if (owner !== undefined && stats.uid !== owner.uid) {
+    throw new DefinitionRefusal(
+      `the CLI's own state is not the agent's user's, and is not looked into.`,
+    );
+  }
   if (!stats.isFile()) return "";
   if (stats.size > MAX_STATE_BYTES) {
     throw new DefinitionRefusal(

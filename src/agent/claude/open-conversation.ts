@@ -62,7 +62,7 @@ export async function openConversation(
   }
   if (untrusting) {
     await removeLeftCommands(directory, agentSessionId);
-    await removeStateVariables(environment);
+    await removeStateVariables(environment, processes.user);
   }
   const program = {
     path: executable.find(),

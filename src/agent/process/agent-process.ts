@@ -4,11 +4,13 @@ import type { Log } from "../../log.ts";
 import { byDeadline } from "../../stream/deadline.ts";
 import type { ProcessMemory } from "../agent-memory.ts";
 import type { OutputScheduler } from "../output-scheduler.ts";
+import type { AgentUser } from "./agent-user.ts";
 import { killCgroup, removeCgroup } from "./cgroup.ts";
 import { PacedReader } from "./paced-reader.ts";
 import { PipedProcess, type ProcessExit } from "./piped-process.ts";
 import type { PrintedLines } from "./printed-lines.ts";
 import type { ProcessFamilies } from "./process-families.ts";
+import type { ProcessFamily } from "./process-family.ts";
 import type { ProcessRecord, ProcessRegistry } from "./process-registry.ts";
 import { ended, STOP_RUNGS, type StopRungs, stopFamily } from "./stop-ladder.ts";
 
@@ -45,6 +47,8 @@ export interface ProcessSurroundings {
   readonly maxLineBytes: number;
   /** What their files are made without. Undefined: the server's own umask. */
   readonly umask?: number | undefined;
+  /** Whom they run as. Undefined: the server's own user. */
+  readonly user?: AgentUser | undefined;
   /** How long each rung of the stop ladder waits. */
   readonly rungs?: StopRungs;
 }
@@ -72,6 +76,7 @@ export class AgentProcess {
   readonly #reader: PacedReader;
   readonly #stopRequest: string;
   readonly #cgroup: string | undefined;
+  readonly #family: ProcessFamily;
   readonly #reportGone: () => void;
   #closing: Promise<void> | undefined;
   readonly #hurried = Promise.withResolvers<false>();
@@ -112,9 +117,13 @@ export class AgentProcess {
     this.gone = gone.promise;
     this.#reportGone = gone.resolve;
     this.#cgroup = surroundings.families.createCgroup(processId);
-    const { umask } = surroundings;
+    const { umask, user, families } = surroundings;
     const marked = { ...env, [PROCESS_ID_VARIABLE]: processId };
-    this.#pipes = new PipedProcess(path, args, { cwd, env: marked, cgroup: this.#cgroup, umask });
+    const plan = { cgroup: this.#cgroup, umask, user };
+    this.#pipes = new PipedProcess(path, args, { cwd, env: marked, ...plan });
+    const origin = { processId, cgroup: this.#cgroup, root: this.#pipes.pid };
+    this.#family = families.family({ ...origin, rootLives: () => this.#pipes.isUp });
+    families.peers.enter(processId, this.#family);
     this.#reader = new PacedReader(this.#pipes, memory.lines, surroundings.scheduler);
   }
 
@@ -165,7 +174,7 @@ export class AgentProcess {
   close(lingerMs = 0): Promise<void> {
     if (lingerMs === 0) this.#hurried.resolve(false);
     // 3.
-    this.#closing ??= this.#end(lingerMs).then(() => this.#recordGone());
+    this.#closing ??= this.#end(lingerMs).then((isGone) => this.#recordGone(isGone));
     this.#reader.finish();
     return this.gone;
   }
@@ -193,18 +202,18 @@ export class AgentProcess {
     return exit ?? this.#pipes.exit;
   }
 
-  async #end(lingerMs: number): Promise<void> {
-    const { families, log, rungs = STOP_RUNGS } = this.#surroundings;
-    const { processId } = this;
-    const origin = { processId, cgroup: this.#cgroup, root: this.#pipes.pid };
-    const family = families.family({ ...origin, rootLives: () => this.#pipes.isUp });
+  /** Answers false where a process outlived it. */
+  async #end(lingerMs: number): Promise<boolean> {
+    const { log, rungs = STOP_RUNGS } = this.#surroundings;
+    const family = this.#family;
     const leader = this.#pipes.exit;
     if (lingerMs > 0) {
       this.#pipes.endInput();
-      if (await Promise.race([ended(family, leader, lingerMs), this.#hurried.promise])) return;
+      if (await Promise.race([ended(family, leader, lingerMs), this.#hurried.promise])) return true;
     }
     const gone = await stopFamily(family, leader, () => this.#askToStop(), rungs);
     if (!gone) log.error("processes outlived SIGKILL", { members: await family.members() });
+    return gone;
   }
 
   #askToStop(): void {
@@ -212,7 +221,8 @@ export class AgentProcess {
     this.#pipes.endInput();
   }
 
-  async #recordGone(): Promise<void> {
+  async #recordGone(isGone: boolean): Promise<void> {
+    if (isGone) this.#surroundings.families.peers.leave(this.processId);
     if (this.#cgroup !== undefined) await removeCgroup(this.#cgroup);
     // Where this is not recorded the next start looks for the processes once more.
     await this.#surroundings.registry.recordProcessGone(this.processId).catch(() => {});

@@ -104,17 +104,47 @@ export interface LaunchPlan {
   readonly cgroup?: string | undefined;
   /** What its files are made without. Undefined: the server's own. */
   readonly umask?: number | undefined;
+  /** Whom it runs as, with that user's groups. Undefined: the server's own user. */
+  readonly user?: LaunchUser | undefined;
+}
+
+/** A user, and what becomes one. */
+export interface LaunchUser {
+  readonly uid: number;
+  readonly gid: number;
+  /** The path of util-linux's `setpriv`. */
+  readonly setpriv: string;
 }
 
 /** The command line of a program that begins its life as planned. */
 export function launch(
-  { cgroup, umask }: LaunchPlan,
+  { cgroup, umask, user }: LaunchPlan,
   command: string,
   args: readonly string[],
 ): [string, ...string[]] {
+  if (user !== undefined) {
+    // The cgroup is the server's to enter. What fails after that is told by a shell of the user's, as it would be without one.
+    const [shell, ...rest] = shellLaunch("", umask, command, args);
+    return shellLaunch(cgroup ?? "", undefined, user.setpriv, [...becoming(user), shell, ...rest]);
+  }
   if (cgroup === undefined && umask === undefined) return [command, ...args];
+  return shellLaunch(cgroup ?? "", umask, command, args);
+}
+
+function shellLaunch(
+  cgroup: string,
+  umask: number | undefined,
+  command: string,
+  args: readonly string[],
+): [string, ...string[]] {
   const mask = umask === undefined ? "" : umask.toString(8);
-  return ["/bin/sh", "-c", LAUNCH, LAUNCHER, mask, cgroup ?? "", command, ...args];
+  return ["/bin/sh", "-c", LAUNCH, LAUNCHER, mask, cgroup, command, ...args];
+}
+
+/** Nothing of what the server may is left. */
+function becoming({ uid, gid }: LaunchUser): string[] {
+  const none = ["--inh-caps=-all", "--ambient-caps=-all"];
+  return [`--reuid=${uid}`, `--regid=${gid}`, "--init-groups", ...none, "--"];
 }
 
 /** What the shell that launches a program calls itself when it complains. */

@@ -58,14 +58,14 @@ export class PipedProcess {
   constructor(
     path: string | undefined,
     args: readonly string[],
-    { cgroup, umask, ...options }: PipedProcessOptions,
+    { cgroup, umask, user, ...options }: PipedProcessOptions,
   ) {
     if (path === undefined) {
       const startError = Object.assign(new Error("it is not on PATH"), { code: "ENOENT" });
       this.exit = Promise.resolve({ exitCode: null, signal: null, startError });
       return;
     }
-    const [program, ...all] = launch({ cgroup, umask }, path, args);
+    const [program, ...all] = launch({ cgroup, umask, user }, path, args);
     try {
       // A group and a session of its own: a signal to the server's terminal is not one to the agent.
       this.#child = spawn(program, all, { ...options, detached: true, stdio: "pipe" });

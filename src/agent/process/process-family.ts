@@ -1,5 +1,5 @@
 import { isPopulated } from "./cgroup.ts";
-import type { KnownProcess } from "./process-looks.ts";
+import type { Family, KnownProcess } from "./process-looks.ts";
 import { hasProcessTable } from "./process-table.ts";
 import type { ProcessWatch } from "./process-watch.ts";
 
@@ -32,6 +32,17 @@ export class ProcessFamily {
   constructor(origin: FamilyOrigin, watch: ProcessWatch) {
     this.#origin = origin;
     this.#watch = watch;
+  }
+
+  /** What is known of it, for whoever looks at many families at once. */
+  get facts(): Family {
+    const { processId, cgroup } = this.#origin;
+    return { processId, cgroup, known: this.#known };
+  }
+
+  /** Keeps who was found by such a look: they are known by their ids when nothing else tells whose they are. */
+  keep(members: readonly KnownProcess[]): void {
+    this.#known = members;
   }
 
   /** Whether its members could be looked for when they last were. */

@@ -12,13 +12,27 @@ import {
 /** A process by what names it for good. */
 export type KnownProcess = readonly [pid: number, startTime: string];
 
-/** A question after a family: who of it lives now. */
-export interface Look {
+/** What is known of a family of processes. */
+export interface Family {
   readonly processId: string;
   /** Members of earlier looks. */
   readonly known: readonly KnownProcess[];
   /** The cgroup that the family was started in. Undefined: none. */
   readonly cgroup: string | undefined;
+}
+
+/** Who is of which family at one moment. */
+export interface Roster {
+  /** Those of each family. */
+  readonly members: readonly (readonly KnownProcess[])[];
+  /** Everybody else, this process too, by their ids. */
+  readonly others: readonly number[];
+  /** No process was started while it was read. */
+  readonly isStill: boolean;
+}
+
+/** A question after a family: who of it lives now. */
+export interface Look extends Family {
   /** Sent to every member, right behind the look. */
   readonly signal: NodeJS.Signals | undefined;
 }
@@ -86,6 +100,21 @@ export class ProcessLooks {
     return answers.map((members) => members.map(({ pid, startTime }) => [pid, startTime] as const));
   }
 
+  /**
+   * Who is of any family, by one reading.
+   *
+   * @throws Error where the process table cannot be read.
+   */
+  roster(families: readonly Family[]): Roster {
+    const table = this.#read();
+    const members = families.map((family) => table.membersOf(family));
+    return {
+      members: members.map((entries) => entries.map(({ pid, startTime }) => [pid, startTime])),
+      others: table.othersThan(members.flat()),
+      isStill: table.isStill,
+    };
+  }
+
   #read(): ProcessTable {
     const entries = listProcesses();
     const marks = new Map<number, Mark>();
@@ -140,7 +169,12 @@ class ProcessTable {
     this.#bySession = Map.groupBy(others, ({ session }) => session);
   }
 
-  membersOf({ processId, known, cgroup }: Look): ProcessEntry[] {
+  othersThan(members: readonly ProcessEntry[]): number[] {
+    const pids = new Set(members.map(({ pid }) => pid));
+    return [process.pid, ...this.#byPid.keys().filter((pid) => !pids.has(pid))];
+  }
+
+  membersOf({ processId, known, cgroup }: Family): ProcessEntry[] {
     const members = new Set<ProcessEntry>(this.#byMark.get(processId));
     for (const [pid, startTime] of known) {
       const entry = this.#byPid.get(pid);

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { throwExhaustion } from "../../exhaustion.ts";
 
 /** A process of this machine, as Linux tells it (proc_pid_stat(5)). */
@@ -55,6 +55,41 @@ export function readEnvironmentVariable(pid: number, name: string): string | und
   } catch (error) {
     throwExhaustion(error);
     return undefined;
+  }
+}
+
+/** The sockets that a process has open, by their inodes; undefined where it is gone or may not be looked into. */
+export function readSockets(pid: number): Set<number> | undefined {
+  const directory = `/proc/${pid}/fd`;
+  try {
+    const sockets = readdirSync(directory).map((fd) => socketOf(`${directory}/${fd}`));
+    return new Set(sockets.filter((inode) => inode !== undefined));
+  } catch (error) {
+    throwExhaustion(error);
+    return undefined;
+  }
+}
+
+function socketOf(link: string): number | undefined {
+  try {
+    const inode = /^socket:\[(\d+)\]$/.exec(readlinkSync(link))?.[1];
+    return inode === undefined ? undefined : Number(inode);
+  } catch (error) {
+    throwExhaustion(error);
+    // It was closed in between.
+    return undefined;
+  }
+}
+
+/** The users that a process runs as: real, effective, saved, and that of its files. Anyone may read it; empty: it is gone. */
+export function readUsers(pid: number): number[] {
+  try {
+    const [, users = ""] =
+      /^Uid:\s+(.*)$/m.exec(readFileSync(`/proc/${pid}/status`, "latin1")) ?? [];
+    return users.split(/\s+/).map(Number);
+  } catch (error) {
+    throwExhaustion(error);
+    return [];
   }
 }
 

@@ -1,7 +1,9 @@
 import { setImmediate as nextLoop } from "node:timers/promises";
 import type { Log } from "../../log.ts";
 import { AskedThread, workerBeside } from "../../stream/asked-thread.ts";
+import { type PeerAnswer, PeerLooks, type PeerQuestion } from "./peer-looks.ts";
 import { type KnownProcess, type Look, type LookAnswer, ProcessLooks } from "./process-looks.ts";
+import type { WatchAnswer, WatchCall } from "./watch-calls.ts";
 
 /** How long looks are taken without the thread where it failed, before another one is tried. */
 const THREAD_AGAIN_MS = 10_000;
@@ -12,7 +14,7 @@ const THREAD_AGAIN_MS = 10_000;
  */
 export class ProcessWatch {
   readonly #log: Log;
-  readonly #thread = new AskedThread<Look, LookAnswer>(
+  readonly #thread = new AskedThread<WatchCall, WatchAnswer>(
     workerBeside(import.meta.url, "look-worker"),
     {
       limits: { maxYoungGenerationSizeMb: 4 },
@@ -24,6 +26,7 @@ export class ProcessWatch {
     },
   );
   readonly #looksHere = new LooksHere();
+  readonly #peersHere = new PeerLooks(new ProcessLooks());
   #hereUntil = 0;
   #isBlind = false;
 
@@ -50,10 +53,22 @@ export class ProcessWatch {
     return members;
   }
 
+  /** Who is at the other ends of connections. Never rejects. */
+  async lookForPeers(question: PeerQuestion): Promise<PeerAnswer> {
+    if (!this.#isLost) {
+      try {
+        return (await this.#thread.ask(question)) as PeerAnswer;
+      } catch (error) {
+        this.#lose(error);
+      }
+    }
+    return this.#peersHere.answer(question);
+  }
+
   async #answer(look: Look): Promise<LookAnswer> {
     if (!this.#isLost) {
       try {
-        return await this.#thread.ask(look);
+        return (await this.#thread.ask(look)) as LookAnswer;
       } catch (error) {
         this.#lose(error);
       }

@@ -1,6 +1,7 @@
 import type { Log } from "../../log.ts";
 import { OutputScheduler } from "../output-scheduler.ts";
 import type { ProcessSurroundings } from "./agent-process.ts";
+import type { AgentUser } from "./agent-user.ts";
 import { removeCgroup } from "./cgroup.ts";
 import { ProcessFamilies } from "./process-families.ts";
 import type { ProcessRegistry } from "./process-registry.ts";
@@ -15,6 +16,8 @@ export interface ProcessOptions {
   readonly maxLineBytes: number;
   /** What the agents' files are made without: what the operator's are. Undefined: the server's own. */
   readonly umask?: number | undefined;
+  /** Whom the agents run as. Undefined: the server's own user. */
+  readonly user?: AgentUser | undefined;
   /** How long each rung of the stop ladder waits. */
   readonly rungs?: StopRungs;
   /** False: processes get no cgroup of their own, also where the machine offers one. */
@@ -37,6 +40,6 @@ export async function endLeftProcesses(
   const unasked = { ...rungs, askedMs: 0 };
   if (!(await stopFamily(family, Promise.resolve(), () => {}, unasked))) {
     log.error("processes outlived SIGKILL", { processId, members: await family.members() });
-  }
+  } else families.peers.leave(processId);
   if (cgroup !== undefined) await removeCgroup(cgroup);
 }

@@ -37,4 +37,10 @@ export function addTokenCommands(program: Command, run: Run): void {
     .action((id: string, given) =>
       run(async () => (await import("../token.ts")).revokeToken(id, given)),
     );
+  token
+    .command("local")
+    .description(
+      "print the token of a server's own user, where it has no other means to tell people",
+    )
+    .action(() => run(async () => (await import("../token.ts")).localToken()));
 }

@@ -1,4 +1,4 @@
-import { bytes, executable, name, seconds, variableNames, whole } from "../kinds.ts";
+import { bytes, executable, name, seconds, user, variableNames, whole } from "../kinds.ts";
 import { KIB, MIB } from "../quantity.ts";
 import type { Settings } from "../setting.ts";
 
@@ -9,6 +9,12 @@ export const AGENT_SETTINGS = {
     kind: executable,
     unset: "`claude` on `PATH`, else the one that is installed with the service",
     does: "The agent's program. No shell runs it.",
+  },
+  agentUser: {
+    variable: "BREAKGLASS_AGENT_USER",
+    kind: user,
+    unset: "the server's own",
+    does: "The user that the agent's processes run as, with that user's groups and home. It takes a server of root's, or the capabilities that the start names.",
   },
   agent: {
     variable: "BREAKGLASS_AGENT",

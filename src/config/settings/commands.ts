@@ -12,7 +12,7 @@ export const COMMAND_SETTINGS = {
   token: {
     variable: "BREAKGLASS_TOKEN",
     kind: token,
-    unset: "none",
+    unset: "that of a server of the same user on this machine: `local-token` in its data directory",
     does: "The token to show to the server, where it asks for one.",
     isSecret: true,
   },

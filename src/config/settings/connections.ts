@@ -8,7 +8,13 @@ export const CONNECTION_SETTINGS = {
     variable: "BREAKGLASS_LISTEN",
     kind: address,
     default: "127.0.0.1:7433",
-    does: "The address and the port to serve on. An address beyond loopback needs something by which people are told, such as `BREAKGLASS_TOKENS_FILE`.",
+    does: "The address and the port to serve on, or `unix:/PATH`: a socket in the file system. An address beyond loopback needs something by which people are told, such as `BREAKGLASS_TOKENS_FILE`.",
+  },
+  socketMode: {
+    variable: "BREAKGLASS_SOCKET_MODE",
+    kind: choice("0600", "0660"),
+    default: "0600",
+    does: "The mode of such a socket: who connects to it is of the server's user, or with `0660` of the socket's group. Root always can.",
   },
   tlsCert: {
     variable: "BREAKGLASS_TLS_CERT",
@@ -31,7 +37,7 @@ export const CONNECTION_SETTINGS = {
   tokensFile: {
     variable: "BREAKGLASS_TOKENS_FILE",
     kind: path("the path of a file"),
-    unset: "none: everyone is `local`",
+    unset: "none: the server's own user is `local`",
     does: "The tokens that are accepted, a line each: `sha256:HEX PRINCIPAL`, and `roles=…` and `expires=…` where they are wanted. It is read again when it changes.",
   },
   allowedOrigins: {

@@ -1,0 +1,79 @@
+import { setImmediate as nextLoop } from "node:timers/promises";
+import type { PeerEnd, PeerFound } from "./peer-looks.ts";
+import type { ProcessFamily } from "./process-family.ts";
+import type { ProcessWatch } from "./process-watch.ts";
+
+/** Somebody who could not be looked for. */
+export interface PeerUnseen {
+  readonly holder: "unseen";
+  /** Why not, in words. */
+  readonly failure: string;
+}
+
+interface Asked {
+  readonly end: PeerEnd;
+  readonly answer: (found: PeerFound | PeerUnseen) => void;
+}
+
+/**
+ * Tells who is at the other ends of connections from this machine, and whether that is an agent.
+ *
+ * 1. One look is under way at a time; it is for all connections that were asked about by then.
+ * 2. An agent's family is looked through from before its first process is started until none is left.
+ */
+export class AgentPeers {
+  readonly #watch: ProcessWatch;
+  readonly #families = new Map<string, ProcessFamily>();
+  #asked: Asked[] = [];
+  #isLooking = false;
+
+  constructor(watch: ProcessWatch) {
+    this.#watch = watch;
+  }
+
+  /** A family may have processes from now on. */
+  enter(processId: string, family: ProcessFamily): void {
+    this.#families.set(processId, family);
+  }
+
+  /** A family has none any more. */
+  leave(processId: string): void {
+    this.#families.delete(processId);
+  }
+
+  /** Who is at an end. Never rejects. */
+  look(end: PeerEnd): Promise<PeerFound | PeerUnseen> {
+    return new Promise((answer) => {
+      this.#asked.push({ end, answer });
+      if (!this.#isLooking) void this.#lookOn();
+    });
+  }
+
+  // 1.
+  async #lookOn(): Promise<void> {
+    this.#isLooking = true;
+    await nextLoop();
+    while (this.#asked.length > 0) {
+      const asked = this.#asked;
+      this.#asked = [];
+      await this.#lookFor(asked);
+    }
+    this.#isLooking = false;
+  }
+
+  async #lookFor(asked: readonly Asked[]): Promise<void> {
+    const families = [...this.#families.values()];
+    const {
+      found,
+      members,
+      failure = "",
+    } = await this.#watch.lookForPeers({
+      ends: asked.map(({ end }) => end),
+      families: families.map(({ facts }) => facts),
+    });
+    for (const [index, known] of members.entries()) families[index]!.keep(known);
+    for (const [index, { answer }] of asked.entries()) {
+      answer(found?.[index] ?? { holder: "unseen", failure });
+    }
+  }
+}

@@ -1,0 +1,129 @@
+import { existsSync } from "node:fs";
+import { networkInterfaces } from "node:os";
+import { isUnix } from "../edge/connection.ts";
+import type { HttpRequest } from "../edge/http.ts";
+import { readPeerCredentials } from "../edge/peer-credentials.ts";
+import type { ClientEnd, FoundPeer, PeerLook, PeerProcess } from "../identity/peer-process.ts";
+import { byDeadline } from "../stream/deadline.ts";
+
+/** A look takes milliseconds; a machine on which nothing runs any more is to have an answer all the same. */
+const LOOK_MS = 10_000;
+/** How long the addresses of this machine are believed. */
+const ADDRESSES_MS = 5000;
+const MAPPED_IPV4 = /^::ffff:(?=\d+\.)/i;
+const LOOPBACK = /^(127\.|::1$)/;
+
+const FAR: PeerProcess = { kind: "far" };
+const AGENT: PeerProcess = { kind: "agent" };
+const UNTOLD: PeerProcess = {
+  kind: "unknown",
+  why: "this system does not tell whose a connection is",
+  when: "always",
+};
+
+/** What whoever calls is told by. */
+export interface PeerOptions {
+  readonly look: PeerLook;
+  /** The user whose every process is an agent's. Undefined: none is. */
+  readonly agentUid?: number | undefined;
+}
+
+/**
+ * Tells who calls, a connection at a time.
+ *
+ * 1. It is established once, for a connection's first request, which waits for it; what cannot be told then is asked for again
+ *    by the next.
+ * 2. Whoever cannot be told in time is unknown.
+ */
+export class Peers {
+  readonly #options: PeerOptions;
+  readonly #told = new WeakMap<object, PeerProcess>();
+  readonly #looks = new WeakMap<object, Promise<PeerProcess>>();
+  readonly #addresses = new OwnAddresses();
+
+  constructor(options: PeerOptions) {
+    this.#options = options;
+  }
+
+  /** Who makes a request. Undefined: it is yet to be established, by `establish`. */
+  of(request: HttpRequest): PeerProcess | undefined {
+    return this.#told.get(channelOf(request));
+  }
+
+  /** Establishes who makes a request, and resolves with it. Never rejects. */
+  async establish(request: HttpRequest): Promise<PeerProcess> {
+    const channel = channelOf(request);
+    const look = this.#looks.get(channel) ?? this.#find(request);
+    this.#looks.set(channel, look);
+    const peer = await look;
+    this.#looks.delete(channel);
+    // 1.
+    if (peer.kind !== "unknown" || peer.when === "always") this.#told.set(channel, peer);
+    return peer;
+  }
+
+  async #find({ socket }: HttpRequest): Promise<PeerProcess> {
+    const end = endOf(socket);
+    if (end === undefined) return gone("the connection is gone");
+    if (end === "untold") return UNTOLD;
+    if ("address" in end && !this.#addresses.has(end.address)) return FAR;
+    if (!existsSync("/proc/net/tcp")) return UNTOLD;
+    if ("uid" in end && this.#isAgents(end.uid)) return AGENT;
+    const late: FoundPeer = { holder: "unseen", failure: "it took too long to tell" };
+    const { holder, uid, failure = "" } = await byDeadline(this.#options.look(end), LOOK_MS, late); // 2.
+    if (holder === "agent") return AGENT;
+    if (holder === "unseen") return gone(failure);
+    if (holder === "unknown" || uid === undefined) return gone("whoever made it cannot be found");
+    return this.#isAgents(uid) ? AGENT : { kind: "process", uid };
+  }
+
+  #isAgents(uid: number): boolean {
+    return uid === this.#options.agentUid;
+  }
+}
+
+/** Tells nobody apart: everyone is as good as the server's own user. */
+export const EVERYONE: Pick<Peers, "of" | "establish"> = {
+  of: () => ({ kind: "process", uid: process.geteuid?.() ?? 0 }),
+  establish: () => Promise.reject(new Error("there is nobody to be told apart")),
+};
+
+/** The addresses of this machine, of which all that connect are looked for. */
+class OwnAddresses {
+  #known = new Set<string>();
+  #readAt = Number.NEGATIVE_INFINITY;
+
+  has(address: string): boolean {
+    const plain = address.replace(MAPPED_IPV4, "").replace(/%.*$/, "");
+    if (LOOPBACK.test(plain)) return true;
+    const now = performance.now();
+    if (now - this.#readAt > ADDRESSES_MS) {
+      this.#readAt = now;
+      const all = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
+      this.#known = new Set(all.map((entry) => entry.address));
+    }
+    return this.#known.has(plain);
+  }
+}
+
+/** Undefined: the connection is gone. */
+function endOf(socket: HttpRequest["socket"]): ClientEnd | "untold" | undefined {
+  if (isUnix(socket)) {
+    if (socket.destroyed) return undefined;
+    return readPeerCredentials(socket) ?? "untold";
+  }
+  const { remoteAddress: address, remotePort: port } = socket;
+  const { localAddress: serverAddress, localPort: serverPort } = socket;
+  if (address === undefined || port === undefined) return undefined;
+  if (serverAddress === undefined || serverPort === undefined) return undefined;
+  return { address, port, serverAddress, serverPort };
+}
+
+function gone(why: string): PeerProcess {
+  return { kind: "unknown", why, when: "passing" };
+}
+
+/** What all requests of a connection have in common. */
+function channelOf(request: HttpRequest): object {
+  return "stream" in request ? (request.stream.session ?? request.stream) : request.socket;
+}
