@@ -47,12 +47,18 @@ function source<P, T>(
  * @throws ConfigError.
  */
 export function refuseUnusableAccess(config: ServeConfig): void {
-  const { listen, approvers, selfApproval } = config;
+  const { listen, approvers, selfApproval, tls, plaintext } = config;
   refuseUnusableIdentity(config);
   if (!tellsPeople(config) && !isLoopback(listen.host)) {
     const shown = `${bracketed(listen.host)}:${listen.port}`;
     throw new ConfigError(
       `BREAKGLASS_LISTEN is ${JSON.stringify(shown)}, which others can reach: set BREAKGLASS_TOKENS_FILE, or listen on 127.0.0.1`,
+    );
+  }
+  if (tls === undefined && plaintext === "loopback" && !isLoopback(listen.host)) {
+    const shown = `${bracketed(listen.host)}:${listen.port}`;
+    throw new ConfigError(
+      `BREAKGLASS_LISTEN is ${JSON.stringify(shown)}, where tokens would cross the network in the clear: set BREAKGLASS_TLS_CERT and BREAKGLASS_TLS_KEY or, where nobody else reads that network, BREAKGLASS_PLAINTEXT=anywhere`,
     );
   }
   if (approvers.length > 0 && !tellsPeople(config)) {

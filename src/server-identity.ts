@@ -3,6 +3,7 @@ import type { ServeConfig } from "./config/serve-config.ts";
 import { FileWatch } from "./file-watch.ts";
 import type { Authenticator } from "./identity/authenticator.ts";
 import { BearerAuthenticator } from "./identity/bearer.ts";
+import type { Means } from "./identity/caller.ts";
 import { type NameKind, nameKey } from "./identity/certificate-names.ts";
 import { CertificateAuthenticator } from "./identity/certificates.ts";
 import { Jwts } from "./identity/jwts.ts";
@@ -16,6 +17,8 @@ import type { ReadFiles } from "./server-access.ts";
 /** By what a server tells who makes a request. */
 export interface Identity {
   readonly signIn: SignIn;
+  /** The means that there are, in the order in which they are asked. */
+  readonly means: readonly Means[];
   /** What becomes of those who are nobody; who records such things listens to it. */
   readonly refused: RefusedSignIns;
   /**
@@ -35,18 +38,20 @@ export function openIdentity(config: ServeConfig, files: ReadFiles, log: Log): I
   const jwts = issuers && new Jwts(() => issuers.current, cache, log);
   const watches: FileWatch[] = [];
   return {
+    means: meansOf(config),
     signIn: new SignIn({
       authenticators: authenticatorsOf(config, files, jwts),
       approvers: config.approvers,
     }),
     refused: new RefusedSignIns(log),
     watch(then) {
-      const { certificates, clientCa } = files;
+      const { certificates, clientCa, certificate } = files;
       const watched = [
         [tokens, () => [config.tokensFile!]],
         [certificates, () => [config.clientCertificatesFile!]],
         [clientCa, () => [config.clientCa!]],
         [issuers, () => issuers!.current.files],
+        [certificate, () => [config.tls!.cert, config.tls!.key]],
       ] as const;
       for (const [source, paths] of watched) {
         if (source === undefined) continue;
@@ -62,6 +67,18 @@ export function openIdentity(config: ServeConfig, files: ReadFiles, log: Log): I
       jwts?.stop();
     },
   };
+}
+
+function meansOf(config: ServeConfig): readonly Means[] {
+  const { tokensFile, jwtIssuersFile, proxyUserHeader, clientCertificatesFile } = config;
+  const means: (Means | false)[] = [
+    tokensFile !== undefined && "token",
+    jwtIssuersFile !== undefined && "jwt",
+    proxyUserHeader !== undefined && "proxy",
+    clientCertificatesFile !== undefined && "certificate",
+  ];
+  const found = means.filter((one) => one !== false);
+  return found.length === 0 ? ["local"] : found;
 }
 
 function authenticatorsOf(

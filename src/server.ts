@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { PermissionMode } from "../gen/breakglass/v1/turn_pb.ts";
 import { Agents } from "./agent/agents.ts";
 import type { ProcessSurroundings } from "./agent/process/agent-process.ts";
 import { createProcesses, endLeftProcesses } from "./agent/process/processes.ts";
@@ -11,9 +12,11 @@ import type { RequestListener } from "./edge/http.ts";
 import { type Listener, type ListenerTls, listen } from "./edge/listener.ts";
 import { Readers } from "./edge/readers.ts";
 import { ResetLimits } from "./edge/reset-limits.ts";
+import { Readiness } from "./health/readiness.ts";
 import { plainHttp } from "./http/plain-http.ts";
 import type { Log } from "./log.ts";
 import { type Admissions, admissionsBy } from "./rpc/admission.ts";
+import type { DescribeServer } from "./rpc/describe-server.ts";
 import { bracketed, Hosts } from "./rpc/hosts.ts";
 import { Origins } from "./rpc/origins.ts";
 import { RefusedRequests } from "./rpc/refused-requests.ts";
@@ -23,6 +26,7 @@ import { createHandlers } from "./rpc/router.ts";
 import { planAgents } from "./served-agents.ts";
 import { type ReadFiles, readFiles, refuseUnusableAccess, tellStrangers } from "./server-access.ts";
 import { type Identity, openIdentity } from "./server-identity.ts";
+import { type ServerFacts, serverInfo } from "./server-info.ts";
 import { openSqliteStore } from "./store/sqlite/sqlite-store.ts";
 import type { Store } from "./store/store.ts";
 import { watchedStore } from "./store/watched-store.ts";
@@ -105,12 +109,14 @@ export async function startServer(
     turns = createTurns(config, store, agents, log);
     await turns.recover();
     const closing = new AbortController();
+    const readiness = readinessOf(config, turns, agents);
     identity = openIdentity(config, files, log);
+    const facts = factsOf(config, { identity, turns, agents, readiness, processes });
     const listener = await listenFor(
       { ...config, maxConnections },
       files,
       identity,
-      turns,
+      { turns, facts },
       closing.signal,
       log,
       interposed,
@@ -172,6 +178,32 @@ function createTurns(config: ServeConfig, store: Store, agents: Agents, log: Log
   });
 }
 
+function readinessOf({ dataDir, sessionsDir }: ServeConfig, turns: Turns, agents: Agents) {
+  const directories = dataDir === sessionsDir ? [dataDir] : [dataDir, sessionsDir];
+  return new Readiness({ serving: turns.serving, agents, directories });
+}
+
+/** What the server tells of itself. */
+function factsOf(
+  config: ServeConfig,
+  parts: Pick<ServerFacts, "agents" | "readiness"> & {
+    readonly identity: Identity;
+    readonly turns: Turns;
+    readonly processes: ProcessSurroundings;
+  },
+): ServerFacts {
+  const { identity, turns, processes, ...facts } = parts;
+  const asks = config.permissionMode === "ask";
+  return {
+    ...facts,
+    limits: config,
+    defaultPermissionMode: asks ? PermissionMode.ASK : PermissionMode.BYPASS,
+    heldBy: processes.families.heldBy,
+    signIn: () => identity.means,
+    isDraining: () => turns.serving.isDraining,
+  };
+}
+
 /** What the agents' processes share, which are recorded under the server's lease. */
 function processesOf(
   store: Store,
@@ -205,7 +237,7 @@ async function listenFor(
   config: ServeConfig,
   files: ReadFiles,
   { signIn, refused }: Identity,
-  turns: Turns,
+  served: { readonly turns: Turns; readonly facts: ServerFacts },
   closing: AbortSignal,
   log: Log,
   interposed: Interposed,
@@ -223,7 +255,10 @@ async function listenFor(
       const admissionOf = interposed.admissions(admissionsBy(signIn, isOver));
       const reading = createRequestReading(sizes, log);
       const refusedRequests = new RefusedRequests(log, refused);
-      const given = { turns, admissionOf, ...sizes, readers, resets };
+      const { turns, facts } = served;
+      const checks = () => facts.readiness.checks();
+      const describeServer: DescribeServer = (caller) => serverInfo(facts, caller);
+      const given = { turns, describeServer, checks, admissionOf, ...sizes, readers, resets };
       const common = { ...given, reading, refusedRequests, log };
       const answers = { handlers: createHandlers(common), plain: plainHttp(common) };
       return interposed.listener(requestListener({ ...common, ...answers, origins }));

@@ -4,7 +4,7 @@ import type { UniversalHandler, UniversalServerRequest } from "@connectrpc/conne
 import type { HttpRequest, HttpResponse, RequestListener } from "../edge/http.ts";
 import type { Reader } from "../edge/reader.ts";
 import type { Readers } from "../edge/readers.ts";
-import { type RequestTarget, targetOf } from "../edge/request-target.ts";
+import { isProbe, type RequestTarget, targetOf } from "../edge/request-target.ts";
 import type { ResetLimits } from "../edge/reset-limits.ts";
 import { streamedBody } from "../edge/streamed-body.ts";
 import type { Log } from "../log.ts";
@@ -61,7 +61,7 @@ export function requestListener(options: RequestListenerOptions): RequestListene
     const headers = origins.corsHeaders(origin, preflight);
     for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
     const refusal = origins.refusalOf(origin);
-    if (refusal !== undefined) strangers.count(refusal.mend);
+    if (refusal !== undefined && !isProbe(target)) strangers.count(refusal.mend);
     if (preflight) {
       void respondEmpty(refusal === undefined ? 204 : 403, request, response);
     } else rpc({ request, response, target, refusal, admitted });

@@ -32,6 +32,7 @@ const (
 	BreakglassService_GetSession_FullMethodName      = "/breakglass.v1.BreakglassService/GetSession"
 	BreakglassService_ListSessions_FullMethodName    = "/breakglass.v1.BreakglassService/ListSessions"
 	BreakglassService_DeleteSession_FullMethodName   = "/breakglass.v1.BreakglassService/DeleteSession"
+	BreakglassService_GetServerInfo_FullMethodName   = "/breakglass.v1.BreakglassService/GetServerInfo"
 )
 
 // BreakglassServiceClient is the client API for BreakglassService service.
@@ -78,6 +79,8 @@ type BreakglassServiceClient interface {
 	// beginning on the session and its turns are NOT_FOUND, and another session can be opened under the id. It answers when
 	// nothing is left of it, or after 10 s: the removal then goes on, also after a restart.
 	DeleteSession(ctx context.Context, in *DeleteSessionRequest, opts ...grpc.CallOption) (*DeleteSessionResponse, error)
+	// Answers what the server is, what can be asked of it, and who it takes the caller for.
+	GetServerInfo(ctx context.Context, in *GetServerInfoRequest, opts ...grpc.CallOption) (*GetServerInfoResponse, error)
 }
 
 type breakglassServiceClient struct {
@@ -245,6 +248,16 @@ func (c *breakglassServiceClient) DeleteSession(ctx context.Context, in *DeleteS
 	return out, nil
 }
 
+func (c *breakglassServiceClient) GetServerInfo(ctx context.Context, in *GetServerInfoRequest, opts ...grpc.CallOption) (*GetServerInfoResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetServerInfoResponse)
+	err := c.cc.Invoke(ctx, BreakglassService_GetServerInfo_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // BreakglassServiceServer is the server API for BreakglassService service.
 // All implementations must embed UnimplementedBreakglassServiceServer
 // for forward compatibility.
@@ -289,6 +302,8 @@ type BreakglassServiceServer interface {
 	// beginning on the session and its turns are NOT_FOUND, and another session can be opened under the id. It answers when
 	// nothing is left of it, or after 10 s: the removal then goes on, also after a restart.
 	DeleteSession(context.Context, *DeleteSessionRequest) (*DeleteSessionResponse, error)
+	// Answers what the server is, what can be asked of it, and who it takes the caller for.
+	GetServerInfo(context.Context, *GetServerInfoRequest) (*GetServerInfoResponse, error)
 	mustEmbedUnimplementedBreakglassServiceServer()
 }
 
@@ -337,6 +352,9 @@ func (UnimplementedBreakglassServiceServer) ListSessions(context.Context, *ListS
 }
 func (UnimplementedBreakglassServiceServer) DeleteSession(context.Context, *DeleteSessionRequest) (*DeleteSessionResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method DeleteSession not implemented")
+}
+func (UnimplementedBreakglassServiceServer) GetServerInfo(context.Context, *GetServerInfoRequest) (*GetServerInfoResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetServerInfo not implemented")
 }
 func (UnimplementedBreakglassServiceServer) mustEmbedUnimplementedBreakglassServiceServer() {}
 func (UnimplementedBreakglassServiceServer) testEmbeddedByValue()                           {}
@@ -572,6 +590,24 @@ func _BreakglassService_DeleteSession_Handler(srv interface{}, ctx context.Conte
 	return interceptor(ctx, in, info, handler)
 }
 
+func _BreakglassService_GetServerInfo_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetServerInfoRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(BreakglassServiceServer).GetServerInfo(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: BreakglassService_GetServerInfo_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(BreakglassServiceServer).GetServerInfo(ctx, req.(*GetServerInfoRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // BreakglassService_ServiceDesc is the grpc.ServiceDesc for BreakglassService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -618,6 +654,10 @@ var BreakglassService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "DeleteSession",
 			Handler:    _BreakglassService_DeleteSession_Handler,
+		},
+		{
+			MethodName: "GetServerInfo",
+			Handler:    _BreakglassService_GetServerInfo_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{

@@ -1,4 +1,4 @@
-import { address, bytes, hosts, origins, path, seconds, whole } from "../kinds.ts";
+import { address, bytes, choice, hosts, origins, path, seconds, whole } from "../kinds.ts";
 import { MIB } from "../quantity.ts";
 import type { Settings } from "../setting.ts";
 
@@ -21,6 +21,12 @@ export const CONNECTION_SETTINGS = {
     kind: path("the path of a PEM file"),
     unset: "none: cleartext",
     does: "The certificate's private key. Others than the server's user and group must not be able to read the file.",
+  },
+  plaintext: {
+    variable: "BREAKGLASS_PLAINTEXT",
+    kind: choice("loopback", "anywhere"),
+    default: "loopback",
+    does: "Where the server may be reached without TLS. `anywhere` is for a network that nobody else reads, or a proxy before it that speaks TLS: tokens, prompts and outputs cross it in the clear.",
   },
   tokensFile: {
     variable: "BREAKGLASS_TOKENS_FILE",

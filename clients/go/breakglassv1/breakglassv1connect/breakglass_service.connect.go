@@ -72,6 +72,9 @@ const (
 	// BreakglassServiceDeleteSessionProcedure is the fully-qualified name of the BreakglassService's
 	// DeleteSession RPC.
 	BreakglassServiceDeleteSessionProcedure = "/breakglass.v1.BreakglassService/DeleteSession"
+	// BreakglassServiceGetServerInfoProcedure is the fully-qualified name of the BreakglassService's
+	// GetServerInfo RPC.
+	BreakglassServiceGetServerInfoProcedure = "/breakglass.v1.BreakglassService/GetServerInfo"
 )
 
 // BreakglassServiceClient is a client for the breakglass.v1.BreakglassService service.
@@ -111,6 +114,8 @@ type BreakglassServiceClient interface {
 	// beginning on the session and its turns are NOT_FOUND, and another session can be opened under the id. It answers when
 	// nothing is left of it, or after 10 s: the removal then goes on, also after a restart.
 	DeleteSession(context.Context, *connect.Request[breakglassv1.DeleteSessionRequest]) (*connect.Response[breakglassv1.DeleteSessionResponse], error)
+	// Answers what the server is, what can be asked of it, and who it takes the caller for.
+	GetServerInfo(context.Context, *connect.Request[breakglassv1.GetServerInfoRequest]) (*connect.Response[breakglassv1.GetServerInfoResponse], error)
 }
 
 // NewBreakglassServiceClient constructs a client for the breakglass.v1.BreakglassService service.
@@ -207,6 +212,13 @@ func NewBreakglassServiceClient(httpClient connect.HTTPClient, baseURL string, o
 			connect.WithSchema(breakglassServiceMethods.ByName("DeleteSession")),
 			connect.WithClientOptions(opts...),
 		),
+		getServerInfo: connect.NewClient[breakglassv1.GetServerInfoRequest, breakglassv1.GetServerInfoResponse](
+			httpClient,
+			baseURL+BreakglassServiceGetServerInfoProcedure,
+			connect.WithSchema(breakglassServiceMethods.ByName("GetServerInfo")),
+			connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+			connect.WithClientOptions(opts...),
+		),
 	}
 }
 
@@ -225,6 +237,7 @@ type breakglassServiceClient struct {
 	getSession      *connect.Client[breakglassv1.GetSessionRequest, breakglassv1.GetSessionResponse]
 	listSessions    *connect.Client[breakglassv1.ListSessionsRequest, breakglassv1.ListSessionsResponse]
 	deleteSession   *connect.Client[breakglassv1.DeleteSessionRequest, breakglassv1.DeleteSessionResponse]
+	getServerInfo   *connect.Client[breakglassv1.GetServerInfoRequest, breakglassv1.GetServerInfoResponse]
 }
 
 // RunTurn calls breakglass.v1.BreakglassService.RunTurn.
@@ -292,6 +305,11 @@ func (c *breakglassServiceClient) DeleteSession(ctx context.Context, req *connec
 	return c.deleteSession.CallUnary(ctx, req)
 }
 
+// GetServerInfo calls breakglass.v1.BreakglassService.GetServerInfo.
+func (c *breakglassServiceClient) GetServerInfo(ctx context.Context, req *connect.Request[breakglassv1.GetServerInfoRequest]) (*connect.Response[breakglassv1.GetServerInfoResponse], error) {
+	return c.getServerInfo.CallUnary(ctx, req)
+}
+
 // BreakglassServiceHandler is an implementation of the breakglass.v1.BreakglassService service.
 type BreakglassServiceHandler interface {
 	// Starts a turn, or joins the one that `request_id` started before, and streams its events from the first.
@@ -329,6 +347,8 @@ type BreakglassServiceHandler interface {
 	// beginning on the session and its turns are NOT_FOUND, and another session can be opened under the id. It answers when
 	// nothing is left of it, or after 10 s: the removal then goes on, also after a restart.
 	DeleteSession(context.Context, *connect.Request[breakglassv1.DeleteSessionRequest]) (*connect.Response[breakglassv1.DeleteSessionResponse], error)
+	// Answers what the server is, what can be asked of it, and who it takes the caller for.
+	GetServerInfo(context.Context, *connect.Request[breakglassv1.GetServerInfoRequest]) (*connect.Response[breakglassv1.GetServerInfoResponse], error)
 }
 
 // NewBreakglassServiceHandler builds an HTTP handler from the service implementation. It returns
@@ -421,6 +441,13 @@ func NewBreakglassServiceHandler(svc BreakglassServiceHandler, opts ...connect.H
 		connect.WithSchema(breakglassServiceMethods.ByName("DeleteSession")),
 		connect.WithHandlerOptions(opts...),
 	)
+	breakglassServiceGetServerInfoHandler := connect.NewUnaryHandler(
+		BreakglassServiceGetServerInfoProcedure,
+		svc.GetServerInfo,
+		connect.WithSchema(breakglassServiceMethods.ByName("GetServerInfo")),
+		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+		connect.WithHandlerOptions(opts...),
+	)
 	return "/breakglass.v1.BreakglassService/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case BreakglassServiceRunTurnProcedure:
@@ -449,6 +476,8 @@ func NewBreakglassServiceHandler(svc BreakglassServiceHandler, opts ...connect.H
 			breakglassServiceListSessionsHandler.ServeHTTP(w, r)
 		case BreakglassServiceDeleteSessionProcedure:
 			breakglassServiceDeleteSessionHandler.ServeHTTP(w, r)
+		case BreakglassServiceGetServerInfoProcedure:
+			breakglassServiceGetServerInfoHandler.ServeHTTP(w, r)
 		default:
 			http.NotFound(w, r)
 		}
@@ -508,4 +537,8 @@ func (UnimplementedBreakglassServiceHandler) ListSessions(context.Context, *conn
 
 func (UnimplementedBreakglassServiceHandler) DeleteSession(context.Context, *connect.Request[breakglassv1.DeleteSessionRequest]) (*connect.Response[breakglassv1.DeleteSessionResponse], error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("breakglass.v1.BreakglassService.DeleteSession is not implemented"))
+}
+
+func (UnimplementedBreakglassServiceHandler) GetServerInfo(context.Context, *connect.Request[breakglassv1.GetServerInfoRequest]) (*connect.Response[breakglassv1.GetServerInfoResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("breakglass.v1.BreakglassService.GetServerInfo is not implemented"))
 }

@@ -19,7 +19,7 @@ from connectrpc.server import ConnectASGIApplication, ConnectWSGIApplication, DE
 from protobuf import DescService
 
 from . import breakglass_service_pb
-from .breakglass_service_pb import AttachTurnRequest, AttachTurnResponse, CancelTurnRequest, CancelTurnResponse, DeleteSessionRequest, DeleteSessionResponse, GetSessionRequest, GetSessionResponse, GetTurnRequest, GetTurnResponse, InterruptTurnRequest, InterruptTurnResponse, ListApprovalsRequest, ListApprovalsResponse, ListSessionsRequest, ListSessionsResponse, ListTurnsRequest, ListTurnsResponse, ResolveApprovalRequest, ResolveApprovalResponse, RunTurnRequest, RunTurnResponse, SteerTurnRequest, SteerTurnResponse, WatchSessionRequest, WatchSessionResponse
+from .breakglass_service_pb import AttachTurnRequest, AttachTurnResponse, CancelTurnRequest, CancelTurnResponse, DeleteSessionRequest, DeleteSessionResponse, GetServerInfoRequest, GetServerInfoResponse, GetSessionRequest, GetSessionResponse, GetTurnRequest, GetTurnResponse, InterruptTurnRequest, InterruptTurnResponse, ListApprovalsRequest, ListApprovalsResponse, ListSessionsRequest, ListSessionsResponse, ListTurnsRequest, ListTurnsResponse, ResolveApprovalRequest, ResolveApprovalResponse, RunTurnRequest, RunTurnResponse, SteerTurnRequest, SteerTurnResponse, WatchSessionRequest, WatchSessionResponse
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Mapping
@@ -121,6 +121,12 @@ class BreakglassService(Protocol):
         Deletes a session with its turns, its workspace and the agent's history of it. Refused while a turn runs. From its
         beginning on the session and its turns are NOT_FOUND, and another session can be opened under the id. It answers when
         nothing is left of it, or after 10 s: the removal then goes on, also after a restart.
+        """
+        raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
+
+    async def get_server_info(self, request: GetServerInfoRequest, ctx: RequestContext[GetServerInfoRequest, GetServerInfoResponse], /) -> GetServerInfoResponse:
+        """
+        Answers what the server is, what can be asked of it, and who it takes the caller for.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
@@ -284,6 +290,17 @@ class BreakglassServiceASGIApplication(ConnectASGIApplication[BreakglassService]
                         stream_type=StreamType.UNARY,
                     ),
                     function=svc.delete_session,
+                ),
+                "/breakglass.v1.BreakglassService/GetServerInfo": Endpoint.unary(
+                    method=MethodInfo(
+                        name="GetServerInfo",
+                        service_name="breakglass.v1.BreakglassService",
+                        input=GetServerInfoRequest,
+                        output=GetServerInfoResponse,
+                        idempotency_level=IdempotencyLevel.NO_SIDE_EFFECTS,
+                        stream_type=StreamType.UNARY,
+                    ),
+                    function=svc.get_server_info,
                 ),
             },
             interceptors=interceptors,
@@ -623,6 +640,31 @@ class BreakglassServiceClient(ConnectClient):
             headers=headers,
             timeout_ms=timeout_ms,
         )
+    async def get_server_info(
+        self,
+        request: GetServerInfoRequest,
+        *,
+        headers: Headers | Mapping[str, str] | None = None, 
+        timeout_ms: int | None = None,
+        use_get: bool = False,
+    ) -> GetServerInfoResponse:
+        """
+        Answers what the server is, what can be asked of it, and who it takes the caller for.
+        """
+        return await self.execute_unary(
+            request=request,
+            method=MethodInfo(
+                name="GetServerInfo",
+                service_name="breakglass.v1.BreakglassService",
+                input=GetServerInfoRequest,
+                output=GetServerInfoResponse,
+                idempotency_level=IdempotencyLevel.NO_SIDE_EFFECTS,
+                stream_type=StreamType.UNARY,
+            ),
+            headers=headers,
+            timeout_ms=timeout_ms,
+            use_get=use_get,
+        )
 
 class BreakglassServiceSync(Protocol):
     """
@@ -715,6 +757,12 @@ class BreakglassServiceSync(Protocol):
         Deletes a session with its turns, its workspace and the agent's history of it. Refused while a turn runs. From its
         beginning on the session and its turns are NOT_FOUND, and another session can be opened under the id. It answers when
         nothing is left of it, or after 10 s: the removal then goes on, also after a restart.
+        """
+        raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
+
+    def get_server_info(self, request: GetServerInfoRequest, ctx: RequestContext[GetServerInfoRequest, GetServerInfoResponse], /) -> GetServerInfoResponse:
+        """
+        Answers what the server is, what can be asked of it, and who it takes the caller for.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
@@ -876,6 +924,17 @@ class BreakglassServiceWSGIApplication(ConnectWSGIApplication):
                         stream_type=StreamType.UNARY,
                     ),
                     function=service.delete_session,
+                ),
+                "/breakglass.v1.BreakglassService/GetServerInfo": EndpointSync.unary(
+                    method=MethodInfo(
+                        name="GetServerInfo",
+                        service_name="breakglass.v1.BreakglassService",
+                        input=GetServerInfoRequest,
+                        output=GetServerInfoResponse,
+                        idempotency_level=IdempotencyLevel.NO_SIDE_EFFECTS,
+                        stream_type=StreamType.UNARY,
+                    ),
+                    function=service.get_server_info,
                 ),
             },
             interceptors=interceptors,
@@ -1214,4 +1273,29 @@ class BreakglassServiceClientSync(ConnectClientSync):
             ),
             headers=headers,
             timeout_ms=timeout_ms,
+        )
+    def get_server_info(
+        self,
+        request: GetServerInfoRequest,
+        *,
+        headers: Headers | Mapping[str, str] | None = None, 
+        timeout_ms: int | None = None,
+        use_get: bool = False,
+    ) -> GetServerInfoResponse:
+        """
+        Answers what the server is, what can be asked of it, and who it takes the caller for.
+        """
+        return self.execute_unary(
+            request=request,
+            method=MethodInfo(
+                name="GetServerInfo",
+                service_name="breakglass.v1.BreakglassService",
+                input=GetServerInfoRequest,
+                output=GetServerInfoResponse,
+                idempotency_level=IdempotencyLevel.NO_SIDE_EFFECTS,
+                stream_type=StreamType.UNARY,
+            ),
+            headers=headers,
+            timeout_ms=timeout_ms,
+            use_get=use_get,
         )
