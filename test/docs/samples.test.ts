@@ -1,6 +1,7 @@
 import { type SpawnOptions, spawn, spawnSync } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
+import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { NODE_FLAGS } from "../support/program.ts";
@@ -65,7 +66,11 @@ describe("a command line in the documentation", () => {
     const shell = `breakglass() { "$NODE" --conditions=breakglass-source src/main.ts "$@"; [ $? -ne 2 ] || echo "mistaken: $*"; }
       journalctl() { echo "say The end of a log."; }
       ${sample.code.replaceAll(/\b(?:TURN|APPROVAL|SESSION)\b/g, () => randomUUID())}`;
-    const variables = { NODE: process.execPath, BREAKGLASS_URL: server.url };
+    const variables = {
+      NODE: process.execPath,
+      BREAKGLASS_URL: server.url,
+      BREAKGLASS_TOKENS_FILE: join(server.root, "tokens-of-samples"),
+    };
     const { stdout } = await run("bash", ["-c", shell], variables);
     expect(stdout).not.toContain("mistaken: ");
   });
