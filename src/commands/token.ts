@@ -120,8 +120,8 @@ function tokenNamed(id: string, { tokens }: TokenFile): KnownToken {
     );
   }
   const found = tokens.filter(({ hash }) => hash.toString("hex").startsWith(id.toLowerCase()));
-  if (found.length > 1) throw new UsageError(`${found.length} tokens have an id that begins so`);
-  if (found[0] === undefined) throw new UsageError("no token has an id that begins so");
+  if (found.length > 1) throw new Error(`${found.length} tokens have an id that begins so`);
+  if (found[0] === undefined) throw new Error("no token has an id that begins so");
   return found[0];
 }
 

@@ -5,6 +5,7 @@ import { text } from "node:stream/consumers";
 import { readCertificate } from "../certificate.ts";
 import { ConfigError } from "../config/config-error.ts";
 import { connectError } from "../edge/unix-socket.ts";
+import { tellsPeople } from "../identity-rules.ts";
 import { bracketed, isAnyAddress } from "../rpc/hosts.ts";
 import { readFiles, refuseUnusableAccess } from "../server-access.ts";
 import { failure, type MachineCheck, type Outcome, warning, well } from "./examination.ts";
@@ -25,9 +26,12 @@ export const accessCheck: MachineCheck = {
       if (!(error instanceof ConfigError)) throw error;
       return failure(error.message, "mend the setting that it names, or its file");
     }
-    return config.tokensFile === undefined
-      ? well("no tokens are set: processes of the server's user are `local`")
-      : well(`tokens are read from ${config.tokensFile}`);
+    if (!tellsPeople(config)) return well("no tokens are set: processes of the server's user are `local`");
+    return well(
+      config.tokensFile === undefined
+        ? "callers sign in, by other means than tokens"
+        : `tokens are read from ${config.tokensFile}`,
+    );
   },
 };
 

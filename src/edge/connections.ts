@@ -68,11 +68,12 @@ export class Connections {
       socket.destroy();
       return false;
     }
-    if (!noteSecurePeer(socket, connection.socket)) {
+    const isTrusted = noteSecurePeer(socket, connection.socket);
+    connection.socket = socket;
+    if (!isTrusted) {
       this.#end(connection, "a client certificate that is not trusted");
       return false;
     }
-    connection.socket = socket;
     this.#bySocket.set(socket, connection);
     this.#heartbeats.addSocket(socket);
     return true;

@@ -72,7 +72,8 @@ export class RefusedSignIns {
     this.#tell(refused);
     for (const listener of this.#listeners) listener(refused);
     const isRoom = this.#held < MAX_HELD && source.held < MAX_HELD_OF_ONE;
-    const ms = since + (isRoom ? delayAfter(source.failures) : LEAST_MS) - performance.now(); // 3.
+    const until = since + (isRoom ? delayAfter(source.failures) : LEAST_MS); // 3.
+    const ms = Math.max(0, until - performance.now());
     this.#held++;
     source.held++;
     await delay(ms, undefined, { signal: gone }).catch(() => {});

@@ -1,12 +1,19 @@
+import { execFile } from "node:child_process";
 import { chmod, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { Tokens } from "../../src/identity/tokens.ts";
 import { eventually } from "../support/processes.ts";
+import { NODE_FLAGS } from "../support/program.ts";
 import { connect } from "../support/protocols.ts";
 import { startTestServer, tokenLine } from "../support/test-server.ts";
 import { runCommand, runCommands } from "./run-command.ts";
+
+/** Adds tokens to a file one by one, as the command does. */
+const CHANGES = fileURLToPath(new URL("../fixtures/token-changes.ts", import.meta.url));
 
 let folder: string;
 let file: string;
@@ -82,6 +89,18 @@ describe("token create", () => {
     expect(status).toBe(2);
     expect(stderr).toContain(`${file} line 2 must be`);
     expect(await content()).toBe(`${tokenLine("a", "alice")}nonsense\n`);
+  });
+
+  it("loses nothing where others change the file all the time", async () => {
+    const run = promisify(execFile);
+    const counts = await Promise.all(
+      ["a", "b", "c"].map((name) =>
+        run(process.execPath, [...NODE_FLAGS, CHANGES, file, name, "50"]),
+      ),
+    );
+    expect(counts).toHaveLength(3);
+    const { stdout } = await token("list");
+    for (const name of ["a", "b", "c"]) expect(stdout.split(`  ${name}-`)).toHaveLength(51);
   });
 
   it("loses nothing where several run at once", async () => {

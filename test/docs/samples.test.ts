@@ -76,6 +76,7 @@ describe("a command line in the documentation", () => {
       NODE: process.execPath,
       BREAKGLASS_URL: server.url,
       BREAKGLASS_DATA_DIR: join(server.root, "data"),
+      BREAKGLASS_TOKENS_FILE: join(server.root, "tokens-of-samples"),
     };
     const { stdout } = await run("bash", ["-c", shell], variables);
     expect(stdout).not.toContain("mistaken: ");

@@ -235,7 +235,19 @@ describe("the issuers", () => {
       (found) => found === "refused",
     );
     expect(answer).toBe("refused");
-    expect(await whoIs(await signed())).toBe("alice");
+    const known = await signed();
+    expect(await whoIs(known)).toBe("alice");
+    // What was found good is looked at again where something else is set.
+    await writeIssuers(issuerEntry(issuer, { audience: "others" }));
+    const later = await eventually(
+      () =>
+        refused(known).then(
+          () => "refused",
+          () => "taken",
+        ),
+      (found) => found === "refused",
+    );
+    expect(later).toBe("refused");
   });
 
   it("keep no file under a name of their own", async () => {
