@@ -1,11 +1,17 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { describe, expect, it } from "vitest";
 import { TurnState } from "../../gen/breakglass/v1/event_pb.ts";
 import { TurnOrigin } from "../../gen/breakglass/v1/turn_pb.ts";
 import type { TurnFilter } from "../../src/store/lists.ts";
 import { prepare } from "../../src/store/sqlite/schema.ts";
+import { openSqliteStore } from "../../src/store/sqlite/sqlite-store.ts";
 import { Statements } from "../../src/store/sqlite/statements.ts";
 import { TurnLists } from "../../src/store/sqlite/turn-lists.ts";
+import { owned } from "../support/owned-store.ts";
+import { SUCCEEDED, turnStart } from "../support/turn-start.ts";
 
 /** Notes what is asked of the database. */
 class NotedStatements extends Statements {
@@ -59,4 +65,26 @@ describe("a page of all turns", () => {
       expect(plan.filter((step) => step.includes("TEMP B-TREE"))).toEqual([]);
     },
   );
+});
+
+it("leaves nothing of a turn that is removed in the index of prompts, nor of its changes", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "breakglass-lists-"));
+  try {
+    const path = join(folder, "breakglass.db");
+    const store = owned(await openSqliteStore(path));
+    const start = turnStart();
+    await store.createTurn(start);
+    const end = { turnId: start.turnId, firstSequence: 1, time: 2, end: SUCCEEDED };
+    await store.append({ ...end, events: [new Uint8Array(1)] });
+    await store.deleteSession(start.newSession.sessionId, "alice", 3);
+    while (await store.removeSome());
+    await store.close();
+    const database = new DatabaseSync(path);
+    for (const table of ["turns", "turn_changes", "prompts_docsize"]) {
+      expect(database.prepare(`SELECT count(*) AS rows FROM ${table}`).get()?.rows).toBe(0);
+    }
+    database.close();
+  } finally {
+    await rm(folder, { recursive: true });
+  }
 });

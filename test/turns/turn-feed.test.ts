@@ -44,6 +44,8 @@ function watch(principal: string, asApprover = false, afterCursor = 0) {
   const turnWatch = new TurnWatch(feed, watched, afterCursor, left.signal, () => {});
   const ended = (async () => {
     for await (const news of turnWatch.news()) {
+      // A sign of life says nothing new.
+      if (news.change === undefined && !news.caughtUp) continue;
       told.push(news);
       next.resolve();
     }
@@ -96,6 +98,20 @@ describe("a change", () => {
     expect(ids).toEqual(starts.map(({ turnId }) => turnId));
     watcher.leave();
     await watcher.ended;
+  });
+
+  it("that comes when all before it was read is told too", async () => {
+    const watchers = [watch("alice"), watch("alice")];
+    for (let turns = 0; turns < 3; turns++) {
+      await Promise.all(watchers.map((one) => one.until(() => one.told.length > turns)));
+      // What they asked for behind that has been answered.
+      await store.listLeftTurns();
+      await store.listLeftTurns();
+      await store.createTurn(turnStart());
+    }
+    await Promise.all(watchers.map((one) => one.until(() => one.told.length > 3)));
+    for (const one of watchers) one.leave();
+    await Promise.all(watchers.map(({ ended }) => ended));
   });
 
   it("is told to an approver where its turn asks, and else to nobody but whose it is", async () => {
