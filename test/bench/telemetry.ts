@@ -7,8 +7,8 @@ import { startLiveService } from "./live-service.ts";
 import { startProgram } from "./program.ts";
 import { readFromService, writeFastAgent } from "./throughput.ts";
 
-const ROUNDS = 7;
-const TURNS = 40;
+const ROUNDS = 5;
+const TURNS = 25;
 const PROMPT = "Say hello.";
 const SCRIPT = [{ when: PROMPT, steps: [say("Hello.")] }];
 const SILENT = { BREAKGLASS_METRICS: "off" };
