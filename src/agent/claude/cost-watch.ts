@@ -45,17 +45,18 @@ export class CostWatch {
   }
 
   async #look(): Promise<void> {
+    this.#state = "asking"; // 2.
     const before = await this.#before;
     if (before === undefined) return;
-    for (let again = true; again && this.#state !== "over"; again = this.#isStale) {
-      this.#state = "asking"; // 2.
-      const total = await this.#ask(true);
+    do {
       if (this.#isOver) return; // 3.
-      if (total !== undefined && total - before > this.#costUsd) {
+      this.#state = "asking";
+      const total = await this.#ask(true);
+      if (!this.#isOver && total !== undefined && total - before > this.#costUsd) {
         this.#costUsd = total - before;
         this.#told();
       }
-    }
+    } while (this.#isStale);
     if (!this.#isOver) this.#state = "idle";
   }
 

@@ -12,7 +12,9 @@ export function describeQuotas(open: OpenStore): void {
     await using opened = await open();
     const { store } = opened;
     const first = await ended(store);
-    await ended(store);
+    const second = turnStart({ time: 10 });
+    await store.createTurn(second);
+    await store.append({ ...endOf(second.turnId), time: 11 });
     const quotas = { sessions: 2, attachmentBytes: 0 };
     const { sessionId } = first.newSession;
     await expect(store.createTurn(turnStart({ quotas }))).rejects.toMatchObject({
