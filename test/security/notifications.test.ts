@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { newSecret, silent, WebhookReceiver } from "../notify/webhook-receiver.ts";
 import { collect } from "../support/events.ts";
+import { eventually } from "../support/processes.ts";
 import { connect } from "../support/protocols.ts";
 import { createTestEnvironment } from "../support/test-environment.ts";
 import { startTestServer } from "../support/test-server.ts";
@@ -44,7 +45,8 @@ describe.concurrent("what is to be told outside", () => {
     }
     server.send("SIGTERM");
     await server.exited;
-    expect(receiver.received).toHaveLength(before + 3);
+    const ended = new Set(receiver.received.slice(before).map(({ id }) => id));
+    expect(ended.size).toBe(3);
   });
 
   it("is told of turns that a killed server left too", async () => {
@@ -77,6 +79,11 @@ describe.concurrent("what is to be told outside", () => {
     await writeFile(file, `${other}\n`);
     await server.told("SIGHUP", /read again.*NOTIFY_SECRET/);
     await turn(server.url);
+    // It was sent before the file says something else.
+    await eventually(
+      () => receiver.refused.length,
+      (count) => count > 0,
+    );
     await writeFile(file, `${other}\n${receiver.secret}\n`);
     await server.told("SIGHUP", /read again.*NOTIFY_SECRET/);
     await turn(server.url);
@@ -86,8 +93,9 @@ describe.concurrent("what is to be told outside", () => {
     await receiver.until(3);
     server.send("SIGTERM");
     await server.exited;
-    expect(receiver.received).toHaveLength(3);
-    expect(receiver.refused).toHaveLength(1);
+    // One may come twice, where its answer is late.
+    expect(new Set(receiver.received.map(({ id }) => id)).size).toBe(3);
+    expect(receiver.refused.length).toBeGreaterThan(0);
     for (const secret of [other, receiver.secret, "tooshort"]) {
       expect(server.log()).not.toContain(secret);
     }
