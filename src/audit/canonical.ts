@@ -1,0 +1,37 @@
+import type { AuditValue } from "./entry.ts";
+
+/** Everything that is not printable ASCII; JSON has escaped control characters, quotes and backslashes by then. */
+const NOT_PRINTABLE = /[^ -~]/g;
+
+/**
+ * The one text of a value: JSON with the members of objects in the order of their names, without white space, and with all
+ * but printable ASCII escaped as `\uXXXX` in lower case. docs/audit.md has it in words.
+ *
+ * @throws RangeError where a number is not whole, or larger than is exact.
+ */
+export function canonical(value: AuditValue): string {
+  if (typeof value === "string") return JSON.stringify(value).replace(NOT_PRINTABLE, escaped);
+  if (typeof value === "number") return String(checked(value));
+  if (typeof value !== "object") return String(value);
+  if (isList(value)) return `[${value.map(canonical).join()}]`;
+  const members: string[] = [];
+  for (const name of Object.keys(value).sort()) {
+    const member = value[name];
+    if (member !== undefined) members.push(`${canonical(name)}:${canonical(member)}`);
+  }
+  return `{${members.join()}}`;
+}
+
+function checked(value: number): number {
+  // -0 is written 0, and would be read back as another number.
+  if (!Number.isSafeInteger(value)) throw new RangeError(`${value} cannot be recorded`);
+  return value + 0;
+}
+
+function escaped(unit: string): string {
+  return `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`;
+}
+
+function isList(value: object): value is readonly AuditValue[] {
+  return Array.isArray(value);
+}
