@@ -1,5 +1,6 @@
 import type { ErrorReason, TurnState } from "../../gen/breakglass/v1/event_pb.ts";
 import type { PermissionMode, TurnOrigin } from "../../gen/breakglass/v1/turn_pb.ts";
+import type { AuditEntry } from "../audit/entry.ts";
 import type { RefusalDetails, RefusalReason } from "../errors.ts";
 import type { AttachmentRecord, SessionRecord, SpendingRecord, TurnRecord } from "./records.ts";
 
@@ -54,6 +55,8 @@ export interface TurnStart {
   >;
   /** Why no new turn can be accepted now; a turn that exists is joined all the same. */
   readonly refusal?: { readonly reason: "TOO_MANY_TURNS" | "DRAINING"; readonly message: string };
+  /** What goes on the audit chain with a turn that is new; the store adds the session's id. Left out: nothing. */
+  readonly audit?: readonly AuditEntry[];
 }
 
 /** What became of a `TurnStart`. */
@@ -81,6 +84,8 @@ export interface EventBatch {
   readonly steer?: SteerRequest;
   /** Set where the last event is terminal. */
   readonly end?: TurnEndRecord;
+  /** What goes on the audit chain with them. Left out: nothing. */
+  readonly audit?: readonly AuditEntry[];
 }
 
 /** How a turn ended. */

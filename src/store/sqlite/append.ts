@@ -23,6 +23,7 @@ export function append(
   if (last !== firstSequence - 1 || !isLive(turn.state)) {
     throw storageFailed("a batch does not follow the turn's last event");
   }
+  tables.audit.append(leases.ownerOf(epoch), batch.audit);
   events.append(turnKey, firstSequence, batch.events);
   if (agentSessionId !== undefined && conversations.claim(sessionKey, agentSessionId)) {
     sessions.setConversation(sessionKey, agentSessionId);
@@ -37,7 +38,8 @@ export function append(
 }
 
 /** Whether a batch is one event and nothing else: one statement, which leaves nothing of itself where it fails. */
-export function isOneInsert({ events, agentSessionId, state, steer, end }: EventBatch): boolean {
-  const isMore = agentSessionId ?? state ?? steer ?? end;
+export function isOneInsert(batch: EventBatch): boolean {
+  const { events, agentSessionId, state, steer, end, audit } = batch;
+  const isMore = agentSessionId ?? state ?? steer ?? end ?? audit;
   return events.length === 1 && isMore === undefined;
 }

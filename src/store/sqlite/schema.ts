@@ -223,6 +223,15 @@ const STEPS: readonly string[] = [
   CREATE INDEX turns_that_ask ON turns (state, create_time, turn_id, principal, permission_mode, remove_time)
     WHERE permission_mode = 2 AND remove_time IS NULL;
   `,
+  `
+  -- The audit chains, one a server: each record as the line that it is handed out as. See AuditTable.
+  CREATE TABLE audit (
+    owner TEXT NOT NULL,
+    sequence INTEGER NOT NULL,
+    line TEXT NOT NULL,
+    PRIMARY KEY (owner, sequence)
+  ) STRICT, WITHOUT ROWID;
+  `,
 ];
 
 /** The version of the schema, kept in the database's `user_version`. */

@@ -35,6 +35,8 @@ export function startTurn(
   turns.insert(start, session, state, sessions.nextChange(sessionKey), epoch);
   sessions.addTurn(sessionKey, start.turnId, state, start.time);
   requests.insertStart(start, sessionId);
+  const entries = start.audit?.map((entry) => ({ ...entry, sessionId }));
+  tables.audit.append(owner, entries);
   return {
     turn: turns.get(start.turnId, principal),
     session: sessions.get(sessionId, principal),

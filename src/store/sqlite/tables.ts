@@ -1,3 +1,4 @@
+import { AuditTable } from "./audit-table.ts";
 import { ConversationsTable } from "./conversations-table.ts";
 import { EventsTable } from "./events-table.ts";
 import { ProcessesTable } from "./processes-table.ts";
@@ -16,6 +17,7 @@ export interface Tables {
   readonly requests: RequestsTable;
   readonly conversations: ConversationsTable;
   readonly processes: ProcessesTable;
+  readonly audit: AuditTable;
 }
 
 export function createTables(statements: Statements): Tables {
@@ -27,5 +29,6 @@ export function createTables(statements: Statements): Tables {
     requests: new RequestsTable(statements),
     conversations: new ConversationsTable(statements),
     processes: new ProcessesTable(statements),
+    audit: new AuditTable(statements),
   };
 }
