@@ -22,9 +22,11 @@ import { createRequestReading } from "./rpc/request-reading.ts";
 import { createHandlers } from "./rpc/router.ts";
 import { planAgents } from "./served-agents.ts";
 import { type ReadFiles, readFiles, refuseUnusableAccess, tellStrangers } from "./server-access.ts";
+import { ServerAudit } from "./server-audit.ts";
 import { openSqliteStore } from "./store/sqlite/sqlite-store.ts";
 import type { Store } from "./store/store.ts";
 import { watchedStore } from "./store/watched-store.ts";
+import type { TurnAudit } from "./turns/turn-audit.ts";
 import { Turns } from "./turns/turns.ts";
 
 const TOO_MANY_RESETS = "too many requests of its connection were reset before they were answered";
@@ -95,18 +97,20 @@ export async function startServer(
   const reserve = new DiskReserve(config.dataDir, config.reserveBytes, log);
   const store = watchedStore(opened, log, () => reserve.release());
   let turns: Turns | undefined;
+  let audit: ServerAudit | undefined;
   try {
+    audit = new ServerAudit(config, files.tokens?.current, store, log);
     const processes = processesOf(store, config, log, agentUmask);
     const served = createAgents(processes);
     const endProcesses = (processId: string) => endLeftProcesses(processId, processes);
     const agents = new Agents(served.byKind, served.defaultKind, endProcesses);
-    turns = createTurns(config, store, agents, log);
+    turns = createTurns(config, store, agents, audit.turns, log);
     await turns.recover();
     const closing = new AbortController();
     const listener = await listenFor(
       { ...config, maxConnections },
       files,
-      turns,
+      { turns, audit },
       closing.signal,
       log,
       interposed,
@@ -115,16 +119,19 @@ export async function startServer(
     void reserve.keep();
     tellStrangers(config, files, log);
     const reload = () => {
+      const before = files.tokens?.current;
       for (const file of Object.values(files)) file?.readAgain(log);
+      audit?.tokensRead(before, files.tokens?.current);
       tellStrangers(config, files, log);
       served.readAgain(log);
       if (files.certificate !== undefined) listener.setCertificate(files.certificate.current);
     };
     const url = `${schemeOf(config)}://${bracketed(address.host)}:${listener.port}`;
-    return running(config.drainMs, url, turns, listener, closing, store, reload);
+    return running(config.drainMs, url, { turns, audit, store }, listener, closing, reload);
   } catch (error) {
     // It may be removing what is off the record, and have agents that wait for sessions.
     await turns?.drain(0);
+    await audit?.end();
     await store.close();
     throw error;
   }
@@ -134,11 +141,18 @@ function schemeOf({ tls }: ServeConfig): "http" | "https" {
   return tls === undefined ? "http" : "https";
 }
 
-function createTurns(config: ServeConfig, store: Store, agents: Agents, log: Log): Turns {
+function createTurns(
+  config: ServeConfig,
+  store: Store,
+  agents: Agents,
+  audit: TurnAudit,
+  log: Log,
+): Turns {
   return new Turns({
     store,
     agents,
     log,
+    audit,
     limits: {
       timeoutMs: config.turnTimeoutMs,
       idleTimeoutMs: config.idleTimeoutMs,
@@ -191,7 +205,7 @@ async function openStore(config: ServeConfig, log: Log): Promise<Store> {
 async function listenFor(
   config: ServeConfig,
   files: ReadFiles,
-  turns: Turns,
+  { turns, audit }: { readonly turns: Turns; readonly audit: ServerAudit },
   closing: AbortSignal,
   log: Log,
   interposed: Interposed,
@@ -209,8 +223,8 @@ async function listenFor(
       const isOver = (principal: string) => resets.isOver(principal);
       const admissionOf = interposed.admissions(admissionsBy(tokens, isOver));
       const reading = createRequestReading(sizes, log);
-      const refusedRequests = new RefusedRequests(log);
-      const given = { turns, admissionOf, ...sizes, readers, resets };
+      const refusedRequests = new RefusedRequests(log, (...refused) => audit.refused(...refused));
+      const given = { turns, audit, admissionOf, ...sizes, readers, resets };
       const common = { ...given, reading, refusedRequests, log };
       const answers = { handlers: createHandlers(common), plain: plainHttp(common) };
       return interposed.listener(requestListener({ ...common, ...answers, origins }));
@@ -228,21 +242,22 @@ async function listenFor(
 function running(
   drainMs: number,
   url: string,
-  turns: Turns,
+  { turns, audit, store }: { turns: Turns; audit: ServerAudit; store: Store },
   listener: Listener,
   closing: AbortController,
-  store: Store,
   reload: () => void,
 ): Server {
   const closed = Promise.withResolvers<void>();
   let draining: Promise<void> | undefined;
   const drain = async (graceMs: number) => {
+    audit.note({ kind: "server_draining" });
     await turns.drain(graceMs);
     const ending = setTimeout(() => closing.abort(), STREAMS_END_MS);
     const cutting = setTimeout(() => listener.destroy(), STREAMS_END_MS + CONNECTIONS_END_MS);
     await listener.close();
     clearTimeout(ending);
     clearTimeout(cutting);
+    await audit.end();
     await store.close();
     closed.resolve();
   };

@@ -25,6 +25,7 @@ const (
 	ReasonApprovalExpired       Reason = "APPROVAL_EXPIRED"
 	ReasonSelfApprovalForbidden Reason = "SELF_APPROVAL_FORBIDDEN"
 	ReasonBypassForbidden       Reason = "BYPASS_FORBIDDEN"
+	ReasonRoleRequired          Reason = "ROLE_REQUIRED"
 	ReasonTooManyTurns          Reason = "TOO_MANY_TURNS"
 	ReasonTooManySubscriptions  Reason = "TOO_MANY_SUBSCRIPTIONS"
 	ReasonTooManyRequests       Reason = "TOO_MANY_REQUESTS"

@@ -14,6 +14,7 @@ const DETAILS: Readonly<Record<RefusalReason, () => RefusalDetails>> = {
   APPROVAL_EXPIRED: () => ({}),
   SELF_APPROVAL_FORBIDDEN: () => ({}),
   BYPASS_FORBIDDEN: () => ({}),
+  ROLE_REQUIRED: () => ({ metadata: { role: "admin" } }),
   AGENT_KIND_MISMATCH: () => ({ metadata: { agent_kind: "claude" } }),
   AGENT_KIND_NOT_SERVED: () => ({ metadata: { agent_kind: "claude" } }),
   UNSUPPORTED_BY_AGENT: () => ({ metadata: { agent_kind: "claude", capability: "steer" } }),

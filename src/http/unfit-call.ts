@@ -12,6 +12,7 @@ const INSTEAD: Readonly<Record<string, string>> = {
   RunTurn: "POST the same JSON to /v1/turns",
   AttachTurn: "GET /v1/turns/{turn_id}/events?after_sequence=N",
   WatchSession: "use a client of gRPC, gRPC-Web or Connect",
+  ExportAudit: "use a client of gRPC, gRPC-Web or Connect",
 };
 
 /**

@@ -1,7 +1,9 @@
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { BreakglassService } from "../../gen/breakglass/v1/breakglass_service_pb.ts";
+import type { AuditSource } from "../audit/audit-source.ts";
 import type { Log } from "../log.ts";
 import type { Turns } from "../turns/turns.ts";
+import { exportAudit } from "./export-audit.ts";
 import { withReadMessages } from "./request-messages.ts";
 import { type RequestLimits, runTurnRules } from "./request-rules.ts";
 import { streamingMethods } from "./streaming-methods.ts";
@@ -10,11 +12,13 @@ import { unaryMethods } from "./unary-methods.ts";
 /** The service: each request validated, handed to `turns`, and answered; each error made a status. */
 export function breakglassService(
   turns: Turns,
+  audit: AuditSource,
   limits: RequestLimits,
   log: Log,
 ): ServiceImpl<typeof BreakglassService> {
   return withReadMessages({
     ...streamingMethods(turns, runTurnRules(limits), log),
     ...unaryMethods(turns, log),
+    exportAudit: exportAudit(audit, log),
   });
 }

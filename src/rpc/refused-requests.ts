@@ -11,14 +11,18 @@ const LOG_MS = 60_000;
  */
 export class RefusedRequests {
   readonly #log: Log;
+  readonly #count: (reason: string, from: string | undefined) => void;
   readonly #told = new Map<Refusal["reason"], { time: number; since: number }>();
 
-  constructor(log: Log) {
+  /** @param count - Told of each. */
+  constructor(log: Log, count: (reason: string, from: string | undefined) => void = () => {}) {
     this.#log = log;
+    this.#count = count;
   }
 
   /** @param from - The address that it came from. Undefined: unknown. */
   tell({ reason, message }: Refusal, from: string | undefined): void {
+    this.#count(reason, from);
     if (reason === "ORIGIN_NOT_ALLOWED") return;
     const now = performance.now();
     const told = this.#told.get(reason);

@@ -23,6 +23,7 @@ const CODES: Readonly<Record<RefusalReason, Code>> = {
   APPROVAL_EXPIRED: Code.FailedPrecondition,
   SELF_APPROVAL_FORBIDDEN: Code.PermissionDenied,
   BYPASS_FORBIDDEN: Code.PermissionDenied,
+  ROLE_REQUIRED: Code.PermissionDenied,
   AGENT_KIND_MISMATCH: Code.FailedPrecondition,
   AGENT_KIND_NOT_SERVED: Code.FailedPrecondition,
   UNSUPPORTED_BY_AGENT: Code.FailedPrecondition,

@@ -7,6 +7,9 @@ const LINE = /^sha256:([0-9a-fA-F]{64})\s+(\S+)$/;
 /** What hashing a variable gives that is not set, with `printf` and with `echo`. */
 const NOTHINGS = ["", "\n"].map(sha256);
 
+/** Of a hash, what tells a token from others. */
+const ID_DIGITS = 16;
+
 interface KnownToken {
   readonly hash: Buffer;
   readonly principal: string;
@@ -40,6 +43,13 @@ export class Tokens {
       );
     }
     refuseDuplicates(this.#known, path);
+  }
+
+  /** Those that there are, each by the beginning of its hash. */
+  list(): { readonly id: string; readonly principal: string }[] {
+    return this.#known.map(({ hash, principal }) => {
+      return { id: hash.toString("hex").slice(0, ID_DIGITS), principal };
+    });
   }
 
   /** Whether there is a token of theirs. */

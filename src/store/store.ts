@@ -176,8 +176,9 @@ export interface StoreMethods extends Leases {
   /** The newest record of a server's audit chain. Undefined: it has none. */
   readAuditHead(owner: string): Promise<AuditLink | undefined>;
   /**
-   * The last of the first records of a server's audit chain that are older than a time, up to where one is not, and never the
-   * newest. So many are looked at as a commit can remove. Undefined: there is none.
+   * The last of the first records of a server's audit chain that are older than a time, up to where one is not: never the
+   * newest, and never one that says that others were removed. So many are looked at as a commit can remove. Undefined: there
+   * is none.
    */
   findAuditBefore(owner: string, time: number): Promise<AuditLink | undefined>;
   /** Removes the first records of the server's audit chain, up to one that is not the newest, and puts entries on it. */

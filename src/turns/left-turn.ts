@@ -1,10 +1,9 @@
 import { TurnState } from "../../gen/breakglass/v1/event_pb.ts";
-import type { Log } from "../log.ts";
 import type { LeftTurn as LeftTurnRecord } from "../store/records.ts";
-import type { Store } from "../store/store.ts";
 import { terminalOf } from "./end-causes.ts";
 import type { LiveTurn } from "./live-turn.ts";
 import { TurnLog } from "./turn-log.ts";
+import type { TurnSurroundings } from "./turn-surroundings.ts";
 
 /** A turn that was running when the lease ended under which it ran: it only waits for its terminal event to be recorded. */
 export class LeftTurn implements LiveTurn {
@@ -18,13 +17,14 @@ export class LeftTurn implements LiveTurn {
   readonly tried: Promise<void>;
 
   /** Begins to record the end. */
-  constructor(left: LeftTurnRecord, parts: { readonly store: Store; readonly log: Log }) {
+  constructor(left: LeftTurnRecord, parts: Pick<TurnSurroundings, "store" | "log" | "audit">) {
     this.turnId = left.turnId;
     this.sessionKey = left.sessionKey;
     const { epoch } = parts.store.lease;
     this.log = new TurnLog({ ...left, epoch, state: TurnState.RUNNING }, parts);
     const terminal = terminalOf({ case: "restart", wasQueued: left.wasQueued });
-    this.log.append(this.log.encode([terminal]), { terminal });
+    const audit = this.log.auditOf([terminal]);
+    this.log.append(this.log.encode([terminal]), { terminal, audit });
     this.tried = this.log.settled;
     this.ended = this.log.recorded();
   }

@@ -1,7 +1,9 @@
 import { TurnState } from "../../gen/breakglass/v1/event_pb.ts";
 import type { EventKind, TerminalKind } from "../agent/agent.ts";
+import type { AuditEntry } from "../audit/entry.ts";
 import type { EventBatch, SteerRequest } from "../store/writes.ts";
 import { byteLength, decodeEvent, type EncodedEvent, encodeEvents } from "./encoded-event.ts";
+import { eventOf } from "./turn-audit.ts";
 import { endRecordOf } from "./turn-end.ts";
 
 /** What goes on record with events. */
@@ -14,6 +16,8 @@ export interface AppendedWith {
   readonly agentSessionId?: string;
   /** The request whose only event is the first of these. */
   readonly steer?: SteerRequest | undefined;
+  /** What goes on the audit chain with them. */
+  readonly audit?: readonly AuditEntry[];
 }
 
 /** Events that were given their places, until they are on disk. */
@@ -37,7 +41,7 @@ interface LogEnd {
 export function batchOf(
   at: LogEnd,
   events: readonly EncodedEvent[],
-  { terminal, awaitsApproval = false, agentSessionId, steer }: AppendedWith,
+  { terminal, awaitsApproval = false, agentSessionId, steer, audit = [] }: AppendedWith,
 ): LogBatch {
   const end = terminal && endRecordOf(terminal);
   const state = end?.state ?? stateOf(awaitsApproval, at.state);
@@ -51,19 +55,33 @@ export function batchOf(
     ...(end === undefined && state !== at.state ? { state } : {}),
     ...(steer === undefined ? {} : { steer }),
     ...(end === undefined ? {} : { end }),
+    ...(audit.length === 0 ? {} : { audit }),
   };
   return { record, bytes: byteLength(events), state };
 }
 
-/** The same batch with other events in the places of its own. */
-export function rewritten(batch: LogBatch, rewrite: (kind: EventKind) => EventKind): LogBatch {
+/**
+ * The same batch with other events in the places of its own.
+ *
+ * @param auditOf - What the audit says of an event that takes another's place.
+ */
+export function rewritten(
+  batch: LogBatch,
+  rewrite: (kind: EventKind) => EventKind,
+  auditOf: (kind: EventKind, sequence: number) => readonly AuditEntry[],
+): LogBatch {
+  let { audit } = batch.record;
   const events = batch.record.events.map((encoded) => {
     const { sequence, turnId, sessionId, kind } = decodeEvent(encoded);
     const other = rewrite(kind as EventKind);
     if (other === kind) return encoded;
+    audit = audit?.flatMap((entry) =>
+      eventOf(entry) === sequence ? auditOf(other, sequence) : [entry],
+    );
     return encodeEvents({ turnId, sessionId }, sequence, batch.record.time, [other])[0]!;
   });
-  return { ...batch, record: { ...batch.record, events }, bytes: byteLength(events) };
+  const record = { ...batch.record, events, ...(audit === undefined ? {} : { audit }) };
+  return { ...batch, record, bytes: byteLength(events) };
 }
 
 /** The state of a turn that goes on. */

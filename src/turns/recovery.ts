@@ -5,7 +5,8 @@ import type { Removals } from "./removals.ts";
 import type { TurnSurroundings } from "./turn-surroundings.ts";
 import type { UnendedTurns } from "./unended-turns.ts";
 
-interface RecoverySurroundings extends Pick<TurnSurroundings, "store" | "agents" | "log"> {
+interface RecoverySurroundings
+  extends Pick<TurnSurroundings, "store" | "agents" | "log" | "audit"> {
   readonly unended: UnendedTurns;
   readonly sessions: ActiveSessions;
   readonly removals: Removals;
@@ -48,14 +49,15 @@ export async function takeOver(surroundings: RecoverySurroundings): Promise<Take
  */
 export async function takeOverTurns(
   owner: string,
-  { store, log, unended }: Pick<RecoverySurroundings, "store" | "log" | "unended">,
+  surroundings: Pick<RecoverySurroundings, "store" | "log" | "audit" | "unended">,
   holdUp: (turn: LeftTurn, wasQueued: boolean) => void = () => {},
 ): Promise<Promise<void>[]> {
+  const { store, unended } = surroundings;
   const tried: Promise<void>[] = [];
   for (const left of await store.listLeftTurns(owner)) {
     // Its end is being recorded already, however long the store takes.
     if (unended.get(left.turnId) !== undefined) continue;
-    const turn = new LeftTurn(left, { store, log });
+    const turn = new LeftTurn(left, surroundings);
     unended.hold(turn);
     holdUp(turn, left.wasQueued);
     tried.push(turn.tried);

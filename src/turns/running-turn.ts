@@ -5,6 +5,7 @@ import {
   isTerminal,
   type TerminalKind,
 } from "../agent/agent.ts";
+import type { AuditEntry } from "../audit/entry.ts";
 import { Refusal, unsupportedByAgent } from "../errors.ts";
 import type { Caller } from "../identity/caller.ts";
 import type { SessionRecord, TurnRecord } from "../store/records.ts";
@@ -135,14 +136,19 @@ export class RunningTurn implements LiveTurn {
     throw new Refusal("INTERRUPT_NOT_OBEYED", message);
   }
 
+  /** Puts what somebody does on the audit chain with what comes of it, unless the turn is ending already. */
+  note(entries: readonly AuditEntry[]): void {
+    if (!this.#life.isEnding) this.log.note(entries);
+  }
+
   /**
    * Hands the agent a further message. Resolves with the sequence of the event that records it, once that is on disk.
    *
    * @throws Refusal UNSUPPORTED_BY_AGENT; TURN_ENDED; STORAGE where that is not on disk yet, and may be later; FENCED.
    */
-  async steer(steer: Steer): Promise<number> {
+  async steer(steer: Steer, caller: Caller): Promise<number> {
     if (!this.#agent.capabilities.steer) throw this.#unsupported("steer");
-    return this.#inputs.steer(steer);
+    return this.#inputs.steer(steer, caller);
   }
 
   /**
@@ -157,7 +163,7 @@ export class RunningTurn implements LiveTurn {
     if (isChanged && !this.#agent.capabilities.changedInput) {
       throw this.#unsupported("changed_input");
     }
-    return this.#inputs.resolve(id, answer, caller.name);
+    return this.#inputs.resolve(id, answer, caller);
   }
 
   async #live(): Promise<void> {

@@ -11,7 +11,7 @@ import type { TurnSurroundings } from "./turn-surroundings.ts";
 import type { UnendedTurns } from "./unended-turns.ts";
 
 interface SessionCommandSurroundings
-  extends Pick<TurnSurroundings, "store" | "agents">,
+  extends Pick<TurnSurroundings, "store" | "agents" | "audit">,
     StartPolicy {
   readonly unended: UnendedTurns;
   readonly sessions: ActiveSessions;
@@ -80,9 +80,10 @@ export class SessionCommands {
   }
 
   async #deleteHere(sessionId: string, caller: Caller): Promise<boolean> {
-    const { store, removals } = this.#surroundings;
+    const { store, removals, audit } = this.#surroundings;
     const { owner, epoch } = store.lease;
-    const removed = await store.deleteSession(sessionId, caller.name, Date.now(), epoch);
+    const entries = audit.deleted(sessionId, caller);
+    const removed = await store.deleteSession(sessionId, caller.name, Date.now(), epoch, entries);
     if (removed.home === owner) {
       return byDeadline(removals.remove(removed), DELETION_MS, false, false); // 3.
     }

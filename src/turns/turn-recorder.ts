@@ -1,6 +1,7 @@
 import type { AgentRun, EventKind, TerminalKind } from "../agent/agent.ts";
 import { boundEvent } from "../agent/bounded-event.ts";
 import { Refusal } from "../errors.ts";
+import type { Caller } from "../identity/caller.ts";
 import type { SessionRecord } from "../store/records.ts";
 import type { SteerRequest } from "../store/writes.ts";
 import type { Approvals } from "./approvals.ts";
@@ -98,10 +99,10 @@ export class TurnRecorder {
     return this.#append(kinds, { terminal });
   }
 
-  /** Appends an event that is not the agent's. */
-  append(kind: EventKind, steer?: SteerRequest): void {
+  /** Appends an event that is not the agent's. @param caller - Who brought it about. Undefined: the server. */
+  append(kind: EventKind, steer?: SteerRequest, caller?: Caller): void {
     boundEvent(kind, this.#limits.maxEventBytes);
-    this.#append([kind], { steer });
+    this.#append([kind], { steer }, Infinity, caller);
   }
 
   /** Appends an end that the agent did not give, and what it withdraws. */
@@ -124,14 +125,21 @@ export class TurnRecorder {
     this.#log.rewriteUnrecorded((kind) => this.#approvals.withdrawn(kind));
   }
 
-  #append(kinds: readonly EventKind[], more: AppendedWith, limitBytes = Infinity): boolean {
+  #append(
+    kinds: readonly EventKind[],
+    more: AppendedWith,
+    limitBytes = Infinity,
+    caller?: Caller,
+  ): boolean {
     let isAppended = false;
     try {
       const events = this.#log.encode(kinds);
       isAppended = this.#log.bytes + byteLength(events) <= limitBytes;
       const awaitsApproval = !this.#approvals.isEmpty;
       const agentSessionId = this.#conversations.current;
-      if (isAppended) this.#log.append(events, { ...more, awaitsApproval, agentSessionId });
+      const audit = this.#log.auditOf(kinds, caller);
+      const appended = { ...more, awaitsApproval, agentSessionId, audit };
+      if (isAppended) this.#log.append(events, appended);
     } finally {
       if (!isAppended) this.#approvals.undo(kinds); // 2.
     }

@@ -2,7 +2,7 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { PermissionMode, TurnOrigin } from "../../gen/breakglass/v1/turn_pb.ts";
 import type { Agent, OwnWork, SpareReservation } from "../agent/agent.ts";
-import type { Agents } from "../agent/agents.ts";
+import type { AuditEntry } from "../audit/entry.ts";
 import { Refusal } from "../errors.ts";
 import type { Caller } from "../identity/caller.ts";
 import type { SessionRecord, TurnRecord } from "../store/records.ts";
@@ -11,6 +11,7 @@ import type { RunRequest } from "../turn-requests.ts";
 import { kindOf, stancesOf } from "./agent-stances.ts";
 import { attachmentRecords, attachmentsDigest } from "./attachments.ts";
 import { newId, newTurnId } from "./identifiers.ts";
+import type { TurnSurroundings } from "./turn-surroundings.ts";
 import type { UnendedTurn, UnendedTurns } from "./unended-turns.ts";
 
 /** What turns begin with where their request does not say. */
@@ -43,7 +44,7 @@ interface Beginnings extends Pick<TurnStart, "agents" | "refusal"> {
 export async function startTurn(
   request: RunRequest,
   caller: Caller,
-  options: StartPolicy & { readonly agents: Agents },
+  options: StartPolicy & Pick<TurnSurroundings, "agents" | "audit">,
   unended: UnendedTurns,
   begin: (started: StartedTurn) => UnendedTurn,
 ): Promise<TurnRecord> {
@@ -61,7 +62,8 @@ export async function startTurn(
     const refusal = unended.refusal();
     const beginnings = { newSession, digest, agents: stances, ...(refusal && { refusal }) };
     const start = callerStart(request, caller.name, mode, options.maxSessionTurns, beginnings);
-    const started = await unended.create(start, begin);
+    const audited = withAudit(start, options.audit.started(start, caller));
+    const started = await unended.create(audited, begin);
     session = started.session;
     return started.turn;
   } finally {
@@ -86,6 +88,11 @@ function placeOf(
   if (spare !== undefined)
     return { workspace: spare.workspace, agentSessionId: spare.agentSessionId };
   return { workspace: join(sessionsDir, newId()), agentSessionId: opener.chooseConversation() };
+}
+
+/** A turn to be recorded with what the audit says of it. */
+export function withAudit(start: TurnStart, audit: readonly AuditEntry[]): TurnStart {
+  return audit.length === 0 ? start : { ...start, audit };
 }
 
 /** A caller's turn, to be recorded. */

@@ -2,6 +2,7 @@ import type { Agents } from "../agent/agents.ts";
 import type { Log } from "../log.ts";
 import type { Store } from "../store/store.ts";
 import type { RecentEventsBudget } from "./recent-events.ts";
+import type { TurnAudit } from "./turn-audit.ts";
 
 /** Bounds of one turn. */
 export interface TurnLimits {
@@ -24,6 +25,8 @@ export interface TurnSurroundings {
   readonly store: Store;
   readonly agents: Agents;
   readonly log: Log;
+  /** What is recorded of who does what. */
+  readonly audit: TurnAudit;
   /** What its newest events share the memory with. */
   readonly recentEvents: RecentEventsBudget;
 }

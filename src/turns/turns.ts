@@ -54,7 +54,7 @@ export class Turns {
 
   constructor(options: TurnsOptions) {
     this.#options = options;
-    const { store, agents, log, maxConcurrentTurns } = options;
+    const { store, agents, log, audit, maxConcurrentTurns } = options;
     const unended = new UnendedTurns(store, maxConcurrentTurns);
     this.#unended = unended;
     this.serving = new Serving(store, this.#closing.signal);
@@ -72,7 +72,7 @@ export class Turns {
         unended.fail(why);
         void agents.closeIdle();
       },
-      takeOver: (owner) => takeOverTurns(owner, { store, log, unended }),
+      takeOver: (owner) => takeOverTurns(owner, { store, log, audit, unended }),
     });
     agents.onOwnWork((work) => this.#sessions.of(work.sessionKey).beginOwnWork(work));
   }
@@ -241,16 +241,16 @@ export class Turns {
    * @throws Refusal STORAGE where the store cannot even be read.
    */
   async recover(): Promise<void> {
-    const { store, agents, sessionsDir, retentionMs, log } = this.#options;
+    const { store, agents, sessionsDir, retentionMs, log, audit } = this.#options;
     const [unended, sessions, removals] = [this.#unended, this.#sessions, this.#removals];
-    const left = await takeOver({ store, agents, log, unended, sessions, removals });
+    const left = await takeOver({ store, agents, log, audit, unended, sessions, removals });
     this.#leftProcessesGone = left.processesGone;
     this.#lease.start();
     // Not before: what is asked of a session waits for what was left in it.
     const { home } = this.#sessionCommands;
     this.#stopServing.push(store.commands.serveHome(store.lease.owner, home));
     void removals.recover();
-    void retain(store, retentionMs, removals, log, this.#closing.signal);
+    void retain({ store, log, audit }, retentionMs, removals, this.#closing.signal);
     await left.tried;
     agents.prepare(() => makeWorkspace(sessionsDir));
   }

@@ -14,6 +14,7 @@ import type { Store } from "../../src/store/store.ts";
 import { ActiveSessions } from "../../src/turns/active-sessions.ts";
 import { RecentEventsBudget } from "../../src/turns/recent-events.ts";
 import { Removals } from "../../src/turns/removals.ts";
+import { TurnAudit } from "../../src/turns/turn-audit.ts";
 import { UnendedTurns } from "../../src/turns/unended-turns.ts";
 import { EventReader } from "../support/event-reader.ts";
 import { collect } from "../support/events.ts";
@@ -266,6 +267,7 @@ describe("many events that are removed", () => {
       store: held,
       agents: drivenAgents(new DrivenAgent()),
       log: createLog(() => {}),
+      audit: new TurnAudit(undefined),
     };
     const sessions = new ActiveSessions({
       ...{ ...surroundings, limits: LIMITS, recentEvents: new RecentEventsBudget() },

@@ -32,6 +32,7 @@ const (
 	BreakglassService_GetSession_FullMethodName      = "/breakglass.v1.BreakglassService/GetSession"
 	BreakglassService_ListSessions_FullMethodName    = "/breakglass.v1.BreakglassService/ListSessions"
 	BreakglassService_DeleteSession_FullMethodName   = "/breakglass.v1.BreakglassService/DeleteSession"
+	BreakglassService_ExportAudit_FullMethodName     = "/breakglass.v1.BreakglassService/ExportAudit"
 )
 
 // BreakglassServiceClient is the client API for BreakglassService service.
@@ -78,6 +79,9 @@ type BreakglassServiceClient interface {
 	// beginning on the session and its turns are NOT_FOUND, and another session can be opened under the id. It answers when
 	// nothing is left of it, or after 10 s: the removal then goes on, also after a restart.
 	DeleteSession(ctx context.Context, in *DeleteSessionRequest, opts ...grpc.CallOption) (*DeleteSessionResponse, error)
+	// Streams the server's audit, record by record, for who is an administrator: PERMISSION_DENIED else, with the reason
+	// ROLE_REQUIRED. That it was read is recorded too. At least every 15 s of silence comes a message without records.
+	ExportAudit(ctx context.Context, in *ExportAuditRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ExportAuditResponse], error)
 }
 
 type breakglassServiceClient struct {
@@ -245,6 +249,25 @@ func (c *breakglassServiceClient) DeleteSession(ctx context.Context, in *DeleteS
 	return out, nil
 }
 
+func (c *breakglassServiceClient) ExportAudit(ctx context.Context, in *ExportAuditRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ExportAuditResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &BreakglassService_ServiceDesc.Streams[3], BreakglassService_ExportAudit_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[ExportAuditRequest, ExportAuditResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type BreakglassService_ExportAuditClient = grpc.ServerStreamingClient[ExportAuditResponse]
+
 // BreakglassServiceServer is the server API for BreakglassService service.
 // All implementations must embed UnimplementedBreakglassServiceServer
 // for forward compatibility.
@@ -289,6 +312,9 @@ type BreakglassServiceServer interface {
 	// beginning on the session and its turns are NOT_FOUND, and another session can be opened under the id. It answers when
 	// nothing is left of it, or after 10 s: the removal then goes on, also after a restart.
 	DeleteSession(context.Context, *DeleteSessionRequest) (*DeleteSessionResponse, error)
+	// Streams the server's audit, record by record, for who is an administrator: PERMISSION_DENIED else, with the reason
+	// ROLE_REQUIRED. That it was read is recorded too. At least every 15 s of silence comes a message without records.
+	ExportAudit(*ExportAuditRequest, grpc.ServerStreamingServer[ExportAuditResponse]) error
 	mustEmbedUnimplementedBreakglassServiceServer()
 }
 
@@ -337,6 +363,9 @@ func (UnimplementedBreakglassServiceServer) ListSessions(context.Context, *ListS
 }
 func (UnimplementedBreakglassServiceServer) DeleteSession(context.Context, *DeleteSessionRequest) (*DeleteSessionResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method DeleteSession not implemented")
+}
+func (UnimplementedBreakglassServiceServer) ExportAudit(*ExportAuditRequest, grpc.ServerStreamingServer[ExportAuditResponse]) error {
+	return status.Error(codes.Unimplemented, "method ExportAudit not implemented")
 }
 func (UnimplementedBreakglassServiceServer) mustEmbedUnimplementedBreakglassServiceServer() {}
 func (UnimplementedBreakglassServiceServer) testEmbeddedByValue()                           {}
@@ -572,6 +601,17 @@ func _BreakglassService_DeleteSession_Handler(srv interface{}, ctx context.Conte
 	return interceptor(ctx, in, info, handler)
 }
 
+func _BreakglassService_ExportAudit_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(ExportAuditRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(BreakglassServiceServer).ExportAudit(m, &grpc.GenericServerStream[ExportAuditRequest, ExportAuditResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type BreakglassService_ExportAuditServer = grpc.ServerStreamingServer[ExportAuditResponse]
+
 // BreakglassService_ServiceDesc is the grpc.ServiceDesc for BreakglassService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -634,6 +674,11 @@ var BreakglassService_ServiceDesc = grpc.ServiceDesc{
 		{
 			StreamName:    "WatchSession",
 			Handler:       _BreakglassService_WatchSession_Handler,
+			ServerStreams: true,
+		},
+		{
+			StreamName:    "ExportAudit",
+			Handler:       _BreakglassService_ExportAudit_Handler,
 			ServerStreams: true,
 		},
 	},

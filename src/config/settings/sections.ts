@@ -1,6 +1,7 @@
 import type { Setting } from "../setting.ts";
 import { AGENT_SETTINGS } from "./agent.ts";
 import { APPROVAL_SETTINGS } from "./approvals.ts";
+import { AUDIT_SETTINGS } from "./audit.ts";
 import { COMMAND_SETTINGS } from "./commands.ts";
 import { CONNECTION_SETTINGS } from "./connections.ts";
 import { STORAGE_SETTINGS } from "./storage.ts";
@@ -19,6 +20,7 @@ export const SERVE_SETTINGS = {
   ...AGENT_SETTINGS,
   ...TURN_SETTINGS,
   ...APPROVAL_SETTINGS,
+  ...AUDIT_SETTINGS,
 } as const;
 
 /** The same in the order of the documents. */
@@ -28,6 +30,7 @@ export const SERVE_SECTIONS: readonly Section[] = [
   { title: "Turns", settings: Object.values(TURN_SETTINGS) },
   { title: "Agent", settings: Object.values(AGENT_SETTINGS) },
   { title: "Storage", settings: Object.values(STORAGE_SETTINGS) },
+  { title: "Audit", settings: Object.values(AUDIT_SETTINGS) },
 ];
 
 /** What the commands read that talk to a server. */

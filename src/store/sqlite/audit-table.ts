@@ -4,7 +4,7 @@ import { type AuditLink, NO_HASH, readLine, seal } from "../../audit/record.ts";
 import type { Statements } from "./statements.ts";
 
 /** So many records at most are looked at, and removed, in one commit. */
-const MOST_LOOKED_AT = 10_000;
+const MOST_LOOKED_AT = 1000;
 
 /**
  * The audit chains, one for each server that wrote to this store.
@@ -64,7 +64,8 @@ export class AuditTable {
     for (const row of this.#statements.iterate(sql, owner, newest, MOST_LOOKED_AT)) {
       const record = readLine(String(row.line));
       if (Date.parse(record.time) >= time) break;
-      found = record;
+      // What says that others were removed stays, or its own removal would bring the next.
+      if (record.kind !== "records_removed") found = record;
     }
     return found && { chain: found.chain, sequence: found.sequence, hash: found.hash };
   }

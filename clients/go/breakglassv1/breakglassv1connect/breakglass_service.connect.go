@@ -72,6 +72,9 @@ const (
 	// BreakglassServiceDeleteSessionProcedure is the fully-qualified name of the BreakglassService's
 	// DeleteSession RPC.
 	BreakglassServiceDeleteSessionProcedure = "/breakglass.v1.BreakglassService/DeleteSession"
+	// BreakglassServiceExportAuditProcedure is the fully-qualified name of the BreakglassService's
+	// ExportAudit RPC.
+	BreakglassServiceExportAuditProcedure = "/breakglass.v1.BreakglassService/ExportAudit"
 )
 
 // BreakglassServiceClient is a client for the breakglass.v1.BreakglassService service.
@@ -111,6 +114,9 @@ type BreakglassServiceClient interface {
 	// beginning on the session and its turns are NOT_FOUND, and another session can be opened under the id. It answers when
 	// nothing is left of it, or after 10 s: the removal then goes on, also after a restart.
 	DeleteSession(context.Context, *connect.Request[breakglassv1.DeleteSessionRequest]) (*connect.Response[breakglassv1.DeleteSessionResponse], error)
+	// Streams the server's audit, record by record, for who is an administrator: PERMISSION_DENIED else, with the reason
+	// ROLE_REQUIRED. That it was read is recorded too. At least every 15 s of silence comes a message without records.
+	ExportAudit(context.Context, *connect.Request[breakglassv1.ExportAuditRequest]) (*connect.ServerStreamForClient[breakglassv1.ExportAuditResponse], error)
 }
 
 // NewBreakglassServiceClient constructs a client for the breakglass.v1.BreakglassService service.
@@ -207,6 +213,12 @@ func NewBreakglassServiceClient(httpClient connect.HTTPClient, baseURL string, o
 			connect.WithSchema(breakglassServiceMethods.ByName("DeleteSession")),
 			connect.WithClientOptions(opts...),
 		),
+		exportAudit: connect.NewClient[breakglassv1.ExportAuditRequest, breakglassv1.ExportAuditResponse](
+			httpClient,
+			baseURL+BreakglassServiceExportAuditProcedure,
+			connect.WithSchema(breakglassServiceMethods.ByName("ExportAudit")),
+			connect.WithClientOptions(opts...),
+		),
 	}
 }
 
@@ -225,6 +237,7 @@ type breakglassServiceClient struct {
 	getSession      *connect.Client[breakglassv1.GetSessionRequest, breakglassv1.GetSessionResponse]
 	listSessions    *connect.Client[breakglassv1.ListSessionsRequest, breakglassv1.ListSessionsResponse]
 	deleteSession   *connect.Client[breakglassv1.DeleteSessionRequest, breakglassv1.DeleteSessionResponse]
+	exportAudit     *connect.Client[breakglassv1.ExportAuditRequest, breakglassv1.ExportAuditResponse]
 }
 
 // RunTurn calls breakglass.v1.BreakglassService.RunTurn.
@@ -292,6 +305,11 @@ func (c *breakglassServiceClient) DeleteSession(ctx context.Context, req *connec
 	return c.deleteSession.CallUnary(ctx, req)
 }
 
+// ExportAudit calls breakglass.v1.BreakglassService.ExportAudit.
+func (c *breakglassServiceClient) ExportAudit(ctx context.Context, req *connect.Request[breakglassv1.ExportAuditRequest]) (*connect.ServerStreamForClient[breakglassv1.ExportAuditResponse], error) {
+	return c.exportAudit.CallServerStream(ctx, req)
+}
+
 // BreakglassServiceHandler is an implementation of the breakglass.v1.BreakglassService service.
 type BreakglassServiceHandler interface {
 	// Starts a turn, or joins the one that `request_id` started before, and streams its events from the first.
@@ -329,6 +347,9 @@ type BreakglassServiceHandler interface {
 	// beginning on the session and its turns are NOT_FOUND, and another session can be opened under the id. It answers when
 	// nothing is left of it, or after 10 s: the removal then goes on, also after a restart.
 	DeleteSession(context.Context, *connect.Request[breakglassv1.DeleteSessionRequest]) (*connect.Response[breakglassv1.DeleteSessionResponse], error)
+	// Streams the server's audit, record by record, for who is an administrator: PERMISSION_DENIED else, with the reason
+	// ROLE_REQUIRED. That it was read is recorded too. At least every 15 s of silence comes a message without records.
+	ExportAudit(context.Context, *connect.Request[breakglassv1.ExportAuditRequest], *connect.ServerStream[breakglassv1.ExportAuditResponse]) error
 }
 
 // NewBreakglassServiceHandler builds an HTTP handler from the service implementation. It returns
@@ -421,6 +442,12 @@ func NewBreakglassServiceHandler(svc BreakglassServiceHandler, opts ...connect.H
 		connect.WithSchema(breakglassServiceMethods.ByName("DeleteSession")),
 		connect.WithHandlerOptions(opts...),
 	)
+	breakglassServiceExportAuditHandler := connect.NewServerStreamHandler(
+		BreakglassServiceExportAuditProcedure,
+		svc.ExportAudit,
+		connect.WithSchema(breakglassServiceMethods.ByName("ExportAudit")),
+		connect.WithHandlerOptions(opts...),
+	)
 	return "/breakglass.v1.BreakglassService/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case BreakglassServiceRunTurnProcedure:
@@ -449,6 +476,8 @@ func NewBreakglassServiceHandler(svc BreakglassServiceHandler, opts ...connect.H
 			breakglassServiceListSessionsHandler.ServeHTTP(w, r)
 		case BreakglassServiceDeleteSessionProcedure:
 			breakglassServiceDeleteSessionHandler.ServeHTTP(w, r)
+		case BreakglassServiceExportAuditProcedure:
+			breakglassServiceExportAuditHandler.ServeHTTP(w, r)
 		default:
 			http.NotFound(w, r)
 		}
@@ -508,4 +537,8 @@ func (UnimplementedBreakglassServiceHandler) ListSessions(context.Context, *conn
 
 func (UnimplementedBreakglassServiceHandler) DeleteSession(context.Context, *connect.Request[breakglassv1.DeleteSessionRequest]) (*connect.Response[breakglassv1.DeleteSessionResponse], error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("breakglass.v1.BreakglassService.DeleteSession is not implemented"))
+}
+
+func (UnimplementedBreakglassServiceHandler) ExportAudit(context.Context, *connect.Request[breakglassv1.ExportAuditRequest], *connect.ServerStream[breakglassv1.ExportAuditResponse]) error {
+	return connect.NewError(connect.CodeUnimplemented, errors.New("breakglass.v1.BreakglassService.ExportAudit is not implemented"))
 }
