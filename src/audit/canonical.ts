@@ -2,12 +2,13 @@ import type { AuditValue } from "./entry.ts";
 
 /** Everything that is not printable ASCII; JSON has escaped control characters, quotes and backslashes by then. */
 const NOT_PRINTABLE = /[^ -~]/g;
+const NAME = /^\w{1,64}$/;
 
 /**
  * The one text of a value: JSON with the members of objects in the order of their names, without white space, and with all
  * but printable ASCII escaped as `\uXXXX` in lower case. docs/audit.md has it in words.
  *
- * @throws RangeError where a number is not whole, or larger than is exact.
+ * @throws RangeError where a number is not whole, or larger than is exact, or a name is not one that every language sorts alike.
  */
 export function canonical(value: AuditValue): string {
   if (typeof value === "string") return JSON.stringify(value).replace(NOT_PRINTABLE, escaped);
@@ -17,9 +18,14 @@ export function canonical(value: AuditValue): string {
   const members: string[] = [];
   for (const name of Object.keys(value).sort()) {
     const member = value[name];
-    if (member !== undefined) members.push(`${canonical(name)}:${canonical(member)}`);
+    if (member !== undefined) members.push(`"${checkedName(name)}":${canonical(member)}`);
   }
   return `{${members.join()}}`;
+}
+
+function checkedName(name: string): string {
+  if (!NAME.test(name)) throw new RangeError("a member has no such name");
+  return name;
 }
 
 function checked(value: number): number {

@@ -25,7 +25,7 @@ export const anyEntry: fc.Arbitrary<AuditEntry> = fc.record(
     sessionId: fc.uuid(),
     turnId: fc.uuid(),
     facts: fc.dictionary(
-      fc.string({ unit: "binary" }).filter((name) => name !== "__proto__"),
+      fc.stringMatching(/^[a-zA-Z0-9_]{1,20}$/).filter((name) => name !== "__proto__"),
       fc.oneof(
         fc.string({ unit: "binary" }),
         fc.maxSafeInteger(),
