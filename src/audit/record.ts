@@ -1,5 +1,5 @@
 import { hash } from "node:crypto";
-import { canonical } from "./canonical.ts";
+import { canonical, membersOf, objectOf } from "./canonical.ts";
 import type { AuditEntry, AuditFacts } from "./entry.ts";
 
 /** Of the format, which every record names. */
@@ -47,8 +47,12 @@ export function seal(entry: AuditEntry, after: AuditLink, time: number): SealedR
     who: caller && { name: caller.name, means: caller.means, address: caller.address },
     facts,
   };
-  const sealed = hashOf(body);
-  return { chain, sequence, hash: sealed, line: canonical({ ...body, hash: sealed }) };
+  const members = membersOf(body);
+  const sealed = hash("sha256", objectOf(members.map(([, text]) => text)));
+  const place = members.findIndex(([name]) => name > "hash");
+  const texts = members.map(([, text]) => text);
+  const line = objectOf(texts.toSpliced(place, 0, `"hash":"${sealed}"`));
+  return { chain, sequence, hash: sealed, line };
 }
 
 /** What a record's `hash` must be: of all its other members. */

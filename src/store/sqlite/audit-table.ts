@@ -9,12 +9,15 @@ const MOST_LOOKED_AT = 1000;
 /**
  * The audit chains, one for each server that wrote to this store.
  *
- * 1. A record follows the one that is in the table before it, as the transaction sees it: nothing is remembered between
- *    calls, so that a savepoint or a transaction that is undone takes its records back, and the next one follows what is left.
+ * 1. A record follows the one that is in the table before it, as the transaction sees it. What is remembered of that is
+ *    forgotten where anything in a transaction fails (`forget`): a savepoint or a transaction that is undone takes its records
+ *    back, and the next one follows what is left.
  * 2. Records are removed only from the beginning of a chain, and never the last one.
  */
 export class AuditTable {
   readonly #statements: Statements;
+  /** The newest record of each chain, as it was last written or read. */
+  readonly #last = new Map<string, AuditLink>();
 
   constructor(statements: Statements) {
     this.#statements = statements;
@@ -26,13 +29,20 @@ export class AuditTable {
     const insert = this.#statements.prepare(
       "INSERT INTO audit (owner, sequence, line) VALUES (?, ?, ?)",
     );
-    let last = this.head(owner) ?? { chain: randomUUID(), sequence: 0, hash: NO_HASH }; // 1.
+    let last = this.#last.get(owner) ?? this.head(owner) ?? beginning();
     const now = Date.now();
     for (const entry of entries) {
       const sealed = seal(entry, last, now);
       insert.run(owner, sealed.sequence, sealed.line);
       last = sealed;
     }
+    const { chain, sequence, hash } = last;
+    this.#last.set(owner, { chain, sequence, hash });
+  }
+
+  /** What was written last may be undone. */
+  forget(): void {
+    this.#last.clear(); // 1.
   }
 
   /** As `Store.readAuditHead`. */
@@ -76,6 +86,10 @@ export class AuditTable {
     const sql = "DELETE FROM audit WHERE owner = ? AND sequence <= ?";
     this.#statements.run(sql, owner, Math.min(sequence, last - 1)); // 2.
   }
+}
+
+function beginning(): AuditLink {
+  return { chain: randomUUID(), sequence: 0, hash: NO_HASH };
 }
 
 function linkOf(line: string): AuditLink {
