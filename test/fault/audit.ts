@@ -35,7 +35,9 @@ export const audit: FaultRow = {
     const tally = new Tally();
     const turnstile = new Turnstile(trials);
     await Promise.all(Array.from({ length: LANES }, () => runLane(turnstile, tally)));
-    return tally.outcome;
+    const { outcome } = tally;
+    if (outcome.figures?.["of them of tools"] !== 0) return outcome;
+    return { ...outcome, failures: [...outcome.failures, "no tool call was audited"] };
   },
 };
 
@@ -84,7 +86,7 @@ async function killedServer(ground: Ground): Promise<void> {
 
 function startTurn(url: string): StartedTurn {
   const steps = (token: string) =>
-    Array.from({ length: between(1, TOOLS) }, (_, n) => [`tool ${n}`, `say ${token} 1 1`]).flat();
+    Array.from({ length: between(1, TOOLS) }, (_, n) => [`call ${n}`, `say ${token} 1 1`]).flat();
   return new StartedTurn(url, countedRequest(steps));
 }
 
