@@ -8,10 +8,10 @@ import { answerOf } from "./program.ts";
 import { writeRecordedTurn } from "./recorded-turn.ts";
 import { startService } from "./service.ts";
 
-const ROUNDS = 5;
-const LINES = 60_000;
-const STARTS = 150;
-const WARM_STARTS = 30;
+const ROUNDS = 3;
+const LINES = 40_000;
+const STARTS = 100;
+const WARM_STARTS = 20;
 /** What the audit may add to a turn's start. */
 const START_MS = 0.3;
 
