@@ -4,15 +4,17 @@ import type { AuditEntry, AuditFacts } from "./audit/entry.ts";
 import { type HeadDestination, toFile, toLog, toSyslog, toUrl } from "./audit/head-destinations.ts";
 import { HeadPublisher } from "./audit/head-publisher.ts";
 import { readKey, readOrMakeKey } from "./audit/key-file.ts";
-import { RefusedSignIns } from "./audit/refused-sign-ins.ts";
 import { retainAudit } from "./audit/retention.ts";
+import { SignInCounts } from "./audit/sign-in-counts.ts";
 import { AuditTrail } from "./audit/trail.ts";
 import type { ServeConfig } from "./config/serve-config.ts";
 import { SERVE_SETTINGS } from "./config/settings/sections.ts";
 import { isFenced } from "./errors.ts";
 import type { Caller } from "./identity/caller.ts";
+import type { RefusedSignIn } from "./identity/refused-sign-ins.ts";
+import { tokenId } from "./identity/token-line.ts";
+import type { Tokens } from "./identity/tokens.ts";
 import type { Log } from "./log.ts";
-import type { Tokens } from "./rpc/tokens.ts";
 import type { Store } from "./store/store.ts";
 import { TurnAudit } from "./turns/turn-audit.ts";
 import { readVersion } from "./version.ts";
@@ -48,22 +50,24 @@ export class ServerAudit implements AuditSource {
   readonly turns: TurnAudit;
   readonly #config: Audited;
   readonly #trail: AuditTrail;
-  readonly #refused: RefusedSignIns;
+  readonly #refused: SignInCounts;
   readonly #heads: HeadPublisher;
   readonly #closing = new AbortController();
   readonly #isOn: boolean;
   readonly #store: Store;
+  #tokens: ReadonlyMap<string, string>;
 
   /** Begins it. @throws ConfigError where the key that is set cannot be used. */
   constructor(config: Audited, tokens: Tokens | undefined, store: Store, log: Log) {
     const { owner, epoch } = store.lease;
     this.#config = config;
     this.#store = store;
+    this.#tokens = idsOf(tokens);
     this.#isOn = config.audit === "on";
     this.turns = new TurnAudit(this.#isOn ? config.auditContent : undefined);
     const key = keyOf(config);
     this.#trail = new AuditTrail((entries) => store.recordAudit(entries, epoch), isFenced, log);
-    this.#refused = new RefusedSignIns((entry) => this.#trail.note(entry));
+    this.#refused = new SignInCounts((entry) => this.#trail.note(entry));
     const head = () => store.readAuditHead(owner);
     const destinations = destinationsOf(config, log);
     this.#heads = new HeadPublisher({ head, key, destinations, everyMs: config.auditHeadMs, log });
@@ -76,14 +80,15 @@ export class ServerAudit implements AuditSource {
     if (this.#isOn) this.#trail.note(entry);
   }
 
-  /** A request was refused for who sent it. @param address - Of the peer. Undefined: unknown. */
-  refused(reason: string, address: string | undefined): void {
-    if (this.#isOn) this.#refused.count(reason, address);
+  /** Somebody was told to be nobody. */
+  refused({ means, why, peer }: RefusedSignIn): void {
+    if (this.#isOn) this.#refused.count(means, why, peer.address);
   }
 
   /** Notes which tokens came and went. */
-  tokensRead(before: Tokens | undefined, now: Tokens | undefined): void {
-    const [old, fresh] = [idsOf(before), idsOf(now)];
+  tokensRead(tokens: Tokens | undefined): void {
+    const [old, fresh] = [this.#tokens, idsOf(tokens)];
+    this.#tokens = fresh;
     for (const [token_id, principal] of fresh) {
       if (!old.has(token_id)) this.note({ kind: "token_added", facts: { token_id, principal } });
     }
@@ -151,7 +156,7 @@ function withoutSecrets(value: string): string {
 }
 
 function idsOf(tokens: Tokens | undefined): ReadonlyMap<string, string> {
-  return new Map(tokens?.list().map(({ id, principal }) => [id, principal]));
+  return new Map(tokens?.list().map((token) => [tokenId(token), token.principal]));
 }
 
 /** One that is made at the first start may have to wait for room on the disk; one that is set must be there. */

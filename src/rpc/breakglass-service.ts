@@ -3,6 +3,7 @@ import type { BreakglassService } from "../../gen/breakglass/v1/breakglass_servi
 import type { AuditSource } from "../audit/audit-source.ts";
 import type { Log } from "../log.ts";
 import type { Turns } from "../turns/turns.ts";
+import type { DescribeServer } from "./describe-server.ts";
 import { exportAudit } from "./export-audit.ts";
 import { withReadMessages } from "./request-messages.ts";
 import { type RequestLimits, runTurnRules } from "./request-rules.ts";
@@ -14,11 +15,12 @@ export function breakglassService(
   turns: Turns,
   audit: AuditSource,
   limits: RequestLimits,
+  describeServer: DescribeServer,
   log: Log,
 ): ServiceImpl<typeof BreakglassService> {
   return withReadMessages({
     ...streamingMethods(turns, runTurnRules(limits), log),
-    ...unaryMethods(turns, log),
+    ...unaryMethods(turns, describeServer, log),
     exportAudit: exportAudit(audit, log),
   });
 }

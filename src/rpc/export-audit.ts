@@ -31,7 +31,7 @@ export function exportAudit(audit: AuditSource, log: Log) {
     passAtOnce(context);
     try {
       const caller = callerOf(context);
-      if (!caller.roles.includes("admin")) throw roleRequired("admin");
+      if (!caller.roles.includes("admin")) throw roleMissing("admin");
       const { afterSequence, follow } = validate(exportAuditRules, message);
       const newest = await audit.newest();
       let cursor = afterSequence < 0 ? Math.max(0, newest + afterSequence) : afterSequence;
@@ -52,7 +52,7 @@ export function exportAudit(audit: AuditSource, log: Log) {
   };
 }
 
-function roleRequired(role: string): Refusal {
-  const message = `this takes the role ${role}: ask who gives roles on this server`;
-  return new Refusal("ROLE_REQUIRED", message, { metadata: { role } });
+function roleMissing(role: string): Refusal {
+  const message = `it takes the role ${role}`;
+  return new Refusal("ROLE_MISSING", message, { metadata: { role } });
 }

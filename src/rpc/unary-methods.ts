@@ -9,6 +9,7 @@ import type {
 import type { Log } from "../log.ts";
 import type { Turns } from "../turns/turns.ts";
 import { callerOf } from "./admission.ts";
+import type { DescribeServer } from "./describe-server.ts";
 import { InTurn } from "./in-turn.ts";
 import { PageTokens, pageSizeOf } from "./page-token.ts";
 import {
@@ -39,7 +40,7 @@ const sessionTokens = new PageTokens(
 );
 
 /** The methods that answer once. */
-export function unaryMethods(turns: Turns, log: Log) {
+export function unaryMethods(turns: Turns, describeServer: DescribeServer, log: Log) {
   // The store does one thing at a time, and a page of long prompts takes it 100 ms.
   const lists = new InTurn();
   return withStatus(log, {
@@ -123,6 +124,10 @@ export function unaryMethods(turns: Turns, log: Log) {
       const { sessionId } = validate(sessionRules, message);
       const isGone = await turns.deleteSession(sessionId, callerOf(context));
       return { removalPending: !isGone };
+    },
+
+    async getServerInfo(_message: unknown, context: HandlerContext) {
+      return { server: await describeServer(callerOf(context)) };
     },
   });
 }

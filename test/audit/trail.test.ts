@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { AuditEntry } from "../../src/audit/entry.ts";
-import { RefusedSignIns } from "../../src/audit/refused-sign-ins.ts";
+import { SignInCounts } from "../../src/audit/sign-in-counts.ts";
 import { AuditTrail } from "../../src/audit/trail.ts";
 import { isFenced, Refusal } from "../../src/errors.ts";
 import { createLog } from "../../src/log.ts";
@@ -54,15 +54,15 @@ describe("what happens to the server itself", () => {
 describe("refused requests", () => {
   it("make no more records than there are sources, and those are bounded", () => {
     const noted: AuditEntry[] = [];
-    const refused = new RefusedSignIns((one) => void noted.push(one));
-    for (let n = 0; n < 10_000; n++) refused.count("UNAUTHENTICATED", `10.0.${n % 200}.1`);
+    const refused = new SignInCounts((one) => void noted.push(one));
+    for (let n = 0; n < 10_000; n++) refused.count("token", "unknown", `10.0.${n % 200}.1`);
     refused.tell();
     expect(noted.length).toBe(65);
     const count = noted.reduce((sum, { facts }) => sum + Number(facts?.count), 0);
     expect(count).toBe(10_000);
     expect(noted.at(-1)?.facts?.address).toBe("others");
     noted.length = 0;
-    refused.count("UNAUTHENTICATED", "10.0.0.1");
+    refused.count("token", "unknown", "10.0.0.1");
     refused.tell();
     refused.tell();
     expect(noted.map(({ facts }) => facts?.count)).toEqual([1]);

@@ -1711,6 +1711,89 @@ func (x *DeleteSessionResponse) GetRemovalPending() bool {
 	return false
 }
 
+// Asks nothing in particular.
+type GetServerInfoRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetServerInfoRequest) Reset() {
+	*x = GetServerInfoRequest{}
+	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetServerInfoRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetServerInfoRequest) ProtoMessage() {}
+
+func (x *GetServerInfoRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetServerInfoRequest.ProtoReflect.Descriptor instead.
+func (*GetServerInfoRequest) Descriptor() ([]byte, []int) {
+	return file_breakglass_v1_breakglass_service_proto_rawDescGZIP(), []int{28}
+}
+
+// What the server is.
+type GetServerInfoResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The server. Always set.
+	Server        *ServerInfo `protobuf:"bytes,1,opt,name=server,proto3" json:"server,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetServerInfoResponse) Reset() {
+	*x = GetServerInfoResponse{}
+	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetServerInfoResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetServerInfoResponse) ProtoMessage() {}
+
+func (x *GetServerInfoResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetServerInfoResponse.ProtoReflect.Descriptor instead.
+func (*GetServerInfoResponse) Descriptor() ([]byte, []int) {
+	return file_breakglass_v1_breakglass_service_proto_rawDescGZIP(), []int{29}
+}
+
+func (x *GetServerInfoResponse) GetServer() *ServerInfo {
+	if x != nil {
+		return x.Server
+	}
+	return nil
+}
+
 // The call may be made.
 type ResolveApprovalRequest_Allow struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1723,7 +1806,7 @@ type ResolveApprovalRequest_Allow struct {
 
 func (x *ResolveApprovalRequest_Allow) Reset() {
 	*x = ResolveApprovalRequest_Allow{}
-	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[28]
+	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1735,7 +1818,7 @@ func (x *ResolveApprovalRequest_Allow) String() string {
 func (*ResolveApprovalRequest_Allow) ProtoMessage() {}
 
 func (x *ResolveApprovalRequest_Allow) ProtoReflect() protoreflect.Message {
-	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[28]
+	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1769,7 +1852,7 @@ type ResolveApprovalRequest_Deny struct {
 
 func (x *ResolveApprovalRequest_Deny) Reset() {
 	*x = ResolveApprovalRequest_Deny{}
-	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[29]
+	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1781,7 +1864,7 @@ func (x *ResolveApprovalRequest_Deny) String() string {
 func (*ResolveApprovalRequest_Deny) ProtoMessage() {}
 
 func (x *ResolveApprovalRequest_Deny) ProtoReflect() protoreflect.Message {
-	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[29]
+	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1808,7 +1891,7 @@ var File_breakglass_v1_breakglass_service_proto protoreflect.FileDescriptor
 
 const file_breakglass_v1_breakglass_service_proto_rawDesc = "" +
 	"\n" +
-	"&breakglass/v1/breakglass_service.proto\x12\rbreakglass.v1\x1a\x19breakglass/v1/audit.proto\x1a\x19breakglass/v1/event.proto\x1a\x1bbreakglass/v1/session.proto\x1a\x18breakglass/v1/turn.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa4\x03\n" +
+	"&breakglass/v1/breakglass_service.proto\x12\rbreakglass.v1\x1a\x19breakglass/v1/audit.proto\x1a\x19breakglass/v1/event.proto\x1a\x1abreakglass/v1/server.proto\x1a\x1bbreakglass/v1/session.proto\x1a\x18breakglass/v1/turn.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa4\x03\n" +
 	"\x0eRunTurnRequest\x12\x1d\n" +
 	"\n" +
 	"session_id\x18\x01 \x01(\tR\tsessionId\x12\x16\n" +
@@ -1928,7 +2011,11 @@ const file_breakglass_v1_breakglass_service_proto_rawDesc = "" +
 	"\n" +
 	"session_id\x18\x01 \x01(\tR\tsessionId\"@\n" +
 	"\x15DeleteSessionResponse\x12'\n" +
-	"\x0fremoval_pending\x18\x01 \x01(\bR\x0eremovalPending2\xdf\t\n" +
+	"\x0fremoval_pending\x18\x01 \x01(\bR\x0eremovalPending\"\x16\n" +
+	"\x14GetServerInfoRequest\"J\n" +
+	"\x15GetServerInfoResponse\x121\n" +
+	"\x06server\x18\x01 \x01(\v2\x19.breakglass.v1.ServerInfoR\x06server2\xc0\n" +
+	"\n" +
 	"\x11BreakglassService\x12J\n" +
 	"\aRunTurn\x12\x1d.breakglass.v1.RunTurnRequest\x1a\x1e.breakglass.v1.RunTurnResponse0\x01\x12S\n" +
 	"\n" +
@@ -1946,7 +2033,8 @@ const file_breakglass_v1_breakglass_service_proto_rawDesc = "" +
 	"GetSession\x12 .breakglass.v1.GetSessionRequest\x1a!.breakglass.v1.GetSessionResponse\"\x03\x90\x02\x01\x12\\\n" +
 	"\fListSessions\x12\".breakglass.v1.ListSessionsRequest\x1a#.breakglass.v1.ListSessionsResponse\"\x03\x90\x02\x01\x12Z\n" +
 	"\rDeleteSession\x12#.breakglass.v1.DeleteSessionRequest\x1a$.breakglass.v1.DeleteSessionResponse\x12V\n" +
-	"\vExportAudit\x12!.breakglass.v1.ExportAuditRequest\x1a\".breakglass.v1.ExportAuditResponse0\x01B_\n" +
+	"\vExportAudit\x12!.breakglass.v1.ExportAuditRequest\x1a\".breakglass.v1.ExportAuditResponse0\x01\x12_\n" +
+	"\rGetServerInfo\x12#.breakglass.v1.GetServerInfoRequest\x1a$.breakglass.v1.GetServerInfoResponse\"\x03\x90\x02\x01B_\n" +
 	"\rbreakglass.v1B\x16BreakglassServiceProtoP\x01Z4breakglass.test/clients/go/breakglassv1;breakglassv1b\x06proto3"
 
 var (
@@ -1961,7 +2049,7 @@ func file_breakglass_v1_breakglass_service_proto_rawDescGZIP() []byte {
 	return file_breakglass_v1_breakglass_service_proto_rawDescData
 }
 
-var file_breakglass_v1_breakglass_service_proto_msgTypes = make([]protoimpl.MessageInfo, 30)
+var file_breakglass_v1_breakglass_service_proto_msgTypes = make([]protoimpl.MessageInfo, 32)
 var file_breakglass_v1_breakglass_service_proto_goTypes = []any{
 	(*RunTurnRequest)(nil),               // 0: breakglass.v1.RunTurnRequest
 	(*Attachment)(nil),                   // 1: breakglass.v1.Attachment
@@ -1991,74 +2079,80 @@ var file_breakglass_v1_breakglass_service_proto_goTypes = []any{
 	(*ListSessionsResponse)(nil),         // 25: breakglass.v1.ListSessionsResponse
 	(*DeleteSessionRequest)(nil),         // 26: breakglass.v1.DeleteSessionRequest
 	(*DeleteSessionResponse)(nil),        // 27: breakglass.v1.DeleteSessionResponse
-	(*ResolveApprovalRequest_Allow)(nil), // 28: breakglass.v1.ResolveApprovalRequest.Allow
-	(*ResolveApprovalRequest_Deny)(nil),  // 29: breakglass.v1.ResolveApprovalRequest.Deny
-	(*durationpb.Duration)(nil),          // 30: google.protobuf.Duration
-	(PermissionMode)(0),                  // 31: breakglass.v1.PermissionMode
-	(*TurnEvent)(nil),                    // 32: breakglass.v1.TurnEvent
-	(*Turn)(nil),                         // 33: breakglass.v1.Turn
-	(TurnState)(0),                       // 34: breakglass.v1.TurnState
-	(*timestamppb.Timestamp)(nil),        // 35: google.protobuf.Timestamp
-	(*Session)(nil),                      // 36: breakglass.v1.Session
-	(*ExportAuditRequest)(nil),           // 37: breakglass.v1.ExportAuditRequest
-	(*ExportAuditResponse)(nil),          // 38: breakglass.v1.ExportAuditResponse
+	(*GetServerInfoRequest)(nil),         // 28: breakglass.v1.GetServerInfoRequest
+	(*GetServerInfoResponse)(nil),        // 29: breakglass.v1.GetServerInfoResponse
+	(*ResolveApprovalRequest_Allow)(nil), // 30: breakglass.v1.ResolveApprovalRequest.Allow
+	(*ResolveApprovalRequest_Deny)(nil),  // 31: breakglass.v1.ResolveApprovalRequest.Deny
+	(*durationpb.Duration)(nil),          // 32: google.protobuf.Duration
+	(PermissionMode)(0),                  // 33: breakglass.v1.PermissionMode
+	(*TurnEvent)(nil),                    // 34: breakglass.v1.TurnEvent
+	(*Turn)(nil),                         // 35: breakglass.v1.Turn
+	(TurnState)(0),                       // 36: breakglass.v1.TurnState
+	(*timestamppb.Timestamp)(nil),        // 37: google.protobuf.Timestamp
+	(*Session)(nil),                      // 38: breakglass.v1.Session
+	(*ServerInfo)(nil),                   // 39: breakglass.v1.ServerInfo
+	(*ExportAuditRequest)(nil),           // 40: breakglass.v1.ExportAuditRequest
+	(*ExportAuditResponse)(nil),          // 41: breakglass.v1.ExportAuditResponse
 }
 var file_breakglass_v1_breakglass_service_proto_depIdxs = []int32{
-	30, // 0: breakglass.v1.RunTurnRequest.timeout:type_name -> google.protobuf.Duration
-	31, // 1: breakglass.v1.RunTurnRequest.permission_mode:type_name -> breakglass.v1.PermissionMode
+	32, // 0: breakglass.v1.RunTurnRequest.timeout:type_name -> google.protobuf.Duration
+	33, // 1: breakglass.v1.RunTurnRequest.permission_mode:type_name -> breakglass.v1.PermissionMode
 	1,  // 2: breakglass.v1.RunTurnRequest.attachments:type_name -> breakglass.v1.Attachment
-	32, // 3: breakglass.v1.RunTurnResponse.event:type_name -> breakglass.v1.TurnEvent
-	32, // 4: breakglass.v1.AttachTurnResponse.event:type_name -> breakglass.v1.TurnEvent
-	33, // 5: breakglass.v1.CancelTurnResponse.turn:type_name -> breakglass.v1.Turn
-	33, // 6: breakglass.v1.InterruptTurnResponse.turn:type_name -> breakglass.v1.Turn
-	33, // 7: breakglass.v1.SteerTurnResponse.turn:type_name -> breakglass.v1.Turn
-	28, // 8: breakglass.v1.ResolveApprovalRequest.allow:type_name -> breakglass.v1.ResolveApprovalRequest.Allow
-	29, // 9: breakglass.v1.ResolveApprovalRequest.deny:type_name -> breakglass.v1.ResolveApprovalRequest.Deny
-	33, // 10: breakglass.v1.ResolveApprovalResponse.turn:type_name -> breakglass.v1.Turn
+	34, // 3: breakglass.v1.RunTurnResponse.event:type_name -> breakglass.v1.TurnEvent
+	34, // 4: breakglass.v1.AttachTurnResponse.event:type_name -> breakglass.v1.TurnEvent
+	35, // 5: breakglass.v1.CancelTurnResponse.turn:type_name -> breakglass.v1.Turn
+	35, // 6: breakglass.v1.InterruptTurnResponse.turn:type_name -> breakglass.v1.Turn
+	35, // 7: breakglass.v1.SteerTurnResponse.turn:type_name -> breakglass.v1.Turn
+	30, // 8: breakglass.v1.ResolveApprovalRequest.allow:type_name -> breakglass.v1.ResolveApprovalRequest.Allow
+	31, // 9: breakglass.v1.ResolveApprovalRequest.deny:type_name -> breakglass.v1.ResolveApprovalRequest.Deny
+	35, // 10: breakglass.v1.ResolveApprovalResponse.turn:type_name -> breakglass.v1.Turn
 	15, // 11: breakglass.v1.ListApprovalsResponse.approvals:type_name -> breakglass.v1.PendingApproval
-	32, // 12: breakglass.v1.PendingApproval.event:type_name -> breakglass.v1.TurnEvent
-	30, // 13: breakglass.v1.PendingApproval.remaining:type_name -> google.protobuf.Duration
-	33, // 14: breakglass.v1.WatchSessionResponse.turn_started:type_name -> breakglass.v1.Turn
-	33, // 15: breakglass.v1.WatchSessionResponse.turn_ended:type_name -> breakglass.v1.Turn
-	33, // 16: breakglass.v1.GetTurnResponse.turn:type_name -> breakglass.v1.Turn
-	34, // 17: breakglass.v1.ListTurnsRequest.states:type_name -> breakglass.v1.TurnState
-	35, // 18: breakglass.v1.ListTurnsRequest.since:type_name -> google.protobuf.Timestamp
-	33, // 19: breakglass.v1.ListTurnsResponse.turns:type_name -> breakglass.v1.Turn
-	36, // 20: breakglass.v1.GetSessionResponse.session:type_name -> breakglass.v1.Session
-	36, // 21: breakglass.v1.ListSessionsResponse.sessions:type_name -> breakglass.v1.Session
-	0,  // 22: breakglass.v1.BreakglassService.RunTurn:input_type -> breakglass.v1.RunTurnRequest
-	3,  // 23: breakglass.v1.BreakglassService.AttachTurn:input_type -> breakglass.v1.AttachTurnRequest
-	5,  // 24: breakglass.v1.BreakglassService.CancelTurn:input_type -> breakglass.v1.CancelTurnRequest
-	7,  // 25: breakglass.v1.BreakglassService.InterruptTurn:input_type -> breakglass.v1.InterruptTurnRequest
-	9,  // 26: breakglass.v1.BreakglassService.SteerTurn:input_type -> breakglass.v1.SteerTurnRequest
-	11, // 27: breakglass.v1.BreakglassService.ResolveApproval:input_type -> breakglass.v1.ResolveApprovalRequest
-	13, // 28: breakglass.v1.BreakglassService.ListApprovals:input_type -> breakglass.v1.ListApprovalsRequest
-	16, // 29: breakglass.v1.BreakglassService.WatchSession:input_type -> breakglass.v1.WatchSessionRequest
-	18, // 30: breakglass.v1.BreakglassService.GetTurn:input_type -> breakglass.v1.GetTurnRequest
-	20, // 31: breakglass.v1.BreakglassService.ListTurns:input_type -> breakglass.v1.ListTurnsRequest
-	22, // 32: breakglass.v1.BreakglassService.GetSession:input_type -> breakglass.v1.GetSessionRequest
-	24, // 33: breakglass.v1.BreakglassService.ListSessions:input_type -> breakglass.v1.ListSessionsRequest
-	26, // 34: breakglass.v1.BreakglassService.DeleteSession:input_type -> breakglass.v1.DeleteSessionRequest
-	37, // 35: breakglass.v1.BreakglassService.ExportAudit:input_type -> breakglass.v1.ExportAuditRequest
-	2,  // 36: breakglass.v1.BreakglassService.RunTurn:output_type -> breakglass.v1.RunTurnResponse
-	4,  // 37: breakglass.v1.BreakglassService.AttachTurn:output_type -> breakglass.v1.AttachTurnResponse
-	6,  // 38: breakglass.v1.BreakglassService.CancelTurn:output_type -> breakglass.v1.CancelTurnResponse
-	8,  // 39: breakglass.v1.BreakglassService.InterruptTurn:output_type -> breakglass.v1.InterruptTurnResponse
-	10, // 40: breakglass.v1.BreakglassService.SteerTurn:output_type -> breakglass.v1.SteerTurnResponse
-	12, // 41: breakglass.v1.BreakglassService.ResolveApproval:output_type -> breakglass.v1.ResolveApprovalResponse
-	14, // 42: breakglass.v1.BreakglassService.ListApprovals:output_type -> breakglass.v1.ListApprovalsResponse
-	17, // 43: breakglass.v1.BreakglassService.WatchSession:output_type -> breakglass.v1.WatchSessionResponse
-	19, // 44: breakglass.v1.BreakglassService.GetTurn:output_type -> breakglass.v1.GetTurnResponse
-	21, // 45: breakglass.v1.BreakglassService.ListTurns:output_type -> breakglass.v1.ListTurnsResponse
-	23, // 46: breakglass.v1.BreakglassService.GetSession:output_type -> breakglass.v1.GetSessionResponse
-	25, // 47: breakglass.v1.BreakglassService.ListSessions:output_type -> breakglass.v1.ListSessionsResponse
-	27, // 48: breakglass.v1.BreakglassService.DeleteSession:output_type -> breakglass.v1.DeleteSessionResponse
-	38, // 49: breakglass.v1.BreakglassService.ExportAudit:output_type -> breakglass.v1.ExportAuditResponse
-	36, // [36:50] is the sub-list for method output_type
-	22, // [22:36] is the sub-list for method input_type
-	22, // [22:22] is the sub-list for extension type_name
-	22, // [22:22] is the sub-list for extension extendee
-	0,  // [0:22] is the sub-list for field type_name
+	34, // 12: breakglass.v1.PendingApproval.event:type_name -> breakglass.v1.TurnEvent
+	32, // 13: breakglass.v1.PendingApproval.remaining:type_name -> google.protobuf.Duration
+	35, // 14: breakglass.v1.WatchSessionResponse.turn_started:type_name -> breakglass.v1.Turn
+	35, // 15: breakglass.v1.WatchSessionResponse.turn_ended:type_name -> breakglass.v1.Turn
+	35, // 16: breakglass.v1.GetTurnResponse.turn:type_name -> breakglass.v1.Turn
+	36, // 17: breakglass.v1.ListTurnsRequest.states:type_name -> breakglass.v1.TurnState
+	37, // 18: breakglass.v1.ListTurnsRequest.since:type_name -> google.protobuf.Timestamp
+	35, // 19: breakglass.v1.ListTurnsResponse.turns:type_name -> breakglass.v1.Turn
+	38, // 20: breakglass.v1.GetSessionResponse.session:type_name -> breakglass.v1.Session
+	38, // 21: breakglass.v1.ListSessionsResponse.sessions:type_name -> breakglass.v1.Session
+	39, // 22: breakglass.v1.GetServerInfoResponse.server:type_name -> breakglass.v1.ServerInfo
+	0,  // 23: breakglass.v1.BreakglassService.RunTurn:input_type -> breakglass.v1.RunTurnRequest
+	3,  // 24: breakglass.v1.BreakglassService.AttachTurn:input_type -> breakglass.v1.AttachTurnRequest
+	5,  // 25: breakglass.v1.BreakglassService.CancelTurn:input_type -> breakglass.v1.CancelTurnRequest
+	7,  // 26: breakglass.v1.BreakglassService.InterruptTurn:input_type -> breakglass.v1.InterruptTurnRequest
+	9,  // 27: breakglass.v1.BreakglassService.SteerTurn:input_type -> breakglass.v1.SteerTurnRequest
+	11, // 28: breakglass.v1.BreakglassService.ResolveApproval:input_type -> breakglass.v1.ResolveApprovalRequest
+	13, // 29: breakglass.v1.BreakglassService.ListApprovals:input_type -> breakglass.v1.ListApprovalsRequest
+	16, // 30: breakglass.v1.BreakglassService.WatchSession:input_type -> breakglass.v1.WatchSessionRequest
+	18, // 31: breakglass.v1.BreakglassService.GetTurn:input_type -> breakglass.v1.GetTurnRequest
+	20, // 32: breakglass.v1.BreakglassService.ListTurns:input_type -> breakglass.v1.ListTurnsRequest
+	22, // 33: breakglass.v1.BreakglassService.GetSession:input_type -> breakglass.v1.GetSessionRequest
+	24, // 34: breakglass.v1.BreakglassService.ListSessions:input_type -> breakglass.v1.ListSessionsRequest
+	26, // 35: breakglass.v1.BreakglassService.DeleteSession:input_type -> breakglass.v1.DeleteSessionRequest
+	40, // 36: breakglass.v1.BreakglassService.ExportAudit:input_type -> breakglass.v1.ExportAuditRequest
+	28, // 37: breakglass.v1.BreakglassService.GetServerInfo:input_type -> breakglass.v1.GetServerInfoRequest
+	2,  // 38: breakglass.v1.BreakglassService.RunTurn:output_type -> breakglass.v1.RunTurnResponse
+	4,  // 39: breakglass.v1.BreakglassService.AttachTurn:output_type -> breakglass.v1.AttachTurnResponse
+	6,  // 40: breakglass.v1.BreakglassService.CancelTurn:output_type -> breakglass.v1.CancelTurnResponse
+	8,  // 41: breakglass.v1.BreakglassService.InterruptTurn:output_type -> breakglass.v1.InterruptTurnResponse
+	10, // 42: breakglass.v1.BreakglassService.SteerTurn:output_type -> breakglass.v1.SteerTurnResponse
+	12, // 43: breakglass.v1.BreakglassService.ResolveApproval:output_type -> breakglass.v1.ResolveApprovalResponse
+	14, // 44: breakglass.v1.BreakglassService.ListApprovals:output_type -> breakglass.v1.ListApprovalsResponse
+	17, // 45: breakglass.v1.BreakglassService.WatchSession:output_type -> breakglass.v1.WatchSessionResponse
+	19, // 46: breakglass.v1.BreakglassService.GetTurn:output_type -> breakglass.v1.GetTurnResponse
+	21, // 47: breakglass.v1.BreakglassService.ListTurns:output_type -> breakglass.v1.ListTurnsResponse
+	23, // 48: breakglass.v1.BreakglassService.GetSession:output_type -> breakglass.v1.GetSessionResponse
+	25, // 49: breakglass.v1.BreakglassService.ListSessions:output_type -> breakglass.v1.ListSessionsResponse
+	27, // 50: breakglass.v1.BreakglassService.DeleteSession:output_type -> breakglass.v1.DeleteSessionResponse
+	41, // 51: breakglass.v1.BreakglassService.ExportAudit:output_type -> breakglass.v1.ExportAuditResponse
+	29, // 52: breakglass.v1.BreakglassService.GetServerInfo:output_type -> breakglass.v1.GetServerInfoResponse
+	38, // [38:53] is the sub-list for method output_type
+	23, // [23:38] is the sub-list for method input_type
+	23, // [23:23] is the sub-list for extension type_name
+	23, // [23:23] is the sub-list for extension extendee
+	0,  // [0:23] is the sub-list for field type_name
 }
 
 func init() { file_breakglass_v1_breakglass_service_proto_init() }
@@ -2068,6 +2162,7 @@ func file_breakglass_v1_breakglass_service_proto_init() {
 	}
 	file_breakglass_v1_audit_proto_init()
 	file_breakglass_v1_event_proto_init()
+	file_breakglass_v1_server_proto_init()
 	file_breakglass_v1_session_proto_init()
 	file_breakglass_v1_turn_proto_init()
 	file_breakglass_v1_breakglass_service_proto_msgTypes[11].OneofWrappers = []any{
@@ -2078,14 +2173,14 @@ func file_breakglass_v1_breakglass_service_proto_init() {
 		(*WatchSessionResponse_TurnStarted)(nil),
 		(*WatchSessionResponse_TurnEnded)(nil),
 	}
-	file_breakglass_v1_breakglass_service_proto_msgTypes[28].OneofWrappers = []any{}
+	file_breakglass_v1_breakglass_service_proto_msgTypes[30].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_breakglass_v1_breakglass_service_proto_rawDesc), len(file_breakglass_v1_breakglass_service_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   30,
+			NumMessages:   32,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

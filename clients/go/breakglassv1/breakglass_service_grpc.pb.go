@@ -33,6 +33,7 @@ const (
 	BreakglassService_ListSessions_FullMethodName    = "/breakglass.v1.BreakglassService/ListSessions"
 	BreakglassService_DeleteSession_FullMethodName   = "/breakglass.v1.BreakglassService/DeleteSession"
 	BreakglassService_ExportAudit_FullMethodName     = "/breakglass.v1.BreakglassService/ExportAudit"
+	BreakglassService_GetServerInfo_FullMethodName   = "/breakglass.v1.BreakglassService/GetServerInfo"
 )
 
 // BreakglassServiceClient is the client API for BreakglassService service.
@@ -80,8 +81,10 @@ type BreakglassServiceClient interface {
 	// nothing is left of it, or after 10 s: the removal then goes on, also after a restart.
 	DeleteSession(ctx context.Context, in *DeleteSessionRequest, opts ...grpc.CallOption) (*DeleteSessionResponse, error)
 	// Streams the server's audit, record by record, for who is an administrator: PERMISSION_DENIED else, with the reason
-	// ROLE_REQUIRED. That it was read is recorded too. At least every 15 s of silence comes a message without records.
+	// ROLE_MISSING. That it was read is recorded too. At least every 15 s of silence comes a message without records.
 	ExportAudit(ctx context.Context, in *ExportAuditRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ExportAuditResponse], error)
+	// Answers what the server is, what can be asked of it, and who it takes the caller for.
+	GetServerInfo(ctx context.Context, in *GetServerInfoRequest, opts ...grpc.CallOption) (*GetServerInfoResponse, error)
 }
 
 type breakglassServiceClient struct {
@@ -268,6 +271,16 @@ func (c *breakglassServiceClient) ExportAudit(ctx context.Context, in *ExportAud
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type BreakglassService_ExportAuditClient = grpc.ServerStreamingClient[ExportAuditResponse]
 
+func (c *breakglassServiceClient) GetServerInfo(ctx context.Context, in *GetServerInfoRequest, opts ...grpc.CallOption) (*GetServerInfoResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetServerInfoResponse)
+	err := c.cc.Invoke(ctx, BreakglassService_GetServerInfo_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // BreakglassServiceServer is the server API for BreakglassService service.
 // All implementations must embed UnimplementedBreakglassServiceServer
 // for forward compatibility.
@@ -313,8 +326,10 @@ type BreakglassServiceServer interface {
 	// nothing is left of it, or after 10 s: the removal then goes on, also after a restart.
 	DeleteSession(context.Context, *DeleteSessionRequest) (*DeleteSessionResponse, error)
 	// Streams the server's audit, record by record, for who is an administrator: PERMISSION_DENIED else, with the reason
-	// ROLE_REQUIRED. That it was read is recorded too. At least every 15 s of silence comes a message without records.
+	// ROLE_MISSING. That it was read is recorded too. At least every 15 s of silence comes a message without records.
 	ExportAudit(*ExportAuditRequest, grpc.ServerStreamingServer[ExportAuditResponse]) error
+	// Answers what the server is, what can be asked of it, and who it takes the caller for.
+	GetServerInfo(context.Context, *GetServerInfoRequest) (*GetServerInfoResponse, error)
 	mustEmbedUnimplementedBreakglassServiceServer()
 }
 
@@ -366,6 +381,9 @@ func (UnimplementedBreakglassServiceServer) DeleteSession(context.Context, *Dele
 }
 func (UnimplementedBreakglassServiceServer) ExportAudit(*ExportAuditRequest, grpc.ServerStreamingServer[ExportAuditResponse]) error {
 	return status.Error(codes.Unimplemented, "method ExportAudit not implemented")
+}
+func (UnimplementedBreakglassServiceServer) GetServerInfo(context.Context, *GetServerInfoRequest) (*GetServerInfoResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetServerInfo not implemented")
 }
 func (UnimplementedBreakglassServiceServer) mustEmbedUnimplementedBreakglassServiceServer() {}
 func (UnimplementedBreakglassServiceServer) testEmbeddedByValue()                           {}
@@ -612,6 +630,24 @@ func _BreakglassService_ExportAudit_Handler(srv interface{}, stream grpc.ServerS
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type BreakglassService_ExportAuditServer = grpc.ServerStreamingServer[ExportAuditResponse]
 
+func _BreakglassService_GetServerInfo_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetServerInfoRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(BreakglassServiceServer).GetServerInfo(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: BreakglassService_GetServerInfo_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(BreakglassServiceServer).GetServerInfo(ctx, req.(*GetServerInfoRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // BreakglassService_ServiceDesc is the grpc.ServiceDesc for BreakglassService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -658,6 +694,10 @@ var BreakglassService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "DeleteSession",
 			Handler:    _BreakglassService_DeleteSession_Handler,
+		},
+		{
+			MethodName: "GetServerInfo",
+			Handler:    _BreakglassService_GetServerInfo_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{

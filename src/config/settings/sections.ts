@@ -4,6 +4,7 @@ import { APPROVAL_SETTINGS } from "./approvals.ts";
 import { AUDIT_SETTINGS } from "./audit.ts";
 import { COMMAND_SETTINGS } from "./commands.ts";
 import { CONNECTION_SETTINGS } from "./connections.ts";
+import { IDENTITY_SETTINGS } from "./identity.ts";
 import { STORAGE_SETTINGS } from "./storage.ts";
 import { TURN_SETTINGS } from "./turns.ts";
 
@@ -16,6 +17,7 @@ export interface Section {
 /** All that `serve` reads, by the names in its configuration. */
 export const SERVE_SETTINGS = {
   ...CONNECTION_SETTINGS,
+  ...IDENTITY_SETTINGS,
   ...STORAGE_SETTINGS,
   ...AGENT_SETTINGS,
   ...TURN_SETTINGS,
@@ -26,6 +28,7 @@ export const SERVE_SETTINGS = {
 /** The same in the order of the documents. */
 export const SERVE_SECTIONS: readonly Section[] = [
   { title: "Connections", settings: Object.values(CONNECTION_SETTINGS) },
+  { title: "Signing in", settings: Object.values(IDENTITY_SETTINGS) },
   { title: "Approvals", settings: Object.values(APPROVAL_SETTINGS) },
   { title: "Turns", settings: Object.values(TURN_SETTINGS) },
   { title: "Agent", settings: Object.values(AGENT_SETTINGS) },

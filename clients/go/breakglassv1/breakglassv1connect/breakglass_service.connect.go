@@ -75,6 +75,9 @@ const (
 	// BreakglassServiceExportAuditProcedure is the fully-qualified name of the BreakglassService's
 	// ExportAudit RPC.
 	BreakglassServiceExportAuditProcedure = "/breakglass.v1.BreakglassService/ExportAudit"
+	// BreakglassServiceGetServerInfoProcedure is the fully-qualified name of the BreakglassService's
+	// GetServerInfo RPC.
+	BreakglassServiceGetServerInfoProcedure = "/breakglass.v1.BreakglassService/GetServerInfo"
 )
 
 // BreakglassServiceClient is a client for the breakglass.v1.BreakglassService service.
@@ -115,8 +118,10 @@ type BreakglassServiceClient interface {
 	// nothing is left of it, or after 10 s: the removal then goes on, also after a restart.
 	DeleteSession(context.Context, *connect.Request[breakglassv1.DeleteSessionRequest]) (*connect.Response[breakglassv1.DeleteSessionResponse], error)
 	// Streams the server's audit, record by record, for who is an administrator: PERMISSION_DENIED else, with the reason
-	// ROLE_REQUIRED. That it was read is recorded too. At least every 15 s of silence comes a message without records.
+	// ROLE_MISSING. That it was read is recorded too. At least every 15 s of silence comes a message without records.
 	ExportAudit(context.Context, *connect.Request[breakglassv1.ExportAuditRequest]) (*connect.ServerStreamForClient[breakglassv1.ExportAuditResponse], error)
+	// Answers what the server is, what can be asked of it, and who it takes the caller for.
+	GetServerInfo(context.Context, *connect.Request[breakglassv1.GetServerInfoRequest]) (*connect.Response[breakglassv1.GetServerInfoResponse], error)
 }
 
 // NewBreakglassServiceClient constructs a client for the breakglass.v1.BreakglassService service.
@@ -219,6 +224,13 @@ func NewBreakglassServiceClient(httpClient connect.HTTPClient, baseURL string, o
 			connect.WithSchema(breakglassServiceMethods.ByName("ExportAudit")),
 			connect.WithClientOptions(opts...),
 		),
+		getServerInfo: connect.NewClient[breakglassv1.GetServerInfoRequest, breakglassv1.GetServerInfoResponse](
+			httpClient,
+			baseURL+BreakglassServiceGetServerInfoProcedure,
+			connect.WithSchema(breakglassServiceMethods.ByName("GetServerInfo")),
+			connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+			connect.WithClientOptions(opts...),
+		),
 	}
 }
 
@@ -238,6 +250,7 @@ type breakglassServiceClient struct {
 	listSessions    *connect.Client[breakglassv1.ListSessionsRequest, breakglassv1.ListSessionsResponse]
 	deleteSession   *connect.Client[breakglassv1.DeleteSessionRequest, breakglassv1.DeleteSessionResponse]
 	exportAudit     *connect.Client[breakglassv1.ExportAuditRequest, breakglassv1.ExportAuditResponse]
+	getServerInfo   *connect.Client[breakglassv1.GetServerInfoRequest, breakglassv1.GetServerInfoResponse]
 }
 
 // RunTurn calls breakglass.v1.BreakglassService.RunTurn.
@@ -310,6 +323,11 @@ func (c *breakglassServiceClient) ExportAudit(ctx context.Context, req *connect.
 	return c.exportAudit.CallServerStream(ctx, req)
 }
 
+// GetServerInfo calls breakglass.v1.BreakglassService.GetServerInfo.
+func (c *breakglassServiceClient) GetServerInfo(ctx context.Context, req *connect.Request[breakglassv1.GetServerInfoRequest]) (*connect.Response[breakglassv1.GetServerInfoResponse], error) {
+	return c.getServerInfo.CallUnary(ctx, req)
+}
+
 // BreakglassServiceHandler is an implementation of the breakglass.v1.BreakglassService service.
 type BreakglassServiceHandler interface {
 	// Starts a turn, or joins the one that `request_id` started before, and streams its events from the first.
@@ -348,8 +366,10 @@ type BreakglassServiceHandler interface {
 	// nothing is left of it, or after 10 s: the removal then goes on, also after a restart.
 	DeleteSession(context.Context, *connect.Request[breakglassv1.DeleteSessionRequest]) (*connect.Response[breakglassv1.DeleteSessionResponse], error)
 	// Streams the server's audit, record by record, for who is an administrator: PERMISSION_DENIED else, with the reason
-	// ROLE_REQUIRED. That it was read is recorded too. At least every 15 s of silence comes a message without records.
+	// ROLE_MISSING. That it was read is recorded too. At least every 15 s of silence comes a message without records.
 	ExportAudit(context.Context, *connect.Request[breakglassv1.ExportAuditRequest], *connect.ServerStream[breakglassv1.ExportAuditResponse]) error
+	// Answers what the server is, what can be asked of it, and who it takes the caller for.
+	GetServerInfo(context.Context, *connect.Request[breakglassv1.GetServerInfoRequest]) (*connect.Response[breakglassv1.GetServerInfoResponse], error)
 }
 
 // NewBreakglassServiceHandler builds an HTTP handler from the service implementation. It returns
@@ -448,6 +468,13 @@ func NewBreakglassServiceHandler(svc BreakglassServiceHandler, opts ...connect.H
 		connect.WithSchema(breakglassServiceMethods.ByName("ExportAudit")),
 		connect.WithHandlerOptions(opts...),
 	)
+	breakglassServiceGetServerInfoHandler := connect.NewUnaryHandler(
+		BreakglassServiceGetServerInfoProcedure,
+		svc.GetServerInfo,
+		connect.WithSchema(breakglassServiceMethods.ByName("GetServerInfo")),
+		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+		connect.WithHandlerOptions(opts...),
+	)
 	return "/breakglass.v1.BreakglassService/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case BreakglassServiceRunTurnProcedure:
@@ -478,6 +505,8 @@ func NewBreakglassServiceHandler(svc BreakglassServiceHandler, opts ...connect.H
 			breakglassServiceDeleteSessionHandler.ServeHTTP(w, r)
 		case BreakglassServiceExportAuditProcedure:
 			breakglassServiceExportAuditHandler.ServeHTTP(w, r)
+		case BreakglassServiceGetServerInfoProcedure:
+			breakglassServiceGetServerInfoHandler.ServeHTTP(w, r)
 		default:
 			http.NotFound(w, r)
 		}
@@ -541,4 +570,8 @@ func (UnimplementedBreakglassServiceHandler) DeleteSession(context.Context, *con
 
 func (UnimplementedBreakglassServiceHandler) ExportAudit(context.Context, *connect.Request[breakglassv1.ExportAuditRequest], *connect.ServerStream[breakglassv1.ExportAuditResponse]) error {
 	return connect.NewError(connect.CodeUnimplemented, errors.New("breakglass.v1.BreakglassService.ExportAudit is not implemented"))
+}
+
+func (UnimplementedBreakglassServiceHandler) GetServerInfo(context.Context, *connect.Request[breakglassv1.GetServerInfoRequest]) (*connect.Response[breakglassv1.GetServerInfoResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("breakglass.v1.BreakglassService.GetServerInfo is not implemented"))
 }

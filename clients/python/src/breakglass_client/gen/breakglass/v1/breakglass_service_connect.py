@@ -20,7 +20,7 @@ from protobuf import DescService
 
 from . import breakglass_service_pb
 from .audit_pb import ExportAuditRequest, ExportAuditResponse
-from .breakglass_service_pb import AttachTurnRequest, AttachTurnResponse, CancelTurnRequest, CancelTurnResponse, DeleteSessionRequest, DeleteSessionResponse, GetSessionRequest, GetSessionResponse, GetTurnRequest, GetTurnResponse, InterruptTurnRequest, InterruptTurnResponse, ListApprovalsRequest, ListApprovalsResponse, ListSessionsRequest, ListSessionsResponse, ListTurnsRequest, ListTurnsResponse, ResolveApprovalRequest, ResolveApprovalResponse, RunTurnRequest, RunTurnResponse, SteerTurnRequest, SteerTurnResponse, WatchSessionRequest, WatchSessionResponse
+from .breakglass_service_pb import AttachTurnRequest, AttachTurnResponse, CancelTurnRequest, CancelTurnResponse, DeleteSessionRequest, DeleteSessionResponse, GetServerInfoRequest, GetServerInfoResponse, GetSessionRequest, GetSessionResponse, GetTurnRequest, GetTurnResponse, InterruptTurnRequest, InterruptTurnResponse, ListApprovalsRequest, ListApprovalsResponse, ListSessionsRequest, ListSessionsResponse, ListTurnsRequest, ListTurnsResponse, ResolveApprovalRequest, ResolveApprovalResponse, RunTurnRequest, RunTurnResponse, SteerTurnRequest, SteerTurnResponse, WatchSessionRequest, WatchSessionResponse
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Mapping
@@ -128,7 +128,13 @@ class BreakglassService(Protocol):
     def export_audit(self, request: ExportAuditRequest, ctx: RequestContext[ExportAuditRequest, ExportAuditResponse], /) -> AsyncIterator[ExportAuditResponse]:
         """
         Streams the server's audit, record by record, for who is an administrator: PERMISSION_DENIED else, with the reason
-        ROLE_REQUIRED. That it was read is recorded too. At least every 15 s of silence comes a message without records.
+        ROLE_MISSING. That it was read is recorded too. At least every 15 s of silence comes a message without records.
+        """
+        raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
+
+    async def get_server_info(self, request: GetServerInfoRequest, ctx: RequestContext[GetServerInfoRequest, GetServerInfoResponse], /) -> GetServerInfoResponse:
+        """
+        Answers what the server is, what can be asked of it, and who it takes the caller for.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
@@ -303,6 +309,17 @@ class BreakglassServiceASGIApplication(ConnectASGIApplication[BreakglassService]
                         stream_type=StreamType.SERVER_STREAM,
                     ),
                     function=svc.export_audit,
+                ),
+                "/breakglass.v1.BreakglassService/GetServerInfo": Endpoint.unary(
+                    method=MethodInfo(
+                        name="GetServerInfo",
+                        service_name="breakglass.v1.BreakglassService",
+                        input=GetServerInfoRequest,
+                        output=GetServerInfoResponse,
+                        idempotency_level=IdempotencyLevel.NO_SIDE_EFFECTS,
+                        stream_type=StreamType.UNARY,
+                    ),
+                    function=svc.get_server_info,
                 ),
             },
             interceptors=interceptors,
@@ -651,7 +668,7 @@ class BreakglassServiceClient(ConnectClient):
     ) -> AsyncIterator[ExportAuditResponse]:
         """
         Streams the server's audit, record by record, for who is an administrator: PERMISSION_DENIED else, with the reason
-        ROLE_REQUIRED. That it was read is recorded too. At least every 15 s of silence comes a message without records.
+        ROLE_MISSING. That it was read is recorded too. At least every 15 s of silence comes a message without records.
         """
         return self.execute_server_stream(
             request=request,
@@ -665,6 +682,31 @@ class BreakglassServiceClient(ConnectClient):
             ),
             headers=headers,
             timeout_ms=timeout_ms,
+        )
+    async def get_server_info(
+        self,
+        request: GetServerInfoRequest,
+        *,
+        headers: Headers | Mapping[str, str] | None = None, 
+        timeout_ms: int | None = None,
+        use_get: bool = False,
+    ) -> GetServerInfoResponse:
+        """
+        Answers what the server is, what can be asked of it, and who it takes the caller for.
+        """
+        return await self.execute_unary(
+            request=request,
+            method=MethodInfo(
+                name="GetServerInfo",
+                service_name="breakglass.v1.BreakglassService",
+                input=GetServerInfoRequest,
+                output=GetServerInfoResponse,
+                idempotency_level=IdempotencyLevel.NO_SIDE_EFFECTS,
+                stream_type=StreamType.UNARY,
+            ),
+            headers=headers,
+            timeout_ms=timeout_ms,
+            use_get=use_get,
         )
 
 class BreakglassServiceSync(Protocol):
@@ -764,7 +806,13 @@ class BreakglassServiceSync(Protocol):
     def export_audit(self, request: ExportAuditRequest, ctx: RequestContext[ExportAuditRequest, ExportAuditResponse], /) -> Iterator[ExportAuditResponse]:
         """
         Streams the server's audit, record by record, for who is an administrator: PERMISSION_DENIED else, with the reason
-        ROLE_REQUIRED. That it was read is recorded too. At least every 15 s of silence comes a message without records.
+        ROLE_MISSING. That it was read is recorded too. At least every 15 s of silence comes a message without records.
+        """
+        raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
+
+    def get_server_info(self, request: GetServerInfoRequest, ctx: RequestContext[GetServerInfoRequest, GetServerInfoResponse], /) -> GetServerInfoResponse:
+        """
+        Answers what the server is, what can be asked of it, and who it takes the caller for.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
@@ -937,6 +985,17 @@ class BreakglassServiceWSGIApplication(ConnectWSGIApplication):
                         stream_type=StreamType.SERVER_STREAM,
                     ),
                     function=service.export_audit,
+                ),
+                "/breakglass.v1.BreakglassService/GetServerInfo": EndpointSync.unary(
+                    method=MethodInfo(
+                        name="GetServerInfo",
+                        service_name="breakglass.v1.BreakglassService",
+                        input=GetServerInfoRequest,
+                        output=GetServerInfoResponse,
+                        idempotency_level=IdempotencyLevel.NO_SIDE_EFFECTS,
+                        stream_type=StreamType.UNARY,
+                    ),
+                    function=service.get_server_info,
                 ),
             },
             interceptors=interceptors,
@@ -1285,7 +1344,7 @@ class BreakglassServiceClientSync(ConnectClientSync):
     ) -> Iterator[ExportAuditResponse]:
         """
         Streams the server's audit, record by record, for who is an administrator: PERMISSION_DENIED else, with the reason
-        ROLE_REQUIRED. That it was read is recorded too. At least every 15 s of silence comes a message without records.
+        ROLE_MISSING. That it was read is recorded too. At least every 15 s of silence comes a message without records.
         """
         return self.execute_server_stream(
             request=request,
@@ -1299,4 +1358,29 @@ class BreakglassServiceClientSync(ConnectClientSync):
             ),
             headers=headers,
             timeout_ms=timeout_ms,
+        )
+    def get_server_info(
+        self,
+        request: GetServerInfoRequest,
+        *,
+        headers: Headers | Mapping[str, str] | None = None, 
+        timeout_ms: int | None = None,
+        use_get: bool = False,
+    ) -> GetServerInfoResponse:
+        """
+        Answers what the server is, what can be asked of it, and who it takes the caller for.
+        """
+        return self.execute_unary(
+            request=request,
+            method=MethodInfo(
+                name="GetServerInfo",
+                service_name="breakglass.v1.BreakglassService",
+                input=GetServerInfoRequest,
+                output=GetServerInfoResponse,
+                idempotency_level=IdempotencyLevel.NO_SIDE_EFFECTS,
+                stream_type=StreamType.UNARY,
+            ),
+            headers=headers,
+            timeout_ms=timeout_ms,
+            use_get=use_get,
         )

@@ -6,7 +6,8 @@ const MOST_SOURCES = 64;
 const OTHERS = "others";
 
 interface Refused {
-  readonly reason: string;
+  readonly means: string;
+  readonly why: string;
   readonly address: string;
   readonly since: string;
   count: number;
@@ -16,7 +17,7 @@ interface Refused {
  * Requests that were refused for who sent them, counted by where they came from: a flood makes no more records than there
  * are sources in a minute, and those are bounded.
  */
-export class RefusedSignIns {
+export class SignInCounts {
   readonly #note: (entry: AuditEntry) => void;
   readonly #refused = new Map<string, Refused>();
   #timer: NodeJS.Timeout | undefined;
@@ -25,16 +26,16 @@ export class RefusedSignIns {
     this.#note = note;
   }
 
-  /** One was refused. @param address - Of the peer. Undefined: unknown. */
-  count(reason: string, address = ""): void {
-    const key = `${reason} ${address}`;
-    const isTold = this.#refused.has(key) || this.#refused.size < MOST_SOURCES;
+  /** One was refused. @param address - Of the peer. */
+  count(means: string, why: string, address: string): void {
+    const keyOf = (from: string) => JSON.stringify([means, why, from]);
+    const isTold = this.#refused.has(keyOf(address)) || this.#refused.size < MOST_SOURCES;
     const told = isTold ? address : OTHERS;
-    const refused = this.#refused.get(`${reason} ${told}`);
+    const refused = this.#refused.get(keyOf(told));
     if (refused !== undefined) refused.count++;
     else {
       const since = new Date().toISOString();
-      this.#refused.set(`${reason} ${told}`, { reason, address: told, since, count: 1 });
+      this.#refused.set(keyOf(told), { means, why, address: told, since, count: 1 });
     }
     this.#timer ??= setTimeout(this.tell, WINDOW_MS).unref();
   }
@@ -43,8 +44,8 @@ export class RefusedSignIns {
   readonly tell = (): void => {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    for (const { reason, address, since, count } of this.#refused.values()) {
-      this.#note({ kind: "sign_in_refused", facts: { reason, address, since, count } });
+    for (const { means, why, address, since, count } of this.#refused.values()) {
+      this.#note({ kind: "sign_in_refused", facts: { means, why, address, since, count } });
     }
     this.#refused.clear();
   };
