@@ -75,9 +75,9 @@ export class ChainCheck {
     const record = this.#read(line);
     this.#follow(record);
     this.#first ??= record;
-    this.#last = record;
     this.#compare(record);
     this.#learn(record);
+    this.#last = record;
     return record;
   }
 
@@ -170,7 +170,8 @@ export class ChainCheck {
   }
 
   #fault(why: string): ChainFault {
-    const sequence = this.#last === undefined ? 1 : this.#last.sequence + 1;
+    const first = this.#first?.sequence ?? 1;
+    const sequence = this.#last === undefined ? first : this.#last.sequence + 1;
     return new ChainFault(this.#place, sequence, why);
   }
 }

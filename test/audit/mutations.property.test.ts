@@ -131,6 +131,7 @@ describe("a chain, against heads that were kept elsewhere", () => {
       if (!isOfWhole && !isKnownByHead && first >= 0) {
         expect(fault!.place).toBeGreaterThan(first);
       }
+      if (isKnownByHead) expect(given.signed).toContain(fault!.sequence);
     });
     fc.assert(property, { numRuns: 150 });
   });
@@ -155,6 +156,18 @@ describe("a chain, against heads that were kept elsewhere", () => {
       expect(faultOf(linesOf(kept), against)).toBeDefined();
     });
     fc.assert(property);
+  });
+
+  it("shows that two copies of a store both went on", () => {
+    const common = chainOf([{ kind: "turn_started" }, { kind: "turn_ended" }]);
+    const [one, other] = ["one", "other"].map((name) =>
+      chainOf([{ kind: "tool_called", facts: { name } }], common.at(-1)!),
+    );
+    const heads = [one!, other!].map((last) => signHead(last[0]!, KEY));
+    for (const last of [one!, other!]) {
+      const fault = faultOf(linesOf([...common, ...last]), { heads, key: PUBLIC });
+      expect(fault).toMatchObject({ sequence: 3 });
+    }
   });
 
   it("takes no head that another key signed", () => {
