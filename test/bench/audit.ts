@@ -17,7 +17,7 @@ const START_MS = 0.3;
 
 /**
  * What the audit costs: how many events a second come with it and without, of a turn of which every third is a tool call,
- * and what it adds to a turn's start. The two take turns, each with processes of its own.
+ * and what it adds to a turn's start. The two take turns, of the starts one by one: the machine does the same to both.
  */
 export async function measureAudit(): Promise<Figure[]> {
   await using cleanup = new AsyncDisposableStack();
@@ -26,16 +26,15 @@ export async function measureAudit(): Promise<Figure[]> {
   const long = await writeAgent(root, "long", LINES);
   const short = await writeAgent(root, "short", 0);
   const rates = { on: [] as number[], off: [] as number[] };
-  const starts = { on: [] as number[], off: [] as number[] };
   for (let round = 0; round < ROUNDS; round++) {
     const both = ["on", "off"] as const;
     // Neither is always the first.
     for (const audit of round % 2 === 0 ? both : both.toReversed()) {
       rates[audit].push(await rateOf(long, audit));
-      starts[audit].push(await startOf(short, audit));
     }
   }
-  const added = median(starts.on) - median(starts.off);
+  const starts = await startsOf(short);
+  const added = median(starts.on.map((on, pair) => on - starts.off[pair]!));
   return [
     {
       figure: "audit: events with it",
@@ -77,24 +76,34 @@ async function rateOf(agent: string, audit: "on" | "off"): Promise<number> {
   return events / seconds;
 }
 
-/** From RunTurn to the first message, which comes once the turn is on record; in milliseconds, the median. */
-async function startOf(agent: string, audit: "on" | "off"): Promise<number> {
-  await using service = await startService({
-    ...{ BREAKGLASS_AGENT_COMMAND: agent, BREAKGLASS_AUDIT: audit },
-    ...{ BREAKGLASS_MAX_WARM_PROCESSES: "0", BREAKGLASS_SPARE_PROCESSES: "0" },
-  });
-  const connection = openGrpcConnection(service.url, undefined);
-  try {
+/** From RunTurn to the first message, which comes once the turn is on record, in milliseconds: pairs, one of each. */
+async function startsOf(agent: string) {
+  await using cleanup = new AsyncDisposableStack();
+  const starter = async (audit: "on" | "off") => {
+    const service = cleanup.use(
+      await startService({
+        ...{ BREAKGLASS_AGENT_COMMAND: agent, BREAKGLASS_AUDIT: audit },
+        ...{ BREAKGLASS_MAX_WARM_PROCESSES: "0", BREAKGLASS_SPARE_PROCESSES: "0" },
+      }),
+    );
+    const connection = openGrpcConnection(service.url, undefined);
+    cleanup.defer(() => connection.close());
     const client = createBreakglassClient(connection.transport);
-    const took: number[] = [];
-    for (let n = 0; n < WARM_STARTS + STARTS; n++) {
+    return async () => {
       const begun = performance.now();
       let first: number | undefined;
       for await (const _ of client.runTurn({ prompt: "go" })) first ??= performance.now() - begun;
-      if (n >= WARM_STARTS) took.push(first!);
-    }
-    return median(took);
-  } finally {
-    connection.close();
+      return first!;
+    };
+  };
+  const [on, off] = [await starter("on"), await starter("off")];
+  const took = { on: [] as number[], off: [] as number[] };
+  for (let n = 0; n < WARM_STARTS + STARTS; n++) {
+    // Neither is always the first.
+    const pair = n % 2 === 0 ? [await on(), await off()] : [await off(), await on()].toReversed();
+    if (n < WARM_STARTS) continue;
+    took.on.push(pair[0]!);
+    took.off.push(pair[1]!);
   }
+  return took;
 }
