@@ -40,6 +40,7 @@ import {
   refuseUnusableAccess,
   tellStrangers,
 } from "./server-access.ts";
+import { ServerAudit } from "./server-audit.ts";
 import { type Identity, openIdentity } from "./server-identity.ts";
 import { type ServerFacts, serverInfo } from "./server-info.ts";
 import { createNotifier, toldKindsOf, wakingStore } from "./server-notifier.ts";
@@ -48,6 +49,7 @@ import { serverLoad, startTelemetry, type Telemetry } from "./server-telemetry.t
 import { openSqliteStore, type SqliteStore } from "./store/sqlite/sqlite-store.ts";
 import type { Store } from "./store/store.ts";
 import { watchedStore } from "./store/watched-store.ts";
+import type { TurnAudit } from "./turns/turn-audit.ts";
 import { Turns } from "./turns/turns.ts";
 
 const TOO_MANY_RESETS = "too many requests of its connection were reset before they were answered";
@@ -127,14 +129,21 @@ export async function startServer(
   const notifier = createNotifier(config, files, store, redaction.text, log);
   const telemetry = await startTelemetry(config, log);
   let turns: Turns | undefined;
+  let audit: ServerAudit | undefined;
   let identity: Identity | undefined;
   try {
+    audit = new ServerAudit(config, files.tokens?.current, store, log);
     letPass(user, config, log);
     const processes = processesOf(store, config, log, agentUmask, user);
     const served = createAgents(processes);
     const endProcesses = (processId: string) => endLeftProcesses(processId, processes);
     const agents = new Agents(served.byKind, served.defaultKind, endProcesses);
-    turns = createTurns(config, store, agents, redaction, log, telemetry.happenings, user);
+    turns = createTurns(
+      config,
+      { store, agents, redaction, audit: audit.turns, log },
+      telemetry.happenings,
+      user,
+    );
     await turns.recover();
     const closing = new AbortController();
     const readiness = readinessOf(config, turns, agents);
@@ -147,7 +156,7 @@ export async function startServer(
       { ...config, maxConnections },
       files,
       { ...identity, peers: trustsEveryone ? EVERYONE : peersOf(processes) },
-      { turns, facts, readers, telemetry },
+      { turns, audit, facts, readers, telemetry },
       log,
       interposed,
     );
@@ -158,7 +167,9 @@ export async function startServer(
     void reserve.keep();
     notifier?.start();
     const { signIn } = identity;
+    identity.refused.listen((refused) => audit?.refused(refused));
     const heed = () => {
+      audit?.tokensRead(files.tokens?.current);
       tellStrangers(config, signIn, log);
       const next = encryptionOf(files);
       if (next !== undefined) listener.setCertificate(next);
@@ -173,7 +184,7 @@ export async function startServer(
     };
     const url = urlOf(config, listener.port);
     if (local !== undefined) tellLocalAddress(config.dataDir, url);
-    const around = { store, notifier, telemetry };
+    const around = { store, notifier, telemetry, audit };
     const server = running(config, url, turns, listener, closing, around, reload);
     void server.closed.then(identity.stop);
     return server;
@@ -181,18 +192,25 @@ export async function startServer(
     identity?.stop();
     // It may be removing what is off the record, and have agents that wait for sessions.
     await turns?.drain(0);
+    await audit?.end();
     await store.close();
     await telemetry.close();
     throw error;
   }
 }
 
+/** What turns are made of. */
+interface TurnParts {
+  readonly store: Store;
+  readonly agents: Agents;
+  readonly redaction: Redaction;
+  readonly audit: TurnAudit;
+  readonly log: Log;
+}
+
 function createTurns(
   config: ServeConfig,
-  store: Store,
-  agents: Agents,
-  redaction: Redaction,
-  log: Log,
+  { store, agents, redaction, audit, log }: TurnParts,
   happenings: Happenings,
   filesOwner: Owner | undefined,
 ): Turns {
@@ -203,6 +221,7 @@ function createTurns(
     log,
     happenings,
     filesOwner,
+    audit,
     limits: {
       timeoutMs: config.turnTimeoutMs,
       idleTimeoutMs: config.idleTimeoutMs,
@@ -303,6 +322,7 @@ async function openStore(config: ServeConfig, log: Log): Promise<SqliteStore> {
 /** What stands behind a listener. */
 interface ServedParts {
   readonly turns: Turns;
+  readonly audit: ServerAudit;
   readonly facts: ServerFacts;
   readonly readers: Readers;
   readonly telemetry: Telemetry;
@@ -337,10 +357,10 @@ async function listenFor(
       const reading = createRequestReading(sizes, log);
       const refusedRequests = new RefusedRequests(log, refused, happenings);
       const requests = new PrincipalRequests(config);
-      const { turns, facts } = served;
+      const { turns, audit, facts } = served;
       const checks = () => facts.readiness.checks();
       const describeServer: DescribeServer = (caller) => serverInfo(facts, caller);
-      const parts = { turns, describeServer, checks, admissionOf };
+      const parts = { turns, audit, describeServer, checks, admissionOf };
       const given = { ...parts, ...sizes, readers, resets, requests };
       const common = { ...given, reading, refusedRequests, metrics, log };
       const answers = { handlers: createHandlers(common), plain: plainHttp(common) };
@@ -367,6 +387,7 @@ interface Around {
   readonly store: Store;
   readonly notifier: Notifier | undefined;
   readonly telemetry: Telemetry;
+  readonly audit: ServerAudit;
 }
 
 function running(
@@ -375,12 +396,13 @@ function running(
   turns: Turns,
   listener: Listener,
   closing: AbortController,
-  { store, notifier, telemetry }: Around,
+  { store, notifier, telemetry, audit }: Around,
   reload: () => void,
 ): Server {
   const closed = Promise.withResolvers<void>();
   let draining: Promise<void> | undefined;
   const drain = async (graceMs: number) => {
+    audit.note({ kind: "server_draining" });
     await turns.drain(graceMs);
     const ending = setTimeout(() => closing.abort(), STREAMS_END_MS);
     const cutting = setTimeout(() => listener.destroy(), STREAMS_END_MS + CONNECTIONS_END_MS);
@@ -388,6 +410,7 @@ function running(
     await Promise.all([listener.close(), notifier?.drain(NOTIFICATIONS_END_MS)]);
     clearTimeout(ending);
     clearTimeout(cutting);
+    await audit.end();
     await store.close();
     await telemetry.close();
     closed.resolve();

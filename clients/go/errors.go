@@ -24,6 +24,7 @@ const (
 	ReasonApprovalResolved      Reason = "APPROVAL_RESOLVED"
 	ReasonApprovalExpired       Reason = "APPROVAL_EXPIRED"
 	ReasonSelfApprovalForbidden Reason = "SELF_APPROVAL_FORBIDDEN"
+	ReasonRoleMissing           Reason = "ROLE_MISSING"
 	ReasonBypassForbidden       Reason = "BYPASS_FORBIDDEN"
 	ReasonTooManyTurns          Reason = "TOO_MANY_TURNS"
 	ReasonTooManySubscriptions  Reason = "TOO_MANY_SUBSCRIPTIONS"

@@ -135,6 +135,31 @@ export const serverUrl: Kind<string> = {
   schema: z.union([z.url({ protocol: /^https?$/ }), unixAddress]),
 };
 
+/** Where syslog listens. */
+export interface SyslogAddress {
+  readonly protocol: "unix" | "tcp" | "udp";
+  /** Of a socket in the file system its path, else a host without brackets. */
+  readonly host: string;
+  readonly port: number;
+}
+
+/** A stream socket in the file system, or a host and its port. */
+export const syslogAddress: Kind<SyslogAddress> = {
+  takes: "unix:/PATH of a stream socket, tcp://HOST:PORT or udp://HOST:PORT",
+  schema: z
+    .string()
+    .regex(/^(unix:\/.+|(tcp|udp):\/\/(\[[0-9a-fA-F:.]+\]|[^:[\]\s/]+):\d{1,5})$/)
+    .refine((text) => !text.includes("\0"))
+    .transform((text): SyslogAddress => {
+      if (text.startsWith("unix:")) return { protocol: "unix", host: text.slice(5), port: 0 };
+      const [protocol, place] = text.split("://") as ["tcp" | "udp", string];
+      const colon = place.lastIndexOf(":");
+      const host = place.slice(0, colon).replace(/^\[|\]$/g, "");
+      return { protocol, host, port: Number(place.slice(colon + 1)) };
+    })
+    .refine(({ port }) => port <= 65_535),
+};
+
 const printable = z.string().regex(/^[!-~]+$/);
 
 /** What a header can carry. */

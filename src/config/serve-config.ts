@@ -16,7 +16,11 @@ export type ServeConfig = ReturnType<typeof readServeConfig>;
  */
 export function readServeConfig(environment: Environment = process.env) {
   const problems = unknownVariables(environment);
-  const { tlsCert, tlsKey, ...values } = readSettings(SERVE_SETTINGS, environment, problems);
+  const { tlsCert, tlsKey, auditKey, ...values } = readSettings(
+    SERVE_SETTINGS,
+    environment,
+    problems,
+  );
   problems.push(...halfOfTls(environment));
   const home = findHome(environment);
   const dataDir = values.dataDir ?? defaultDataDir(environment);
@@ -30,6 +34,9 @@ export function readServeConfig(environment: Environment = process.env) {
     tls: tlsCert === undefined || tlsKey === undefined ? undefined : { cert: tlsCert, key: tlsKey },
     dataDir: dataDir!,
     sessionsDir: values.sessionsDir ?? join(dataDir!, "sessions"),
+    auditKeyFile: auditKey ?? join(dataDir!, "audit-key.pem"),
+    /** The audit's key is the server's to make. */
+    isAuditKeyOwn: auditKey === undefined,
     /** The server's own environment, from which the agent's is picked by an allow-list. */
     environment: { ...environment } as Environment,
   };

@@ -26,7 +26,8 @@ export const accessCheck: MachineCheck = {
       if (!(error instanceof ConfigError)) throw error;
       return failure(error.message, "mend the setting that it names, or its file");
     }
-    if (!tellsPeople(config)) return well("no tokens are set: processes of the server's user are `local`");
+    if (!tellsPeople(config))
+      return well("no tokens are set: processes of the server's user are `local`");
     return well(
       config.tokensFile === undefined
         ? "callers sign in, by other means than tokens"

@@ -10,7 +10,7 @@ import { silence, slowDown } from "./muffled-response.ts";
 import { refusalFor } from "./refusals.ts";
 
 const SERVICE = "/breakglass.v1.BreakglassService/";
-const STREAMS = ["RunTurn", "AttachTurn", "WatchSession", "WatchTurns"];
+const STREAMS = ["RunTurn", "AttachTurn", "WatchSession", "WatchTurns", "ExportAudit"];
 
 /** Who hears of faults. */
 export interface FaultListener {

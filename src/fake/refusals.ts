@@ -13,6 +13,7 @@ const DETAILS: Readonly<Record<RefusalReason, () => RefusalDetails>> = {
   APPROVAL_RESOLVED: () => ({ metadata: { principal: "fake", decision: "ALLOWED" } }),
   APPROVAL_EXPIRED: () => ({}),
   SELF_APPROVAL_FORBIDDEN: () => ({}),
+  ROLE_MISSING: () => ({ metadata: { role: "operator" } }),
   BYPASS_FORBIDDEN: () => ({}),
   AGENT_KIND_MISMATCH: () => ({ metadata: { agent_kind: "claude" } }),
   AGENT_KIND_NOT_SERVED: () => ({ metadata: { agent_kind: "claude" } }),

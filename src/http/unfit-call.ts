@@ -13,6 +13,7 @@ const INSTEAD: Readonly<Record<string, string>> = {
   AttachTurn: "GET /v1/turns/{turn_id}/events?after_sequence=N",
   WatchSession: "use a client of gRPC, gRPC-Web or Connect",
   WatchTurns: "use a client of gRPC, gRPC-Web or Connect",
+  ExportAudit: "use a client of gRPC, gRPC-Web or Connect",
 };
 
 /**

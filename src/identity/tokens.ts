@@ -37,6 +37,11 @@ export class Tokens {
     }
   }
 
+  /** Those that there are. */
+  list(): readonly TokenLine[] {
+    return this.#known;
+  }
+
   /** Whether there is a token of theirs. */
   knows(principal: string): boolean {
     return this.#known.some((known) => known.principal === principal);

@@ -218,6 +218,15 @@ export const watchTurnsRules = z.object({
 /** The rules of `ListApprovalsRequest`. */
 export const listApprovalsRules = z.object({ pageSize, pageToken: z.string() });
 
+/** The rules of `ExportAuditRequest`. */
+export const exportAuditRules = z.object({
+  afterSequence: z
+    .bigint()
+    .refine((value) => BigInt.asIntN(54, value) === value, "must be a sequence of this audit")
+    .transform(Number),
+  follow: z.boolean(),
+});
+
 /** The rules of `ListSessionsRequest`. */
 export const listSessionsRules = z.object({ pageSize, pageToken: z.string() });
 

@@ -5,6 +5,7 @@ import { BreakglassService } from "../../gen/breakglass/v1/breakglass_service_pb
 import { Health } from "../../gen/grpc/health/v1/health_pb.ts";
 import { ServerReflection } from "../../gen/grpc/reflection/v1/reflection_pb.ts";
 import { ServerReflection as ServerReflectionAlpha } from "../../gen/grpc/reflection/v1alpha/reflection_pb.ts";
+import type { AuditSource } from "../audit/audit-source.ts";
 import type { Log } from "../log.ts";
 import type { Turns } from "../turns/turns.ts";
 import { admit } from "./admission.ts";
@@ -20,6 +21,7 @@ import { statusOf } from "./status.ts";
 /** What the services are made of. */
 export interface ServicesOptions extends RequestLimits {
   readonly turns: Turns;
+  readonly audit: AuditSource;
   readonly describeServer: DescribeServer;
   readonly refusedRequests: RefusedRequests;
   readonly log: Log;
@@ -47,9 +49,9 @@ export function createRouter(log: Log): ConnectRouter {
 
 /** The methods of all services, by their paths. */
 export function createHandlers(options: ServicesOptions): ReadonlyMap<string, UniversalHandler> {
-  const { turns, describeServer, refusedRequests, log } = options;
+  const { turns, audit, describeServer, refusedRequests, log } = options;
   const services = [BreakglassService, Health, ServerReflection, ServerReflectionAlpha];
-  const own = breakglassService(turns, options, describeServer, refusedRequests, log);
+  const own = breakglassService(turns, audit, options, describeServer, refusedRequests, log);
   const router = createRouter(log)
     .service(BreakglassService, own)
     .service(Health, healthService(turns.serving, log))

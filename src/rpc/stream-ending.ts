@@ -18,6 +18,13 @@ export function turnWatchEnded(ending: StreamEnding, cursor: number): Refusal {
   return new Refusal("STREAM_ENDED", message, { metadata, retryAfterMs: RETRY_MS });
 }
 
+/** Ends a reading of the audit so that it can go on: `sequence` is that of the last record that it was given. */
+export function auditEnded(ending: StreamEnding, sequence: number): Refusal {
+  const message = `${ending.message}; export after ${sequence} to go on`;
+  const metadata = { sequence: String(sequence) };
+  return new Refusal("STREAM_ENDED", message, { metadata, retryAfterMs: RETRY_MS });
+}
+
 /** Ends a watch of a session so that it can go on from its cursor. */
 export function watchEnded(ending: StreamEnding, sessionId: string, cursor: number): Refusal {
   const message = `${ending.message}; watch after ${cursor} to go on`;

@@ -124,7 +124,7 @@ export function streamingMethods(turns: Turns, runRules: RunTurnRules, log: Log)
 }
 
 /** A proxy that gathers answers (nginx with nothing but `proxy_pass`) is told not to gather this one. */
-function passAtOnce({ responseHeader }: HandlerContext): void {
+export function passAtOnce({ responseHeader }: HandlerContext): void {
   responseHeader.set("x-accel-buffering", "no");
 }
 
@@ -151,7 +151,7 @@ function newsOf({
  *
  * @param ended - What the server's wish is to this stream's client.
  */
-function endOf({ reason }: AbortSignal, ended: (ending: StreamEnding) => Error): Error {
+export function endOf({ reason }: AbortSignal, ended: (ending: StreamEnding) => Error): Error {
   if (reason instanceof StreamEnding) return ended(reason);
   return reason instanceof ConnectError
     ? reason

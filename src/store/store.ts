@@ -1,3 +1,5 @@
+import type { AuditEntry } from "../audit/entry.ts";
+import type { AuditLink } from "../audit/record.ts";
 import type { DaySpending } from "../day-spending.ts";
 import type { Changes } from "./changes.ts";
 import type { Commands } from "./commands.ts";
@@ -33,7 +35,9 @@ import type { EventBatch, StartedTurn, SteerRequest, TurnStart } from "./writes.
  *    it is refused with FENCED, and nothing of it is written, then or later.
  * 5. A turn's epoch is that of the lease under which it was recorded, and does not change. While that lease holds, nobody
  *    else writes for the turn; when it has ended, who asks for what its owner left ends it, and of several the first.
- * 6. A session is opened on the server that records its first turn, its home. Every other one is recorded there too, and
+ * 6. A server's audit is one chain (docs/audit.md). The store gives entries their places in it in the commit that has what
+ *    they are the record of: neither is ever there without the other.
+ * 7. A session is opened on the server that records its first turn, its home. Every other one is recorded there too, and
  *    what is asked of another server is refused with SESSION_ELSEWHERE and the `home`, the server's name.
  *
  * Every method rejects with a `Refusal`: STORAGE where the disk does not take a write or give a read, else as described.
@@ -147,23 +151,29 @@ export interface StoreMethods extends Leases, Outbox {
    * the id. Its requests are refused for 24 h more. It is one of `listRemovals` until `recordRemoved`; what it has in the
    * store leaves with `removeSome`. NOT_FOUND as `getSession`; SESSION_ELSEWHERE where a lease of another home holds; else,
    * TURN_IN_PROGRESS.
+   *
+   * @param audit - What goes on the audit chain with it.
    */
   deleteSession(
     sessionId: string,
     principal: string,
     time: number,
     epoch: number,
+    audit?: readonly AuditEntry[],
   ): Promise<RemovedSession>;
   /**
    * Takes turns that ended before a time off the record, the oldest first, at most `limit` of them: those of sessions that
    * are at home here, or where no lease holds. Where it took none, none is left. Sessions go with their last turn, as in
    * `deleteSession`.
+   *
+   * @param audit - What goes on the audit chain where it took any: the store adds how many, and the ids of sessions.
    */
   removeEndedTurns(
     before: number,
     limit: number,
     time: number,
     epoch: number,
+    audit?: readonly AuditEntry[],
   ): Promise<RemovedTurns>;
   /**
    * Removes a piece of what is off the record and still in the store: so little that other turns do not wait long for it
@@ -178,6 +188,20 @@ export interface StoreMethods extends Leases, Outbox {
   listLeftTurns(owner: string): Promise<LeftTurn[]>;
   /** The processes that a server may have left behind, likewise; of removed sessions too. */
   listLeftProcesses(owner: string): Promise<LeftProcess[]>;
+  /** Puts entries on the server's audit chain that are the record of nothing else in the store. */
+  recordAudit(entries: readonly AuditEntry[], epoch: number): Promise<void>;
+  /** The lines of a server's audit chain after a sequence: as many as fit into about `maxBytes`, at least one if any. */
+  readAudit(owner: string, afterSequence: number, maxBytes: number): Promise<string[]>;
+  /** The newest record of a server's audit chain. Undefined: it has none. */
+  readAuditHead(owner: string): Promise<AuditLink | undefined>;
+  /**
+   * The last of the first records of a server's audit chain that are older than a time, up to where one is not: never the
+   * newest, and never one that says that others were removed. So many are looked at as a commit can remove. Undefined: there
+   * is none.
+   */
+  findAuditBefore(owner: string, time: number): Promise<AuditLink | undefined>;
+  /** Removes the first records of the server's audit chain, up to one that is not the newest, and puts entries on it. */
+  removeAudit(upTo: number, entries: readonly AuditEntry[], epoch: number): Promise<void>;
   /** Commits what was asked for, ends its lease and closes. */
   close(): Promise<void>;
 }

@@ -1,5 +1,6 @@
 import type { ErrorReason, TurnState } from "../../gen/breakglass/v1/event_pb.ts";
 import type { PermissionMode, TurnOrigin } from "../../gen/breakglass/v1/turn_pb.ts";
+import type { AuditEntry } from "../audit/entry.ts";
 import type { DayLimits, DaySpending } from "../day-spending.ts";
 import type { RefusalDetails, RefusalReason } from "../errors.ts";
 import type { Happening } from "./outbox.ts";
@@ -75,6 +76,8 @@ export interface TurnStart {
   readonly dayLimits?: DayLimits;
   /** What the principal may have on record with this turn. Unset: no limit. */
   readonly quotas?: RecordQuotas;
+  /** What goes on the audit chain with a turn that is new; the store adds the session's id. Left out: nothing. */
+  readonly audit?: readonly AuditEntry[];
 }
 
 /** What became of a `TurnStart`. */
@@ -108,6 +111,8 @@ export interface EventBatch {
   readonly approvals?: readonly ApprovalMark[];
   /** Set where the last event is terminal. */
   readonly end?: TurnEndRecord;
+  /** What goes on the audit chain with them. Left out: nothing. */
+  readonly audit?: readonly AuditEntry[];
 }
 
 /** Which event asks for an approval, or says how it was decided. */

@@ -8,7 +8,7 @@ import type { LeftTurn } from "./left-turn.ts";
 import type { TurnBeginning } from "./run-beginning.ts";
 import { RunningTurn } from "./running-turn.ts";
 import { boundsOf, TurnSpending } from "./turn-spending.ts";
-import { ownStart } from "./turn-start.ts";
+import { ownStart, withAudit } from "./turn-start.ts";
 import type { TurnLimits, TurnSurroundings } from "./turn-surroundings.ts";
 import type { UnendedTurn, UnendedTurns } from "./unended-turns.ts";
 import { yieldToPrompt } from "./yield-to-prompt.ts";
@@ -135,11 +135,12 @@ export class ActiveSession {
   }
 
   async #runOwnWork(turnId: string, work: OwnWork): Promise<void> {
-    const { agents, log, unended } = this.#surroundings;
+    const { agents, log, audit, unended } = this.#surroundings;
     try {
       // 3. The turn before may have ended in the same breath: only once that is on disk there is room for another.
       await unended.get(work.lastTurnId)?.ended;
-      await unended.create(ownStart(turnId, work, unended.refusalOfOwn()), (started) =>
+      const start = ownStart(turnId, work, unended.refusalOfOwn());
+      await unended.create(withAudit(start, audit.started(start)), (started) =>
         this.#beginOwn(started, work),
       );
     } catch (error) {

@@ -25,18 +25,20 @@ export class LeftTurn implements LiveTurn {
       store,
       log,
       happenings,
+      audit,
       toldKinds,
-    }: Pick<TurnSurroundings, "store" | "log" | "happenings" | "toldKinds">,
+    }: Pick<TurnSurroundings, "store" | "log" | "audit" | "happenings" | "toldKinds">,
   ) {
     this.turnId = left.turnId;
     this.sessionKey = left.sessionKey;
     const { epoch } = store.lease;
     const ended = (end: TurnEndRecord) => happenings.leftTurnEnded(left, end);
     const start = { ...left, epoch, state: TurnState.RUNNING };
-    this.log = new TurnLog(start, { store, log, ended });
+    this.log = new TurnLog(start, { store, log, audit, ended });
     const terminal = terminalOf({ case: "restart", wasQueued: left.wasQueued });
+    const audited = this.log.auditOf([terminal]);
     const outside = happeningsOf([terminal], this.log.nextSequence, toldKinds);
-    this.log.append(this.log.encode([terminal]), { terminal, happenings: outside });
+    this.log.append(this.log.encode([terminal]), { terminal, happenings: outside, audit: audited });
     this.tried = this.log.settled;
     this.ended = this.log.recorded();
   }

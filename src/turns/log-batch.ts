@@ -1,8 +1,10 @@
 import { TurnState } from "../../gen/breakglass/v1/event_pb.ts";
 import type { EventKind, TerminalKind } from "../agent/agent.ts";
+import type { AuditEntry } from "../audit/entry.ts";
 import type { Happening } from "../store/outbox.ts";
 import type { ApprovalMark, EventBatch, SteerRequest } from "../store/writes.ts";
 import { byteLength, decodeEvent, type EncodedEvent, encodeEvents } from "./encoded-event.ts";
+import { eventOf } from "./turn-audit.ts";
 import { endRecordOf } from "./turn-end.ts";
 
 /** What goes on record with events. */
@@ -21,6 +23,8 @@ export interface AppendedWith {
   readonly steer?: SteerRequest | undefined;
   /** Those of the events that somebody outside is to be told of. Undefined: none. */
   readonly happenings?: readonly Happening[] | undefined;
+  /** What goes on the audit chain with them. */
+  readonly audit?: readonly AuditEntry[];
 }
 
 /** As `ApprovalMark`, by the event's place in its batch. */
@@ -57,6 +61,7 @@ export function batchOf(
     steer,
     approvals = [],
     happenings,
+    audit = [],
   }: AppendedWith,
 ): LogBatch {
   const end = terminal && endRecordOf(terminal);
@@ -77,6 +82,7 @@ export function batchOf(
     ...(approvals.length === 0 ? {} : { approvals: approvals.map(marked) }),
     ...(happenings === undefined ? {} : { happenings }),
     ...(end === undefined ? {} : { end: { ...end, ...(modelTurns && { modelTurns }) } }),
+    ...(audit.length === 0 ? {} : { audit }),
   };
   return { record, bytes: byteLength(events), state };
 }
@@ -90,15 +96,28 @@ export function approvalsIn(kinds: readonly EventKind[]): AppendedApproval[] {
   });
 }
 
-/** The same batch with other events in the places of its own. */
-export function rewritten(batch: LogBatch, rewrite: (kind: EventKind) => EventKind): LogBatch {
+/**
+ * The same batch with other events in the places of its own.
+ *
+ * @param auditOf - What the audit says of an event that takes another's place.
+ */
+export function rewritten(
+  batch: LogBatch,
+  rewrite: (kind: EventKind) => EventKind,
+  auditOf: (kind: EventKind, sequence: number) => readonly AuditEntry[],
+): LogBatch {
+  let { audit } = batch.record;
   const events = batch.record.events.map((encoded) => {
     const { sequence, turnId, sessionId, kind } = decodeEvent(encoded);
     const other = rewrite(kind as EventKind);
     if (other === kind) return encoded;
+    audit = audit?.flatMap((entry) =>
+      eventOf(entry) === sequence ? auditOf(other, sequence) : [entry],
+    );
     return encodeEvents({ turnId, sessionId }, sequence, batch.record.time, [other])[0]!;
   });
-  return { ...batch, record: { ...batch.record, events }, bytes: byteLength(events) };
+  const record = { ...batch.record, events, ...(audit === undefined ? {} : { audit }) };
+  return { ...batch, record, bytes: byteLength(events) };
 }
 
 /** The state of a turn that goes on. */

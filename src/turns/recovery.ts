@@ -6,7 +6,10 @@ import type { TurnSurroundings } from "./turn-surroundings.ts";
 import type { UnendedTurns } from "./unended-turns.ts";
 
 interface RecoverySurroundings
-  extends Pick<TurnSurroundings, "store" | "agents" | "log" | "happenings" | "toldKinds"> {
+  extends Pick<
+    TurnSurroundings,
+    "store" | "agents" | "log" | "audit" | "happenings" | "toldKinds"
+  > {
   readonly unended: UnendedTurns;
   readonly sessions: ActiveSessions;
   readonly removals: Removals;
@@ -51,7 +54,7 @@ export async function takeOverTurns(
   owner: string,
   surroundings: Pick<
     RecoverySurroundings,
-    "store" | "log" | "happenings" | "unended" | "toldKinds"
+    "store" | "log" | "audit" | "happenings" | "unended" | "toldKinds"
   >,
   holdUp: (turn: LeftTurn, wasQueued: boolean) => void = () => {},
 ): Promise<Promise<void>[]> {

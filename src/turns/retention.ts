@@ -1,8 +1,8 @@
 import { setTimeout as delay } from "node:timers/promises";
-import type { Log } from "../log.ts";
 import type { RemovedSession } from "../store/records.ts";
-import type { Store } from "../store/store.ts";
 import { byDeadline } from "../stream/deadline.ts";
+import { steadyClock } from "../stream/steady-clock.ts";
+import type { TurnSurroundings } from "./turn-surroundings.ts";
 
 /** So many turns at most come off the record in one commit. */
 const TURNS_AT_ONCE = 100;
@@ -10,6 +10,8 @@ const TURNS_AT_ONCE = 100;
 const PATIENCE_MS = 60_000;
 /** How often it is looked for what has become old enough: a tenth of the age, within these. */
 const LOOK_MS = { least: 1000, most: 3600_000 };
+
+type RetentionSurroundings = Pick<TurnSurroundings, "store" | "log" | "audit">;
 
 /** What is to be done about what has come off the record. */
 export interface Leavings {
@@ -30,10 +32,9 @@ export interface Leavings {
  * @returns Resolves when it has ended. Never rejects.
  */
 export async function retain(
-  store: Store,
+  surroundings: RetentionSurroundings,
   ageMs: number,
   leavings: Leavings,
-  log: Log,
   signal: AbortSignal,
 ): Promise<void> {
   if (ageMs === 0) return;
@@ -41,32 +42,26 @@ export async function retain(
   const every = Math.min(Math.max(ageMs / 10, LOOK_MS.least), LOOK_MS.most);
   while (!signal.aborted) {
     try {
-      await removeOlder(store, clock, ageMs, leavings, log, signal);
+      await removeOlder(surroundings, clock, ageMs, leavings, signal);
     } catch (error) {
-      if (!signal.aborted) log.error("old turns cannot be removed", { error });
+      if (!signal.aborted) surroundings.log.error("old turns cannot be removed", { error });
     }
     await delay(every, undefined, { signal, ref: false }).catch(() => {});
   }
 }
 
-/** Tells the time, and never one that is further on than what has passed since now allows. */
-function steadyClock(): () => number {
-  const begun = Date.now() - performance.now();
-  return () => Math.min(Date.now(), begun + performance.now());
-}
-
 async function removeOlder(
-  store: Store,
+  { store, log, audit }: RetentionSurroundings,
   clock: () => number,
   ageMs: number,
   leavings: Leavings,
-  log: Log,
   signal: AbortSignal,
 ): Promise<void> {
   while (!signal.aborted) {
     const before = clock() - ageMs;
     const { owner, epoch } = store.lease;
-    const gone = await store.removeEndedTurns(before, TURNS_AT_ONCE, Date.now(), epoch);
+    const now = Date.now();
+    const gone = await store.removeEndedTurns(before, TURNS_AT_ONCE, now, epoch, audit.expired());
     const { turns, sessions } = gone;
     if (turns > 0) log.info("old turns were removed", { turns, sessions: sessions.length });
     // The files of the others are on their home's list.

@@ -5,6 +5,7 @@ import {
   isTerminal,
   type TerminalKind,
 } from "../agent/agent.ts";
+import type { AuditEntry } from "../audit/entry.ts";
 import { Refusal, unsupportedByAgent } from "../errors.ts";
 import type { TurnHappenings } from "../happenings.ts";
 import type { Caller } from "../identity/caller.ts";
@@ -78,14 +79,14 @@ export class RunningTurn implements LiveTurn {
     this.#spending = spendingOf((limit) => this.#stopFor(limit));
     this.#beginning = beginning;
     this.released = this.#released.promise;
-    const { store, log, happenings, recentEvents } = surroundings;
+    const { store, log, audit, happenings, recentEvents } = surroundings;
     const trace = "run" in beginning ? undefined : beginning.trace;
     const told = happenings.turnAccepted(turn, session.agentKind, trace);
     this.#told = told;
     const { agentSessionId } = session;
     this.log = new TurnLog(
       { ...turn, agentSessionId },
-      { store, log, ended: (end) => told.ended(end) },
+      { store, log, audit, ended: (end) => told.ended(end) },
       new RecentEvents(recentEvents),
       (error) => void this.end({ case: "store", error }),
     );
@@ -143,14 +144,19 @@ export class RunningTurn implements LiveTurn {
     throw new Refusal("INTERRUPT_NOT_OBEYED", message);
   }
 
+  /** Puts what somebody does on the audit chain with what comes of it, unless the turn is ending already. */
+  note(entries: readonly AuditEntry[]): void {
+    if (!this.#life.isEnding) this.log.note(entries);
+  }
+
   /**
    * Hands the agent a further message. Resolves with the sequence of the event that records it, once that is on disk.
    *
    * @throws Refusal UNSUPPORTED_BY_AGENT; TURN_ENDED; STORAGE where that is not on disk yet, and may be later; FENCED.
    */
-  async steer(steer: Steer): Promise<number> {
+  async steer(steer: Steer, caller: Caller): Promise<number> {
     if (!this.#agent.capabilities.steer) throw this.#unsupported("steer");
-    return this.#inputs.steer(steer);
+    return this.#inputs.steer(steer, caller);
   }
 
   /**
@@ -165,7 +171,7 @@ export class RunningTurn implements LiveTurn {
     if (isChanged && !this.#agent.capabilities.changedInput) {
       throw this.#unsupported("changed_input");
     }
-    return this.#inputs.resolve(id, answer, caller.name);
+    return this.#inputs.resolve(id, answer, caller);
   }
 
   async #live(): Promise<void> {

@@ -13,7 +13,7 @@ import type { UnendedTurns } from "./unended-turns.ts";
 import type { WorkspaceSizes } from "./workspace-sizes.ts";
 
 interface SessionCommandSurroundings
-  extends Pick<TurnSurroundings, "store" | "agents">,
+  extends Pick<TurnSurroundings, "store" | "agents" | "audit">,
     StartPolicy {
   readonly unended: UnendedTurns;
   readonly days: DaySpendings;
@@ -84,9 +84,10 @@ export class SessionCommands {
   }
 
   async #deleteHere(sessionId: string, caller: Caller): Promise<boolean> {
-    const { store, removals, sizes } = this.#surroundings;
+    const { store, removals, sizes, audit } = this.#surroundings;
     const { owner, epoch } = store.lease;
-    const removed = await store.deleteSession(sessionId, caller.name, Date.now(), epoch);
+    const entries = audit.deleted(sessionId, caller);
+    const removed = await store.deleteSession(sessionId, caller.name, Date.now(), epoch, entries);
     sizes.forget(removed.sessionKey);
     if (removed.home === owner) {
       return byDeadline(removals.remove(removed), DELETION_MS, false, false); // 3.

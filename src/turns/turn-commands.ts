@@ -20,7 +20,7 @@ export interface ApprovalPolicy {
   readonly selfApproval: "allowed" | "forbidden";
 }
 
-interface CommandSurroundings extends Pick<TurnSurroundings, "store">, ApprovalPolicy {
+interface CommandSurroundings extends Pick<TurnSurroundings, "store" | "audit">, ApprovalPolicy {
   readonly unended: UnendedTurns;
   readonly remote: RemoteTurns;
 }
@@ -43,17 +43,23 @@ export class TurnCommands {
 
   /** As `Turns.cancel`. */
   async cancel(turnId: string, caller: Caller): Promise<TurnRecord> {
-    const { live } = await this.#find(turnId, caller);
+    const { record, live } = await this.#find(turnId, caller);
     if (live instanceof RemoteTurn) await live.cancel(caller);
-    else if (live !== undefined) await endOnRecord(live, live.end({ case: "cancel" }));
+    else if (live !== undefined) {
+      this.#note("turn_canceled", live, record, caller);
+      await endOnRecord(live, live.end({ case: "cancel" }));
+    }
     return this.getTurn(turnId, caller);
   }
 
   /** As `Turns.interrupt`. */
   async interrupt(turnId: string, caller: Caller): Promise<TurnRecord> {
-    const { live } = await this.#find(turnId, caller);
+    const { record, live } = await this.#find(turnId, caller);
     if (live instanceof RemoteTurn) await live.interrupt(caller);
-    else if (live !== undefined) await endOnRecord(live, live.interrupt());
+    else if (live !== undefined) {
+      this.#note("turn_interrupted", live, record, caller);
+      await endOnRecord(live, live.interrupt());
+    }
     return this.getTurn(turnId, caller);
   }
 
@@ -97,6 +103,17 @@ export class TurnCommands {
   /** A turn to be read, as `#find`. */
   findToRead(turnId: string, caller: Caller) {
     return this.#find(turnId, caller, this.#isApprover(caller)); // 1.
+  }
+
+  /** What stops a turn is on the audit chain with what comes of it; what finds it ending changes nothing. */
+  #note(
+    kind: "turn_canceled" | "turn_interrupted",
+    live: UnendedTurn,
+    record: TurnRecord,
+    caller: Caller,
+  ): void {
+    if (!(live instanceof RunningTurn)) return;
+    live.note(this.#surroundings.audit.stopped(kind, record, caller));
   }
 
   async #steer({ turnId, message, requestId }: SteerTurn, caller: Caller) {

@@ -2,6 +2,7 @@ import { create } from "@bufbuild/protobuf";
 import { ApprovalDecision, SteerEventSchema } from "../../gen/breakglass/v1/event_pb.ts";
 import type { EventKind } from "../agent/agent.ts";
 import { Refusal } from "../errors.ts";
+import type { Caller } from "../identity/caller.ts";
 import type { SteerRequest } from "../store/writes.ts";
 import type { ApprovalAnswer } from "../turn-requests.ts";
 import { Approvals, type Decision, decisionOf, EXPIRED_ANSWER, turnEnded } from "./approvals.ts";
@@ -55,11 +56,11 @@ export class TurnInputs {
   }
 
   /** As `RunningTurn.steer`. */
-  async steer({ message, principal, requestId }: Steer): Promise<number> {
+  async steer({ message, principal, requestId }: Steer, caller: Caller): Promise<number> {
     if (!this.#turn.life.steer(message)) throw this.#ended();
     const value = create(SteerEventSchema, { message, principal, requestId });
     const request = requestId === "" ? undefined : { principal, requestId, message };
-    return this.record({ case: "steer", value }, request).catch((error) => {
+    return this.record({ case: "steer", value }, request, caller).catch((error) => {
       throw steerFailed(error); // 2.
     });
   }
@@ -68,12 +69,13 @@ export class TurnInputs {
   async resolve(
     id: string,
     answer: ApprovalAnswer,
-    principal = "",
+    caller?: Caller,
     decision: Decision = decisionOf(answer),
   ): Promise<void> {
     this.approvals.check(id);
     if (this.#turn.life.isEnding) throw this.#ended();
-    await this.record(this.approvals.decide(id, decision, principal));
+    const decided = this.approvals.decide(id, decision, caller?.name);
+    await this.record(decided, undefined, caller);
     // 1. It may have ended meanwhile.
     if (this.#turn.life.answer(id, answer)) this.#turn.heard();
   }
@@ -81,11 +83,12 @@ export class TurnInputs {
   /**
    * Puts an event on record that is not the agent's. Resolves with its sequence once it is on disk.
    *
+   * @param caller - Who brought it about. Undefined: the server.
    * @throws Refusal STORAGE, FENCED.
    */
-  async record(kind: EventKind, steer?: SteerRequest): Promise<number> {
+  async record(kind: EventKind, steer?: SteerRequest, caller?: Caller): Promise<number> {
     const { log, endFull } = this.#turn;
-    const sequence = this.#recorder!.append(kind, steer);
+    const sequence = this.#recorder!.append(kind, steer, caller);
     if (this.#recorder!.isFull) endFull();
     await log.settled;
     // What came behind it may have failed.
@@ -101,7 +104,7 @@ export class TurnInputs {
   #expire(approvalId: string): void {
     const expired = { decision: ApprovalDecision.EXPIRED };
     // It was decided in the same moment, or the turn is ending.
-    void this.resolve(approvalId, EXPIRED_ANSWER, "", expired).catch(() => {});
+    void this.resolve(approvalId, EXPIRED_ANSWER, undefined, expired).catch(() => {});
   }
 }
 

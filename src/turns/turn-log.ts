@@ -1,6 +1,8 @@
 import { TurnState } from "../../gen/breakglass/v1/event_pb.ts";
 import type { EventKind } from "../agent/agent.ts";
+import type { AuditEntry } from "../audit/entry.ts";
 import { Refusal, storageFailed } from "../errors.ts";
+import type { Caller } from "../identity/caller.ts";
 import type { Log } from "../log.ts";
 import type { Store } from "../store/store.ts";
 import type { TurnEndRecord } from "../store/writes.ts";
@@ -9,6 +11,7 @@ import { type Listener, Listeners, type LiveLog, type StopListening } from "./li
 import { type AppendedWith, batchOf, type LogBatch, rewritten } from "./log-batch.ts";
 import type { RecentEvents } from "./recent-events.ts";
 import { retryStorage } from "./retry-storage.ts";
+import { eventOf, type TurnAudit } from "./turn-audit.ts";
 
 /** Where a turn stands when its log is taken up. */
 export interface LogStart extends TurnIds {
@@ -24,6 +27,8 @@ export interface LogStart extends TurnIds {
 
 /** What a log is written with. */
 export interface LogSurroundings {
+  /** What is recorded of who does what. */
+  readonly audit: TurnAudit;
   readonly store: Store;
   readonly log: Log;
   /** Told once the end is on disk. Must not throw. */
@@ -47,6 +52,7 @@ export class TurnLog implements LiveLog {
   readonly #log: Log;
   readonly #ended: (end: TurnEndRecord) => void;
   readonly #recent: RecentEvents | undefined;
+  readonly #audit: TurnAudit;
   readonly #failed: (error: Error) => void;
   readonly #listeners = new Listeners();
   #state: TurnState;
@@ -54,6 +60,8 @@ export class TurnLog implements LiveLog {
   #failure: Error | undefined;
   /** As it is on record. */
   #agentSessionId: string | undefined;
+  /** Goes on the audit chain with what is appended next. */
+  #noted: AuditEntry[] = [];
   #unrecorded: LogBatch[] = [];
   #unrecordedBytes = 0;
   #bytes = 0;
@@ -69,7 +77,7 @@ export class TurnLog implements LiveLog {
    */
   constructor(
     start: LogStart,
-    { store, log, ended }: LogSurroundings,
+    { store, log, audit, ended }: LogSurroundings,
     recent?: RecentEvents,
     failed: (error: Error) => void = () => {},
   ) {
@@ -79,6 +87,7 @@ export class TurnLog implements LiveLog {
     this.#store = store;
     this.#log = log;
     this.#ended = ended;
+    this.#audit = audit;
     this.#recent = recent;
     this.#failed = failed;
     this.#state = state;
@@ -138,11 +147,22 @@ export class TurnLog implements LiveLog {
     return encodeEvents(this.#ids, this.#nextSequence, Date.now(), kinds);
   }
 
+  /** Puts entries on the audit chain with the events that are appended next, at the latest with the turn's end. */
+  note(entries: readonly AuditEntry[]): void {
+    this.#noted.push(...entries);
+  }
+
+  /** What the audit says of events that are appended next. @param caller - As `TurnAudit.events`. */
+  auditOf(kinds: readonly EventKind[], caller?: Caller): AuditEntry[] {
+    return this.#audit.events(this.#ids, kinds, this.#nextSequence, caller);
+  }
+
   /** Appends events; `settled` and `failure` tell what became of them. */
   append(events: readonly EncodedEvent[], more: AppendedWith = {}): void {
     const [agentSessionId, state] = [this.#agentSessionId, this.#nextState];
     const end = { ...this.#ids, nextSequence: this.#nextSequence, state, agentSessionId };
-    const batch = batchOf(end, events, more);
+    const audit = [...this.#noted.splice(0), ...(more.audit ?? [])];
+    const batch = batchOf(end, events, { ...more, audit });
     this.#unrecorded.push(batch);
     this.#unrecordedBytes += batch.bytes;
     this.#bytes += batch.bytes;
@@ -180,6 +200,9 @@ export class TurnLog implements LiveLog {
   /** Gives up what the store has not taken, and answers with it. To be called when it is settled. */
   discardUnrecorded(): EncodedEvent[] {
     const events = this.#unrecorded.flatMap(({ record }) => record.events);
+    const audit = this.#unrecorded.flatMap(({ record }) => record.audit ?? []);
+    // What somebody did is not undone with them.
+    this.#noted.unshift(...audit.filter((entry) => eventOf(entry) === undefined));
     this.#unrecorded = [];
     this.#unrecordedBytes = 0;
     this.#nextSequence = this.#lastSequence + 1;
@@ -190,7 +213,9 @@ export class TurnLog implements LiveLog {
 
   /** Has other events be recorded in the places of those that the store has not taken. To be called when it is settled. */
   rewriteUnrecorded(rewrite: (kind: EventKind) => EventKind): void {
-    this.#unrecorded = this.#unrecorded.map((batch) => rewritten(batch, rewrite));
+    const auditOf = (kind: EventKind, sequence: number) =>
+      this.#audit.events(this.#ids, [kind], sequence);
+    this.#unrecorded = this.#unrecorded.map((batch) => rewritten(batch, rewrite, auditOf));
     this.#unrecordedBytes = this.#unrecorded.reduce((sum, { bytes }) => sum + bytes, 0);
   }
 

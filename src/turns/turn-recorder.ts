@@ -2,6 +2,7 @@ import type { AgentRun, EventKind, TerminalKind } from "../agent/agent.ts";
 import { boundEvent } from "../agent/bounded-event.ts";
 import { Refusal } from "../errors.ts";
 import type { TurnHappenings } from "../happenings.ts";
+import type { Caller } from "../identity/caller.ts";
 import type { SessionRecord } from "../store/records.ts";
 import type { SteerRequest } from "../store/writes.ts";
 import type { Approvals } from "./approvals.ts";
@@ -115,12 +116,16 @@ export class TurnRecorder {
     return this.#append(kinds, { terminal, modelTurns: run.modelTurns });
   }
 
-  /** Appends an event that is not the agent's, behind what the agent said. Answers its sequence. */
-  append(kind: EventKind, steer?: SteerRequest): number {
+  /**
+   * Appends an event that is not the agent's, behind what the agent said. Answers its sequence.
+   *
+   * @param caller - Who brought it about. Undefined: the server.
+   */
+  append(kind: EventKind, steer?: SteerRequest, caller?: Caller): number {
     const [own, before] = this.#withoutSecrets(kind);
     if (before.length > 0) this.#append(before, {});
     const sequence = this.#log.nextSequence;
-    this.#append([own], { steer });
+    this.#append([own], { steer }, Infinity, caller);
     return sequence;
   }
 
@@ -145,16 +150,22 @@ export class TurnRecorder {
     this.#log.rewriteUnrecorded((kind) => this.#approvals.withdrawn(kind));
   }
 
-  #append(kinds: readonly EventKind[], more: AppendedWith, limitBytes = Infinity): boolean {
+  #append(
+    kinds: readonly EventKind[],
+    more: AppendedWith,
+    limitBytes = Infinity,
+    caller?: Caller,
+  ): boolean {
     let isAppended = false;
     try {
       const events = this.#log.encode(kinds);
       isAppended = this.#log.bytes + byteLength(events) <= limitBytes;
       const awaitsApproval = !this.#approvals.isEmpty;
       const agentSessionId = this.#conversations.current;
+      const audit = this.#log.auditOf(kinds, caller);
       const approvals = approvalsIn(kinds);
       const happenings = happeningsOf(kinds, this.#log.nextSequence, this.#toldKinds);
-      const also = { awaitsApproval, agentSessionId, approvals, happenings };
+      const also = { awaitsApproval, agentSessionId, approvals, happenings, audit };
       if (isAppended) {
         this.#told.appended(kinds);
         this.#log.append(events, { ...more, ...also });

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { PermissionMode, TurnOrigin } from "../../gen/breakglass/v1/turn_pb.ts";
 import type { Agent, OwnWork, SpareReservation } from "../agent/agent.ts";
 import type { Agents } from "../agent/agents.ts";
+import type { AuditEntry } from "../audit/entry.ts";
 import type { DayLimits } from "../day-spending.ts";
 import { Refusal } from "../errors.ts";
 import { giveDirectory, type Owner } from "../files/owner.ts";
@@ -15,6 +16,7 @@ import { kindOf, stancesOf } from "./agent-stances.ts";
 import { attachmentRecords, attachmentsDigest } from "./attachments.ts";
 import type { DaySpendings } from "./day-spendings.ts";
 import { newId, newTurnId } from "./identifiers.ts";
+import type { TurnSurroundings } from "./turn-surroundings.ts";
 import type { UnendedTurn, UnendedTurns } from "./unended-turns.ts";
 import type { WorkspaceSizes } from "./workspace-sizes.ts";
 
@@ -59,7 +61,9 @@ interface Beginnings extends Pick<TurnStart, "agents" | "refusal"> {
 export async function startTurn(
   request: RunRequest,
   caller: Caller,
-  options: StartPolicy & StartSurroundings & { readonly redaction?: Redaction },
+  options: StartPolicy &
+    StartSurroundings &
+    Pick<TurnSurroundings, "audit"> & { readonly redaction?: Redaction },
   unended: UnendedTurns,
   begin: (started: StartedTurn) => UnendedTurn,
 ): Promise<TurnRecord> {
@@ -78,7 +82,8 @@ export async function startTurn(
     const beginnings = { newSession, digest, agents: stances, ...(refusal && { refusal }) };
     const prompt = options.redaction?.text(request.prompt) ?? request.prompt;
     const start = callerStart({ ...request, prompt }, caller.name, mode, options, beginnings);
-    const started = await unended.create(start, begin);
+    const audited = withAudit(start, options.audit.started(start, caller));
+    const started = await unended.create(audited, begin);
     session = started.session;
     return started.turn;
   } finally {
@@ -119,6 +124,11 @@ function placeOf(
   if (spare !== undefined)
     return { workspace: spare.workspace, agentSessionId: spare.agentSessionId };
   return { workspace: join(sessionsDir, newId()), agentSessionId: opener.chooseConversation() };
+}
+
+/** A turn to be recorded with what the audit says of it. */
+export function withAudit(start: TurnStart, audit: readonly AuditEntry[]): TurnStart {
+  return audit.length === 0 ? start : { ...start, audit };
 }
 
 /** A caller's turn, to be recorded. */

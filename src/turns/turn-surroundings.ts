@@ -7,6 +7,7 @@ import type { Store } from "../store/store.ts";
 import type { DaySpendings } from "./day-spendings.ts";
 import type { ToldKinds } from "./happenings.ts";
 import type { RecentEventsBudget } from "./recent-events.ts";
+import type { TurnAudit } from "./turn-audit.ts";
 import type { SpendingLimits } from "./turn-spending.ts";
 
 /** Bounds of one turn. */
@@ -33,6 +34,8 @@ export interface TurnSurroundings {
   readonly happenings: Happenings;
   /** Whose workspaces are, and what is put into them. Undefined: the server's own. */
   readonly filesOwner?: Owner | undefined;
+  /** What is recorded of who does what. */
+  readonly audit: TurnAudit;
   /** What its newest events share the memory with. */
   readonly recentEvents: RecentEventsBudget;
   /** What each principal has used today. */

@@ -299,7 +299,7 @@ export class Turns {
    * @throws Refusal STORAGE where the store cannot even be read.
    */
   async recover(): Promise<void> {
-    const { store, agents, sessionsDir, filesOwner, retentionMs, log } = this.#options;
+    const { store, agents, sessionsDir, filesOwner, retentionMs, log, audit } = this.#options;
     const { happenings = NOBODY_TOLD } = this.#options;
     const [unended, sessions, removals] = [this.#unended, this.#sessions, this.#removals];
     const own = { happenings, unended, sessions, removals };
@@ -311,7 +311,7 @@ export class Turns {
     this.#stopServing.push(store.commands.serveHome(store.lease.owner, home));
     void removals.recover();
     void this.#sizes.run();
-    void retain(store, retentionMs, removals, log, this.#closing.signal);
+    void retain({ store, log, audit }, retentionMs, removals, this.#closing.signal);
     await left.tried;
     agents.prepare(() => makeWorkspace(sessionsDir, filesOwner));
   }

@@ -4,6 +4,7 @@
  *
  * What is absolute depends on the machine, and on what else it does; ratios do so much less.
  */
+import { measureAudit } from "./audit.ts";
 import { measureClientRates } from "./client-rates.ts";
 import { measureCommits } from "./commits.ts";
 import { measureEventCost } from "./event-cost.ts";
@@ -47,6 +48,7 @@ const BENCHMARKS: Readonly<Record<string, () => Promise<Figure[]>>> = {
   commits: measureCommits,
   store: measureStoreLoad,
   overview: measureOverview,
+  audit: measureAudit,
   "fake-start": measureFakeStart,
   telemetry: measureTelemetry,
 };

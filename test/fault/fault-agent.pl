@@ -68,6 +68,8 @@ my %step = (
     floodStdout => sub { flood(*STDOUT, 'x' x 65536, $_[0]) },
     floodStderr => sub { flood(*STDERR, ('x' x 1023 . "\n") x 64, $_[0]) },
     endLine => sub { line('') },
+    # NAME: a tool call of that id, without an answer.
+    call => sub { line(assistant(qq({"type":"tool_use","id":"toolu_$_[0]","name":"Bash","input":{}}))) },
     # DEPTH: a tool call whose input is nested so deep.
     deep => sub {
         my $depth = $_[0];

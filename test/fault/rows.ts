@@ -1,4 +1,5 @@
 import { agentKill } from "./agent-kill.ts";
+import { audit } from "./audit.ts";
 import { clientsCut } from "./clients-cut.ts";
 import { descriptorsUsedUp } from "./descriptors-used-up.ts";
 import { diskFull } from "./disk-full.ts";
@@ -21,6 +22,7 @@ import { writeBlocked } from "./write-blocked.ts";
 /** Every row of the failure matrix that is brought about here, in the order in which they are run. */
 export const ROWS: readonly FaultRow[] = [
   serverKill,
+  audit,
   agentKill,
   hostileAgents,
   hostileMemory,

@@ -4,6 +4,7 @@ import { PermissionMode } from "../../gen/breakglass/v1/turn_pb.ts";
 import { createLog } from "../../src/log.ts";
 import type { Store } from "../../src/store/store.ts";
 import { retain } from "../../src/turns/retention.ts";
+import { TurnAudit } from "../../src/turns/turn-audit.ts";
 import { EventReader } from "../support/event-reader.ts";
 import { valuesOf } from "../support/events.ts";
 import { createGate, script } from "../support/gate.ts";
@@ -54,7 +55,9 @@ describe("a clock that is set", () => {
     };
     const nothing = { remove: async () => true, removeRows: async () => true };
     const log = createLog(() => {});
-    const retained = retain(store as unknown as Store, ageMs, nothing, log, over.signal);
+    const audit = new TurnAudit(undefined);
+    const surroundings = { store: store as unknown as Store, log, audit };
+    const retained = retain(surroundings, ageMs, nothing, over.signal);
     const looks = () =>
       eventually(
         () => removals.splice(0),

@@ -16,6 +16,7 @@ import { ActiveSessions } from "../../src/turns/active-sessions.ts";
 import { DaySpendings } from "../../src/turns/day-spendings.ts";
 import { RecentEventsBudget } from "../../src/turns/recent-events.ts";
 import { Removals } from "../../src/turns/removals.ts";
+import { TurnAudit } from "../../src/turns/turn-audit.ts";
 import { UnendedTurns } from "../../src/turns/unended-turns.ts";
 import { EventReader } from "../support/event-reader.ts";
 import { collect } from "../support/events.ts";
@@ -269,6 +270,7 @@ describe("many events that are removed", () => {
       agents: drivenAgents(new DrivenAgent()),
       log: createLog(() => {}),
       happenings: NOBODY_TOLD,
+      audit: new TurnAudit(undefined),
     };
     const sessions = new ActiveSessions({
       ...{ ...surroundings, limits: LIMITS, recentEvents: new RecentEventsBudget() },

@@ -1,4 +1,5 @@
 import { describeAgents } from "./contract/agents.ts";
+import { describeAudit } from "./contract/audit.ts";
 import { describeChanges } from "./contract/changes.ts";
 import { describeCommands } from "./contract/commands.ts";
 import { describeDays } from "./contract/days.ts";
@@ -35,6 +36,7 @@ export function describeStore(openStore: () => Promise<StoreUnderTest>): void {
   describeRestarts(open);
   describeOwnTurns(open);
   describeAgents(open);
+  describeAudit(open, openStore);
   describeLeases(openStore);
   describeHomes(openStore);
 }

@@ -1,3 +1,4 @@
+import type { AuditEntry } from "../../src/audit/entry.ts";
 import type {
   LeftProcess,
   LeftTurn,
@@ -22,12 +23,14 @@ interface OwnCalls {
     principal: string,
     time: number,
     epoch?: number,
+    audit?: readonly AuditEntry[],
   ): Promise<RemovedSession>;
   removeEndedTurns(
     before: number,
     limit: number,
     time: number,
     epoch?: number,
+    audit?: readonly AuditEntry[],
   ): Promise<RemovedTurns>;
   listRemovals(owner?: string): Promise<RemovedSession[]>;
   listLeftTurns(owner?: string): Promise<LeftTurn[]>;
@@ -43,10 +46,10 @@ export function owned(store: Store): OwnedStore {
     claimConversation: (key, id, epoch = own) => store.claimConversation(key, id, epoch),
     recordProcess: (process, epoch = own) => store.recordProcess(process, epoch),
     fence: (owner, epoch = own) => store.fence(owner, epoch),
-    deleteSession: (id, principal, time, epoch = own) =>
-      store.deleteSession(id, principal, time, epoch),
-    removeEndedTurns: (before, limit, time, epoch = own) =>
-      store.removeEndedTurns(before, limit, time, epoch),
+    deleteSession: (id, principal, time, epoch = own, audit) =>
+      store.deleteSession(id, principal, time, epoch, audit),
+    removeEndedTurns: (before, limit, time, epoch = own, audit) =>
+      store.removeEndedTurns(before, limit, time, epoch, audit),
     listRemovals: (owner = me) => store.listRemovals(owner),
     listLeftTurns: (owner = me) => store.listLeftTurns(owner),
     listLeftProcesses: (owner = me) => store.listLeftProcesses(owner),

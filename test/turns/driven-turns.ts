@@ -21,6 +21,7 @@ import { openSqliteStore } from "../../src/store/sqlite/sqlite-store.ts";
 import type { Store } from "../../src/store/store.ts";
 import type { RunRequest } from "../../src/turn-requests.ts";
 import { decodeEvent } from "../../src/turns/encoded-event.ts";
+import { TurnAudit } from "../../src/turns/turn-audit.ts";
 import type { TurnLimits } from "../../src/turns/turn-surroundings.ts";
 import { Turns, type TurnsOptions } from "../../src/turns/turns.ts";
 import { callerNamed } from "../support/caller.ts";
@@ -160,6 +161,7 @@ export function optionsOf(
     ...{ maxPrincipalWorkspaceBytes: 0, maxWorkspaceBytes: 0 },
     ...{ maxPrincipalTurns: 0, maxConcurrentTurns: 100, maxSessionTurns: 100, retentionMs: 0 },
     ...{ maxSubscriptions: 100, maxTurnSubscriptions: 100, maxPrincipalSubscriptions: 100 },
+    audit: new TurnAudit("hashes"),
     permissionMode: "bypass",
     ...{ approvers: [], selfApproval: "allowed", ...settings },
   };

@@ -8,6 +8,7 @@ import { createLog } from "../../src/log.ts";
 import { openSqliteStore } from "../../src/store/sqlite/sqlite-store.ts";
 import type { Store } from "../../src/store/store.ts";
 import type { EncodedEvent } from "../../src/turns/encoded-event.ts";
+import { TurnAudit } from "../../src/turns/turn-audit.ts";
 import { Turns } from "../../src/turns/turns.ts";
 import { anySteps, readingSteps } from "../support/arbitrary-steps.ts";
 import { DrivenAgent, drivenAgents } from "./driven-agent.ts";
@@ -36,6 +37,7 @@ class Place implements AsyncDisposable {
       store: store.asStore,
       agents: drivenAgents(agent),
       log: createLog(() => {}),
+      audit: new TurnAudit("hashes"),
       limits: {
         timeoutMs: 600_000,
         idleTimeoutMs: 600_000,

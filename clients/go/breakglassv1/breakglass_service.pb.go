@@ -2304,7 +2304,7 @@ var File_breakglass_v1_breakglass_service_proto protoreflect.FileDescriptor
 
 const file_breakglass_v1_breakglass_service_proto_rawDesc = "" +
 	"\n" +
-	"&breakglass/v1/breakglass_service.proto\x12\rbreakglass.v1\x1a\x19breakglass/v1/event.proto\x1a\x1abreakglass/v1/server.proto\x1a\x1bbreakglass/v1/session.proto\x1a\x1cbreakglass/v1/spending.proto\x1a\x18breakglass/v1/turn.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xee\x03\n" +
+	"&breakglass/v1/breakglass_service.proto\x12\rbreakglass.v1\x1a\x19breakglass/v1/audit.proto\x1a\x19breakglass/v1/event.proto\x1a\x1abreakglass/v1/server.proto\x1a\x1bbreakglass/v1/session.proto\x1a\x1cbreakglass/v1/spending.proto\x1a\x18breakglass/v1/turn.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xee\x03\n" +
 	"\x0eRunTurnRequest\x12\x1d\n" +
 	"\n" +
 	"session_id\x18\x01 \x01(\tR\tsessionId\x12\x16\n" +
@@ -2457,7 +2457,7 @@ const file_breakglass_v1_breakglass_service_proto_rawDesc = "" +
 	"\x0fremoval_pending\x18\x01 \x01(\bR\x0eremovalPending\"\x16\n" +
 	"\x14GetServerInfoRequest\"J\n" +
 	"\x15GetServerInfoResponse\x121\n" +
-	"\x06server\x18\x01 \x01(\v2\x19.breakglass.v1.ServerInfoR\x06server2\x98\v\n" +
+	"\x06server\x18\x01 \x01(\v2\x19.breakglass.v1.ServerInfoR\x06server2\xf0\v\n" +
 	"\x11BreakglassService\x12J\n" +
 	"\aRunTurn\x12\x1d.breakglass.v1.RunTurnRequest\x1a\x1e.breakglass.v1.RunTurnResponse0\x01\x12S\n" +
 	"\n" +
@@ -2477,7 +2477,8 @@ const file_breakglass_v1_breakglass_service_proto_rawDesc = "" +
 	"GetSession\x12 .breakglass.v1.GetSessionRequest\x1a!.breakglass.v1.GetSessionResponse\"\x03\x90\x02\x01\x12\\\n" +
 	"\fListSessions\x12\".breakglass.v1.ListSessionsRequest\x1a#.breakglass.v1.ListSessionsResponse\"\x03\x90\x02\x01\x12Y\n" +
 	"\vGetSpending\x12!.breakglass.v1.GetSpendingRequest\x1a\".breakglass.v1.GetSpendingResponse\"\x03\x90\x02\x01\x12Z\n" +
-	"\rDeleteSession\x12#.breakglass.v1.DeleteSessionRequest\x1a$.breakglass.v1.DeleteSessionResponse\x12_\n" +
+	"\rDeleteSession\x12#.breakglass.v1.DeleteSessionRequest\x1a$.breakglass.v1.DeleteSessionResponse\x12V\n" +
+	"\vExportAudit\x12!.breakglass.v1.ExportAuditRequest\x1a\".breakglass.v1.ExportAuditResponse0\x01\x12_\n" +
 	"\rGetServerInfo\x12#.breakglass.v1.GetServerInfoRequest\x1a$.breakglass.v1.GetServerInfoResponse\"\x03\x90\x02\x01B_\n" +
 	"\rbreakglass.v1B\x16BreakglassServiceProtoP\x01Z4breakglass.test/clients/go/breakglassv1;breakglassv1b\x06proto3"
 
@@ -2541,6 +2542,8 @@ var file_breakglass_v1_breakglass_service_proto_goTypes = []any{
 	(*Session)(nil),                      // 43: breakglass.v1.Session
 	(*Spending)(nil),                     // 44: breakglass.v1.Spending
 	(*ServerInfo)(nil),                   // 45: breakglass.v1.ServerInfo
+	(*ExportAuditRequest)(nil),           // 46: breakglass.v1.ExportAuditRequest
+	(*ExportAuditResponse)(nil),          // 47: breakglass.v1.ExportAuditResponse
 }
 var file_breakglass_v1_breakglass_service_proto_depIdxs = []int32{
 	36, // 0: breakglass.v1.RunTurnRequest.timeout:type_name -> google.protobuf.Duration
@@ -2593,25 +2596,27 @@ var file_breakglass_v1_breakglass_service_proto_depIdxs = []int32{
 	26, // 47: breakglass.v1.BreakglassService.ListSessions:input_type -> breakglass.v1.ListSessionsRequest
 	28, // 48: breakglass.v1.BreakglassService.GetSpending:input_type -> breakglass.v1.GetSpendingRequest
 	30, // 49: breakglass.v1.BreakglassService.DeleteSession:input_type -> breakglass.v1.DeleteSessionRequest
-	32, // 50: breakglass.v1.BreakglassService.GetServerInfo:input_type -> breakglass.v1.GetServerInfoRequest
-	2,  // 51: breakglass.v1.BreakglassService.RunTurn:output_type -> breakglass.v1.RunTurnResponse
-	4,  // 52: breakglass.v1.BreakglassService.AttachTurn:output_type -> breakglass.v1.AttachTurnResponse
-	6,  // 53: breakglass.v1.BreakglassService.CancelTurn:output_type -> breakglass.v1.CancelTurnResponse
-	8,  // 54: breakglass.v1.BreakglassService.InterruptTurn:output_type -> breakglass.v1.InterruptTurnResponse
-	10, // 55: breakglass.v1.BreakglassService.SteerTurn:output_type -> breakglass.v1.SteerTurnResponse
-	12, // 56: breakglass.v1.BreakglassService.ResolveApproval:output_type -> breakglass.v1.ResolveApprovalResponse
-	14, // 57: breakglass.v1.BreakglassService.ListApprovals:output_type -> breakglass.v1.ListApprovalsResponse
-	17, // 58: breakglass.v1.BreakglassService.WatchSession:output_type -> breakglass.v1.WatchSessionResponse
-	19, // 59: breakglass.v1.BreakglassService.WatchTurns:output_type -> breakglass.v1.WatchTurnsResponse
-	21, // 60: breakglass.v1.BreakglassService.GetTurn:output_type -> breakglass.v1.GetTurnResponse
-	23, // 61: breakglass.v1.BreakglassService.ListTurns:output_type -> breakglass.v1.ListTurnsResponse
-	25, // 62: breakglass.v1.BreakglassService.GetSession:output_type -> breakglass.v1.GetSessionResponse
-	27, // 63: breakglass.v1.BreakglassService.ListSessions:output_type -> breakglass.v1.ListSessionsResponse
-	29, // 64: breakglass.v1.BreakglassService.GetSpending:output_type -> breakglass.v1.GetSpendingResponse
-	31, // 65: breakglass.v1.BreakglassService.DeleteSession:output_type -> breakglass.v1.DeleteSessionResponse
-	33, // 66: breakglass.v1.BreakglassService.GetServerInfo:output_type -> breakglass.v1.GetServerInfoResponse
-	51, // [51:67] is the sub-list for method output_type
-	35, // [35:51] is the sub-list for method input_type
+	46, // 50: breakglass.v1.BreakglassService.ExportAudit:input_type -> breakglass.v1.ExportAuditRequest
+	32, // 51: breakglass.v1.BreakglassService.GetServerInfo:input_type -> breakglass.v1.GetServerInfoRequest
+	2,  // 52: breakglass.v1.BreakglassService.RunTurn:output_type -> breakglass.v1.RunTurnResponse
+	4,  // 53: breakglass.v1.BreakglassService.AttachTurn:output_type -> breakglass.v1.AttachTurnResponse
+	6,  // 54: breakglass.v1.BreakglassService.CancelTurn:output_type -> breakglass.v1.CancelTurnResponse
+	8,  // 55: breakglass.v1.BreakglassService.InterruptTurn:output_type -> breakglass.v1.InterruptTurnResponse
+	10, // 56: breakglass.v1.BreakglassService.SteerTurn:output_type -> breakglass.v1.SteerTurnResponse
+	12, // 57: breakglass.v1.BreakglassService.ResolveApproval:output_type -> breakglass.v1.ResolveApprovalResponse
+	14, // 58: breakglass.v1.BreakglassService.ListApprovals:output_type -> breakglass.v1.ListApprovalsResponse
+	17, // 59: breakglass.v1.BreakglassService.WatchSession:output_type -> breakglass.v1.WatchSessionResponse
+	19, // 60: breakglass.v1.BreakglassService.WatchTurns:output_type -> breakglass.v1.WatchTurnsResponse
+	21, // 61: breakglass.v1.BreakglassService.GetTurn:output_type -> breakglass.v1.GetTurnResponse
+	23, // 62: breakglass.v1.BreakglassService.ListTurns:output_type -> breakglass.v1.ListTurnsResponse
+	25, // 63: breakglass.v1.BreakglassService.GetSession:output_type -> breakglass.v1.GetSessionResponse
+	27, // 64: breakglass.v1.BreakglassService.ListSessions:output_type -> breakglass.v1.ListSessionsResponse
+	29, // 65: breakglass.v1.BreakglassService.GetSpending:output_type -> breakglass.v1.GetSpendingResponse
+	31, // 66: breakglass.v1.BreakglassService.DeleteSession:output_type -> breakglass.v1.DeleteSessionResponse
+	47, // 67: breakglass.v1.BreakglassService.ExportAudit:output_type -> breakglass.v1.ExportAuditResponse
+	33, // 68: breakglass.v1.BreakglassService.GetServerInfo:output_type -> breakglass.v1.GetServerInfoResponse
+	52, // [52:69] is the sub-list for method output_type
+	35, // [35:52] is the sub-list for method input_type
 	35, // [35:35] is the sub-list for extension type_name
 	35, // [35:35] is the sub-list for extension extendee
 	0,  // [0:35] is the sub-list for field type_name
@@ -2622,6 +2627,7 @@ func file_breakglass_v1_breakglass_service_proto_init() {
 	if File_breakglass_v1_breakglass_service_proto != nil {
 		return
 	}
+	file_breakglass_v1_audit_proto_init()
 	file_breakglass_v1_event_proto_init()
 	file_breakglass_v1_server_proto_init()
 	file_breakglass_v1_session_proto_init()

@@ -34,6 +34,7 @@ const (
 	BreakglassService_ListSessions_FullMethodName    = "/breakglass.v1.BreakglassService/ListSessions"
 	BreakglassService_GetSpending_FullMethodName     = "/breakglass.v1.BreakglassService/GetSpending"
 	BreakglassService_DeleteSession_FullMethodName   = "/breakglass.v1.BreakglassService/DeleteSession"
+	BreakglassService_ExportAudit_FullMethodName     = "/breakglass.v1.BreakglassService/ExportAudit"
 	BreakglassService_GetServerInfo_FullMethodName   = "/breakglass.v1.BreakglassService/GetServerInfo"
 )
 
@@ -87,6 +88,9 @@ type BreakglassServiceClient interface {
 	// beginning on the session and its turns are NOT_FOUND, and another session can be opened under the id. It answers when
 	// nothing is left of it, or after 10 s: the removal then goes on, also after a restart.
 	DeleteSession(ctx context.Context, in *DeleteSessionRequest, opts ...grpc.CallOption) (*DeleteSessionResponse, error)
+	// Streams the server's audit, record by record, for who is an administrator: PERMISSION_DENIED else, with the reason
+	// ROLE_MISSING. That it was read is recorded too. At least every 15 s of silence comes a message without records.
+	ExportAudit(ctx context.Context, in *ExportAuditRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ExportAuditResponse], error)
 	// Answers what the server is, what can be asked of it, and who it takes the caller for.
 	GetServerInfo(ctx context.Context, in *GetServerInfoRequest, opts ...grpc.CallOption) (*GetServerInfoResponse, error)
 }
@@ -285,6 +289,25 @@ func (c *breakglassServiceClient) DeleteSession(ctx context.Context, in *DeleteS
 	return out, nil
 }
 
+func (c *breakglassServiceClient) ExportAudit(ctx context.Context, in *ExportAuditRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ExportAuditResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &BreakglassService_ServiceDesc.Streams[4], BreakglassService_ExportAudit_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[ExportAuditRequest, ExportAuditResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type BreakglassService_ExportAuditClient = grpc.ServerStreamingClient[ExportAuditResponse]
+
 func (c *breakglassServiceClient) GetServerInfo(ctx context.Context, in *GetServerInfoRequest, opts ...grpc.CallOption) (*GetServerInfoResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(GetServerInfoResponse)
@@ -345,6 +368,9 @@ type BreakglassServiceServer interface {
 	// beginning on the session and its turns are NOT_FOUND, and another session can be opened under the id. It answers when
 	// nothing is left of it, or after 10 s: the removal then goes on, also after a restart.
 	DeleteSession(context.Context, *DeleteSessionRequest) (*DeleteSessionResponse, error)
+	// Streams the server's audit, record by record, for who is an administrator: PERMISSION_DENIED else, with the reason
+	// ROLE_MISSING. That it was read is recorded too. At least every 15 s of silence comes a message without records.
+	ExportAudit(*ExportAuditRequest, grpc.ServerStreamingServer[ExportAuditResponse]) error
 	// Answers what the server is, what can be asked of it, and who it takes the caller for.
 	GetServerInfo(context.Context, *GetServerInfoRequest) (*GetServerInfoResponse, error)
 	mustEmbedUnimplementedBreakglassServiceServer()
@@ -401,6 +427,9 @@ func (UnimplementedBreakglassServiceServer) GetSpending(context.Context, *GetSpe
 }
 func (UnimplementedBreakglassServiceServer) DeleteSession(context.Context, *DeleteSessionRequest) (*DeleteSessionResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method DeleteSession not implemented")
+}
+func (UnimplementedBreakglassServiceServer) ExportAudit(*ExportAuditRequest, grpc.ServerStreamingServer[ExportAuditResponse]) error {
+	return status.Error(codes.Unimplemented, "method ExportAudit not implemented")
 }
 func (UnimplementedBreakglassServiceServer) GetServerInfo(context.Context, *GetServerInfoRequest) (*GetServerInfoResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetServerInfo not implemented")
@@ -668,6 +697,17 @@ func _BreakglassService_DeleteSession_Handler(srv interface{}, ctx context.Conte
 	return interceptor(ctx, in, info, handler)
 }
 
+func _BreakglassService_ExportAudit_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(ExportAuditRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(BreakglassServiceServer).ExportAudit(m, &grpc.GenericServerStream[ExportAuditRequest, ExportAuditResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type BreakglassService_ExportAuditServer = grpc.ServerStreamingServer[ExportAuditResponse]
+
 func _BreakglassService_GetServerInfo_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(GetServerInfoRequest)
 	if err := dec(in); err != nil {
@@ -761,6 +801,11 @@ var BreakglassService_ServiceDesc = grpc.ServiceDesc{
 		{
 			StreamName:    "WatchTurns",
 			Handler:       _BreakglassService_WatchTurns_Handler,
+			ServerStreams: true,
+		},
+		{
+			StreamName:    "ExportAudit",
+			Handler:       _BreakglassService_ExportAudit_Handler,
 			ServerStreams: true,
 		},
 	},

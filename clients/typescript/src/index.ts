@@ -5,6 +5,7 @@
  * @module
  */
 
+export * from "../../../gen/breakglass/v1/audit_pb.ts";
 export * from "../../../gen/breakglass/v1/breakglass_service_pb.ts";
 export * from "../../../gen/breakglass/v1/event_pb.ts";
 export * from "../../../gen/breakglass/v1/session_pb.ts";

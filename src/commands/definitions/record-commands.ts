@@ -1,7 +1,7 @@
-import { type Command, Option } from "commander";
+import { Argument, type Command, Option } from "commander";
 import { COST_GROUPS } from "../costs.ts";
 import { REPORT_FORMATS } from "../report-formats.ts";
-import { options } from "./arguments.ts";
+import { append, cursor, options } from "./arguments.ts";
 import { type Run, serverCommand } from "./commands.ts";
 
 const SESSION = "the session's id, or its beginning";
@@ -48,6 +48,7 @@ export function addRecordCommands(program: Command, run: Run): void {
     .addOption(options.since())
     .addOption(options.json("sum"))
     .action((given) => run(async () => (await import("../costs.ts")).costs(given)));
+  addAuditCommand(program, run);
   serverCommand(
     program,
     "delete",
@@ -58,3 +59,35 @@ export function addRecordCommands(program: Command, run: Run): void {
       run(async () => (await import("../delete.ts")).deleteSession(session, given)),
     );
 }
+
+/** What `audit` can do. */
+const ACTIONS = ["tail", "export", "verify", "key"] as const;
+
+function addAuditCommand(program: Command, run: Run): void {
+  serverCommand(
+    program,
+    "audit",
+    "print or follow the record of who did what, check it, or print the key that vouches for it",
+  )
+    .addArgument(new Argument("<action>", "what to do").choices(ACTIONS))
+    .argument(
+      "[file]",
+      "verify: a store, or an export; - reads one from stdin (default: the server)",
+    )
+    .option("--after <n>", "export: only records after this sequence", cursor)
+    .option("--head <file>", "verify: heads that were kept elsewhere; any number", append)
+    .option("--key <file>", "verify: the public key that has signed them, in PEM")
+    .addOption(options.limit())
+    .addHelpText("after", STATUSES_OF_AUDIT)
+    .action((action: (typeof ACTIONS)[number], file: string | undefined, given) =>
+      run(async () => (await import("../audit.ts")).audit(action, file, given)),
+    );
+}
+
+const STATUSES_OF_AUDIT = `
+Exit status:
+  0    done; with verify: nothing is wrong
+  1    with verify: something is wrong, and the first record that is wrong was named
+  2    a mistake in the command or a setting, or a file that cannot be read
+  3    the server could not be reached, did not answer, or refused
+  130  you left`;

@@ -1,6 +1,7 @@
 import type { Setting } from "../setting.ts";
 import { AGENT_SETTINGS } from "./agent.ts";
 import { APPROVAL_SETTINGS } from "./approvals.ts";
+import { AUDIT_SETTINGS } from "./audit.ts";
 import { COMMAND_SETTINGS } from "./commands.ts";
 import { CONNECTION_SETTINGS } from "./connections.ts";
 import { IDENTITY_SETTINGS } from "./identity.ts";
@@ -29,6 +30,7 @@ export const SERVE_SETTINGS = {
   ...NOTIFICATION_SETTINGS,
   ...SECRET_SETTINGS,
   ...TELEMETRY_SETTINGS,
+  ...AUDIT_SETTINGS,
 } as const;
 
 /** The same in the order of the documents. */
@@ -43,6 +45,7 @@ export const SERVE_SECTIONS: readonly Section[] = [
   { title: "Secrets", settings: Object.values(SECRET_SETTINGS) },
   { title: "Storage", settings: Object.values(STORAGE_SETTINGS) },
   { title: "Telemetry", settings: Object.values(TELEMETRY_SETTINGS) },
+  { title: "Audit", settings: Object.values(AUDIT_SETTINGS) },
 ];
 
 /** What the commands read that talk to a server. */

@@ -24,6 +24,7 @@ export function append(
   if (last !== firstSequence - 1 || !isLive(turn.state)) {
     throw storageFailed("a batch does not follow the turn's last event");
   }
+  tables.audit.append(leases.ownerOf(epoch), batch.audit);
   events.append(turnKey, firstSequence, batch.events);
   if (agentSessionId !== undefined && conversations.claim(sessionKey, agentSessionId)) {
     sessions.setConversation(sessionKey, agentSessionId);
@@ -59,7 +60,7 @@ function addChanges(
 
 /** Whether a batch is one event and nothing else: one statement, which leaves nothing of itself where it fails. */
 export function isOneInsert({ events, ...more }: EventBatch): boolean {
-  const { agentSessionId, state, steer, approvals, happenings, end } = more;
-  const isMore = agentSessionId ?? state ?? steer ?? approvals ?? happenings ?? end;
+  const { agentSessionId, state, steer, approvals, happenings, end, audit } = more;
+  const isMore = agentSessionId ?? state ?? steer ?? approvals ?? happenings ?? end ?? audit;
   return events.length === 1 && isMore === undefined;
 }

@@ -51,6 +51,7 @@ export function createMethods(tables: Tables, leases: FileLeases, close: () => v
     ...leftMethods(tables, leases),
     ...leaseMethods(tables, leases),
     ...outboxMethods(tables),
+    ...auditMethods(tables, leases),
     close: read(close),
   };
 }
@@ -103,11 +104,16 @@ function readMethods(tables: Tables) {
 /** What is to be removed, and what servers left. */
 function leftMethods(tables: Tables, leases: FileLeases) {
   const removal = new Removal(tables, leases);
-  const owned = ownedBy(leases);
   const isEnded = (epoch: number) => !leases.holds(epoch);
   return {
-    deleteSession: owned((...args) => removal.deleteSession(...args)),
-    removeEndedTurns: owned((...args) => removal.removeEndedTurns(...args)),
+    deleteSession: write((sessionId, principal, time, epoch, audit) => {
+      leases.ownerOf(epoch);
+      return removal.deleteSession(sessionId, principal, time, epoch, audit);
+    }),
+    removeEndedTurns: write((before, limit, time, epoch, audit) => {
+      leases.ownerOf(epoch);
+      return removal.removeEndedTurns(before, limit, time, epoch, audit);
+    }),
     removeSome: write(() => removal.removeSome()),
     listRemovals: read((owner) => removal.list(owner)),
     recordRemoved: write((workspace) => removal.recordFilesRemoved(workspace)),
@@ -134,6 +140,21 @@ function leaseMethods(tables: Tables, leases: FileLeases) {
     endLease: read((epoch) => leases.end(epoch)),
     fence: read((...args) => leases.fence(...args)),
     listAway: read((now) => listAway(tables, leases, now)),
+  } satisfies Partial<Methods>;
+}
+
+/** The record of who did what, one chain a server. */
+function auditMethods({ audit }: Tables, leases: FileLeases) {
+  const owned = ownedBy(leases);
+  return {
+    recordAudit: owned((entries, epoch) => audit.append(leases.ownerOf(epoch), entries)),
+    removeAudit: owned((upTo, entries, epoch) => {
+      audit.removeUpTo(leases.ownerOf(epoch), upTo);
+      audit.append(leases.ownerOf(epoch), entries);
+    }),
+    readAudit: read((...args) => audit.read(...args)),
+    readAuditHead: read((owner) => audit.head(owner)),
+    findAuditBefore: read((...args) => audit.findBefore(...args)),
   } satisfies Partial<Methods>;
 }
 

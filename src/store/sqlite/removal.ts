@@ -1,3 +1,4 @@
+import type { AuditEntry } from "../../audit/entry.ts";
 import { sessionElsewhere } from "../../errors.ts";
 import type { RemovedSession, RemovedTurns, SessionRecord } from "../records.ts";
 import type { FileLeases } from "./file-leases.ts";
@@ -28,18 +29,31 @@ export class Removal {
   }
 
   /** As `Store.deleteSession`. */
-  deleteSession(sessionId: string, principal: string, time: number, epoch: number): RemovedSession {
+  deleteSession(
+    sessionId: string,
+    principal: string,
+    time: number,
+    epoch: number,
+    audit: readonly AuditEntry[] = [],
+  ): RemovedSession {
     const { sessions, requests } = this.#tables;
     const session = sessions.get(sessionId, principal);
     if (this.#othersOf(epoch).includes(session.home)) throw sessionElsewhere(session.home);
     const unended = session.queuedTurnId || session.runningTurnId;
     if (unended !== "") throw turnInProgress(unended);
     requests.forget(time);
+    this.#tables.audit.append(this.#leases.ownerOf(epoch), audit);
     return this.#takeOff(session, time);
   }
 
   /** As `Store.removeEndedTurns`. */
-  removeEndedTurns(before: number, limit: number, time: number, epoch: number): RemovedTurns {
+  removeEndedTurns(
+    before: number,
+    limit: number,
+    time: number,
+    epoch: number,
+    audit: readonly AuditEntry[] = [],
+  ): RemovedTurns {
     const { sessions, turns, turnChanges, requests } = this.#tables;
     const taken = turns.takeOffEnded(before, limit, time, this.#othersOf(epoch));
     turnChanges.takeOffTurns(taken.map(({ turnKey }) => turnKey));
@@ -51,6 +65,12 @@ export class Removal {
       if (empty !== undefined) removed.push(this.#takeOff(empty, time));
     }
     requests.forget(time);
+    if (sessionKeys.length > 0) {
+      const gone = removed.map(({ sessionId }) => sessionId);
+      const facts = { turns: sessionKeys.length, sessions: gone };
+      const entries = audit.map((entry) => ({ ...entry, facts: { ...entry.facts, ...facts } }));
+      this.#tables.audit.append(this.#leases.ownerOf(epoch), entries);
+    }
     return { turns: sessionKeys.length, sessions: removed };
   }
 

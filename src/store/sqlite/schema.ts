@@ -306,6 +306,15 @@ const STEPS: readonly string[] = [
     PRIMARY KEY (principal, permission_mode)
   ) STRICT, WITHOUT ROWID;
   `,
+  `
+  -- The audit chains, one a server: each record as the line that it is handed out as. See AuditTable.
+  CREATE TABLE audit (
+    owner TEXT NOT NULL,
+    sequence INTEGER NOT NULL,
+    line TEXT NOT NULL,
+    PRIMARY KEY (owner, sequence)
+  ) STRICT, WITHOUT ROWID;
+  `,
 ];
 
 /** The version of the schema, kept in the database's `user_version`. */

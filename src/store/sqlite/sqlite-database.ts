@@ -1,4 +1,5 @@
 import { DatabaseSync } from "node:sqlite";
+import type { AuditTable } from "./audit-table.ts";
 import { FileLeases } from "./file-leases.ts";
 import { createMethods, type Methods } from "./methods.ts";
 import { prepare } from "./schema.ts";
@@ -9,6 +10,7 @@ import { createTables } from "./tables.ts";
 export class SqliteDatabase {
   readonly methods: Methods;
   readonly #leases: FileLeases;
+  readonly #audit: AuditTable;
   readonly #database: DatabaseSync;
   readonly #statements: Statements;
 
@@ -19,7 +21,9 @@ export class SqliteDatabase {
     this.#statements = new Statements(this.#database);
     this.#leases = new FileLeases(this.#statements);
     const close = () => this.#database.close();
-    this.methods = createMethods(createTables(this.#statements), this.#leases, close);
+    const tables = createTables(this.#statements);
+    this.#audit = tables.audit;
+    this.methods = createMethods(tables, this.#leases, close);
   }
 
   /** Whether one is open. SQLite ends it by itself where, say, the disk is full. */
@@ -37,6 +41,7 @@ export class SqliteDatabase {
       this.#leases.committed();
       return answer;
     } catch (error) {
+      this.#audit.forget();
       if (this.isTransaction) this.#statements.run("ROLLBACK");
       throw error;
     }
@@ -50,6 +55,7 @@ export class SqliteDatabase {
       this.#statements.run("RELEASE part");
       return answer;
     } catch (error) {
+      this.#audit.forget();
       if (this.isTransaction) {
         this.#statements.run("ROLLBACK TO part");
         this.#statements.run("RELEASE part");

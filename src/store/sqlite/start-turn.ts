@@ -47,6 +47,8 @@ export function startTurn(
   prompts.add(searchKey, start.prompt, { ...start, principal });
   sessions.addTurn(sessionKey, start, state);
   requests.insertStart(start, sessionId);
+  const entries = start.audit?.map((entry) => ({ ...entry, sessionId }));
+  tables.audit.append(owner, entries);
   return {
     turn: turns.get(start.turnId, principal),
     session: sessions.get(sessionId, principal),

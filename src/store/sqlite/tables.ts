@@ -1,3 +1,4 @@
+import { AuditTable } from "./audit-table.ts";
 import { ConversationsTable } from "./conversations-table.ts";
 import { DaysTable } from "./days-table.ts";
 import { EventsTable } from "./events-table.ts";
@@ -26,6 +27,7 @@ export interface Tables {
   readonly processes: ProcessesTable;
   readonly days: DaysTable;
   readonly outbox: OutboxTable;
+  readonly audit: AuditTable;
 }
 
 export function createTables(statements: Statements): Tables {
@@ -43,5 +45,6 @@ export function createTables(statements: Statements): Tables {
     processes: new ProcessesTable(statements),
     days: new DaysTable(statements),
     outbox: new OutboxTable(statements),
+    audit: new AuditTable(statements),
   };
 }

@@ -78,6 +78,9 @@ const (
 	// BreakglassServiceDeleteSessionProcedure is the fully-qualified name of the BreakglassService's
 	// DeleteSession RPC.
 	BreakglassServiceDeleteSessionProcedure = "/breakglass.v1.BreakglassService/DeleteSession"
+	// BreakglassServiceExportAuditProcedure is the fully-qualified name of the BreakglassService's
+	// ExportAudit RPC.
+	BreakglassServiceExportAuditProcedure = "/breakglass.v1.BreakglassService/ExportAudit"
 	// BreakglassServiceGetServerInfoProcedure is the fully-qualified name of the BreakglassService's
 	// GetServerInfo RPC.
 	BreakglassServiceGetServerInfoProcedure = "/breakglass.v1.BreakglassService/GetServerInfo"
@@ -126,6 +129,9 @@ type BreakglassServiceClient interface {
 	// beginning on the session and its turns are NOT_FOUND, and another session can be opened under the id. It answers when
 	// nothing is left of it, or after 10 s: the removal then goes on, also after a restart.
 	DeleteSession(context.Context, *connect.Request[breakglassv1.DeleteSessionRequest]) (*connect.Response[breakglassv1.DeleteSessionResponse], error)
+	// Streams the server's audit, record by record, for who is an administrator: PERMISSION_DENIED else, with the reason
+	// ROLE_MISSING. That it was read is recorded too. At least every 15 s of silence comes a message without records.
+	ExportAudit(context.Context, *connect.Request[breakglassv1.ExportAuditRequest]) (*connect.ServerStreamForClient[breakglassv1.ExportAuditResponse], error)
 	// Answers what the server is, what can be asked of it, and who it takes the caller for.
 	GetServerInfo(context.Context, *connect.Request[breakglassv1.GetServerInfoRequest]) (*connect.Response[breakglassv1.GetServerInfoResponse], error)
 }
@@ -237,6 +243,12 @@ func NewBreakglassServiceClient(httpClient connect.HTTPClient, baseURL string, o
 			connect.WithSchema(breakglassServiceMethods.ByName("DeleteSession")),
 			connect.WithClientOptions(opts...),
 		),
+		exportAudit: connect.NewClient[breakglassv1.ExportAuditRequest, breakglassv1.ExportAuditResponse](
+			httpClient,
+			baseURL+BreakglassServiceExportAuditProcedure,
+			connect.WithSchema(breakglassServiceMethods.ByName("ExportAudit")),
+			connect.WithClientOptions(opts...),
+		),
 		getServerInfo: connect.NewClient[breakglassv1.GetServerInfoRequest, breakglassv1.GetServerInfoResponse](
 			httpClient,
 			baseURL+BreakglassServiceGetServerInfoProcedure,
@@ -264,6 +276,7 @@ type breakglassServiceClient struct {
 	listSessions    *connect.Client[breakglassv1.ListSessionsRequest, breakglassv1.ListSessionsResponse]
 	getSpending     *connect.Client[breakglassv1.GetSpendingRequest, breakglassv1.GetSpendingResponse]
 	deleteSession   *connect.Client[breakglassv1.DeleteSessionRequest, breakglassv1.DeleteSessionResponse]
+	exportAudit     *connect.Client[breakglassv1.ExportAuditRequest, breakglassv1.ExportAuditResponse]
 	getServerInfo   *connect.Client[breakglassv1.GetServerInfoRequest, breakglassv1.GetServerInfoResponse]
 }
 
@@ -342,6 +355,11 @@ func (c *breakglassServiceClient) DeleteSession(ctx context.Context, req *connec
 	return c.deleteSession.CallUnary(ctx, req)
 }
 
+// ExportAudit calls breakglass.v1.BreakglassService.ExportAudit.
+func (c *breakglassServiceClient) ExportAudit(ctx context.Context, req *connect.Request[breakglassv1.ExportAuditRequest]) (*connect.ServerStreamForClient[breakglassv1.ExportAuditResponse], error) {
+	return c.exportAudit.CallServerStream(ctx, req)
+}
+
 // GetServerInfo calls breakglass.v1.BreakglassService.GetServerInfo.
 func (c *breakglassServiceClient) GetServerInfo(ctx context.Context, req *connect.Request[breakglassv1.GetServerInfoRequest]) (*connect.Response[breakglassv1.GetServerInfoResponse], error) {
 	return c.getServerInfo.CallUnary(ctx, req)
@@ -390,6 +408,9 @@ type BreakglassServiceHandler interface {
 	// beginning on the session and its turns are NOT_FOUND, and another session can be opened under the id. It answers when
 	// nothing is left of it, or after 10 s: the removal then goes on, also after a restart.
 	DeleteSession(context.Context, *connect.Request[breakglassv1.DeleteSessionRequest]) (*connect.Response[breakglassv1.DeleteSessionResponse], error)
+	// Streams the server's audit, record by record, for who is an administrator: PERMISSION_DENIED else, with the reason
+	// ROLE_MISSING. That it was read is recorded too. At least every 15 s of silence comes a message without records.
+	ExportAudit(context.Context, *connect.Request[breakglassv1.ExportAuditRequest], *connect.ServerStream[breakglassv1.ExportAuditResponse]) error
 	// Answers what the server is, what can be asked of it, and who it takes the caller for.
 	GetServerInfo(context.Context, *connect.Request[breakglassv1.GetServerInfoRequest]) (*connect.Response[breakglassv1.GetServerInfoResponse], error)
 }
@@ -497,6 +518,12 @@ func NewBreakglassServiceHandler(svc BreakglassServiceHandler, opts ...connect.H
 		connect.WithSchema(breakglassServiceMethods.ByName("DeleteSession")),
 		connect.WithHandlerOptions(opts...),
 	)
+	breakglassServiceExportAuditHandler := connect.NewServerStreamHandler(
+		BreakglassServiceExportAuditProcedure,
+		svc.ExportAudit,
+		connect.WithSchema(breakglassServiceMethods.ByName("ExportAudit")),
+		connect.WithHandlerOptions(opts...),
+	)
 	breakglassServiceGetServerInfoHandler := connect.NewUnaryHandler(
 		BreakglassServiceGetServerInfoProcedure,
 		svc.GetServerInfo,
@@ -536,6 +563,8 @@ func NewBreakglassServiceHandler(svc BreakglassServiceHandler, opts ...connect.H
 			breakglassServiceGetSpendingHandler.ServeHTTP(w, r)
 		case BreakglassServiceDeleteSessionProcedure:
 			breakglassServiceDeleteSessionHandler.ServeHTTP(w, r)
+		case BreakglassServiceExportAuditProcedure:
+			breakglassServiceExportAuditHandler.ServeHTTP(w, r)
 		case BreakglassServiceGetServerInfoProcedure:
 			breakglassServiceGetServerInfoHandler.ServeHTTP(w, r)
 		default:
@@ -605,6 +634,10 @@ func (UnimplementedBreakglassServiceHandler) GetSpending(context.Context, *conne
 
 func (UnimplementedBreakglassServiceHandler) DeleteSession(context.Context, *connect.Request[breakglassv1.DeleteSessionRequest]) (*connect.Response[breakglassv1.DeleteSessionResponse], error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("breakglass.v1.BreakglassService.DeleteSession is not implemented"))
+}
+
+func (UnimplementedBreakglassServiceHandler) ExportAudit(context.Context, *connect.Request[breakglassv1.ExportAuditRequest], *connect.ServerStream[breakglassv1.ExportAuditResponse]) error {
+	return connect.NewError(connect.CodeUnimplemented, errors.New("breakglass.v1.BreakglassService.ExportAudit is not implemented"))
 }
 
 func (UnimplementedBreakglassServiceHandler) GetServerInfo(context.Context, *connect.Request[breakglassv1.GetServerInfoRequest]) (*connect.Response[breakglassv1.GetServerInfoResponse], error) {

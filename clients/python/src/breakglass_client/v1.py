@@ -1,5 +1,9 @@
 """The messages of the service, as the protocol has them: `breakglass.v1`."""
 
+from .gen.breakglass.v1.audit_pb import (
+    ExportAuditRequest,
+    ExportAuditResponse,
+)
 from .gen.breakglass.v1.breakglass_service_connect import (
     BreakglassServiceClient,
 )
@@ -88,6 +92,8 @@ __all__ = [
     "DeleteSessionResponse",
     "ErrorEvent",
     "ErrorReason",
+    "ExportAuditRequest",
+    "ExportAuditResponse",
     "GetSessionRequest",
     "GetSessionResponse",
     "GetSpendingRequest",

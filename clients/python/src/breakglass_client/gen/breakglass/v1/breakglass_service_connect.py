@@ -19,6 +19,7 @@ from connectrpc.server import ConnectASGIApplication, ConnectWSGIApplication, DE
 from protobuf import DescService
 
 from . import breakglass_service_pb
+from .audit_pb import ExportAuditRequest, ExportAuditResponse
 from .breakglass_service_pb import AttachTurnRequest, AttachTurnResponse, CancelTurnRequest, CancelTurnResponse, DeleteSessionRequest, DeleteSessionResponse, GetServerInfoRequest, GetServerInfoResponse, GetSessionRequest, GetSessionResponse, GetSpendingRequest, GetSpendingResponse, GetTurnRequest, GetTurnResponse, InterruptTurnRequest, InterruptTurnResponse, ListApprovalsRequest, ListApprovalsResponse, ListSessionsRequest, ListSessionsResponse, ListTurnsRequest, ListTurnsResponse, ResolveApprovalRequest, ResolveApprovalResponse, RunTurnRequest, RunTurnResponse, SteerTurnRequest, SteerTurnResponse, WatchSessionRequest, WatchSessionResponse, WatchTurnsRequest, WatchTurnsResponse
 
 if TYPE_CHECKING:
@@ -135,6 +136,13 @@ class BreakglassService(Protocol):
         Deletes a session with its turns, its workspace and the agent's history of it. Refused while a turn runs. From its
         beginning on the session and its turns are NOT_FOUND, and another session can be opened under the id. It answers when
         nothing is left of it, or after 10 s: the removal then goes on, also after a restart.
+        """
+        raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
+
+    def export_audit(self, request: ExportAuditRequest, ctx: RequestContext[ExportAuditRequest, ExportAuditResponse], /) -> AsyncIterator[ExportAuditResponse]:
+        """
+        Streams the server's audit, record by record, for who is an administrator: PERMISSION_DENIED else, with the reason
+        ROLE_MISSING. That it was read is recorded too. At least every 15 s of silence comes a message without records.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
@@ -326,6 +334,17 @@ class BreakglassServiceASGIApplication(ConnectASGIApplication[BreakglassService]
                         stream_type=StreamType.UNARY,
                     ),
                     function=svc.delete_session,
+                ),
+                "/breakglass.v1.BreakglassService/ExportAudit": Endpoint.server_stream(
+                    method=MethodInfo(
+                        name="ExportAudit",
+                        service_name="breakglass.v1.BreakglassService",
+                        input=ExportAuditRequest,
+                        output=ExportAuditResponse,
+                        idempotency_level=IdempotencyLevel.UNKNOWN,
+                        stream_type=StreamType.SERVER_STREAM,
+                    ),
+                    function=svc.export_audit,
                 ),
                 "/breakglass.v1.BreakglassService/GetServerInfo": Endpoint.unary(
                     method=MethodInfo(
@@ -726,6 +745,30 @@ class BreakglassServiceClient(ConnectClient):
             headers=headers,
             timeout_ms=timeout_ms,
         )
+    def export_audit(
+        self,
+        request: ExportAuditRequest,
+        *,
+        headers: Headers | Mapping[str, str] | None = None, 
+        timeout_ms: int | None = None,
+    ) -> AsyncIterator[ExportAuditResponse]:
+        """
+        Streams the server's audit, record by record, for who is an administrator: PERMISSION_DENIED else, with the reason
+        ROLE_MISSING. That it was read is recorded too. At least every 15 s of silence comes a message without records.
+        """
+        return self.execute_server_stream(
+            request=request,
+            method=MethodInfo(
+                name="ExportAudit",
+                service_name="breakglass.v1.BreakglassService",
+                input=ExportAuditRequest,
+                output=ExportAuditResponse,
+                idempotency_level=IdempotencyLevel.UNKNOWN,
+                stream_type=StreamType.SERVER_STREAM,
+            ),
+            headers=headers,
+            timeout_ms=timeout_ms,
+        )
     async def get_server_info(
         self,
         request: GetServerInfoRequest,
@@ -857,6 +900,13 @@ class BreakglassServiceSync(Protocol):
         Deletes a session with its turns, its workspace and the agent's history of it. Refused while a turn runs. From its
         beginning on the session and its turns are NOT_FOUND, and another session can be opened under the id. It answers when
         nothing is left of it, or after 10 s: the removal then goes on, also after a restart.
+        """
+        raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
+
+    def export_audit(self, request: ExportAuditRequest, ctx: RequestContext[ExportAuditRequest, ExportAuditResponse], /) -> Iterator[ExportAuditResponse]:
+        """
+        Streams the server's audit, record by record, for who is an administrator: PERMISSION_DENIED else, with the reason
+        ROLE_MISSING. That it was read is recorded too. At least every 15 s of silence comes a message without records.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
@@ -1046,6 +1096,17 @@ class BreakglassServiceWSGIApplication(ConnectWSGIApplication):
                         stream_type=StreamType.UNARY,
                     ),
                     function=service.delete_session,
+                ),
+                "/breakglass.v1.BreakglassService/ExportAudit": EndpointSync.server_stream(
+                    method=MethodInfo(
+                        name="ExportAudit",
+                        service_name="breakglass.v1.BreakglassService",
+                        input=ExportAuditRequest,
+                        output=ExportAuditResponse,
+                        idempotency_level=IdempotencyLevel.UNKNOWN,
+                        stream_type=StreamType.SERVER_STREAM,
+                    ),
+                    function=service.export_audit,
                 ),
                 "/breakglass.v1.BreakglassService/GetServerInfo": EndpointSync.unary(
                     method=MethodInfo(
@@ -1442,6 +1503,30 @@ class BreakglassServiceClientSync(ConnectClientSync):
                 output=DeleteSessionResponse,
                 idempotency_level=IdempotencyLevel.UNKNOWN,
                 stream_type=StreamType.UNARY,
+            ),
+            headers=headers,
+            timeout_ms=timeout_ms,
+        )
+    def export_audit(
+        self,
+        request: ExportAuditRequest,
+        *,
+        headers: Headers | Mapping[str, str] | None = None, 
+        timeout_ms: int | None = None,
+    ) -> Iterator[ExportAuditResponse]:
+        """
+        Streams the server's audit, record by record, for who is an administrator: PERMISSION_DENIED else, with the reason
+        ROLE_MISSING. That it was read is recorded too. At least every 15 s of silence comes a message without records.
+        """
+        return self.execute_server_stream(
+            request=request,
+            method=MethodInfo(
+                name="ExportAudit",
+                service_name="breakglass.v1.BreakglassService",
+                input=ExportAuditRequest,
+                output=ExportAuditResponse,
+                idempotency_level=IdempotencyLevel.UNKNOWN,
+                stream_type=StreamType.SERVER_STREAM,
             ),
             headers=headers,
             timeout_ms=timeout_ms,

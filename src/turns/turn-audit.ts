@@ -1,0 +1,156 @@
+import {
+  ApprovalDecisionSchema,
+  ErrorReason,
+  ErrorReasonSchema,
+  TurnStateSchema,
+} from "../../gen/breakglass/v1/event_pb.ts";
+import { PermissionModeSchema, TurnOriginSchema } from "../../gen/breakglass/v1/turn_pb.ts";
+import type { EventKind, TerminalKind } from "../agent/agent.ts";
+import { type AuditContent, contentOf, nameOf } from "../audit/content.ts";
+import type { AuditEntry, AuditFacts, AuditKind } from "../audit/entry.ts";
+import { enumName } from "../enum-name.ts";
+import type { Caller } from "../identity/caller.ts";
+import type { TurnStart } from "../store/writes.ts";
+import type { TurnIds } from "./encoded-event.ts";
+import { endRecordOf } from "./turn-end.ts";
+
+/** What the audit says of one event: none of most. */
+type Said = { readonly kind: AuditKind; readonly facts: AuditFacts } | undefined;
+
+/**
+ * What goes on the audit chain of turns and sessions, made where the write is made that it goes with.
+ *
+ * Each method answers with nothing where the audit is off.
+ */
+export class TurnAudit {
+  readonly #content: AuditContent | undefined;
+
+  /** @param content - What is recorded of what was said. Undefined: nothing is recorded at all. */
+  constructor(content: AuditContent | undefined) {
+    this.#content = content;
+  }
+
+  /** A turn is recorded. @param caller - Undefined: the agent began it by itself. */
+  started(start: TurnStart, caller?: Caller): AuditEntry[] {
+    if (this.#content === undefined) return [];
+    const { turnId, prompt, attachments, requestId, causeTurnId, newSession } = start;
+    const facts = {
+      ...(caller === undefined ? {} : contentOf("prompt", prompt, this.#content)),
+      ...{ model: start.model || newSession.model, agent: start.agent || newSession.agent },
+      origin: enumName(TurnOriginSchema, start.origin),
+      permission_mode: enumName(PermissionModeSchema, start.permissionMode),
+      request_id: requestId || undefined,
+      cause_turn_id: causeTurnId || undefined,
+      attachments: attachments.length || undefined,
+      attachments_digest: start.attachmentsDigest || undefined,
+    };
+    return [{ kind: "turn_started", caller, turnId, facts }];
+  }
+
+  /**
+   * Events are appended. Each entry has the sequence of its event.
+   *
+   * @param caller - Who brought them about. Undefined: the agent, or the server.
+   */
+  events(
+    { turnId, sessionId }: TurnIds,
+    kinds: readonly EventKind[],
+    firstSequence: number,
+    caller?: Caller,
+  ): AuditEntry[] {
+    const content = this.#content;
+    if (content === undefined) return [];
+    return kinds.flatMap((kind, index) => {
+      const said = saidOf(kind, content);
+      if (said === undefined) return [];
+      const facts = { ...said.facts, event_sequence: firstSequence + index };
+      return [{ kind: said.kind, caller, turnId, sessionId, facts }];
+    });
+  }
+
+  /** Somebody stops a turn. */
+  stopped(kind: "turn_canceled" | "turn_interrupted", ids: TurnIds, caller: Caller): AuditEntry[] {
+    if (this.#content === undefined) return [];
+    return [{ kind, caller, turnId: ids.turnId, sessionId: ids.sessionId }];
+  }
+
+  /** Somebody deletes a session. */
+  deleted(sessionId: string, caller: Caller): AuditEntry[] {
+    return this.#content === undefined ? [] : [{ kind: "session_deleted", caller, sessionId }];
+  }
+
+  /** Turns are removed for their age. */
+  expired(): AuditEntry[] {
+    return this.#content === undefined ? [] : [{ kind: "turns_expired" }];
+  }
+}
+
+/** The sequence of the event that an entry is the record of. Undefined: of none. */
+export function eventOf({ facts }: AuditEntry): number | undefined {
+  return facts?.event_sequence as number | undefined;
+}
+
+function saidOf(kind: EventKind, content: AuditContent): Said {
+  switch (kind.case) {
+    case "tool":
+      return { kind: "tool_called", facts: callFacts(kind.value, content) };
+    case "approvalRequest": {
+      const facts = callFacts(kind.value, content);
+      return { kind: "approval_asked", facts: { ...facts, approval_id: kind.value.approvalId } };
+    }
+    case "approvalResolution":
+      return { kind: "approval_resolved", facts: resolutionFacts(kind.value, content) };
+    case "steer":
+      return { kind: "turn_steered", facts: contentOf("message", kind.value.message, content) };
+    case "result":
+    case "error":
+      return { kind: "turn_ended", facts: endFacts(kind) };
+    default:
+      return undefined;
+  }
+}
+
+type Call = Extract<EventKind, { case: "tool" | "approvalRequest" }>["value"];
+
+function callFacts(call: Call, content: AuditContent): AuditFacts {
+  const { name, toolId, inputJson, truncated, totalBytes } = call;
+  // What the log has not whole the audit has neither.
+  const input = truncated
+    ? { input_bytes: Number(totalBytes) }
+    : contentOf("input", inputJson, content);
+  const parent = "parentToolId" in call ? nameOf(call.parentToolId) : "";
+  return {
+    tool: nameOf(name),
+    tool_id: nameOf(toolId),
+    parent_tool_id: parent || undefined,
+    ...input,
+  };
+}
+
+type Resolution = Extract<EventKind, { case: "approvalResolution" }>["value"];
+
+function resolutionFacts(resolution: Resolution, content: AuditContent): AuditFacts {
+  const { approvalId, decision, message, inputJson } = resolution;
+  return {
+    approval_id: approvalId,
+    decision: enumName(ApprovalDecisionSchema, decision),
+    ...(message === "" ? {} : contentOf("message", message, content)),
+    ...(inputJson === "" ? {} : contentOf("input", inputJson, content)),
+  };
+}
+
+function endFacts(kind: TerminalKind): AuditFacts {
+  const { state, errorReason, totalCostUsd, usage, permissionDenialCount } = endRecordOf(kind);
+  return {
+    state: enumName(TurnStateSchema, state),
+    error_reason:
+      errorReason === ErrorReason.UNSPECIFIED
+        ? undefined
+        : enumName(ErrorReasonSchema, errorReason),
+    // As text: numbers in records are whole.
+    cost_usd: String(totalCostUsd),
+    input_tokens: usage && String(usage.inputTokens),
+    output_tokens: usage && String(usage.outputTokens),
+    permission_denials: permissionDenialCount || undefined,
+  };
+}

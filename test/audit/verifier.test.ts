@@ -1,0 +1,62 @@
+import { spawnSync } from "node:child_process";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import fc from "fast-check";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { AuditEntry } from "../../src/audit/entry.ts";
+import { headLine, signHead } from "../../src/audit/head.ts";
+import { REPOSITORY } from "../docs/pages.ts";
+import { anyEntry, chainOf, headsAt, KEY } from "./chains.ts";
+
+const hasPython = spawnSync("python3", ["-c", ""]).status === 0;
+
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "breakglass-audit-"));
+  const page = await readFile(join(REPOSITORY, "docs/audit.md"), "utf8");
+  const [, program] = /```python\n(.*?)```/s.exec(page) ?? [];
+  expect(program!.trim().split("\n").length).toBeLessThanOrEqual(35);
+  await writeFile(join(folder, "verify.py"), program!);
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+/** What the verifier of the documentation says of lines. */
+async function verified(lines: readonly string[], heads: readonly string[] = []) {
+  const [chain, kept] = [join(folder, "chain"), join(folder, "heads")];
+  await writeFile(chain, lines.map((line) => `${line}\n`).join(""));
+  await writeFile(kept, heads.map((line) => `${line}\n`).join(""));
+  const { status, stdout, stderr } = spawnSync("python3", ["verify.py", chain, kept], {
+    cwd: folder,
+    encoding: "utf8",
+  });
+  return { status, text: (stdout + stderr).trim() };
+}
+
+describe.skipIf(!hasPython)("the verifier in docs/audit.md", () => {
+  it("finds every record right, whatever is in it, and every change of one wrong", async () => {
+    const entries = fc.sample(anyEntry, { numRuns: 300, seed: 7 });
+    const odd: AuditEntry = {
+      kind: "turn_ended",
+      facts: { odd: '\u{1f600}\ud800\x7f\b\u2028\0é/"\\' },
+    };
+    const chain = chainOf([...entries, odd]);
+    const lines = chain.map(({ line }) => line);
+    const heads = headsAt(chain, [5, chain.length]).map(headLine);
+    const right = { status: 0, text: `right: ${lines.length} records` };
+    expect(await verified(lines, heads)).toEqual(right);
+    const changed = lines.with(9, lines[9]!.replace('"sequence":10', '"sequence":11'));
+    expect((await verified(changed)).text).toContain("record 10");
+    expect((await verified(lines.toSpliced(9, 1))).text).toContain("record 10");
+    expect((await verified(lines.slice(1))).text).toContain("the beginning is missing");
+    expect((await verified(lines.slice(0, -1), heads)).text).toContain("or missing");
+  });
+
+  it("takes a beginning that a record says was removed", async () => {
+    const chain = chainOf(fc.sample(anyEntry, { numRuns: 10, seed: 7 }));
+    const facts = { head: { ...signHead(chain[3]!, KEY) } };
+    const removed = chainOf([{ kind: "records_removed", facts }], chain.at(-1)!);
+    const lines = [...chain.slice(4), ...removed].map(({ line }) => line);
+    expect(await verified(lines)).toEqual({ status: 0, text: "right: 7 records" });
+  });
+});

@@ -1,0 +1,141 @@
+import { hash } from "node:crypto";
+import { create } from "@bufbuild/protobuf";
+import { describe, expect, it } from "vitest";
+import { ToolEventSchema } from "../../gen/breakglass/v1/event_pb.ts";
+import { ChainCheck } from "../../src/audit/chain-check.ts";
+import type { AuditRecord } from "../../src/audit/record.ts";
+import { TurnAudit } from "../../src/turns/turn-audit.ts";
+import { callerNamed } from "../support/caller.ts";
+import { eventually } from "../support/processes.ts";
+import { type DrivenTurns, PRINCIPAL, request, result, startDrivenTurns } from "./driven-turns.ts";
+
+const INPUT = '{"command":"psql postgres://app:hunter2@db"}';
+const sha256 = (text: string) => hash("sha256", text);
+const tool = {
+  case: "tool",
+  value: create(ToolEventSchema, { toolId: "t", name: "Bash", inputJson: INPUT }),
+} as const;
+
+/** The records of the chain, which must be right. */
+async function recordsOf(driven: DrivenTurns): Promise<AuditRecord[]> {
+  const store = driven.store.asStore;
+  const check = new ChainCheck();
+  const lines = await store.readAudit(store.lease.owner, 0, 1e9);
+  const records = lines.map((line) => check.take(line));
+  check.end();
+  return records;
+}
+
+const kindsOf = async (driven: DrivenTurns) => (await recordsOf(driven)).map(({ kind }) => kind);
+
+describe("a turn on the audit chain", () => {
+  it("has who began, steered, answered, and stopped it, and what the agent called, without what was said", async () => {
+    await using driven = await startDrivenTurns({ approvers: ["approver"] });
+    const { turns } = driven;
+    const { turnId, run } = await driven.begin();
+    const { sessionId, prompt } = await turns.getTurn(turnId, callerNamed(PRINCIPAL));
+    run.give([tool, request("a")]);
+    await eventually(
+      () => driven.readLog(turnId),
+      ({ length }) => length === 2,
+    );
+    const answer = { turnId, approvalId: "a", answer: { allow: true } } as const;
+    await turns.resolveApproval(answer, callerNamed("approver"));
+    const steer = { turnId, message: "look there", requestId: "" };
+    await turns.steer(steer, callerNamed(PRINCIPAL));
+    const canceled = turns.cancel(turnId, callerNamed(PRINCIPAL));
+    await eventually(
+      () => run.isOver,
+      (isOver) => isOver,
+    );
+    await canceled;
+    await turns.deleteSession(sessionId, callerNamed(PRINCIPAL));
+    const records = await recordsOf(driven);
+    expect(records.map(({ kind, who }) => [kind, who?.name])).toEqual([
+      ["turn_started", PRINCIPAL],
+      ["tool_called", undefined],
+      ["approval_asked", undefined],
+      ["approval_resolved", "approver"],
+      ["turn_steered", PRINCIPAL],
+      ["turn_canceled", PRINCIPAL],
+      ["turn_ended", undefined],
+      ["session_deleted", PRINCIPAL],
+    ]);
+    expect(records.every((record) => record.session_id === sessionId)).toBe(true);
+    expect(records.slice(0, -1).every((record) => record.turn_id === turnId)).toBe(true);
+    expect(records[1]?.facts).toMatchObject({
+      ...{ tool: "Bash", tool_id: "t", event_sequence: 1 },
+      ...{ input_sha256: sha256(INPUT), input_bytes: INPUT.length },
+    });
+    expect(records[3]?.facts).toMatchObject({ approval_id: "a", decision: "ALLOWED" });
+    expect(records[4]?.facts).toMatchObject({ message_sha256: sha256("look there") });
+    expect(records[6]?.facts).toMatchObject({ state: "CANCELED", error_reason: "CANCELED" });
+    const text = JSON.stringify(records);
+    for (const said of ["hunter2", "look there", prompt]) {
+      expect(text).not.toContain(said);
+    }
+  });
+
+  it("has the beginning of what was said where that is asked for", async () => {
+    await using driven = await startDrivenTurns({ audit: new TurnAudit("texts") });
+    const { turnId, run } = await driven.begin();
+    const { prompt } = await driven.turns.getTurn(turnId, callerNamed(PRINCIPAL));
+    const long = { ...tool, value: { ...tool.value, inputJson: "x".repeat(10_000) } };
+    run.give([tool, long, result()]);
+    run.leave();
+    await driven.ended(turnId);
+    const [started, called, calledLong] = await recordsOf(driven);
+    expect(started?.facts).toMatchObject({ prompt });
+    expect(called?.facts).toMatchObject({ input: INPUT });
+    expect(calledLong?.facts).toMatchObject({ input: "x".repeat(4096), input_bytes: 10_000 });
+  });
+
+  it("has nothing where the audit is off", async () => {
+    await using driven = await startDrivenTurns({ audit: new TurnAudit(undefined) });
+    const { turnId, run } = await driven.begin();
+    run.give([tool, result()]);
+    run.leave();
+    await driven.ended(turnId);
+    expect(await kindsOf(driven)).toEqual([]);
+  });
+
+  it("has who stopped it where the store took nothing for a while, and an answer that did not count as withdrawn", async () => {
+    await using driven = await startDrivenTurns();
+    const { turns } = driven;
+    const { turnId, run } = await driven.begin();
+    run.give([request("a")]);
+    await eventually(
+      () => driven.readLog(turnId),
+      ({ length }) => length === 1,
+    );
+    driven.store.isHeld = true;
+    const canceled = turns.cancel(turnId, callerNamed(PRINCIPAL));
+    await driven.fillDisk();
+    driven.store.isHeld = false;
+    driven.store.release(10);
+    await expect(canceled).rejects.toMatchObject({ reason: "STORAGE" });
+    expect(await kindsOf(driven)).toEqual(["turn_started", "approval_asked"]);
+    await driven.clearDisk();
+    await driven.ended(turnId);
+    const records = await recordsOf(driven);
+    expect(
+      records.slice(2).map(({ kind, who, facts }) => [kind, who?.name, facts?.decision]),
+    ).toEqual([
+      ["turn_canceled", PRINCIPAL, undefined],
+      ["approval_resolved", undefined, "WITHDRAWN"],
+      ["turn_ended", undefined, undefined],
+    ]);
+  });
+
+  it("ends on it where another server records its end", async () => {
+    await using driven = await startDrivenTurns();
+    const { turnId } = await driven.begin();
+    await driven.loseLease();
+    await using next = { turns: driven.another(), [Symbol.asyncDispose]: async () => {} };
+    await next.turns.recover();
+    await driven.ended(turnId);
+    const records = await recordsOf(driven);
+    expect(records.map(({ kind }) => kind)).toEqual(["turn_started", "turn_ended"]);
+    expect(records[1]?.facts).toMatchObject({ state: "LOST", error_reason: "SERVER_RESTARTED" });
+  });
+});
