@@ -132,7 +132,7 @@ export async function startServer(
   let audit: ServerAudit | undefined;
   let identity: Identity | undefined;
   try {
-    audit = new ServerAudit(config, files.tokens?.current, store, log);
+    audit = new ServerAudit(config, files.tokens?.current, store, redaction.text, log);
     letPass(user, config, log);
     const processes = processesOf(store, config, log, agentUmask, user);
     const served = createAgents(processes);
