@@ -186,7 +186,7 @@ export async function startServer(
     if (local !== undefined) tellLocalAddress(config.dataDir, url);
     const around = { store, notifier, telemetry, audit };
     const server = running(config, url, turns, listener, closing, around, reload);
-    void server.closed.then(identity.stop);
+    void server.closed.then(identity.stop).then(() => processes.families.end());
     return server;
   } catch (error) {
     identity?.stop();
