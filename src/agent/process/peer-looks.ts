@@ -110,6 +110,8 @@ export class PeerLooks {
 /** The sockets of agents' processes. */
 class AgentSockets {
   readonly #inodes = new Set<number>();
+  /** Whose they are. */
+  readonly #users = new Set<number>();
   /** The users of those that could not be looked into, as one that cannot be dumped. */
   readonly #hiddenUsers = new Set<number>();
   /** Whether no other process can have had one of them meanwhile. */
@@ -119,8 +121,11 @@ class AgentSockets {
     this.#hiddenUsers.clear();
     for (const [pid] of members.flat()) {
       const sockets = readSockets(pid);
-      if (sockets === undefined) for (const uid of readUsers(pid)) this.#hiddenUsers.add(uid);
-      else for (const inode of sockets) this.#inodes.add(inode);
+      for (const uid of readUsers(pid)) {
+        this.#users.add(uid);
+        if (sockets === undefined) this.#hiddenUsers.add(uid);
+      }
+      for (const inode of sockets ?? []) this.#inodes.add(inode);
     }
   }
 
@@ -131,7 +136,12 @@ class AgentSockets {
   /** Whether an agent may hold a socket, though none was seen to. */
   doubts({ uid, inode }: SocketOwner): boolean {
     if (inode === 0 || this.hold(inode)) return false;
-    return !this.isComplete || this.#hiddenUsers.has(uid);
+    return this.#hiddenUsers.has(uid) || (!this.isComplete && this.#canBe(uid));
+  }
+
+  /** Whether a process that was not seen may be that user's: it is one of those that were seen, unless one of them is root. */
+  #canBe(uid: number): boolean {
+    return this.#users.size === 0 || this.#users.has(0) || this.#users.has(uid);
   }
 }
 
