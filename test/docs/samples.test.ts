@@ -69,11 +69,14 @@ describe("a command line in the documentation", () => {
 
   it.each(calls)("is one that the command takes: $place", async (sample) => {
     // A mistake in a command is status 2; that there is no such turn is not.
-    const shell = `breakglass() { "$NODE" --conditions=breakglass-source src/main.ts "$@"; [ $? -ne 2 ] || echo "mistaken: $*"; }
+    const shell = `main=$PWD/src/main.ts; cd "$ROOT"
+      # Some follow until they are interrupted.
+      breakglass() { timeout -s INT 10 "$NODE" --conditions=breakglass-source "$main" "$@"; [ $? -ne 2 ] || echo "mistaken: $*"; }
       journalctl() { echo "say The end of a log."; }
-      ${sample.code.replaceAll(/\b(?:TURN|APPROVAL|SESSION)\b/g, () => randomUUID())}`;
+      ${sample.code.replace(" --head heads", "").replaceAll(/\b(?:TURN|APPROVAL|SESSION)\b/g, () => randomUUID())}`;
     const variables = {
       NODE: process.execPath,
+      ROOT: server.root,
       BREAKGLASS_URL: server.url,
       BREAKGLASS_DATA_DIR: join(server.root, "data"),
       BREAKGLASS_TOKENS_FILE: join(server.root, "tokens-of-samples"),
