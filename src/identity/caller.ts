@@ -1,5 +1,11 @@
 /** What somebody may do. What each role allows stands in one table: see docs/access.md. */
-export type Role = "viewer" | "operator" | "approver" | "admin";
+export type Role = (typeof ROLES)[number];
+
+export const ROLES = ["viewer", "operator", "approver", "admin"] as const;
+
+export function isRole(text: string): text is Role {
+  return (ROLES as readonly string[]).includes(text);
+}
 
 /** How somebody proved who they are. */
 export type Means = "local" | "token" | "certificate" | "jwt" | "proxy";

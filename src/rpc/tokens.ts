@@ -1,15 +1,18 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import { ConfigError } from "../config/config-error.ts";
-import type { Principal } from "../identity/caller.ts";
+import { isRole, type Principal, ROLES, type Role } from "../identity/caller.ts";
 import { readSettingFile } from "../setting-file.ts";
 
-const LINE = /^sha256:([0-9a-fA-F]{64})\s+(\S+)$/;
+const LINE = /^sha256:([0-9a-fA-F]{64})\s+(\S+)(?:\s+roles=(\S*))?$/;
+/** Of a token whose line names none. */
+const DEFAULT_ROLES: readonly Role[] = ["operator"];
 /** What hashing a variable gives that is not set, with `printf` and with `echo`. */
 const NOTHINGS = ["", "\n"].map(sha256);
 
 interface KnownToken {
   readonly hash: Buffer;
   readonly principal: string;
+  readonly roles: readonly Role[];
   /** Where it stands in the file, from 1. */
   readonly line: number;
 }
@@ -19,7 +22,7 @@ export class Tokens {
   readonly #known: readonly KnownToken[];
 
   /**
-   * Reads a file with a line each: `sha256:HEX PRINCIPAL`. Empty lines and lines that begin with # say nothing.
+   * Reads a file with a line each: `sha256:HEX PRINCIPAL`, or with `roles=viewer,operator` behind it. Empty lines and lines that begin with # say nothing.
    *
    * @throws ConfigError that names the line to mend, and never what stands in it.
    */
@@ -47,6 +50,11 @@ export class Tokens {
     return this.#known.some((known) => known.principal === principal);
   }
 
+  /** Whether there is a token with this role. */
+  gives(role: Role): boolean {
+    return this.#known.some(({ roles }) => roles.includes(role));
+  }
+
   /**
    * Whose token an `Authorization` header carries; undefined for none or a wrong one. Takes the same time for every token.
    */
@@ -55,21 +63,19 @@ export class Tokens {
     // No token is nobody, whatever the hash of nothing is.
     if (token === undefined) return undefined;
     const hash = sha256(token);
-    let principal: string | undefined;
+    let found: KnownToken | undefined;
     for (const known of this.#known) {
-      if (timingSafeEqual(hash, known.hash)) principal = known.principal;
+      if (timingSafeEqual(hash, known.hash)) found = known;
     }
-    return principal === undefined
-      ? undefined
-      : { name: principal, roles: ["operator"], means: "token" };
+    return found && { name: found.principal, roles: found.roles, means: "token" };
   }
 }
 
 function parseLine(text: string, line: number, path: string): KnownToken {
-  const [, hex, principal] = LINE.exec(text) ?? [];
+  const [, hex, principal, named] = LINE.exec(text) ?? [];
   if (hex === undefined || principal === undefined) {
     throw new ConfigError(
-      `BREAKGLASS_TOKENS_FILE: ${path} line ${line} must be "sha256:" with 64 hex digits, a space and a principal`,
+      `BREAKGLASS_TOKENS_FILE: ${path} line ${line} must be "sha256:" with 64 hex digits, a space and a principal, and may have "roles=" behind them`,
     );
   }
   const hash = Buffer.from(hex, "hex");
@@ -78,7 +84,13 @@ function parseLine(text: string, line: number, path: string): KnownToken {
       `BREAKGLASS_TOKENS_FILE: ${path} line ${line} is the hash of no token at all: the variable that was hashed was not set. Make a token and its line anew`,
     );
   }
-  return { hash, principal, line };
+  const roles = named === undefined ? DEFAULT_ROLES : named.split(",");
+  if (!roles.every(isRole)) {
+    throw new ConfigError(
+      `BREAKGLASS_TOKENS_FILE: ${path} line ${line} must name roles of ${ROLES.join(", ")}, with commas between them`,
+    );
+  }
+  return { hash, principal, roles, line };
 }
 
 /** Whose a token is must not hang on which of its lines is read last. */

@@ -20,6 +20,16 @@ describe("Tokens", () => {
     expect(tokens.principalOf(header)?.name).toBe(principal);
   });
 
+  it("give the roles that their lines name, and else the operator's", () => {
+    const line = (token: string, roles: string) => tokenLine(token, "carol").replace("\n", roles);
+    const text = `${line("alpha", "")}\n${line("beta", " roles=viewer,approver")}\n`;
+    const given = new Tokens(text, "tokens");
+    expect(given.principalOf("Bearer alpha")?.roles).toEqual(["operator"]);
+    expect(given.principalOf("Bearer beta")?.roles).toEqual(["viewer", "approver"]);
+    expect(given.gives("approver")).toBe(true);
+    expect(given.gives("admin")).toBe(false);
+  });
+
   it.each([
     null,
     "",
@@ -54,9 +64,13 @@ describe("Tokens", () => {
     `sha256:${"0".repeat(64)}`,
     `sha256:${"0".repeat(64)} alice bob`,
     `md5:${"0".repeat(64)} alice`,
+    `sha256:${"0".repeat(64)} alice roles=viewer, operator`,
+    `sha256:${"0".repeat(64)} alice roles=`,
+    `sha256:${"0".repeat(64)} alice roles=root`,
+    `sha256:${"0".repeat(64)} alice roles=viewer,Admin`,
   ])("tell which line to mend, and not what stands in it: %s", (line) => {
     const read = () => new Tokens(`${tokenLine("alpha", "alice")}${line}\n`, "/etc/tokens");
-    expect(read).toThrow(/^BREAKGLASS_TOKENS_FILE: \/etc\/tokens line 2 must be [^\n]*$/);
+    expect(read).toThrow(/^BREAKGLASS_TOKENS_FILE: \/etc\/tokens line 2 must (be|name) [^\n]*$/);
     expect(read).not.toThrow(line);
   });
 
