@@ -16,12 +16,28 @@ export interface TurnFilter {
   readonly since: number | undefined;
 }
 
-/** Whose turns somebody may see. */
-export interface TurnView {
+/** A session by its name: two principals may each have one of the same id. */
+export interface SessionName {
+  /** Whose it is. */
+  readonly principal: string;
+  readonly sessionId: string;
+}
+
+/** Which sessions somebody may see. */
+export interface SessionView {
   /** Theirs are all seen. */
   readonly principal: string;
+}
+
+/** Which turns somebody may see: all of the sessions that they see. */
+export interface TurnView extends SessionView {
   /** Those in the mode ASK are seen whoever's they are. */
-  readonly asApprover: boolean;
+  readonly seesAsking: boolean;
+}
+
+/** What is seen of a principal's own. */
+export function ownView(principal: string): TurnView {
+  return { principal, seesAsking: false };
 }
 
 /** A turn's place in the list of all turns. */

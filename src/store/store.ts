@@ -4,7 +4,9 @@ import type { Lease, Leases } from "./lease.ts";
 import type {
   ListedSession,
   Page,
+  SessionName,
   SessionPlace,
+  SessionView,
   TurnFilter,
   TurnPlace,
   TurnView,
@@ -81,16 +83,12 @@ export interface StoreMethods extends Leases {
    * turn that is off the record.
    */
   readEvents(turnId: string, afterSequence: number, maxBytes: number): Promise<Uint8Array[]>;
-  /**
-   * NOT_FOUND where the turn does not exist or is another principal's.
-   *
-   * @param asApprover - A turn in the mode ASK is found whoever's it is.
-   */
-  getTurn(turnId: string, principal: string, asApprover?: boolean): Promise<TurnRecord>;
+  /** NOT_FOUND where the turn does not exist or is not seen. */
+  getTurn(turnId: string, view: TurnView): Promise<TurnRecord>;
   /** A session's turns, newest first, from after a place. NOT_FOUND as `getSession`. */
   listTurns(
-    sessionId: string,
-    principal: string,
+    session: SessionName,
+    view: SessionView,
     pageSize: number,
     after: number | undefined,
     filter?: TurnFilter,
@@ -102,11 +100,11 @@ export interface StoreMethods extends Leases {
     pageSize: number,
     after: TurnPlace | undefined,
   ): Promise<Page<TurnRecord, TurnPlace>>;
-  /** NOT_FOUND where the session does not exist or is another principal's. */
-  getSession(sessionId: string, principal: string): Promise<ListedSession>;
-  /** A principal's sessions, most recently active first, from after a place. */
+  /** NOT_FOUND where the session does not exist or is not seen. */
+  getSession(session: SessionName, view: SessionView): Promise<ListedSession>;
+  /** The sessions that somebody may see, most recently active first, from after a place. */
   listSessions(
-    principal: string,
+    view: SessionView,
     pageSize: number,
     after: SessionPlace | undefined,
   ): Promise<Page<ListedSession, SessionPlace>>;
@@ -117,8 +115,8 @@ export interface StoreMethods extends Leases {
    * @param sessionKey - Only of that session: NOT_FOUND where another one has been opened under the id.
    */
   listChanges(
-    sessionId: string,
-    principal: string,
+    session: SessionName,
+    view: SessionView,
     afterCursor: number,
     limit: number,
     sessionKey?: string,
@@ -126,15 +124,10 @@ export interface StoreMethods extends Leases {
   /**
    * Takes a session and its turns off the record: from now on nothing finds them, and another session may be opened under
    * the id. Its requests are refused for 24 h more. It is one of `listRemovals` until `recordRemoved`; what it has in the
-   * store leaves with `removeSome`. NOT_FOUND as `getSession`; SESSION_ELSEWHERE where a lease of another home holds; else,
+   * store leaves with `removeSome`. NOT_FOUND where it is off the record; SESSION_ELSEWHERE where a lease of another home holds; else,
    * TURN_IN_PROGRESS.
    */
-  deleteSession(
-    sessionId: string,
-    principal: string,
-    time: number,
-    epoch: number,
-  ): Promise<RemovedSession>;
+  deleteSession(sessionKey: string, time: number, epoch: number): Promise<RemovedSession>;
   /**
    * Takes turns that ended before a time off the record, the oldest first, at most `limit` of them: those of sessions that
    * are at home here, or where no lease holds. Where it took none, none is left. Sessions go with their last turn, as in

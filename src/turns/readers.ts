@@ -1,5 +1,6 @@
 import { Refusal } from "../errors.ts";
 import type { Caller } from "../identity/caller.ts";
+import { ownView } from "../store/lists.ts";
 import type { Store } from "../store/store.ts";
 import { type SessionNews, watchSession } from "./session-watch.ts";
 import { SharedReads } from "./shared-reads.ts";
@@ -77,10 +78,11 @@ export class Readers {
     signal: AbortSignal,
   ): AsyncGenerator<SessionNews> {
     const { store } = this.#surroundings;
-    const session = await store.getSession(sessionId, caller.name);
+    const name = { principal: caller.name, sessionId };
+    const session = await store.getSession(name, ownView(caller.name));
     const { release: released } = this.#counts.add(session.sessionKey, signal);
     try {
-      yield* watchSession(store, session, afterCursor, signal);
+      yield* watchSession(store, session, ownView(caller.name), afterCursor, signal);
     } finally {
       released();
     }

@@ -6,6 +6,7 @@ import {
 } from "../../gen/breakglass/v1/event_pb.ts";
 import type { EventKind } from "../agent/agent.ts";
 import { enumName } from "../enum-name.ts";
+import { ownView } from "../store/lists.ts";
 import type { TurnRecord } from "../store/records.ts";
 import type { Store } from "../store/store.ts";
 import { cutText } from "../stream/cut-text.ts";
@@ -69,8 +70,8 @@ export async function recollect(
   store: Pick<Store, "listTurns" | "readEvents">,
   turn: TurnRecord,
 ): Promise<{ readonly text: string; readonly turns: number }> {
-  const { sessionId, principal, turnId } = turn;
-  const { items } = await store.listTurns(sessionId, principal, MOST_TURNS, undefined);
+  const { turnId, principal } = turn;
+  const { items } = await store.listTurns(turn, ownView(principal), MOST_TURNS, undefined);
   const told: string[] = [];
   let bytes = 0;
   for (const earlier of items) {

@@ -3,6 +3,7 @@ import { TurnState } from "../../gen/breakglass/v1/event_pb.ts";
 import { storageFailed } from "../errors.ts";
 import type { Caller } from "../identity/caller.ts";
 import type { Command } from "../store/commands.ts";
+import { ownView } from "../store/lists.ts";
 import type { TurnRecord } from "../store/records.ts";
 import type { Store } from "../store/store.ts";
 import type { SteerRequest } from "../store/writes.ts";
@@ -155,7 +156,7 @@ class RemoteLog implements LiveLog {
       while (this.#isOld && this.#stopNews !== undefined) {
         this.#isOld = false;
         const { turnId, principal } = this.#record;
-        this.learn(await this.#store.getTurn(turnId, principal));
+        this.learn(await this.#store.getTurn(turnId, ownView(principal)));
       }
     } catch (error) {
       this.#failure = error as Error;

@@ -1,6 +1,7 @@
 import { homeOf } from "../errors.ts";
 import type { Caller } from "../identity/caller.ts";
 import type { SessionHome } from "../store/commands.ts";
+import { ownView } from "../store/lists.ts";
 import type { TurnRecord } from "../store/records.ts";
 import { byDeadline } from "../stream/deadline.ts";
 import type { RunRequest } from "../turn-requests.ts";
@@ -49,7 +50,7 @@ export class SessionCommands {
       () => this.#runHere(request, caller),
       async (home) => {
         const turnId = await home.run(request, caller);
-        return this.#surroundings.store.getTurn(turnId, caller.name);
+        return this.#surroundings.store.getTurn(turnId, ownView(caller.name));
       },
     );
   }
@@ -82,7 +83,9 @@ export class SessionCommands {
   async #deleteHere(sessionId: string, caller: Caller): Promise<boolean> {
     const { store, removals } = this.#surroundings;
     const { owner, epoch } = store.lease;
-    const removed = await store.deleteSession(sessionId, caller.name, Date.now(), epoch);
+    const name = { principal: caller.name, sessionId };
+    const { sessionKey } = await store.getSession(name, ownView(caller.name));
+    const removed = await store.deleteSession(sessionKey, Date.now(), epoch);
     if (removed.home === owner) {
       return byDeadline(removals.remove(removed), DELETION_MS, false, false); // 3.
     }

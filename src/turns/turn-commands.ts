@@ -1,7 +1,7 @@
 import { isLive } from "#client/turn-state";
 import { Refusal } from "../errors.ts";
 import type { Caller } from "../identity/caller.ts";
-import type { TurnView } from "../store/lists.ts";
+import { ownView, type TurnView } from "../store/lists.ts";
 import type { TurnRecord } from "../store/records.ts";
 import { KeyedQueue } from "../stream/keyed-queue.ts";
 import type { ApprovalResolution, SteerTurn } from "../turn-requests.ts";
@@ -43,7 +43,7 @@ export class TurnCommands {
 
   /** As `Turns.cancel`. */
   async cancel(turnId: string, caller: Caller): Promise<TurnRecord> {
-    const { live } = await this.#find(turnId, caller);
+    const { live } = await this.#find(turnId, ownView(caller.name)); // 1.
     if (live instanceof RemoteTurn) await live.cancel(caller);
     else if (live !== undefined) await endOnRecord(live, live.end({ case: "cancel" }));
     return this.getTurn(turnId, caller);
@@ -51,7 +51,7 @@ export class TurnCommands {
 
   /** As `Turns.interrupt`. */
   async interrupt(turnId: string, caller: Caller): Promise<TurnRecord> {
-    const { live } = await this.#find(turnId, caller);
+    const { live } = await this.#find(turnId, ownView(caller.name)); // 1.
     if (live instanceof RemoteTurn) await live.interrupt(caller);
     else if (live !== undefined) await endOnRecord(live, live.interrupt());
     return this.getTurn(turnId, caller);
@@ -81,12 +81,12 @@ export class TurnCommands {
 
   /** As `Turns.getTurn`. */
   getTurn(turnId: string, caller: Caller): Promise<TurnRecord> {
-    return this.#surroundings.store.getTurn(turnId, caller.name, this.#isApprover(caller));
+    return this.#surroundings.store.getTurn(turnId, this.viewOf(caller));
   }
 
   /** What somebody may see. */
   viewOf(caller: Caller): TurnView {
-    return { principal: caller.name, asApprover: this.#isApprover(caller) }; // 1.
+    return { principal: caller.name, seesAsking: this.#isApprover(caller) }; // 1.
   }
 
   /** Whether somebody who may see a turn may answer what it asks for. */
@@ -96,11 +96,11 @@ export class TurnCommands {
 
   /** A turn to be read, as `#find`. */
   findToRead(turnId: string, caller: Caller) {
-    return this.#find(turnId, caller, this.#isApprover(caller)); // 1.
+    return this.#find(turnId, this.viewOf(caller)); // 1.
   }
 
   async #steer({ turnId, message, requestId }: SteerTurn, caller: Caller) {
-    const { live } = await this.#find(turnId, caller);
+    const { live } = await this.#find(turnId, ownView(caller.name)); // 1.
     const request = { principal: caller.name, requestId, message };
     const { store } = this.#surroundings;
     const known = requestId === "" ? undefined : await store.findSteer(turnId, request);
@@ -110,13 +110,13 @@ export class TurnCommands {
   }
 
   /** A turn on record, and as it runs, here or elsewhere; never one that is neither running nor ended. */
-  async #find(turnId: string, caller: Caller, asApprover = false) {
+  async #find(turnId: string, view: TurnView) {
     const { store, unended, remote } = this.#surroundings;
-    const record = await store.getTurn(turnId, caller.name, asApprover);
+    const record = await store.getTurn(turnId, view);
     const live = unended.get(turnId);
     if (live !== undefined || !isLive(record.state)) return { record, live };
     // It ended, or began, while the store was asked.
-    const now = await store.getTurn(turnId, caller.name, asApprover);
+    const now = await store.getTurn(turnId, view);
     return { record: now, live: unended.get(turnId) ?? remote.of(now) }; // 2.
   }
 

@@ -1,5 +1,12 @@
 import type { Caller } from "../identity/caller.ts";
-import type { ListedSession, Page, SessionPlace, TurnFilter, TurnPlace } from "../store/lists.ts";
+import {
+  type ListedSession,
+  ownView,
+  type Page,
+  type SessionPlace,
+  type TurnFilter,
+  type TurnPlace,
+} from "../store/lists.ts";
 import type { TurnRecord } from "../store/records.ts";
 import type { ApprovalResolution, RunRequest, SteerTurn } from "../turn-requests.ts";
 import { ActiveSessions } from "./active-sessions.ts";
@@ -187,7 +194,8 @@ export class Turns {
     after: number | undefined,
     filter: TurnFilter,
   ): Promise<Page<TurnRecord, number>> {
-    return this.#options.store.listTurns(sessionId, caller.name, pageSize, after, filter);
+    const name = { principal: caller.name, sessionId };
+    return this.#options.store.listTurns(name, ownView(caller.name), pageSize, after, filter);
   }
 
   /** All turns that a caller may see, newest first. */
@@ -211,7 +219,10 @@ export class Turns {
   }
 
   getSession(sessionId: string, caller: Caller): Promise<ListedSession> {
-    return this.#options.store.getSession(sessionId, caller.name);
+    return this.#options.store.getSession(
+      { principal: caller.name, sessionId },
+      ownView(caller.name),
+    );
   }
 
   listSessions(
@@ -219,7 +230,7 @@ export class Turns {
     pageSize: number,
     after: SessionPlace | undefined,
   ): Promise<Page<ListedSession, SessionPlace>> {
-    return this.#options.store.listSessions(caller.name, pageSize, after);
+    return this.#options.store.listSessions(ownView(caller.name), pageSize, after);
   }
 
   /**

@@ -36,9 +36,9 @@ describe("a page of all turns", () => {
     ["of one state", [TurnState.FAILED], true, 2],
   ])(
     "%s is read in its order from indexes, and sorted nowhere",
-    (_whose, states, asApprover, parts) => {
+    (_whose, states, seesAsking, parts) => {
       const { lists, plansOf } = open();
-      const view = { principal: "alice", asApprover };
+      const view = { principal: "alice", seesAsking };
       lists.ofAll(view, { states, since: 1 }, 10, { createTime: 2, turnId: "x" });
       const [plan = []] = plansOf();
       const read = plan.filter((step) => /^(SCAN|SEARCH)/.test(step));

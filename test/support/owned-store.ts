@@ -1,3 +1,4 @@
+import { ownView, type SessionName, type SessionView, type TurnView } from "../../src/store/lists.ts";
 import type {
   LeftProcess,
   LeftTurn,
@@ -10,6 +11,21 @@ import type { EventBatch, TurnStart } from "../../src/store/writes.ts";
 /** A store as it is used by the server that it was opened for: under its lease, unless told otherwise. */
 export type OwnedStore = Omit<Store, keyof OwnCalls> & OwnCalls;
 
+/** Whose eyes something is seen by: a principal's name, where that is all that there is to say of them. */
+type Who = string | SessionView;
+
+/** By its id alone: of who asks. */
+type Named = string | SessionName;
+
+/** What a method takes behind its first arguments. */
+type After<M extends (...args: never[]) => unknown, N extends 1 | 2> = N extends 1
+  ? Parameters<M> extends [unknown, ...infer Rest]
+    ? Rest
+    : never
+  : Parameters<M> extends [unknown, unknown, ...infer Rest]
+    ? Rest
+    : never;
+
 interface OwnCalls {
   createTurn(start: TurnStart, epoch?: number): ReturnType<Store["createTurn"]>;
   beginTurn(turnId: string, epoch?: number): Promise<void>;
@@ -17,12 +33,24 @@ interface OwnCalls {
   claimConversation(sessionKey: string, agentSessionId: string, epoch?: number): Promise<boolean>;
   recordProcess(process: LeftProcess, epoch?: number): Promise<void>;
   fence(owner: string, epoch?: number): Promise<boolean>;
-  deleteSession(
-    sessionId: string,
-    principal: string,
-    time: number,
-    epoch?: number,
-  ): Promise<RemovedSession>;
+  deleteSession(sessionKey: string, time: number, epoch?: number): Promise<RemovedSession>;
+  deleteNamed(session: Named, who: Who, time: number, epoch?: number): Promise<RemovedSession>;
+  getTurn(turnId: string, who: Who): ReturnType<Store["getTurn"]>;
+  getSession(session: Named, who: Who): ReturnType<Store["getSession"]>;
+  listSessions(
+    who: Who,
+    ...page: After<Store["listSessions"], 1>
+  ): ReturnType<Store["listSessions"]>;
+  listTurns(
+    session: Named,
+    who: Who,
+    ...page: After<Store["listTurns"], 2>
+  ): ReturnType<Store["listTurns"]>;
+  listChanges(
+    session: Named,
+    who: Who,
+    ...page: After<Store["listChanges"], 2>
+  ): ReturnType<Store["listChanges"]>;
   removeEndedTurns(
     before: number,
     limit: number,
@@ -43,8 +71,16 @@ export function owned(store: Store): OwnedStore {
     claimConversation: (key, id, epoch = own) => store.claimConversation(key, id, epoch),
     recordProcess: (process, epoch = own) => store.recordProcess(process, epoch),
     fence: (owner, epoch = own) => store.fence(owner, epoch),
-    deleteSession: (id, principal, time, epoch = own) =>
-      store.deleteSession(id, principal, time, epoch),
+    deleteSession: (key, time, epoch = own) => store.deleteSession(key, time, epoch),
+    async deleteNamed(session, who, time, epoch = own) {
+      const { sessionKey } = await calls.getSession(session, who);
+      return store.deleteSession(sessionKey, time, epoch);
+    },
+    getTurn: (turnId, who) => store.getTurn(turnId, viewOf(who)),
+    getSession: (session, who) => store.getSession(nameOf(session, who), viewOf(who)),
+    listSessions: (who, ...page) => store.listSessions(viewOf(who), ...page),
+    listTurns: (id, who, ...page) => store.listTurns(nameOf(id, who), viewOf(who), ...page),
+    listChanges: (id, who, ...page) => store.listChanges(nameOf(id, who), viewOf(who), ...page),
     removeEndedTurns: (before, limit, time, epoch = own) =>
       store.removeEndedTurns(before, limit, time, epoch),
     listRemovals: (owner = me) => store.listRemovals(owner),
@@ -52,4 +88,13 @@ export function owned(store: Store): OwnedStore {
     listLeftProcesses: (owner = me) => store.listLeftProcesses(owner),
   };
   return { ...store, ...calls };
+}
+
+function viewOf(who: Who): TurnView {
+  return typeof who === "string" ? ownView(who) : { ...ownView(who.principal), ...who };
+}
+
+function nameOf(session: Named, who: Who): SessionName {
+  if (typeof session !== "string") return session;
+  return { principal: viewOf(who).principal, sessionId: session };
 }

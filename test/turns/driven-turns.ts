@@ -115,7 +115,7 @@ export async function startDrivenTurns(
     readLog: async (turnId) => (await real.readEvents(turnId, 0, Infinity)).map(decodeEvent),
     ended: (turnId) =>
       eventually(
-        () => real.getTurn(turnId, PRINCIPAL, true),
+        () => real.getTurn(turnId, { principal: PRINCIPAL, seesAsking: true }),
         ({ state }) => !isLive(state),
         30_000,
       ),

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { ApprovalDecision, TurnState } from "../../gen/breakglass/v1/event_pb.ts";
+import { ownView } from "../../src/store/lists.ts";
 import { decodeEvent } from "../../src/turns/encoded-event.ts";
 import type { Turns } from "../../src/turns/turns.ts";
 import { callerNamed } from "../support/caller.ts";
@@ -87,7 +88,7 @@ describe("what is asked of a turn that runs on another server", () => {
     await using driven = await startDrivenTurns();
     const { turnId, run } = await driven.begin();
     const interrupted = driven.another().interrupt(turnId, callerNamed(PRINCIPAL));
-    while (run.interrupts === 0) await driven.store.getTurn(turnId, PRINCIPAL);
+    while (run.interrupts === 0) await driven.store.getTurn(turnId, ownView(PRINCIPAL));
     run.give([result()]);
     run.leave();
     expect((await interrupted).state).toBe(TurnState.SUCCEEDED);

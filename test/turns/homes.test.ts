@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { access, readdir } from "node:fs/promises";
 import { describe, expect, it } from "vitest";
 import { type TurnEvent, TurnState } from "../../gen/breakglass/v1/event_pb.ts";
+import { ownView } from "../../src/store/lists.ts";
 import { decodeEvent } from "../../src/turns/encoded-event.ts";
 import { callerNamed } from "../support/caller.ts";
 import { cases, valuesOf } from "../support/events.ts";
@@ -193,7 +194,9 @@ describe("a turn that is asked for where its session is not at home", () => {
     const sessionId = await endedSession(one);
     const bobs = await other.turns.run({ ...REQUEST, sessionId, prompt: "p" }, callerNamed("bob"));
     // Bob's own of that id.
-    expect((await other.store.getSession(sessionId, "bob")).home).toBe("other");
+    expect(
+      (await other.store.getSession({ principal: "bob", sessionId }, ownView("bob"))).home,
+    ).toBe("other");
     await other.turns.cancel(bobs.turnId, callerNamed("bob"));
   });
 });

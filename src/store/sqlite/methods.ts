@@ -84,8 +84,8 @@ function readMethods(tables: Tables) {
     findSteer: read((...args) => requests.findSteer(...args)),
     readEvents: read((...args) => readEvents(tables, ...args)),
     getTurn: read((...args) => turns.get(...args)),
-    listTurns: read((sessionId, principal, ...page) =>
-      turnLists.ofSession(sessions.get(sessionId, principal), ...page),
+    listTurns: read((session, view, ...page) =>
+      turnLists.ofSession(sessions.get(session, view), ...page),
     ),
     listAllTurns: read((...args) => turnLists.ofAll(...args)),
     getSession: read((...args) => sessions.describe(...args)),
@@ -162,9 +162,9 @@ function readEvents(
 
 function listChanges(
   { sessions, turnLists }: Tables,
-  ...[sessionId, principal, afterCursor, limit, ofKey]: Parameters<StoreMethods["listChanges"]>
+  ...[name, view, afterCursor, limit, ofKey]: Parameters<StoreMethods["listChanges"]>
 ): SessionChange[] {
-  const session = sessions.get(sessionId, principal);
+  const session = sessions.get(name, view);
   if (ofKey !== undefined && ofKey !== session.sessionKey) throw notFound("session");
   if (afterCursor > session.changeCount) throw pastLastChange(session.changeCount);
   return turnLists.changesOf(session, afterCursor, limit);

@@ -1,4 +1,4 @@
-import { sessionElsewhere } from "../../errors.ts";
+import { notFound, sessionElsewhere } from "../../errors.ts";
 import type { RemovedSession, RemovedTurns, SessionRecord } from "../records.ts";
 import type { FileLeases } from "./file-leases.ts";
 import { turnInProgress } from "./start-turn.ts";
@@ -27,9 +27,10 @@ export class Removal {
   }
 
   /** As `Store.deleteSession`. */
-  deleteSession(sessionId: string, principal: string, time: number, epoch: number): RemovedSession {
+  deleteSession(sessionKey: string, time: number, epoch: number): RemovedSession {
     const { sessions, requests } = this.#tables;
-    const session = sessions.get(sessionId, principal);
+    const session = sessions.findByKey(sessionKey);
+    if (session === undefined) throw notFound("session");
     if (this.#othersOf(epoch).includes(session.home)) throw sessionElsewhere(session.home);
     const unended = session.queuedTurnId || session.runningTurnId;
     if (unended !== "") throw turnInProgress(unended);

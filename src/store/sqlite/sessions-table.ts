@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { TurnState } from "../../../gen/breakglass/v1/event_pb.ts";
 import { notFound } from "../../errors.ts";
 import { cutText } from "../../stream/cut-text.ts";
-import type { ListedSession, Page, SessionPlace } from "../lists.ts";
+import type { ListedSession, Page, SessionName, SessionPlace, SessionView } from "../lists.ts";
 import type { SessionRecord, SpendingRecord } from "../records.ts";
 import type { TurnStart } from "../writes.ts";
 import { MOST_TOKENS, SPENDING_COLUMNS, spendingOf, spendingValues } from "./spending.ts";
@@ -27,25 +27,26 @@ export class SessionsTable {
     this.#statements = statements;
   }
 
-  /** @throws Refusal NOT_FOUND where the session does not exist or is another principal's. */
-  get(sessionId: string, principal: string): SessionRecord {
-    const session = this.find(sessionId, principal);
-    if (session === undefined) throw notFound("session");
+  /** @throws Refusal NOT_FOUND where the session does not exist or is not seen. */
+  get(name: SessionName, view: SessionView): SessionRecord {
+    const session = this.find(name);
+    if (session === undefined || !sees(view, session)) throw notFound("session");
     return session;
   }
 
-  find(sessionId: string, principal: string): SessionRecord | undefined {
+  find({ principal, sessionId }: SessionName): SessionRecord | undefined {
     const sql =
       "SELECT * FROM sessions WHERE principal = ? AND session_id = ? AND remove_time IS NULL";
     return this.#first(sql, principal, sessionId);
   }
 
   /** As `Store.getSession`. */
-  describe(sessionId: string, principal: string): ListedSession {
+  describe({ principal, sessionId }: SessionName, view: SessionView): ListedSession {
     const sql = `${LISTED} WHERE sessions.principal = ? AND session_id = ? AND sessions.remove_time IS NULL`;
     const row = this.#statements.get(sql, principal, sessionId);
-    if (row === undefined) throw notFound("session");
-    return listedOf(row);
+    const session = row && listedOf(row);
+    if (session === undefined || !sees(view, session)) throw notFound("session");
+    return session;
   }
 
   findByKey(sessionKey: string): SessionRecord | undefined {
@@ -55,7 +56,7 @@ export class SessionsTable {
 
   /** As `Store.listSessions`. */
   list(
-    principal: string,
+    { principal }: SessionView,
     pageSize: number,
     after: SessionPlace | undefined,
   ): Page<ListedSession, SessionPlace> {
@@ -170,6 +171,10 @@ export class SessionsTable {
     const row = this.#statements.get(sql, ...values);
     return row && sessionOf(row);
   }
+}
+
+function sees(view: SessionView, session: SessionRecord): boolean {
+  return session.principal === view.principal;
 }
 
 function listedOf(row: Row): ListedSession {

@@ -16,8 +16,10 @@ export function startTurn(
   const { sessions, turns, requests } = tables;
   const joined = requests.findStart(start);
   if (joined !== undefined) {
-    const turn = turns.get(joined, start.principal);
-    return { turn, session: sessions.get(turn.sessionId, start.principal), joined: true };
+    const turn = turns.find(joined);
+    const session = turn && sessions.findByKey(turn.sessionKey);
+    if (session === undefined) throw notFound("turn");
+    return { turn: turn!, session, joined: true };
   }
   const known = findSession(tables, start);
   if (known !== undefined && known.home !== owner) throw sessionElsewhere(known.home);
@@ -26,7 +28,7 @@ export function startTurn(
   }
   const session = known ?? openSession(tables, start, owner);
   if (start.origin !== TurnOrigin.AGENT) refuseByAgent(start, session);
-  const { sessionId, sessionKey, principal, turnCount } = session;
+  const { sessionId, sessionKey, turnCount } = session;
   if (start.origin !== TurnOrigin.AGENT && turnCount >= start.maxSessionTurns) {
     const message = `the session has ${turnCount} turns on record, its limit: begin another, or delete it`;
     throw new Refusal("SESSION_FULL", message);
@@ -36,8 +38,8 @@ export function startTurn(
   sessions.addTurn(sessionKey, start.turnId, state, start.time);
   requests.insertStart(start, sessionId);
   return {
-    turn: turns.get(start.turnId, principal),
-    session: sessions.get(sessionId, principal),
+    turn: turns.find(start.turnId)!,
+    session: sessions.findByKey(sessionKey)!,
     joined: false,
   };
 }
@@ -53,7 +55,7 @@ function findSession({ sessions }: Tables, start: TurnStart): SessionRecord | un
   const { sessionId } = start.newSession;
   return start.origin === TurnOrigin.AGENT
     ? sessions.findByKey(sessionId)
-    : sessions.find(sessionId, start.principal);
+    : sessions.find({ principal: start.principal, sessionId });
 }
 
 /** Refuses what the session's agent does not take. */

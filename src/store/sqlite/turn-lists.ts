@@ -53,14 +53,14 @@ export class TurnLists {
 
   /** As `Store.listAllTurns`. */
   ofAll(
-    { principal, asApprover }: TurnView,
+    { principal, seesAsking }: TurnView,
     { states, since }: TurnFilter,
     pageSize: number,
     after: TurnPlace | undefined,
   ): Page<TurnRecord, TurnPlace> {
     const place = [after?.createTime ?? Number.MAX_SAFE_INTEGER, after?.turnId ?? LAST_ID];
     const found = this.#statements.iterate(
-      allSql(states.length === 0 ? STATES : states, asApprover),
+      allSql(states.length === 0 ? STATES : states, seesAsking),
       ...[principal, since ?? 0, ...place],
     );
     return pageOf(this.#rowsOf(found), pageSize, (row) => ({
@@ -103,13 +103,13 @@ export class TurnLists {
 }
 
 /** The keys of turns in the order of `Store.listAllTurns`: ?1 is the principal, ?2 the earliest time, ?3 and ?4 the place. */
-function allSql(states: readonly TurnState[], asApprover: boolean): string {
+function allSql(states: readonly TurnState[], seesAsking: boolean): string {
   const part = (whose: string) => (state: TurnState) =>
     `SELECT turn_key, create_time, turn_id FROM turns WHERE ${whose} AND state = ${Number(state)} AND create_time >= ?2
       AND (create_time, turn_id) < (?3, ?4) AND remove_time IS NULL`;
   const parts = states.map(part("principal = ?1"));
   const asking = part(`permission_mode = ${PermissionMode.ASK} AND principal <> ?1`);
-  if (asApprover) parts.push(...states.map(asking));
+  if (seesAsking) parts.push(...states.map(asking));
   return `${parts.join(" UNION ALL ")} ORDER BY create_time DESC, turn_id DESC`;
 }
 

@@ -1,6 +1,7 @@
 import { TurnState } from "../../../gen/breakglass/v1/event_pb.ts";
 import { PermissionMode, type TurnOrigin } from "../../../gen/breakglass/v1/turn_pb.ts";
 import { notFound } from "../../errors.ts";
+import type { TurnView } from "../lists.ts";
 import type { LeftTurn, SessionRecord, TurnRecord } from "../records.ts";
 import type { TurnEndRecord, TurnStart } from "../writes.ts";
 import { SPENDING_COLUMNS, spendingValues } from "./spending.ts";
@@ -66,13 +67,17 @@ export class TurnsTable {
   }
 
   /** As `Store.getTurn`. */
-  get(turnId: string, principal: string, asApprover = false): TurnRecord {
+  get(turnId: string, view: TurnView): TurnRecord {
+    const turn = this.find(turnId);
+    if (turn === undefined || !sees(view, turn)) throw notFound("turn");
+    return turn;
+  }
+
+  /** A turn that is on record, whoever may see it. */
+  find(turnId: string): TurnRecord | undefined {
     const sql = `SELECT turns.*, sessions.session_id, ${LAST_SEQUENCE} ${TURN_ON_RECORD}`;
     const row = this.#statements.get(sql, turnId);
-    const isVisible =
-      row?.principal === principal || (asApprover && row?.permission_mode === PermissionMode.ASK);
-    if (row === undefined || !isVisible) throw notFound("turn");
-    return turnOf(row, WHOLE_PROMPT_BYTES);
+    return row && turnOf(row, WHOLE_PROMPT_BYTES);
   }
 
   /** The key of a turn that is on record. */
@@ -186,4 +191,8 @@ export class TurnsTable {
   remove(turnKey: number): void {
     this.#statements.run("DELETE FROM turns WHERE turn_key = ?", turnKey);
   }
+}
+
+function sees(view: TurnView, { principal, permissionMode }: TurnRecord): boolean {
+  return principal === view.principal || (view.seesAsking && permissionMode === PermissionMode.ASK);
 }

@@ -82,9 +82,9 @@ export function describeHomes(openStore: () => Promise<StoreUnderTest>): void {
       await using servers = await open();
       const { one, other } = servers;
       const { turn, session } = await beginEnded(one);
-      const remove = (server: typeof one) => server.deleteSession(turn.sessionId, PRINCIPAL, 5);
+      const remove = (server: typeof one) => server.deleteNamed(turn.sessionId, PRINCIPAL, 5);
       await expect(remove(other)).rejects.toMatchObject(elsewhere);
-      await expect(other.deleteSession(turn.sessionId, "bob", 5)).rejects.toMatchObject(NOT_FOUND);
+      await expect(other.deleteNamed(turn.sessionId, "bob", 5)).rejects.toMatchObject(NOT_FOUND);
       expect(await one.getSession(turn.sessionId, PRINCIPAL)).toMatchObject({
         ...session,
         runningTurnId: "",
@@ -99,7 +99,7 @@ export function describeHomes(openStore: () => Promise<StoreUnderTest>): void {
       const { one, other } = servers;
       const { turn, session } = await beginEnded(one);
       await one.close();
-      const removed = await other.deleteSession(turn.sessionId, PRINCIPAL, 5);
+      const removed = await other.deleteNamed(turn.sessionId, PRINCIPAL, 5);
       const { workspace, agentSessionId } = session;
       expect(removed).toMatchObject({ home: "one", workspace, agentSessionIds: [agentSessionId] });
       while (await other.removeSome());

@@ -8,7 +8,7 @@ import type { OpenStore } from "./store-under-test.ts";
 /** The turns of all sessions, by who may see them. */
 export function describeTurnLists(open: OpenStore): void {
   describe("the list of all turns", () => {
-    const mine = { principal: PRINCIPAL, asApprover: false };
+    const mine = { principal: PRINCIPAL, seesAsking: false };
     const everything = { states: [], since: undefined };
     const ids = (page: { items: readonly { turnId: string }[] }) =>
       page.items.map(({ turnId }) => turnId);
@@ -75,8 +75,8 @@ export function describeTurnLists(open: OpenStore): void {
       const silent = turnStart({ time: 2 });
       const own = turnStart({ time: 3, principal: "bob", permissionMode: PermissionMode.ASK });
       for (const start of [asking, silent, own]) await store.createTurn(start);
-      const list = async (asApprover: boolean) =>
-        ids(await store.listAllTurns({ principal: "bob", asApprover }, everything, 10, undefined));
+      const list = async (seesAsking: boolean) =>
+        ids(await store.listAllTurns({ principal: "bob", seesAsking }, everything, 10, undefined));
       expect(await list(true)).toEqual([own.turnId, asking.turnId]);
       expect(await list(false)).toEqual([own.turnId]);
     });
@@ -87,7 +87,7 @@ export function describeTurnLists(open: OpenStore): void {
       const kept = turnStart({ time: 5 });
       await store.createTurn(kept);
       const [old, deleted] = [await ended(store), await ended(store)];
-      await store.deleteSession(deleted.newSession.sessionId, PRINCIPAL, 6);
+      await store.deleteNamed(deleted.newSession.sessionId, PRINCIPAL, 6);
       expect(ids(await store.listAllTurns(mine, everything, 10, undefined))).toEqual([
         kept.turnId,
         old.turnId,
