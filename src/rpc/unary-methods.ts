@@ -35,7 +35,7 @@ const approvalTokens = new PageTokens(
 );
 const sessionTokens = new PageTokens(
   "sessions",
-  z.object({ lastActiveTime: z.int(), sessionId: z.string() }),
+  z.object({ lastActiveTime: z.int(), sessionId: z.string(), principal: z.string() }),
 );
 
 /** The methods that answer once. */
@@ -110,12 +110,7 @@ export function unaryMethods(turns: Turns, log: Log) {
       const caller = callerOf(context);
       const after = sessionTokens.decode(caller.name, pageToken);
       const page = await turns.listSessions(caller, pageSizeOf(pageSize), after);
-      const { lastActiveTime, sessionId } = page.next ?? {};
-      const place =
-        lastActiveTime === undefined || sessionId === undefined
-          ? undefined
-          : { lastActiveTime, sessionId };
-      const nextPageToken = sessionTokens.encode(caller.name, place);
+      const nextPageToken = sessionTokens.encode(caller.name, page.next);
       return { sessions: page.items.map(sessionOf), nextPageToken };
     },
 

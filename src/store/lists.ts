@@ -25,8 +25,12 @@ export interface SessionName {
 
 /** Which sessions somebody may see. */
 export interface SessionView {
-  /** Theirs are all seen. */
+  /** Theirs are all seen, and what is shared with them. */
   readonly principal: string;
+  /** What is shared with one of these is seen. */
+  readonly roles: readonly string[];
+  /** All are seen. */
+  readonly seesAll: boolean;
 }
 
 /** Which turns somebody may see: all of the sessions that they see. */
@@ -35,9 +39,26 @@ export interface TurnView extends SessionView {
   readonly seesAsking: boolean;
 }
 
-/** What is seen of a principal's own. */
+/** Of a principal of whom nothing but the name is known. */
 export function ownView(principal: string): TurnView {
-  return { principal, seesAsking: false };
+  return { principal, roles: [], seesAll: false, seesAsking: false };
+}
+
+/** Whom a session is shared with: a principal, or all who have a role. */
+export interface Grantee {
+  readonly kind: "principal" | "role";
+  /** Without spaces. */
+  readonly name: string;
+}
+
+/** What whom a session is shared with may do in it: read it, or also run and act. */
+export type SharedAccess = "read" | "operate";
+
+/** One with whom a session is shared. */
+export interface Share {
+  readonly grantee: Grantee;
+  readonly access: SharedAccess;
+  readonly createTime: number;
 }
 
 /** A turn's place in the list of all turns. */
@@ -50,10 +71,11 @@ export interface TurnPlace {
 export interface ListedSession extends SessionRecord {
   /** Undefined: it has none. The prompt is cut to 256 bytes. */
   readonly lastTurn: Pick<TurnRecord, "turnId" | "state" | "prompt"> | undefined;
+  /** All of them, whoever looks. */
+  readonly shares: readonly Share[];
 }
 
-/** A session's place in the list of its principal's sessions. */
-export interface SessionPlace {
+/** A session's place in a list of sessions. */
+export interface SessionPlace extends SessionName {
   readonly lastActiveTime: number;
-  readonly sessionId: string;
 }

@@ -63,7 +63,10 @@ export interface TurnRecord extends SpendingRecord {
   readonly prompt: string;
   /** `prompt` is not whole. */
   readonly promptTruncated: boolean;
+  /** Who runs it. */
   readonly principal: string;
+  /** Whose session it is in. */
+  readonly sessionPrincipal: string;
   readonly model: string;
   readonly agent: string;
   readonly lastSequence: number;

@@ -2,11 +2,14 @@ import type { Changes } from "./changes.ts";
 import type { Commands } from "./commands.ts";
 import type { Lease, Leases } from "./lease.ts";
 import type {
+  Grantee,
   ListedSession,
   Page,
   SessionName,
   SessionPlace,
   SessionView,
+  Share,
+  SharedAccess,
   TurnFilter,
   TurnPlace,
   TurnView,
@@ -53,7 +56,7 @@ export interface StoreMethods extends Leases {
    * own is recorded as QUEUED, at most one in a session.
    *
    * Refuses, in this order: NOT_FOUND (the request's turn was deleted), REQUEST_ID_REUSED, SESSION_ELSEWHERE, `refusal`,
-   * NOT_FOUND (the session is another principal's or, for an agent's own turn, gone), and but for an agent's own turn
+   * NOT_FOUND (the session of a `sessionKey`, or of an agent's own turn, is gone), and but for an agent's own turn
    * AGENT_KIND_MISMATCH, AGENT_KIND_NOT_SERVED, what the session's kind of agent refuses by, UNSUPPORTED_BY_AGENT where it
    * cannot go on with the session, and SESSION_FULL; TURN_IN_PROGRESS with the `turn_id` of the turn that runs or waits.
    */
@@ -128,6 +131,15 @@ export interface StoreMethods extends Leases {
    * TURN_IN_PROGRESS.
    */
   deleteSession(sessionKey: string, time: number, epoch: number): Promise<RemovedSession>;
+  /** What a session's shares let somebody do in it, at the most; undefined where it is not shared with them. */
+  accessTo(sessionKey: string, view: SessionView): Promise<SharedAccess | undefined>;
+  /**
+   * Shares a session, or changes the share with the same, of which `createTime` stays. NOT_FOUND where it is off the record;
+   * SESSION_FULL where it is shared with `most` already.
+   */
+  shareSession(sessionKey: string, share: Share, most: number, epoch: number): Promise<void>;
+  /** Ends a share. Idempotent. NOT_FOUND as `shareSession`. */
+  unshareSession(sessionKey: string, grantee: Grantee, epoch: number): Promise<void>;
   /**
    * Takes turns that ended before a time off the record, the oldest first, at most `limit` of them: those of sessions that
    * are at home here, or where no lease holds. Where it took none, none is left. Sessions go with their last turn, as in

@@ -70,8 +70,9 @@ export async function recollect(
   store: Pick<Store, "listTurns" | "readEvents">,
   turn: TurnRecord,
 ): Promise<{ readonly text: string; readonly turns: number }> {
-  const { turnId, principal } = turn;
-  const { items } = await store.listTurns(turn, ownView(principal), MOST_TURNS, undefined);
+  const { turnId, sessionId, sessionPrincipal: principal } = turn;
+  const session = { principal, sessionId };
+  const { items } = await store.listTurns(session, ownView(principal), MOST_TURNS, undefined);
   const told: string[] = [];
   let bytes = 0;
   for (const earlier of items) {

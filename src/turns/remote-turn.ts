@@ -155,8 +155,8 @@ class RemoteLog implements LiveLog {
     try {
       while (this.#isOld && this.#stopNews !== undefined) {
         this.#isOld = false;
-        const { turnId, principal } = this.#record;
-        this.learn(await this.#store.getTurn(turnId, ownView(principal)));
+        const { turnId, sessionPrincipal } = this.#record;
+        this.learn(await this.#store.getTurn(turnId, ownView(sessionPrincipal)));
       }
     } catch (error) {
       this.#failure = error as Error;

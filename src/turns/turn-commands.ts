@@ -86,7 +86,7 @@ export class TurnCommands {
 
   /** What somebody may see. */
   viewOf(caller: Caller): TurnView {
-    return { principal: caller.name, seesAsking: this.#isApprover(caller) }; // 1.
+    return { ...ownView(caller.name), seesAsking: this.#isApprover(caller) }; // 1.
   }
 
   /** Whether somebody who may see a turn may answer what it asks for. */

@@ -44,7 +44,7 @@ async function older(version: number) {
   };
 }
 
-describe.each([1, 2, 3, 4, 5, 6, 7])("a store of schema version %i", (version) => {
+describe.each([1, 2, 3, 4, 5, 6, 7, 9])("a store of schema version %i", (version) => {
   it("is brought forward with every turn and event as it was, to the byte", async () => {
     await using kept = await older(version);
     const store = owned(await openSqliteStore(kept.path));

@@ -1,4 +1,11 @@
-import { ownView, type SessionName, type SessionView, type TurnView } from "../../src/store/lists.ts";
+import {
+  type Grantee,
+  ownView,
+  type SessionName,
+  type SessionView,
+  type Share,
+  type TurnView,
+} from "../../src/store/lists.ts";
 import type {
   LeftProcess,
   LeftTurn,
@@ -34,6 +41,8 @@ interface OwnCalls {
   recordProcess(process: LeftProcess, epoch?: number): Promise<void>;
   fence(owner: string, epoch?: number): Promise<boolean>;
   deleteSession(sessionKey: string, time: number, epoch?: number): Promise<RemovedSession>;
+  shareSession(sessionKey: string, share: Share, most?: number, epoch?: number): Promise<void>;
+  unshareSession(sessionKey: string, grantee: Grantee, epoch?: number): Promise<void>;
   deleteNamed(session: Named, who: Who, time: number, epoch?: number): Promise<RemovedSession>;
   getTurn(turnId: string, who: Who): ReturnType<Store["getTurn"]>;
   getSession(session: Named, who: Who): ReturnType<Store["getSession"]>;
@@ -72,6 +81,9 @@ export function owned(store: Store): OwnedStore {
     recordProcess: (process, epoch = own) => store.recordProcess(process, epoch),
     fence: (owner, epoch = own) => store.fence(owner, epoch),
     deleteSession: (key, time, epoch = own) => store.deleteSession(key, time, epoch),
+    shareSession: (key, share, most = 100, epoch = own) =>
+      store.shareSession(key, share, most, epoch),
+    unshareSession: (key, grantee, epoch = own) => store.unshareSession(key, grantee, epoch),
     async deleteNamed(session, who, time, epoch = own) {
       const { sessionKey } = await calls.getSession(session, who);
       return store.deleteSession(sessionKey, time, epoch);

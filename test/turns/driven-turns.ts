@@ -16,6 +16,7 @@ import {
 import { PermissionMode } from "../../gen/breakglass/v1/turn_pb.ts";
 import type { EventKind } from "../../src/agent/agent.ts";
 import { createLog } from "../../src/log.ts";
+import { ownView } from "../../src/store/lists.ts";
 import type { TurnRecord } from "../../src/store/records.ts";
 import { openSqliteStore } from "../../src/store/sqlite/sqlite-store.ts";
 import type { Store } from "../../src/store/store.ts";
@@ -115,7 +116,7 @@ export async function startDrivenTurns(
     readLog: async (turnId) => (await real.readEvents(turnId, 0, Infinity)).map(decodeEvent),
     ended: (turnId) =>
       eventually(
-        () => real.getTurn(turnId, { principal: PRINCIPAL, seesAsking: true }),
+        () => real.getTurn(turnId, { ...ownView(PRINCIPAL), seesAll: true }),
         ({ state }) => !isLive(state),
         30_000,
       ),

@@ -4,6 +4,7 @@ import type { StoreMethods } from "../store.ts";
 import { append, isOneInsert } from "./append.ts";
 import type { FileLeases } from "./file-leases.ts";
 import { Removal } from "./removal.ts";
+import { describeSeen, seenSession, seenTurn } from "./seen.ts";
 import { startTurn } from "./start-turn.ts";
 import type { Tables } from "./tables.ts";
 
@@ -79,18 +80,19 @@ function turnMethods(tables: Tables, leases: FileLeases) {
 
 /** What callers read. */
 function readMethods(tables: Tables) {
-  const { sessions, turns, turnLists, requests } = tables;
+  const { sessions, turnLists, requests, shares } = tables;
   return {
     findSteer: read((...args) => requests.findSteer(...args)),
     readEvents: read((...args) => readEvents(tables, ...args)),
-    getTurn: read((...args) => turns.get(...args)),
+    getTurn: read((...args) => seenTurn(tables, ...args)),
     listTurns: read((session, view, ...page) =>
-      turnLists.ofSession(sessions.get(session, view), ...page),
+      turnLists.ofSession(seenSession(tables, session, view), ...page),
     ),
     listAllTurns: read((...args) => turnLists.ofAll(...args)),
-    getSession: read((...args) => sessions.describe(...args)),
+    getSession: read((...args) => describeSeen(tables, ...args)),
     listSessions: read((...args) => sessions.list(...args)),
     listChanges: read((...args) => listChanges(tables, ...args)),
+    accessTo: read((...args) => shares.accessTo(...args)),
   } satisfies Partial<Methods>;
 }
 
@@ -101,6 +103,12 @@ function leftMethods(tables: Tables, leases: FileLeases) {
   const isEnded = (epoch: number) => !leases.holds(epoch);
   return {
     deleteSession: owned((...args) => removal.deleteSession(...args)),
+    shareSession: owned((sessionKey, share, most) => {
+      tables.shares.add(onRecord(tables, sessionKey), share, most);
+    }),
+    unshareSession: owned((sessionKey, grantee) => {
+      tables.shares.remove(onRecord(tables, sessionKey), grantee);
+    }),
     removeEndedTurns: owned((...args) => removal.removeEndedTurns(...args)),
     removeSome: write(() => removal.removeSome()),
     listRemovals: read((owner) => removal.list(owner)),
@@ -161,13 +169,19 @@ function readEvents(
 }
 
 function listChanges(
-  { sessions, turnLists }: Tables,
+  tables: Tables,
   ...[name, view, afterCursor, limit, ofKey]: Parameters<StoreMethods["listChanges"]>
 ): SessionChange[] {
-  const session = sessions.get(name, view);
+  const session = seenSession(tables, name, view);
   if (ofKey !== undefined && ofKey !== session.sessionKey) throw notFound("session");
   if (afterCursor > session.changeCount) throw pastLastChange(session.changeCount);
-  return turnLists.changesOf(session, afterCursor, limit);
+  return tables.turnLists.changesOf(session, afterCursor, limit);
+}
+
+/** The key of a session that is on record. */
+function onRecord({ sessions }: Tables, sessionKey: string): string {
+  if (sessions.findByKey(sessionKey) === undefined) throw notFound("session");
+  return sessionKey;
 }
 
 function pastLastChange(changeCount: number): Refusal {

@@ -104,9 +104,10 @@ export class Removal {
   }
 
   #removeIfOver(sessionKey: string): void {
-    const { sessions, conversations } = this.#tables;
+    const { sessions, conversations, shares } = this.#tables;
     if (!sessions.isOver(sessionKey)) return;
     conversations.removeOf(sessionKey);
+    shares.removeOf(sessionKey);
     sessions.remove(sessionKey);
   }
 }

@@ -223,6 +223,65 @@ const STEPS: readonly string[] = [
   CREATE INDEX turns_that_ask ON turns (state, create_time, turn_id, principal, permission_mode, remove_time)
     WHERE permission_mode = 2 AND remove_time IS NULL;
   `,
+  `
+  -- Whose session it is in: who runs a turn may be another.
+  ALTER TABLE turns ADD COLUMN session_principal TEXT NOT NULL DEFAULT '';
+  UPDATE turns SET session_principal = principal;
+  DROP INDEX turns_by_state;
+  CREATE INDEX turns_by_state ON turns (session_principal, state, create_time, turn_id, remove_time) WHERE remove_time IS NULL;
+  -- Of all principals, for who sees all.
+  CREATE INDEX turns_of_all ON turns (state, create_time, turn_id, remove_time) WHERE remove_time IS NULL;
+  CREATE INDEX sessions_of_all ON sessions (last_active_time, session_id, principal) WHERE remove_time IS NULL;
+
+  -- The grantee is 'principal NAME' or 'role NAME'. The last three are the session's, for lists.
+  CREATE TABLE shares (
+    session_key TEXT NOT NULL REFERENCES sessions (session_key),
+    grantee TEXT NOT NULL,
+    access TEXT NOT NULL CHECK (access IN ('read', 'operate')),
+    create_time INTEGER NOT NULL,
+    last_active_time INTEGER NOT NULL,
+    session_id TEXT NOT NULL,
+    principal TEXT NOT NULL,
+    PRIMARY KEY (session_key, grantee)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX shares_by_activity ON shares (grantee, last_active_time, session_id, principal);
+  CREATE TRIGGER session_active AFTER UPDATE OF last_active_time ON sessions BEGIN
+    UPDATE shares SET last_active_time = NEW.last_active_time WHERE session_key = NEW.session_key;
+  END;
+
+  -- Each turn for each share of its session.
+  CREATE TABLE shared_turns (
+    grantee TEXT NOT NULL,
+    state INTEGER NOT NULL,
+    create_time INTEGER NOT NULL,
+    turn_id TEXT NOT NULL,
+    turn_key INTEGER NOT NULL,
+    PRIMARY KEY (grantee, state, create_time, turn_id)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX shared_turns_by_turn ON shared_turns (turn_key);
+  CREATE TRIGGER session_shared AFTER INSERT ON shares BEGIN
+    INSERT INTO shared_turns (grantee, state, create_time, turn_id, turn_key)
+      SELECT NEW.grantee, state, create_time, turn_id, turn_key FROM turns
+      WHERE session_key = NEW.session_key AND remove_time IS NULL;
+  END;
+  CREATE TRIGGER session_unshared AFTER DELETE ON shares BEGIN
+    DELETE FROM shared_turns WHERE grantee = OLD.grantee
+      AND turn_key IN (SELECT turn_key FROM turns WHERE session_key = OLD.session_key);
+  END;
+  CREATE TRIGGER turn_recorded AFTER INSERT ON turns BEGIN
+    INSERT INTO shared_turns (grantee, state, create_time, turn_id, turn_key)
+      SELECT grantee, NEW.state, NEW.create_time, NEW.turn_id, NEW.turn_key FROM shares WHERE session_key = NEW.session_key;
+  END;
+  CREATE TRIGGER turn_moved AFTER UPDATE OF state ON turns BEGIN
+    UPDATE shared_turns SET state = NEW.state WHERE turn_key = NEW.turn_key;
+  END;
+  CREATE TRIGGER turn_taken_off AFTER UPDATE OF remove_time ON turns BEGIN
+    DELETE FROM shared_turns WHERE turn_key = NEW.turn_key;
+  END;
+  CREATE TRIGGER turn_removed AFTER DELETE ON turns BEGIN
+    DELETE FROM shared_turns WHERE turn_key = OLD.turn_key;
+  END;
+  `,
 ];
 
 /** The version of the schema, kept in the database's `user_version`. */

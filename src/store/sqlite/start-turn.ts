@@ -53,6 +53,12 @@ export function turnInProgress(turnId: string): Refusal {
 
 function findSession({ sessions }: Tables, start: TurnStart): SessionRecord | undefined {
   const { sessionId } = start.newSession;
+  if (start.sessionKey !== "") {
+    const other = sessions.findByKey(start.sessionKey);
+    // Deleted meanwhile: none is opened in its place.
+    if (other === undefined) throw notFound("session");
+    return other;
+  }
   return start.origin === TurnOrigin.AGENT
     ? sessions.findByKey(sessionId)
     : sessions.find({ principal: start.principal, sessionId });

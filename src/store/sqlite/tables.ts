@@ -3,6 +3,7 @@ import { EventsTable } from "./events-table.ts";
 import { ProcessesTable } from "./processes-table.ts";
 import { RequestsTable } from "./requests-table.ts";
 import { SessionsTable } from "./sessions-table.ts";
+import { SharesTable } from "./shares-table.ts";
 import type { Statements } from "./statements.ts";
 import { TurnLists } from "./turn-lists.ts";
 import { TurnsTable } from "./turns-table.ts";
@@ -16,6 +17,7 @@ export interface Tables {
   readonly requests: RequestsTable;
   readonly conversations: ConversationsTable;
   readonly processes: ProcessesTable;
+  readonly shares: SharesTable;
 }
 
 export function createTables(statements: Statements): Tables {
@@ -27,5 +29,6 @@ export function createTables(statements: Statements): Tables {
     requests: new RequestsTable(statements),
     conversations: new ConversationsTable(statements),
     processes: new ProcessesTable(statements),
+    shares: new SharesTable(statements),
   };
 }

@@ -2,6 +2,7 @@ import { TurnState } from "../../../gen/breakglass/v1/event_pb.ts";
 import { PermissionMode } from "../../../gen/breakglass/v1/turn_pb.ts";
 import type { Page, TurnFilter, TurnPlace, TurnView } from "../lists.ts";
 import type { SessionChange, SessionRecord, TurnRecord } from "../records.ts";
+import { granteesOf } from "./shares-table.ts";
 import { SPENDING_COLUMNS } from "./spending.ts";
 import type { Row, Statements, Value } from "./statements.ts";
 import { LAST_SEQUENCE, turnOf } from "./turn-row.ts";
@@ -10,7 +11,7 @@ const LISTED_PROMPT_BYTES = 4096;
 /** Below the 3 MiB of a response, with room for what is not the prompt. */
 const LIST_BYTES = 2_500_000;
 /** A turn, without a long prompt and without its session's id. Counting a prompt's characters would read all of it once more. */
-const LISTED_COLUMNS = `turn_key, turn_id, session_key, state, error_reason, turns.principal, turns.model, turns.agent, ${LAST_SEQUENCE},
+const LISTED_COLUMNS = `turn_key, turn_id, session_key, state, error_reason, turns.principal, session_principal, turns.model, turns.agent, ${LAST_SEQUENCE},
   turns.create_time, end_time, substr(prompt, 1, ${LISTED_PROMPT_BYTES}) AS prompt,
   octet_length(prompt) > ${LISTED_PROMPT_BYTES} AS prompt_cut, origin, cause_turn_id, permission_mode, permission_denial_count,
   attachments, turns.epoch, ${SPENDING_COLUMNS.map((column) => `turns.${column}`).join(", ")}`;
@@ -26,8 +27,8 @@ const ALL_TURNS: TurnFilter = { states: [], since: undefined };
 /**
  * Lists of the turns that are on record, each in pages that are bounded in bytes too.
  *
- * 1. A page over all sessions costs what is on it, however many turns there are: it is merged of a part for each state (and,
- *    for an approver, for each state of turns that ask), and each part is read in its order from an index.
+ * 1. A page over all sessions costs what is on it, however many turns there are: it is merged of a part for each state of what
+ *    is their own, what asks, and what is shared with each of their names (or of all, for who sees all), and each part is read in its order from an index.
  */
 export class TurnLists {
   readonly #statements: Statements;
@@ -53,15 +54,16 @@ export class TurnLists {
 
   /** As `Store.listAllTurns`. */
   ofAll(
-    { principal, seesAsking }: TurnView,
+    view: TurnView,
     { states, since }: TurnFilter,
     pageSize: number,
     after: TurnPlace | undefined,
   ): Page<TurnRecord, TurnPlace> {
     const place = [after?.createTime ?? Number.MAX_SAFE_INTEGER, after?.turnId ?? LAST_ID];
+    const names = view.seesAll ? [] : [view.principal, ...granteesOf(view)];
     const found = this.#statements.iterate(
-      allSql(states.length === 0 ? STATES : states, seesAsking),
-      ...[principal, since ?? 0, ...place],
+      allSql(states.length === 0 ? STATES : states, view, names.length),
+      ...[since ?? 0, ...place, ...names],
     );
     return pageOf(this.#rowsOf(found), pageSize, (row) => ({
       createTime: Number(row.create_time),
@@ -91,25 +93,40 @@ export class TurnLists {
     return changes;
   }
 
-  /** The turns of keys, but for those whose session is off the record. Joined in SQL they would be sorted once more. */
+  /**
+   * The turns of keys, each once, but for those whose session is off the record. Joined in SQL they would be sorted once more.
+   */
   *#rowsOf(keys: Iterable<Row>): Iterable<Row> {
     const sql = `SELECT ${LISTED_COLUMNS}, sessions.session_id FROM turns JOIN sessions USING (session_key)
       WHERE turn_key = ? AND sessions.remove_time IS NULL`;
+    let last: Value | undefined;
     for (const { turn_key: key } of keys) {
-      const row = this.#statements.get(sql, key as Value);
+      // One that is seen by more than one part stands there so often, one after the other.
+      const row = key === last ? undefined : this.#statements.get(sql, key as Value);
+      last = key as Value;
       if (row !== undefined) yield row;
     }
   }
 }
 
-/** The keys of turns in the order of `Store.listAllTurns`: ?1 is the principal, ?2 the earliest time, ?3 and ?4 the place. */
-function allSql(states: readonly TurnState[], seesAsking: boolean): string {
-  const part = (whose: string) => (state: TurnState) =>
-    `SELECT turn_key, create_time, turn_id FROM turns WHERE ${whose} AND state = ${Number(state)} AND create_time >= ?2
-      AND (create_time, turn_id) < (?3, ?4) AND remove_time IS NULL`;
-  const parts = states.map(part("principal = ?1"));
-  const asking = part(`permission_mode = ${PermissionMode.ASK} AND principal <> ?1`);
-  if (seesAsking) parts.push(...states.map(asking));
+/**
+ * The keys of turns in the order of `Store.listAllTurns`: ?1 is the earliest time, ?2 and ?3 the place, ?4 the principal, and
+ * what is behind it whom they are shared with.
+ */
+function allSql(states: readonly TurnState[], view: TurnView, names: number): string {
+  const partsOf = (table: string, whose: string) =>
+    states.map(
+      (state) => `SELECT turn_key, create_time, turn_id FROM ${table} WHERE ${whose}
+        AND state = ${Number(state)} AND create_time >= ?1 AND (create_time, turn_id) < (?2, ?3)`,
+    );
+  const turns = (whose: string) => partsOf("turns", `${whose} remove_time IS NULL`);
+  const parts = view.seesAll ? turns("") : turns("session_principal = ?4 AND");
+  if (!view.seesAll && view.seesAsking) {
+    parts.push(...turns(`permission_mode = ${PermissionMode.ASK} AND`));
+  }
+  for (let name = 1; name < names; name++) {
+    parts.push(...partsOf("shared_turns", `grantee = ?${name + 4}`));
+  }
   return `${parts.join(" UNION ALL ")} ORDER BY create_time DESC, turn_id DESC`;
 }
 

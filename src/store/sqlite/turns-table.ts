@@ -1,7 +1,6 @@
 import { TurnState } from "../../../gen/breakglass/v1/event_pb.ts";
-import { PermissionMode, type TurnOrigin } from "../../../gen/breakglass/v1/turn_pb.ts";
+import type { TurnOrigin } from "../../../gen/breakglass/v1/turn_pb.ts";
 import { notFound } from "../../errors.ts";
-import type { TurnView } from "../lists.ts";
 import type { LeftTurn, SessionRecord, TurnRecord } from "../records.ts";
 import type { TurnEndRecord, TurnStart } from "../writes.ts";
 import { SPENDING_COLUMNS, spendingValues } from "./spending.ts";
@@ -54,23 +53,16 @@ export class TurnsTable {
     epoch: number,
   ): void {
     const sql = `INSERT INTO turns (turn_id, session_key, state, prompt, principal, model, agent, create_time, origin,
-      cause_turn_id, permission_mode, attachments, start_change, epoch)
-      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
+      cause_turn_id, permission_mode, attachments, start_change, epoch, session_principal)
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
     this.#statements.run(
       sql,
       ...[start.turnId, session.sessionKey, state, start.prompt],
       ...[start.principal || session.principal, start.model || session.model],
       ...[start.agent || session.agent, start.time],
       ...[start.origin, start.causeTurnId, start.permissionMode],
-      ...[JSON.stringify(start.attachments), change, epoch],
+      ...[JSON.stringify(start.attachments), change, epoch, session.principal],
     );
-  }
-
-  /** As `Store.getTurn`. */
-  get(turnId: string, view: TurnView): TurnRecord {
-    const turn = this.find(turnId);
-    if (turn === undefined || !sees(view, turn)) throw notFound("turn");
-    return turn;
   }
 
   /** A turn that is on record, whoever may see it. */
@@ -191,8 +183,4 @@ export class TurnsTable {
   remove(turnKey: number): void {
     this.#statements.run("DELETE FROM turns WHERE turn_key = ?", turnKey);
   }
-}
-
-function sees(view: TurnView, { principal, permissionMode }: TurnRecord): boolean {
-  return principal === view.principal || (view.seesAsking && permissionMode === PermissionMode.ASK);
 }

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { TurnState } from "../../../gen/breakglass/v1/event_pb.ts";
 import { PermissionMode } from "../../../gen/breakglass/v1/turn_pb.ts";
+import { ownView } from "../../../src/store/lists.ts";
 import type { TurnStart } from "../../../src/store/writes.ts";
 import { ENDED, ended, endOf, PRINCIPAL, turnStart } from "./recorded.ts";
 import type { OpenStore } from "./store-under-test.ts";
@@ -8,7 +9,7 @@ import type { OpenStore } from "./store-under-test.ts";
 /** The turns of all sessions, by who may see them. */
 export function describeTurnLists(open: OpenStore): void {
   describe("the list of all turns", () => {
-    const mine = { principal: PRINCIPAL, seesAsking: false };
+    const mine = ownView(PRINCIPAL);
     const everything = { states: [], since: undefined };
     const ids = (page: { items: readonly { turnId: string }[] }) =>
       page.items.map(({ turnId }) => turnId);
@@ -76,7 +77,7 @@ export function describeTurnLists(open: OpenStore): void {
       const own = turnStart({ time: 3, principal: "bob", permissionMode: PermissionMode.ASK });
       for (const start of [asking, silent, own]) await store.createTurn(start);
       const list = async (seesAsking: boolean) =>
-        ids(await store.listAllTurns({ principal: "bob", seesAsking }, everything, 10, undefined));
+        ids(await store.listAllTurns({ ...ownView("bob"), seesAsking }, everything, 10, undefined));
       expect(await list(true)).toEqual([own.turnId, asking.turnId]);
       expect(await list(false)).toEqual([own.turnId]);
     });

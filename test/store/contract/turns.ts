@@ -19,6 +19,7 @@ export function describeTurns(open: OpenStore): void {
     expect(turn).toEqual({
       turnId: start.turnId,
       sessionId: start.newSession.sessionId,
+      sessionPrincipal: PRINCIPAL,
       sessionKey: session.sessionKey,
       state: TurnState.RUNNING,
       errorReason: ErrorReason.UNSPECIFIED,
@@ -54,7 +55,11 @@ export function describeTurns(open: OpenStore): void {
     expect(await store.getTurn(start.turnId, PRINCIPAL)).toEqual(turn);
     const { turnId, state, prompt } = turn;
     const lastTurn = { turnId, state, prompt };
-    expect(await store.getSession(session.sessionId, PRINCIPAL)).toEqual({ ...session, lastTurn });
+    expect(await store.getSession(session.sessionId, PRINCIPAL)).toEqual({
+      ...session,
+      lastTurn,
+      shares: [],
+    });
   });
 
   it("lets one turn run in a session, of those that are asked for at once", async () => {

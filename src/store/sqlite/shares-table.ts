@@ -1,0 +1,89 @@
+import { Refusal } from "../../errors.ts";
+import type { Grantee, SessionView, Share, SharedAccess } from "../lists.ts";
+import type { Row, Statements } from "./statements.ts";
+
+/** The shares of a session, as `sharesOf` reads them. */
+export const SHARES_COLUMN = `(SELECT json_group_array(json_array(grantee, access, create_time)) FROM shares
+  WHERE shares.session_key = sessions.session_key) AS shares`;
+
+/**
+ * Whom sessions are shared with.
+ *
+ * 1. A row has what lists of sessions are ordered by, and `shared_turns` has a row for each turn and each share of its session:
+ *    triggers of the schema keep both. Who has a thousand sessions shared with him reads one page from an index.
+ */
+export class SharesTable {
+  readonly #statements: Statements;
+
+  constructor(statements: Statements) {
+    this.#statements = statements;
+  }
+
+  /** The most that somebody may do in a session by what is shared with them. Undefined: it is not. */
+  accessTo(sessionKey: string, view: SessionView): SharedAccess | undefined {
+    const sql = `SELECT max(access = 'operate') AS operates FROM shares
+      WHERE session_key = ? AND grantee IN (SELECT value FROM json_each(?)) HAVING count(*) > 0`;
+    const row = this.#statements.get(sql, sessionKey, JSON.stringify(granteesOf(view)));
+    if (row === undefined) return undefined;
+    return row.operates === 1 ? "operate" : "read";
+  }
+
+  /**
+   * Adds a share, or changes the one with the same.
+   *
+   * @throws Refusal SESSION_FULL where there would be more than `most`.
+   */
+  add(sessionKey: string, { grantee, access, createTime }: Share, most: number): void {
+    const name = textOf(grantee);
+    const changed = this.#statements.run(
+      "UPDATE shares SET access = ? WHERE session_key = ? AND grantee = ?",
+      ...[access, sessionKey, name],
+    );
+    if (changed > 0) return;
+    const count = "SELECT count(*) AS count FROM shares WHERE session_key = ?";
+    if (Number(this.#statements.get(count, sessionKey)?.count) >= most) {
+      const message = `the session is shared with ${most}, its limit: share it with a role`;
+      throw new Refusal("SESSION_FULL", message);
+    }
+    const sql = `INSERT INTO shares (session_key, grantee, access, create_time, last_active_time, session_id, principal)
+      SELECT session_key, ?, ?, ?, last_active_time, session_id, principal FROM sessions WHERE session_key = ?`;
+    this.#statements.run(sql, name, access, createTime, sessionKey);
+  }
+
+  /** Removes the share with somebody. Idempotent. */
+  remove(sessionKey: string, grantee: Grantee): void {
+    const sql = "DELETE FROM shares WHERE session_key = ? AND grantee = ?";
+    this.#statements.run(sql, sessionKey, textOf(grantee));
+  }
+
+  /** Removes all shares of a session of which nothing else is left. */
+  removeOf(sessionKey: string): void {
+    this.#statements.run("DELETE FROM shares WHERE session_key = ?", sessionKey);
+  }
+}
+
+/** All by whom somebody is shared with, as they stand in rows. */
+export function granteesOf({ principal, roles }: SessionView): string[] {
+  const named = roles.map((name) => textOf({ kind: "role", name }));
+  return [textOf({ kind: "principal", name: principal }), ...named];
+}
+
+/** A session's shares from its row, in the order of whom they are with. */
+export function sharesOf({ shares }: Row): Share[] {
+  const rows = JSON.parse(String(shares)) as [string, SharedAccess, number][];
+  return rows.map(([text, access, createTime]) => ({
+    grantee: granteeOf(text),
+    access,
+    createTime,
+  }));
+}
+
+/** Behind its kind, so that no principal is taken for a role. */
+function textOf({ kind, name }: Grantee): string {
+  return `${kind} ${name}`;
+}
+
+function granteeOf(text: string): Grantee {
+  const [kind = "", name = ""] = text.split(" ", 2);
+  return { kind: kind as Grantee["kind"], name };
+}
