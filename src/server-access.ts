@@ -28,7 +28,7 @@ export function readFiles({ tokensFile, tls }: ServeConfig): ReadFiles {
  *
  * @throws ConfigError.
  */
-export function refuseUnusableAccess(config: ServeConfig): void {
+export function refuseUnusableAccess(config: ServeConfig, { tokens }: ReadFiles): void {
   const { listen, approvers, selfApproval, tokensFile } = config;
   if (tokensFile === undefined && !isLoopback(listen.host)) {
     const shown = `${bracketed(listen.host)}:${listen.port}`;
@@ -41,9 +41,10 @@ export function refuseUnusableAccess(config: ServeConfig): void {
       "BREAKGLASS_APPROVERS names principals, but without BREAKGLASS_TOKENS_FILE everyone is `local`: set it",
     );
   }
-  if (selfApproval === "forbidden" && approvers.length === 0) {
+  const someoneApproves = approvers.length > 0 || tokens?.current.gives("approver", "admin");
+  if (selfApproval === "forbidden" && !someoneApproves) {
     throw new ConfigError(
-      'BREAKGLASS_SELF_APPROVAL is "forbidden", but nobody else may approve: name principals in BREAKGLASS_APPROVERS',
+      'BREAKGLASS_SELF_APPROVAL is "forbidden", but nobody else may approve: name principals in BREAKGLASS_APPROVERS, or give a token the role approver',
     );
   }
 }

@@ -89,7 +89,7 @@ export async function startServer(
   const { listen: address } = config;
   const files = readFiles(config);
   const createAgents = plan(config, log);
-  refuseUnusableAccess(config);
+  refuseUnusableAccess(config, files);
   const maxConnections = capConnections(config, log);
   const opened = await openStore(config, log);
   const reserve = new DiskReserve(config.dataDir, config.reserveBytes, log);

@@ -1,11 +1,37 @@
 import { create } from "@bufbuild/protobuf";
 import { durationFromMs, timestampFromMs, timestampMs } from "@bufbuild/protobuf/wkt";
 import { TurnState } from "../../gen/breakglass/v1/event_pb.ts";
-import { type Session, SessionSchema } from "../../gen/breakglass/v1/session_pb.ts";
+import {
+  Role,
+  type Session,
+  SessionSchema,
+  ShareAccess,
+} from "../../gen/breakglass/v1/session_pb.ts";
 import { type Turn, TurnSchema } from "../../gen/breakglass/v1/turn_pb.ts";
-import type { ListedSession } from "../store/lists.ts";
+import type { Caller, Role as RoleName } from "../identity/caller.ts";
+import type { SessionName, Share } from "../store/lists.ts";
 import type { TurnRecord } from "../store/records.ts";
 import type { PendingApproval } from "../turns/pending-approvals.ts";
+import type { ShownSession } from "../turns/shown-sessions.ts";
+
+/** What shares let somebody do, by its name in the proto. */
+export const ACCESSES = { read: ShareAccess.READ, operate: ShareAccess.OPERATE } as const;
+
+/** The roles, by their names in the proto. */
+export const ROLES: Readonly<Record<RoleName, Role>> = {
+  viewer: Role.VIEWER,
+  operator: Role.OPERATOR,
+  approver: Role.APPROVER,
+  admin: Role.ADMIN,
+};
+
+/** The session that a request names: an id alone means the caller's own. */
+export function sessionNameOf(
+  { sessionId, sessionPrincipal }: { sessionId: string; sessionPrincipal: string },
+  caller: Caller,
+): SessionName {
+  return { sessionId, principal: sessionPrincipal || caller.name };
+}
 
 /** A turn as callers see it. */
 export function turnOf(record: TurnRecord): Turn {
@@ -33,8 +59,8 @@ export function approvalOf({ event, turn, mayResolve }: PendingApproval & { mayR
 }
 
 /** A session as callers see it: where it works on this machine is not their concern. */
-export function sessionOf(record: ListedSession): Session {
-  const { createTime, lastActiveTime, usage, lastTurn, ...rest } = record;
+export function sessionOf(record: ShownSession): Session {
+  const { createTime, lastActiveTime, usage, lastTurn, shares, access, ...rest } = record;
   const { sessionKey, workspace, agentSessionId, changeCount, ...same } = rest;
   return create(SessionSchema, {
     ...same,
@@ -44,5 +70,19 @@ export function sessionOf(record: ListedSession): Session {
     lastTurnId: lastTurn?.turnId ?? "",
     lastTurnState: lastTurn?.state ?? TurnState.UNSPECIFIED,
     lastPrompt: lastTurn?.prompt ?? "",
+    shares: shares.map(shareOf),
+    access: ACCESSES[access],
   });
+}
+
+function shareOf({ grantee: { kind, name }, access, createTime }: Share) {
+  const grantee =
+    kind === "principal"
+      ? ({ case: "principal", value: name } as const)
+      : ({ case: "role", value: ROLES[name as RoleName] } as const);
+  return {
+    with: { grantee },
+    access: ACCESSES[access],
+    createTime: timestampFromMs(createTime),
+  };
 }

@@ -14,7 +14,7 @@ import { callerOf, readerOf } from "./admission.ts";
 import { type AskedTurn, askAttach, askRun } from "./asked-turn.ts";
 import { responseSink } from "./event-response.ts";
 import { type RunTurnRules, validate, watchSessionRules } from "./request-rules.ts";
-import { turnOf } from "./resources.ts";
+import { sessionNameOf, turnOf } from "./resources.ts";
 import { statusOf } from "./status.ts";
 import { streamEnded, watchEnded } from "./stream-ending.ts";
 
@@ -69,10 +69,16 @@ export function streamingMethods(turns: Turns, runRules: RunTurnRules, log: Log)
       const { signal } = context;
       passAtOnce(context);
       try {
-        const { sessionId, afterCursor } = validate(watchSessionRules, message);
+        const { afterCursor, ...named } = validate(watchSessionRules, message);
+        const { sessionId } = named;
         let cursor = afterCursor;
         const caller = callerOf(context);
-        for await (const news of turns.watch(sessionId, afterCursor, caller, signal)) {
+        for await (const news of turns.watch(
+          sessionNameOf(named, caller),
+          afterCursor,
+          caller,
+          signal,
+        )) {
           cursor = news.cursor;
           yield newsOf(news);
         }

@@ -50,9 +50,9 @@ export class Tokens {
     return this.#known.some((known) => known.principal === principal);
   }
 
-  /** Whether there is a token with this role. */
-  gives(role: Role): boolean {
-    return this.#known.some(({ roles }) => roles.includes(role));
+  /** Whether there is a token with one of these roles. */
+  gives(...roles: Role[]): boolean {
+    return this.#known.some((known) => roles.some((role) => known.roles.includes(role)));
   }
 
   /**

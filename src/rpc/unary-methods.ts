@@ -4,7 +4,9 @@ import type {
   ListApprovalsRequest,
   ListTurnsRequest,
   ResolveApprovalRequest,
+  ShareSessionRequest,
   SteerTurnRequest,
+  UnshareSessionRequest,
 } from "../../gen/breakglass/v1/breakglass_service_pb.ts";
 import type { Log } from "../log.ts";
 import type { Turns } from "../turns/turns.ts";
@@ -17,11 +19,13 @@ import {
   listTurnsRules,
   resolveApprovalRules,
   sessionRules,
+  shareSessionRules,
   steerTurnRules,
   turnRules,
+  unshareSessionRules,
   validate,
 } from "./request-rules.ts";
-import { approvalOf, sessionOf, turnOf } from "./resources.ts";
+import { approvalOf, sessionNameOf, sessionOf, turnOf } from "./resources.ts";
 import { statusOf } from "./status.ts";
 
 const turnTokens = new PageTokens("turns", z.int());
@@ -71,10 +75,15 @@ export function unaryMethods(turns: Turns, log: Log) {
     },
 
     async listTurns(message: ListTurnsRequest, context: HandlerContext) {
-      const { sessionId, pageSize, pageToken, ...filter } = validate(listTurnsRules, message);
+      const { sessionId, sessionPrincipal, pageSize, pageToken, ...filter } = validate(
+        listTurnsRules,
+        message,
+      );
       const size = pageSizeOf(pageSize);
       const caller = callerOf(context);
-      const scope = JSON.stringify([sessionId || caller.name, filter.states, filter.since ?? 0]);
+      const name = sessionNameOf({ sessionId, sessionPrincipal }, caller);
+      const { states, since = 0 } = filter;
+      const scope = JSON.stringify([sessionId, name.principal, states, since]);
       const inTurn = <T>(list: () => Promise<T>) =>
         lists.run({ principal: caller.name, signal: context.signal }, list);
       if (sessionId === "") {
@@ -84,7 +93,7 @@ export function unaryMethods(turns: Turns, log: Log) {
         return { turns: page.items.map(turnOf), nextPageToken };
       }
       const after = turnTokens.decode(scope, pageToken);
-      const page = await inTurn(() => turns.listTurns(sessionId, caller, size, after, filter));
+      const page = await inTurn(() => turns.listTurns(name, caller, size, after, filter));
       const nextPageToken = turnTokens.encode(scope, page.next);
       return { turns: page.items.map(turnOf), nextPageToken };
     },
@@ -100,9 +109,10 @@ export function unaryMethods(turns: Turns, log: Log) {
       return { approvals: page.items.map(approvalOf), nextPageToken };
     },
 
-    async getSession(message: { sessionId: string }, context: HandlerContext) {
-      const { sessionId } = validate(sessionRules, message);
-      return { session: sessionOf(await turns.getSession(sessionId, callerOf(context))) };
+    async getSession(message: SentName, context: HandlerContext) {
+      const caller = callerOf(context);
+      const name = sessionNameOf(validate(sessionRules, message), caller);
+      return { session: sessionOf(await turns.getSession(name, caller)) };
     },
 
     async listSessions(message: { pageSize: number; pageToken: string }, context: HandlerContext) {
@@ -114,13 +124,38 @@ export function unaryMethods(turns: Turns, log: Log) {
       return { sessions: page.items.map(sessionOf), nextPageToken };
     },
 
-    async deleteSession(message: { sessionId: string }, context: HandlerContext) {
-      const { sessionId } = validate(sessionRules, message);
-      const isGone = await turns.deleteSession(sessionId, callerOf(context));
-      return { removalPending: !isGone };
+    async deleteSession(message: SentName, context: HandlerContext) {
+      const caller = callerOf(context);
+      const name = sessionNameOf(validate(sessionRules, message), caller);
+      return { removalPending: !(await turns.deleteSession(name, caller)) };
+    },
+
+    async shareSession(message: ShareSessionRequest, context: HandlerContext) {
+      const {
+        with: grantee,
+        access,
+        ...named
+      } = validate(shareSessionRules, { with: undefined, ...message });
+      const caller = callerOf(context);
+      const share = { grantee, access };
+      const shared = turns.shareSession(sessionNameOf(named, caller), share, caller);
+      return { session: sessionOf(await shared) };
+    },
+
+    async unshareSession(message: UnshareSessionRequest, context: HandlerContext) {
+      const { with: grantee, ...named } = validate(unshareSessionRules, {
+        with: undefined,
+        ...message,
+      });
+      const caller = callerOf(context);
+      const unshared = turns.unshareSession(sessionNameOf(named, caller), grantee, caller);
+      return { session: sessionOf(await unshared) };
     },
   });
 }
+
+/** A session as a request names it. */
+type SentName = Parameters<typeof sessionNameOf>[0];
 
 type Unary = (message: never, context: HandlerContext) => Promise<unknown>;
 

@@ -9,7 +9,6 @@ import type {
   SessionPlace,
   SessionView,
   Share,
-  SharedAccess,
   TurnFilter,
   TurnPlace,
   TurnView,
@@ -127,12 +126,17 @@ export interface StoreMethods extends Leases {
   /**
    * Takes a session and its turns off the record: from now on nothing finds them, and another session may be opened under
    * the id. Its requests are refused for 24 h more. It is one of `listRemovals` until `recordRemoved`; what it has in the
-   * store leaves with `removeSome`. NOT_FOUND where it is off the record; SESSION_ELSEWHERE where a lease of another home holds; else,
+   * store leaves with `removeSome`. NOT_FOUND where there is none of the name, or of
+   * the key; SESSION_ELSEWHERE where a lease of another home holds; else,
    * TURN_IN_PROGRESS.
    */
-  deleteSession(sessionKey: string, time: number, epoch: number): Promise<RemovedSession>;
-  /** What a session's shares let somebody do in it, at the most; undefined where it is not shared with them. */
-  accessTo(sessionKey: string, view: SessionView): Promise<SharedAccess | undefined>;
+  deleteSession(
+    session: SessionName | string,
+    time: number,
+    epoch: number,
+  ): Promise<RemovedSession>;
+  /** Whom a session is shared with. */
+  listShares(sessionKey: string): Promise<Share[]>;
   /**
    * Shares a session, or changes the share with the same, of which `createTime` stays. NOT_FOUND where it is off the record;
    * SESSION_FULL where it is shared with `most` already.

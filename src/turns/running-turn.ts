@@ -50,6 +50,7 @@ export class RunningTurn implements LiveTurn {
   readonly #clocks: TurnClocks;
   readonly #inputs: TurnInputs;
   readonly #recorder: TurnRecorder;
+  readonly #steerers = new Set<string>();
   readonly #life = new TurnLifecycle();
   readonly #released = Promise.withResolvers<void>();
   #beginning: TurnBeginning | undefined;
@@ -107,6 +108,11 @@ export class RunningTurn implements LiveTurn {
     );
   }
 
+  /** Whether a caller has told the agent something, or tried to. */
+  isSteeredBy({ name }: Caller): boolean {
+    return this.#steerers.has(name);
+  }
+
   get textDeltas(): TextDeltas {
     return this.#recorder.textDeltas;
   }
@@ -142,6 +148,8 @@ export class RunningTurn implements LiveTurn {
    */
   async steer(steer: Steer): Promise<number> {
     if (!this.#agent.capabilities.steer) throw this.#unsupported("steer");
+    // Before it is taken: it may be on its way when the agent asks for what it brought about.
+    this.#steerers.add(steer.principal);
     return this.#inputs.steer(steer);
   }
 

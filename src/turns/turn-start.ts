@@ -26,7 +26,7 @@ export interface StartPolicy {
 type Refused = TurnStart["refusal"];
 
 /** What a caller's turn begins with beside its request. */
-interface Beginnings extends Pick<TurnStart, "agents" | "refusal"> {
+interface Beginnings extends Pick<TurnStart, "agents" | "refusal" | "sessionKey"> {
   /** Of a session that it may open. */
   readonly newSession: Omit<TurnStart["newSession"], "sessionId">;
   /** Of its attachments. */
@@ -43,6 +43,8 @@ interface Beginnings extends Pick<TurnStart, "agents" | "refusal"> {
 export async function startTurn(
   request: RunRequest,
   caller: Caller,
+  /** As in `TurnStart`. */
+  sessionKey: string,
   options: StartPolicy & { readonly agents: Agents },
   unended: UnendedTurns,
   begin: (started: StartedTurn) => UnendedTurn,
@@ -59,7 +61,8 @@ export async function startTurn(
   try {
     const newSession = { agentKind, agent, model, ...placeOf(spare, opener, options.sessionsDir) };
     const refusal = unended.refusal();
-    const beginnings = { newSession, digest, agents: stances, ...(refusal && { refusal }) };
+    const known = { newSession, digest, agents: stances, sessionKey };
+    const beginnings = { ...known, ...(refusal && { refusal }) };
     const start = callerStart(request, caller.name, mode, options.maxSessionTurns, beginnings);
     const started = await unended.create(start, begin);
     session = started.session;
@@ -107,7 +110,6 @@ function callerStart(
     agent,
     sentAgentKind: agentKind,
     sentSessionId: sessionId,
-    sessionKey: "",
     permissionMode,
     sentPermissionMode: request.permissionMode,
     attachments: attachmentRecords(attachments),

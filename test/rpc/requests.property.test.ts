@@ -95,7 +95,7 @@ describe("a request, whatever stands in it, is taken or refused by the names of 
       pageToken: fc.string(),
     });
     const property = fc.property(request, ({ id, ...rest }) => {
-      const ids = { turnId: id, sessionId: id };
+      const ids = { turnId: id, sessionId: id, sessionPrincipal: "" };
       const asked = { ...ids, pageSize: 0, textDeltas: false, states: [], ...rest };
       const refused = refusedFields(() => validate(rules, asked));
       const isAll = name === "ListTurns" && id === "";

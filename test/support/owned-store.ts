@@ -40,7 +40,11 @@ interface OwnCalls {
   claimConversation(sessionKey: string, agentSessionId: string, epoch?: number): Promise<boolean>;
   recordProcess(process: LeftProcess, epoch?: number): Promise<void>;
   fence(owner: string, epoch?: number): Promise<boolean>;
-  deleteSession(sessionKey: string, time: number, epoch?: number): Promise<RemovedSession>;
+  deleteSession(
+    session: SessionName | string,
+    time: number,
+    epoch?: number,
+  ): Promise<RemovedSession>;
   shareSession(sessionKey: string, share: Share, most?: number, epoch?: number): Promise<void>;
   unshareSession(sessionKey: string, grantee: Grantee, epoch?: number): Promise<void>;
   deleteNamed(session: Named, who: Who, time: number, epoch?: number): Promise<RemovedSession>;
@@ -84,10 +88,8 @@ export function owned(store: Store): OwnedStore {
     shareSession: (key, share, most = 100, epoch = own) =>
       store.shareSession(key, share, most, epoch),
     unshareSession: (key, grantee, epoch = own) => store.unshareSession(key, grantee, epoch),
-    async deleteNamed(session, who, time, epoch = own) {
-      const { sessionKey } = await calls.getSession(session, who);
-      return store.deleteSession(sessionKey, time, epoch);
-    },
+    deleteNamed: (session, who, time, epoch = own) =>
+      store.deleteSession(nameOf(session, who), time, epoch),
     getTurn: (turnId, who) => store.getTurn(turnId, viewOf(who)),
     getSession: (session, who) => store.getSession(nameOf(session, who), viewOf(who)),
     listSessions: (who, ...page) => store.listSessions(viewOf(who), ...page),

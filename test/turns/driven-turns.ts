@@ -126,7 +126,15 @@ export async function startDrivenTurns(
 
 /** Asks for a turn of the mode ASK, in a session of its own. */
 export const REQUEST: RunRequest = {
-  ...{ sessionId: "", prompt: "", agentKind: "", model: "", agent: "", requestId: "" },
+  ...{
+    sessionId: "",
+    sessionPrincipal: "",
+    prompt: "",
+    agentKind: "",
+    model: "",
+    agent: "",
+    requestId: "",
+  },
   timeoutMs: undefined,
   ...{ permissionMode: PermissionMode.ASK, attachments: [], recall: false },
 };

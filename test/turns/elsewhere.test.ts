@@ -3,7 +3,7 @@ import { ApprovalDecision, TurnState } from "../../gen/breakglass/v1/event_pb.ts
 import { ownView } from "../../src/store/lists.ts";
 import { decodeEvent } from "../../src/turns/encoded-event.ts";
 import type { Turns } from "../../src/turns/turns.ts";
-import { callerNamed } from "../support/caller.ts";
+import { callerNamed, nameOf } from "../support/caller.ts";
 import { cases, valuesOf } from "../support/events.ts";
 import { PRINCIPAL, request, result, startDrivenTurns, text } from "./driven-turns.ts";
 import { pullSubscription, type StreamPiece } from "./pulled-subscription.ts";
@@ -63,7 +63,9 @@ describe("a watcher of a session whose turns run on another server", () => {
     await using driven = await startDrivenTurns();
     const { turnId, run } = await driven.begin();
     const { sessionId } = await driven.turns.getTurn(turnId, callerNamed(PRINCIPAL));
-    const news = driven.another().watch(sessionId, 0, callerNamed(PRINCIPAL), FOREVER);
+    const news = driven
+      .another()
+      .watch(nameOf(PRINCIPAL, sessionId), 0, callerNamed(PRINCIPAL), FOREVER);
     expect((await news.next()).value).toMatchObject({
       change: { kind: "started" },
       caughtUp: true,

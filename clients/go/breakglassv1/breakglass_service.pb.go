@@ -27,7 +27,7 @@ const (
 type RunTurnRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The session, a UUID. Empty: a new one. One not seen before opens the session under that id. Ids are the caller's own:
-	// another principal's session of the same id is not met, and is not told of.
+	// another principal's session of the same id is not met, and is not told of, unless `session_principal` names whose it is.
 	SessionId string `protobuf:"bytes,1,opt,name=session_id,json=sessionId,proto3" json:"session_id,omitempty"`
 	// What the agent is asked, taken literally. Required; at most 2 MiB of UTF-8 unless the server sets another limit.
 	Prompt string `protobuf:"bytes,2,opt,name=prompt,proto3" json:"prompt,omitempty"`
@@ -53,9 +53,12 @@ type RunTurnRequest struct {
 	// Have the agent told what the log has of the session's earlier turns: prompts, answers, what was run, and how each ended,
 	// the newest that fit into 32 KiB. It is put in front of the prompt, marked as a record; a `notice` tells of it, and the
 	// turn's `prompt` stays as it was sent. For an agent that has lost its memory of them (CONVERSATION_RESET).
-	Recall        bool `protobuf:"varint,11,opt,name=recall,proto3" json:"recall,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Recall bool `protobuf:"varint,11,opt,name=recall,proto3" json:"recall,omitempty"`
+	// Whose session it is, where it is shared with the caller: the `principal` of its `Session`; it takes a `session_id`. The
+	// session is never opened then. Empty: the caller's own, whatever is shared with the caller under the same id.
+	SessionPrincipal string `protobuf:"bytes,15,opt,name=session_principal,json=sessionPrincipal,proto3" json:"session_principal,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
 }
 
 func (x *RunTurnRequest) Reset() {
@@ -163,6 +166,13 @@ func (x *RunTurnRequest) GetRecall() bool {
 		return x.Recall
 	}
 	return false
+}
+
+func (x *RunTurnRequest) GetSessionPrincipal() string {
+	if x != nil {
+		return x.SessionPrincipal
+	}
+	return ""
 }
 
 // A file that goes with a prompt.
@@ -1032,9 +1042,11 @@ type WatchSessionRequest struct {
 	// The session. Required.
 	SessionId string `protobuf:"bytes,1,opt,name=session_id,json=sessionId,proto3" json:"session_id,omitempty"`
 	// Only changes after this cursor are announced. 0: from the start. One that the session has not reached is OUT_OF_RANGE.
-	AfterCursor   uint64 `protobuf:"varint,2,opt,name=after_cursor,json=afterCursor,proto3" json:"after_cursor,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	AfterCursor uint64 `protobuf:"varint,2,opt,name=after_cursor,json=afterCursor,proto3" json:"after_cursor,omitempty"`
+	// Whose session it is, the `principal` of its `Session`. Empty: the caller's own.
+	SessionPrincipal string `protobuf:"bytes,15,opt,name=session_principal,json=sessionPrincipal,proto3" json:"session_principal,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
 }
 
 func (x *WatchSessionRequest) Reset() {
@@ -1079,6 +1091,13 @@ func (x *WatchSessionRequest) GetAfterCursor() uint64 {
 		return x.AfterCursor
 	}
 	return 0
+}
+
+func (x *WatchSessionRequest) GetSessionPrincipal() string {
+	if x != nil {
+		return x.SessionPrincipal
+	}
+	return ""
 }
 
 // A change of a session, or a sign of life.
@@ -1281,8 +1300,8 @@ func (x *GetTurnResponse) GetTurn() *Turn {
 // Which turns to answer.
 type ListTurnsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The session. Empty: all turns that the caller may see, which are the caller's own and, for an approver, those of others
-	// in the mode ASK.
+	// The session. Empty: all turns that the caller may see: those of own sessions and of sessions that are shared with the
+	// caller; for an approver, also those of others in the mode ASK; for a viewer and an admin, all.
 	SessionId string `protobuf:"bytes,1,opt,name=session_id,json=sessionId,proto3" json:"session_id,omitempty"`
 	// How many turns at most. 0: 50. More than 1000 counts as 1000. A page may hold fewer: it is bounded in bytes too.
 	PageSize int32 `protobuf:"varint,2,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
@@ -1291,9 +1310,11 @@ type ListTurnsRequest struct {
 	// Only turns that are in one of these states now. Empty: in any.
 	States []TurnState `protobuf:"varint,4,rep,packed,name=states,proto3,enum=breakglass.v1.TurnState" json:"states,omitempty"`
 	// Only turns that were recorded then or later. Unset: all.
-	Since         *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=since,proto3" json:"since,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Since *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=since,proto3" json:"since,omitempty"`
+	// Whose session it is, the `principal` of its `Session`; it takes a `session_id`. Empty: the caller's own.
+	SessionPrincipal string `protobuf:"bytes,15,opt,name=session_principal,json=sessionPrincipal,proto3" json:"session_principal,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
 }
 
 func (x *ListTurnsRequest) Reset() {
@@ -1361,6 +1382,13 @@ func (x *ListTurnsRequest) GetSince() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *ListTurnsRequest) GetSessionPrincipal() string {
+	if x != nil {
+		return x.SessionPrincipal
+	}
+	return ""
+}
+
 // A page of turns.
 type ListTurnsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1420,9 +1448,11 @@ func (x *ListTurnsResponse) GetNextPageToken() string {
 type GetSessionRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The session. Required.
-	SessionId     string `protobuf:"bytes,1,opt,name=session_id,json=sessionId,proto3" json:"session_id,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	SessionId string `protobuf:"bytes,1,opt,name=session_id,json=sessionId,proto3" json:"session_id,omitempty"`
+	// Whose session it is, the `principal` of its `Session`. Empty: the caller's own.
+	SessionPrincipal string `protobuf:"bytes,15,opt,name=session_principal,json=sessionPrincipal,proto3" json:"session_principal,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
 }
 
 func (x *GetSessionRequest) Reset() {
@@ -1458,6 +1488,13 @@ func (*GetSessionRequest) Descriptor() ([]byte, []int) {
 func (x *GetSessionRequest) GetSessionId() string {
 	if x != nil {
 		return x.SessionId
+	}
+	return ""
+}
+
+func (x *GetSessionRequest) GetSessionPrincipal() string {
+	if x != nil {
+		return x.SessionPrincipal
 	}
 	return ""
 }
@@ -1622,9 +1659,11 @@ func (x *ListSessionsResponse) GetNextPageToken() string {
 type DeleteSessionRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The session. Required.
-	SessionId     string `protobuf:"bytes,1,opt,name=session_id,json=sessionId,proto3" json:"session_id,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	SessionId string `protobuf:"bytes,1,opt,name=session_id,json=sessionId,proto3" json:"session_id,omitempty"`
+	// Whose session it is, the `principal` of its `Session`. Empty: the caller's own.
+	SessionPrincipal string `protobuf:"bytes,15,opt,name=session_principal,json=sessionPrincipal,proto3" json:"session_principal,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
 }
 
 func (x *DeleteSessionRequest) Reset() {
@@ -1660,6 +1699,13 @@ func (*DeleteSessionRequest) Descriptor() ([]byte, []int) {
 func (x *DeleteSessionRequest) GetSessionId() string {
 	if x != nil {
 		return x.SessionId
+	}
+	return ""
+}
+
+func (x *DeleteSessionRequest) GetSessionPrincipal() string {
+	if x != nil {
+		return x.SessionPrincipal
 	}
 	return ""
 }
@@ -1711,6 +1757,235 @@ func (x *DeleteSessionResponse) GetRemovalPending() bool {
 	return false
 }
 
+// Whom to share which session with.
+type ShareSessionRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The session. Required.
+	SessionId string `protobuf:"bytes,1,opt,name=session_id,json=sessionId,proto3" json:"session_id,omitempty"`
+	// With whom. Required; not the session's own principal.
+	With *ShareGrantee `protobuf:"bytes,2,opt,name=with,proto3" json:"with,omitempty"`
+	// What they may do. Required.
+	Access ShareAccess `protobuf:"varint,3,opt,name=access,proto3,enum=breakglass.v1.ShareAccess" json:"access,omitempty"`
+	// Whose session it is, the `principal` of its `Session`. Empty: the caller's own.
+	SessionPrincipal string `protobuf:"bytes,15,opt,name=session_principal,json=sessionPrincipal,proto3" json:"session_principal,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
+}
+
+func (x *ShareSessionRequest) Reset() {
+	*x = ShareSessionRequest{}
+	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ShareSessionRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ShareSessionRequest) ProtoMessage() {}
+
+func (x *ShareSessionRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ShareSessionRequest.ProtoReflect.Descriptor instead.
+func (*ShareSessionRequest) Descriptor() ([]byte, []int) {
+	return file_breakglass_v1_breakglass_service_proto_rawDescGZIP(), []int{28}
+}
+
+func (x *ShareSessionRequest) GetSessionId() string {
+	if x != nil {
+		return x.SessionId
+	}
+	return ""
+}
+
+func (x *ShareSessionRequest) GetWith() *ShareGrantee {
+	if x != nil {
+		return x.With
+	}
+	return nil
+}
+
+func (x *ShareSessionRequest) GetAccess() ShareAccess {
+	if x != nil {
+		return x.Access
+	}
+	return ShareAccess_SHARE_ACCESS_UNSPECIFIED
+}
+
+func (x *ShareSessionRequest) GetSessionPrincipal() string {
+	if x != nil {
+		return x.SessionPrincipal
+	}
+	return ""
+}
+
+// The session is shared.
+type ShareSessionResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The session as it is now. Always set.
+	Session       *Session `protobuf:"bytes,1,opt,name=session,proto3" json:"session,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ShareSessionResponse) Reset() {
+	*x = ShareSessionResponse{}
+	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ShareSessionResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ShareSessionResponse) ProtoMessage() {}
+
+func (x *ShareSessionResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ShareSessionResponse.ProtoReflect.Descriptor instead.
+func (*ShareSessionResponse) Descriptor() ([]byte, []int) {
+	return file_breakglass_v1_breakglass_service_proto_rawDescGZIP(), []int{29}
+}
+
+func (x *ShareSessionResponse) GetSession() *Session {
+	if x != nil {
+		return x.Session
+	}
+	return nil
+}
+
+// Which share of which session to end.
+type UnshareSessionRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The session. Required.
+	SessionId string `protobuf:"bytes,1,opt,name=session_id,json=sessionId,proto3" json:"session_id,omitempty"`
+	// With whom it is shared. Required.
+	With *ShareGrantee `protobuf:"bytes,2,opt,name=with,proto3" json:"with,omitempty"`
+	// Whose session it is, the `principal` of its `Session`. Empty: the caller's own.
+	SessionPrincipal string `protobuf:"bytes,15,opt,name=session_principal,json=sessionPrincipal,proto3" json:"session_principal,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
+}
+
+func (x *UnshareSessionRequest) Reset() {
+	*x = UnshareSessionRequest{}
+	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UnshareSessionRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UnshareSessionRequest) ProtoMessage() {}
+
+func (x *UnshareSessionRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UnshareSessionRequest.ProtoReflect.Descriptor instead.
+func (*UnshareSessionRequest) Descriptor() ([]byte, []int) {
+	return file_breakglass_v1_breakglass_service_proto_rawDescGZIP(), []int{30}
+}
+
+func (x *UnshareSessionRequest) GetSessionId() string {
+	if x != nil {
+		return x.SessionId
+	}
+	return ""
+}
+
+func (x *UnshareSessionRequest) GetWith() *ShareGrantee {
+	if x != nil {
+		return x.With
+	}
+	return nil
+}
+
+func (x *UnshareSessionRequest) GetSessionPrincipal() string {
+	if x != nil {
+		return x.SessionPrincipal
+	}
+	return ""
+}
+
+// The session is not shared with them.
+type UnshareSessionResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The session as it is now. Always set.
+	Session       *Session `protobuf:"bytes,1,opt,name=session,proto3" json:"session,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UnshareSessionResponse) Reset() {
+	*x = UnshareSessionResponse{}
+	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[31]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UnshareSessionResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UnshareSessionResponse) ProtoMessage() {}
+
+func (x *UnshareSessionResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[31]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UnshareSessionResponse.ProtoReflect.Descriptor instead.
+func (*UnshareSessionResponse) Descriptor() ([]byte, []int) {
+	return file_breakglass_v1_breakglass_service_proto_rawDescGZIP(), []int{31}
+}
+
+func (x *UnshareSessionResponse) GetSession() *Session {
+	if x != nil {
+		return x.Session
+	}
+	return nil
+}
+
 // The call may be made.
 type ResolveApprovalRequest_Allow struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1723,7 +1998,7 @@ type ResolveApprovalRequest_Allow struct {
 
 func (x *ResolveApprovalRequest_Allow) Reset() {
 	*x = ResolveApprovalRequest_Allow{}
-	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[28]
+	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1735,7 +2010,7 @@ func (x *ResolveApprovalRequest_Allow) String() string {
 func (*ResolveApprovalRequest_Allow) ProtoMessage() {}
 
 func (x *ResolveApprovalRequest_Allow) ProtoReflect() protoreflect.Message {
-	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[28]
+	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1769,7 +2044,7 @@ type ResolveApprovalRequest_Deny struct {
 
 func (x *ResolveApprovalRequest_Deny) Reset() {
 	*x = ResolveApprovalRequest_Deny{}
-	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[29]
+	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1781,7 +2056,7 @@ func (x *ResolveApprovalRequest_Deny) String() string {
 func (*ResolveApprovalRequest_Deny) ProtoMessage() {}
 
 func (x *ResolveApprovalRequest_Deny) ProtoReflect() protoreflect.Message {
-	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[29]
+	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1808,7 +2083,7 @@ var File_breakglass_v1_breakglass_service_proto protoreflect.FileDescriptor
 
 const file_breakglass_v1_breakglass_service_proto_rawDesc = "" +
 	"\n" +
-	"&breakglass/v1/breakglass_service.proto\x12\rbreakglass.v1\x1a\x19breakglass/v1/event.proto\x1a\x1bbreakglass/v1/session.proto\x1a\x18breakglass/v1/turn.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa4\x03\n" +
+	"&breakglass/v1/breakglass_service.proto\x12\rbreakglass.v1\x1a\x19breakglass/v1/event.proto\x1a\x1bbreakglass/v1/session.proto\x1a\x18breakglass/v1/turn.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd1\x03\n" +
 	"\x0eRunTurnRequest\x12\x1d\n" +
 	"\n" +
 	"session_id\x18\x01 \x01(\tR\tsessionId\x12\x16\n" +
@@ -1825,7 +2100,8 @@ const file_breakglass_v1_breakglass_service_proto_rawDesc = "" +
 	"\n" +
 	"agent_kind\x18\n" +
 	" \x01(\tR\tagentKind\x12\x16\n" +
-	"\x06recall\x18\v \x01(\bR\x06recall\"S\n" +
+	"\x06recall\x18\v \x01(\bR\x06recall\x12+\n" +
+	"\x11session_principal\x18\x0f \x01(\tR\x10sessionPrincipal\"S\n" +
 	"\n" +
 	"Attachment\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1d\n" +
@@ -1885,11 +2161,12 @@ const file_breakglass_v1_breakglass_service_proto_rawDesc = "" +
 	"\tprincipal\x18\x02 \x01(\tR\tprincipal\x127\n" +
 	"\tremaining\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\tremaining\x12\x1f\n" +
 	"\vmay_resolve\x18\x04 \x01(\bR\n" +
-	"mayResolve\"W\n" +
+	"mayResolve\"\x84\x01\n" +
 	"\x13WatchSessionRequest\x12\x1d\n" +
 	"\n" +
 	"session_id\x18\x01 \x01(\tR\tsessionId\x12!\n" +
-	"\fafter_cursor\x18\x02 \x01(\x04R\vafterCursor\"\xc5\x01\n" +
+	"\fafter_cursor\x18\x02 \x01(\x04R\vafterCursor\x12+\n" +
+	"\x11session_principal\x18\x0f \x01(\tR\x10sessionPrincipal\"\xc5\x01\n" +
 	"\x14WatchSessionResponse\x12\x16\n" +
 	"\x06cursor\x18\x01 \x01(\x04R\x06cursor\x128\n" +
 	"\fturn_started\x18\x02 \x01(\v2\x13.breakglass.v1.TurnH\x00R\vturnStarted\x124\n" +
@@ -1900,7 +2177,7 @@ const file_breakglass_v1_breakglass_service_proto_rawDesc = "" +
 	"\x0eGetTurnRequest\x12\x17\n" +
 	"\aturn_id\x18\x01 \x01(\tR\x06turnId\":\n" +
 	"\x0fGetTurnResponse\x12'\n" +
-	"\x04turn\x18\x01 \x01(\v2\x13.breakglass.v1.TurnR\x04turn\"\xd1\x01\n" +
+	"\x04turn\x18\x01 \x01(\v2\x13.breakglass.v1.TurnR\x04turn\"\xfe\x01\n" +
 	"\x10ListTurnsRequest\x12\x1d\n" +
 	"\n" +
 	"session_id\x18\x01 \x01(\tR\tsessionId\x12\x1b\n" +
@@ -1908,13 +2185,15 @@ const file_breakglass_v1_breakglass_service_proto_rawDesc = "" +
 	"\n" +
 	"page_token\x18\x03 \x01(\tR\tpageToken\x120\n" +
 	"\x06states\x18\x04 \x03(\x0e2\x18.breakglass.v1.TurnStateR\x06states\x120\n" +
-	"\x05since\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\"f\n" +
+	"\x05since\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x12+\n" +
+	"\x11session_principal\x18\x0f \x01(\tR\x10sessionPrincipal\"f\n" +
 	"\x11ListTurnsResponse\x12)\n" +
 	"\x05turns\x18\x01 \x03(\v2\x13.breakglass.v1.TurnR\x05turns\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"2\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"_\n" +
 	"\x11GetSessionRequest\x12\x1d\n" +
 	"\n" +
-	"session_id\x18\x01 \x01(\tR\tsessionId\"F\n" +
+	"session_id\x18\x01 \x01(\tR\tsessionId\x12+\n" +
+	"\x11session_principal\x18\x0f \x01(\tR\x10sessionPrincipal\"F\n" +
 	"\x12GetSessionResponse\x120\n" +
 	"\asession\x18\x01 \x01(\v2\x16.breakglass.v1.SessionR\asession\"Q\n" +
 	"\x13ListSessionsRequest\x12\x1b\n" +
@@ -1923,12 +2202,29 @@ const file_breakglass_v1_breakglass_service_proto_rawDesc = "" +
 	"page_token\x18\x02 \x01(\tR\tpageToken\"r\n" +
 	"\x14ListSessionsResponse\x122\n" +
 	"\bsessions\x18\x01 \x03(\v2\x16.breakglass.v1.SessionR\bsessions\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"5\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"b\n" +
 	"\x14DeleteSessionRequest\x12\x1d\n" +
 	"\n" +
-	"session_id\x18\x01 \x01(\tR\tsessionId\"@\n" +
+	"session_id\x18\x01 \x01(\tR\tsessionId\x12+\n" +
+	"\x11session_principal\x18\x0f \x01(\tR\x10sessionPrincipal\"@\n" +
 	"\x15DeleteSessionResponse\x12'\n" +
-	"\x0fremoval_pending\x18\x01 \x01(\bR\x0eremovalPending2\x87\t\n" +
+	"\x0fremoval_pending\x18\x01 \x01(\bR\x0eremovalPending\"\xc6\x01\n" +
+	"\x13ShareSessionRequest\x12\x1d\n" +
+	"\n" +
+	"session_id\x18\x01 \x01(\tR\tsessionId\x12/\n" +
+	"\x04with\x18\x02 \x01(\v2\x1b.breakglass.v1.ShareGranteeR\x04with\x122\n" +
+	"\x06access\x18\x03 \x01(\x0e2\x1a.breakglass.v1.ShareAccessR\x06access\x12+\n" +
+	"\x11session_principal\x18\x0f \x01(\tR\x10sessionPrincipal\"H\n" +
+	"\x14ShareSessionResponse\x120\n" +
+	"\asession\x18\x01 \x01(\v2\x16.breakglass.v1.SessionR\asession\"\x94\x01\n" +
+	"\x15UnshareSessionRequest\x12\x1d\n" +
+	"\n" +
+	"session_id\x18\x01 \x01(\tR\tsessionId\x12/\n" +
+	"\x04with\x18\x02 \x01(\v2\x1b.breakglass.v1.ShareGranteeR\x04with\x12+\n" +
+	"\x11session_principal\x18\x0f \x01(\tR\x10sessionPrincipal\"J\n" +
+	"\x16UnshareSessionResponse\x120\n" +
+	"\asession\x18\x01 \x01(\v2\x16.breakglass.v1.SessionR\asession2\xbf\n" +
+	"\n" +
 	"\x11BreakglassService\x12J\n" +
 	"\aRunTurn\x12\x1d.breakglass.v1.RunTurnRequest\x1a\x1e.breakglass.v1.RunTurnResponse0\x01\x12S\n" +
 	"\n" +
@@ -1945,7 +2241,9 @@ const file_breakglass_v1_breakglass_service_proto_rawDesc = "" +
 	"\n" +
 	"GetSession\x12 .breakglass.v1.GetSessionRequest\x1a!.breakglass.v1.GetSessionResponse\"\x03\x90\x02\x01\x12\\\n" +
 	"\fListSessions\x12\".breakglass.v1.ListSessionsRequest\x1a#.breakglass.v1.ListSessionsResponse\"\x03\x90\x02\x01\x12Z\n" +
-	"\rDeleteSession\x12#.breakglass.v1.DeleteSessionRequest\x1a$.breakglass.v1.DeleteSessionResponseB_\n" +
+	"\rDeleteSession\x12#.breakglass.v1.DeleteSessionRequest\x1a$.breakglass.v1.DeleteSessionResponse\x12W\n" +
+	"\fShareSession\x12\".breakglass.v1.ShareSessionRequest\x1a#.breakglass.v1.ShareSessionResponse\x12]\n" +
+	"\x0eUnshareSession\x12$.breakglass.v1.UnshareSessionRequest\x1a%.breakglass.v1.UnshareSessionResponseB_\n" +
 	"\rbreakglass.v1B\x16BreakglassServiceProtoP\x01Z4breakglass.test/clients/go/breakglassv1;breakglassv1b\x06proto3"
 
 var (
@@ -1960,7 +2258,7 @@ func file_breakglass_v1_breakglass_service_proto_rawDescGZIP() []byte {
 	return file_breakglass_v1_breakglass_service_proto_rawDescData
 }
 
-var file_breakglass_v1_breakglass_service_proto_msgTypes = make([]protoimpl.MessageInfo, 30)
+var file_breakglass_v1_breakglass_service_proto_msgTypes = make([]protoimpl.MessageInfo, 34)
 var file_breakglass_v1_breakglass_service_proto_goTypes = []any{
 	(*RunTurnRequest)(nil),               // 0: breakglass.v1.RunTurnRequest
 	(*Attachment)(nil),                   // 1: breakglass.v1.Attachment
@@ -1990,70 +2288,85 @@ var file_breakglass_v1_breakglass_service_proto_goTypes = []any{
 	(*ListSessionsResponse)(nil),         // 25: breakglass.v1.ListSessionsResponse
 	(*DeleteSessionRequest)(nil),         // 26: breakglass.v1.DeleteSessionRequest
 	(*DeleteSessionResponse)(nil),        // 27: breakglass.v1.DeleteSessionResponse
-	(*ResolveApprovalRequest_Allow)(nil), // 28: breakglass.v1.ResolveApprovalRequest.Allow
-	(*ResolveApprovalRequest_Deny)(nil),  // 29: breakglass.v1.ResolveApprovalRequest.Deny
-	(*durationpb.Duration)(nil),          // 30: google.protobuf.Duration
-	(PermissionMode)(0),                  // 31: breakglass.v1.PermissionMode
-	(*TurnEvent)(nil),                    // 32: breakglass.v1.TurnEvent
-	(*Turn)(nil),                         // 33: breakglass.v1.Turn
-	(TurnState)(0),                       // 34: breakglass.v1.TurnState
-	(*timestamppb.Timestamp)(nil),        // 35: google.protobuf.Timestamp
-	(*Session)(nil),                      // 36: breakglass.v1.Session
+	(*ShareSessionRequest)(nil),          // 28: breakglass.v1.ShareSessionRequest
+	(*ShareSessionResponse)(nil),         // 29: breakglass.v1.ShareSessionResponse
+	(*UnshareSessionRequest)(nil),        // 30: breakglass.v1.UnshareSessionRequest
+	(*UnshareSessionResponse)(nil),       // 31: breakglass.v1.UnshareSessionResponse
+	(*ResolveApprovalRequest_Allow)(nil), // 32: breakglass.v1.ResolveApprovalRequest.Allow
+	(*ResolveApprovalRequest_Deny)(nil),  // 33: breakglass.v1.ResolveApprovalRequest.Deny
+	(*durationpb.Duration)(nil),          // 34: google.protobuf.Duration
+	(PermissionMode)(0),                  // 35: breakglass.v1.PermissionMode
+	(*TurnEvent)(nil),                    // 36: breakglass.v1.TurnEvent
+	(*Turn)(nil),                         // 37: breakglass.v1.Turn
+	(TurnState)(0),                       // 38: breakglass.v1.TurnState
+	(*timestamppb.Timestamp)(nil),        // 39: google.protobuf.Timestamp
+	(*Session)(nil),                      // 40: breakglass.v1.Session
+	(*ShareGrantee)(nil),                 // 41: breakglass.v1.ShareGrantee
+	(ShareAccess)(0),                     // 42: breakglass.v1.ShareAccess
 }
 var file_breakglass_v1_breakglass_service_proto_depIdxs = []int32{
-	30, // 0: breakglass.v1.RunTurnRequest.timeout:type_name -> google.protobuf.Duration
-	31, // 1: breakglass.v1.RunTurnRequest.permission_mode:type_name -> breakglass.v1.PermissionMode
+	34, // 0: breakglass.v1.RunTurnRequest.timeout:type_name -> google.protobuf.Duration
+	35, // 1: breakglass.v1.RunTurnRequest.permission_mode:type_name -> breakglass.v1.PermissionMode
 	1,  // 2: breakglass.v1.RunTurnRequest.attachments:type_name -> breakglass.v1.Attachment
-	32, // 3: breakglass.v1.RunTurnResponse.event:type_name -> breakglass.v1.TurnEvent
-	32, // 4: breakglass.v1.AttachTurnResponse.event:type_name -> breakglass.v1.TurnEvent
-	33, // 5: breakglass.v1.CancelTurnResponse.turn:type_name -> breakglass.v1.Turn
-	33, // 6: breakglass.v1.InterruptTurnResponse.turn:type_name -> breakglass.v1.Turn
-	33, // 7: breakglass.v1.SteerTurnResponse.turn:type_name -> breakglass.v1.Turn
-	28, // 8: breakglass.v1.ResolveApprovalRequest.allow:type_name -> breakglass.v1.ResolveApprovalRequest.Allow
-	29, // 9: breakglass.v1.ResolveApprovalRequest.deny:type_name -> breakglass.v1.ResolveApprovalRequest.Deny
-	33, // 10: breakglass.v1.ResolveApprovalResponse.turn:type_name -> breakglass.v1.Turn
+	36, // 3: breakglass.v1.RunTurnResponse.event:type_name -> breakglass.v1.TurnEvent
+	36, // 4: breakglass.v1.AttachTurnResponse.event:type_name -> breakglass.v1.TurnEvent
+	37, // 5: breakglass.v1.CancelTurnResponse.turn:type_name -> breakglass.v1.Turn
+	37, // 6: breakglass.v1.InterruptTurnResponse.turn:type_name -> breakglass.v1.Turn
+	37, // 7: breakglass.v1.SteerTurnResponse.turn:type_name -> breakglass.v1.Turn
+	32, // 8: breakglass.v1.ResolveApprovalRequest.allow:type_name -> breakglass.v1.ResolveApprovalRequest.Allow
+	33, // 9: breakglass.v1.ResolveApprovalRequest.deny:type_name -> breakglass.v1.ResolveApprovalRequest.Deny
+	37, // 10: breakglass.v1.ResolveApprovalResponse.turn:type_name -> breakglass.v1.Turn
 	15, // 11: breakglass.v1.ListApprovalsResponse.approvals:type_name -> breakglass.v1.PendingApproval
-	32, // 12: breakglass.v1.PendingApproval.event:type_name -> breakglass.v1.TurnEvent
-	30, // 13: breakglass.v1.PendingApproval.remaining:type_name -> google.protobuf.Duration
-	33, // 14: breakglass.v1.WatchSessionResponse.turn_started:type_name -> breakglass.v1.Turn
-	33, // 15: breakglass.v1.WatchSessionResponse.turn_ended:type_name -> breakglass.v1.Turn
-	33, // 16: breakglass.v1.GetTurnResponse.turn:type_name -> breakglass.v1.Turn
-	34, // 17: breakglass.v1.ListTurnsRequest.states:type_name -> breakglass.v1.TurnState
-	35, // 18: breakglass.v1.ListTurnsRequest.since:type_name -> google.protobuf.Timestamp
-	33, // 19: breakglass.v1.ListTurnsResponse.turns:type_name -> breakglass.v1.Turn
-	36, // 20: breakglass.v1.GetSessionResponse.session:type_name -> breakglass.v1.Session
-	36, // 21: breakglass.v1.ListSessionsResponse.sessions:type_name -> breakglass.v1.Session
-	0,  // 22: breakglass.v1.BreakglassService.RunTurn:input_type -> breakglass.v1.RunTurnRequest
-	3,  // 23: breakglass.v1.BreakglassService.AttachTurn:input_type -> breakglass.v1.AttachTurnRequest
-	5,  // 24: breakglass.v1.BreakglassService.CancelTurn:input_type -> breakglass.v1.CancelTurnRequest
-	7,  // 25: breakglass.v1.BreakglassService.InterruptTurn:input_type -> breakglass.v1.InterruptTurnRequest
-	9,  // 26: breakglass.v1.BreakglassService.SteerTurn:input_type -> breakglass.v1.SteerTurnRequest
-	11, // 27: breakglass.v1.BreakglassService.ResolveApproval:input_type -> breakglass.v1.ResolveApprovalRequest
-	13, // 28: breakglass.v1.BreakglassService.ListApprovals:input_type -> breakglass.v1.ListApprovalsRequest
-	16, // 29: breakglass.v1.BreakglassService.WatchSession:input_type -> breakglass.v1.WatchSessionRequest
-	18, // 30: breakglass.v1.BreakglassService.GetTurn:input_type -> breakglass.v1.GetTurnRequest
-	20, // 31: breakglass.v1.BreakglassService.ListTurns:input_type -> breakglass.v1.ListTurnsRequest
-	22, // 32: breakglass.v1.BreakglassService.GetSession:input_type -> breakglass.v1.GetSessionRequest
-	24, // 33: breakglass.v1.BreakglassService.ListSessions:input_type -> breakglass.v1.ListSessionsRequest
-	26, // 34: breakglass.v1.BreakglassService.DeleteSession:input_type -> breakglass.v1.DeleteSessionRequest
-	2,  // 35: breakglass.v1.BreakglassService.RunTurn:output_type -> breakglass.v1.RunTurnResponse
-	4,  // 36: breakglass.v1.BreakglassService.AttachTurn:output_type -> breakglass.v1.AttachTurnResponse
-	6,  // 37: breakglass.v1.BreakglassService.CancelTurn:output_type -> breakglass.v1.CancelTurnResponse
-	8,  // 38: breakglass.v1.BreakglassService.InterruptTurn:output_type -> breakglass.v1.InterruptTurnResponse
-	10, // 39: breakglass.v1.BreakglassService.SteerTurn:output_type -> breakglass.v1.SteerTurnResponse
-	12, // 40: breakglass.v1.BreakglassService.ResolveApproval:output_type -> breakglass.v1.ResolveApprovalResponse
-	14, // 41: breakglass.v1.BreakglassService.ListApprovals:output_type -> breakglass.v1.ListApprovalsResponse
-	17, // 42: breakglass.v1.BreakglassService.WatchSession:output_type -> breakglass.v1.WatchSessionResponse
-	19, // 43: breakglass.v1.BreakglassService.GetTurn:output_type -> breakglass.v1.GetTurnResponse
-	21, // 44: breakglass.v1.BreakglassService.ListTurns:output_type -> breakglass.v1.ListTurnsResponse
-	23, // 45: breakglass.v1.BreakglassService.GetSession:output_type -> breakglass.v1.GetSessionResponse
-	25, // 46: breakglass.v1.BreakglassService.ListSessions:output_type -> breakglass.v1.ListSessionsResponse
-	27, // 47: breakglass.v1.BreakglassService.DeleteSession:output_type -> breakglass.v1.DeleteSessionResponse
-	35, // [35:48] is the sub-list for method output_type
-	22, // [22:35] is the sub-list for method input_type
-	22, // [22:22] is the sub-list for extension type_name
-	22, // [22:22] is the sub-list for extension extendee
-	0,  // [0:22] is the sub-list for field type_name
+	36, // 12: breakglass.v1.PendingApproval.event:type_name -> breakglass.v1.TurnEvent
+	34, // 13: breakglass.v1.PendingApproval.remaining:type_name -> google.protobuf.Duration
+	37, // 14: breakglass.v1.WatchSessionResponse.turn_started:type_name -> breakglass.v1.Turn
+	37, // 15: breakglass.v1.WatchSessionResponse.turn_ended:type_name -> breakglass.v1.Turn
+	37, // 16: breakglass.v1.GetTurnResponse.turn:type_name -> breakglass.v1.Turn
+	38, // 17: breakglass.v1.ListTurnsRequest.states:type_name -> breakglass.v1.TurnState
+	39, // 18: breakglass.v1.ListTurnsRequest.since:type_name -> google.protobuf.Timestamp
+	37, // 19: breakglass.v1.ListTurnsResponse.turns:type_name -> breakglass.v1.Turn
+	40, // 20: breakglass.v1.GetSessionResponse.session:type_name -> breakglass.v1.Session
+	40, // 21: breakglass.v1.ListSessionsResponse.sessions:type_name -> breakglass.v1.Session
+	41, // 22: breakglass.v1.ShareSessionRequest.with:type_name -> breakglass.v1.ShareGrantee
+	42, // 23: breakglass.v1.ShareSessionRequest.access:type_name -> breakglass.v1.ShareAccess
+	40, // 24: breakglass.v1.ShareSessionResponse.session:type_name -> breakglass.v1.Session
+	41, // 25: breakglass.v1.UnshareSessionRequest.with:type_name -> breakglass.v1.ShareGrantee
+	40, // 26: breakglass.v1.UnshareSessionResponse.session:type_name -> breakglass.v1.Session
+	0,  // 27: breakglass.v1.BreakglassService.RunTurn:input_type -> breakglass.v1.RunTurnRequest
+	3,  // 28: breakglass.v1.BreakglassService.AttachTurn:input_type -> breakglass.v1.AttachTurnRequest
+	5,  // 29: breakglass.v1.BreakglassService.CancelTurn:input_type -> breakglass.v1.CancelTurnRequest
+	7,  // 30: breakglass.v1.BreakglassService.InterruptTurn:input_type -> breakglass.v1.InterruptTurnRequest
+	9,  // 31: breakglass.v1.BreakglassService.SteerTurn:input_type -> breakglass.v1.SteerTurnRequest
+	11, // 32: breakglass.v1.BreakglassService.ResolveApproval:input_type -> breakglass.v1.ResolveApprovalRequest
+	13, // 33: breakglass.v1.BreakglassService.ListApprovals:input_type -> breakglass.v1.ListApprovalsRequest
+	16, // 34: breakglass.v1.BreakglassService.WatchSession:input_type -> breakglass.v1.WatchSessionRequest
+	18, // 35: breakglass.v1.BreakglassService.GetTurn:input_type -> breakglass.v1.GetTurnRequest
+	20, // 36: breakglass.v1.BreakglassService.ListTurns:input_type -> breakglass.v1.ListTurnsRequest
+	22, // 37: breakglass.v1.BreakglassService.GetSession:input_type -> breakglass.v1.GetSessionRequest
+	24, // 38: breakglass.v1.BreakglassService.ListSessions:input_type -> breakglass.v1.ListSessionsRequest
+	26, // 39: breakglass.v1.BreakglassService.DeleteSession:input_type -> breakglass.v1.DeleteSessionRequest
+	28, // 40: breakglass.v1.BreakglassService.ShareSession:input_type -> breakglass.v1.ShareSessionRequest
+	30, // 41: breakglass.v1.BreakglassService.UnshareSession:input_type -> breakglass.v1.UnshareSessionRequest
+	2,  // 42: breakglass.v1.BreakglassService.RunTurn:output_type -> breakglass.v1.RunTurnResponse
+	4,  // 43: breakglass.v1.BreakglassService.AttachTurn:output_type -> breakglass.v1.AttachTurnResponse
+	6,  // 44: breakglass.v1.BreakglassService.CancelTurn:output_type -> breakglass.v1.CancelTurnResponse
+	8,  // 45: breakglass.v1.BreakglassService.InterruptTurn:output_type -> breakglass.v1.InterruptTurnResponse
+	10, // 46: breakglass.v1.BreakglassService.SteerTurn:output_type -> breakglass.v1.SteerTurnResponse
+	12, // 47: breakglass.v1.BreakglassService.ResolveApproval:output_type -> breakglass.v1.ResolveApprovalResponse
+	14, // 48: breakglass.v1.BreakglassService.ListApprovals:output_type -> breakglass.v1.ListApprovalsResponse
+	17, // 49: breakglass.v1.BreakglassService.WatchSession:output_type -> breakglass.v1.WatchSessionResponse
+	19, // 50: breakglass.v1.BreakglassService.GetTurn:output_type -> breakglass.v1.GetTurnResponse
+	21, // 51: breakglass.v1.BreakglassService.ListTurns:output_type -> breakglass.v1.ListTurnsResponse
+	23, // 52: breakglass.v1.BreakglassService.GetSession:output_type -> breakglass.v1.GetSessionResponse
+	25, // 53: breakglass.v1.BreakglassService.ListSessions:output_type -> breakglass.v1.ListSessionsResponse
+	27, // 54: breakglass.v1.BreakglassService.DeleteSession:output_type -> breakglass.v1.DeleteSessionResponse
+	29, // 55: breakglass.v1.BreakglassService.ShareSession:output_type -> breakglass.v1.ShareSessionResponse
+	31, // 56: breakglass.v1.BreakglassService.UnshareSession:output_type -> breakglass.v1.UnshareSessionResponse
+	42, // [42:57] is the sub-list for method output_type
+	27, // [27:42] is the sub-list for method input_type
+	27, // [27:27] is the sub-list for extension type_name
+	27, // [27:27] is the sub-list for extension extendee
+	0,  // [0:27] is the sub-list for field type_name
 }
 
 func init() { file_breakglass_v1_breakglass_service_proto_init() }
@@ -2072,14 +2385,14 @@ func file_breakglass_v1_breakglass_service_proto_init() {
 		(*WatchSessionResponse_TurnStarted)(nil),
 		(*WatchSessionResponse_TurnEnded)(nil),
 	}
-	file_breakglass_v1_breakglass_service_proto_msgTypes[28].OneofWrappers = []any{}
+	file_breakglass_v1_breakglass_service_proto_msgTypes[32].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_breakglass_v1_breakglass_service_proto_rawDesc), len(file_breakglass_v1_breakglass_service_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   30,
+			NumMessages:   34,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -32,6 +32,8 @@ const (
 	BreakglassService_GetSession_FullMethodName      = "/breakglass.v1.BreakglassService/GetSession"
 	BreakglassService_ListSessions_FullMethodName    = "/breakglass.v1.BreakglassService/ListSessions"
 	BreakglassService_DeleteSession_FullMethodName   = "/breakglass.v1.BreakglassService/DeleteSession"
+	BreakglassService_ShareSession_FullMethodName    = "/breakglass.v1.BreakglassService/ShareSession"
+	BreakglassService_UnshareSession_FullMethodName  = "/breakglass.v1.BreakglassService/UnshareSession"
 )
 
 // BreakglassServiceClient is the client API for BreakglassService service.
@@ -39,6 +41,10 @@ const (
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
 // Runs an AI agent and streams its work.
+//
+// A session's name is its principal and its id: ids are each principal's own, and a request that names no principal means the
+// caller's own session. What a caller may not see does not exist for the caller: NOT_FOUND, the same answer. What a caller may
+// see but not do is PERMISSION_DENIED, with ROLE_MISSING or NOT_ALLOWED.
 //
 // A failure before a turn is accepted is a status; a failure after it is the turn's `error` event.
 // Statuses carry google.rpc.ErrorInfo with the domain `breakglass`, and BadRequest or RetryInfo where they fit.
@@ -72,12 +78,19 @@ type BreakglassServiceClient interface {
 	ListTurns(ctx context.Context, in *ListTurnsRequest, opts ...grpc.CallOption) (*ListTurnsResponse, error)
 	// Answers one session.
 	GetSession(ctx context.Context, in *GetSessionRequest, opts ...grpc.CallOption) (*GetSessionResponse, error)
-	// Answers the caller's sessions, most recently active first.
+	// Answers the sessions that the caller may see, most recently active first: own ones, those that are shared with the caller,
+	// and for a viewer or an admin all.
 	ListSessions(ctx context.Context, in *ListSessionsRequest, opts ...grpc.CallOption) (*ListSessionsResponse, error)
 	// Deletes a session with its turns, its workspace and the agent's history of it. Refused while a turn runs. From its
 	// beginning on the session and its turns are NOT_FOUND, and another session can be opened under the id. It answers when
 	// nothing is left of it, or after 10 s: the removal then goes on, also after a restart.
 	DeleteSession(ctx context.Context, in *DeleteSessionRequest, opts ...grpc.CallOption) (*DeleteSessionResponse, error)
+	// Shares a session with a principal or a role, or changes what they may do in it. Idempotent. Only the session's principal
+	// and an admin share it.
+	ShareSession(ctx context.Context, in *ShareSessionRequest, opts ...grpc.CallOption) (*ShareSessionResponse, error)
+	// Ends the share with a principal or a role. From its answer on the session does not exist for them, unless they see it by
+	// something else; what they read of it ends with NOT_FOUND, and the turns that they run in it go on. Idempotent.
+	UnshareSession(ctx context.Context, in *UnshareSessionRequest, opts ...grpc.CallOption) (*UnshareSessionResponse, error)
 }
 
 type breakglassServiceClient struct {
@@ -245,11 +258,35 @@ func (c *breakglassServiceClient) DeleteSession(ctx context.Context, in *DeleteS
 	return out, nil
 }
 
+func (c *breakglassServiceClient) ShareSession(ctx context.Context, in *ShareSessionRequest, opts ...grpc.CallOption) (*ShareSessionResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ShareSessionResponse)
+	err := c.cc.Invoke(ctx, BreakglassService_ShareSession_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *breakglassServiceClient) UnshareSession(ctx context.Context, in *UnshareSessionRequest, opts ...grpc.CallOption) (*UnshareSessionResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(UnshareSessionResponse)
+	err := c.cc.Invoke(ctx, BreakglassService_UnshareSession_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // BreakglassServiceServer is the server API for BreakglassService service.
 // All implementations must embed UnimplementedBreakglassServiceServer
 // for forward compatibility.
 //
 // Runs an AI agent and streams its work.
+//
+// A session's name is its principal and its id: ids are each principal's own, and a request that names no principal means the
+// caller's own session. What a caller may not see does not exist for the caller: NOT_FOUND, the same answer. What a caller may
+// see but not do is PERMISSION_DENIED, with ROLE_MISSING or NOT_ALLOWED.
 //
 // A failure before a turn is accepted is a status; a failure after it is the turn's `error` event.
 // Statuses carry google.rpc.ErrorInfo with the domain `breakglass`, and BadRequest or RetryInfo where they fit.
@@ -283,12 +320,19 @@ type BreakglassServiceServer interface {
 	ListTurns(context.Context, *ListTurnsRequest) (*ListTurnsResponse, error)
 	// Answers one session.
 	GetSession(context.Context, *GetSessionRequest) (*GetSessionResponse, error)
-	// Answers the caller's sessions, most recently active first.
+	// Answers the sessions that the caller may see, most recently active first: own ones, those that are shared with the caller,
+	// and for a viewer or an admin all.
 	ListSessions(context.Context, *ListSessionsRequest) (*ListSessionsResponse, error)
 	// Deletes a session with its turns, its workspace and the agent's history of it. Refused while a turn runs. From its
 	// beginning on the session and its turns are NOT_FOUND, and another session can be opened under the id. It answers when
 	// nothing is left of it, or after 10 s: the removal then goes on, also after a restart.
 	DeleteSession(context.Context, *DeleteSessionRequest) (*DeleteSessionResponse, error)
+	// Shares a session with a principal or a role, or changes what they may do in it. Idempotent. Only the session's principal
+	// and an admin share it.
+	ShareSession(context.Context, *ShareSessionRequest) (*ShareSessionResponse, error)
+	// Ends the share with a principal or a role. From its answer on the session does not exist for them, unless they see it by
+	// something else; what they read of it ends with NOT_FOUND, and the turns that they run in it go on. Idempotent.
+	UnshareSession(context.Context, *UnshareSessionRequest) (*UnshareSessionResponse, error)
 	mustEmbedUnimplementedBreakglassServiceServer()
 }
 
@@ -337,6 +381,12 @@ func (UnimplementedBreakglassServiceServer) ListSessions(context.Context, *ListS
 }
 func (UnimplementedBreakglassServiceServer) DeleteSession(context.Context, *DeleteSessionRequest) (*DeleteSessionResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method DeleteSession not implemented")
+}
+func (UnimplementedBreakglassServiceServer) ShareSession(context.Context, *ShareSessionRequest) (*ShareSessionResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ShareSession not implemented")
+}
+func (UnimplementedBreakglassServiceServer) UnshareSession(context.Context, *UnshareSessionRequest) (*UnshareSessionResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method UnshareSession not implemented")
 }
 func (UnimplementedBreakglassServiceServer) mustEmbedUnimplementedBreakglassServiceServer() {}
 func (UnimplementedBreakglassServiceServer) testEmbeddedByValue()                           {}
@@ -572,6 +622,42 @@ func _BreakglassService_DeleteSession_Handler(srv interface{}, ctx context.Conte
 	return interceptor(ctx, in, info, handler)
 }
 
+func _BreakglassService_ShareSession_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ShareSessionRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(BreakglassServiceServer).ShareSession(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: BreakglassService_ShareSession_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(BreakglassServiceServer).ShareSession(ctx, req.(*ShareSessionRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _BreakglassService_UnshareSession_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(UnshareSessionRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(BreakglassServiceServer).UnshareSession(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: BreakglassService_UnshareSession_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(BreakglassServiceServer).UnshareSession(ctx, req.(*UnshareSessionRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // BreakglassService_ServiceDesc is the grpc.ServiceDesc for BreakglassService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -618,6 +704,14 @@ var BreakglassService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "DeleteSession",
 			Handler:    _BreakglassService_DeleteSession_Handler,
+		},
+		{
+			MethodName: "ShareSession",
+			Handler:    _BreakglassService_ShareSession_Handler,
+		},
+		{
+			MethodName: "UnshareSession",
+			Handler:    _BreakglassService_UnshareSession_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{

@@ -6,7 +6,7 @@ import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegen
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import type { TurnEvent, TurnState } from "./event_pb.ts";
 import { file_breakglass_v1_event } from "./event_pb.ts";
-import type { Session } from "./session_pb.ts";
+import type { Session, ShareAccess, ShareGrantee } from "./session_pb.ts";
 import { file_breakglass_v1_session } from "./session_pb.ts";
 import type { PermissionMode, Turn } from "./turn_pb.ts";
 import { file_breakglass_v1_turn } from "./turn_pb.ts";
@@ -18,7 +18,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file breakglass/v1/breakglass_service.proto.
  */
 export const file_breakglass_v1_breakglass_service: GenFile = /*@__PURE__*/
-  fileDesc("CiZicmVha2dsYXNzL3YxL2JyZWFrZ2xhc3Nfc2VydmljZS5wcm90bxINYnJlYWtnbGFzcy52MSKzAgoOUnVuVHVyblJlcXVlc3QSEgoKc2Vzc2lvbl9pZBgBIAEoCRIOCgZwcm9tcHQYAiABKAkSDQoFbW9kZWwYAyABKAkSDQoFYWdlbnQYBCABKAkSEgoKcmVxdWVzdF9pZBgFIAEoCRIqCgd0aW1lb3V0GAYgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhMKC3RleHRfZGVsdGFzGAcgASgIEjYKD3Blcm1pc3Npb25fbW9kZRgIIAEoDjIdLmJyZWFrZ2xhc3MudjEuUGVybWlzc2lvbk1vZGUSLgoLYXR0YWNobWVudHMYCSADKAsyGS5icmVha2dsYXNzLnYxLkF0dGFjaG1lbnQSEgoKYWdlbnRfa2luZBgKIAEoCRIOCgZyZWNhbGwYCyABKAgiPAoKQXR0YWNobWVudBIMCgRuYW1lGAEgASgJEhIKCm1lZGlhX3R5cGUYAiABKAkSDAoEZGF0YRgDIAEoDCI6Cg9SdW5UdXJuUmVzcG9uc2USJwoFZXZlbnQYASABKAsyGC5icmVha2dsYXNzLnYxLlR1cm5FdmVudCJRChFBdHRhY2hUdXJuUmVxdWVzdBIPCgd0dXJuX2lkGAEgASgJEhYKDmFmdGVyX3NlcXVlbmNlGAIgASgNEhMKC3RleHRfZGVsdGFzGAMgASgIIj0KEkF0dGFjaFR1cm5SZXNwb25zZRInCgVldmVudBgBIAEoCzIYLmJyZWFrZ2xhc3MudjEuVHVybkV2ZW50IiQKEUNhbmNlbFR1cm5SZXF1ZXN0Eg8KB3R1cm5faWQYASABKAkiNwoSQ2FuY2VsVHVyblJlc3BvbnNlEiEKBHR1cm4YASABKAsyEy5icmVha2dsYXNzLnYxLlR1cm4iJwoUSW50ZXJydXB0VHVyblJlcXVlc3QSDwoHdHVybl9pZBgBIAEoCSI6ChVJbnRlcnJ1cHRUdXJuUmVzcG9uc2USIQoEdHVybhgBIAEoCzITLmJyZWFrZ2xhc3MudjEuVHVybiJIChBTdGVlclR1cm5SZXF1ZXN0Eg8KB3R1cm5faWQYASABKAkSDwoHbWVzc2FnZRgCIAEoCRISCgpyZXF1ZXN0X2lkGAMgASgJIkgKEVN0ZWVyVHVyblJlc3BvbnNlEhAKCHNlcXVlbmNlGAEgASgNEiEKBHR1cm4YAiABKAsyEy5icmVha2dsYXNzLnYxLlR1cm4ijgIKFlJlc29sdmVBcHByb3ZhbFJlcXVlc3QSDwoHdHVybl9pZBgBIAEoCRITCgthcHByb3ZhbF9pZBgCIAEoCRI8CgVhbGxvdxgDIAEoCzIrLmJyZWFrZ2xhc3MudjEuUmVzb2x2ZUFwcHJvdmFsUmVxdWVzdC5BbGxvd0gAEjoKBGRlbnkYBCABKAsyKi5icmVha2dsYXNzLnYxLlJlc29sdmVBcHByb3ZhbFJlcXVlc3QuRGVueUgAGi8KBUFsbG93EhcKCmlucHV0X2pzb24YASABKAlIAIgBAUINCgtfaW5wdXRfanNvbhoXCgREZW55Eg8KB21lc3NhZ2UYASABKAlCCgoIZGVjaXNpb24iPAoXUmVzb2x2ZUFwcHJvdmFsUmVzcG9uc2USIQoEdHVybhgBIAEoCzITLmJyZWFrZ2xhc3MudjEuVHVybiI9ChRMaXN0QXBwcm92YWxzUmVxdWVzdBIRCglwYWdlX3NpemUYASABKAUSEgoKcGFnZV90b2tlbhgCIAEoCSJjChVMaXN0QXBwcm92YWxzUmVzcG9uc2USMQoJYXBwcm92YWxzGAEgAygLMh4uYnJlYWtnbGFzcy52MS5QZW5kaW5nQXBwcm92YWwSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIpABCg9QZW5kaW5nQXBwcm92YWwSJwoFZXZlbnQYASABKAsyGC5icmVha2dsYXNzLnYxLlR1cm5FdmVudBIRCglwcmluY2lwYWwYAiABKAkSLAoJcmVtYWluaW5nGAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhMKC21heV9yZXNvbHZlGAQgASgIIj8KE1dhdGNoU2Vzc2lvblJlcXVlc3QSEgoKc2Vzc2lvbl9pZBgBIAEoCRIUCgxhZnRlcl9jdXJzb3IYAiABKAQimwEKFFdhdGNoU2Vzc2lvblJlc3BvbnNlEg4KBmN1cnNvchgBIAEoBBIrCgx0dXJuX3N0YXJ0ZWQYAiABKAsyEy5icmVha2dsYXNzLnYxLlR1cm5IABIpCgp0dXJuX2VuZGVkGAMgASgLMhMuYnJlYWtnbGFzcy52MS5UdXJuSAASEQoJY2F1Z2h0X3VwGAQgASgIQggKBmNoYW5nZSIhCg5HZXRUdXJuUmVxdWVzdBIPCgd0dXJuX2lkGAEgASgJIjQKD0dldFR1cm5SZXNwb25zZRIhCgR0dXJuGAEgASgLMhMuYnJlYWtnbGFzcy52MS5UdXJuIqIBChBMaXN0VHVybnNSZXF1ZXN0EhIKCnNlc3Npb25faWQYASABKAkSEQoJcGFnZV9zaXplGAIgASgFEhIKCnBhZ2VfdG9rZW4YAyABKAkSKAoGc3RhdGVzGAQgAygOMhguYnJlYWtnbGFzcy52MS5UdXJuU3RhdGUSKQoFc2luY2UYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIlAKEUxpc3RUdXJuc1Jlc3BvbnNlEiIKBXR1cm5zGAEgAygLMhMuYnJlYWtnbGFzcy52MS5UdXJuEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSInChFHZXRTZXNzaW9uUmVxdWVzdBISCgpzZXNzaW9uX2lkGAEgASgJIj0KEkdldFNlc3Npb25SZXNwb25zZRInCgdzZXNzaW9uGAEgASgLMhYuYnJlYWtnbGFzcy52MS5TZXNzaW9uIjwKE0xpc3RTZXNzaW9uc1JlcXVlc3QSEQoJcGFnZV9zaXplGAEgASgFEhIKCnBhZ2VfdG9rZW4YAiABKAkiWQoUTGlzdFNlc3Npb25zUmVzcG9uc2USKAoIc2Vzc2lvbnMYASADKAsyFi5icmVha2dsYXNzLnYxLlNlc3Npb24SFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIioKFERlbGV0ZVNlc3Npb25SZXF1ZXN0EhIKCnNlc3Npb25faWQYASABKAkiMAoVRGVsZXRlU2Vzc2lvblJlc3BvbnNlEhcKD3JlbW92YWxfcGVuZGluZxgBIAEoCDKHCQoRQnJlYWtnbGFzc1NlcnZpY2USSgoHUnVuVHVybhIdLmJyZWFrZ2xhc3MudjEuUnVuVHVyblJlcXVlc3QaHi5icmVha2dsYXNzLnYxLlJ1blR1cm5SZXNwb25zZTABElMKCkF0dGFjaFR1cm4SIC5icmVha2dsYXNzLnYxLkF0dGFjaFR1cm5SZXF1ZXN0GiEuYnJlYWtnbGFzcy52MS5BdHRhY2hUdXJuUmVzcG9uc2UwARJRCgpDYW5jZWxUdXJuEiAuYnJlYWtnbGFzcy52MS5DYW5jZWxUdXJuUmVxdWVzdBohLmJyZWFrZ2xhc3MudjEuQ2FuY2VsVHVyblJlc3BvbnNlEloKDUludGVycnVwdFR1cm4SIy5icmVha2dsYXNzLnYxLkludGVycnVwdFR1cm5SZXF1ZXN0GiQuYnJlYWtnbGFzcy52MS5JbnRlcnJ1cHRUdXJuUmVzcG9uc2USTgoJU3RlZXJUdXJuEh8uYnJlYWtnbGFzcy52MS5TdGVlclR1cm5SZXF1ZXN0GiAuYnJlYWtnbGFzcy52MS5TdGVlclR1cm5SZXNwb25zZRJgCg9SZXNvbHZlQXBwcm92YWwSJS5icmVha2dsYXNzLnYxLlJlc29sdmVBcHByb3ZhbFJlcXVlc3QaJi5icmVha2dsYXNzLnYxLlJlc29sdmVBcHByb3ZhbFJlc3BvbnNlEl8KDUxpc3RBcHByb3ZhbHMSIy5icmVha2dsYXNzLnYxLkxpc3RBcHByb3ZhbHNSZXF1ZXN0GiQuYnJlYWtnbGFzcy52MS5MaXN0QXBwcm92YWxzUmVzcG9uc2UiA5ACARJZCgxXYXRjaFNlc3Npb24SIi5icmVha2dsYXNzLnYxLldhdGNoU2Vzc2lvblJlcXVlc3QaIy5icmVha2dsYXNzLnYxLldhdGNoU2Vzc2lvblJlc3BvbnNlMAESTQoHR2V0VHVybhIdLmJyZWFrZ2xhc3MudjEuR2V0VHVyblJlcXVlc3QaHi5icmVha2dsYXNzLnYxLkdldFR1cm5SZXNwb25zZSIDkAIBElMKCUxpc3RUdXJucxIfLmJyZWFrZ2xhc3MudjEuTGlzdFR1cm5zUmVxdWVzdBogLmJyZWFrZ2xhc3MudjEuTGlzdFR1cm5zUmVzcG9uc2UiA5ACARJWCgpHZXRTZXNzaW9uEiAuYnJlYWtnbGFzcy52MS5HZXRTZXNzaW9uUmVxdWVzdBohLmJyZWFrZ2xhc3MudjEuR2V0U2Vzc2lvblJlc3BvbnNlIgOQAgESXAoMTGlzdFNlc3Npb25zEiIuYnJlYWtnbGFzcy52MS5MaXN0U2Vzc2lvbnNSZXF1ZXN0GiMuYnJlYWtnbGFzcy52MS5MaXN0U2Vzc2lvbnNSZXNwb25zZSIDkAIBEloKDURlbGV0ZVNlc3Npb24SIy5icmVha2dsYXNzLnYxLkRlbGV0ZVNlc3Npb25SZXF1ZXN0GiQuYnJlYWtnbGFzcy52MS5EZWxldGVTZXNzaW9uUmVzcG9uc2VCXwoNYnJlYWtnbGFzcy52MUIWQnJlYWtnbGFzc1NlcnZpY2VQcm90b1ABWjRicmVha2dsYXNzLnRlc3QvY2xpZW50cy9nby9icmVha2dsYXNzdjE7YnJlYWtnbGFzc3YxYgZwcm90bzM", [file_breakglass_v1_event, file_breakglass_v1_session, file_breakglass_v1_turn, file_google_protobuf_duration, file_google_protobuf_timestamp]);
+  fileDesc("CiZicmVha2dsYXNzL3YxL2JyZWFrZ2xhc3Nfc2VydmljZS5wcm90bxINYnJlYWtnbGFzcy52MSLOAgoOUnVuVHVyblJlcXVlc3QSEgoKc2Vzc2lvbl9pZBgBIAEoCRIOCgZwcm9tcHQYAiABKAkSDQoFbW9kZWwYAyABKAkSDQoFYWdlbnQYBCABKAkSEgoKcmVxdWVzdF9pZBgFIAEoCRIqCgd0aW1lb3V0GAYgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhMKC3RleHRfZGVsdGFzGAcgASgIEjYKD3Blcm1pc3Npb25fbW9kZRgIIAEoDjIdLmJyZWFrZ2xhc3MudjEuUGVybWlzc2lvbk1vZGUSLgoLYXR0YWNobWVudHMYCSADKAsyGS5icmVha2dsYXNzLnYxLkF0dGFjaG1lbnQSEgoKYWdlbnRfa2luZBgKIAEoCRIOCgZyZWNhbGwYCyABKAgSGQoRc2Vzc2lvbl9wcmluY2lwYWwYDyABKAkiPAoKQXR0YWNobWVudBIMCgRuYW1lGAEgASgJEhIKCm1lZGlhX3R5cGUYAiABKAkSDAoEZGF0YRgDIAEoDCI6Cg9SdW5UdXJuUmVzcG9uc2USJwoFZXZlbnQYASABKAsyGC5icmVha2dsYXNzLnYxLlR1cm5FdmVudCJRChFBdHRhY2hUdXJuUmVxdWVzdBIPCgd0dXJuX2lkGAEgASgJEhYKDmFmdGVyX3NlcXVlbmNlGAIgASgNEhMKC3RleHRfZGVsdGFzGAMgASgIIj0KEkF0dGFjaFR1cm5SZXNwb25zZRInCgVldmVudBgBIAEoCzIYLmJyZWFrZ2xhc3MudjEuVHVybkV2ZW50IiQKEUNhbmNlbFR1cm5SZXF1ZXN0Eg8KB3R1cm5faWQYASABKAkiNwoSQ2FuY2VsVHVyblJlc3BvbnNlEiEKBHR1cm4YASABKAsyEy5icmVha2dsYXNzLnYxLlR1cm4iJwoUSW50ZXJydXB0VHVyblJlcXVlc3QSDwoHdHVybl9pZBgBIAEoCSI6ChVJbnRlcnJ1cHRUdXJuUmVzcG9uc2USIQoEdHVybhgBIAEoCzITLmJyZWFrZ2xhc3MudjEuVHVybiJIChBTdGVlclR1cm5SZXF1ZXN0Eg8KB3R1cm5faWQYASABKAkSDwoHbWVzc2FnZRgCIAEoCRISCgpyZXF1ZXN0X2lkGAMgASgJIkgKEVN0ZWVyVHVyblJlc3BvbnNlEhAKCHNlcXVlbmNlGAEgASgNEiEKBHR1cm4YAiABKAsyEy5icmVha2dsYXNzLnYxLlR1cm4ijgIKFlJlc29sdmVBcHByb3ZhbFJlcXVlc3QSDwoHdHVybl9pZBgBIAEoCRITCgthcHByb3ZhbF9pZBgCIAEoCRI8CgVhbGxvdxgDIAEoCzIrLmJyZWFrZ2xhc3MudjEuUmVzb2x2ZUFwcHJvdmFsUmVxdWVzdC5BbGxvd0gAEjoKBGRlbnkYBCABKAsyKi5icmVha2dsYXNzLnYxLlJlc29sdmVBcHByb3ZhbFJlcXVlc3QuRGVueUgAGi8KBUFsbG93EhcKCmlucHV0X2pzb24YASABKAlIAIgBAUINCgtfaW5wdXRfanNvbhoXCgREZW55Eg8KB21lc3NhZ2UYASABKAlCCgoIZGVjaXNpb24iPAoXUmVzb2x2ZUFwcHJvdmFsUmVzcG9uc2USIQoEdHVybhgBIAEoCzITLmJyZWFrZ2xhc3MudjEuVHVybiI9ChRMaXN0QXBwcm92YWxzUmVxdWVzdBIRCglwYWdlX3NpemUYASABKAUSEgoKcGFnZV90b2tlbhgCIAEoCSJjChVMaXN0QXBwcm92YWxzUmVzcG9uc2USMQoJYXBwcm92YWxzGAEgAygLMh4uYnJlYWtnbGFzcy52MS5QZW5kaW5nQXBwcm92YWwSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIpABCg9QZW5kaW5nQXBwcm92YWwSJwoFZXZlbnQYASABKAsyGC5icmVha2dsYXNzLnYxLlR1cm5FdmVudBIRCglwcmluY2lwYWwYAiABKAkSLAoJcmVtYWluaW5nGAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhMKC21heV9yZXNvbHZlGAQgASgIIloKE1dhdGNoU2Vzc2lvblJlcXVlc3QSEgoKc2Vzc2lvbl9pZBgBIAEoCRIUCgxhZnRlcl9jdXJzb3IYAiABKAQSGQoRc2Vzc2lvbl9wcmluY2lwYWwYDyABKAkimwEKFFdhdGNoU2Vzc2lvblJlc3BvbnNlEg4KBmN1cnNvchgBIAEoBBIrCgx0dXJuX3N0YXJ0ZWQYAiABKAsyEy5icmVha2dsYXNzLnYxLlR1cm5IABIpCgp0dXJuX2VuZGVkGAMgASgLMhMuYnJlYWtnbGFzcy52MS5UdXJuSAASEQoJY2F1Z2h0X3VwGAQgASgIQggKBmNoYW5nZSIhCg5HZXRUdXJuUmVxdWVzdBIPCgd0dXJuX2lkGAEgASgJIjQKD0dldFR1cm5SZXNwb25zZRIhCgR0dXJuGAEgASgLMhMuYnJlYWtnbGFzcy52MS5UdXJuIr0BChBMaXN0VHVybnNSZXF1ZXN0EhIKCnNlc3Npb25faWQYASABKAkSEQoJcGFnZV9zaXplGAIgASgFEhIKCnBhZ2VfdG9rZW4YAyABKAkSKAoGc3RhdGVzGAQgAygOMhguYnJlYWtnbGFzcy52MS5UdXJuU3RhdGUSKQoFc2luY2UYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhkKEXNlc3Npb25fcHJpbmNpcGFsGA8gASgJIlAKEUxpc3RUdXJuc1Jlc3BvbnNlEiIKBXR1cm5zGAEgAygLMhMuYnJlYWtnbGFzcy52MS5UdXJuEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSJCChFHZXRTZXNzaW9uUmVxdWVzdBISCgpzZXNzaW9uX2lkGAEgASgJEhkKEXNlc3Npb25fcHJpbmNpcGFsGA8gASgJIj0KEkdldFNlc3Npb25SZXNwb25zZRInCgdzZXNzaW9uGAEgASgLMhYuYnJlYWtnbGFzcy52MS5TZXNzaW9uIjwKE0xpc3RTZXNzaW9uc1JlcXVlc3QSEQoJcGFnZV9zaXplGAEgASgFEhIKCnBhZ2VfdG9rZW4YAiABKAkiWQoUTGlzdFNlc3Npb25zUmVzcG9uc2USKAoIc2Vzc2lvbnMYASADKAsyFi5icmVha2dsYXNzLnYxLlNlc3Npb24SFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIkUKFERlbGV0ZVNlc3Npb25SZXF1ZXN0EhIKCnNlc3Npb25faWQYASABKAkSGQoRc2Vzc2lvbl9wcmluY2lwYWwYDyABKAkiMAoVRGVsZXRlU2Vzc2lvblJlc3BvbnNlEhcKD3JlbW92YWxfcGVuZGluZxgBIAEoCCKbAQoTU2hhcmVTZXNzaW9uUmVxdWVzdBISCgpzZXNzaW9uX2lkGAEgASgJEikKBHdpdGgYAiABKAsyGy5icmVha2dsYXNzLnYxLlNoYXJlR3JhbnRlZRIqCgZhY2Nlc3MYAyABKA4yGi5icmVha2dsYXNzLnYxLlNoYXJlQWNjZXNzEhkKEXNlc3Npb25fcHJpbmNpcGFsGA8gASgJIj8KFFNoYXJlU2Vzc2lvblJlc3BvbnNlEicKB3Nlc3Npb24YASABKAsyFi5icmVha2dsYXNzLnYxLlNlc3Npb24icQoVVW5zaGFyZVNlc3Npb25SZXF1ZXN0EhIKCnNlc3Npb25faWQYASABKAkSKQoEd2l0aBgCIAEoCzIbLmJyZWFrZ2xhc3MudjEuU2hhcmVHcmFudGVlEhkKEXNlc3Npb25fcHJpbmNpcGFsGA8gASgJIkEKFlVuc2hhcmVTZXNzaW9uUmVzcG9uc2USJwoHc2Vzc2lvbhgBIAEoCzIWLmJyZWFrZ2xhc3MudjEuU2Vzc2lvbjK/CgoRQnJlYWtnbGFzc1NlcnZpY2USSgoHUnVuVHVybhIdLmJyZWFrZ2xhc3MudjEuUnVuVHVyblJlcXVlc3QaHi5icmVha2dsYXNzLnYxLlJ1blR1cm5SZXNwb25zZTABElMKCkF0dGFjaFR1cm4SIC5icmVha2dsYXNzLnYxLkF0dGFjaFR1cm5SZXF1ZXN0GiEuYnJlYWtnbGFzcy52MS5BdHRhY2hUdXJuUmVzcG9uc2UwARJRCgpDYW5jZWxUdXJuEiAuYnJlYWtnbGFzcy52MS5DYW5jZWxUdXJuUmVxdWVzdBohLmJyZWFrZ2xhc3MudjEuQ2FuY2VsVHVyblJlc3BvbnNlEloKDUludGVycnVwdFR1cm4SIy5icmVha2dsYXNzLnYxLkludGVycnVwdFR1cm5SZXF1ZXN0GiQuYnJlYWtnbGFzcy52MS5JbnRlcnJ1cHRUdXJuUmVzcG9uc2USTgoJU3RlZXJUdXJuEh8uYnJlYWtnbGFzcy52MS5TdGVlclR1cm5SZXF1ZXN0GiAuYnJlYWtnbGFzcy52MS5TdGVlclR1cm5SZXNwb25zZRJgCg9SZXNvbHZlQXBwcm92YWwSJS5icmVha2dsYXNzLnYxLlJlc29sdmVBcHByb3ZhbFJlcXVlc3QaJi5icmVha2dsYXNzLnYxLlJlc29sdmVBcHByb3ZhbFJlc3BvbnNlEl8KDUxpc3RBcHByb3ZhbHMSIy5icmVha2dsYXNzLnYxLkxpc3RBcHByb3ZhbHNSZXF1ZXN0GiQuYnJlYWtnbGFzcy52MS5MaXN0QXBwcm92YWxzUmVzcG9uc2UiA5ACARJZCgxXYXRjaFNlc3Npb24SIi5icmVha2dsYXNzLnYxLldhdGNoU2Vzc2lvblJlcXVlc3QaIy5icmVha2dsYXNzLnYxLldhdGNoU2Vzc2lvblJlc3BvbnNlMAESTQoHR2V0VHVybhIdLmJyZWFrZ2xhc3MudjEuR2V0VHVyblJlcXVlc3QaHi5icmVha2dsYXNzLnYxLkdldFR1cm5SZXNwb25zZSIDkAIBElMKCUxpc3RUdXJucxIfLmJyZWFrZ2xhc3MudjEuTGlzdFR1cm5zUmVxdWVzdBogLmJyZWFrZ2xhc3MudjEuTGlzdFR1cm5zUmVzcG9uc2UiA5ACARJWCgpHZXRTZXNzaW9uEiAuYnJlYWtnbGFzcy52MS5HZXRTZXNzaW9uUmVxdWVzdBohLmJyZWFrZ2xhc3MudjEuR2V0U2Vzc2lvblJlc3BvbnNlIgOQAgESXAoMTGlzdFNlc3Npb25zEiIuYnJlYWtnbGFzcy52MS5MaXN0U2Vzc2lvbnNSZXF1ZXN0GiMuYnJlYWtnbGFzcy52MS5MaXN0U2Vzc2lvbnNSZXNwb25zZSIDkAIBEloKDURlbGV0ZVNlc3Npb24SIy5icmVha2dsYXNzLnYxLkRlbGV0ZVNlc3Npb25SZXF1ZXN0GiQuYnJlYWtnbGFzcy52MS5EZWxldGVTZXNzaW9uUmVzcG9uc2USVwoMU2hhcmVTZXNzaW9uEiIuYnJlYWtnbGFzcy52MS5TaGFyZVNlc3Npb25SZXF1ZXN0GiMuYnJlYWtnbGFzcy52MS5TaGFyZVNlc3Npb25SZXNwb25zZRJdCg5VbnNoYXJlU2Vzc2lvbhIkLmJyZWFrZ2xhc3MudjEuVW5zaGFyZVNlc3Npb25SZXF1ZXN0GiUuYnJlYWtnbGFzcy52MS5VbnNoYXJlU2Vzc2lvblJlc3BvbnNlQl8KDWJyZWFrZ2xhc3MudjFCFkJyZWFrZ2xhc3NTZXJ2aWNlUHJvdG9QAVo0YnJlYWtnbGFzcy50ZXN0L2NsaWVudHMvZ28vYnJlYWtnbGFzc3YxO2JyZWFrZ2xhc3N2MWIGcHJvdG8z", [file_breakglass_v1_event, file_breakglass_v1_session, file_breakglass_v1_turn, file_google_protobuf_duration, file_google_protobuf_timestamp]);
 
 /**
  * What to run.
@@ -28,7 +28,7 @@ export const file_breakglass_v1_breakglass_service: GenFile = /*@__PURE__*/
 export type RunTurnRequest = Message<"breakglass.v1.RunTurnRequest"> & {
   /**
    * The session, a UUID. Empty: a new one. One not seen before opens the session under that id. Ids are the caller's own:
-   * another principal's session of the same id is not met, and is not told of.
+   * another principal's session of the same id is not met, and is not told of, unless `session_principal` names whose it is.
    *
    * @generated from field: string session_id = 1;
    */
@@ -108,6 +108,14 @@ export type RunTurnRequest = Message<"breakglass.v1.RunTurnRequest"> & {
    * @generated from field: bool recall = 11;
    */
   recall: boolean;
+
+  /**
+   * Whose session it is, where it is shared with the caller: the `principal` of its `Session`; it takes a `session_id`. The
+   * session is never opened then. Empty: the caller's own, whatever is shared with the caller under the same id.
+   *
+   * @generated from field: string session_principal = 15;
+   */
+  sessionPrincipal: string;
 };
 
 /**
@@ -612,6 +620,13 @@ export type WatchSessionRequest = Message<"breakglass.v1.WatchSessionRequest"> &
    * @generated from field: uint64 after_cursor = 2;
    */
   afterCursor: bigint;
+
+  /**
+   * Whose session it is, the `principal` of its `Session`. Empty: the caller's own.
+   *
+   * @generated from field: string session_principal = 15;
+   */
+  sessionPrincipal: string;
 };
 
 /**
@@ -721,8 +736,8 @@ export const GetTurnResponseSchema: GenMessage<GetTurnResponse> = /*@__PURE__*/
  */
 export type ListTurnsRequest = Message<"breakglass.v1.ListTurnsRequest"> & {
   /**
-   * The session. Empty: all turns that the caller may see, which are the caller's own and, for an approver, those of others
-   * in the mode ASK.
+   * The session. Empty: all turns that the caller may see: those of own sessions and of sessions that are shared with the
+   * caller; for an approver, also those of others in the mode ASK; for a viewer and an admin, all.
    *
    * @generated from field: string session_id = 1;
    */
@@ -755,6 +770,13 @@ export type ListTurnsRequest = Message<"breakglass.v1.ListTurnsRequest"> & {
    * @generated from field: google.protobuf.Timestamp since = 5;
    */
   since?: Timestamp | undefined;
+
+  /**
+   * Whose session it is, the `principal` of its `Session`; it takes a `session_id`. Empty: the caller's own.
+   *
+   * @generated from field: string session_principal = 15;
+   */
+  sessionPrincipal: string;
 };
 
 /**
@@ -804,6 +826,13 @@ export type GetSessionRequest = Message<"breakglass.v1.GetSessionRequest"> & {
    * @generated from field: string session_id = 1;
    */
   sessionId: string;
+
+  /**
+   * Whose session it is, the `principal` of its `Session`. Empty: the caller's own.
+   *
+   * @generated from field: string session_principal = 15;
+   */
+  sessionPrincipal: string;
 };
 
 /**
@@ -902,6 +931,13 @@ export type DeleteSessionRequest = Message<"breakglass.v1.DeleteSessionRequest">
    * @generated from field: string session_id = 1;
    */
   sessionId: string;
+
+  /**
+   * Whose session it is, the `principal` of its `Session`. Empty: the caller's own.
+   *
+   * @generated from field: string session_principal = 15;
+   */
+  sessionPrincipal: string;
 };
 
 /**
@@ -934,7 +970,130 @@ export const DeleteSessionResponseSchema: GenMessage<DeleteSessionResponse> = /*
   messageDesc(file_breakglass_v1_breakglass_service, 27);
 
 /**
+ * Whom to share which session with.
+ *
+ * @generated from message breakglass.v1.ShareSessionRequest
+ */
+export type ShareSessionRequest = Message<"breakglass.v1.ShareSessionRequest"> & {
+  /**
+   * The session. Required.
+   *
+   * @generated from field: string session_id = 1;
+   */
+  sessionId: string;
+
+  /**
+   * With whom. Required; not the session's own principal.
+   *
+   * @generated from field: breakglass.v1.ShareGrantee with = 2;
+   */
+  with?: ShareGrantee | undefined;
+
+  /**
+   * What they may do. Required.
+   *
+   * @generated from field: breakglass.v1.ShareAccess access = 3;
+   */
+  access: ShareAccess;
+
+  /**
+   * Whose session it is, the `principal` of its `Session`. Empty: the caller's own.
+   *
+   * @generated from field: string session_principal = 15;
+   */
+  sessionPrincipal: string;
+};
+
+/**
+ * Describes the message breakglass.v1.ShareSessionRequest.
+ * Use `create(ShareSessionRequestSchema)` to create a new message.
+ */
+export const ShareSessionRequestSchema: GenMessage<ShareSessionRequest> = /*@__PURE__*/
+  messageDesc(file_breakglass_v1_breakglass_service, 28);
+
+/**
+ * The session is shared.
+ *
+ * @generated from message breakglass.v1.ShareSessionResponse
+ */
+export type ShareSessionResponse = Message<"breakglass.v1.ShareSessionResponse"> & {
+  /**
+   * The session as it is now. Always set.
+   *
+   * @generated from field: breakglass.v1.Session session = 1;
+   */
+  session?: Session | undefined;
+};
+
+/**
+ * Describes the message breakglass.v1.ShareSessionResponse.
+ * Use `create(ShareSessionResponseSchema)` to create a new message.
+ */
+export const ShareSessionResponseSchema: GenMessage<ShareSessionResponse> = /*@__PURE__*/
+  messageDesc(file_breakglass_v1_breakglass_service, 29);
+
+/**
+ * Which share of which session to end.
+ *
+ * @generated from message breakglass.v1.UnshareSessionRequest
+ */
+export type UnshareSessionRequest = Message<"breakglass.v1.UnshareSessionRequest"> & {
+  /**
+   * The session. Required.
+   *
+   * @generated from field: string session_id = 1;
+   */
+  sessionId: string;
+
+  /**
+   * With whom it is shared. Required.
+   *
+   * @generated from field: breakglass.v1.ShareGrantee with = 2;
+   */
+  with?: ShareGrantee | undefined;
+
+  /**
+   * Whose session it is, the `principal` of its `Session`. Empty: the caller's own.
+   *
+   * @generated from field: string session_principal = 15;
+   */
+  sessionPrincipal: string;
+};
+
+/**
+ * Describes the message breakglass.v1.UnshareSessionRequest.
+ * Use `create(UnshareSessionRequestSchema)` to create a new message.
+ */
+export const UnshareSessionRequestSchema: GenMessage<UnshareSessionRequest> = /*@__PURE__*/
+  messageDesc(file_breakglass_v1_breakglass_service, 30);
+
+/**
+ * The session is not shared with them.
+ *
+ * @generated from message breakglass.v1.UnshareSessionResponse
+ */
+export type UnshareSessionResponse = Message<"breakglass.v1.UnshareSessionResponse"> & {
+  /**
+   * The session as it is now. Always set.
+   *
+   * @generated from field: breakglass.v1.Session session = 1;
+   */
+  session?: Session | undefined;
+};
+
+/**
+ * Describes the message breakglass.v1.UnshareSessionResponse.
+ * Use `create(UnshareSessionResponseSchema)` to create a new message.
+ */
+export const UnshareSessionResponseSchema: GenMessage<UnshareSessionResponse> = /*@__PURE__*/
+  messageDesc(file_breakglass_v1_breakglass_service, 31);
+
+/**
  * Runs an AI agent and streams its work.
+ *
+ * A session's name is its principal and its id: ids are each principal's own, and a request that names no principal means the
+ * caller's own session. What a caller may not see does not exist for the caller: NOT_FOUND, the same answer. What a caller may
+ * see but not do is PERMISSION_DENIED, with ROLE_MISSING or NOT_ALLOWED.
  *
  * A failure before a turn is accepted is a status; a failure after it is the turn's `error` event.
  * Statuses carry google.rpc.ErrorInfo with the domain `breakglass`, and BadRequest or RetryInfo where they fit.
@@ -1060,7 +1219,8 @@ export const BreakglassService: GenService<{
     output: typeof GetSessionResponseSchema;
   },
   /**
-   * Answers the caller's sessions, most recently active first.
+   * Answers the sessions that the caller may see, most recently active first: own ones, those that are shared with the caller,
+   * and for a viewer or an admin all.
    *
    * @generated from rpc breakglass.v1.BreakglassService.ListSessions
    */
@@ -1080,6 +1240,28 @@ export const BreakglassService: GenService<{
     methodKind: "unary";
     input: typeof DeleteSessionRequestSchema;
     output: typeof DeleteSessionResponseSchema;
+  },
+  /**
+   * Shares a session with a principal or a role, or changes what they may do in it. Idempotent. Only the session's principal
+   * and an admin share it.
+   *
+   * @generated from rpc breakglass.v1.BreakglassService.ShareSession
+   */
+  shareSession: {
+    methodKind: "unary";
+    input: typeof ShareSessionRequestSchema;
+    output: typeof ShareSessionResponseSchema;
+  },
+  /**
+   * Ends the share with a principal or a role. From its answer on the session does not exist for them, unless they see it by
+   * something else; what they read of it ends with NOT_FOUND, and the turns that they run in it go on. Idempotent.
+   *
+   * @generated from rpc breakglass.v1.BreakglassService.UnshareSession
+   */
+  unshareSession: {
+    methodKind: "unary";
+    input: typeof UnshareSessionRequestSchema;
+    output: typeof UnshareSessionResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_breakglass_v1_breakglass_service, 0);

@@ -92,7 +92,7 @@ function readMethods(tables: Tables) {
     getSession: read((...args) => describeSeen(tables, ...args)),
     listSessions: read((...args) => sessions.list(...args)),
     listChanges: read((...args) => listChanges(tables, ...args)),
-    accessTo: read((...args) => shares.accessTo(...args)),
+    listShares: read((sessionKey) => shares.list(sessionKey)),
   } satisfies Partial<Methods>;
 }
 

@@ -1,4 +1,5 @@
 import { notFound, sessionElsewhere } from "../../errors.ts";
+import type { SessionName } from "../lists.ts";
 import type { RemovedSession, RemovedTurns, SessionRecord } from "../records.ts";
 import type { FileLeases } from "./file-leases.ts";
 import { turnInProgress } from "./start-turn.ts";
@@ -27,9 +28,9 @@ export class Removal {
   }
 
   /** As `Store.deleteSession`. */
-  deleteSession(sessionKey: string, time: number, epoch: number): RemovedSession {
+  deleteSession(named: SessionName | string, time: number, epoch: number): RemovedSession {
     const { sessions, requests } = this.#tables;
-    const session = sessions.findByKey(sessionKey);
+    const session = typeof named === "string" ? sessions.findByKey(named) : sessions.find(named);
     if (session === undefined) throw notFound("session");
     if (this.#othersOf(epoch).includes(session.home)) throw sessionElsewhere(session.home);
     const unended = session.queuedTurnId || session.runningTurnId;

@@ -40,5 +40,5 @@ function sees(
   { principal, sessionKey }: Pick<SessionRecord, "principal" | "sessionKey">,
 ): boolean {
   if (view.seesAll || principal === view.principal) return true;
-  return shares.accessTo(sessionKey, view) !== undefined;
+  return shares.isWith(sessionKey, view);
 }

@@ -19,13 +19,20 @@ export class SharesTable {
     this.#statements = statements;
   }
 
-  /** The most that somebody may do in a session by what is shared with them. Undefined: it is not. */
-  accessTo(sessionKey: string, view: SessionView): SharedAccess | undefined {
-    const sql = `SELECT max(access = 'operate') AS operates FROM shares
-      WHERE session_key = ? AND grantee IN (SELECT value FROM json_each(?)) HAVING count(*) > 0`;
-    const row = this.#statements.get(sql, sessionKey, JSON.stringify(granteesOf(view)));
-    if (row === undefined) return undefined;
-    return row.operates === 1 ? "operate" : "read";
+  /** Whether a session is shared with somebody. */
+  isWith(sessionKey: string, view: SessionView): boolean {
+    const sql = `SELECT 1 FROM shares WHERE session_key = ? AND grantee IN (SELECT value FROM json_each(?))`;
+    const grantees = JSON.stringify(granteesOf(view));
+    return this.#statements.get(sql, sessionKey, grantees) !== undefined;
+  }
+
+  /** As `Store.listShares`. */
+  list(sessionKey: string): Share[] {
+    const row = this.#statements.get(
+      `SELECT ${SHARES_COLUMN} FROM (SELECT ? AS session_key) AS sessions`,
+      sessionKey,
+    );
+    return sharesOf(row!);
   }
 
   /**

@@ -72,6 +72,12 @@ const (
 	// BreakglassServiceDeleteSessionProcedure is the fully-qualified name of the BreakglassService's
 	// DeleteSession RPC.
 	BreakglassServiceDeleteSessionProcedure = "/breakglass.v1.BreakglassService/DeleteSession"
+	// BreakglassServiceShareSessionProcedure is the fully-qualified name of the BreakglassService's
+	// ShareSession RPC.
+	BreakglassServiceShareSessionProcedure = "/breakglass.v1.BreakglassService/ShareSession"
+	// BreakglassServiceUnshareSessionProcedure is the fully-qualified name of the BreakglassService's
+	// UnshareSession RPC.
+	BreakglassServiceUnshareSessionProcedure = "/breakglass.v1.BreakglassService/UnshareSession"
 )
 
 // BreakglassServiceClient is a client for the breakglass.v1.BreakglassService service.
@@ -105,12 +111,19 @@ type BreakglassServiceClient interface {
 	ListTurns(context.Context, *connect.Request[breakglassv1.ListTurnsRequest]) (*connect.Response[breakglassv1.ListTurnsResponse], error)
 	// Answers one session.
 	GetSession(context.Context, *connect.Request[breakglassv1.GetSessionRequest]) (*connect.Response[breakglassv1.GetSessionResponse], error)
-	// Answers the caller's sessions, most recently active first.
+	// Answers the sessions that the caller may see, most recently active first: own ones, those that are shared with the caller,
+	// and for a viewer or an admin all.
 	ListSessions(context.Context, *connect.Request[breakglassv1.ListSessionsRequest]) (*connect.Response[breakglassv1.ListSessionsResponse], error)
 	// Deletes a session with its turns, its workspace and the agent's history of it. Refused while a turn runs. From its
 	// beginning on the session and its turns are NOT_FOUND, and another session can be opened under the id. It answers when
 	// nothing is left of it, or after 10 s: the removal then goes on, also after a restart.
 	DeleteSession(context.Context, *connect.Request[breakglassv1.DeleteSessionRequest]) (*connect.Response[breakglassv1.DeleteSessionResponse], error)
+	// Shares a session with a principal or a role, or changes what they may do in it. Idempotent. Only the session's principal
+	// and an admin share it.
+	ShareSession(context.Context, *connect.Request[breakglassv1.ShareSessionRequest]) (*connect.Response[breakglassv1.ShareSessionResponse], error)
+	// Ends the share with a principal or a role. From its answer on the session does not exist for them, unless they see it by
+	// something else; what they read of it ends with NOT_FOUND, and the turns that they run in it go on. Idempotent.
+	UnshareSession(context.Context, *connect.Request[breakglassv1.UnshareSessionRequest]) (*connect.Response[breakglassv1.UnshareSessionResponse], error)
 }
 
 // NewBreakglassServiceClient constructs a client for the breakglass.v1.BreakglassService service.
@@ -207,6 +220,18 @@ func NewBreakglassServiceClient(httpClient connect.HTTPClient, baseURL string, o
 			connect.WithSchema(breakglassServiceMethods.ByName("DeleteSession")),
 			connect.WithClientOptions(opts...),
 		),
+		shareSession: connect.NewClient[breakglassv1.ShareSessionRequest, breakglassv1.ShareSessionResponse](
+			httpClient,
+			baseURL+BreakglassServiceShareSessionProcedure,
+			connect.WithSchema(breakglassServiceMethods.ByName("ShareSession")),
+			connect.WithClientOptions(opts...),
+		),
+		unshareSession: connect.NewClient[breakglassv1.UnshareSessionRequest, breakglassv1.UnshareSessionResponse](
+			httpClient,
+			baseURL+BreakglassServiceUnshareSessionProcedure,
+			connect.WithSchema(breakglassServiceMethods.ByName("UnshareSession")),
+			connect.WithClientOptions(opts...),
+		),
 	}
 }
 
@@ -225,6 +250,8 @@ type breakglassServiceClient struct {
 	getSession      *connect.Client[breakglassv1.GetSessionRequest, breakglassv1.GetSessionResponse]
 	listSessions    *connect.Client[breakglassv1.ListSessionsRequest, breakglassv1.ListSessionsResponse]
 	deleteSession   *connect.Client[breakglassv1.DeleteSessionRequest, breakglassv1.DeleteSessionResponse]
+	shareSession    *connect.Client[breakglassv1.ShareSessionRequest, breakglassv1.ShareSessionResponse]
+	unshareSession  *connect.Client[breakglassv1.UnshareSessionRequest, breakglassv1.UnshareSessionResponse]
 }
 
 // RunTurn calls breakglass.v1.BreakglassService.RunTurn.
@@ -292,6 +319,16 @@ func (c *breakglassServiceClient) DeleteSession(ctx context.Context, req *connec
 	return c.deleteSession.CallUnary(ctx, req)
 }
 
+// ShareSession calls breakglass.v1.BreakglassService.ShareSession.
+func (c *breakglassServiceClient) ShareSession(ctx context.Context, req *connect.Request[breakglassv1.ShareSessionRequest]) (*connect.Response[breakglassv1.ShareSessionResponse], error) {
+	return c.shareSession.CallUnary(ctx, req)
+}
+
+// UnshareSession calls breakglass.v1.BreakglassService.UnshareSession.
+func (c *breakglassServiceClient) UnshareSession(ctx context.Context, req *connect.Request[breakglassv1.UnshareSessionRequest]) (*connect.Response[breakglassv1.UnshareSessionResponse], error) {
+	return c.unshareSession.CallUnary(ctx, req)
+}
+
 // BreakglassServiceHandler is an implementation of the breakglass.v1.BreakglassService service.
 type BreakglassServiceHandler interface {
 	// Starts a turn, or joins the one that `request_id` started before, and streams its events from the first.
@@ -323,12 +360,19 @@ type BreakglassServiceHandler interface {
 	ListTurns(context.Context, *connect.Request[breakglassv1.ListTurnsRequest]) (*connect.Response[breakglassv1.ListTurnsResponse], error)
 	// Answers one session.
 	GetSession(context.Context, *connect.Request[breakglassv1.GetSessionRequest]) (*connect.Response[breakglassv1.GetSessionResponse], error)
-	// Answers the caller's sessions, most recently active first.
+	// Answers the sessions that the caller may see, most recently active first: own ones, those that are shared with the caller,
+	// and for a viewer or an admin all.
 	ListSessions(context.Context, *connect.Request[breakglassv1.ListSessionsRequest]) (*connect.Response[breakglassv1.ListSessionsResponse], error)
 	// Deletes a session with its turns, its workspace and the agent's history of it. Refused while a turn runs. From its
 	// beginning on the session and its turns are NOT_FOUND, and another session can be opened under the id. It answers when
 	// nothing is left of it, or after 10 s: the removal then goes on, also after a restart.
 	DeleteSession(context.Context, *connect.Request[breakglassv1.DeleteSessionRequest]) (*connect.Response[breakglassv1.DeleteSessionResponse], error)
+	// Shares a session with a principal or a role, or changes what they may do in it. Idempotent. Only the session's principal
+	// and an admin share it.
+	ShareSession(context.Context, *connect.Request[breakglassv1.ShareSessionRequest]) (*connect.Response[breakglassv1.ShareSessionResponse], error)
+	// Ends the share with a principal or a role. From its answer on the session does not exist for them, unless they see it by
+	// something else; what they read of it ends with NOT_FOUND, and the turns that they run in it go on. Idempotent.
+	UnshareSession(context.Context, *connect.Request[breakglassv1.UnshareSessionRequest]) (*connect.Response[breakglassv1.UnshareSessionResponse], error)
 }
 
 // NewBreakglassServiceHandler builds an HTTP handler from the service implementation. It returns
@@ -421,6 +465,18 @@ func NewBreakglassServiceHandler(svc BreakglassServiceHandler, opts ...connect.H
 		connect.WithSchema(breakglassServiceMethods.ByName("DeleteSession")),
 		connect.WithHandlerOptions(opts...),
 	)
+	breakglassServiceShareSessionHandler := connect.NewUnaryHandler(
+		BreakglassServiceShareSessionProcedure,
+		svc.ShareSession,
+		connect.WithSchema(breakglassServiceMethods.ByName("ShareSession")),
+		connect.WithHandlerOptions(opts...),
+	)
+	breakglassServiceUnshareSessionHandler := connect.NewUnaryHandler(
+		BreakglassServiceUnshareSessionProcedure,
+		svc.UnshareSession,
+		connect.WithSchema(breakglassServiceMethods.ByName("UnshareSession")),
+		connect.WithHandlerOptions(opts...),
+	)
 	return "/breakglass.v1.BreakglassService/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case BreakglassServiceRunTurnProcedure:
@@ -449,6 +505,10 @@ func NewBreakglassServiceHandler(svc BreakglassServiceHandler, opts ...connect.H
 			breakglassServiceListSessionsHandler.ServeHTTP(w, r)
 		case BreakglassServiceDeleteSessionProcedure:
 			breakglassServiceDeleteSessionHandler.ServeHTTP(w, r)
+		case BreakglassServiceShareSessionProcedure:
+			breakglassServiceShareSessionHandler.ServeHTTP(w, r)
+		case BreakglassServiceUnshareSessionProcedure:
+			breakglassServiceUnshareSessionHandler.ServeHTTP(w, r)
 		default:
 			http.NotFound(w, r)
 		}
@@ -508,4 +568,12 @@ func (UnimplementedBreakglassServiceHandler) ListSessions(context.Context, *conn
 
 func (UnimplementedBreakglassServiceHandler) DeleteSession(context.Context, *connect.Request[breakglassv1.DeleteSessionRequest]) (*connect.Response[breakglassv1.DeleteSessionResponse], error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("breakglass.v1.BreakglassService.DeleteSession is not implemented"))
+}
+
+func (UnimplementedBreakglassServiceHandler) ShareSession(context.Context, *connect.Request[breakglassv1.ShareSessionRequest]) (*connect.Response[breakglassv1.ShareSessionResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("breakglass.v1.BreakglassService.ShareSession is not implemented"))
+}
+
+func (UnimplementedBreakglassServiceHandler) UnshareSession(context.Context, *connect.Request[breakglassv1.UnshareSessionRequest]) (*connect.Response[breakglassv1.UnshareSessionResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("breakglass.v1.BreakglassService.UnshareSession is not implemented"))
 }

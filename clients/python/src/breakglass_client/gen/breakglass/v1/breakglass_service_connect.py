@@ -19,7 +19,7 @@ from connectrpc.server import ConnectASGIApplication, ConnectWSGIApplication, DE
 from protobuf import DescService
 
 from . import breakglass_service_pb
-from .breakglass_service_pb import AttachTurnRequest, AttachTurnResponse, CancelTurnRequest, CancelTurnResponse, DeleteSessionRequest, DeleteSessionResponse, GetSessionRequest, GetSessionResponse, GetTurnRequest, GetTurnResponse, InterruptTurnRequest, InterruptTurnResponse, ListApprovalsRequest, ListApprovalsResponse, ListSessionsRequest, ListSessionsResponse, ListTurnsRequest, ListTurnsResponse, ResolveApprovalRequest, ResolveApprovalResponse, RunTurnRequest, RunTurnResponse, SteerTurnRequest, SteerTurnResponse, WatchSessionRequest, WatchSessionResponse
+from .breakglass_service_pb import AttachTurnRequest, AttachTurnResponse, CancelTurnRequest, CancelTurnResponse, DeleteSessionRequest, DeleteSessionResponse, GetSessionRequest, GetSessionResponse, GetTurnRequest, GetTurnResponse, InterruptTurnRequest, InterruptTurnResponse, ListApprovalsRequest, ListApprovalsResponse, ListSessionsRequest, ListSessionsResponse, ListTurnsRequest, ListTurnsResponse, ResolveApprovalRequest, ResolveApprovalResponse, RunTurnRequest, RunTurnResponse, ShareSessionRequest, ShareSessionResponse, SteerTurnRequest, SteerTurnResponse, UnshareSessionRequest, UnshareSessionResponse, WatchSessionRequest, WatchSessionResponse
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Mapping
@@ -33,6 +33,10 @@ if TYPE_CHECKING:
 class BreakglassService(Protocol):
     """
     Runs an AI agent and streams its work.
+
+    A session's name is its principal and its id: ids are each principal's own, and a request that names no principal means the
+    caller's own session. What a caller may not see does not exist for the caller: NOT_FOUND, the same answer. What a caller may
+    see but not do is PERMISSION_DENIED, with ROLE_MISSING or NOT_ALLOWED.
 
     A failure before a turn is accepted is a status; a failure after it is the turn's `error` event.
     Statuses carry google.rpc.ErrorInfo with the domain `breakglass`, and BadRequest or RetryInfo where they fit.
@@ -112,7 +116,8 @@ class BreakglassService(Protocol):
 
     async def list_sessions(self, request: ListSessionsRequest, ctx: RequestContext[ListSessionsRequest, ListSessionsResponse], /) -> ListSessionsResponse:
         """
-        Answers the caller's sessions, most recently active first.
+        Answers the sessions that the caller may see, most recently active first: own ones, those that are shared with the caller,
+        and for a viewer or an admin all.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
@@ -121,6 +126,20 @@ class BreakglassService(Protocol):
         Deletes a session with its turns, its workspace and the agent's history of it. Refused while a turn runs. From its
         beginning on the session and its turns are NOT_FOUND, and another session can be opened under the id. It answers when
         nothing is left of it, or after 10 s: the removal then goes on, also after a restart.
+        """
+        raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
+
+    async def share_session(self, request: ShareSessionRequest, ctx: RequestContext[ShareSessionRequest, ShareSessionResponse], /) -> ShareSessionResponse:
+        """
+        Shares a session with a principal or a role, or changes what they may do in it. Idempotent. Only the session's principal
+        and an admin share it.
+        """
+        raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
+
+    async def unshare_session(self, request: UnshareSessionRequest, ctx: RequestContext[UnshareSessionRequest, UnshareSessionResponse], /) -> UnshareSessionResponse:
+        """
+        Ends the share with a principal or a role. From its answer on the session does not exist for them, unless they see it by
+        something else; what they read of it ends with NOT_FOUND, and the turns that they run in it go on. Idempotent.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
@@ -285,6 +304,28 @@ class BreakglassServiceASGIApplication(ConnectASGIApplication[BreakglassService]
                     ),
                     function=svc.delete_session,
                 ),
+                "/breakglass.v1.BreakglassService/ShareSession": Endpoint.unary(
+                    method=MethodInfo(
+                        name="ShareSession",
+                        service_name="breakglass.v1.BreakglassService",
+                        input=ShareSessionRequest,
+                        output=ShareSessionResponse,
+                        idempotency_level=IdempotencyLevel.UNKNOWN,
+                        stream_type=StreamType.UNARY,
+                    ),
+                    function=svc.share_session,
+                ),
+                "/breakglass.v1.BreakglassService/UnshareSession": Endpoint.unary(
+                    method=MethodInfo(
+                        name="UnshareSession",
+                        service_name="breakglass.v1.BreakglassService",
+                        input=UnshareSessionRequest,
+                        output=UnshareSessionResponse,
+                        idempotency_level=IdempotencyLevel.UNKNOWN,
+                        stream_type=StreamType.UNARY,
+                    ),
+                    function=svc.unshare_session,
+                ),
             },
             interceptors=interceptors,
             read_max_bytes=read_max_bytes,
@@ -301,6 +342,10 @@ class BreakglassServiceASGIApplication(ConnectASGIApplication[BreakglassService]
 class BreakglassServiceClient(ConnectClient):
     """
     Runs an AI agent and streams its work.
+
+    A session's name is its principal and its id: ids are each principal's own, and a request that names no principal means the
+    caller's own session. What a caller may not see does not exist for the caller: NOT_FOUND, the same answer. What a caller may
+    see but not do is PERMISSION_DENIED, with ROLE_MISSING or NOT_ALLOWED.
 
     A failure before a turn is accepted is a status; a failure after it is the turn's `error` event.
     Statuses carry google.rpc.ErrorInfo with the domain `breakglass`, and BadRequest or RetryInfo where they fit.
@@ -582,7 +627,8 @@ class BreakglassServiceClient(ConnectClient):
         use_get: bool = False,
     ) -> ListSessionsResponse:
         """
-        Answers the caller's sessions, most recently active first.
+        Answers the sessions that the caller may see, most recently active first: own ones, those that are shared with the caller,
+        and for a viewer or an admin all.
         """
         return await self.execute_unary(
             request=request,
@@ -623,10 +669,62 @@ class BreakglassServiceClient(ConnectClient):
             headers=headers,
             timeout_ms=timeout_ms,
         )
+    async def share_session(
+        self,
+        request: ShareSessionRequest,
+        *,
+        headers: Headers | Mapping[str, str] | None = None, 
+        timeout_ms: int | None = None,
+    ) -> ShareSessionResponse:
+        """
+        Shares a session with a principal or a role, or changes what they may do in it. Idempotent. Only the session's principal
+        and an admin share it.
+        """
+        return await self.execute_unary(
+            request=request,
+            method=MethodInfo(
+                name="ShareSession",
+                service_name="breakglass.v1.BreakglassService",
+                input=ShareSessionRequest,
+                output=ShareSessionResponse,
+                idempotency_level=IdempotencyLevel.UNKNOWN,
+                stream_type=StreamType.UNARY,
+            ),
+            headers=headers,
+            timeout_ms=timeout_ms,
+        )
+    async def unshare_session(
+        self,
+        request: UnshareSessionRequest,
+        *,
+        headers: Headers | Mapping[str, str] | None = None, 
+        timeout_ms: int | None = None,
+    ) -> UnshareSessionResponse:
+        """
+        Ends the share with a principal or a role. From its answer on the session does not exist for them, unless they see it by
+        something else; what they read of it ends with NOT_FOUND, and the turns that they run in it go on. Idempotent.
+        """
+        return await self.execute_unary(
+            request=request,
+            method=MethodInfo(
+                name="UnshareSession",
+                service_name="breakglass.v1.BreakglassService",
+                input=UnshareSessionRequest,
+                output=UnshareSessionResponse,
+                idempotency_level=IdempotencyLevel.UNKNOWN,
+                stream_type=StreamType.UNARY,
+            ),
+            headers=headers,
+            timeout_ms=timeout_ms,
+        )
 
 class BreakglassServiceSync(Protocol):
     """
     Runs an AI agent and streams its work.
+
+    A session's name is its principal and its id: ids are each principal's own, and a request that names no principal means the
+    caller's own session. What a caller may not see does not exist for the caller: NOT_FOUND, the same answer. What a caller may
+    see but not do is PERMISSION_DENIED, with ROLE_MISSING or NOT_ALLOWED.
 
     A failure before a turn is accepted is a status; a failure after it is the turn's `error` event.
     Statuses carry google.rpc.ErrorInfo with the domain `breakglass`, and BadRequest or RetryInfo where they fit.
@@ -706,7 +804,8 @@ class BreakglassServiceSync(Protocol):
 
     def list_sessions(self, request: ListSessionsRequest, ctx: RequestContext[ListSessionsRequest, ListSessionsResponse], /) -> ListSessionsResponse:
         """
-        Answers the caller's sessions, most recently active first.
+        Answers the sessions that the caller may see, most recently active first: own ones, those that are shared with the caller,
+        and for a viewer or an admin all.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
@@ -715,6 +814,20 @@ class BreakglassServiceSync(Protocol):
         Deletes a session with its turns, its workspace and the agent's history of it. Refused while a turn runs. From its
         beginning on the session and its turns are NOT_FOUND, and another session can be opened under the id. It answers when
         nothing is left of it, or after 10 s: the removal then goes on, also after a restart.
+        """
+        raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
+
+    def share_session(self, request: ShareSessionRequest, ctx: RequestContext[ShareSessionRequest, ShareSessionResponse], /) -> ShareSessionResponse:
+        """
+        Shares a session with a principal or a role, or changes what they may do in it. Idempotent. Only the session's principal
+        and an admin share it.
+        """
+        raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
+
+    def unshare_session(self, request: UnshareSessionRequest, ctx: RequestContext[UnshareSessionRequest, UnshareSessionResponse], /) -> UnshareSessionResponse:
+        """
+        Ends the share with a principal or a role. From its answer on the session does not exist for them, unless they see it by
+        something else; what they read of it ends with NOT_FOUND, and the turns that they run in it go on. Idempotent.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
@@ -877,6 +990,28 @@ class BreakglassServiceWSGIApplication(ConnectWSGIApplication):
                     ),
                     function=service.delete_session,
                 ),
+                "/breakglass.v1.BreakglassService/ShareSession": EndpointSync.unary(
+                    method=MethodInfo(
+                        name="ShareSession",
+                        service_name="breakglass.v1.BreakglassService",
+                        input=ShareSessionRequest,
+                        output=ShareSessionResponse,
+                        idempotency_level=IdempotencyLevel.UNKNOWN,
+                        stream_type=StreamType.UNARY,
+                    ),
+                    function=service.share_session,
+                ),
+                "/breakglass.v1.BreakglassService/UnshareSession": EndpointSync.unary(
+                    method=MethodInfo(
+                        name="UnshareSession",
+                        service_name="breakglass.v1.BreakglassService",
+                        input=UnshareSessionRequest,
+                        output=UnshareSessionResponse,
+                        idempotency_level=IdempotencyLevel.UNKNOWN,
+                        stream_type=StreamType.UNARY,
+                    ),
+                    function=service.unshare_session,
+                ),
             },
             interceptors=interceptors,
             read_max_bytes=read_max_bytes,
@@ -893,6 +1028,10 @@ class BreakglassServiceWSGIApplication(ConnectWSGIApplication):
 class BreakglassServiceClientSync(ConnectClientSync):
     """
     Runs an AI agent and streams its work.
+
+    A session's name is its principal and its id: ids are each principal's own, and a request that names no principal means the
+    caller's own session. What a caller may not see does not exist for the caller: NOT_FOUND, the same answer. What a caller may
+    see but not do is PERMISSION_DENIED, with ROLE_MISSING or NOT_ALLOWED.
 
     A failure before a turn is accepted is a status; a failure after it is the turn's `error` event.
     Statuses carry google.rpc.ErrorInfo with the domain `breakglass`, and BadRequest or RetryInfo where they fit.
@@ -1174,7 +1313,8 @@ class BreakglassServiceClientSync(ConnectClientSync):
         use_get: bool = False,
     ) -> ListSessionsResponse:
         """
-        Answers the caller's sessions, most recently active first.
+        Answers the sessions that the caller may see, most recently active first: own ones, those that are shared with the caller,
+        and for a viewer or an admin all.
         """
         return self.execute_unary(
             request=request,
@@ -1209,6 +1349,54 @@ class BreakglassServiceClientSync(ConnectClientSync):
                 service_name="breakglass.v1.BreakglassService",
                 input=DeleteSessionRequest,
                 output=DeleteSessionResponse,
+                idempotency_level=IdempotencyLevel.UNKNOWN,
+                stream_type=StreamType.UNARY,
+            ),
+            headers=headers,
+            timeout_ms=timeout_ms,
+        )
+    def share_session(
+        self,
+        request: ShareSessionRequest,
+        *,
+        headers: Headers | Mapping[str, str] | None = None, 
+        timeout_ms: int | None = None,
+    ) -> ShareSessionResponse:
+        """
+        Shares a session with a principal or a role, or changes what they may do in it. Idempotent. Only the session's principal
+        and an admin share it.
+        """
+        return self.execute_unary(
+            request=request,
+            method=MethodInfo(
+                name="ShareSession",
+                service_name="breakglass.v1.BreakglassService",
+                input=ShareSessionRequest,
+                output=ShareSessionResponse,
+                idempotency_level=IdempotencyLevel.UNKNOWN,
+                stream_type=StreamType.UNARY,
+            ),
+            headers=headers,
+            timeout_ms=timeout_ms,
+        )
+    def unshare_session(
+        self,
+        request: UnshareSessionRequest,
+        *,
+        headers: Headers | Mapping[str, str] | None = None, 
+        timeout_ms: int | None = None,
+    ) -> UnshareSessionResponse:
+        """
+        Ends the share with a principal or a role. From its answer on the session does not exist for them, unless they see it by
+        something else; what they read of it ends with NOT_FOUND, and the turns that they run in it go on. Idempotent.
+        """
+        return self.execute_unary(
+            request=request,
+            method=MethodInfo(
+                name="UnshareSession",
+                service_name="breakglass.v1.BreakglassService",
+                input=UnshareSessionRequest,
+                output=UnshareSessionResponse,
                 idempotency_level=IdempotencyLevel.UNKNOWN,
                 stream_type=StreamType.UNARY,
             ),
