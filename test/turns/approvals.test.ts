@@ -15,7 +15,6 @@ import {
 
 const ALLOW = { allow: true } as const;
 const APPROVER = "approver";
-const NOT_FOUND = { reason: "NOT_FOUND" };
 const NOT_ALLOWED = { reason: "NOT_ALLOWED" };
 
 /** Begins a turn that asks for the approval `a`, which is on disk. */
