@@ -8,6 +8,8 @@ import { allPages, PAGE_SIZE } from "./list-pages.ts";
 export interface TurnSelection {
   /** Undefined or empty: all that the caller may see. */
   readonly sessionId?: string | undefined;
+  /** Whose session it is. Undefined or empty: the caller's own. */
+  readonly sessionPrincipal?: string | undefined;
   /** Undefined or empty: in any state. */
   readonly states?: readonly TurnState[] | undefined;
   /** Milliseconds since the epoch. Undefined: ever. */
@@ -18,13 +20,13 @@ export interface TurnSelection {
 /** Turns, newest first, over all pages. */
 export function turnsOf(
   client: BreakglassClient,
-  { sessionId = "", states = [], sinceMs, limit = PAGE_SIZE }: TurnSelection,
+  { sessionId = "", sessionPrincipal = "", states = [], sinceMs, limit = PAGE_SIZE }: TurnSelection,
 ): AsyncGenerator<Turn> {
   const since = sinceMs === undefined ? {} : { since: timestampFromMs(sinceMs) };
   const pageSize = Math.min(PAGE_SIZE, limit);
   return allPages(async (pageToken) => {
     const page = await client.listTurns({
-      ...{ sessionId, states: [...states], pageToken, pageSize },
+      ...{ sessionId, sessionPrincipal, states: [...states], pageToken, pageSize },
       ...since,
     });
     return { items: page.turns, nextPageToken: page.nextPageToken };

@@ -29,11 +29,11 @@ export async function turns(
 ): Promise<ExitStatus> {
   const { json, state: states, since: sinceMs, limit } = options;
   return callServer(options, async (client, terminal) => {
-    const sessionId = session && (await resolveSession(client, session));
+    const name = session === undefined ? undefined : await resolveSession(client, session);
     const line = (turn: Turn) => (json ? jsonLine(TurnSchema, turn) : turnLine(turn, terminal));
     const isAll = states === undefined && sinceMs === undefined;
     const none = json ? undefined : isAll ? print`No turns.` : print`No such turns.`;
-    const listed = turnsOf(client, { sessionId, states, sinceMs, limit });
+    const listed = turnsOf(client, { ...name, states, sinceMs, limit });
     await printList(listed, { line, none, limit }, terminal);
     return ExitStatus.ok;
   });
