@@ -5,8 +5,9 @@ import { ShareAccess } from "../../gen/breakglass/v1/session_pb.ts";
 import { PermissionMode } from "../../gen/breakglass/v1/turn_pb.ts";
 import type { AgentRun, AgentTurn } from "../../src/agent/agent.ts";
 import type { Role } from "../../src/identity/caller.ts";
+import { ROLES as ROLE_VALUES } from "../../src/rpc/resources.ts";
 import { connect, type TestClient } from "../support/protocols.ts";
-import { startTestServer, type TestServer, tokenLine } from "../support/test-server.ts";
+import { startTestServer, tokenLine } from "../support/test-server.ts";
 import { DrivenAgent } from "../turns/driven-agent.ts";
 import { request, result } from "../turns/driven-turns.ts";
 import type { Standing } from "./access-table.ts";
@@ -28,6 +29,7 @@ class ObedientAgent extends DrivenAgent {
 /** Somebody who asks: what they say that they are, and, of the same name, what it takes to have sessions of their own. */
 export interface Asker {
   readonly principal: string;
+  readonly roles: readonly Role[];
   readonly token: string;
   readonly client: TestClient["client"];
   /** Of the same principal as an operator. */
@@ -81,18 +83,14 @@ export async function startAccessWorld(
     url: server.url,
     asker: (roles) => askers.get(nameOf(roles))!,
     place: (standing, to, turn) => makePlace(standing, to, turn, owner),
-    [Symbol.asyncDispose]: () => endAll(server, owned),
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
-}
-
-async function endAll(_server: TestServer, owned: AsyncDisposableStack): Promise<void> {
-  await owned.disposeAsync();
 }
 
 function askerOf(roles: readonly Role[], open: (token: string) => TestClient["client"]): Asker {
   const token = tokenOf(roles);
   return {
-    ...{ principal: nameOf(roles), token, client: open(token) },
+    ...{ principal: nameOf(roles), roles, token, client: open(token) },
     asOperator: open(`own-${token}`),
   };
 }
@@ -106,24 +104,32 @@ async function makePlace(
   const owner = standing === "own" ? to.asOperator : other;
   const permissionMode = standing === "another's" ? PermissionMode.BYPASS : PermissionMode.ASK;
   const { turnId, sessionId, approvalId } = await begin(owner, permissionMode);
-  const access = ACCESSES[standing];
-  if (access !== undefined) {
-    const grantee = { case: "principal", value: to.principal } as const;
-    await owner.shareSession({ sessionId, with: { grantee }, access });
-  }
+  const share = shareFor(standing, to);
+  await owner.shareSession({ sessionId, ...share });
   if (turn === "has ended") await owner.cancelTurn({ turnId });
   const sessionPrincipal = standing === "own" ? to.principal : "owner";
   return { sessionId, sessionPrincipal, turnId, approvalId, owner };
 }
 
-const ACCESSES: Partial<Record<Standing, ShareAccess>> = {
-  "shared to read": ShareAccess.READ,
-  "shared to operate": ShareAccess.OPERATE,
-};
+/** What is somebody else's alone is theirs to operate: none of it is to come to who asks. */
+function shareFor(standing: Standing, { principal, roles }: Asker) {
+  if (standing === "shared to operate") {
+    const grantee = { case: "role", value: ROLE_VALUES[roles.at(-1)!] } as const;
+    return { with: { grantee }, access: ShareAccess.OPERATE };
+  }
+  const isShared = standing === "shared to read";
+  const grantee = { case: "principal", value: isShared ? principal : "somebody-else" } as const;
+  return { with: { grantee }, access: isShared ? ShareAccess.READ : ShareAccess.OPERATE };
+}
 
 /** Begins a turn, which asks by then where it has to. */
-export async function begin(owner: TestClient["client"], permissionMode: PermissionMode) {
-  for await (const { event } of owner.runTurn({ prompt: "repair", permissionMode })) {
+export async function begin(
+  owner: TestClient["client"],
+  permissionMode: PermissionMode,
+  session: { readonly sessionId?: string; readonly sessionPrincipal?: string } = {},
+) {
+  const request = { prompt: "repair", permissionMode, ...session };
+  for await (const { event } of owner.runTurn(request)) {
     const { turnId, sessionId, kind } = event!;
     if (permissionMode !== PermissionMode.ASK) return { turnId, sessionId, approvalId: "" };
     if (kind.case !== "approvalRequest") continue;
