@@ -28,6 +28,7 @@ export default defineConfig({
             "test/load/**",
             "test/packages/**",
             "test/conformance/**",
+            "test/container/**",
           ],
           // To import all of it again for each of the files is a third of what they cost; no module of ours, nor of the
           // tests, holds what another test could see.
@@ -52,6 +53,8 @@ export default defineConfig({
       },
       // Each row of the fault suite once: it waits for minutes.
       { extends: true, test: { name: "fault", include: ["test/fault/**/*.test.ts"] } },
+      // Debian's packages, and the service installed on them.
+      { extends: true, test: { name: "container", include: ["test/container/**/*.test.ts"] } },
       // A thousand agents at once.
       { extends: true, test: { name: "load", include: ["test/load/**/*.test.ts"] } },
     ],

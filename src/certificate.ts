@@ -28,3 +28,23 @@ export function readCertificate({ cert, key }: { cert: string; key: string }): C
     );
   }
 }
+
+/**
+ * Reads the certificates of those who sign clients' certificates.
+ *
+ * @throws ConfigError that names the file.
+ */
+export function readClientCa(path: string): Buffer {
+  const file = { variable: "BREAKGLASS_CLIENT_CA", path, isSecret: false };
+  const ca = readSettingFile(file);
+  try {
+    if (!ca.includes("-----BEGIN CERTIFICATE-----")) throw new Error("no certificate");
+    createSecureContext({ ca });
+    return ca;
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    throw new ConfigError(
+      `BREAKGLASS_CLIENT_CA is ${JSON.stringify(path)}, which holds no certificates in PEM: ${code ?? message}`,
+    );
+  }
+}

@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { PermissionMode } from "../gen/breakglass/v1/turn_pb.ts";
 import { Agents } from "./agent/agents.ts";
 import type { ProcessSurroundings } from "./agent/process/agent-process.ts";
 import { createProcesses, endLeftProcesses } from "./agent/process/processes.ts";
@@ -8,12 +9,14 @@ import { keepStorePrivate, prepareDirectory } from "./data-directory.ts";
 import { capConnections } from "./descriptors.ts";
 import { DiskReserve } from "./disk-reserve.ts";
 import type { RequestListener } from "./edge/http.ts";
-import { type Listener, listen } from "./edge/listener.ts";
+import { type Listener, type ListenerTls, listen } from "./edge/listener.ts";
 import { Readers } from "./edge/readers.ts";
 import { ResetLimits } from "./edge/reset-limits.ts";
+import { Readiness } from "./health/readiness.ts";
 import { plainHttp } from "./http/plain-http.ts";
 import type { Log } from "./log.ts";
 import { type Admissions, admissionsBy } from "./rpc/admission.ts";
+import type { DescribeServer } from "./rpc/describe-server.ts";
 import { bracketed, Hosts } from "./rpc/hosts.ts";
 import { Origins } from "./rpc/origins.ts";
 import { RefusedRequests } from "./rpc/refused-requests.ts";
@@ -22,6 +25,8 @@ import { createRequestReading } from "./rpc/request-reading.ts";
 import { createHandlers } from "./rpc/router.ts";
 import { planAgents } from "./served-agents.ts";
 import { type ReadFiles, readFiles, refuseUnusableAccess, tellStrangers } from "./server-access.ts";
+import { type Identity, openIdentity } from "./server-identity.ts";
+import { type ServerFacts, serverInfo } from "./server-info.ts";
 import { openSqliteStore } from "./store/sqlite/sqlite-store.ts";
 import type { Store } from "./store/store.ts";
 import { watchedStore } from "./store/watched-store.ts";
@@ -42,7 +47,7 @@ export interface Server {
   /** Kills what the turns run, without waiting and without recording it: the next start does. The process is to exit then. */
   stopNow(): void;
   /**
-   * Reads tokens, rules and certificate again; what cannot be read stays as it was, and the log says so. Whatever runs or is
+   * Reads rules, certificates and all that tells who somebody is again; what cannot be read stays as it was, and the log says so. Whatever runs or is
    * open goes on: the next request needs a token of the new ones, the next process of an agent has the new rules, the next
    * connection the new certificate.
    */
@@ -95,6 +100,7 @@ export async function startServer(
   const reserve = new DiskReserve(config.dataDir, config.reserveBytes, log);
   const store = watchedStore(opened, log, () => reserve.release());
   let turns: Turns | undefined;
+  let identity: Identity | undefined;
   try {
     const processes = processesOf(store, config, log, agentUmask);
     const served = createAgents(processes);
@@ -103,26 +109,39 @@ export async function startServer(
     turns = createTurns(config, store, agents, log);
     await turns.recover();
     const closing = new AbortController();
+    const readiness = readinessOf(config, turns, agents);
+    identity = openIdentity(config, files, log);
+    const facts = factsOf(config, { identity, turns, agents, readiness, processes });
     const listener = await listenFor(
       { ...config, maxConnections },
       files,
-      turns,
+      identity,
+      { turns, facts },
       closing.signal,
       log,
       interposed,
     );
     // Behind the first line: it takes a disk a moment.
     void reserve.keep();
-    tellStrangers(config, files, log);
+    const { signIn } = identity;
+    const heed = () => {
+      tellStrangers(config, signIn, log);
+      const next = encryptionOf(files);
+      if (next !== undefined) listener.setCertificate(next);
+    };
+    tellStrangers(config, signIn, log);
+    identity.watch(heed);
     const reload = () => {
       for (const file of Object.values(files)) file?.readAgain(log);
-      tellStrangers(config, files, log);
+      heed();
       served.readAgain(log);
-      if (files.certificate !== undefined) listener.setCertificate(files.certificate.current);
     };
     const url = `${schemeOf(config)}://${bracketed(address.host)}:${listener.port}`;
-    return running(config.drainMs, url, turns, listener, closing, store, reload);
+    const server = running(config.drainMs, url, turns, listener, closing, store, reload);
+    void server.closed.then(identity.stop);
+    return server;
   } catch (error) {
+    identity?.stop();
     // It may be removing what is off the record, and have agents that wait for sessions.
     await turns?.drain(0);
     await store.close();
@@ -159,6 +178,32 @@ function createTurns(config: ServeConfig, store: Store, agents: Agents, log: Log
   });
 }
 
+function readinessOf({ dataDir, sessionsDir }: ServeConfig, turns: Turns, agents: Agents) {
+  const directories = dataDir === sessionsDir ? [dataDir] : [dataDir, sessionsDir];
+  return new Readiness({ serving: turns.serving, agents, directories });
+}
+
+/** What the server tells of itself. */
+function factsOf(
+  config: ServeConfig,
+  parts: Pick<ServerFacts, "agents" | "readiness"> & {
+    readonly identity: Identity;
+    readonly turns: Turns;
+    readonly processes: ProcessSurroundings;
+  },
+): ServerFacts {
+  const { identity, turns, processes, ...facts } = parts;
+  const asks = config.permissionMode === "ask";
+  return {
+    ...facts,
+    limits: config,
+    defaultPermissionMode: asks ? PermissionMode.ASK : PermissionMode.BYPASS,
+    heldBy: processes.families.heldBy,
+    signIn: () => identity.means,
+    isDraining: () => turns.serving.isDraining,
+  };
+}
+
 /** What the agents' processes share, which are recorded under the server's lease. */
 function processesOf(
   store: Store,
@@ -191,7 +236,8 @@ async function openStore(config: ServeConfig, log: Log): Promise<Store> {
 async function listenFor(
   config: ServeConfig,
   files: ReadFiles,
-  turns: Turns,
+  { signIn, refused }: Identity,
+  served: { readonly turns: Turns; readonly facts: ServerFacts },
   closing: AbortSignal,
   log: Log,
   interposed: Interposed,
@@ -201,16 +247,18 @@ async function listenFor(
   const resets = new ResetLimits((session) => readers.endConnection(session, TOO_MANY_RESETS));
   const limits = { ...config, resets };
   try {
-    return await listen(address, files.certificate?.current, limits, log, (port) => {
+    return await listen(address, encryptionOf(files), limits, log, (port) => {
       const hosts = new Hosts(address.host, port, config.allowedHosts);
       const origins = new Origins(schemeOf(config), hosts, config.allowedOrigins);
       const sizes = { maxPromptBytes, maxAttachmentBytes };
-      const tokens = () => files.tokens?.current;
       const isOver = (principal: string) => resets.isOver(principal);
-      const admissionOf = interposed.admissions(admissionsBy(tokens, isOver));
+      const admissionOf = interposed.admissions(admissionsBy(signIn, isOver));
       const reading = createRequestReading(sizes, log);
-      const refusedRequests = new RefusedRequests(log);
-      const given = { turns, admissionOf, ...sizes, readers, resets };
+      const refusedRequests = new RefusedRequests(log, refused);
+      const { turns, facts } = served;
+      const checks = () => facts.readiness.checks();
+      const describeServer: DescribeServer = (caller) => serverInfo(facts, caller);
+      const given = { turns, describeServer, checks, admissionOf, ...sizes, readers, resets };
       const common = { ...given, reading, refusedRequests, log };
       const answers = { handlers: createHandlers(common), plain: plainHttp(common) };
       return interposed.listener(requestListener({ ...common, ...answers, origins }));
@@ -223,6 +271,12 @@ async function listenFor(
       `BREAKGLASS_LISTEN is ${JSON.stringify(shown)}, which cannot be listened on: ${why}`,
     );
   }
+}
+
+function encryptionOf({ certificate, clientCa }: ReadFiles): ListenerTls | undefined {
+  if (certificate === undefined) return undefined;
+  const isClientCertificateOptional = true;
+  return { ...certificate.current, clientCa: clientCa?.current, isClientCertificateOptional };
 }
 
 function running(

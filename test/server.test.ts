@@ -2,6 +2,7 @@ import { writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { makeCertificate } from "./security/certificate.ts";
 import { createTestEnvironment } from "./support/test-environment.ts";
 import { startTestServer, tokenLine } from "./support/test-server.ts";
 
@@ -26,12 +27,28 @@ describe("startServer", () => {
     },
   );
 
+  it("speaks in the clear beyond loopback only where that is said outright", async () => {
+    await using environment = await createTestEnvironment();
+    const tokens = join(environment.root, "tokens");
+    await writeFile(tokens, tokenLine("secret", "alice"), { mode: 0o600 });
+    const settings = { BREAKGLASS_LISTEN: "0.0.0.0:0", BREAKGLASS_TOKENS_FILE: tokens };
+    expect(await refusalOf(settings)).toBe(
+      'BREAKGLASS_LISTEN is "0.0.0.0:0", where tokens would cross the network in the clear: set BREAKGLASS_TLS_CERT and BREAKGLASS_TLS_KEY or, where nobody else reads that network, BREAKGLASS_PLAINTEXT=anywhere',
+    );
+    await using server = await startTestServer({
+      ...settings,
+      ...makeCertificate(environment.root),
+    });
+    expect(server.url).toMatch(/^https:/);
+  });
+
   it("listens for everyone with tokens", async () => {
     await using environment = await createTestEnvironment();
     const tokens = join(environment.root, "tokens");
     await writeFile(tokens, tokenLine("secret", "alice"), { mode: 0o600 });
     await using server = await startTestServer({
       BREAKGLASS_LISTEN: "0.0.0.0:0",
+      BREAKGLASS_PLAINTEXT: "anywhere",
       BREAKGLASS_TOKENS_FILE: tokens,
     });
     const { port } = new URL(server.url);

@@ -2,6 +2,7 @@ import type { TurnEvent } from "../../gen/breakglass/v1/event_pb.ts";
 import type { PermissionMode } from "../../gen/breakglass/v1/turn_pb.ts";
 import type { ApprovalAnswer } from "../turn-requests.ts";
 import type { AgentCapabilities } from "./capabilities.ts";
+import type { AgentInspection } from "./inspection.ts";
 
 /** What happened, without its place in a turn: the turn gives it a sequence, ids and a time. */
 export type EventKind = Exclude<TurnEvent["kind"], { case: undefined }>;
@@ -79,6 +80,8 @@ export interface OwnWork {
 export interface Agent {
   /** What it can do. Does not change. */
   readonly capabilities: AgentCapabilities;
+  /** Looks at its program, and calls no model. Takes some seconds at most. Never rejects. */
+  inspect(): Promise<AgentInspection>;
   /** The agent definition and the model of sessions that name none. */
   readonly defaults: { readonly agent: string; readonly model: string };
   /**

@@ -29,7 +29,8 @@ export async function conformance(
   using interrupts = takeInterrupts();
   const terminal = openTerminal(process.stdout, process.stderr, readColorWanted());
   const cases = chosenCases(options);
-  const { protocol: protocols = PROTOCOLS, list = false, json = false, jobs } = options;
+  const { protocol = PROTOCOLS, list = false, json = false, jobs } = options;
+  const protocols = [...new Set(protocol)];
   if (list) {
     for (const one of cases) terminal.write(json ? jsonLine(listed(one)) : caseLine(one, terminal));
     return ExitStatus.ok;

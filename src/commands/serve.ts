@@ -1,10 +1,12 @@
 import { setFlagsFromString } from "node:v8";
+import { readSupervision } from "../config/environment.ts";
 import { readServeConfig } from "../config/serve-config.ts";
 import { createLog, type Log } from "../log.ts";
 import { type Server, startServer } from "../server.ts";
 import { ExitStatus } from "./exit-status.ts";
 import { LogOutput } from "./log-output.ts";
 import { heedSignals } from "./serve-signals.ts";
+import { ServiceManager } from "./service-manager.ts";
 import { openTerminal } from "./terminal.ts";
 import { oneLine, print } from "./terminal-text.ts";
 
@@ -26,23 +28,26 @@ export async function serve(): Promise<ExitStatus> {
   outliveOutputs();
   const output = new LogOutput(process.stderr.fd);
   const log = createLog((line) => output.write(line));
-  const signals = takeSignals(log);
+  const manager = new ServiceManager(readSupervision(), log);
+  const signals = takeSignals(log, manager);
   const server = await startServer(readServeConfig(), log, agentUmask);
   endOnDefect(server, log);
   const terminal = openTerminal(process.stdout, process.stderr, false);
   void terminal.write(print`breakglass serves ${oneLine(server.url, 1000)}\n`);
+  manager.ready();
   signals.serve(server);
   await server.closed;
   return signals.isEnding() ? ExitStatus.ok : ExitStatus.failed;
 }
 
 /** Takes the signals from the start on, and answers those that came before there was a server once there is one. */
-function takeSignals(log: Log) {
+function takeSignals(log: Log, manager: ServiceManager) {
   let server: Server | undefined;
   let isEnding = false;
   let reloads = false;
   const drain = () => {
     isEnding = true;
+    manager.stopping();
     server?.drain().catch((error: unknown) => {
       log.error("draining failed", { error });
       process.exit(ExitStatus.failed);

@@ -55,6 +55,23 @@ export function readCalledAs(environment: Environment = process.env): CalledAs {
   };
 }
 
+/** How systemd started the server, and wants to hear of it (sd_notify(3), sd_watchdog_enabled(3)). */
+export interface Supervision {
+  readonly socket: string;
+  /** After so long without a word the server is taken for hung. Undefined: it is not. */
+  readonly watchdogMs: number | undefined;
+  readonly searchPath: string;
+}
+
+/** Reads whether systemd wants to hear how the server stands. Undefined: it does not. */
+export function readSupervision(environment: Environment = process.env): Supervision | undefined {
+  const { NOTIFY_SOCKET: socket, WATCHDOG_USEC: usec = "", WATCHDOG_PID: pid } = environment;
+  if (!socket) return undefined;
+  const isOurs = !pid || Number(pid) === process.pid;
+  const watchdogMs = isOurs && /^[1-9]\d{0,15}$/.test(usec) ? Number(usec) / 1000 : undefined;
+  return { socket, watchdogMs, searchPath: readSearchPath(environment) };
+}
+
 /** The program that an operator edits texts with. */
 export function readEditor(environment: Environment = process.env): string {
   return environment.VISUAL || environment.EDITOR || "vi";

@@ -1,5 +1,6 @@
 import { resolve } from "node:path";
 import { z } from "zod";
+import { ROLES, type Role } from "../identity/caller.ts";
 import { quantityText, type Unit } from "./quantity.ts";
 
 /** What a setting can be: how its text is read, and how that is said. */
@@ -102,6 +103,38 @@ export const token: Kind<string> = {
 export const variableNames = list(
   "names of environment variables",
   z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/),
+);
+
+const ROLE_NAMES: readonly string[] = ROLES;
+
+/** What somebody may do. */
+export const roles: Kind<readonly Role[]> = {
+  takes: `roles: ${ROLES.join(", ")}, separated by commas`,
+  schema: z
+    .string()
+    .transform((text) => text.split(",").map((role) => role.trim()))
+    .refine((names) => names.every((name) => ROLE_NAMES.includes(name)))
+    .transform((names) => ROLES.filter((role) => names.includes(role))),
+};
+
+/** Headers that say something else than who somebody is, or are not a request's but a connection's. */
+const TAKEN_HEADERS =
+  /^(?:authorization|connection|content-.*|cookie|host|keep-alive|origin|te|trailer|transfer-encoding|upgrade)$/;
+
+/** A header's name, in lower case. Without `_`: many a server takes that for a `-`. */
+export const headerName: Kind<string> = {
+  takes: "the name of a header of its own, such as X-Forwarded-User",
+  schema: z
+    .string()
+    .regex(/^[A-Za-z][A-Za-z0-9-]{0,99}$/)
+    .transform((name) => name.toLowerCase())
+    .refine((name) => !TAKEN_HEADERS.test(name)),
+};
+
+/** Names in certificates, each with its kind. */
+export const certificateNames = list(
+  "names in certificates, each cn:NAME, dns:NAME, uri:NAME or email:NAME",
+  z.string().regex(/^(?:cn|dns|uri|email):[!-~]+$/),
 );
 
 /** Those whom tokens stand for. */

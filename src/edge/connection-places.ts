@@ -3,6 +3,7 @@ import type { Connection } from "./connection.ts";
 /** Why a connection is closed before its peer closes it. */
 export type ClosingReason =
   | "no admitted request in time"
+  | "a client certificate that is not trusted"
   | "too many without an admitted request"
   | "too many of one peer"
   | "too many";

@@ -1,11 +1,13 @@
 import type { Http2Session, ServerHttp2Session } from "node:http2";
 import type { Socket } from "node:net";
+import type { TLSSocket } from "node:tls";
 import type { Log } from "../log.ts";
 import { PacedWarning } from "../paced-warning.ts";
 import { Connection, endsOf } from "./connection.ts";
 import { type ClosingReason, ConnectionPlaces } from "./connection-places.ts";
 import type { Heartbeats } from "./heartbeats.ts";
 import type { HttpRequest, HttpResponse } from "./http.ts";
+import { noteSecurePeer } from "./peer.ts";
 import { openWindows } from "./windows.ts";
 
 /** A connection has so long to get a request admitted: its TLS and its headers are in it. */
@@ -54,11 +56,15 @@ export class Connections {
     return true;
   }
 
-  /** A connection is encrypted from now on. False: it was closed meanwhile. */
-  secure(socket: Socket): boolean {
+  /** A connection is encrypted from now on. False: it was closed meanwhile, or shows a certificate that is not trusted. */
+  secure(socket: TLSSocket): boolean {
     const connection = this.#open.get(endsOf(socket));
     if (connection === undefined) {
       socket.destroy();
+      return false;
+    }
+    if (!noteSecurePeer(socket, connection.socket)) {
+      this.#end(connection, "a client certificate that is not trusted");
       return false;
     }
     connection.socket = socket;

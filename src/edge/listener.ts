@@ -16,6 +16,7 @@ import { Connections } from "./connections.ts";
 import { type HttpVersion, readHttpVersion } from "./first-bytes.ts";
 import { Heartbeats } from "./heartbeats.ts";
 import type { HttpRequest, HttpResponse, RequestListener } from "./http.ts";
+import { notePeer } from "./peer.ts";
 import { RequestQueues } from "./request-queues.ts";
 import type { ResetLimits } from "./reset-limits.ts";
 
@@ -42,6 +43,8 @@ export interface ConnectionLimits {
 export interface ListenerTls extends Certificate {
   /** PEM of who signs the certificates of clients, without which none gets in. Undefined: none is asked for. */
   readonly clientCa?: Uint8Array | undefined;
+  /** Whether a client gets in that shows none as well. One that is not trusted does not. */
+  readonly isClientCertificateOptional?: boolean;
 }
 
 /** A port that accepts connections. */
@@ -50,8 +53,8 @@ export interface Listener {
   readonly port: number;
   /** Accepts no more connections and lets the requests under way end; resolves when the last has. */
   close(): Promise<void>;
-  /** Shows connections from now on another certificate. Only where it listened with one. */
-  setCertificate(next: Certificate): void;
+  /** Shows connections from now on another certificate, and trusts others' signers. Only where it listened with one. */
+  setCertificate(next: Certificate & Pick<ListenerTls, "clientCa">): void;
   /** Ends every connection now. */
   destroy(): void;
 }
@@ -88,6 +91,7 @@ export async function listen(
   const receive = tls ? (socket: Socket) => tls.emit("connection", socket) : clearReceiver(speak);
   const server = createNetServer({ noDelay: true }, (socket) => {
     socket.on("error", () => socket.destroy());
+    notePeer(socket, typeof server.address() === "string");
     if (connections.accept(socket)) receive(socket);
   });
   server.once("close", () => {
@@ -105,7 +109,7 @@ export async function listen(
       connections.close();
       await closed;
     },
-    setCertificate: (next) => tls?.setSecureContext(contextOf({ ...encryption, ...next })),
+    setCertificate: replaceContext(encryption, tls),
     destroy: () => connections.destroy(),
   };
 }
@@ -124,11 +128,32 @@ function createHandshaker(
   speak: Speak,
 ): TlsServer {
   const requestCert = encryption.clientCa !== undefined;
-  const options = { ...contextOf(encryption), requestCert, ALPNProtocols: ["h2", "http/1.1"] };
+  const options = {
+    ...contextOf(encryption),
+    requestCert,
+    rejectUnauthorized: encryption.isClientCertificateOptional !== true,
+    ALPNProtocols: ["h2", "http/1.1"],
+  };
   return createTlsServer(options, (socket) => {
     if (connections.secure(socket))
       speak(socket, socket.alpnProtocol === "h2" ? "HTTP/2" : "HTTP/1.1");
   });
+}
+
+/** Sessions of TLS cannot be gone on with behind a new context: there is one only where something of it is another. */
+function replaceContext(
+  encryption: ListenerTls | undefined,
+  tls: TlsServer | undefined,
+): Listener["setCertificate"] {
+  let shown = encryption;
+  return (next) => {
+    const isSame = (["cert", "key", "clientCa"] as const).every(
+      (part) => shown?.[part] === next[part],
+    );
+    if (isSame) return;
+    shown = { ...shown, ...next };
+    tls?.setSecureContext(contextOf(shown));
+  };
 }
 
 /** What Node takes again with each new certificate: what it is not given then it forgets. */

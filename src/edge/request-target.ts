@@ -32,6 +32,14 @@ export function targetOf(request: HttpRequest): RequestTarget | undefined {
   return URL.canParse(path, `http://${host}`) ? { host, path } : undefined;
 }
 
+/** What a platform asks a server, by whatever address it has. */
+export const PROBES = { health: "/healthz", readiness: "/readyz" } as const;
+
+/** Whether a request is a platform's probe: it may call the server by another host. */
+export function isProbe({ path }: RequestTarget): boolean {
+  return Object.values<string>(PROBES).includes(path.split("?", 1)[0] ?? "");
+}
+
 /** What the headers name; more than one line of HTTP/1.1 stands for more than one host, whatever is in it (RFC 9112, 3.2). */
 function hostsOf(request: HttpRequest): string[] {
   if ("stream" in request) {

@@ -56,7 +56,7 @@ export async function openFakeDirectory(kept: string | undefined): Promise<FakeD
       await writeFile(next, JSON.stringify(written), { mode: 0o600 });
       await rename(next, script);
     },
-    writeTokens: (given) => writeFile(tokens, given.map(tokenLine).join(""), { mode: 0o600 }),
+    writeTokens: (given) => writeFile(tokens, tokenLines(given), { mode: 0o600 }),
     async removeLeft() {
       const own = [script, tokens];
       const left = (await readdir(root)).filter((name) => OWN_FILE.test(name));
@@ -71,13 +71,28 @@ export async function openFakeDirectory(kept: string | undefined): Promise<FakeD
   };
 }
 
-/** A line of a tokens file. */
-function tokenLine(given: string): string {
+/** A tokens file. What is given twice is one line. */
+function tokenLines(given: readonly string[]): string {
+  const lines = new Map<string, string>();
+  for (const [hash, principal] of given.map(readToken)) {
+    const other = lines.get(hash);
+    if (other !== undefined && other !== principal) {
+      throw new ConfigError(
+        `one token of the fake is given for two principals, ${other} and ${principal}: give each a token of its own`,
+      );
+    }
+    lines.set(hash, principal);
+  }
+  return Array.from(lines, ([hash, principal]) => `sha256:${hash} ${principal}\n`).join("");
+}
+
+/** A token's hash, and whom it stands for. */
+function readToken(given: string): [hash: string, principal: string] {
   const [matched, principal = USUAL_PRINCIPAL, token = ""] = TOKEN.exec(given) ?? [];
   if (matched === undefined) {
     throw new ConfigError(
       "a token of the fake takes TOKEN or PRINCIPAL:TOKEN, in printable ASCII without spaces",
     );
   }
-  return `sha256:${createHash("sha256").update(token).digest("hex")} ${principal}\n`;
+  return [createHash("sha256").update(token).digest("hex"), principal];
 }

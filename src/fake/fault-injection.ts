@@ -2,7 +2,7 @@ import { constants, type ServerHttp2Session } from "node:http2";
 import type { Socket } from "node:net";
 import type { HttpRequest, HttpResponse, RequestListener } from "../edge/http.ts";
 import type { Log } from "../log.ts";
-import type { Admissions } from "../rpc/admission.ts";
+import type { Admission, Admissions } from "../rpc/admission.ts";
 import { respondEmpty } from "../rpc/respond.ts";
 import type { Interposed } from "../server.ts";
 import type { CallFault, ConnectionFault, PlannedFault } from "./faults.ts";
@@ -97,19 +97,25 @@ export class FaultInjection implements Interposed {
   admissions(admissionOf: Admissions): Admissions {
     return (request, stranger) => {
       const admission = admissionOf(request, stranger);
-      const call = callOf(request);
-      if (call === undefined || !("caller" in admission)) return admission;
-      const planned = this.#onCall.find(({ fault, left }) => {
-        if (fault.kind !== "refuse" || left <= 0) return false;
-        return fault.method === undefined || fault.method === call.method;
-      });
-      if (planned?.fault.kind !== "refuse") return admission;
-      this.#count(planned);
-      const isBare = this.#onCall.some(({ fault }) => fault.kind === "no-retry-info");
-      const { reason } = planned.fault;
-      this.#log.info("a fault refuses a call", { reason, method: call.method });
-      return { refusal: refusalFor(reason, !isBare) };
+      return admission instanceof Promise
+        ? admission.then((found) => this.#admissionOf(request, found))
+        : this.#admissionOf(request, admission);
     };
+  }
+
+  #admissionOf(request: HttpRequest, admission: Admission): Admission {
+    const call = callOf(request);
+    if (call === undefined || !("caller" in admission)) return admission;
+    const planned = this.#onCall.find(({ fault, left }) => {
+      if (fault.kind !== "refuse" || left <= 0) return false;
+      return fault.method === undefined || fault.method === call.method;
+    });
+    if (planned?.fault.kind !== "refuse") return admission;
+    this.#count(planned);
+    const isBare = this.#onCall.some(({ fault }) => fault.kind === "no-retry-info");
+    const { reason } = planned.fault;
+    this.#log.info("a fault refuses a call", { reason, method: call.method });
+    return { refusal: refusalFor(reason, !isBare) };
   }
 
   // 1.

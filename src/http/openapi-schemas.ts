@@ -1,5 +1,6 @@
 import type { DescMessage } from "@bufbuild/protobuf";
 import { PermissionModeSchema } from "../../gen/breakglass/v1/turn_pb.ts";
+import { CHECK_NAMES } from "../health/readiness.ts";
 import { FLAT_KINDS, type FlatKind } from "./flat-event.ts";
 import { type FlatMember, type FlatShape, membersOf, spokenName } from "./flat-members.ts";
 import { REASONS } from "./problem.ts";
@@ -17,6 +18,8 @@ export function openApiSchemas(): Record<string, Schema> {
     RunTurnRequest: runTurnRequest,
     Attachment: attachment,
     Problem: problem,
+    Health: health,
+    Readiness: readiness,
     ...eventSchemas(),
   };
 }
@@ -74,6 +77,33 @@ const problem: Schema = {
       },
     },
     retry_after_ms: { type: "integer", description: "When trying again makes sense." },
+  },
+};
+
+const health: Schema = {
+  type: "object",
+  required: ["status"],
+  properties: { status: { const: "ok" } },
+};
+
+const readiness: Schema = {
+  type: "object",
+  required: ["ready", "checks"],
+  properties: {
+    ready: { type: "boolean" },
+    checks: {
+      type: "array",
+      items: {
+        type: "object",
+        required: ["name", "ok"],
+        properties: {
+          name: { enum: [...CHECK_NAMES] },
+          ok: { type: "boolean" },
+          problem: { ...text, description: "For callers who are admitted." },
+          mend: { ...text, description: "What to do about it; for callers who are admitted." },
+        },
+      },
+    },
   },
 };
 

@@ -48,6 +48,8 @@ export function openApiDocument(): Schema {
       "/v1/turns": { post: runTurn },
       "/v1/turns/{turn_id}/events": { get: attachTurn },
       "/openapi.json": { get: describe },
+      "/healthz": { get: health },
+      "/readyz": { get: readiness },
     },
     components: {
       securitySchemes: { bearer: { type: "http", scheme: "bearer" } },
@@ -105,6 +107,36 @@ const attachTurn: Schema = {
     200: stream,
     204: { description: "To `Last-Event-ID`: the turn has ended, and there is no more." },
     ...problems(400, 401, 403, 404, 405, 406, 429, 500, 503),
+  },
+};
+
+const health: Schema = {
+  operationId: "health",
+  summary: "Whether the process answers. For probes: no token, whatever the Host.",
+  security: [],
+  responses: {
+    200: {
+      description: "It does.",
+      content: { "application/json": { schema: refTo("Health") } },
+    },
+    ...problems(405),
+  },
+};
+
+const readiness: Schema = {
+  operationId: "readiness",
+  summary: "Whether the server can run a turn, and what is in the way. For probes, as /healthz.",
+  security: [],
+  responses: {
+    200: {
+      description: "It can.",
+      content: { "application/json": { schema: refTo("Readiness") } },
+    },
+    503: {
+      description: "It cannot.",
+      content: { "application/json": { schema: refTo("Readiness") } },
+    },
+    ...problems(405),
   },
 };
 

@@ -6,7 +6,7 @@ import { ClientGone } from "../edge/stream-ending.ts";
 import { leaveUnread } from "../edge/unread-request.ts";
 import { Refusal } from "../errors.ts";
 import type { Log } from "../log.ts";
-import { type Admissions, admit, callerOf, contextValuesOf } from "../rpc/admission.ts";
+import { admit, callerOf, contextValuesOf } from "../rpc/admission.ts";
 import type { RefusedRequests } from "../rpc/refused-requests.ts";
 import type { Call } from "../rpc/request-listener.ts";
 import type { RequestReading } from "../rpc/request-reading.ts";
@@ -15,6 +15,7 @@ import { respond, respondEmpty } from "../rpc/respond.ts";
 import type { Turns } from "../turns/turns.ts";
 import { allowMethods } from "./allow-methods.ts";
 import { openApiDocument } from "./openapi.ts";
+import { type Probed, probeAnswers } from "./probes.ts";
 import { Problem, problemOf, respondProblem } from "./problem.ts";
 import { acceptedFormat } from "./stream-format.ts";
 import { turnRequests } from "./turn-requests.ts";
@@ -22,9 +23,8 @@ import { openTurnStream } from "./turn-stream.ts";
 import { unfitCallOf } from "./unfit-call.ts";
 
 /** What plain requests are answered with: the same as the calls of RPC. */
-export interface PlainHttpOptions extends RequestLimits {
+export interface PlainHttpOptions extends RequestLimits, Probed {
   readonly turns: Turns;
-  readonly admissionOf: Admissions;
   readonly readers: Readers;
   readonly resets: ResetLimits;
   readonly reading: RequestReading;
@@ -35,7 +35,7 @@ export interface PlainHttpOptions extends RequestLimits {
 type Answer = (call: Call, path: string, reader: Reader) => Promise<void>;
 
 /**
- * Answers plain HTTP: turns as lines of JSON or as server-sent events, below `/v1/`, and the document that describes them.
+ * Answers plain HTTP: turns as lines of JSON or as server-sent events, below `/v1/`, the document that describes them, and probes.
  * What is refused is answered with a problem detail, calls of RPC that cannot be answered in their way included.
  *
  * @returns Answers a request; false: it is not for here.
@@ -43,10 +43,13 @@ type Answer = (call: Call, path: string, reader: Reader) => Promise<void>;
 export function plainHttp(options: PlainHttpOptions): (call: Call) => boolean {
   const { log, readers } = options;
   const stream = streamAnswer(options);
+  const probeOf = probeAnswers(options);
   const document = JSON.stringify(openApiDocument());
   const answerOf = (path: string, { request }: Call): Answer | undefined => {
     if (path === "/openapi.json") return (call) => respondDocument(document, call);
     if (path.startsWith("/v1/")) return stream;
+    const probe = probeOf(path);
+    if (probe !== undefined) return probe;
     const unfit = unfitCallOf(path, request);
     return unfit && (() => Promise.reject(unfit));
   };
@@ -93,11 +96,14 @@ function streamAnswer({
 }: PlainHttpOptions): Answer {
   const requestOf = turnRequests({ turns, ...rest });
   return async ({ request, response, target, refusal, admitted }, path, reader) => {
-    const admission = admissionOf(request, refusal);
+    const since = performance.now();
+    const decided = admissionOf(request, refusal);
+    // Where it is known it is noted at once, before the request can be reset.
+    const admission = decided instanceof Promise ? await decided : decided;
     if ("caller" in admission) resets.setPrincipal(request, admission.caller.name);
-    const refused = (why: Refusal) => refusedRequests.tell(why, request.socket.remoteAddress);
+    const refused = () => refusedRequests.hold(admission, request, since, reader.signal);
     const values = contextValuesOf(admission, reader, admitted, refused);
-    admit({ values, method: BreakglassService.method.attachTurn });
+    await admit({ values, method: BreakglassService.method.attachTurn });
     const ask = requestOf(path);
     if (ask === undefined) throw new Problem(404, "nothing is here: see /openapi.json");
     const format = acceptedFormat(request);

@@ -1,11 +1,8 @@
-/** What somebody may do. What each role allows stands in one table: see docs/access.md. */
-export type Role = (typeof ROLES)[number];
-
+/** Every role, from who may do least. What each allows stands in one table: see docs/access.md. */
 export const ROLES = ["viewer", "operator", "approver", "admin"] as const;
 
-export function isRole(text: string): text is Role {
-  return (ROLES as readonly string[]).includes(text);
-}
+/** What somebody may do. */
+export type Role = (typeof ROLES)[number];
 
 /** How somebody proved who they are. */
 export type Means = "local" | "token" | "certificate" | "jwt" | "proxy";

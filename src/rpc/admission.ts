@@ -1,24 +1,29 @@
 import { createContextKey, createContextValues, type HandlerContext } from "@connectrpc/connect";
 import { Health } from "../../gen/grpc/health/v1/health_pb.ts";
-import type { HttpRequest } from "../edge/http.ts";
+import type { HttpRequest, HttpResponse } from "../edge/http.ts";
+import { peerOfRequest } from "../edge/peer.ts";
 import type { Reader } from "../edge/reader.ts";
 import { Refusal } from "../errors.ts";
-import type { Caller, Principal } from "../identity/caller.ts";
+import type { Presented, Verdict } from "../identity/authenticator.ts";
+import type { Caller } from "../identity/caller.ts";
+import type { RefusedSignIn } from "../identity/refused-sign-ins.ts";
+import type { SignIn } from "../identity/sign-in.ts";
 import type { OriginRefusal, RequestOrigin } from "./origins.ts";
-import type { Tokens } from "./tokens.ts";
-
-/** Everyone, where the server knows no tokens: only this machine can reach it then. */
-const LOCAL: Principal = {
-  name: "local",
-  roles: ["viewer", "operator", "approver", "admin"],
-  means: "local",
-};
 
 /** Whether a request may be made: by whom, or why not. */
-export type Admission = { readonly caller: Caller } | { readonly refusal: Refusal };
+export type Admission =
+  | { readonly caller: Caller }
+  | {
+      readonly refusal: Refusal;
+      /** Of one that is refused for who makes it; for the operator alone. */
+      readonly signIn?: RefusedSignIn;
+    };
 
 /** Who asks without a token for what anyone may know. No principal's name has a space. */
 const PROBE: Caller = { name: "a probe", roles: [], means: "local", address: "" };
+
+/** The same, whatever was wrong: what is known of credentials is not told to who has none. */
+const NOBODY = "the request carries no credential that this server accepts";
 
 /** When somebody who left too many requests may make one again. */
 const RETRY_MS = 1000;
@@ -26,7 +31,7 @@ const RETRY_MS = 1000;
 const callerKey = createContextKey<Caller | undefined>(undefined);
 const admissionKey = createContextKey<Admission | undefined>(undefined);
 const admittedKey = createContextKey<() => void>(() => {});
-const refusedKey = createContextKey<(refusal: Refusal) => void>(() => {});
+const refusedKey = createContextKey<() => Promise<void>>(async () => {});
 const readerKey = createContextKey<Reader | undefined>(undefined);
 
 /** Who calls, as `admit` established it. */
@@ -47,13 +52,13 @@ export function readerOf(context: HandlerContext): Reader {
  * What is to be known of a request and the framework does not keep.
  *
  * @param admitted - Is called where it is admitted.
- * @param refused - Is called where it is not.
+ * @param refused - Is called where it is not; resolves when it may be answered.
  */
 export function contextValuesOf(
   admission: Admission,
   reader: Reader,
   admitted: () => void,
-  refused: (refusal: Refusal) => void,
+  refused: () => Promise<void>,
 ) {
   return createContextValues()
     .set(admissionKey, admission)
@@ -63,52 +68,82 @@ export function contextValuesOf(
 }
 
 /**
- * Decides on a request by its headers alone.
+ * Decides on a request by its headers and its connection. At once wherever nothing has to be waited for.
  *
  * @param stranger - Why it is refused for where it comes from; undefined: it is not.
  */
-export type Admissions = (request: HttpRequest, stranger: OriginRefusal | undefined) => Admission;
+export type Admissions = (
+  request: HttpRequest,
+  stranger: OriginRefusal | undefined,
+) => Admission | Promise<Admission>;
 
 /**
  * What decides on requests.
  *
- * @param tokens - Those of the moment, asked for with each request. Undefined: everyone is `local`.
+ * @param signIn - Tells who makes one.
  * @param isOver - Whether a principal left too many requests before they were answered.
  */
 export function admissionsBy(
-  tokens: () => Tokens | undefined,
+  signIn: Pick<SignIn, "identify">,
   isOver: (principal: string) => boolean,
 ): Admissions {
-  return (request, stranger) => admissionOf(request, stranger, tokens(), isOver);
+  return (request, stranger) => {
+    if (stranger !== undefined) {
+      return { refusal: new Refusal("ORIGIN_NOT_ALLOWED", stranger.message) };
+    }
+    const presented = presentedBy(request);
+    const verdict = signIn.identify(presented);
+    const decide = (found: Verdict) => admissionOf(found, presented, isOver);
+    return verdict instanceof Promise ? verdict.then(decide) : decide(verdict);
+  };
+}
+
+/**
+ * Goes on with what was decided on a request: at once where that is known, for what sees to requests that are left. Of one
+ * whose client left meanwhile nothing more is done.
+ */
+export function whenAdmitted(
+  admission: Admission | Promise<Admission>,
+  response: HttpResponse,
+  goOn: (admission: Admission) => void,
+  fail: (error: unknown) => void,
+): void {
+  if (!(admission instanceof Promise)) {
+    goOn(admission);
+    return;
+  }
+  let isGone = false;
+  response.once("close", () => {
+    isGone = true;
+  });
+  admission.then((found) => isGone || goOn(found)).catch(fail);
 }
 
 function admissionOf(
-  request: HttpRequest,
-  stranger: OriginRefusal | undefined,
-  tokens: Tokens | undefined,
+  verdict: Verdict,
+  { peer }: Presented,
   isOver: (principal: string) => boolean,
 ): Admission {
-  if (stranger !== undefined) {
-    return { refusal: new Refusal("ORIGIN_NOT_ALLOWED", stranger.message) };
+  if ("failure" in verdict) {
+    const signIn = { ...verdict.failure, peer };
+    return { refusal: new Refusal("UNAUTHENTICATED", NOBODY), signIn };
   }
-  const principal = tokens === undefined ? LOCAL : tokens.principalOf(authorizationOf(request));
-  if (principal === undefined) {
-    const message = "the request carries no bearer token that this server knows";
-    return { refusal: new Refusal("UNAUTHENTICATED", message) };
-  }
-  if (!isOver(principal.name)) {
-    return { caller: { ...principal, address: request.socket.remoteAddress ?? "" } };
-  }
+  const { principal } = verdict;
+  if (!isOver(principal.name)) return { caller: { ...principal, address: peer.address } };
   const message = "too many requests of this principal were reset before they were answered";
   return { refusal: new Refusal("TOO_MANY_REQUESTS", message, { retryAfterMs: RETRY_MS }) };
 }
 
-/** The one Authorization header. Of two nobody can say which a proxy has looked at: null, as for none. */
-function authorizationOf({ rawHeaders }: HttpRequest): string | null {
-  const values = rawHeaders.filter(
-    (_, index) => index % 2 === 1 && rawHeaders[index - 1]?.toLowerCase() === "authorization",
-  );
-  return values.length === 1 ? values[0]! : null;
+/** By what somebody can be told. Headers as they came: two of a name stay two. */
+function presentedBy(request: HttpRequest): Presented {
+  const { rawHeaders } = request;
+  return {
+    peer: peerOfRequest(request),
+    valuesOf: (name) =>
+      rawHeaders.filter(
+        (_, index) => index % 2 === 1 && rawHeaders[index - 1]?.toLowerCase() === name,
+      ),
+  };
 }
 
 /** Where a request for a host comes from. */
@@ -118,17 +153,17 @@ export function originOf(request: HttpRequest, host: string): RequestOrigin {
 }
 
 /**
- * Lets a request through to its handler, before any of its body is read, or refuses it.
+ * Lets a request through to its handler, before any of its body is read, or refuses it, in its time.
  *
  * @throws Refusal ORIGIN_NOT_ALLOWED, UNAUTHENTICATED or TOO_MANY_REQUESTS.
  */
-export function admit(context: Pick<HandlerContext, "values" | "method">): void {
+export async function admit(context: Pick<HandlerContext, "values" | "method">): Promise<void> {
   const admission = context.values.get(admissionKey);
   if (admission === undefined) throw new Error("a request came without its admission");
   if ("refusal" in admission) {
     const { refusal } = admission;
     if (!isOpenToProbes(context, refusal)) {
-      context.values.get(refusedKey)(refusal);
+      await context.values.get(refusedKey)();
       throw refusal;
     }
     // Its connection stays a stranger's.

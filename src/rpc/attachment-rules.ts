@@ -1,6 +1,7 @@
 import { z } from "zod";
 
-const MAX_ATTACHMENTS = 20;
+/** How many a request may have. */
+export const MAX_ATTACHMENTS = 20;
 const NAME_BYTES = 255;
 /** Anything that is no printable part of a name, or turns the writing around. */
 const INVISIBLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u;

@@ -2,6 +2,7 @@ import type { ServiceImpl } from "@connectrpc/connect";
 import type { BreakglassService } from "../../gen/breakglass/v1/breakglass_service_pb.ts";
 import type { Log } from "../log.ts";
 import type { Turns } from "../turns/turns.ts";
+import type { DescribeServer } from "./describe-server.ts";
 import { withReadMessages } from "./request-messages.ts";
 import { type RequestLimits, runTurnRules } from "./request-rules.ts";
 import { streamingMethods } from "./streaming-methods.ts";
@@ -11,10 +12,11 @@ import { unaryMethods } from "./unary-methods.ts";
 export function breakglassService(
   turns: Turns,
   limits: RequestLimits,
+  describeServer: DescribeServer,
   log: Log,
 ): ServiceImpl<typeof BreakglassService> {
   return withReadMessages({
     ...streamingMethods(turns, runTurnRules(limits), log),
-    ...unaryMethods(turns, log),
+    ...unaryMethods(turns, describeServer, log),
   });
 }

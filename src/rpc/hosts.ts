@@ -66,7 +66,8 @@ export function bracketed(address: string): string {
   return address.includes(":") ? `[${address}]` : address;
 }
 
-function isAnyAddress(host: string): boolean {
+/** Whether to listen there is to listen on all addresses. */
+export function isAnyAddress(host: string): boolean {
   return host === "0.0.0.0" || host === "::";
 }
 

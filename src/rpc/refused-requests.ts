@@ -1,24 +1,48 @@
+import type { HttpRequest } from "../edge/http.ts";
+import { peerOfRequest } from "../edge/peer.ts";
 import type { Refusal } from "../errors.ts";
+import type { RefusedSignIns } from "../identity/refused-sign-ins.ts";
 import type { Log } from "../log.ts";
+import type { Admission } from "./admission.ts";
 
 /** At most one line of a reason in so long. */
 const LOG_MS = 60_000;
 
 /**
- * Tells of requests that were refused for who sent them, before anything of them was read: for want of a credential, or for
- * all that its principal left before. The first of a reason is logged at once, how many followed it in the minute after that
- * when the next one comes. Of those that were refused for their host or origin the listener warns, with what to set.
+ * What becomes of requests that were refused for who sent them, before anything of them was read: for want of a credential
+ * (`RefusedSignIns`), or for all that its principal left before. The first of a reason is logged at once, how many followed it
+ * in the minute after that when the next one comes. Of those that were refused for their host or origin the listener warns,
+ * with what to set.
  */
 export class RefusedRequests {
   readonly #log: Log;
+  readonly #signIns: RefusedSignIns;
   readonly #told = new Map<Refusal["reason"], { time: number; since: number }>();
 
-  constructor(log: Log) {
+  constructor(log: Log, signIns: RefusedSignIns) {
     this.#log = log;
+    this.#signIns = signIns;
   }
 
-  /** @param from - The address that it came from. Undefined: unknown. */
-  tell({ reason, message }: Refusal, from: string | undefined): void {
+  /**
+   * Tells of a request, and resolves when it may be answered.
+   *
+   * @param since - When it came, a time of `performance.now`.
+   * @param gone - Aborts when nobody waits for the answer any more.
+   */
+  async hold(
+    admission: Admission,
+    request: HttpRequest,
+    since: number,
+    gone: AbortSignal,
+  ): Promise<void> {
+    if ("caller" in admission) return;
+    const { refusal, signIn } = admission;
+    if (signIn === undefined) this.#tell(refusal, peerOfRequest(request).address);
+    else await this.#signIns.hold(signIn, since, gone);
+  }
+
+  #tell({ reason, message }: Refusal, from: string): void {
     if (reason === "ORIGIN_NOT_ALLOWED") return;
     const now = performance.now();
     const told = this.#told.get(reason);

@@ -4,13 +4,18 @@ import type { UniversalHandler, UniversalServerRequest } from "@connectrpc/conne
 import type { HttpRequest, HttpResponse, RequestListener } from "../edge/http.ts";
 import type { Reader } from "../edge/reader.ts";
 import type { Readers } from "../edge/readers.ts";
-import { type RequestTarget, targetOf } from "../edge/request-target.ts";
+import { isProbe, type RequestTarget, targetOf } from "../edge/request-target.ts";
 import type { ResetLimits } from "../edge/reset-limits.ts";
 import { streamedBody } from "../edge/streamed-body.ts";
-import type { Refusal } from "../errors.ts";
 import type { Log } from "../log.ts";
 import { PacedWarning } from "../paced-warning.ts";
-import { type Admissions, contextValuesOf, originOf } from "./admission.ts";
+import {
+  type Admission,
+  type Admissions,
+  contextValuesOf,
+  originOf,
+  whenAdmitted,
+} from "./admission.ts";
 import { deadlineSignal } from "./far-deadline.ts";
 import { getCallOf } from "./get-call.ts";
 import type { OriginRefusal, Origins } from "./origins.ts";
@@ -56,7 +61,7 @@ export function requestListener(options: RequestListenerOptions): RequestListene
     const headers = origins.corsHeaders(origin, preflight);
     for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
     const refusal = origins.refusalOf(origin);
-    if (refusal !== undefined) strangers.count(refusal.mend);
+    if (refusal !== undefined && !isProbe(target)) strangers.count(refusal.mend);
     if (preflight) {
       void respondEmpty(refusal === undefined ? 204 : 403, request, response);
     } else rpc({ request, response, target, refusal, admitted });
@@ -77,25 +82,13 @@ export interface Call {
 function rpcListener(options: RequestListenerOptions): (call: Call) => void {
   const { handlers, log, admissionOf, readers, resets, refusedRequests, plain } = options;
   const { bodies, messages, dialogueBytes } = options.reading;
-  return (call) => {
-    if (plain(call)) return;
-    if (isTextFormat(call.request)) {
-      void respondTextFormat(call.request, call.response);
-      return;
-    }
-    const { request, response, target, refusal } = call;
-    const path = target.path.split("?", 1)[0] ?? "";
-    const handle = handlers.get(path);
-    if (handle === undefined) {
-      void respondUnknown(path, request, response);
-      return;
-    }
-    const admission = admissionOf(request, refusal);
+  const answer = (call: Call, handle: UniversalHandler, admission: Admission, since: number) => {
+    const { request, response } = call;
     if ("caller" in admission) resets.setPrincipal(request, admission.caller.name);
     const reader = readers.add(request, response);
     const isDialogue = takesMany(handle.method);
     const body = bodies.of(request);
-    const refused = (why: Refusal) => refusedRequests.tell(why, request.socket.remoteAddress);
+    const refused = () => refusedRequests.hold(admission, request, since, reader.signal);
     const values = contextValuesOf(admission, reader, call.admitted, refused);
     const received = withStatus(isDialogue ? streamedBody(request, dialogueBytes) : body, log);
     const asked = universalRequest(call, handle.method, reader, received, values);
@@ -103,11 +96,35 @@ function rpcListener(options: RequestListenerOptions): (call: Call) => void {
     handle(isDialogue ? asked : { ...asked, body: messages.read(handle.method, asked) })
       // What was read has become an answer, or the first message of one.
       .finally(() => body.release())
-      .then((answer) => respond(answer, request, response, reader))
+      .then((answered) => respond(answered, request, response, reader))
       .catch((error: unknown) => {
         if (!reader.signal.aborted) log.error("a request failed by a defect", { error });
         reader.cut();
       });
+  };
+  return (call) => {
+    if (plain(call)) return;
+    const { request, response, target, refusal } = call;
+    if (isTextFormat(request)) {
+      void respondTextFormat(request, response);
+      return;
+    }
+    const path = target.path.split("?", 1)[0] ?? "";
+    const handle = handlers.get(path);
+    if (handle === undefined) {
+      void respondUnknown(path, request, response);
+      return;
+    }
+    const since = performance.now();
+    whenAdmitted(
+      admissionOf(request, refusal),
+      response,
+      (admission) => answer(call, handle, admission, since),
+      (error) => {
+        log.error("a request failed by a defect", { error });
+        response.destroy();
+      },
+    );
   };
 }
 

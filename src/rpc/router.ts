@@ -9,6 +9,7 @@ import type { Log } from "../log.ts";
 import type { Turns } from "../turns/turns.ts";
 import { admit } from "./admission.ts";
 import { breakglassService } from "./breakglass-service.ts";
+import type { DescribeServer } from "./describe-server.ts";
 import { healthService } from "./health-service.ts";
 import { alphaReflectionService, reflectionService } from "./reflection-service.ts";
 import { ACCEPTED_COMPRESSION } from "./request-messages.ts";
@@ -18,6 +19,7 @@ import { statusOf } from "./status.ts";
 /** What the services are made of. */
 export interface ServicesOptions extends RequestLimits {
   readonly turns: Turns;
+  readonly describeServer: DescribeServer;
   readonly log: Log;
 }
 
@@ -29,9 +31,9 @@ const DIALOGUE = { readMaxBytes: 16 * 1024, acceptCompression: [compressionGzip]
 export function createRouter(log: Log): ConnectRouter {
   return createConnectRouter({
     acceptCompression: [...ACCEPTED_COMPRESSION],
-    requestGate: (context) => {
+    requestGate: async (context) => {
       try {
-        admit(context);
+        await admit(context);
       } catch (error) {
         throw statusOf(error, log);
       }
@@ -43,10 +45,10 @@ export function createRouter(log: Log): ConnectRouter {
 
 /** The methods of all services, by their paths. */
 export function createHandlers(options: ServicesOptions): ReadonlyMap<string, UniversalHandler> {
-  const { turns, log } = options;
+  const { turns, describeServer, log } = options;
   const services = [BreakglassService, Health, ServerReflection, ServerReflectionAlpha];
   const router = createRouter(log)
-    .service(BreakglassService, breakglassService(turns, options, log))
+    .service(BreakglassService, breakglassService(turns, options, describeServer, log))
     .service(Health, healthService(turns.serving, log))
     .service(ServerReflection, reflectionService(services), DIALOGUE)
     .service(ServerReflectionAlpha, alphaReflectionService(services), DIALOGUE);

@@ -11,6 +11,7 @@ import type {
 import type { Log } from "../log.ts";
 import type { Turns } from "../turns/turns.ts";
 import { callerOf } from "./admission.ts";
+import type { DescribeServer } from "./describe-server.ts";
 import { InTurn } from "./in-turn.ts";
 import { PageTokens, pageSizeOf } from "./page-token.ts";
 import {
@@ -43,7 +44,7 @@ const sessionTokens = new PageTokens(
 );
 
 /** The methods that answer once. */
-export function unaryMethods(turns: Turns, log: Log) {
+export function unaryMethods(turns: Turns, describeServer: DescribeServer, log: Log) {
   // The store does one thing at a time, and a page of long prompts takes it 100 ms.
   const lists = new InTurn();
   return withStatus(log, {
@@ -150,6 +151,10 @@ export function unaryMethods(turns: Turns, log: Log) {
       const caller = callerOf(context);
       const unshared = turns.unshareSession(sessionNameOf(named, caller), grantee, caller);
       return { session: sessionOf(await unshared) };
+    },
+
+    async getServerInfo(_message: unknown, context: HandlerContext) {
+      return { server: await describeServer(callerOf(context)) };
     },
   });
 }

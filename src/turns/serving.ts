@@ -19,9 +19,28 @@ export class Serving {
     this.#closing = closing;
   }
 
+  /** Whether it takes no new turns for good. */
+  get isDraining(): boolean {
+    return this.#closing.aborted;
+  }
+
   /** Whether it does now; the store is asked at most every two seconds. */
   async isServing(): Promise<boolean> {
-    return (await this.#storeTakesWrites()) && !this.#closing.aborted;
+    return (await this.takesWrites()) && !this.isDraining;
+  }
+
+  /** Whether the store takes writes; it is asked at most every two seconds. Answers within five, and never rejects. */
+  takesWrites(): Promise<boolean> {
+    if (this.#takesWrites !== undefined && performance.now() - this.#askedAt < FRESH_MS) {
+      return this.#takesWrites;
+    }
+    this.#askedAt = performance.now();
+    const written = this.#store.checkWritable(this.#store.lease.epoch).then(
+      () => true,
+      () => false,
+    );
+    this.#takesWrites = byDeadline(written, WRITE_MS, false, false);
+    return this.#takesWrites;
   }
 
   /** Whether it does now, and each change of that, within some two seconds, until `signal` aborts. */
@@ -34,19 +53,6 @@ export class Serving {
       told = is;
       await this.#nextLook(signal);
     }
-  }
-
-  #storeTakesWrites(): Promise<boolean> {
-    if (this.#takesWrites !== undefined && performance.now() - this.#askedAt < FRESH_MS) {
-      return this.#takesWrites;
-    }
-    this.#askedAt = performance.now();
-    const written = this.#store.checkWritable(this.#store.lease.epoch).then(
-      () => true,
-      () => false,
-    );
-    this.#takesWrites = byDeadline(written, WRITE_MS, false, false);
-    return this.#takesWrites;
   }
 
   /** Resolves when there may be something new, or nobody asks any more. */

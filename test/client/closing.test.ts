@@ -1,6 +1,6 @@
 import { ConnectError } from "@connectrpc/connect";
 import { describe, expect, it } from "vitest";
-import { createBreakglassClient, runTurn, streamTurn } from "#client";
+import { type ConnectionChange, createBreakglassClient, runTurn, streamTurn } from "#client";
 import { ConnectionClosedError, openGrpcConnection } from "#client/node";
 import { createGate, script } from "../support/gate.ts";
 import { startCutServer } from "./cut-server.ts";
@@ -54,6 +54,24 @@ describe("a connection that its client closes", () => {
     expect(behind.proxy.connections).toBe(0);
   });
 
+  it("ends the wait for the next try", async () => {
+    const behind = await startCutServer();
+    const connection = openGrpcConnection(behind.proxy.url, undefined);
+    await behind[Symbol.asyncDispose]();
+    const client = createBreakglassClient(connection.transport);
+    const lost = Promise.withResolvers<number>();
+    const options = {
+      // Longer than any test waits.
+      backOff: { firstMs: 3_600_000, longestMs: 3_600_000, firstGiveUpMs: 7_200_000 },
+      onConnection: (change: ConnectionChange) =>
+        change.state === "lost" && lost.resolve(change.retryInMs),
+    };
+    const reading = runTurn(client, { run: { prompt: "never" } }, options);
+    expect(await lost.promise).toBeGreaterThan(1_000_000);
+    connection.close();
+    expectOwnClose(await failureOf(reading));
+  });
+
   it("that was only dropped is opened again", async () => {
     await using behind = await startCutServer();
     const connection = openGrpcConnection(behind.proxy.url, undefined);
@@ -64,4 +82,17 @@ describe("a connection that its client closes", () => {
     connection.close();
     expect(behind.proxy.connections).toBe(2);
   });
+});
+
+describe("a turn to read that is none", () => {
+  it.each([{}, { run: undefined }, { attach: null }, { prompt: "p" }])(
+    "is refused at once, with what to write: %j",
+    async (turn) => {
+      const connection = openGrpcConnection("http://127.0.0.1:1", undefined);
+      const client = createBreakglassClient(connection.transport);
+      await expect(runTurn(client, turn as never)).rejects.toThrow(/\{ run: RunTurnRequest \}/);
+      expect(() => streamTurn(client, turn as never)).toThrow(TypeError);
+      connection.close();
+    },
+  );
 });

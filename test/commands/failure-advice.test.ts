@@ -41,8 +41,11 @@ describe("a command that cannot do what it was asked says what to do", () => {
       "\n  The token in BREAKGLASS_TOKEN is not one that the server knows",
     );
     const refused = server.log.filter((line) => line.includes("a request was refused"));
-    expect(refused).toHaveLength(1);
-    expect(JSON.parse(refused[0]!)).toMatchObject({ reason: "UNAUTHENTICATED", from: "127.0.0.1" });
+    const common = { reason: "UNAUTHENTICATED", from: "127.0.0.1" };
+    expect(refused.map((line) => JSON.parse(line))).toMatchObject([
+      { ...common, means: "none", why: "it carries no credential" },
+      { ...common, means: "token", why: "its token is unknown" },
+    ]);
     expect(server.log.join()).not.toContain("other");
   });
 

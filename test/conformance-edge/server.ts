@@ -8,6 +8,8 @@ import { listen } from "../../src/edge/listener.ts";
 import { Readers } from "../../src/edge/readers.ts";
 import { bodyLimits, RequestBodies } from "../../src/edge/request-body.ts";
 import { ResetLimits } from "../../src/edge/reset-limits.ts";
+import { RefusedSignIns } from "../../src/identity/refused-sign-ins.ts";
+import { SignIn } from "../../src/identity/sign-in.ts";
 import { createLog, type Log } from "../../src/log.ts";
 import { admissionsBy } from "../../src/rpc/admission.ts";
 import { DecodingThread } from "../../src/rpc/decoding-thread.ts";
@@ -68,18 +70,16 @@ async function serve(
   };
   const scheme = serverCreds === undefined ? "http" : "https";
   const bounds = { ...LIMITS, resets };
+  const everyone = new SignIn({ authenticators: [], approvers: [] });
   const listener = await listen({ host: HOST, port: 0 }, encryption, bounds, log, (onPort) =>
     requestListener({
       handlers,
       origins: new Origins(scheme, new Hosts(HOST, onPort, []), []),
-      admissionOf: admissionsBy(
-        () => undefined,
-        () => false,
-      ),
+      admissionOf: admissionsBy(everyone, () => false),
       readers,
       resets,
       reading,
-      refusedRequests: new RefusedRequests(log),
+      refusedRequests: new RefusedRequests(log, new RefusedSignIns(log)),
       plain: () => false,
       log,
     }),

@@ -87,9 +87,10 @@ describe("breakglass conformance", () => {
     [["sh", "-c", "echo broken >&2; exit 1"], "it said: broken"],
     [["sh", "-c", 'echo \'{"unsupported":"stream_turn"}\''], "does not do stream_turn"],
   ])("says what is wrong with a driver that does not drive: %j", async (command, said) => {
-    const options = ["--only", "starts/own-place-counts", "--protocol", "grpc"];
+    const options = ["--only", "starts/own-place-counts", "--protocol", "grpc,grpc"];
     const { status, results } = await runKit(options, command);
     expect(status).toBe(1);
+    expect(results).toHaveLength(1);
     expect(results[0]?.problems.join("\n")).toContain(said);
   });
 

@@ -21,7 +21,23 @@ describe("the unit for systemd", () => {
     expect({ status, own }).toEqual({ status: 0, own: [] });
   });
 
+  it.skipIf(!isThere)(`is as closed as its documentation says${lack}`, () => {
+    const args = ["security", "--offline=true", "--no-pager", UNIT];
+    const { stdout } = spawnSync("systemd-analyze", args, {
+      encoding: "utf8",
+      env: { PATH: process.env.PATH },
+    });
+    const exposure = Number(/Overall exposure level for \S+: ([\d.]+)/.exec(stdout)?.[1]);
+    expect(exposure).toBeLessThanOrEqual(4);
+    const page = readFileSync(join(REPOSITORY, "docs/operations.md"), "utf8");
+    const said = Number(/gives the unit ([\d.]+) \(0 is closed/.exec(page)?.[1]);
+    // Other versions of systemd weigh a little differently.
+    expect(Math.abs(said - exposure)).toBeLessThanOrEqual(0.5);
+  });
+
   it.each([
+    "Type=notify",
+    "WatchdogSec=",
     "User=",
     "StateDirectory=",
     "LoadCredential=",

@@ -147,6 +147,7 @@ describe("breakglass fake with what cannot be used", () => {
     ["a fault that is none", ["--fault", "cut:x"], 'the fault "cut:x" is not known: it takes'],
     ["a port that is none", ["--port", "70000"], "It takes a port from 0 to 65535."],
     ["a token with a space", ["--token", "a b"], "takes TOKEN or PRINCIPAL:TOKEN"],
+    ["a token of two", ["--token", "a:x", "--token", "b:x"], "for two principals, a and b"],
     [
       "a directory that is a file",
       ["--data", "/dev/null"],

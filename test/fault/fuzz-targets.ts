@@ -4,14 +4,15 @@ import { RunTurnRequestSchema } from "../../gen/breakglass/v1/breakglass_service
 import type { EventKind } from "../../src/agent/agent.ts";
 import { ClaudeTranslation } from "../../src/agent/claude/translation.ts";
 import { Refusal } from "../../src/errors.ts";
+import { Tokens } from "../../src/identity/tokens.ts";
 import { PageTokens } from "../../src/rpc/page-token.ts";
 import { runTurnRules, turnRules, validate } from "../../src/rpc/request-rules.ts";
-import { Tokens } from "../../src/rpc/tokens.ts";
 import { ByteLines } from "../../src/stream/byte-lines.ts";
 import { faultsOfBytes, faultsOfOrder } from "../agent/claude/stream-rules.ts";
 import { readTranscript, transcriptNames } from "../agent/claude/transcript.ts";
 import { isUuid } from "../support/arbitrary-ids.ts";
 import { MUTATION_KINDS, mutateLine, STRANGE_VALUES } from "../support/line-mutations.ts";
+import { tokenOwner } from "../support/presented.ts";
 import type { SeededRandom } from "../support/seeded-random.ts";
 import { translateLine } from "../support/translated-lines.ts";
 
@@ -88,7 +89,7 @@ export function fuzzIds(random: SeededRandom): number {
   if (surface === 0) fuzzRequest(id);
   else if (surface === 1) refusedFields(() => PAGE_TOKENS.decode("scope", id));
   else if (surface === 2) {
-    if (TOKENS.principalOf(`Bearer ${id}`) !== undefined) throw new Error(`${id} let somebody in`);
+    if (tokenOwner(TOKENS, `Bearer ${id}`) !== undefined) throw new Error(`${id} let somebody in`);
   } else {
     const refused = refusedFields(() => validate(turnRules, { turnId: id }));
     if (refused !== (isUuid(id) ? "" : "turn_id")) throw new Error(`${show(id)}: ${show(refused)}`);

@@ -5,6 +5,7 @@ import { z } from "zod";
 import { RunTurnRequestSchema } from "../../gen/breakglass/v1/breakglass_service_pb.ts";
 import { ConfigError } from "../../src/config/config-error.ts";
 import { Refusal } from "../../src/errors.ts";
+import { Tokens } from "../../src/identity/tokens.ts";
 import { PageTokens, pageSizeOf } from "../../src/rpc/page-token.ts";
 import {
   attachTurnRules,
@@ -15,8 +16,8 @@ import {
   turnRules,
   validate,
 } from "../../src/rpc/request-rules.ts";
-import { Tokens } from "../../src/rpc/tokens.ts";
 import { anyId, isUuid, uuid } from "../support/arbitrary-ids.ts";
+import { tokenOwner } from "../support/presented.ts";
 import { tokenLine } from "../support/test-server.ts";
 
 const MAX_PROMPT_BYTES = 100;
@@ -172,11 +173,11 @@ describe("a file of tokens", () => {
     const property = fc.property(owners, fc.string({ unit: "binary" }), (pairs, header) => {
       const tokens = new Tokens(pairs.map(([token, who]) => tokenLine(token, who)).join(""), "f");
       for (const [token, who] of pairs)
-        expect(tokens.principalOf(`Bearer ${token}`)?.name).toBe(who);
+        expect(tokenOwner(tokens, `Bearer ${token}`)?.name).toBe(who);
       const known = new Map(pairs);
       for (const text of [header, `Bearer ${header}`, `Basic ${header}`]) {
         const token = /^bearer +(\S+) *$/i.exec(text)?.[1] ?? "";
-        expect(tokens.principalOf(text)?.name).toBe(known.get(token));
+        expect(tokenOwner(tokens, text)?.name).toBe(known.get(token));
       }
     });
     fc.assert(property, { numRuns: 500 });

@@ -89,6 +89,7 @@ export const CALLS: Readonly<Record<string, Call>> = {
   "`UnshareSession`": changesTurn(({ client }, place) =>
     answerTo(client.unshareSession({ ...nameOf(place), with: GRANTEE })),
   ),
+  "`GetServerInfo`": reads(({ client }) => answerTo(client.getServerInfo({}))),
   health: reads((_asker, _place, { url }) => {
     const transport = createConnectTransport({ baseUrl: url, httpVersion: "2" });
     return answerTo(createClient(Health, transport).check({}));

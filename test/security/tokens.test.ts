@@ -5,7 +5,7 @@ import { connect as connectTcp } from "node:net";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { Tokens } from "../../src/rpc/tokens.ts";
+import { Tokens } from "../../src/identity/tokens.ts";
 import { createTestEnvironment, type TestEnvironment } from "../support/test-environment.ts";
 import { startTestServer, type TestServer, tokenLine } from "../support/test-server.ts";
 

@@ -9,6 +9,7 @@ import type {
 } from "../../src/agent/agent.ts";
 import { Agents } from "../../src/agent/agents.ts";
 import type { AgentCapabilities } from "../../src/agent/capabilities.ts";
+import type { AgentInspection } from "../../src/agent/inspection.ts";
 import type { ApprovalAnswer } from "../../src/turn-requests.ts";
 
 /** What it can do unless a test says otherwise: everything. */
@@ -40,6 +41,10 @@ export class DrivenAgent implements Agent {
 
   /** What a session's conversation is opened under. */
   chooseConversation = (): string => randomUUID();
+
+  async inspect(): Promise<AgentInspection> {
+    return { version: "1.0.0", broken: undefined, unauthenticated: undefined };
+  }
 
   rememberedSessions(): readonly string[] {
     return [...this.remembered];

@@ -1986,6 +1986,89 @@ func (x *UnshareSessionResponse) GetSession() *Session {
 	return nil
 }
 
+// Asks nothing in particular.
+type GetServerInfoRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetServerInfoRequest) Reset() {
+	*x = GetServerInfoRequest{}
+	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[32]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetServerInfoRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetServerInfoRequest) ProtoMessage() {}
+
+func (x *GetServerInfoRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[32]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetServerInfoRequest.ProtoReflect.Descriptor instead.
+func (*GetServerInfoRequest) Descriptor() ([]byte, []int) {
+	return file_breakglass_v1_breakglass_service_proto_rawDescGZIP(), []int{32}
+}
+
+// What the server is.
+type GetServerInfoResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The server. Always set.
+	Server        *ServerInfo `protobuf:"bytes,1,opt,name=server,proto3" json:"server,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetServerInfoResponse) Reset() {
+	*x = GetServerInfoResponse{}
+	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[33]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetServerInfoResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetServerInfoResponse) ProtoMessage() {}
+
+func (x *GetServerInfoResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[33]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetServerInfoResponse.ProtoReflect.Descriptor instead.
+func (*GetServerInfoResponse) Descriptor() ([]byte, []int) {
+	return file_breakglass_v1_breakglass_service_proto_rawDescGZIP(), []int{33}
+}
+
+func (x *GetServerInfoResponse) GetServer() *ServerInfo {
+	if x != nil {
+		return x.Server
+	}
+	return nil
+}
+
 // The call may be made.
 type ResolveApprovalRequest_Allow struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1998,7 +2081,7 @@ type ResolveApprovalRequest_Allow struct {
 
 func (x *ResolveApprovalRequest_Allow) Reset() {
 	*x = ResolveApprovalRequest_Allow{}
-	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[32]
+	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2010,7 +2093,7 @@ func (x *ResolveApprovalRequest_Allow) String() string {
 func (*ResolveApprovalRequest_Allow) ProtoMessage() {}
 
 func (x *ResolveApprovalRequest_Allow) ProtoReflect() protoreflect.Message {
-	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[32]
+	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2044,7 +2127,7 @@ type ResolveApprovalRequest_Deny struct {
 
 func (x *ResolveApprovalRequest_Deny) Reset() {
 	*x = ResolveApprovalRequest_Deny{}
-	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[33]
+	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2056,7 +2139,7 @@ func (x *ResolveApprovalRequest_Deny) String() string {
 func (*ResolveApprovalRequest_Deny) ProtoMessage() {}
 
 func (x *ResolveApprovalRequest_Deny) ProtoReflect() protoreflect.Message {
-	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[33]
+	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2083,7 +2166,7 @@ var File_breakglass_v1_breakglass_service_proto protoreflect.FileDescriptor
 
 const file_breakglass_v1_breakglass_service_proto_rawDesc = "" +
 	"\n" +
-	"&breakglass/v1/breakglass_service.proto\x12\rbreakglass.v1\x1a\x19breakglass/v1/event.proto\x1a\x1bbreakglass/v1/session.proto\x1a\x18breakglass/v1/turn.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd1\x03\n" +
+	"&breakglass/v1/breakglass_service.proto\x12\rbreakglass.v1\x1a\x19breakglass/v1/event.proto\x1a\x1abreakglass/v1/server.proto\x1a\x1bbreakglass/v1/session.proto\x1a\x18breakglass/v1/turn.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd1\x03\n" +
 	"\x0eRunTurnRequest\x12\x1d\n" +
 	"\n" +
 	"session_id\x18\x01 \x01(\tR\tsessionId\x12\x16\n" +
@@ -2223,8 +2306,10 @@ const file_breakglass_v1_breakglass_service_proto_rawDesc = "" +
 	"\x04with\x18\x02 \x01(\v2\x1b.breakglass.v1.ShareGranteeR\x04with\x12+\n" +
 	"\x11session_principal\x18\x0f \x01(\tR\x10sessionPrincipal\"J\n" +
 	"\x16UnshareSessionResponse\x120\n" +
-	"\asession\x18\x01 \x01(\v2\x16.breakglass.v1.SessionR\asession2\xbf\n" +
-	"\n" +
+	"\asession\x18\x01 \x01(\v2\x16.breakglass.v1.SessionR\asession\"\x16\n" +
+	"\x14GetServerInfoRequest\"J\n" +
+	"\x15GetServerInfoResponse\x121\n" +
+	"\x06server\x18\x01 \x01(\v2\x19.breakglass.v1.ServerInfoR\x06server2\xa0\v\n" +
 	"\x11BreakglassService\x12J\n" +
 	"\aRunTurn\x12\x1d.breakglass.v1.RunTurnRequest\x1a\x1e.breakglass.v1.RunTurnResponse0\x01\x12S\n" +
 	"\n" +
@@ -2243,7 +2328,8 @@ const file_breakglass_v1_breakglass_service_proto_rawDesc = "" +
 	"\fListSessions\x12\".breakglass.v1.ListSessionsRequest\x1a#.breakglass.v1.ListSessionsResponse\"\x03\x90\x02\x01\x12Z\n" +
 	"\rDeleteSession\x12#.breakglass.v1.DeleteSessionRequest\x1a$.breakglass.v1.DeleteSessionResponse\x12W\n" +
 	"\fShareSession\x12\".breakglass.v1.ShareSessionRequest\x1a#.breakglass.v1.ShareSessionResponse\x12]\n" +
-	"\x0eUnshareSession\x12$.breakglass.v1.UnshareSessionRequest\x1a%.breakglass.v1.UnshareSessionResponseB_\n" +
+	"\x0eUnshareSession\x12$.breakglass.v1.UnshareSessionRequest\x1a%.breakglass.v1.UnshareSessionResponse\x12_\n" +
+	"\rGetServerInfo\x12#.breakglass.v1.GetServerInfoRequest\x1a$.breakglass.v1.GetServerInfoResponse\"\x03\x90\x02\x01B_\n" +
 	"\rbreakglass.v1B\x16BreakglassServiceProtoP\x01Z4breakglass.test/clients/go/breakglassv1;breakglassv1b\x06proto3"
 
 var (
@@ -2258,7 +2344,7 @@ func file_breakglass_v1_breakglass_service_proto_rawDescGZIP() []byte {
 	return file_breakglass_v1_breakglass_service_proto_rawDescData
 }
 
-var file_breakglass_v1_breakglass_service_proto_msgTypes = make([]protoimpl.MessageInfo, 34)
+var file_breakglass_v1_breakglass_service_proto_msgTypes = make([]protoimpl.MessageInfo, 36)
 var file_breakglass_v1_breakglass_service_proto_goTypes = []any{
 	(*RunTurnRequest)(nil),               // 0: breakglass.v1.RunTurnRequest
 	(*Attachment)(nil),                   // 1: breakglass.v1.Attachment
@@ -2292,81 +2378,87 @@ var file_breakglass_v1_breakglass_service_proto_goTypes = []any{
 	(*ShareSessionResponse)(nil),         // 29: breakglass.v1.ShareSessionResponse
 	(*UnshareSessionRequest)(nil),        // 30: breakglass.v1.UnshareSessionRequest
 	(*UnshareSessionResponse)(nil),       // 31: breakglass.v1.UnshareSessionResponse
-	(*ResolveApprovalRequest_Allow)(nil), // 32: breakglass.v1.ResolveApprovalRequest.Allow
-	(*ResolveApprovalRequest_Deny)(nil),  // 33: breakglass.v1.ResolveApprovalRequest.Deny
-	(*durationpb.Duration)(nil),          // 34: google.protobuf.Duration
-	(PermissionMode)(0),                  // 35: breakglass.v1.PermissionMode
-	(*TurnEvent)(nil),                    // 36: breakglass.v1.TurnEvent
-	(*Turn)(nil),                         // 37: breakglass.v1.Turn
-	(TurnState)(0),                       // 38: breakglass.v1.TurnState
-	(*timestamppb.Timestamp)(nil),        // 39: google.protobuf.Timestamp
-	(*Session)(nil),                      // 40: breakglass.v1.Session
-	(*ShareGrantee)(nil),                 // 41: breakglass.v1.ShareGrantee
-	(ShareAccess)(0),                     // 42: breakglass.v1.ShareAccess
+	(*GetServerInfoRequest)(nil),         // 32: breakglass.v1.GetServerInfoRequest
+	(*GetServerInfoResponse)(nil),        // 33: breakglass.v1.GetServerInfoResponse
+	(*ResolveApprovalRequest_Allow)(nil), // 34: breakglass.v1.ResolveApprovalRequest.Allow
+	(*ResolveApprovalRequest_Deny)(nil),  // 35: breakglass.v1.ResolveApprovalRequest.Deny
+	(*durationpb.Duration)(nil),          // 36: google.protobuf.Duration
+	(PermissionMode)(0),                  // 37: breakglass.v1.PermissionMode
+	(*TurnEvent)(nil),                    // 38: breakglass.v1.TurnEvent
+	(*Turn)(nil),                         // 39: breakglass.v1.Turn
+	(TurnState)(0),                       // 40: breakglass.v1.TurnState
+	(*timestamppb.Timestamp)(nil),        // 41: google.protobuf.Timestamp
+	(*Session)(nil),                      // 42: breakglass.v1.Session
+	(*ShareGrantee)(nil),                 // 43: breakglass.v1.ShareGrantee
+	(ShareAccess)(0),                     // 44: breakglass.v1.ShareAccess
+	(*ServerInfo)(nil),                   // 45: breakglass.v1.ServerInfo
 }
 var file_breakglass_v1_breakglass_service_proto_depIdxs = []int32{
-	34, // 0: breakglass.v1.RunTurnRequest.timeout:type_name -> google.protobuf.Duration
-	35, // 1: breakglass.v1.RunTurnRequest.permission_mode:type_name -> breakglass.v1.PermissionMode
+	36, // 0: breakglass.v1.RunTurnRequest.timeout:type_name -> google.protobuf.Duration
+	37, // 1: breakglass.v1.RunTurnRequest.permission_mode:type_name -> breakglass.v1.PermissionMode
 	1,  // 2: breakglass.v1.RunTurnRequest.attachments:type_name -> breakglass.v1.Attachment
-	36, // 3: breakglass.v1.RunTurnResponse.event:type_name -> breakglass.v1.TurnEvent
-	36, // 4: breakglass.v1.AttachTurnResponse.event:type_name -> breakglass.v1.TurnEvent
-	37, // 5: breakglass.v1.CancelTurnResponse.turn:type_name -> breakglass.v1.Turn
-	37, // 6: breakglass.v1.InterruptTurnResponse.turn:type_name -> breakglass.v1.Turn
-	37, // 7: breakglass.v1.SteerTurnResponse.turn:type_name -> breakglass.v1.Turn
-	32, // 8: breakglass.v1.ResolveApprovalRequest.allow:type_name -> breakglass.v1.ResolveApprovalRequest.Allow
-	33, // 9: breakglass.v1.ResolveApprovalRequest.deny:type_name -> breakglass.v1.ResolveApprovalRequest.Deny
-	37, // 10: breakglass.v1.ResolveApprovalResponse.turn:type_name -> breakglass.v1.Turn
+	38, // 3: breakglass.v1.RunTurnResponse.event:type_name -> breakglass.v1.TurnEvent
+	38, // 4: breakglass.v1.AttachTurnResponse.event:type_name -> breakglass.v1.TurnEvent
+	39, // 5: breakglass.v1.CancelTurnResponse.turn:type_name -> breakglass.v1.Turn
+	39, // 6: breakglass.v1.InterruptTurnResponse.turn:type_name -> breakglass.v1.Turn
+	39, // 7: breakglass.v1.SteerTurnResponse.turn:type_name -> breakglass.v1.Turn
+	34, // 8: breakglass.v1.ResolveApprovalRequest.allow:type_name -> breakglass.v1.ResolveApprovalRequest.Allow
+	35, // 9: breakglass.v1.ResolveApprovalRequest.deny:type_name -> breakglass.v1.ResolveApprovalRequest.Deny
+	39, // 10: breakglass.v1.ResolveApprovalResponse.turn:type_name -> breakglass.v1.Turn
 	15, // 11: breakglass.v1.ListApprovalsResponse.approvals:type_name -> breakglass.v1.PendingApproval
-	36, // 12: breakglass.v1.PendingApproval.event:type_name -> breakglass.v1.TurnEvent
-	34, // 13: breakglass.v1.PendingApproval.remaining:type_name -> google.protobuf.Duration
-	37, // 14: breakglass.v1.WatchSessionResponse.turn_started:type_name -> breakglass.v1.Turn
-	37, // 15: breakglass.v1.WatchSessionResponse.turn_ended:type_name -> breakglass.v1.Turn
-	37, // 16: breakglass.v1.GetTurnResponse.turn:type_name -> breakglass.v1.Turn
-	38, // 17: breakglass.v1.ListTurnsRequest.states:type_name -> breakglass.v1.TurnState
-	39, // 18: breakglass.v1.ListTurnsRequest.since:type_name -> google.protobuf.Timestamp
-	37, // 19: breakglass.v1.ListTurnsResponse.turns:type_name -> breakglass.v1.Turn
-	40, // 20: breakglass.v1.GetSessionResponse.session:type_name -> breakglass.v1.Session
-	40, // 21: breakglass.v1.ListSessionsResponse.sessions:type_name -> breakglass.v1.Session
-	41, // 22: breakglass.v1.ShareSessionRequest.with:type_name -> breakglass.v1.ShareGrantee
-	42, // 23: breakglass.v1.ShareSessionRequest.access:type_name -> breakglass.v1.ShareAccess
-	40, // 24: breakglass.v1.ShareSessionResponse.session:type_name -> breakglass.v1.Session
-	41, // 25: breakglass.v1.UnshareSessionRequest.with:type_name -> breakglass.v1.ShareGrantee
-	40, // 26: breakglass.v1.UnshareSessionResponse.session:type_name -> breakglass.v1.Session
-	0,  // 27: breakglass.v1.BreakglassService.RunTurn:input_type -> breakglass.v1.RunTurnRequest
-	3,  // 28: breakglass.v1.BreakglassService.AttachTurn:input_type -> breakglass.v1.AttachTurnRequest
-	5,  // 29: breakglass.v1.BreakglassService.CancelTurn:input_type -> breakglass.v1.CancelTurnRequest
-	7,  // 30: breakglass.v1.BreakglassService.InterruptTurn:input_type -> breakglass.v1.InterruptTurnRequest
-	9,  // 31: breakglass.v1.BreakglassService.SteerTurn:input_type -> breakglass.v1.SteerTurnRequest
-	11, // 32: breakglass.v1.BreakglassService.ResolveApproval:input_type -> breakglass.v1.ResolveApprovalRequest
-	13, // 33: breakglass.v1.BreakglassService.ListApprovals:input_type -> breakglass.v1.ListApprovalsRequest
-	16, // 34: breakglass.v1.BreakglassService.WatchSession:input_type -> breakglass.v1.WatchSessionRequest
-	18, // 35: breakglass.v1.BreakglassService.GetTurn:input_type -> breakglass.v1.GetTurnRequest
-	20, // 36: breakglass.v1.BreakglassService.ListTurns:input_type -> breakglass.v1.ListTurnsRequest
-	22, // 37: breakglass.v1.BreakglassService.GetSession:input_type -> breakglass.v1.GetSessionRequest
-	24, // 38: breakglass.v1.BreakglassService.ListSessions:input_type -> breakglass.v1.ListSessionsRequest
-	26, // 39: breakglass.v1.BreakglassService.DeleteSession:input_type -> breakglass.v1.DeleteSessionRequest
-	28, // 40: breakglass.v1.BreakglassService.ShareSession:input_type -> breakglass.v1.ShareSessionRequest
-	30, // 41: breakglass.v1.BreakglassService.UnshareSession:input_type -> breakglass.v1.UnshareSessionRequest
-	2,  // 42: breakglass.v1.BreakglassService.RunTurn:output_type -> breakglass.v1.RunTurnResponse
-	4,  // 43: breakglass.v1.BreakglassService.AttachTurn:output_type -> breakglass.v1.AttachTurnResponse
-	6,  // 44: breakglass.v1.BreakglassService.CancelTurn:output_type -> breakglass.v1.CancelTurnResponse
-	8,  // 45: breakglass.v1.BreakglassService.InterruptTurn:output_type -> breakglass.v1.InterruptTurnResponse
-	10, // 46: breakglass.v1.BreakglassService.SteerTurn:output_type -> breakglass.v1.SteerTurnResponse
-	12, // 47: breakglass.v1.BreakglassService.ResolveApproval:output_type -> breakglass.v1.ResolveApprovalResponse
-	14, // 48: breakglass.v1.BreakglassService.ListApprovals:output_type -> breakglass.v1.ListApprovalsResponse
-	17, // 49: breakglass.v1.BreakglassService.WatchSession:output_type -> breakglass.v1.WatchSessionResponse
-	19, // 50: breakglass.v1.BreakglassService.GetTurn:output_type -> breakglass.v1.GetTurnResponse
-	21, // 51: breakglass.v1.BreakglassService.ListTurns:output_type -> breakglass.v1.ListTurnsResponse
-	23, // 52: breakglass.v1.BreakglassService.GetSession:output_type -> breakglass.v1.GetSessionResponse
-	25, // 53: breakglass.v1.BreakglassService.ListSessions:output_type -> breakglass.v1.ListSessionsResponse
-	27, // 54: breakglass.v1.BreakglassService.DeleteSession:output_type -> breakglass.v1.DeleteSessionResponse
-	29, // 55: breakglass.v1.BreakglassService.ShareSession:output_type -> breakglass.v1.ShareSessionResponse
-	31, // 56: breakglass.v1.BreakglassService.UnshareSession:output_type -> breakglass.v1.UnshareSessionResponse
-	42, // [42:57] is the sub-list for method output_type
-	27, // [27:42] is the sub-list for method input_type
-	27, // [27:27] is the sub-list for extension type_name
-	27, // [27:27] is the sub-list for extension extendee
-	0,  // [0:27] is the sub-list for field type_name
+	38, // 12: breakglass.v1.PendingApproval.event:type_name -> breakglass.v1.TurnEvent
+	36, // 13: breakglass.v1.PendingApproval.remaining:type_name -> google.protobuf.Duration
+	39, // 14: breakglass.v1.WatchSessionResponse.turn_started:type_name -> breakglass.v1.Turn
+	39, // 15: breakglass.v1.WatchSessionResponse.turn_ended:type_name -> breakglass.v1.Turn
+	39, // 16: breakglass.v1.GetTurnResponse.turn:type_name -> breakglass.v1.Turn
+	40, // 17: breakglass.v1.ListTurnsRequest.states:type_name -> breakglass.v1.TurnState
+	41, // 18: breakglass.v1.ListTurnsRequest.since:type_name -> google.protobuf.Timestamp
+	39, // 19: breakglass.v1.ListTurnsResponse.turns:type_name -> breakglass.v1.Turn
+	42, // 20: breakglass.v1.GetSessionResponse.session:type_name -> breakglass.v1.Session
+	42, // 21: breakglass.v1.ListSessionsResponse.sessions:type_name -> breakglass.v1.Session
+	43, // 22: breakglass.v1.ShareSessionRequest.with:type_name -> breakglass.v1.ShareGrantee
+	44, // 23: breakglass.v1.ShareSessionRequest.access:type_name -> breakglass.v1.ShareAccess
+	42, // 24: breakglass.v1.ShareSessionResponse.session:type_name -> breakglass.v1.Session
+	43, // 25: breakglass.v1.UnshareSessionRequest.with:type_name -> breakglass.v1.ShareGrantee
+	42, // 26: breakglass.v1.UnshareSessionResponse.session:type_name -> breakglass.v1.Session
+	45, // 27: breakglass.v1.GetServerInfoResponse.server:type_name -> breakglass.v1.ServerInfo
+	0,  // 28: breakglass.v1.BreakglassService.RunTurn:input_type -> breakglass.v1.RunTurnRequest
+	3,  // 29: breakglass.v1.BreakglassService.AttachTurn:input_type -> breakglass.v1.AttachTurnRequest
+	5,  // 30: breakglass.v1.BreakglassService.CancelTurn:input_type -> breakglass.v1.CancelTurnRequest
+	7,  // 31: breakglass.v1.BreakglassService.InterruptTurn:input_type -> breakglass.v1.InterruptTurnRequest
+	9,  // 32: breakglass.v1.BreakglassService.SteerTurn:input_type -> breakglass.v1.SteerTurnRequest
+	11, // 33: breakglass.v1.BreakglassService.ResolveApproval:input_type -> breakglass.v1.ResolveApprovalRequest
+	13, // 34: breakglass.v1.BreakglassService.ListApprovals:input_type -> breakglass.v1.ListApprovalsRequest
+	16, // 35: breakglass.v1.BreakglassService.WatchSession:input_type -> breakglass.v1.WatchSessionRequest
+	18, // 36: breakglass.v1.BreakglassService.GetTurn:input_type -> breakglass.v1.GetTurnRequest
+	20, // 37: breakglass.v1.BreakglassService.ListTurns:input_type -> breakglass.v1.ListTurnsRequest
+	22, // 38: breakglass.v1.BreakglassService.GetSession:input_type -> breakglass.v1.GetSessionRequest
+	24, // 39: breakglass.v1.BreakglassService.ListSessions:input_type -> breakglass.v1.ListSessionsRequest
+	26, // 40: breakglass.v1.BreakglassService.DeleteSession:input_type -> breakglass.v1.DeleteSessionRequest
+	28, // 41: breakglass.v1.BreakglassService.ShareSession:input_type -> breakglass.v1.ShareSessionRequest
+	30, // 42: breakglass.v1.BreakglassService.UnshareSession:input_type -> breakglass.v1.UnshareSessionRequest
+	32, // 43: breakglass.v1.BreakglassService.GetServerInfo:input_type -> breakglass.v1.GetServerInfoRequest
+	2,  // 44: breakglass.v1.BreakglassService.RunTurn:output_type -> breakglass.v1.RunTurnResponse
+	4,  // 45: breakglass.v1.BreakglassService.AttachTurn:output_type -> breakglass.v1.AttachTurnResponse
+	6,  // 46: breakglass.v1.BreakglassService.CancelTurn:output_type -> breakglass.v1.CancelTurnResponse
+	8,  // 47: breakglass.v1.BreakglassService.InterruptTurn:output_type -> breakglass.v1.InterruptTurnResponse
+	10, // 48: breakglass.v1.BreakglassService.SteerTurn:output_type -> breakglass.v1.SteerTurnResponse
+	12, // 49: breakglass.v1.BreakglassService.ResolveApproval:output_type -> breakglass.v1.ResolveApprovalResponse
+	14, // 50: breakglass.v1.BreakglassService.ListApprovals:output_type -> breakglass.v1.ListApprovalsResponse
+	17, // 51: breakglass.v1.BreakglassService.WatchSession:output_type -> breakglass.v1.WatchSessionResponse
+	19, // 52: breakglass.v1.BreakglassService.GetTurn:output_type -> breakglass.v1.GetTurnResponse
+	21, // 53: breakglass.v1.BreakglassService.ListTurns:output_type -> breakglass.v1.ListTurnsResponse
+	23, // 54: breakglass.v1.BreakglassService.GetSession:output_type -> breakglass.v1.GetSessionResponse
+	25, // 55: breakglass.v1.BreakglassService.ListSessions:output_type -> breakglass.v1.ListSessionsResponse
+	27, // 56: breakglass.v1.BreakglassService.DeleteSession:output_type -> breakglass.v1.DeleteSessionResponse
+	29, // 57: breakglass.v1.BreakglassService.ShareSession:output_type -> breakglass.v1.ShareSessionResponse
+	31, // 58: breakglass.v1.BreakglassService.UnshareSession:output_type -> breakglass.v1.UnshareSessionResponse
+	33, // 59: breakglass.v1.BreakglassService.GetServerInfo:output_type -> breakglass.v1.GetServerInfoResponse
+	44, // [44:60] is the sub-list for method output_type
+	28, // [28:44] is the sub-list for method input_type
+	28, // [28:28] is the sub-list for extension type_name
+	28, // [28:28] is the sub-list for extension extendee
+	0,  // [0:28] is the sub-list for field type_name
 }
 
 func init() { file_breakglass_v1_breakglass_service_proto_init() }
@@ -2375,6 +2467,7 @@ func file_breakglass_v1_breakglass_service_proto_init() {
 		return
 	}
 	file_breakglass_v1_event_proto_init()
+	file_breakglass_v1_server_proto_init()
 	file_breakglass_v1_session_proto_init()
 	file_breakglass_v1_turn_proto_init()
 	file_breakglass_v1_breakglass_service_proto_msgTypes[11].OneofWrappers = []any{
@@ -2385,14 +2478,14 @@ func file_breakglass_v1_breakglass_service_proto_init() {
 		(*WatchSessionResponse_TurnStarted)(nil),
 		(*WatchSessionResponse_TurnEnded)(nil),
 	}
-	file_breakglass_v1_breakglass_service_proto_msgTypes[32].OneofWrappers = []any{}
+	file_breakglass_v1_breakglass_service_proto_msgTypes[34].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_breakglass_v1_breakglass_service_proto_rawDesc), len(file_breakglass_v1_breakglass_service_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   34,
+			NumMessages:   36,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

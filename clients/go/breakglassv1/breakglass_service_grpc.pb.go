@@ -34,6 +34,7 @@ const (
 	BreakglassService_DeleteSession_FullMethodName   = "/breakglass.v1.BreakglassService/DeleteSession"
 	BreakglassService_ShareSession_FullMethodName    = "/breakglass.v1.BreakglassService/ShareSession"
 	BreakglassService_UnshareSession_FullMethodName  = "/breakglass.v1.BreakglassService/UnshareSession"
+	BreakglassService_GetServerInfo_FullMethodName   = "/breakglass.v1.BreakglassService/GetServerInfo"
 )
 
 // BreakglassServiceClient is the client API for BreakglassService service.
@@ -91,6 +92,8 @@ type BreakglassServiceClient interface {
 	// Ends the share with a principal or a role. From its answer on the session does not exist for them, unless they see it by
 	// something else; what they read of it ends with NOT_FOUND, and the turns that they run in it go on. Idempotent.
 	UnshareSession(ctx context.Context, in *UnshareSessionRequest, opts ...grpc.CallOption) (*UnshareSessionResponse, error)
+	// Answers what the server is, what can be asked of it, and who it takes the caller for.
+	GetServerInfo(ctx context.Context, in *GetServerInfoRequest, opts ...grpc.CallOption) (*GetServerInfoResponse, error)
 }
 
 type breakglassServiceClient struct {
@@ -278,6 +281,16 @@ func (c *breakglassServiceClient) UnshareSession(ctx context.Context, in *Unshar
 	return out, nil
 }
 
+func (c *breakglassServiceClient) GetServerInfo(ctx context.Context, in *GetServerInfoRequest, opts ...grpc.CallOption) (*GetServerInfoResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetServerInfoResponse)
+	err := c.cc.Invoke(ctx, BreakglassService_GetServerInfo_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // BreakglassServiceServer is the server API for BreakglassService service.
 // All implementations must embed UnimplementedBreakglassServiceServer
 // for forward compatibility.
@@ -333,6 +346,8 @@ type BreakglassServiceServer interface {
 	// Ends the share with a principal or a role. From its answer on the session does not exist for them, unless they see it by
 	// something else; what they read of it ends with NOT_FOUND, and the turns that they run in it go on. Idempotent.
 	UnshareSession(context.Context, *UnshareSessionRequest) (*UnshareSessionResponse, error)
+	// Answers what the server is, what can be asked of it, and who it takes the caller for.
+	GetServerInfo(context.Context, *GetServerInfoRequest) (*GetServerInfoResponse, error)
 	mustEmbedUnimplementedBreakglassServiceServer()
 }
 
@@ -387,6 +402,9 @@ func (UnimplementedBreakglassServiceServer) ShareSession(context.Context, *Share
 }
 func (UnimplementedBreakglassServiceServer) UnshareSession(context.Context, *UnshareSessionRequest) (*UnshareSessionResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method UnshareSession not implemented")
+}
+func (UnimplementedBreakglassServiceServer) GetServerInfo(context.Context, *GetServerInfoRequest) (*GetServerInfoResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetServerInfo not implemented")
 }
 func (UnimplementedBreakglassServiceServer) mustEmbedUnimplementedBreakglassServiceServer() {}
 func (UnimplementedBreakglassServiceServer) testEmbeddedByValue()                           {}
@@ -658,6 +676,24 @@ func _BreakglassService_UnshareSession_Handler(srv interface{}, ctx context.Cont
 	return interceptor(ctx, in, info, handler)
 }
 
+func _BreakglassService_GetServerInfo_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetServerInfoRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(BreakglassServiceServer).GetServerInfo(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: BreakglassService_GetServerInfo_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(BreakglassServiceServer).GetServerInfo(ctx, req.(*GetServerInfoRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // BreakglassService_ServiceDesc is the grpc.ServiceDesc for BreakglassService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -712,6 +748,10 @@ var BreakglassService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "UnshareSession",
 			Handler:    _BreakglassService_UnshareSession_Handler,
+		},
+		{
+			MethodName: "GetServerInfo",
+			Handler:    _BreakglassService_GetServerInfo_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{

@@ -1,5 +1,6 @@
 import { type Client, createClient, type Transport } from "@connectrpc/connect";
 import { BreakglassService } from "../../../gen/breakglass/v1/breakglass_service_pb.ts";
+import { closingOf, setClosing } from "./connection-closed.ts";
 import { isPage, warningOfFullConnections } from "./open-streams.ts";
 
 /** The service as a client calls it. Its calls throw ConnectError. */
@@ -17,5 +18,7 @@ export function createBreakglassClient(
   { onWarning = (message) => console.warn(message) }: ClientOptions = {},
 ): BreakglassClient {
   const used = isPage() ? warningOfFullConnections(transport, onWarning) : transport;
-  return createClient(BreakglassService, used);
+  const client = createClient(BreakglassService, used);
+  setClosing(client, closingOf(transport));
+  return client;
 }

@@ -15,6 +15,18 @@ export function connectionClosed(): ConnectError {
   return new ConnectError(cause.message, Code.Canceled, undefined, undefined, cause);
 }
 
+const closings = new WeakMap<object, AbortSignal>();
+
+/** Has those who read over a transport, or by a client over it, learn when its connection is closed. */
+export function setClosing(user: object, signal: AbortSignal | undefined): void {
+  if (signal !== undefined) closings.set(user, signal);
+}
+
+/** Aborts when the connection is closed that a transport or a client uses. Undefined: nobody closes it. */
+export function closingOf(user: object): AbortSignal | undefined {
+  return closings.get(user);
+}
+
 /** Whether a call ended because its own client closed the connection. */
 export function isOwnClose(error: unknown): boolean {
   return error instanceof ConnectError && error.cause instanceof ConnectionClosedError;

@@ -1,6 +1,7 @@
 import type { Interceptor, Transport } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { answerLimits } from "./answer-limits.ts";
+import { setClosing } from "./connection-closed.ts";
 import { ProbedConnection } from "./probed-connection.ts";
 
 /** No message of a server's has more than 3 MiB. */
@@ -13,7 +14,7 @@ export interface GrpcConnection {
   /** Gives up the connection that is open, and every call on it; the next call opens another. */
   drop(): void;
   /**
-   * Ends the connection for good, and every call on it: they fail with a ConnectError whose `cause` is a
+   * Ends the connection for good, every call on it, and every wait for the next one: they fail with a ConnectError whose `cause` is a
    * {@link ConnectionClosedError}, and so does each later one. No turn ends by that. Idempotent.
    */
   close(): void;
@@ -54,10 +55,15 @@ export function openGrpcConnection(
     binaryOptions: { readUnknownFields: false },
     interceptors,
   });
+  const closing = new AbortController();
+  setClosing(transport, closing.signal);
   return {
     transport,
     drop: () => sessionManager.drop(),
-    close: () => sessionManager.close(),
+    close() {
+      sessionManager.close();
+      closing.abort();
+    },
   };
 }
 

@@ -1,3 +1,4 @@
+import { connectionClosed } from "./connection-closed.ts";
 import { type BackOff, DEFAULT_BACK_OFF, Outage } from "./outage.ts";
 import { SilenceError, StreamCall } from "./stream-call.ts";
 
@@ -49,6 +50,8 @@ export interface Reading<M, T> {
   open(signal: AbortSignal): AsyncIterable<M>;
   /** Takes what came. What it throws is a failure of the call. */
   take(message: M): Taken<T>;
+  /** Aborts when the connection is closed for good. Undefined: nobody closes it. */
+  readonly closing: AbortSignal | undefined;
   /** A call's stream ended well. Answers whether that is the end; undefined, or why the call failed. */
   ended(): Error | undefined;
 }
@@ -122,7 +125,8 @@ async function* readToEnd<M, T>(
       const retryInMs = outage.failed(failure);
       if (retryInMs === undefined) throw failure;
       tellLoss(failure, retryInMs, outage, options);
-      await wait(retryInMs, left.signal);
+      await wait(retryInMs, left.signal, reading.closing);
+      if (reading.closing?.aborted) throw connectionClosed();
     }
   } finally {
     signal?.removeEventListener("abort", leave);
@@ -171,16 +175,16 @@ function tellLoss(
   onConnection?.({ state: "lost", error, retryInMs, failures, wasConnected });
 }
 
-/** Resolves after so many milliseconds, or when the signal aborts. */
-function wait(ms: number, signal: AbortSignal): Promise<void> {
+/** Resolves after so many milliseconds, or when a signal aborts. */
+function wait(ms: number, ...signals: (AbortSignal | undefined)[]): Promise<void> {
   return new Promise((resolve) => {
     const finish = () => {
       clearTimeout(timer);
-      signal.removeEventListener("abort", finish);
+      for (const signal of signals) signal?.removeEventListener("abort", finish);
       resolve();
     };
     const timer = setTimeout(finish, ms);
-    signal.addEventListener("abort", finish);
-    if (signal.aborted) finish();
+    for (const signal of signals) signal?.addEventListener("abort", finish);
+    if (signals.some((signal) => signal?.aborted)) finish();
   });
 }

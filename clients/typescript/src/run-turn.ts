@@ -7,6 +7,7 @@ import type {
 } from "../../../gen/breakglass/v1/event_pb.ts";
 import type { Turn } from "../../../gen/breakglass/v1/turn_pb.ts";
 import type { BreakglassClient } from "./breakglass-client.ts";
+import { closingOf } from "./connection-closed.ts";
 import { type Reading, resume, type StreamOptions } from "./resuming-stream.ts";
 import { streamTurn } from "./stream-turn.ts";
 import type { TurnToRead } from "./turn-events.ts";
@@ -94,6 +95,7 @@ async function turnOf(
   options: StreamOptions,
 ): Promise<Turn> {
   const reading: Reading<Turn | undefined, Turn> = {
+    closing: closingOf(client),
     async *open(signal) {
       yield (await client.getTurn({ turnId }, { signal })).turn;
     },

@@ -1,5 +1,6 @@
 import type { TurnEvent } from "../../../gen/breakglass/v1/event_pb.ts";
 import type { BreakglassClient } from "./breakglass-client.ts";
+import { closingOf } from "./connection-closed.ts";
 import { randomUuid } from "./random-uuid.ts";
 import {
   type Reading,
@@ -8,7 +9,7 @@ import {
   type StreamOptions,
   type Taken,
 } from "./resuming-stream.ts";
-import { endsTurn, StreamCutError, type TurnToRead } from "./turn-events.ts";
+import { endsTurn, refuseNeither, StreamCutError, type TurnToRead } from "./turn-events.ts";
 import { TurnPlace } from "./turn-place.ts";
 
 /** What {@link streamTurn} answers: an iterator that can be left at any time. */
@@ -36,6 +37,7 @@ interface TurnMessage {
  *
  * @throws ConnectError where the server refuses for good, or was not reached for as long as `backOff` says: the last
  * failure. Likewise StreamCutError, SilenceError and SequenceGapError. The reason of `signal` where that aborts.
+ * @throws TypeError at once where `turn` says neither what to run nor what to attach to.
  */
 export function streamTurn(
   client: BreakglassClient,
@@ -46,12 +48,15 @@ export function streamTurn(
 }
 
 class TurnReading implements Reading<TurnMessage, TurnEvent> {
+  readonly closing: AbortSignal | undefined;
   readonly #place: TurnPlace;
   readonly #call: (signal: AbortSignal) => AsyncIterable<TurnMessage>;
   /** A turn that had ended is said to have, and then read: only the stream's end tells that nothing follows. */
   #hadEnded = false;
 
   constructor(client: BreakglassClient, turn: TurnToRead) {
+    refuseNeither(turn);
+    this.closing = closingOf(client);
     this.#place = placeOf(turn);
     this.#call = callsOf(client, turn, this.#place);
   }

@@ -12,6 +12,15 @@ export type TurnToRead =
   | { readonly run: MessageInitShape<typeof RunTurnRequestSchema> }
   | { readonly attach: MessageInitShape<typeof AttachTurnRequestSchema> };
 
+/** @throws TypeError for what no type checker has seen. */
+export function refuseNeither(turn: Partial<Record<"run" | "attach", unknown>>): void {
+  const asked = turn.run ?? turn.attach;
+  if (typeof asked === "object" && asked !== null) return;
+  throw new TypeError(
+    "which turn to read is { run: RunTurnRequest } for a new one or { attach: AttachTurnRequest } for one that is there",
+  );
+}
+
 /** A stream ended well, but its turn has not: something between the server and here cut it. */
 export class StreamCutError extends Error {
   override readonly name = "StreamCutError";
@@ -31,6 +40,7 @@ export async function* readTurnEvents(
   turn: TurnToRead,
   signal?: AbortSignal,
 ): AsyncGenerator<TurnEvent, void, undefined> {
+  refuseNeither(turn);
   const options = signal === undefined ? {} : { signal };
   const responses =
     "run" in turn ? client.runTurn(turn.run, options) : client.attachTurn(turn.attach, options);

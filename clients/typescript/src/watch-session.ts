@@ -4,6 +4,7 @@ import type {
   WatchSessionResponse,
 } from "../../../gen/breakglass/v1/breakglass_service_pb.ts";
 import type { BreakglassClient } from "./breakglass-client.ts";
+import { closingOf } from "./connection-closed.ts";
 import {
   type Reading,
   type ResumingStream,
@@ -34,6 +35,7 @@ export function watchSession(
 }
 
 class SessionReading implements Reading<WatchSessionResponse, WatchSessionResponse> {
+  readonly closing: AbortSignal | undefined;
   readonly #client: BreakglassClient;
   readonly #request: MessageInitShape<typeof WatchSessionRequestSchema>;
   #cursor: bigint;
@@ -43,6 +45,7 @@ class SessionReading implements Reading<WatchSessionResponse, WatchSessionRespon
     client: BreakglassClient,
     request: MessageInitShape<typeof WatchSessionRequestSchema>,
   ) {
+    this.closing = closingOf(client);
     this.#client = client;
     this.#request = request;
     this.#cursor = request.afterCursor ?? 0n;

@@ -5,12 +5,15 @@ import { TreeRemovals } from "../../files/tree-removals.ts";
 import type { Agent, AgentRun, AgentTurn, OwnWork, SpareReservation } from "../agent.ts";
 import type { AgentCapabilities } from "../capabilities.ts";
 import { Executable } from "../executable.ts";
+import type { AgentInspection } from "../inspection.ts";
 import type { ProcessSurroundings } from "../process/agent-process.ts";
 import type { PoolLimits } from "../process-pool.ts";
 import type { SparePlan } from "../spares.ts";
 import type { ToolLimits } from "./command-line.ts";
 import { configDirectory, conversationOrigin, removeConversations } from "./config-directory.ts";
+import { agentEnvironment } from "./environment.ts";
 import { isUuid } from "./ids.ts";
+import { type InspectedCli, inspectCli } from "./inspect-cli.ts";
 import { LongLines } from "./long-lines.ts";
 import type { PermissionRules } from "./permission-rules.ts";
 import { SessionProcesses } from "./session-processes.ts";
@@ -61,25 +64,36 @@ export class ClaudeAgent implements Agent {
   /** Where the CLI keeps its conversations. */
   readonly #directory: string;
   readonly #sessions: SessionProcesses;
+  readonly #inspected: () => InspectedCli;
 
   constructor(options: ClaudeOptions) {
     const { command, environment, passedNames, processes, defaults, spares } = options;
+    const { leadingArguments = [] } = options;
     this.defaults = defaults;
     this.#tools = { rules: options.rules, trustsWorkspace: options.trustsWorkspace };
     this.#directory = configDirectory(environment);
+    const executable = new Executable(command, environment, processes.log);
+    this.#inspected = () => ({
+      path: executable.find(),
+      ...{ command, leadingArguments, directory: this.#directory },
+      environment: agentEnvironment(environment, passedNames),
+    });
     this.#sessions = new SessionProcesses({
-      processes,
-      executable: new Executable(command, environment, processes.log),
+      ...{ processes, executable },
       longLines: new LongLines(processes.maxLineBytes, options.maxEventBytes, processes.log),
       environment,
       passedNames,
-      leadingArguments: options.leadingArguments ?? [],
+      leadingArguments,
       tools: this.#tools,
       limits: options,
       spares: { plan: { ...spares, ...defaults }, trees: this.#trees },
       command,
       directory: this.#directory,
     });
+  }
+
+  inspect(): Promise<AgentInspection> {
+    return inspectCli(this.#inspected());
   }
 
   start(turn: AgentTurn): AgentRun {

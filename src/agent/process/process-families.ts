@@ -8,8 +8,13 @@ import { ProcessWatch } from "./process-watch.ts";
 /** Between two tries to look for cgroups, where there is no descriptor left to look with. */
 const BLIND_POLL_MS = 100;
 
+/** What finds what an agent's process started: the first is surest. */
+export type HeldBy = "cgroup" | "environment mark" | "process group";
+
 /** How this machine holds together what an agent's process starts; says in the log which way is in force. */
 export class ProcessFamilies {
+  /** Which way is in force. */
+  readonly heldBy: HeldBy;
   readonly #root: CgroupRoot | undefined;
   readonly #watch: ProcessWatch;
   readonly #log: Log;
@@ -23,9 +28,10 @@ export class ProcessFamilies {
     this.#root = root instanceof CgroupRoot ? root : undefined;
     void this.#root?.sweep();
     if (hasProcessTable) this.#watch.prepare();
-    const held = this.#root ? "cgroup" : hasProcessTable ? "environment mark" : "process group";
+    const marked = hasProcessTable ? "environment mark" : "process group";
+    this.heldBy = this.#root ? "cgroup" : marked;
     const why = root instanceof CgroupRoot ? { directory: root.directory } : { noCgroup: root };
-    log.info("what an agent starts is held together", { by: held, ...why });
+    log.info("what an agent starts is held together", { by: this.heldBy, ...why });
   }
 
   /** Makes a process's cgroup; undefined where there is none to be had: what it starts is found all the same. */

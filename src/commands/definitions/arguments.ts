@@ -1,6 +1,8 @@
 import { InvalidArgumentError, Option } from "commander";
 import { type TurnState, TurnStateSchema } from "../../../gen/breakglass/v1/event_pb.ts";
 
+import { ROLES, type Role } from "../../identity/caller.ts";
+
 // What an argument or an option can be, and how that is said where it is something else.
 
 const SPANS: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
@@ -52,6 +54,29 @@ export function since(text: string): number {
   throw new InvalidArgumentError(
     "It takes how long ago (30s, 15m, 2h, 7d) or a time (2026-01-02, 2026-01-02T03:04:05Z).",
   );
+}
+
+/** A time to come, in milliseconds since the epoch: in `30d`, or a date with or without a time. */
+export function until(text: string): number {
+  const [, number = "", unit = ""] = /^(\d{1,6})([smhd])$/.exec(text) ?? [];
+  const isDate = /^\d{4}-\d\d-\d\d([T ].*)?$/.test(text);
+  const span = unit === "" ? Number.NaN : Date.now() + Number(number) * (SPANS[unit] ?? 0);
+  const time = isDate ? Date.parse(text) : span;
+  if (time > Date.now()) return time;
+  throw new InvalidArgumentError(
+    "It takes how long from now (12h, 30d) or a time to come (2027-01-01, 2027-01-01T00:00:00Z).",
+  );
+}
+
+const ROLE_NAMES: readonly string[] = ROLES;
+
+/** Roles, one or several, separated by commas. */
+export function roles(text: string): readonly Role[] {
+  const names = text.split(",").map((name) => name.trim());
+  if (!names.every((name) => ROLE_NAMES.includes(name))) {
+    throw new InvalidArgumentError(`It takes roles: ${ROLES.join(", ")}.`);
+  }
+  return ROLES.filter((role) => names.includes(role));
 }
 
 const { values: STATES, sharedPrefix = "" } = TurnStateSchema;

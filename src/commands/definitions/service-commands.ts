@@ -58,12 +58,13 @@ export function addServiceCommands(program: Command, run: Run): void {
     .action(() => run(async () => (await withModel(() => import("../drill.ts"))).drill()));
   program
     .command("doctor")
-    .description("tell what works with a CLI of this machine; no key, no network")
-    .option("--agent [path]", "its program (default: the one that is served with)")
+    .description("tell what on this machine keeps a server from its work, and what to do about it")
+    .option(
+      "--agent [path]",
+      "tell what works with a CLI instead, offline (default: the one that is served with)",
+    )
     .option("--json", "print one finding in JSON a line")
-    .action((given) =>
-      run(async () => (await withModel(() => import("../doctor.ts"))).doctor(given)),
-    );
+    .action((given) => run(async () => (await import("../doctor.ts")).doctor(given)));
   program
     .command("completion")
     .description("print the script by which a shell completes commands and options")

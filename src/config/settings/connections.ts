@@ -1,4 +1,4 @@
-import { address, bytes, hosts, origins, path, seconds, whole } from "../kinds.ts";
+import { address, bytes, choice, hosts, origins, path, seconds, whole } from "../kinds.ts";
 import { MIB } from "../quantity.ts";
 import type { Settings } from "../setting.ts";
 
@@ -8,7 +8,7 @@ export const CONNECTION_SETTINGS = {
     variable: "BREAKGLASS_LISTEN",
     kind: address,
     default: "127.0.0.1:7433",
-    does: "The address and the port to serve on. An address beyond loopback needs `BREAKGLASS_TOKENS_FILE` too.",
+    does: "The address and the port to serve on. An address beyond loopback needs something by which people are told, such as `BREAKGLASS_TOKENS_FILE`.",
   },
   tlsCert: {
     variable: "BREAKGLASS_TLS_CERT",
@@ -22,11 +22,17 @@ export const CONNECTION_SETTINGS = {
     unset: "none: cleartext",
     does: "The certificate's private key. Others than the server's user and group must not be able to read the file.",
   },
+  plaintext: {
+    variable: "BREAKGLASS_PLAINTEXT",
+    kind: choice("loopback", "anywhere"),
+    default: "loopback",
+    does: "Where the server may be reached without TLS. `anywhere` is for a network that nobody else reads, or a proxy before it that speaks TLS: tokens, prompts and outputs cross it in the clear.",
+  },
   tokensFile: {
     variable: "BREAKGLASS_TOKENS_FILE",
     kind: path("the path of a file"),
     unset: "none: everyone is `local`",
-    does: "The tokens that are accepted, a line each: `sha256:HEX PRINCIPAL`.",
+    does: "The tokens that are accepted, a line each: `sha256:HEX PRINCIPAL`, and `roles=…` and `expires=…` where they are wanted. It is read again when it changes.",
   },
   allowedOrigins: {
     variable: "BREAKGLASS_ALLOWED_ORIGINS",

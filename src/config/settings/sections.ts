@@ -3,6 +3,7 @@ import { AGENT_SETTINGS } from "./agent.ts";
 import { APPROVAL_SETTINGS } from "./approvals.ts";
 import { COMMAND_SETTINGS } from "./commands.ts";
 import { CONNECTION_SETTINGS } from "./connections.ts";
+import { IDENTITY_SETTINGS } from "./identity.ts";
 import { STORAGE_SETTINGS } from "./storage.ts";
 import { TURN_SETTINGS } from "./turns.ts";
 
@@ -15,6 +16,7 @@ export interface Section {
 /** All that `serve` reads, by the names in its configuration. */
 export const SERVE_SETTINGS = {
   ...CONNECTION_SETTINGS,
+  ...IDENTITY_SETTINGS,
   ...STORAGE_SETTINGS,
   ...AGENT_SETTINGS,
   ...TURN_SETTINGS,
@@ -24,6 +26,7 @@ export const SERVE_SETTINGS = {
 /** The same in the order of the documents. */
 export const SERVE_SECTIONS: readonly Section[] = [
   { title: "Connections", settings: Object.values(CONNECTION_SETTINGS) },
+  { title: "Signing in", settings: Object.values(IDENTITY_SETTINGS) },
   { title: "Approvals", settings: Object.values(APPROVAL_SETTINGS) },
   { title: "Turns", settings: Object.values(TURN_SETTINGS) },
   { title: "Agent", settings: Object.values(AGENT_SETTINGS) },

@@ -3,7 +3,7 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { AgentControls } from "./agent-controls.ts";
-import { failure } from "./agent-messages.ts";
+import { AGENT_VERSION, failure } from "./agent-messages.ts";
 import type { AgentOpening, AgentTurns } from "./agent-turns.ts";
 
 /**
@@ -17,6 +17,10 @@ export function runAgent<S>(
   turnsOf: (opening: AgentOpening) => AgentTurns<S>,
   initialized: (turns: AgentTurns<S>) => void = () => {},
 ): void {
+  if (process.argv.includes("--version")) {
+    process.stdout.write(`${AGENT_VERSION} (scripted)\n`);
+    return;
+  }
   const projects = join(process.env.CLAUDE_CONFIG_DIR || join(homedir(), ".claude"), "projects");
   const sessionId = argumentOf("--resume") ?? argumentOf("--session-id") ?? "";
   const record = join(projects, "scripted", `${sessionId}.jsonl`);

@@ -36,6 +36,16 @@ export function describeProcesses(open: () => Promise<AgentUnderTest>): void {
     expect(opened.recorded.size).toBe(0);
   });
 
+  it("are none behind a look at the program, which tells its version", async () => {
+    await using opened = await open();
+    const { version, broken, unauthenticated } = await opened.agent.inspect();
+    expect(broken).toBeUndefined();
+    expect(version).toMatch(/^\d+\.\d+\.\d+/);
+    expect(unauthenticated === undefined || unauthenticated.mend !== "").toBe(true);
+    expect(opened.processes()).toEqual([]);
+    expect(opened.recorded.size).toBe(0);
+  });
+
   it("are ended by whoever comes after a server that was killed", async () => {
     await using opened = await open();
     const { ended } = await hanging(opened);

@@ -5,7 +5,9 @@ import type { Agent, AgentRun, AgentTurn } from "../../../src/agent/agent.ts";
 import { AgentMemory } from "../../../src/agent/agent-memory.ts";
 import type { AgentCapabilities } from "../../../src/agent/capabilities.ts";
 import { passedEnvironment } from "../../../src/agent/environment.ts";
+import type { AgentInspection } from "../../../src/agent/inspection.ts";
 import type { ProcessSurroundings } from "../../../src/agent/process/agent-process.ts";
+import { askProgram } from "../../../src/agent/process/ask-program.ts";
 import type { Environment } from "../../../src/config/environment.ts";
 import { LineRun } from "./line-run.ts";
 
@@ -46,6 +48,19 @@ export class LineAgent implements Agent {
       if (this.#runs.get(turn.sessionKey) === run) this.#runs.delete(turn.sessionKey);
     });
     return run;
+  }
+
+  async inspect(): Promise<AgentInspection> {
+    const { environment } = this.#options;
+    const env = { PATH: environment.PATH ?? "" };
+    const answer = await askProgram({
+      path: PROGRAM,
+      args: ["--version"],
+      environment: env,
+      withinMs: 15_000,
+    });
+    const version = "stdout" in answer ? answer.stdout.trim() : "";
+    return { version, broken: undefined, unauthenticated: undefined };
   }
 
   chooseConversation(): string {

@@ -78,6 +78,9 @@ const (
 	// BreakglassServiceUnshareSessionProcedure is the fully-qualified name of the BreakglassService's
 	// UnshareSession RPC.
 	BreakglassServiceUnshareSessionProcedure = "/breakglass.v1.BreakglassService/UnshareSession"
+	// BreakglassServiceGetServerInfoProcedure is the fully-qualified name of the BreakglassService's
+	// GetServerInfo RPC.
+	BreakglassServiceGetServerInfoProcedure = "/breakglass.v1.BreakglassService/GetServerInfo"
 )
 
 // BreakglassServiceClient is a client for the breakglass.v1.BreakglassService service.
@@ -124,6 +127,8 @@ type BreakglassServiceClient interface {
 	// Ends the share with a principal or a role. From its answer on the session does not exist for them, unless they see it by
 	// something else; what they read of it ends with NOT_FOUND, and the turns that they run in it go on. Idempotent.
 	UnshareSession(context.Context, *connect.Request[breakglassv1.UnshareSessionRequest]) (*connect.Response[breakglassv1.UnshareSessionResponse], error)
+	// Answers what the server is, what can be asked of it, and who it takes the caller for.
+	GetServerInfo(context.Context, *connect.Request[breakglassv1.GetServerInfoRequest]) (*connect.Response[breakglassv1.GetServerInfoResponse], error)
 }
 
 // NewBreakglassServiceClient constructs a client for the breakglass.v1.BreakglassService service.
@@ -232,6 +237,13 @@ func NewBreakglassServiceClient(httpClient connect.HTTPClient, baseURL string, o
 			connect.WithSchema(breakglassServiceMethods.ByName("UnshareSession")),
 			connect.WithClientOptions(opts...),
 		),
+		getServerInfo: connect.NewClient[breakglassv1.GetServerInfoRequest, breakglassv1.GetServerInfoResponse](
+			httpClient,
+			baseURL+BreakglassServiceGetServerInfoProcedure,
+			connect.WithSchema(breakglassServiceMethods.ByName("GetServerInfo")),
+			connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+			connect.WithClientOptions(opts...),
+		),
 	}
 }
 
@@ -252,6 +264,7 @@ type breakglassServiceClient struct {
 	deleteSession   *connect.Client[breakglassv1.DeleteSessionRequest, breakglassv1.DeleteSessionResponse]
 	shareSession    *connect.Client[breakglassv1.ShareSessionRequest, breakglassv1.ShareSessionResponse]
 	unshareSession  *connect.Client[breakglassv1.UnshareSessionRequest, breakglassv1.UnshareSessionResponse]
+	getServerInfo   *connect.Client[breakglassv1.GetServerInfoRequest, breakglassv1.GetServerInfoResponse]
 }
 
 // RunTurn calls breakglass.v1.BreakglassService.RunTurn.
@@ -329,6 +342,11 @@ func (c *breakglassServiceClient) UnshareSession(ctx context.Context, req *conne
 	return c.unshareSession.CallUnary(ctx, req)
 }
 
+// GetServerInfo calls breakglass.v1.BreakglassService.GetServerInfo.
+func (c *breakglassServiceClient) GetServerInfo(ctx context.Context, req *connect.Request[breakglassv1.GetServerInfoRequest]) (*connect.Response[breakglassv1.GetServerInfoResponse], error) {
+	return c.getServerInfo.CallUnary(ctx, req)
+}
+
 // BreakglassServiceHandler is an implementation of the breakglass.v1.BreakglassService service.
 type BreakglassServiceHandler interface {
 	// Starts a turn, or joins the one that `request_id` started before, and streams its events from the first.
@@ -373,6 +391,8 @@ type BreakglassServiceHandler interface {
 	// Ends the share with a principal or a role. From its answer on the session does not exist for them, unless they see it by
 	// something else; what they read of it ends with NOT_FOUND, and the turns that they run in it go on. Idempotent.
 	UnshareSession(context.Context, *connect.Request[breakglassv1.UnshareSessionRequest]) (*connect.Response[breakglassv1.UnshareSessionResponse], error)
+	// Answers what the server is, what can be asked of it, and who it takes the caller for.
+	GetServerInfo(context.Context, *connect.Request[breakglassv1.GetServerInfoRequest]) (*connect.Response[breakglassv1.GetServerInfoResponse], error)
 }
 
 // NewBreakglassServiceHandler builds an HTTP handler from the service implementation. It returns
@@ -477,6 +497,13 @@ func NewBreakglassServiceHandler(svc BreakglassServiceHandler, opts ...connect.H
 		connect.WithSchema(breakglassServiceMethods.ByName("UnshareSession")),
 		connect.WithHandlerOptions(opts...),
 	)
+	breakglassServiceGetServerInfoHandler := connect.NewUnaryHandler(
+		BreakglassServiceGetServerInfoProcedure,
+		svc.GetServerInfo,
+		connect.WithSchema(breakglassServiceMethods.ByName("GetServerInfo")),
+		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+		connect.WithHandlerOptions(opts...),
+	)
 	return "/breakglass.v1.BreakglassService/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case BreakglassServiceRunTurnProcedure:
@@ -509,6 +536,8 @@ func NewBreakglassServiceHandler(svc BreakglassServiceHandler, opts ...connect.H
 			breakglassServiceShareSessionHandler.ServeHTTP(w, r)
 		case BreakglassServiceUnshareSessionProcedure:
 			breakglassServiceUnshareSessionHandler.ServeHTTP(w, r)
+		case BreakglassServiceGetServerInfoProcedure:
+			breakglassServiceGetServerInfoHandler.ServeHTTP(w, r)
 		default:
 			http.NotFound(w, r)
 		}
@@ -576,4 +605,8 @@ func (UnimplementedBreakglassServiceHandler) ShareSession(context.Context, *conn
 
 func (UnimplementedBreakglassServiceHandler) UnshareSession(context.Context, *connect.Request[breakglassv1.UnshareSessionRequest]) (*connect.Response[breakglassv1.UnshareSessionResponse], error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("breakglass.v1.BreakglassService.UnshareSession is not implemented"))
+}
+
+func (UnimplementedBreakglassServiceHandler) GetServerInfo(context.Context, *connect.Request[breakglassv1.GetServerInfoRequest]) (*connect.Response[breakglassv1.GetServerInfoResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("breakglass.v1.BreakglassService.GetServerInfo is not implemented"))
 }

@@ -19,7 +19,7 @@ from connectrpc.server import ConnectASGIApplication, ConnectWSGIApplication, DE
 from protobuf import DescService
 
 from . import breakglass_service_pb
-from .breakglass_service_pb import AttachTurnRequest, AttachTurnResponse, CancelTurnRequest, CancelTurnResponse, DeleteSessionRequest, DeleteSessionResponse, GetSessionRequest, GetSessionResponse, GetTurnRequest, GetTurnResponse, InterruptTurnRequest, InterruptTurnResponse, ListApprovalsRequest, ListApprovalsResponse, ListSessionsRequest, ListSessionsResponse, ListTurnsRequest, ListTurnsResponse, ResolveApprovalRequest, ResolveApprovalResponse, RunTurnRequest, RunTurnResponse, ShareSessionRequest, ShareSessionResponse, SteerTurnRequest, SteerTurnResponse, UnshareSessionRequest, UnshareSessionResponse, WatchSessionRequest, WatchSessionResponse
+from .breakglass_service_pb import AttachTurnRequest, AttachTurnResponse, CancelTurnRequest, CancelTurnResponse, DeleteSessionRequest, DeleteSessionResponse, GetServerInfoRequest, GetServerInfoResponse, GetSessionRequest, GetSessionResponse, GetTurnRequest, GetTurnResponse, InterruptTurnRequest, InterruptTurnResponse, ListApprovalsRequest, ListApprovalsResponse, ListSessionsRequest, ListSessionsResponse, ListTurnsRequest, ListTurnsResponse, ResolveApprovalRequest, ResolveApprovalResponse, RunTurnRequest, RunTurnResponse, ShareSessionRequest, ShareSessionResponse, SteerTurnRequest, SteerTurnResponse, UnshareSessionRequest, UnshareSessionResponse, WatchSessionRequest, WatchSessionResponse
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Mapping
@@ -140,6 +140,12 @@ class BreakglassService(Protocol):
         """
         Ends the share with a principal or a role. From its answer on the session does not exist for them, unless they see it by
         something else; what they read of it ends with NOT_FOUND, and the turns that they run in it go on. Idempotent.
+        """
+        raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
+
+    async def get_server_info(self, request: GetServerInfoRequest, ctx: RequestContext[GetServerInfoRequest, GetServerInfoResponse], /) -> GetServerInfoResponse:
+        """
+        Answers what the server is, what can be asked of it, and who it takes the caller for.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
@@ -325,6 +331,17 @@ class BreakglassServiceASGIApplication(ConnectASGIApplication[BreakglassService]
                         stream_type=StreamType.UNARY,
                     ),
                     function=svc.unshare_session,
+                ),
+                "/breakglass.v1.BreakglassService/GetServerInfo": Endpoint.unary(
+                    method=MethodInfo(
+                        name="GetServerInfo",
+                        service_name="breakglass.v1.BreakglassService",
+                        input=GetServerInfoRequest,
+                        output=GetServerInfoResponse,
+                        idempotency_level=IdempotencyLevel.NO_SIDE_EFFECTS,
+                        stream_type=StreamType.UNARY,
+                    ),
+                    function=svc.get_server_info,
                 ),
             },
             interceptors=interceptors,
@@ -717,6 +734,31 @@ class BreakglassServiceClient(ConnectClient):
             headers=headers,
             timeout_ms=timeout_ms,
         )
+    async def get_server_info(
+        self,
+        request: GetServerInfoRequest,
+        *,
+        headers: Headers | Mapping[str, str] | None = None, 
+        timeout_ms: int | None = None,
+        use_get: bool = False,
+    ) -> GetServerInfoResponse:
+        """
+        Answers what the server is, what can be asked of it, and who it takes the caller for.
+        """
+        return await self.execute_unary(
+            request=request,
+            method=MethodInfo(
+                name="GetServerInfo",
+                service_name="breakglass.v1.BreakglassService",
+                input=GetServerInfoRequest,
+                output=GetServerInfoResponse,
+                idempotency_level=IdempotencyLevel.NO_SIDE_EFFECTS,
+                stream_type=StreamType.UNARY,
+            ),
+            headers=headers,
+            timeout_ms=timeout_ms,
+            use_get=use_get,
+        )
 
 class BreakglassServiceSync(Protocol):
     """
@@ -828,6 +870,12 @@ class BreakglassServiceSync(Protocol):
         """
         Ends the share with a principal or a role. From its answer on the session does not exist for them, unless they see it by
         something else; what they read of it ends with NOT_FOUND, and the turns that they run in it go on. Idempotent.
+        """
+        raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
+
+    def get_server_info(self, request: GetServerInfoRequest, ctx: RequestContext[GetServerInfoRequest, GetServerInfoResponse], /) -> GetServerInfoResponse:
+        """
+        Answers what the server is, what can be asked of it, and who it takes the caller for.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
@@ -1011,6 +1059,17 @@ class BreakglassServiceWSGIApplication(ConnectWSGIApplication):
                         stream_type=StreamType.UNARY,
                     ),
                     function=service.unshare_session,
+                ),
+                "/breakglass.v1.BreakglassService/GetServerInfo": EndpointSync.unary(
+                    method=MethodInfo(
+                        name="GetServerInfo",
+                        service_name="breakglass.v1.BreakglassService",
+                        input=GetServerInfoRequest,
+                        output=GetServerInfoResponse,
+                        idempotency_level=IdempotencyLevel.NO_SIDE_EFFECTS,
+                        stream_type=StreamType.UNARY,
+                    ),
+                    function=service.get_server_info,
                 ),
             },
             interceptors=interceptors,
@@ -1402,4 +1461,29 @@ class BreakglassServiceClientSync(ConnectClientSync):
             ),
             headers=headers,
             timeout_ms=timeout_ms,
+        )
+    def get_server_info(
+        self,
+        request: GetServerInfoRequest,
+        *,
+        headers: Headers | Mapping[str, str] | None = None, 
+        timeout_ms: int | None = None,
+        use_get: bool = False,
+    ) -> GetServerInfoResponse:
+        """
+        Answers what the server is, what can be asked of it, and who it takes the caller for.
+        """
+        return self.execute_unary(
+            request=request,
+            method=MethodInfo(
+                name="GetServerInfo",
+                service_name="breakglass.v1.BreakglassService",
+                input=GetServerInfoRequest,
+                output=GetServerInfoResponse,
+                idempotency_level=IdempotencyLevel.NO_SIDE_EFFECTS,
+                stream_type=StreamType.UNARY,
+            ),
+            headers=headers,
+            timeout_ms=timeout_ms,
+            use_get=use_get,
         )

@@ -9,13 +9,13 @@
 
 from __future__ import annotations
 
-from typing import Literal, TYPE_CHECKING, TypeAlias
+from typing import Literal, NoReturn, TYPE_CHECKING, TypeAlias
 
 from protobuf import Message
 from protobuf._codegen import file_desc
 from protobuf.wkt.google.protobuf import duration_pb, timestamp_pb
 
-from . import event_pb, session_pb, turn_pb
+from . import event_pb, server_pb, session_pb, turn_pb
 
 if TYPE_CHECKING:
     from protobuf import DescFile, Oneof
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from protobuf.wkt.google.protobuf.timestamp_pb import Timestamp
 
     from .event_pb import TurnEvent, TurnState
+    from .server_pb import ServerInfo
     from .session_pb import Session, ShareAccess, ShareGrantee
     from .turn_pb import PermissionMode, Turn
 
@@ -1481,11 +1482,64 @@ class UnshareSessionResponse(Message[_UnshareSessionResponseFields]):
 
         session: Session | None
 
+_GetServerInfoRequestFields: TypeAlias = NoReturn
+
+class GetServerInfoRequest(Message[_GetServerInfoRequestFields]):
+    """
+    Asks nothing in particular.
+
+    ```proto
+    message breakglass.v1.GetServerInfoRequest
+    ```
+    """
+
+    __slots__ = ()
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+        ) -> None:
+            pass
+
+_GetServerInfoResponseFields: TypeAlias = Literal["server"]
+
+class GetServerInfoResponse(Message[_GetServerInfoResponseFields]):
+    """
+    What the server is.
+
+    ```proto
+    message breakglass.v1.GetServerInfoResponse
+    ```
+
+    Attributes:
+        server:
+            The server. Always set.
+
+            ```proto
+            optional breakglass.v1.ServerInfo server = 1;
+            ```
+    """
+
+    __slots__ = ("server",)
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            *,
+            server: ServerInfo | None = None,
+        ) -> None:
+            pass
+
+        server: ServerInfo | None
+
 
 _DESC = file_desc(
-    b'\n&breakglass/v1/breakglass_service.proto\x12\rbreakglass.v1\x1a\x19breakglass/v1/event.proto\x1a\x1bbreakglass/v1/session.proto\x1a\x18breakglass/v1/turn.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto"\xd1\x03\n\x0eRunTurnRequest\x12\x1d\n\nsession_id\x18\x01 \x01(\tR\tsessionId\x12\x16\n\x06prompt\x18\x02 \x01(\tR\x06prompt\x12\x14\n\x05model\x18\x03 \x01(\tR\x05model\x12\x14\n\x05agent\x18\x04 \x01(\tR\x05agent\x12\x1d\n\nrequest_id\x18\x05 \x01(\tR\trequestId\x123\n\x07timeout\x18\x06 \x01(\x0b2\x19.google.protobuf.DurationR\x07timeout\x12\x1f\n\x0btext_deltas\x18\x07 \x01(\x08R\ntextDeltas\x12F\n\x0fpermission_mode\x18\x08 \x01(\x0e2\x1d.breakglass.v1.PermissionModeR\x0epermissionMode\x12;\n\x0battachments\x18\t \x03(\x0b2\x19.breakglass.v1.AttachmentR\x0battachments\x12\x1d\n\nagent_kind\x18\n \x01(\tR\tagentKind\x12\x16\n\x06recall\x18\x0b \x01(\x08R\x06recall\x12+\n\x11session_principal\x18\x0f \x01(\tR\x10sessionPrincipal"S\n\nAttachment\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12\x1d\n\nmedia_type\x18\x02 \x01(\tR\tmediaType\x12\x12\n\x04data\x18\x03 \x01(\x0cR\x04data"A\n\x0fRunTurnResponse\x12.\n\x05event\x18\x01 \x01(\x0b2\x18.breakglass.v1.TurnEventR\x05event"t\n\x11AttachTurnRequest\x12\x17\n\x07turn_id\x18\x01 \x01(\tR\x06turnId\x12%\n\x0eafter_sequence\x18\x02 \x01(\rR\rafterSequence\x12\x1f\n\x0btext_deltas\x18\x03 \x01(\x08R\ntextDeltas"D\n\x12AttachTurnResponse\x12.\n\x05event\x18\x01 \x01(\x0b2\x18.breakglass.v1.TurnEventR\x05event",\n\x11CancelTurnRequest\x12\x17\n\x07turn_id\x18\x01 \x01(\tR\x06turnId"=\n\x12CancelTurnResponse\x12\'\n\x04turn\x18\x01 \x01(\x0b2\x13.breakglass.v1.TurnR\x04turn"/\n\x14InterruptTurnRequest\x12\x17\n\x07turn_id\x18\x01 \x01(\tR\x06turnId"@\n\x15InterruptTurnResponse\x12\'\n\x04turn\x18\x01 \x01(\x0b2\x13.breakglass.v1.TurnR\x04turn"d\n\x10SteerTurnRequest\x12\x17\n\x07turn_id\x18\x01 \x01(\tR\x06turnId\x12\x18\n\x07message\x18\x02 \x01(\tR\x07message\x12\x1d\n\nrequest_id\x18\x03 \x01(\tR\trequestId"X\n\x11SteerTurnResponse\x12\x1a\n\x08sequence\x18\x01 \x01(\rR\x08sequence\x12\'\n\x04turn\x18\x02 \x01(\x0b2\x13.breakglass.v1.TurnR\x04turn"\xc3\x02\n\x16ResolveApprovalRequest\x12\x17\n\x07turn_id\x18\x01 \x01(\tR\x06turnId\x12\x1f\n\x0bapproval_id\x18\x02 \x01(\tR\napprovalId\x12C\n\x05allow\x18\x03 \x01(\x0b2+.breakglass.v1.ResolveApprovalRequest.AllowH\x00R\x05allow\x12@\n\x04deny\x18\x04 \x01(\x0b2*.breakglass.v1.ResolveApprovalRequest.DenyH\x00R\x04deny\x1a:\n\x05Allow\x12"\n\ninput_json\x18\x01 \x01(\tH\x00R\tinputJson\x88\x01\x01B\r\n\x0b_input_json\x1a \n\x04Deny\x12\x18\n\x07message\x18\x01 \x01(\tR\x07messageB\n\n\x08decision"B\n\x17ResolveApprovalResponse\x12\'\n\x04turn\x18\x01 \x01(\x0b2\x13.breakglass.v1.TurnR\x04turn"R\n\x14ListApprovalsRequest\x12\x1b\n\tpage_size\x18\x01 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x02 \x01(\tR\tpageToken"}\n\x15ListApprovalsResponse\x12<\n\tapprovals\x18\x01 \x03(\x0b2\x1e.breakglass.v1.PendingApprovalR\tapprovals\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken"\xb9\x01\n\x0fPendingApproval\x12.\n\x05event\x18\x01 \x01(\x0b2\x18.breakglass.v1.TurnEventR\x05event\x12\x1c\n\tprincipal\x18\x02 \x01(\tR\tprincipal\x127\n\tremaining\x18\x03 \x01(\x0b2\x19.google.protobuf.DurationR\tremaining\x12\x1f\n\x0bmay_resolve\x18\x04 \x01(\x08R\nmayResolve"\x84\x01\n\x13WatchSessionRequest\x12\x1d\n\nsession_id\x18\x01 \x01(\tR\tsessionId\x12!\n\x0cafter_cursor\x18\x02 \x01(\x04R\x0bafterCursor\x12+\n\x11session_principal\x18\x0f \x01(\tR\x10sessionPrincipal"\xc5\x01\n\x14WatchSessionResponse\x12\x16\n\x06cursor\x18\x01 \x01(\x04R\x06cursor\x128\n\x0cturn_started\x18\x02 \x01(\x0b2\x13.breakglass.v1.TurnH\x00R\x0bturnStarted\x124\n\nturn_ended\x18\x03 \x01(\x0b2\x13.breakglass.v1.TurnH\x00R\tturnEnded\x12\x1b\n\tcaught_up\x18\x04 \x01(\x08R\x08caughtUpB\x08\n\x06change")\n\x0eGetTurnRequest\x12\x17\n\x07turn_id\x18\x01 \x01(\tR\x06turnId":\n\x0fGetTurnResponse\x12\'\n\x04turn\x18\x01 \x01(\x0b2\x13.breakglass.v1.TurnR\x04turn"\xfe\x01\n\x10ListTurnsRequest\x12\x1d\n\nsession_id\x18\x01 \x01(\tR\tsessionId\x12\x1b\n\tpage_size\x18\x02 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x03 \x01(\tR\tpageToken\x120\n\x06states\x18\x04 \x03(\x0e2\x18.breakglass.v1.TurnStateR\x06states\x120\n\x05since\x18\x05 \x01(\x0b2\x1a.google.protobuf.TimestampR\x05since\x12+\n\x11session_principal\x18\x0f \x01(\tR\x10sessionPrincipal"f\n\x11ListTurnsResponse\x12)\n\x05turns\x18\x01 \x03(\x0b2\x13.breakglass.v1.TurnR\x05turns\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken"_\n\x11GetSessionRequest\x12\x1d\n\nsession_id\x18\x01 \x01(\tR\tsessionId\x12+\n\x11session_principal\x18\x0f \x01(\tR\x10sessionPrincipal"F\n\x12GetSessionResponse\x120\n\x07session\x18\x01 \x01(\x0b2\x16.breakglass.v1.SessionR\x07session"Q\n\x13ListSessionsRequest\x12\x1b\n\tpage_size\x18\x01 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x02 \x01(\tR\tpageToken"r\n\x14ListSessionsResponse\x122\n\x08sessions\x18\x01 \x03(\x0b2\x16.breakglass.v1.SessionR\x08sessions\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken"b\n\x14DeleteSessionRequest\x12\x1d\n\nsession_id\x18\x01 \x01(\tR\tsessionId\x12+\n\x11session_principal\x18\x0f \x01(\tR\x10sessionPrincipal"@\n\x15DeleteSessionResponse\x12\'\n\x0fremoval_pending\x18\x01 \x01(\x08R\x0eremovalPending"\xc6\x01\n\x13ShareSessionRequest\x12\x1d\n\nsession_id\x18\x01 \x01(\tR\tsessionId\x12/\n\x04with\x18\x02 \x01(\x0b2\x1b.breakglass.v1.ShareGranteeR\x04with\x122\n\x06access\x18\x03 \x01(\x0e2\x1a.breakglass.v1.ShareAccessR\x06access\x12+\n\x11session_principal\x18\x0f \x01(\tR\x10sessionPrincipal"H\n\x14ShareSessionResponse\x120\n\x07session\x18\x01 \x01(\x0b2\x16.breakglass.v1.SessionR\x07session"\x94\x01\n\x15UnshareSessionRequest\x12\x1d\n\nsession_id\x18\x01 \x01(\tR\tsessionId\x12/\n\x04with\x18\x02 \x01(\x0b2\x1b.breakglass.v1.ShareGranteeR\x04with\x12+\n\x11session_principal\x18\x0f \x01(\tR\x10sessionPrincipal"J\n\x16UnshareSessionResponse\x120\n\x07session\x18\x01 \x01(\x0b2\x16.breakglass.v1.SessionR\x07session2\xbf\n\n\x11BreakglassService\x12J\n\x07RunTurn\x12\x1d.breakglass.v1.RunTurnRequest\x1a\x1e.breakglass.v1.RunTurnResponse0\x01\x12S\n\nAttachTurn\x12 .breakglass.v1.AttachTurnRequest\x1a!.breakglass.v1.AttachTurnResponse0\x01\x12Q\n\nCancelTurn\x12 .breakglass.v1.CancelTurnRequest\x1a!.breakglass.v1.CancelTurnResponse\x12Z\n\rInterruptTurn\x12#.breakglass.v1.InterruptTurnRequest\x1a$.breakglass.v1.InterruptTurnResponse\x12N\n\tSteerTurn\x12\x1f.breakglass.v1.SteerTurnRequest\x1a .breakglass.v1.SteerTurnResponse\x12`\n\x0fResolveApproval\x12%.breakglass.v1.ResolveApprovalRequest\x1a&.breakglass.v1.ResolveApprovalResponse\x12_\n\rListApprovals\x12#.breakglass.v1.ListApprovalsRequest\x1a$.breakglass.v1.ListApprovalsResponse"\x03\x90\x02\x01\x12Y\n\x0cWatchSession\x12".breakglass.v1.WatchSessionRequest\x1a#.breakglass.v1.WatchSessionResponse0\x01\x12M\n\x07GetTurn\x12\x1d.breakglass.v1.GetTurnRequest\x1a\x1e.breakglass.v1.GetTurnResponse"\x03\x90\x02\x01\x12S\n\tListTurns\x12\x1f.breakglass.v1.ListTurnsRequest\x1a .breakglass.v1.ListTurnsResponse"\x03\x90\x02\x01\x12V\n\nGetSession\x12 .breakglass.v1.GetSessionRequest\x1a!.breakglass.v1.GetSessionResponse"\x03\x90\x02\x01\x12\\\n\x0cListSessions\x12".breakglass.v1.ListSessionsRequest\x1a#.breakglass.v1.ListSessionsResponse"\x03\x90\x02\x01\x12Z\n\rDeleteSession\x12#.breakglass.v1.DeleteSessionRequest\x1a$.breakglass.v1.DeleteSessionResponse\x12W\n\x0cShareSession\x12".breakglass.v1.ShareSessionRequest\x1a#.breakglass.v1.ShareSessionResponse\x12]\n\x0eUnshareSession\x12$.breakglass.v1.UnshareSessionRequest\x1a%.breakglass.v1.UnshareSessionResponseB_\n\rbreakglass.v1B\x16BreakglassServiceProtoP\x01Z4breakglass.test/clients/go/breakglassv1;breakglassv1b\x06proto3',
+    b'\n&breakglass/v1/breakglass_service.proto\x12\rbreakglass.v1\x1a\x19breakglass/v1/event.proto\x1a\x1abreakglass/v1/server.proto\x1a\x1bbreakglass/v1/session.proto\x1a\x18breakglass/v1/turn.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto"\xd1\x03\n\x0eRunTurnRequest\x12\x1d\n\nsession_id\x18\x01 \x01(\tR\tsessionId\x12\x16\n\x06prompt\x18\x02 \x01(\tR\x06prompt\x12\x14\n\x05model\x18\x03 \x01(\tR\x05model\x12\x14\n\x05agent\x18\x04 \x01(\tR\x05agent\x12\x1d\n\nrequest_id\x18\x05 \x01(\tR\trequestId\x123\n\x07timeout\x18\x06 \x01(\x0b2\x19.google.protobuf.DurationR\x07timeout\x12\x1f\n\x0btext_deltas\x18\x07 \x01(\x08R\ntextDeltas\x12F\n\x0fpermission_mode\x18\x08 \x01(\x0e2\x1d.breakglass.v1.PermissionModeR\x0epermissionMode\x12;\n\x0battachments\x18\t \x03(\x0b2\x19.breakglass.v1.AttachmentR\x0battachments\x12\x1d\n\nagent_kind\x18\n \x01(\tR\tagentKind\x12\x16\n\x06recall\x18\x0b \x01(\x08R\x06recall\x12+\n\x11session_principal\x18\x0f \x01(\tR\x10sessionPrincipal"S\n\nAttachment\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12\x1d\n\nmedia_type\x18\x02 \x01(\tR\tmediaType\x12\x12\n\x04data\x18\x03 \x01(\x0cR\x04data"A\n\x0fRunTurnResponse\x12.\n\x05event\x18\x01 \x01(\x0b2\x18.breakglass.v1.TurnEventR\x05event"t\n\x11AttachTurnRequest\x12\x17\n\x07turn_id\x18\x01 \x01(\tR\x06turnId\x12%\n\x0eafter_sequence\x18\x02 \x01(\rR\rafterSequence\x12\x1f\n\x0btext_deltas\x18\x03 \x01(\x08R\ntextDeltas"D\n\x12AttachTurnResponse\x12.\n\x05event\x18\x01 \x01(\x0b2\x18.breakglass.v1.TurnEventR\x05event",\n\x11CancelTurnRequest\x12\x17\n\x07turn_id\x18\x01 \x01(\tR\x06turnId"=\n\x12CancelTurnResponse\x12\'\n\x04turn\x18\x01 \x01(\x0b2\x13.breakglass.v1.TurnR\x04turn"/\n\x14InterruptTurnRequest\x12\x17\n\x07turn_id\x18\x01 \x01(\tR\x06turnId"@\n\x15InterruptTurnResponse\x12\'\n\x04turn\x18\x01 \x01(\x0b2\x13.breakglass.v1.TurnR\x04turn"d\n\x10SteerTurnRequest\x12\x17\n\x07turn_id\x18\x01 \x01(\tR\x06turnId\x12\x18\n\x07message\x18\x02 \x01(\tR\x07message\x12\x1d\n\nrequest_id\x18\x03 \x01(\tR\trequestId"X\n\x11SteerTurnResponse\x12\x1a\n\x08sequence\x18\x01 \x01(\rR\x08sequence\x12\'\n\x04turn\x18\x02 \x01(\x0b2\x13.breakglass.v1.TurnR\x04turn"\xc3\x02\n\x16ResolveApprovalRequest\x12\x17\n\x07turn_id\x18\x01 \x01(\tR\x06turnId\x12\x1f\n\x0bapproval_id\x18\x02 \x01(\tR\napprovalId\x12C\n\x05allow\x18\x03 \x01(\x0b2+.breakglass.v1.ResolveApprovalRequest.AllowH\x00R\x05allow\x12@\n\x04deny\x18\x04 \x01(\x0b2*.breakglass.v1.ResolveApprovalRequest.DenyH\x00R\x04deny\x1a:\n\x05Allow\x12"\n\ninput_json\x18\x01 \x01(\tH\x00R\tinputJson\x88\x01\x01B\r\n\x0b_input_json\x1a \n\x04Deny\x12\x18\n\x07message\x18\x01 \x01(\tR\x07messageB\n\n\x08decision"B\n\x17ResolveApprovalResponse\x12\'\n\x04turn\x18\x01 \x01(\x0b2\x13.breakglass.v1.TurnR\x04turn"R\n\x14ListApprovalsRequest\x12\x1b\n\tpage_size\x18\x01 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x02 \x01(\tR\tpageToken"}\n\x15ListApprovalsResponse\x12<\n\tapprovals\x18\x01 \x03(\x0b2\x1e.breakglass.v1.PendingApprovalR\tapprovals\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken"\xb9\x01\n\x0fPendingApproval\x12.\n\x05event\x18\x01 \x01(\x0b2\x18.breakglass.v1.TurnEventR\x05event\x12\x1c\n\tprincipal\x18\x02 \x01(\tR\tprincipal\x127\n\tremaining\x18\x03 \x01(\x0b2\x19.google.protobuf.DurationR\tremaining\x12\x1f\n\x0bmay_resolve\x18\x04 \x01(\x08R\nmayResolve"\x84\x01\n\x13WatchSessionRequest\x12\x1d\n\nsession_id\x18\x01 \x01(\tR\tsessionId\x12!\n\x0cafter_cursor\x18\x02 \x01(\x04R\x0bafterCursor\x12+\n\x11session_principal\x18\x0f \x01(\tR\x10sessionPrincipal"\xc5\x01\n\x14WatchSessionResponse\x12\x16\n\x06cursor\x18\x01 \x01(\x04R\x06cursor\x128\n\x0cturn_started\x18\x02 \x01(\x0b2\x13.breakglass.v1.TurnH\x00R\x0bturnStarted\x124\n\nturn_ended\x18\x03 \x01(\x0b2\x13.breakglass.v1.TurnH\x00R\tturnEnded\x12\x1b\n\tcaught_up\x18\x04 \x01(\x08R\x08caughtUpB\x08\n\x06change")\n\x0eGetTurnRequest\x12\x17\n\x07turn_id\x18\x01 \x01(\tR\x06turnId":\n\x0fGetTurnResponse\x12\'\n\x04turn\x18\x01 \x01(\x0b2\x13.breakglass.v1.TurnR\x04turn"\xfe\x01\n\x10ListTurnsRequest\x12\x1d\n\nsession_id\x18\x01 \x01(\tR\tsessionId\x12\x1b\n\tpage_size\x18\x02 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x03 \x01(\tR\tpageToken\x120\n\x06states\x18\x04 \x03(\x0e2\x18.breakglass.v1.TurnStateR\x06states\x120\n\x05since\x18\x05 \x01(\x0b2\x1a.google.protobuf.TimestampR\x05since\x12+\n\x11session_principal\x18\x0f \x01(\tR\x10sessionPrincipal"f\n\x11ListTurnsResponse\x12)\n\x05turns\x18\x01 \x03(\x0b2\x13.breakglass.v1.TurnR\x05turns\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken"_\n\x11GetSessionRequest\x12\x1d\n\nsession_id\x18\x01 \x01(\tR\tsessionId\x12+\n\x11session_principal\x18\x0f \x01(\tR\x10sessionPrincipal"F\n\x12GetSessionResponse\x120\n\x07session\x18\x01 \x01(\x0b2\x16.breakglass.v1.SessionR\x07session"Q\n\x13ListSessionsRequest\x12\x1b\n\tpage_size\x18\x01 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x02 \x01(\tR\tpageToken"r\n\x14ListSessionsResponse\x122\n\x08sessions\x18\x01 \x03(\x0b2\x16.breakglass.v1.SessionR\x08sessions\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken"b\n\x14DeleteSessionRequest\x12\x1d\n\nsession_id\x18\x01 \x01(\tR\tsessionId\x12+\n\x11session_principal\x18\x0f \x01(\tR\x10sessionPrincipal"@\n\x15DeleteSessionResponse\x12\'\n\x0fremoval_pending\x18\x01 \x01(\x08R\x0eremovalPending"\xc6\x01\n\x13ShareSessionRequest\x12\x1d\n\nsession_id\x18\x01 \x01(\tR\tsessionId\x12/\n\x04with\x18\x02 \x01(\x0b2\x1b.breakglass.v1.ShareGranteeR\x04with\x122\n\x06access\x18\x03 \x01(\x0e2\x1a.breakglass.v1.ShareAccessR\x06access\x12+\n\x11session_principal\x18\x0f \x01(\tR\x10sessionPrincipal"H\n\x14ShareSessionResponse\x120\n\x07session\x18\x01 \x01(\x0b2\x16.breakglass.v1.SessionR\x07session"\x94\x01\n\x15UnshareSessionRequest\x12\x1d\n\nsession_id\x18\x01 \x01(\tR\tsessionId\x12/\n\x04with\x18\x02 \x01(\x0b2\x1b.breakglass.v1.ShareGranteeR\x04with\x12+\n\x11session_principal\x18\x0f \x01(\tR\x10sessionPrincipal"J\n\x16UnshareSessionResponse\x120\n\x07session\x18\x01 \x01(\x0b2\x16.breakglass.v1.SessionR\x07session"\x16\n\x14GetServerInfoRequest"J\n\x15GetServerInfoResponse\x121\n\x06server\x18\x01 \x01(\x0b2\x19.breakglass.v1.ServerInfoR\x06server2\xa0\x0b\n\x11BreakglassService\x12J\n\x07RunTurn\x12\x1d.breakglass.v1.RunTurnRequest\x1a\x1e.breakglass.v1.RunTurnResponse0\x01\x12S\n\nAttachTurn\x12 .breakglass.v1.AttachTurnRequest\x1a!.breakglass.v1.AttachTurnResponse0\x01\x12Q\n\nCancelTurn\x12 .breakglass.v1.CancelTurnRequest\x1a!.breakglass.v1.CancelTurnResponse\x12Z\n\rInterruptTurn\x12#.breakglass.v1.InterruptTurnRequest\x1a$.breakglass.v1.InterruptTurnResponse\x12N\n\tSteerTurn\x12\x1f.breakglass.v1.SteerTurnRequest\x1a .breakglass.v1.SteerTurnResponse\x12`\n\x0fResolveApproval\x12%.breakglass.v1.ResolveApprovalRequest\x1a&.breakglass.v1.ResolveApprovalResponse\x12_\n\rListApprovals\x12#.breakglass.v1.ListApprovalsRequest\x1a$.breakglass.v1.ListApprovalsResponse"\x03\x90\x02\x01\x12Y\n\x0cWatchSession\x12".breakglass.v1.WatchSessionRequest\x1a#.breakglass.v1.WatchSessionResponse0\x01\x12M\n\x07GetTurn\x12\x1d.breakglass.v1.GetTurnRequest\x1a\x1e.breakglass.v1.GetTurnResponse"\x03\x90\x02\x01\x12S\n\tListTurns\x12\x1f.breakglass.v1.ListTurnsRequest\x1a .breakglass.v1.ListTurnsResponse"\x03\x90\x02\x01\x12V\n\nGetSession\x12 .breakglass.v1.GetSessionRequest\x1a!.breakglass.v1.GetSessionResponse"\x03\x90\x02\x01\x12\\\n\x0cListSessions\x12".breakglass.v1.ListSessionsRequest\x1a#.breakglass.v1.ListSessionsResponse"\x03\x90\x02\x01\x12Z\n\rDeleteSession\x12#.breakglass.v1.DeleteSessionRequest\x1a$.breakglass.v1.DeleteSessionResponse\x12W\n\x0cShareSession\x12".breakglass.v1.ShareSessionRequest\x1a#.breakglass.v1.ShareSessionResponse\x12]\n\x0eUnshareSession\x12$.breakglass.v1.UnshareSessionRequest\x1a%.breakglass.v1.UnshareSessionResponse\x12_\n\rGetServerInfo\x12#.breakglass.v1.GetServerInfoRequest\x1a$.breakglass.v1.GetServerInfoResponse"\x03\x90\x02\x01B_\n\rbreakglass.v1B\x16BreakglassServiceProtoP\x01Z4breakglass.test/clients/go/breakglassv1;breakglassv1b\x06proto3',
     [
         event_pb.desc(),
+        server_pb.desc(),
         session_pb.desc(),
         turn_pb.desc(),
         duration_pb.desc(),
@@ -1526,6 +1580,8 @@ _DESC = file_desc(
         "ShareSessionResponse": ShareSessionResponse,
         "UnshareSessionRequest": UnshareSessionRequest,
         "UnshareSessionResponse": UnshareSessionResponse,
+        "GetServerInfoRequest": GetServerInfoRequest,
+        "GetServerInfoResponse": GetServerInfoResponse,
     },
 )
 

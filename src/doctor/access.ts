@@ -1,0 +1,120 @@
+import { X509Certificate } from "node:crypto";
+import { request } from "node:http";
+import { createServer } from "node:net";
+import { text } from "node:stream/consumers";
+import { readCertificate } from "../certificate.ts";
+import { ConfigError } from "../config/config-error.ts";
+import { bracketed, isAnyAddress } from "../rpc/hosts.ts";
+import { readFiles, refuseUnusableAccess } from "../server-access.ts";
+import { failure, type MachineCheck, type Outcome, warning, well } from "./examination.ts";
+
+const DAY_MS = 86_400_000;
+/** A certificate that ends sooner is to be renewed now. */
+const SOON_MS = 14 * DAY_MS;
+const ANSWER_MS = 3000;
+
+/** Whether who may come in is said in a way that the server takes. */
+export const accessCheck: MachineCheck = {
+  name: "access",
+  async look(config) {
+    try {
+      refuseUnusableAccess(config, readFiles({ ...config, tls: undefined }));
+    } catch (error) {
+      if (!(error instanceof ConfigError)) throw error;
+      return failure(error.message, "mend the setting that it names, or its file");
+    }
+    return config.tokensFile === undefined
+      ? well("no tokens are set: callers on this machine are `local`")
+      : well(`tokens are read from ${config.tokensFile}`);
+  },
+};
+
+/** How long the server's certificate holds. */
+export const certificateCheck: MachineCheck = {
+  name: "certificate",
+  async look({ tls }) {
+    if (tls === undefined) return undefined;
+    let certificate: X509Certificate;
+    try {
+      certificate = new X509Certificate(readCertificate(tls).cert);
+    } catch (error) {
+      return failure(
+        (error as Error).message,
+        "mend the files of BREAKGLASS_TLS_CERT and BREAKGLASS_TLS_KEY",
+      );
+    }
+    const { validFromDate, validToDate } = certificate;
+    const mend = "renew it, and have the server read it: kill -HUP";
+    if (validFromDate.getTime() > Date.now()) {
+      return failure(`the certificate holds from ${validFromDate.toISOString()} only`, mend);
+    }
+    const left = validToDate.getTime() - Date.now();
+    if (left < 0) return failure(`the certificate ended at ${validToDate.toISOString()}`, mend);
+    const said = `the certificate holds until ${validToDate.toISOString()}, ${Math.floor(left / DAY_MS)} days more`;
+    return left < SOON_MS ? warning(said, mend) : well(said);
+  },
+};
+
+/** Whether the address is free, or this service's already. */
+export const listenCheck: MachineCheck = {
+  name: "listen",
+  async look({ listen: { host, port }, tls }, signal) {
+    const shown = `${bracketed(host)}:${port}`;
+    const code = await bindingFailure(host, port);
+    if (code === undefined) return well(`${shown} is free: no server runs there now`);
+    if (code !== "EADDRINUSE") {
+      return failure(
+        `${shown} cannot be listened on: ${code}`,
+        "set BREAKGLASS_LISTEN to an address of this machine",
+      );
+    }
+    if (tls !== undefined)
+      return warning(`something listens on ${shown} already, over TLS or not`, OTHER);
+    return (
+      (await serving(isAnyAddress(host) ? "127.0.0.1" : host, port, shown, signal)) ??
+      failure(`another program listens on ${shown}`, OTHER)
+    );
+  },
+};
+
+const OTHER = "end it, or set BREAKGLASS_LISTEN to another port";
+
+function bindingFailure(host: string, port: number): Promise<string | undefined> {
+  const server = createServer();
+  return new Promise((resolve) => {
+    server.once("error", ({ code }: NodeJS.ErrnoException) => resolve(code ?? "unknown"));
+    server.listen({ host, port, exclusive: true }, () => server.close(() => resolve(undefined)));
+  });
+}
+
+/** What a server of this service says of itself. Undefined: it is none that listens there. */
+async function serving(
+  host: string,
+  port: number,
+  shown: string,
+  signal: AbortSignal,
+): Promise<Outcome | undefined> {
+  const bounded = AbortSignal.any([signal, AbortSignal.timeout(ANSWER_MS)]);
+  const answered = Promise.withResolvers<string>();
+  request({ host, port, path: "/readyz", agent: false, signal: bounded }, (response) => {
+    text(response).then(answered.resolve, answered.reject);
+  })
+    .on("error", answered.reject)
+    .end();
+  try {
+    const { ready, checks } = JSON.parse(await answered.promise) as {
+      ready?: boolean;
+      checks?: { name: string; ok: boolean }[];
+    };
+    if (checks === undefined) return undefined;
+    if (ready) return well(`a server runs on ${shown}, and is ready`);
+    const failing = checks.filter(({ ok }) => !ok).map(({ name }) => name);
+    return failure(
+      `a server runs on ${shown}, and is not ready: ${failing.join(", ")}`,
+      `ask it why: curl http://${shown}/readyz`,
+    );
+  } catch {
+    signal.throwIfAborted();
+    return undefined;
+  }
+}

@@ -1,0 +1,46 @@
+import { CgroupRoot } from "../agent/process/cgroup.ts";
+import { hasProcessTable } from "../agent/process/process-table.ts";
+import { ConfigError } from "../config/config-error.ts";
+import { capConnections } from "../descriptors.ts";
+import { createLog } from "../log.ts";
+import { failure, type MachineCheck, warning, well } from "./examination.ts";
+
+/** How what an agent starts would be held together. */
+export const containmentCheck: MachineCheck = {
+  name: "containment",
+  async look() {
+    const root = CgroupRoot.find();
+    if (root instanceof CgroupRoot) {
+      return well(
+        `each agent gets a cgroup below ${root.directory}: none of its processes escapes`,
+      );
+    }
+    const mend = "on Linux with systemd run the server as a unit with Delegate=yes";
+    return warning(
+      hasProcessTable
+        ? `agents get no cgroup (${root}): a process that sheds its mark, its parent and its session escapes`
+        : `this system tells little of processes (${root}): one that makes a process group of its own escapes`,
+      mend,
+    );
+  },
+};
+
+/** Whether the limit of file descriptors is enough. */
+export const descriptorsCheck: MachineCheck = {
+  name: "descriptors",
+  async look(config) {
+    try {
+      const connections = capConnections(
+        config,
+        createLog(() => {}),
+      );
+      const text = `the limit of file descriptors leaves room for ${connections} connections`;
+      return connections < config.maxConnections
+        ? warning(text, `raise it (LimitNOFILE=) for the ${config.maxConnections} that are set`)
+        : well(text);
+    } catch (error) {
+      if (!(error instanceof ConfigError)) throw error;
+      return failure(error.message, "raise the limit: LimitNOFILE= of the unit, or ulimit -Hn");
+    }
+  },
+};

@@ -1,0 +1,200 @@
+import { execFileSync } from "node:child_process";
+import { existsSync } from "node:fs";
+import { writeFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import { type AddressInfo, createServer as createNetServer, type Server } from "node:net";
+import { describe, expect, it } from "vitest";
+import { MACHINE_CHECKS } from "../../src/doctor/examine-machine.ts";
+import { makeCertificate } from "../security/certificate.ts";
+import { createTestEnvironment } from "../support/test-environment.ts";
+import { startTestServer } from "../support/test-server.ts";
+import { runCommand } from "./run-command.ts";
+
+interface Finding {
+  readonly check: string;
+  readonly outcome: "well" | "warning" | "failure";
+  readonly text: string;
+  readonly mend: string;
+}
+
+/** A model's API: it answers, and has a clock. */
+async function startApi(skewMs = 0): Promise<AsyncDisposable & { url: string }> {
+  const server = createServer({}, (_request, response) => {
+    response.sendDate = false;
+    response.writeHead(404, { date: new Date(Date.now() + skewMs).toUTCString() }).end();
+  });
+  return { url: `http://127.0.0.1:${await listen(server)}`, ...closing(server) };
+}
+
+function closing(server: Server): AsyncDisposable {
+  return {
+    [Symbol.asyncDispose]: () => new Promise<void>((resolve) => server.close(() => resolve())),
+  };
+}
+
+async function listen(server: Server): Promise<number> {
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return (server.address() as AddressInfo).port;
+}
+
+/** What the doctor finds with these settings, and its exit status. */
+async function examine(settings: Readonly<Record<string, string>>) {
+  await using api = await startApi();
+  await using environment = await createTestEnvironment({
+    ANTHROPIC_API_KEY: "made up",
+    ANTHROPIC_BASE_URL: api.url,
+    ...settings,
+  });
+  const { status, stdout, stderr } = await runCommand(["doctor", "--json"], {
+    environment: environment.variables,
+  });
+  expect(stderr).toBe("");
+  const findings = stdout
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line) as Finding);
+  const of = (name: string) => findings.find(({ check }) => check === name)!;
+  expect(existsSync(environment.variables.BREAKGLASS_DATA_DIR!)).toBe(false);
+  return { status, findings, of };
+}
+
+describe("the doctor of a machine", () => {
+  it("goes through its parts in order, and exits with 0 where nothing fails", async () => {
+    const { status, findings, of } = await examine({});
+    const names = findings.map(({ check }) => check);
+    expect(names).toEqual(MACHINE_CHECKS.filter((name) => name !== "certificate"));
+    expect(findings.filter(({ outcome }) => outcome === "failure")).toEqual([]);
+    expect(of("agent")).toMatchObject({ outcome: "warning" });
+    expect(of("agent").mend).toContain("doctor --agent");
+    expect(of("clock").text).toMatch(/within \d s of the API's/);
+    for (const { outcome, mend } of findings) expect(mend === "").toBe(outcome === "well");
+    expect(status).toBe(0);
+  });
+
+  it.each<[string, Record<string, string>, string, RegExp, RegExp]>([
+    [
+      "no CLI",
+      { BREAKGLASS_AGENT_COMMAND: "/nowhere/claude" },
+      "agent",
+      /cannot be started: ENOENT/,
+      /BREAKGLASS_AGENT_COMMAND/,
+    ],
+    [
+      "no credentials",
+      { ANTHROPIC_API_KEY: "" },
+      "credentials",
+      /no credentials/,
+      /ANTHROPIC_API_KEY/,
+    ],
+    [
+      "an API that is not reached",
+      { ANTHROPIC_BASE_URL: "http://secret:word@127.0.0.1:1" },
+      "api",
+      /^the model's API does not answer at http:\/\/127\.0\.0\.1:1: ECONNREFUSED$/,
+      /network/,
+    ],
+    [
+      "a data directory where none can be",
+      { BREAKGLASS_DATA_DIR: "/proc/none" },
+      "disk",
+      /\/proc .*|takes no file/,
+      /BREAKGLASS_DATA_DIR|make room/,
+    ],
+    [
+      "an address of another machine",
+      { BREAKGLASS_LISTEN: "192.0.2.1:7433", BREAKGLASS_TOKENS_FILE: "/nowhere" },
+      "listen",
+      /EADDRNOTAVAIL/,
+      /BREAKGLASS_LISTEN/,
+    ],
+    [
+      "a tokens file that is not there",
+      { BREAKGLASS_TOKENS_FILE: "/nowhere" },
+      "access",
+      /BREAKGLASS_TOKENS_FILE is "\/nowhere"/,
+      /mend/,
+    ],
+    [
+      "rules that cannot be read",
+      { BREAKGLASS_RULES_FILE: "/nowhere" },
+      "agent",
+      /BREAKGLASS_RULES_FILE is "\/nowhere"/,
+      /mend/,
+    ],
+  ])("tells of %s, and what to do", async (_what, settings, check, text, mend) => {
+    const { status, of } = await examine(settings);
+    expect(of(check)).toMatchObject({ outcome: "failure" });
+    expect(of(check).text).toMatch(text);
+    expect(of(check).mend).toMatch(mend);
+    expect(status).toBe(1);
+  });
+
+  it("stops at settings that cannot be used, and names them", async () => {
+    const { status, findings } = await examine({ BREAKGLASS_PERMISION_MODE: "ask" });
+    expect(findings.map(({ check }) => check)).toEqual(["node", "settings"]);
+    expect(findings[1]?.text).toContain("did you mean BREAKGLASS_PERMISSION_MODE?");
+    expect(status).toBe(1);
+  });
+
+  it("compares the clock with the API's", async () => {
+    await using ahead = await startApi(-3_600_000);
+    const { of } = await examine({ ANTHROPIC_BASE_URL: ahead.url });
+    expect(of("clock").text).toMatch(/^the clock is 3(599|600|601) s ahead/);
+    await using behind = await startApi(7_200_000);
+    const again = await examine({ ANTHROPIC_BASE_URL: behind.url });
+    expect(again.of("clock").text).toMatch(/^the clock is 7(199|200|201) s behind/);
+  });
+
+  it("tells when the certificate ends", async () => {
+    await using environment = await createTestEnvironment();
+    const long = makeCertificate(environment.root);
+    expect((await examine(long)).of("certificate")).toMatchObject({ outcome: "well" });
+    const { BREAKGLASS_TLS_CERT: cert, BREAKGLASS_TLS_KEY: key } = long;
+    for (const [days, outcome, text] of [
+      ["5", "warning", /4 days more/],
+      ["-1", "failure", /the certificate (ended at|holds from)/],
+    ] as const) {
+      const request = ["req", "-x509", "-key", key!, "-subj", "/CN=localhost", "-days", days];
+      try {
+        execFileSync("openssl", [...request, "-out", cert!], { stdio: "pipe" });
+      } catch {
+        // Newer ones make none that has ended.
+        continue;
+      }
+      const found = (await examine(long)).of("certificate");
+      expect(found.outcome).toBe(outcome);
+      expect(found.text).toMatch(text);
+    }
+    await writeFile(cert!, "no certificate");
+    expect((await examine(long)).of("certificate")).toMatchObject({ outcome: "failure" });
+  });
+
+  it("knows a server of its own kind on the address from another program", async () => {
+    await using server = await startTestServer({ ANTHROPIC_API_KEY: "made up" });
+    const { host } = new URL(server.url);
+    await fetch(`${server.url}/readyz`);
+    const own = await examine({ BREAKGLASS_LISTEN: host });
+    expect(own.of("listen").text).toMatch(new RegExp(`^a server runs on ${host}`));
+    const other = createNetServer((socket) => socket.destroy());
+    const port = await listen(other);
+    await using _other = closing(other);
+    const foreign = await examine({ BREAKGLASS_LISTEN: `127.0.0.1:${port}` });
+    expect(foreign.of("listen")).toMatchObject({
+      outcome: "failure",
+      text: `another program listens on 127.0.0.1:${port}`,
+    });
+  });
+
+  it("prints a line for each part, and another for what mends it", async () => {
+    await using environment = await createTestEnvironment({
+      BREAKGLASS_AGENT_COMMAND: "/nowhere/claude",
+      ANTHROPIC_BASE_URL: "http://127.0.0.1:1",
+    });
+    const { status, stdout } = await runCommand(["doctor"], { environment: environment.variables });
+    expect(status).toBe(1);
+    const lines = stdout.trimEnd().split("\n");
+    expect(lines[0]).toMatch(/^ok +node +Node is /);
+    const agent = lines.findIndex((line) => line.startsWith("failed   agent"));
+    expect(lines[agent + 1]).toMatch(/^ +so: run it by hand/);
+  });
+});
