@@ -105,6 +105,8 @@ export const CALLS: Readonly<Record<string, Call>> = {
       createClient(ServerReflection, transport).serverReflectionInfo(asked(), { headers }),
     );
   }),
+  "`GET /healthz`": reads(({ token }, _place, { url }) => answerToPlain(`${url}/healthz`, token)),
+  "`GET /readyz`": reads(({ token }, _place, { url }) => answerToPlain(`${url}/readyz`, token)),
   "`GET /openapi.json`": reads(({ token }, _place, { url }) =>
     answerToPlain(`${url}/openapi.json`, token),
   ),
