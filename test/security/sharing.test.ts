@@ -72,6 +72,13 @@ describe("four eyes", () => {
     await answer(owner, turn);
   });
 
+  it("take an admin for an approver", async () => {
+    const admin = world.asker(ADMIN);
+    const other = await world.place("another's, in ASK", admin, "runs");
+    expect(await mayResolve(admin, other)).toBe(true);
+    await answer(admin, other);
+  });
+
   it("count who steers a turn among those who run it", async () => {
     const asker = world.asker(BOTH);
     const shared = await world.place("shared to operate", asker, "runs");
