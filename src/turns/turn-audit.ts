@@ -10,6 +10,7 @@ import { type AuditContent, contentOf, nameOf } from "../audit/content.ts";
 import type { AuditEntry, AuditFacts, AuditKind } from "../audit/entry.ts";
 import { enumName } from "../enum-name.ts";
 import type { Caller } from "../identity/caller.ts";
+import type { Grantee, SessionName, SharedAccess } from "../store/views.ts";
 import type { TurnStart } from "../store/writes.ts";
 import type { TurnIds } from "./encoded-event.ts";
 import { endRecordOf } from "./turn-end.ts";
@@ -75,14 +76,37 @@ export class TurnAudit {
   }
 
   /** Somebody deletes a session. */
-  deleted(sessionId: string, caller: Caller): AuditEntry[] {
-    return this.#content === undefined ? [] : [{ kind: "session_deleted", caller, sessionId }];
+  deleted(session: SessionName, caller: Caller): AuditEntry[] {
+    if (this.#content === undefined) return [];
+    const { sessionId } = session;
+    return [{ kind: "session_deleted", caller, sessionId, facts: ownerFacts(session, caller) }];
+  }
+
+  /** Somebody shares a session with somebody, or ends that. */
+  shared(
+    kind: "session_shared" | "session_unshared",
+    session: SessionName,
+    { grantee, access }: { readonly grantee: Grantee; readonly access?: SharedAccess },
+    caller: Caller,
+  ): AuditEntry[] {
+    if (this.#content === undefined) return [];
+    const facts = {
+      ...ownerFacts(session, caller),
+      [grantee.kind === "principal" ? "with_principal" : "with_role"]: nameOf(grantee.name),
+      access,
+    };
+    return [{ kind, caller, sessionId: session.sessionId, facts }];
   }
 
   /** Turns are removed for their age. */
   expired(): AuditEntry[] {
     return this.#content === undefined ? [] : [{ kind: "turns_expired" }];
   }
+}
+
+/** Whose session it is, where it is not the caller's own. */
+function ownerFacts({ principal }: SessionName, caller: Caller): AuditFacts {
+  return principal === caller.name ? {} : { session_principal: nameOf(principal) };
 }
 
 /** The sequence of the event that an entry is the record of. Undefined: of none. */

@@ -49,7 +49,7 @@ describe("a turn on the audit chain", () => {
       (isOver) => isOver,
     );
     await canceled;
-    await turns.deleteSession(sessionId, callerNamed(PRINCIPAL));
+    await turns.deleteSession({ sessionId, principal: PRINCIPAL }, callerNamed(PRINCIPAL));
     const records = await recordsOf(driven);
     expect(records.map(({ kind, who }) => [kind, who?.name])).toEqual([
       ["turn_started", PRINCIPAL],

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { PermissionMode } from "../../gen/breakglass/v1/turn_pb.ts";
 import { openSqliteStore } from "../../src/store/sqlite/sqlite-store.ts";
+import { ownView } from "../../src/store/views.ts";
 import { TurnFeed } from "../../src/turns/turn-feed.ts";
 import { type TurnNews, TurnWatch } from "../../src/turns/turn-watch.ts";
 import { type OwnedStore, owned } from "../support/owned-store.ts";
@@ -35,11 +36,12 @@ afterEach(async () => {
 });
 
 /** Watches as somebody, until it is left; what it was told is on the way to `told`. */
-function watch(principal: string, asApprover = false, afterCursor = 0) {
+function watch(principal: string, seesAsking = false, afterCursor = 0) {
   const left = new AbortController();
   const told: TurnNews[] = [];
   const filter = { states: [], since: undefined };
-  const watched = { view: { principal, asApprover }, filter, sessionId: "" };
+  const view = { ...ownView(principal), seesAsking };
+  const watched = { view, filter, session: undefined };
   let next = Promise.withResolvers<void>();
   const turnWatch = new TurnWatch(feed, watched, afterCursor, left.signal, () => {});
   const ended = (async () => {
