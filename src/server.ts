@@ -281,6 +281,7 @@ function factsOf(
     heldBy: processes.families.heldBy,
     signIn: () => identity.means,
     isDraining: () => turns.serving.isDraining,
+    rolesOf: (caller) => turns.permissions.rolesOf(caller),
   };
 }
 

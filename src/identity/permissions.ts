@@ -49,9 +49,16 @@ export class Permissions {
     this.#policy = policy;
   }
 
+  /** The roles that a caller has, by credentials and settings. */
+  rolesOf({ name, roles }: Caller): readonly Role[] {
+    const given = roles.length === 0 ? DEFAULT_ROLES : roles;
+    const isNamed = this.#policy.approvers.includes(name) && !given.includes("approver");
+    return isNamed ? [...given, "approver"] : given;
+  }
+
   /** What a caller sees, to the store. */
   viewOf(caller: Caller) {
-    const roles = this.#rolesOf(caller);
+    const roles = this.rolesOf(caller);
     return {
       principal: caller.name,
       roles,
@@ -69,7 +76,7 @@ export class Permissions {
 
   /** Whether what is shared with a principal or a role is shared with a caller. */
   isGrantee(caller: Caller, { kind, name }: GrantedAccess["grantee"]): boolean {
-    const roles: readonly string[] = this.#rolesOf(caller);
+    const roles: readonly string[] = this.rolesOf(caller);
     return kind === "role" ? roles.includes(name) : name === caller.name;
   }
 
@@ -85,12 +92,12 @@ export class Permissions {
 
   /** Whether a caller is told of everyone whom a session is shared with, and not only of what is shared with themselves. */
   seesShares(caller: Caller, standing: Standing): boolean {
-    return standing === "own" || this.#rolesOf(caller).includes("admin");
+    return standing === "own" || this.rolesOf(caller).includes("admin");
   }
 
   /** Why a caller may not answer for a turn, likewise, or SELF_APPROVAL_FORBIDDEN. */
   refusalToAnswer(caller: Caller, standing: Standing, turn: AskingTurn): Refusal | undefined {
-    const roles = this.#rolesOf(caller);
+    const roles = this.rolesOf(caller);
     const isApprover = roles.includes("approver") || roles.includes("admin");
     if (!isApprover && this.refusalToOperate(caller, standing)) return roleMissing("approver");
     if (this.#policy.selfApproval === "allowed") return undefined;
@@ -101,17 +108,17 @@ export class Permissions {
     return isApprover ? undefined : roleMissing("approver");
   }
 
+  /** Why a caller may not read the audit: ROLE_MISSING. Undefined: they may. */
+  refusalToReadAudit(caller: Caller): Refusal | undefined {
+    return this.rolesOf(caller).includes("admin") ? undefined : roleMissing("admin");
+  }
+
   /** An admin lacks nothing, and an operator perhaps the access. */
   #refusalOf(caller: Caller, hasAccess: boolean, access: "own" | "operate"): Refusal | undefined {
-    const roles = this.#rolesOf(caller);
+    const roles = this.rolesOf(caller);
     if (roles.includes("admin")) return undefined;
     if (!roles.includes("operator")) return roleMissing("operator");
     return hasAccess ? undefined : notAllowed(access);
-  }
-
-  #rolesOf({ name, roles }: Caller): readonly Role[] {
-    const given = roles.length === 0 ? DEFAULT_ROLES : roles;
-    return this.#policy.approvers.includes(name) ? [...given, "approver"] : given;
   }
 }
 

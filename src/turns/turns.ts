@@ -55,7 +55,8 @@ export class Turns {
   readonly #options: TurnsOptions;
   readonly #unended: UnendedTurns;
   readonly #sessions: ActiveSessions;
-  readonly #permissions: Permissions;
+  /** What callers may do. */
+  readonly permissions: Permissions;
   readonly #commands: TurnCommands;
   readonly #sessionCommands: SessionCommands;
   readonly #removals: Removals;
@@ -80,7 +81,7 @@ export class Turns {
     this.#days = days;
     this.#sessions = new ActiveSessions({ ...options, happenings, recentEvents, days, unended });
     const permissions = new Permissions(options);
-    this.#permissions = permissions;
+    this.permissions = permissions;
     const remote = new RemoteTurns(store);
     this.#commands = new TurnCommands({ ...options, permissions, unended, remote });
     this.#removals = new Removals(options, this.#sessions, this.#closing.signal);
@@ -217,7 +218,7 @@ export class Turns {
     caller: Caller,
     signal: AbortSignal,
   ): TurnWatch {
-    const view = this.#permissions.viewOf(caller);
+    const view = this.permissions.viewOf(caller);
     return this.#readers.watchTurns({ view, filter, session }, afterCursor, signal);
   }
 
@@ -238,7 +239,7 @@ export class Turns {
     after: number | undefined,
     filter: TurnFilter,
   ): Promise<Page<TurnRecord, number>> {
-    const view = this.#permissions.viewOf(caller);
+    const view = this.permissions.viewOf(caller);
     return this.#options.store.listTurns(name, view, pageSize, after, filter);
   }
 
@@ -249,13 +250,13 @@ export class Turns {
     after: TurnPlace | undefined,
     filter: TurnFilter,
   ): Promise<Page<TurnRecord, TurnPlace>> {
-    const view = this.#permissions.viewOf(caller);
+    const view = this.permissions.viewOf(caller);
     return this.#options.store.listAllTurns(view, filter, pageSize, after);
   }
 
   /** What waits for an approval in the turns that a caller may see, and whether they may answer it. */
   async listApprovals(caller: Caller, pageSize: number, from: ApprovalPlace | undefined) {
-    const view = this.#permissions.viewOf(caller);
+    const view = this.permissions.viewOf(caller);
     const surroundings = { store: this.#options.store, unended: this.#unended };
     const { items, next } = await listPendingApprovals(surroundings, view, pageSize, from);
     const told = items.map(async (item) => {
@@ -290,9 +291,9 @@ export class Turns {
     pageSize: number,
     after: SessionPlace | undefined,
   ): Promise<Page<ShownSession, SessionPlace>> {
-    const view = this.#permissions.viewOf(caller);
+    const view = this.permissions.viewOf(caller);
     const { items, next } = await this.#options.store.listSessions(view, pageSize, after);
-    return { items: items.map((session) => shownTo(caller, session, this.#permissions)), next };
+    return { items: items.map((session) => shownTo(caller, session, this.permissions)), next };
   }
 
   /**

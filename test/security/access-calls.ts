@@ -1,5 +1,6 @@
 import { ConnectError, createClient } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcTransport } from "@connectrpc/connect-node";
+import type { WatchTurnsResponse } from "../../gen/breakglass/v1/breakglass_service_pb.ts";
 import { ShareAccess } from "../../gen/breakglass/v1/session_pb.ts";
 import { ErrorInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
 import { Health } from "../../gen/grpc/health/v1/health_pb.ts";
@@ -54,6 +55,10 @@ export const CALLS: Readonly<Record<string, Call>> = {
       turns.some(({ turnId }) => turnId === place.turnId),
     ),
   ),
+  "`WatchTurns`": reads(({ client }, place) => announced(client.watchTurns({}), place)),
+  "`WatchTurns` of a session": reads(({ client }, place) =>
+    announced(client.watchTurns(nameOf(place)), place),
+  ),
   "`GET /v1/turns/{turn_id}/events`": reads(({ token }, { turnId }, { url }) =>
     answerToPlain(`${url}/v1/turns/${turnId}/events`, token),
   ),
@@ -89,6 +94,8 @@ export const CALLS: Readonly<Record<string, Call>> = {
   "`UnshareSession`": changesTurn(({ client }, place) =>
     answerTo(client.unshareSession({ ...nameOf(place), with: GRANTEE })),
   ),
+  "`GetSpending`": reads(({ client }) => answerTo(client.getSpending({}))),
+  "`ExportAudit`": reads(({ client }) => firstOf(client.exportAudit({}))),
   "`GetServerInfo`": reads(({ client }) => answerTo(client.getServerInfo({}))),
   health: reads((_asker, _place, { url }) => {
     const transport = createConnectTransport({ baseUrl: url, httpVersion: "2" });
@@ -130,6 +137,20 @@ async function firstOf(stream: AsyncIterable<unknown>): Promise<Answer> {
   } catch (error) {
     return refusalIn(error);
   }
+}
+
+/** What who watches is told of what there is. */
+async function announced(
+  stream: AsyncIterable<WatchTurnsResponse>,
+  { turnId }: Place,
+): Promise<Answer> {
+  for await (const { change, caughtUp } of stream) {
+    if (change.case === "turnStarted" || change.case === "turnChanged") {
+      if (change.value.turnId === turnId) return undefined;
+    }
+    if (caughtUp) return LEFT_OUT;
+  }
+  throw new Error("the stream ended before it had caught up");
 }
 
 async function listed<T>(list: Promise<T>, has: (page: T) => boolean): Promise<Answer> {

@@ -141,14 +141,16 @@ describe("a session that is shared", () => {
     const name = { sessionId, sessionPrincipal: owner.principal };
     const { turnId } = await begin(asker.client, PermissionMode.ASK, name);
     const started = Promise.withResolvers<void>();
-    const read = (async () => {
+    const reading = (async () => {
       for await (const _event of asker.client.attachTurn({ turnId })) started.resolve();
     })();
-    const watched = Array.fromAsync(asker.client.watchSession(name));
+    // At once: they may end before it is looked at.
+    const read = refusalOf(reading);
+    const watched = refusalOf(Array.fromAsync(asker.client.watchSession(name)));
     await started.promise;
     await owner.client.unshareSession(share);
-    expect(await refusalOf(read)).toMatchObject(NOT_FOUND);
-    expect(await refusalOf(watched)).toMatchObject(NOT_FOUND);
+    expect(await read).toMatchObject(NOT_FOUND);
+    expect(await watched).toMatchObject(NOT_FOUND);
     expect(await refusalOf(asker.client.cancelTurn({ turnId }))).toMatchObject(NOT_FOUND);
     expect((await owner.client.getSession({ sessionId })).session?.runningTurnId).toBe(turnId);
   });
