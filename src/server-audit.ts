@@ -58,13 +58,19 @@ export class ServerAudit implements AuditSource {
   #tokens: ReadonlyMap<string, string>;
 
   /** Begins it. @throws ConfigError where the key that is set cannot be used. */
-  constructor(config: Audited, tokens: Tokens | undefined, store: Store, log: Log) {
+  constructor(
+    config: Audited,
+    tokens: Tokens | undefined,
+    store: Store,
+    redact: (text: string) => string,
+    log: Log,
+  ) {
     const { owner, epoch } = store.lease;
     this.#config = config;
     this.#store = store;
     this.#tokens = idsOf(tokens);
     this.#isOn = config.audit === "on";
-    this.turns = new TurnAudit(this.#isOn ? config.auditContent : undefined);
+    this.turns = new TurnAudit(this.#isOn ? config.auditContent : undefined, redact);
     const key = keyOf(config);
     this.#trail = new AuditTrail((entries) => store.recordAudit(entries, epoch), isFenced, log);
     this.#refused = new SignInCounts((entry) => this.#trail.note(entry));

@@ -132,7 +132,7 @@ export async function startServer(
   let audit: ServerAudit | undefined;
   let identity: Identity | undefined;
   try {
-    audit = new ServerAudit(config, files.tokens?.current, store, log);
+    audit = new ServerAudit(config, files.tokens?.current, store, redaction.text, log);
     letPass(user, config, log);
     const processes = processesOf(store, config, log, agentUmask, user);
     const served = createAgents(processes);
@@ -186,7 +186,7 @@ export async function startServer(
     if (local !== undefined) tellLocalAddress(config.dataDir, url);
     const around = { store, notifier, telemetry, audit };
     const server = running(config, url, turns, listener, closing, around, reload);
-    void server.closed.then(identity.stop);
+    void server.closed.then(identity.stop).then(() => processes.families.end());
     return server;
   } catch (error) {
     identity?.stop();

@@ -10,12 +10,19 @@ const SHOWN_BYTES = 4096;
 /** So much of a name that an agent gives. */
 const NAME_BYTES = 256;
 
-/** What a record says of a text, by members that begin with a name. */
-export function contentOf(name: string, text: string, content: AuditContent): AuditFacts {
+/** What is shown of a text. */
+export type Show = (text: string) => string;
+
+/**
+ * What a record says of a text, by members that begin with a name.
+ *
+ * @param show - What is shown of it. Undefined: nothing.
+ */
+export function contentOf(name: string, text: string, show: Show | undefined): AuditFacts {
   return {
     [`${name}_sha256`]: hash("sha256", text),
     [`${name}_bytes`]: Buffer.byteLength(text),
-    ...(content === "texts" ? { [name]: shown(text) } : {}),
+    ...(show === undefined ? {} : { [name]: show(text) }),
   };
 }
 
@@ -24,7 +31,11 @@ export function nameOf(name: string): string {
   return cutText(name, NAME_BYTES);
 }
 
-/** What is shown of a text: the one place through which texts get into records, for what masks secrets in them. */
-function shown(text: string): string {
-  return cutText(text, SHOWN_BYTES);
+/**
+ * What texts are shown by: their beginnings, without secrets. The one way by which texts get into records.
+ *
+ * @param redact - Takes secrets out. It is given twice as much as is shown: what is cut in two is found whole.
+ */
+export function showing(redact: (text: string) => string): Show {
+  return (text) => cutText(redact(cutText(text, 2 * SHOWN_BYTES)), SHOWN_BYTES);
 }

@@ -9,7 +9,8 @@ import { readServeConfig } from "../config/serve-config.ts";
 import { callServer, type ServerOptions } from "./call-server.ts";
 import { ExitStatus } from "./exit-status.ts";
 import { takeInterrupts } from "./interrupts.ts";
-import { type Printable, print, terminalJson } from "./terminal-text.ts";
+import { openTerminal } from "./terminal.ts";
+import { oneLine, type Printable, print, terminalJson } from "./terminal-text.ts";
 import { UsageError } from "./usage-error.ts";
 
 /** What `audit` can do. */
@@ -27,6 +28,7 @@ export interface AuditOptions extends ServerOptions {
 }
 
 const TAIL = 10;
+const LINE_CHARACTERS = 1000;
 
 /** Prints the server's audit, follows it, checks a chain, or prints the key that heads are signed with. */
 export async function audit(
@@ -45,7 +47,7 @@ export async function audit(
     case "verify":
       return verify(file, options);
     case "key":
-      process.stdout.write(publicPem(readKey(readServeConfig().auditKeyFile)));
+      await say(publicPem(readKey(readServeConfig().auditKeyFile)).trimEnd().split("\n"));
       return ExitStatus.ok;
   }
 }
@@ -85,16 +87,21 @@ async function check(
   try {
     const checked = new ChainCheck({ heads, key });
     for await (const line of lines) checked.take(line);
-    for (const line of told(checked.end(), heads, key)) process.stdout.write(`${line}\n`);
+    await say(told(checked.end(), heads, key));
     return ExitStatus.ok;
   } catch (error) {
     if (error instanceof ChainFault) {
-      process.stdout.write(`wrong: record ${error.sequence}${at(error)}: ${error.message}\n`);
+      await say([`wrong: record ${error.sequence}${at(error)}: ${error.message}`]);
       return ExitStatus.failed;
     }
     if (file === undefined) throw error;
     throw new UsageError(`${file}: ${(error as Error).message}`);
   }
+}
+
+async function say(lines: readonly string[]): Promise<void> {
+  const terminal = openTerminal(process.stdout, process.stderr, false);
+  for (const line of lines) await terminal.write(print`${oneLine(line, LINE_CHARACTERS)}\n`);
 }
 
 function at({ place }: ChainFault): string {

@@ -84,6 +84,12 @@ export class AskedThread<Call, Answer> {
     return asked.promise;
   }
 
+  /** Ends the thread, with what it has. What is asked then starts another. */
+  end(): void {
+    clearTimeout(this.#idle);
+    this.#end();
+  }
+
   #sendNext(): void {
     clearTimeout(this.#idle);
     while (this.#asked.size < this.#atOnce && this.#waiting.length > 0) {

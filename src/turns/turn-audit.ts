@@ -6,7 +6,7 @@ import {
 } from "../../gen/breakglass/v1/event_pb.ts";
 import { PermissionModeSchema, TurnOriginSchema } from "../../gen/breakglass/v1/turn_pb.ts";
 import type { EventKind, TerminalKind } from "../agent/agent.ts";
-import { type AuditContent, contentOf, nameOf } from "../audit/content.ts";
+import { type AuditContent, contentOf, nameOf, type Show, showing } from "../audit/content.ts";
 import type { AuditEntry, AuditFacts, AuditKind } from "../audit/entry.ts";
 import { enumName } from "../enum-name.ts";
 import type { Caller } from "../identity/caller.ts";
@@ -24,19 +24,27 @@ type Said = { readonly kind: AuditKind; readonly facts: AuditFacts } | undefined
  * Each method answers with nothing where the audit is off.
  */
 export class TurnAudit {
-  readonly #content: AuditContent | undefined;
+  readonly #isOn: boolean;
+  readonly #show: Show | undefined;
 
-  /** @param content - What is recorded of what was said. Undefined: nothing is recorded at all. */
-  constructor(content: AuditContent | undefined) {
-    this.#content = content;
+  /**
+   * @param content - What is recorded of what was said. Undefined: nothing is recorded at all.
+   * @param redact - Takes secrets out of what is shown of it.
+   */
+  constructor(
+    content: AuditContent | undefined,
+    redact: (text: string) => string = (text) => text,
+  ) {
+    this.#isOn = content !== undefined;
+    this.#show = content === "texts" ? showing(redact) : undefined;
   }
 
   /** A turn is recorded. @param caller - Undefined: the agent began it by itself. */
   started(start: TurnStart, caller?: Caller): AuditEntry[] {
-    if (this.#content === undefined) return [];
+    if (!this.#isOn) return [];
     const { turnId, prompt, attachments, requestId, causeTurnId, newSession } = start;
     const facts = {
-      ...(caller === undefined ? {} : contentOf("prompt", prompt, this.#content)),
+      ...(caller === undefined ? {} : contentOf("prompt", prompt, this.#show)),
       ...{ model: start.model || newSession.model, agent: start.agent || newSession.agent },
       origin: enumName(TurnOriginSchema, start.origin),
       permission_mode: enumName(PermissionModeSchema, start.permissionMode),
@@ -59,10 +67,9 @@ export class TurnAudit {
     firstSequence: number,
     caller?: Caller,
   ): AuditEntry[] {
-    const content = this.#content;
-    if (content === undefined) return [];
+    if (!this.#isOn) return [];
     return kinds.flatMap((kind, index) => {
-      const said = saidOf(kind, content);
+      const said = saidOf(kind, this.#show);
       if (said === undefined) return [];
       const facts = { ...said.facts, event_sequence: firstSequence + index };
       return [{ kind: said.kind, caller, turnId, sessionId, facts }];
@@ -71,15 +78,16 @@ export class TurnAudit {
 
   /** Somebody stops a turn. */
   stopped(kind: "turn_canceled" | "turn_interrupted", ids: TurnIds, caller: Caller): AuditEntry[] {
-    if (this.#content === undefined) return [];
+    if (!this.#isOn) return [];
     return [{ kind, caller, turnId: ids.turnId, sessionId: ids.sessionId }];
   }
 
   /** Somebody deletes a session. */
   deleted(session: SessionName, caller: Caller): AuditEntry[] {
-    if (this.#content === undefined) return [];
+    if (!this.#isOn) return [];
     const { sessionId } = session;
-    return [{ kind: "session_deleted", caller, sessionId, facts: ownerFacts(session, caller) }];
+    const facts = ownerFacts(session, caller);
+    return [{ kind: "session_deleted", caller, sessionId, ...(facts && { facts }) }];
   }
 
   /** Somebody shares a session with somebody, or ends that. */
@@ -89,7 +97,7 @@ export class TurnAudit {
     { grantee, access }: { readonly grantee: Grantee; readonly access?: SharedAccess },
     caller: Caller,
   ): AuditEntry[] {
-    if (this.#content === undefined) return [];
+    if (!this.#isOn) return [];
     const facts = {
       ...ownerFacts(session, caller),
       [grantee.kind === "principal" ? "with_principal" : "with_role"]: nameOf(grantee.name),
@@ -100,13 +108,13 @@ export class TurnAudit {
 
   /** Turns are removed for their age. */
   expired(): AuditEntry[] {
-    return this.#content === undefined ? [] : [{ kind: "turns_expired" }];
+    return !this.#isOn ? [] : [{ kind: "turns_expired" }];
   }
 }
 
 /** Whose session it is, where it is not the caller's own. */
-function ownerFacts({ principal }: SessionName, caller: Caller): AuditFacts {
-  return principal === caller.name ? {} : { session_principal: nameOf(principal) };
+function ownerFacts({ principal }: SessionName, caller: Caller): AuditFacts | undefined {
+  return principal === caller.name ? undefined : { session_principal: nameOf(principal) };
 }
 
 /** The sequence of the event that an entry is the record of. Undefined: of none. */
@@ -114,18 +122,18 @@ export function eventOf({ facts }: AuditEntry): number | undefined {
   return facts?.event_sequence as number | undefined;
 }
 
-function saidOf(kind: EventKind, content: AuditContent): Said {
+function saidOf(kind: EventKind, show: Show | undefined): Said {
   switch (kind.case) {
     case "tool":
-      return { kind: "tool_called", facts: callFacts(kind.value, content) };
+      return { kind: "tool_called", facts: callFacts(kind.value, show) };
     case "approvalRequest": {
-      const facts = callFacts(kind.value, content);
+      const facts = callFacts(kind.value, show);
       return { kind: "approval_asked", facts: { ...facts, approval_id: kind.value.approvalId } };
     }
     case "approvalResolution":
-      return { kind: "approval_resolved", facts: resolutionFacts(kind.value, content) };
+      return { kind: "approval_resolved", facts: resolutionFacts(kind.value, show) };
     case "steer":
-      return { kind: "turn_steered", facts: contentOf("message", kind.value.message, content) };
+      return { kind: "turn_steered", facts: contentOf("message", kind.value.message, show) };
     case "result":
     case "error":
       return { kind: "turn_ended", facts: endFacts(kind) };
@@ -136,12 +144,12 @@ function saidOf(kind: EventKind, content: AuditContent): Said {
 
 type Call = Extract<EventKind, { case: "tool" | "approvalRequest" }>["value"];
 
-function callFacts(call: Call, content: AuditContent): AuditFacts {
+function callFacts(call: Call, show: Show | undefined): AuditFacts {
   const { name, toolId, inputJson, truncated, totalBytes } = call;
   // What the log has not whole the audit has neither.
   const input = truncated
     ? { input_bytes: Number(totalBytes) }
-    : contentOf("input", inputJson, content);
+    : contentOf("input", inputJson, show);
   const parent = "parentToolId" in call ? nameOf(call.parentToolId) : "";
   return {
     tool: nameOf(name),
@@ -153,13 +161,13 @@ function callFacts(call: Call, content: AuditContent): AuditFacts {
 
 type Resolution = Extract<EventKind, { case: "approvalResolution" }>["value"];
 
-function resolutionFacts(resolution: Resolution, content: AuditContent): AuditFacts {
+function resolutionFacts(resolution: Resolution, show: Show | undefined): AuditFacts {
   const { approvalId, decision, message, inputJson } = resolution;
   return {
     approval_id: approvalId,
     decision: enumName(ApprovalDecisionSchema, decision),
-    ...(message === "" ? {} : contentOf("message", message, content)),
-    ...(inputJson === "" ? {} : contentOf("input", inputJson, content)),
+    ...(message === "" ? {} : contentOf("message", message, show)),
+    ...(inputJson === "" ? {} : contentOf("input", inputJson, show)),
   };
 }
 

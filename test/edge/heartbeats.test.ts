@@ -97,6 +97,7 @@ describe.skipIf(!canCut)(`a peer whose network is gone${why}`, () => {
       await using server = await startTestServer({
         ...ONE_EACH,
         BREAKGLASS_LISTEN: `${net}.1:0`,
+        BREAKGLASS_PLAINTEXT: "anywhere",
         BREAKGLASS_TOKENS_FILE: tokens,
       });
       using other = connect(server.url, { authorization: "Bearer secret" });
@@ -107,7 +108,7 @@ describe.skipIf(!canCut)(`a peer whose network is gone${why}`, () => {
       const { turnId } = await first.until("text");
       started.abort();
       const inside = ["ip", "netns", "exec", name, process.execPath, ...NODE_FLAGS];
-      const child = startReader(inside, version, server.url, turnId);
+      const child = startReader(inside, version, server.url, turnId, "secret");
       const exited = once(child, "exit");
       try {
         await once(child.stdout!, "data");
@@ -131,9 +132,10 @@ function startReader(
   version: string,
   url: string,
   turnId: string,
+  token = "",
 ): ChildProcess {
   const program = fileURLToPath(new URL("./reader-program.ts", import.meta.url));
-  const all = [...args, program, version, url, turnId];
+  const all = [...args, program, version, url, turnId, token];
   return spawn(command!, all, { stdio: ["ignore", "pipe", "inherit"] });
 }
 

@@ -1,14 +1,14 @@
-// A client in a process of its own: VERSION URL TURN. Prints a line when it has its first event, and reads on.
+// A client in a process of its own: VERSION URL TURN [TOKEN]. Prints a line when it has its first event, and reads on.
 import { createConnectTransport } from "@connectrpc/connect-node";
 import { createBreakglassClient } from "#client";
 
-const [version, baseUrl = "", turnId = ""] = process.argv.slice(2);
+const [version, baseUrl = "", turnId = "", token = ""] = process.argv.slice(2);
 const transport = createConnectTransport({
   baseUrl,
   httpVersion: version === "2" ? "2" : "1.1",
   interceptors: [
     (next) => (request) => {
-      request.header.set("authorization", "Bearer secret");
+      if (token !== "") request.header.set("authorization", `Bearer ${token}`);
       return next(request);
     },
   ],

@@ -90,6 +90,18 @@ describe("a turn on the audit chain", () => {
     expect(calledLong?.facts).toMatchObject({ input: "x".repeat(4096), input_bytes: 10_000 });
   });
 
+  it("shows no secret, also one that is cut where what is shown ends", async () => {
+    const redact = (text: string) => text.replaceAll("hunter2", "***");
+    await using driven = await startDrivenTurns({ audit: new TurnAudit("texts", redact) });
+    const { turnId, run } = await driven.begin();
+    const inputJson = `hunter2${"x".repeat(4085)}hunter2`;
+    run.give([{ ...tool, value: { ...tool.value, inputJson } }, result()]);
+    run.leave();
+    await driven.ended(turnId);
+    const [, called] = await recordsOf(driven);
+    expect(called?.facts?.input).toBe(`***${"x".repeat(4085)}***`);
+  });
+
   it("has nothing where the audit is off", async () => {
     await using driven = await startDrivenTurns({ audit: new TurnAudit(undefined) });
     const { turnId, run } = await driven.begin();

@@ -58,6 +58,11 @@ export class ProcessFamilies {
     }
   }
 
+  /** There is no process of an agent's any more. */
+  end(): void {
+    this.#watch.end();
+  }
+
   /** What a process that was started here has started. */
   family(origin: FamilyOrigin): ProcessFamily {
     return new ProcessFamily(origin, this.#watch);

@@ -53,6 +53,11 @@ export class ProcessWatch {
     return members;
   }
 
+  /** Gives up what it looks with: nothing is left to look for. */
+  end(): void {
+    this.#thread.end();
+  }
+
   /** Who is at the other ends of connections. Never rejects. */
   async lookForPeers(question: PeerQuestion): Promise<PeerAnswer> {
     if (!this.#isLost) {

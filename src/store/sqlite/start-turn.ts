@@ -50,14 +50,20 @@ export function startTurn(
   prompts.add(searchKey, start.prompt, { ...start, principal, sessionPrincipal });
   sessions.addTurn(sessionKey, start, state);
   requests.insertStart(start, sessionId);
-  const entries = start.audit?.map((entry) => ({ ...entry, sessionId }));
-  tables.audit.append(owner, entries);
+  tables.audit.append(owner, entriesIn(session, start));
   return {
     turn: turns.find(start.turnId)!,
     session: sessions.findByKey(sessionKey)!,
     joined: false,
     today,
   };
+}
+
+/** What goes on the audit chain with a turn in a session: whose that is, where another runs it. */
+function entriesIn({ sessionId, principal }: SessionRecord, { audit, ...start }: TurnStart) {
+  const isOther = start.principal !== "" && start.principal !== principal;
+  const whose = isOther ? { session_principal: principal } : {};
+  return audit?.map((entry) => ({ ...entry, sessionId, facts: { ...entry.facts, ...whose } }));
 }
 
 /** Refuses a caller's turn whose principal has used all of the day. */
