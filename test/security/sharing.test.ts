@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { WatchTurnsResponse } from "../../gen/breakglass/v1/breakglass_service_pb.ts";
 import { type Role as ProtoRole, ShareAccess } from "../../gen/breakglass/v1/session_pb.ts";
 import { PermissionMode } from "../../gen/breakglass/v1/turn_pb.ts";
 import type { Role } from "../../src/identity/caller.ts";
@@ -25,6 +26,12 @@ const mayResolve = async ({ client }: Asker, { turnId }: Pick<Place, "turnId">) 
   const { approvals } = await client.listApprovals({ pageSize: 1000 });
   return approvals.find(({ event }) => event?.turnId === turnId)?.mayResolve;
 };
+
+/** The session that a change is of. */
+function sessionIn({ change }: WatchTurnsResponse): string | undefined {
+  if (change.case === "approvalRequested") return change.value.event?.sessionId;
+  return change.value?.sessionId;
+}
 
 describe("four eyes", () => {
   let world: AccessWorld;
@@ -153,6 +160,35 @@ describe("a session that is shared", () => {
     expect(await watched).toMatchObject(NOT_FOUND);
     expect(await refusalOf(asker.client.cancelTurn({ turnId }))).toMatchObject(NOT_FOUND);
     expect((await owner.client.getSession({ sessionId })).session?.runningTurnId).toBe(turnId);
+  });
+
+  it("is told of on one stream of all turns from its share on to its end, what runs and waits in it first", async () => {
+    const place = await world.place("own", world.asker(ADMIN), "runs");
+    const owner = world.asker(ADMIN);
+    const left = new AbortController();
+    const stream = asker.client.watchTurns({}, { signal: left.signal })[Symbol.asyncIterator]();
+    const next = async () => (await stream.next()).value as WatchTurnsResponse;
+    /** What is told of the session until something is told that is so. */
+    const toldUntil = async (isSo: (news: WatchTurnsResponse) => boolean) => {
+      const told: unknown[] = [];
+      for (let news = await next(); ; news = await next()) {
+        if (sessionIn(news) === place.sessionId) told.push(news.change.case);
+        if (isSo(news)) return told;
+      }
+    };
+    expect(await toldUntil(({ caughtUp }) => caughtUp)).toEqual([]);
+    const share = { sessionId: place.sessionId, with: withPrincipal(asker.principal) };
+    await owner.client.shareSession({ ...share, access: ShareAccess.READ });
+    const asked = await toldUntil(({ change }) => change.case === "approvalRequested");
+    expect(asked).toEqual(["turnChanged", "approvalRequested"]);
+    await owner.client.unshareSession(share);
+    await owner.client.cancelTurn({ turnId: place.turnId });
+    const own = await world.place("own", asker, "runs");
+    const after = await toldUntil((news) => sessionIn(news) === own.sessionId);
+    expect(after).toEqual([]);
+    left.abort();
+    await stream.next().catch(() => {});
+    await own.owner.cancelTurn({ turnId: own.turnId });
   });
 
   it("tells whom it is shared with to its owner and to admins, and others what is shared with them", async () => {

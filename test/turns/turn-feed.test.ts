@@ -128,6 +128,31 @@ describe("a change", () => {
     for (const one of [approver, other]) one.leave();
   });
 
+  it("is told to nobody any more who had it read to them and may see it no longer", async () => {
+    const starts = [turnStart(), turnStart()];
+    const keys: string[] = [];
+    const bob = { kind: "principal", name: "bob" } as const;
+    for (const start of starts) {
+      const { turn } = await store.createTurn(start);
+      keys.push(turn.sessionKey);
+      const share = { grantee: bob, access: "read", createTime: 1 } as const;
+      await store.shareSession(turn.sessionKey, share);
+    }
+    const left = new AbortController();
+    const filter = { states: [], since: undefined };
+    const watched = { view: ownView("bob"), filter, session: undefined };
+    const news = new TurnWatch(feed, watched, 0, left.signal, () => {}).news();
+    const first = await news.next();
+    expect(first.value?.change?.turn.turnId).toBe(starts[0]!.turnId);
+    // Both were read. The second is not told yet.
+    await store.unshareSession(keys[1]!, bob);
+    const second = await news.next();
+    expect(second.value).toMatchObject({ caughtUp: true });
+    expect(second.value?.change).toBeUndefined();
+    left.abort();
+    await news.return(undefined);
+  });
+
   it("that was removed ends the watch of who may have missed it, and of nobody else", async () => {
     for (const principal of ["alice", "bob"]) {
       const start = turnStart({ principal });
