@@ -153,6 +153,21 @@ describe("a change", () => {
     await news.return(undefined);
   });
 
+  it("is told once more to whom it is shared with since, and to nobody who was told of it", async () => {
+    const { turn } = await store.createTurn(turnStart());
+    const [alice, bob] = [watch("alice"), watch("bob")];
+    for (const one of [alice, bob]) await one.until(() => one.told.at(-1)?.caughtUp === true);
+    const grantee = { kind: "principal", name: "bob" } as const;
+    await store.shareSession(turn.sessionKey, { grantee, access: "read", createTime: 1 });
+    await bob.until(() => bob.told.length > 1);
+    expect(bob.told[1]?.change).toMatchObject({ kind: "started", turn: { turnId: turn.turnId } });
+    const next = turnStart();
+    await store.createTurn(next);
+    await alice.until(() => alice.told.length > 2);
+    expect(alice.told[2]?.change?.turn.turnId).toBe(next.turnId);
+    for (const one of [alice, bob]) one.leave();
+  });
+
   it("that was removed ends the watch of who may have missed it, and of nobody else", async () => {
     for (const principal of ["alice", "bob"]) {
       const start = turnStart({ principal });
