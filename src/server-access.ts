@@ -63,7 +63,7 @@ function source<P, T>(
  *
  * @throws ConfigError.
  */
-export function refuseUnusableAccess(config: ServeConfig): void {
+export function refuseUnusableAccess(config: ServeConfig, { tokens }: ReadFiles): void {
   const { listen, approvers, selfApproval, tls, plaintext } = config;
   refuseUnusableIdentity(config);
   const shown = addressText(listen);
@@ -88,11 +88,21 @@ export function refuseUnusableAccess(config: ServeConfig): void {
       "BREAKGLASS_APPROVERS names principals, but without BREAKGLASS_TOKENS_FILE everyone is `local`: set it",
     );
   }
-  if (selfApproval === "forbidden" && approvers.length === 0) {
+  if (selfApproval === "forbidden" && approvers.length === 0 && !mayHaveApprovers(config, tokens)) {
     throw new ConfigError(
-      'BREAKGLASS_SELF_APPROVAL is "forbidden", but nobody else may approve: name principals in BREAKGLASS_APPROVERS',
+      'BREAKGLASS_SELF_APPROVAL is "forbidden", but nobody else may approve: name principals in BREAKGLASS_APPROVERS, or give a token the role approver',
     );
   }
+}
+
+/** Whether somebody may come with the role: what an issuer, a certificate or a proxy says is known only then. */
+function mayHaveApprovers(
+  { jwtIssuersFile, clientCertificatesFile, proxyUserHeader }: ServeConfig,
+  tokens: ReadFiles["tokens"],
+): boolean {
+  const others = [jwtIssuersFile, clientCertificatesFile, proxyUserHeader];
+  if (others.some((other) => other !== undefined)) return true;
+  return tokens?.current.gives("approver", "admin") === true;
 }
 
 /** A slip of the pen in a name would have every approval expire without a word. */

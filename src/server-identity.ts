@@ -52,7 +52,6 @@ export function openIdentity(
     means: meansOf(config),
     signIn: new SignIn({
       authenticators: local ? [new LocalAccess(local)] : authenticatorsOf(config, files, jwts),
-      approvers: config.approvers,
     }),
     refused: new RefusedSignIns(log),
     watch(then) {

@@ -10,7 +10,7 @@ import type { PermissionMode } from "../gen/breakglass/v1/turn_pb.ts";
 import type { Agents } from "./agent/agents.ts";
 import type { HeldBy } from "./agent/process/process-families.ts";
 import type { Readiness } from "./health/readiness.ts";
-import type { Caller, Means } from "./identity/caller.ts";
+import type { Caller, Means, Role } from "./identity/caller.ts";
 import { MAX_ATTACHMENTS } from "./rpc/attachment-rules.ts";
 import type { RequestLimits } from "./rpc/request-rules.ts";
 import { readVersion } from "./version.ts";
@@ -33,6 +33,7 @@ export interface ServerFacts {
   /** The ways to sign in that there are now. */
   readonly signIn: () => readonly Means[];
   readonly isDraining: () => boolean;
+  readonly rolesOf: (caller: Caller) => readonly Role[];
 }
 
 /** How long is waited for an agent's program to say its version. */
@@ -55,9 +56,9 @@ const METHODS: Readonly<Record<Means, SignInMethod>> = {
 /** What the server is, and who it takes a caller for. */
 export async function serverInfo(
   facts: ServerFacts,
-  { name, roles, means }: Caller,
+  caller: Caller,
 ): Promise<MessageInitShape<typeof ServerInfoSchema>> {
-  const { agents, defaultPermissionMode, heldBy, signIn, isDraining } = facts;
+  const { agents, defaultPermissionMode, heldBy, signIn, isDraining, rolesOf } = facts;
   const kinds = agents.kinds.toSorted((a, b) => rank(agents, a) - rank(agents, b));
   return {
     version: readVersion(),
@@ -68,7 +69,11 @@ export async function serverInfo(
     containment: CONTAINMENTS[heldBy],
     signInMethods: signIn().map((one) => METHODS[one]),
     draining: isDraining(),
-    caller: { principal: name, roles: [...roles], method: METHODS[means] },
+    caller: {
+      principal: caller.name,
+      roles: [...rolesOf(caller)],
+      method: METHODS[caller.means],
+    },
   };
 }
 

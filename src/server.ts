@@ -116,8 +116,8 @@ export async function startServer(
   plan = planAgents,
   interposed = NOTHING_INTERPOSED,
 ): Promise<Server> {
-  refuseUnusableAccess(config);
   const files = readFiles(config);
+  refuseUnusableAccess(config, files);
   const redaction = createServerRedaction(config);
   const createAgents = plan(config, log);
   const user = agentUserOf(config);
@@ -281,6 +281,7 @@ function factsOf(
     heldBy: processes.families.heldBy,
     signIn: () => identity.means,
     isDraining: () => turns.serving.isDraining,
+    rolesOf: (caller) => turns.permissions.rolesOf(caller),
   };
 }
 

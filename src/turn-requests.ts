@@ -12,6 +12,8 @@ export interface Attachment {
 export interface RunRequest {
   /** Empty: a new session. */
   readonly sessionId: string;
+  /** Whose session it is. Empty: the caller's own. */
+  readonly sessionPrincipal: string;
   readonly prompt: string;
   /** The kind of agent. Empty: the session's, or the server's default. */
   readonly agentKind: string;

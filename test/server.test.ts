@@ -77,7 +77,7 @@ describe("startServer", () => {
   it("says what a rule of approvals that nobody could follow lacks", async () => {
     expect(await refusalOf({ BREAKGLASS_APPROVERS: "bob" })).toMatch(/BREAKGLASS_TOKENS_FILE/);
     expect(await refusalOf({ BREAKGLASS_SELF_APPROVAL: "forbidden" })).toMatch(
-      /name principals in BREAKGLASS_APPROVERS$/,
+      /name principals in BREAKGLASS_APPROVERS, or give a token the role approver$/,
     );
   });
 

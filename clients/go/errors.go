@@ -25,6 +25,7 @@ const (
 	ReasonApprovalExpired       Reason = "APPROVAL_EXPIRED"
 	ReasonSelfApprovalForbidden Reason = "SELF_APPROVAL_FORBIDDEN"
 	ReasonRoleMissing           Reason = "ROLE_MISSING"
+	ReasonNotAllowed            Reason = "NOT_ALLOWED"
 	ReasonBypassForbidden       Reason = "BYPASS_FORBIDDEN"
 	ReasonTooManyTurns          Reason = "TOO_MANY_TURNS"
 	ReasonTooManySubscriptions  Reason = "TOO_MANY_SUBSCRIPTIONS"

@@ -2,6 +2,7 @@ import { timestampFromMs, timestampMs } from "@bufbuild/protobuf/wkt";
 import type { BreakglassClient } from "#client";
 import { isNotFound } from "#client";
 import { allPages, PAGE_SIZE } from "./list-pages.ts";
+import { OwnSessions, readSessionText, type SessionName } from "./session-names.ts";
 import { UsageError } from "./usage-error.ts";
 
 const WHOLE = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
@@ -30,9 +31,13 @@ export function resolveTurn(client: BreakglassClient, beginning: string): Promis
   return resolve("turn", beginning, (text) => turnsFrom(client, text));
 }
 
-/** As {@link resolveTurn}, of a session. */
-export function resolveSession(client: BreakglassClient, beginning: string): Promise<string> {
-  return resolve("session", beginning, () => sessionsOf(client));
+/** As {@link resolveTurn}, of an own session, or behind `PRINCIPAL/` of another's. */
+export async function resolveSession(client: BreakglassClient, text: string): Promise<SessionName> {
+  const { sessionPrincipal, sessionId } = readSessionText(text);
+  const found = resolve("session", sessionId, (begins) =>
+    sessionsOf(client, begins, sessionPrincipal),
+  );
+  return { sessionPrincipal, sessionId: await found };
 }
 
 /** As {@link resolveTurn}, of an approval that waits in a turn. */
@@ -56,7 +61,7 @@ export async function resolveEither(
   }
   const text = beginning.toLowerCase();
   const turnIds = await beginningWith(turnsFrom(client, text), text);
-  const sessionIds = await beginningWith(sessionsOf(client), text);
+  const sessionIds = await beginningWith(sessionsOf(client, text), text);
   only("turn or session", beginning, [...turnIds, ...sessionIds]);
   return { turnIds, sessionIds };
 }
@@ -118,7 +123,9 @@ async function* turnsFrom(client: BreakglassClient, text: string): Listed {
   }
 }
 
-async function* sessionsOf(client: BreakglassClient): Listed {
+/** The sessions whose ids begin so: of a principal, or the caller's own. */
+async function* sessionsOf(client: BreakglassClient, text: string, principal = ""): Listed {
+  const own = new OwnSessions(client);
   const pages = allPages(async (pageToken) => {
     const { sessions, nextPageToken } = await client.listSessions({
       pageToken,
@@ -126,7 +133,12 @@ async function* sessionsOf(client: BreakglassClient): Listed {
     });
     return { items: sessions, nextPageToken };
   });
-  for await (const { sessionId } of pages) yield sessionId;
+  for await (const session of pages) {
+    const { sessionId } = session;
+    if (!sessionId.toLowerCase().startsWith(text)) continue;
+    const isMeant = principal === "" ? await own.has(session) : session.principal === principal;
+    if (isMeant) yield sessionId;
+  }
 }
 
 async function* approvalsOf(client: BreakglassClient, turnId: string): Listed {

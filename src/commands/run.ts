@@ -78,7 +78,7 @@ export async function run(prompt: string, options: RunOptions): Promise<ExitStat
     options,
     async (client, terminal, dropConnection) => {
       const { session } = options;
-      const sessionId = session === undefined ? "" : await resolveSession(client, session);
+      const name = session === undefined ? {} : await resolveSession(client, session);
       const follow = {
         json: options.json === true,
         deltas: options.deltas,
@@ -88,7 +88,7 @@ export async function run(prompt: string, options: RunOptions): Promise<ExitStat
         command: commandForm(options.url),
         dropConnection,
       };
-      return followTurn(client, { run: { ...request, sessionId } }, follow, terminal);
+      return followTurn(client, { run: { ...request, ...name } }, follow, terminal);
     },
     FLAGS,
   );

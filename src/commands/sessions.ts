@@ -5,6 +5,8 @@ import { dollars } from "./event-text.ts";
 import { ExitStatus } from "./exit-status.ts";
 import { jsonLine } from "./json-line.ts";
 import { allPages, PAGE_SIZE, printList } from "./list-pages.ts";
+import { OwnSessions, sessionText } from "./session-names.ts";
+import { sharesText } from "./shares.ts";
 import type { Terminal } from "./terminal.ts";
 import { joined, oneLine, type Printable, print } from "./terminal-text.ts";
 import { timeText } from "./time-text.ts";
@@ -12,6 +14,7 @@ import { stateWord } from "./turn-outcome.ts";
 
 /** An id has 36. */
 const ID_CHARACTERS = 100;
+const NAME_CHARACTERS = 300;
 const PROMPT_CHARACTERS = 60;
 
 /** What the commands that list take. */
@@ -22,7 +25,13 @@ export interface ListOptions extends ServerOptions {
   readonly limit?: number;
 }
 
-/** Prints the caller's sessions, most recently active first, each with where its last turn stands. */
+/** A session, and what the commands take for it. */
+interface NamedSession {
+  readonly session: Session;
+  readonly name: string;
+}
+
+/** Prints the sessions that the caller may see, most recently active first, each with where its last turn stands. */
 export async function sessions(options: ListOptions): Promise<ExitStatus> {
   return callServer(options, async (client, terminal) => {
     const listed = allPages(async (pageToken) => {
@@ -30,18 +39,29 @@ export async function sessions(options: ListOptions): Promise<ExitStatus> {
       const page = await client.listSessions({ pageToken, pageSize });
       return { items: page.sessions, nextPageToken: page.nextPageToken };
     });
-    const line = (session: Session) =>
-      options.json ? jsonLine(SessionSchema, session) : sessionLine(session, terminal);
+    const own = new OwnSessions(client);
+    const named = (async function* () {
+      for await (const session of listed) {
+        const isOwn = options.json || (await own.has(session));
+        const { sessionId, principal } = session;
+        yield {
+          session,
+          name: sessionText({ sessionId, sessionPrincipal: isOwn ? "" : principal }),
+        };
+      }
+    })();
+    const line = ({ session, name }: NamedSession) =>
+      options.json ? jsonLine(SessionSchema, session) : sessionLine(session, name, terminal);
     const none = options.json ? undefined : print`No sessions.`;
-    await printList(listed, { line, none, limit: options.limit }, terminal);
+    await printList(named, { line, none, limit: options.limit }, terminal);
     return ExitStatus.ok;
   });
 }
 
-function sessionLine(session: Session, terminal: Terminal): Printable {
+function sessionLine(session: Session, name: string, terminal: Terminal): Printable {
   const { turnCount, runningTurnId, queuedTurnId, lastTurnState, lastPrompt } = session;
   const columns = [
-    oneLine(session.sessionId, ID_CHARACTERS),
+    oneLine(name, NAME_CHARACTERS),
     timeText(session.lastActiveTime),
     turnCount === 1 ? print`1 turn` : print`${turnCount} turns`,
     oneLine(`${session.agent} on ${session.model}`, 60),
@@ -49,10 +69,11 @@ function sessionLine(session: Session, terminal: Terminal): Printable {
     lastTurnState !== TurnState.UNSPECIFIED && stateWord(lastTurnState),
     runningTurnId !== "" && print`running ${oneLine(runningTurnId, ID_CHARACTERS)}`,
     queuedTurnId !== "" && print`queued ${oneLine(queuedTurnId, ID_CHARACTERS)}`,
+    sharesText(session),
     lastPrompt !== "" && oneLine(lastPrompt, PROMPT_CHARACTERS),
   ];
   const line = joined(
-    columns.filter((column) => column !== false),
+    columns.filter((column) => column !== false && column !== undefined),
     "  ",
   );
   return print`${terminal.wrap(line)}\n`;

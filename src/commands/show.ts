@@ -1,3 +1,4 @@
+import { type BreakglassClient, isNotFound } from "#client";
 import { isLive } from "#client/turn-state";
 import { TurnEventSchema, TurnState } from "../../gen/breakglass/v1/event_pb.ts";
 import { type Turn, TurnOrigin } from "../../gen/breakglass/v1/turn_pb.ts";
@@ -8,6 +9,7 @@ import { eventsSoFar } from "./events-so-far.ts";
 import { ExitStatus } from "./exit-status.ts";
 import { jsonLine } from "./json-line.ts";
 import { resolveTurn } from "./resolve-id.ts";
+import { sharesText } from "./shares.ts";
 import type { Terminal } from "./terminal.ts";
 import { hangingText, joined, oneLine, type Printable, print, shellWord } from "./terminal-text.ts";
 import { timeText } from "./time-text.ts";
@@ -30,7 +32,10 @@ export async function show(turn: string, options: ShowOptions): Promise<ExitStat
   return callServer(options, async (client, terminal) => {
     const turnId = await resolveTurn(client, turn);
     const shown = (await client.getTurn({ turnId })).turn;
-    if (shown !== undefined && !options.json) await terminal.write(headText(shown, terminal));
+    if (shown !== undefined && !options.json) {
+      const shares = await sharesOf(client, shown);
+      await terminal.write(headText(shown, shares, terminal));
+    }
     let state = shown?.state ?? TurnState.UNSPECIFIED;
     const look = { style: terminal.style, wrap: terminal.wrap, full: true };
     for await (const event of eventsSoFar(client, turnId, terminal.gone)) {
@@ -49,11 +54,29 @@ export async function show(turn: string, options: ShowOptions): Promise<ExitStat
   });
 }
 
-function headText(turn: Turn, { style, wrap }: Terminal): Printable {
+/** Whom the turn's session is shared with; of one that an approver does not see nothing is told. */
+async function sharesOf(
+  client: BreakglassClient,
+  { sessionId, sessionPrincipal }: Turn,
+): Promise<Printable | undefined> {
+  try {
+    const { session } = await client.getSession({ sessionId, sessionPrincipal });
+    return session && sharesText(session);
+  } catch (error) {
+    if (isNotFound(error)) return undefined;
+    throw error;
+  }
+}
+
+function headText(turn: Turn, shares: Printable | undefined, { style, wrap }: Terminal): Printable {
+  const { principal, sessionPrincipal } = turn;
+  const isOther = sessionPrincipal !== "" && sessionPrincipal !== principal;
+  const owner = isOther ? print` of ${oneLine(sessionPrincipal, FACT_CHARACTERS)}` : print``;
   const times = print`${timeText(turn.createTime)}${turn.endTime === undefined ? print`` : print` to ${timeText(turn.endTime)}`}`;
   const lines = [
     wrap(print`turn ${oneLine(turn.turnId, FACT_CHARACTERS)}`),
-    wrap(print`session ${oneLine(turn.sessionId, FACT_CHARACTERS)}`),
+    wrap(print`session ${oneLine(turn.sessionId, FACT_CHARACTERS)}${owner}`),
+    ...(shares === undefined ? [] : [wrap(shares)]),
     wrap(print`by ${oneLine(turn.principal, FACT_CHARACTERS)}, ${times}`),
     wrap(turnFacts({ ...turn, prompt: "" })),
   ];

@@ -36,18 +36,20 @@ export function filterOf({ state = [], since, until, principal, origin, grep }: 
 export interface TurnSelection extends TurnFilterOptions {
   /** Undefined or empty: all that the caller may see. */
   readonly sessionId?: string | undefined;
+  /** Whose session it is. Undefined or empty: the caller's own. */
+  readonly sessionPrincipal?: string | undefined;
   readonly limit?: number | undefined;
 }
 
 /** Turns, newest first, over all pages. */
 export function turnsOf(
   client: BreakglassClient,
-  { sessionId = "", limit = PAGE_SIZE, ...filter }: TurnSelection,
+  { sessionId = "", sessionPrincipal = "", limit = PAGE_SIZE, ...filter }: TurnSelection,
 ): AsyncGenerator<Turn> {
   const pageSize = Math.min(PAGE_SIZE, limit);
   return allPages(async (pageToken) => {
     const page = await client.listTurns({
-      ...{ sessionId, pageToken, pageSize },
+      ...{ sessionId, sessionPrincipal, pageToken, pageSize },
       ...filterOf(filter),
     });
     return { items: page.turns, nextPageToken: page.nextPageToken };

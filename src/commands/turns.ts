@@ -24,11 +24,11 @@ export async function turns(
 ): Promise<ExitStatus> {
   const { url, json, limit, ...filter } = options;
   return callServer(options, async (client, terminal) => {
-    const sessionId = session && (await resolveSession(client, session));
+    const name = session === undefined ? undefined : await resolveSession(client, session);
     const line = (turn: Turn) => (json ? jsonLine(TurnSchema, turn) : turnLine(turn, terminal));
     const isAll = Object.keys(filter).length === 0;
     const none = json ? undefined : isAll ? print`No turns.` : print`No such turns.`;
-    const listed = turnsOf(client, { sessionId, limit, ...filter });
+    const listed = turnsOf(client, { ...name, limit, ...filter });
     await printList(listed, { line, none, limit }, terminal);
     return ExitStatus.ok;
   });

@@ -11,6 +11,7 @@ import { FIRST_GIVE_UP_MS } from "./follow-turn.ts";
 import { takeInterrupts } from "./interrupts.ts";
 import { jsonLine } from "./json-line.ts";
 import { resolveSession } from "./resolve-id.ts";
+import { sessionText } from "./session-names.ts";
 import { joined, oneLine, type Printable, print, shellWord } from "./terminal-text.ts";
 import { timeText } from "./time-text.ts";
 import { turnFacts } from "./turn-facts.ts";
@@ -37,7 +38,7 @@ export async function watch(session: string, options: WatchOptions): Promise<Exi
     throw new UsageError(`of a session all turns are watched: leave out --${given.join(", --")}`);
   }
   return callServer(options, async (client, terminal, dropConnection) => {
-    const sessionId = await resolveSession(client, session);
+    const name = await resolveSession(client, session);
     using interrupts = takeInterrupts();
     const leave = AbortSignal.any([interrupts.first, interrupts.quit, terminal.gone]);
     let cursor = options.after ?? 0n;
@@ -49,7 +50,7 @@ export async function watch(session: string, options: WatchOptions): Promise<Exi
       dropConnection,
     };
     try {
-      for await (const news of watchSession(client, { sessionId, afterCursor: cursor }, stream)) {
+      for await (const news of watchSession(client, { ...name, afterCursor: cursor }, stream)) {
         cursor = news.cursor;
         await terminal.write(
           options.json === true ? jsonLine(WatchSessionResponseSchema, news) : newsLine(news),
@@ -60,7 +61,7 @@ export async function watch(session: string, options: WatchOptions): Promise<Exi
     }
     const again = commandForm(options.url)(
       "watch",
-      print`${shellWord(sessionId)} --after ${cursor}`,
+      print`${shellWord(sessionText(name))} --after ${cursor}`,
     );
     terminal.tell(print`Watch again:`, again);
     return ExitStatus.detached;

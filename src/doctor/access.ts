@@ -20,8 +20,7 @@ export const accessCheck: MachineCheck = {
   name: "access",
   async look(config) {
     try {
-      refuseUnusableAccess(config);
-      readFiles({ ...config, tls: undefined });
+      refuseUnusableAccess(config, readFiles({ ...config, tls: undefined }));
     } catch (error) {
       if (!(error instanceof ConfigError)) throw error;
       return failure(error.message, "mend the setting that it names, or its file");

@@ -14,6 +14,7 @@ const DETAILS: Readonly<Record<RefusalReason, () => RefusalDetails>> = {
   APPROVAL_EXPIRED: () => ({}),
   SELF_APPROVAL_FORBIDDEN: () => ({}),
   ROLE_MISSING: () => ({ metadata: { role: "operator" } }),
+  NOT_ALLOWED: () => ({ metadata: { access: "operate" } }),
   BYPASS_FORBIDDEN: () => ({}),
   AGENT_KIND_MISMATCH: () => ({ metadata: { agent_kind: "claude" } }),
   AGENT_KIND_NOT_SERVED: () => ({ metadata: { agent_kind: "claude" } }),

@@ -6,8 +6,6 @@ import { LOCAL } from "./local-access.ts";
 export interface SignInOptions {
   /** In the order in which they are asked. None: everyone is `local`. */
   readonly authenticators: readonly Authenticator[];
-  /** Names of principals who are approvers, whatever else they are. */
-  readonly approvers: readonly string[];
 }
 
 /**
@@ -20,11 +18,9 @@ export interface SignInOptions {
  */
 export class SignIn {
   readonly #authenticators: readonly Authenticator[];
-  readonly #approvers: readonly string[];
 
-  constructor({ authenticators, approvers }: SignInOptions) {
+  constructor({ authenticators }: SignInOptions) {
     this.#authenticators = authenticators;
-    this.#approvers = approvers;
   }
 
   /** Tells who makes a request, or why that is nobody. */
@@ -46,20 +42,11 @@ export class SignIn {
       const verdict = this.#authenticators[index]!.authenticate(presented);
       if (verdict instanceof Promise) {
         return verdict.then((found) =>
-          found === undefined ? this.#ask(presented, index + 1) : this.#withRoles(found),
+          found === undefined ? this.#ask(presented, index + 1) : found,
         );
       }
-      if (verdict !== undefined) return this.#withRoles(verdict); // 3.
+      if (verdict !== undefined) return verdict; // 3.
     }
     return failed("none", "it carries no credential"); // 2.
-  }
-
-  #withRoles(verdict: Verdict): Verdict {
-    if ("failure" in verdict) return verdict;
-    const { principal } = verdict;
-    if (!this.#approvers.includes(principal.name) || principal.roles.includes("approver")) {
-      return verdict;
-    }
-    return { principal: { ...principal, roles: [...principal.roles, "approver"] } };
   }
 }

@@ -1,7 +1,7 @@
 import { timingSafeEqual } from "node:crypto";
 import { ConfigError } from "../config/config-error.ts";
 import { readSettingFile } from "../setting-file.ts";
-import type { Principal } from "./caller.ts";
+import type { Principal, Role } from "./caller.ts";
 import { isSilent, parseTokenLine, sha256, type TokenLine, TokenLineError } from "./token-line.ts";
 
 /** A token, and where it stands in the file. */
@@ -45,6 +45,11 @@ export class Tokens {
   /** Whether there is a token of theirs. */
   knows(principal: string): boolean {
     return this.#known.some((known) => known.principal === principal);
+  }
+
+  /** Whether there is a token with one of these roles. */
+  gives(...roles: readonly Role[]): boolean {
+    return this.#known.some((known) => roles.some((role) => known.roles.includes(role)));
   }
 
   /** Whose a token is at a time. Takes as long for every token. */

@@ -3,6 +3,7 @@ import { Refusal } from "../errors.ts";
 import type { Log } from "../log.ts";
 import type { UntoldHappening } from "../store/outbox.ts";
 import type { Store } from "../store/store.ts";
+import { ownView } from "../store/views.ts";
 import { byDeadline } from "../stream/deadline.ts";
 import { decodeEvent } from "../turns/encoded-event.ts";
 import { type MessageOptions, messageBody, messageId } from "./message.ts";
@@ -156,7 +157,8 @@ export class Notifier {
     const { turnId, sequence, principal } = happening;
     if (principal === undefined) return undefined;
     try {
-      const turn = await store.getTurn(turnId, principal);
+      // Whoever runs it may see it no more: it is told of to the operator of the server.
+      const turn = await store.getTurn(turnId, { ...ownView(principal), seesAll: true });
       const [event] = await store.readEvents(turnId, sequence - 1, 1);
       return event && messageBody(happening, turn, decodeEvent(event), messages);
     } catch (error) {

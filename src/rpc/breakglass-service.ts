@@ -24,7 +24,7 @@ export function breakglassService(
   const methods = {
     ...streamingMethods(turns, runTurnRules(limits), log),
     ...unaryMethods(turns, describeServer, log),
-    exportAudit: exportAudit(audit, log),
+    exportAudit: exportAudit(audit, turns.permissions, log),
   };
   return withReadMessages(withRefusalsTold(methods, refused));
 }

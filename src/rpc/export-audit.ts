@@ -7,7 +7,7 @@ import type {
 } from "../../gen/breakglass/v1/audit_pb.ts";
 import type { AuditSource } from "../audit/audit-source.ts";
 import { readLine } from "../audit/record.ts";
-import { Refusal } from "../errors.ts";
+import type { Permissions } from "../identity/permissions.ts";
 import type { Log } from "../log.ts";
 import { callerOf } from "./admission.ts";
 import { exportAuditRules, validate } from "./request-rules.ts";
@@ -22,7 +22,7 @@ const SILENCE_MS = 15_000;
 type Answer = MessageInitShape<typeof ExportAuditResponseSchema>;
 
 /** The method that hands out the audit: of low volume, so that it goes through the framework, message by message. */
-export function exportAudit(audit: AuditSource, log: Log) {
+export function exportAudit(audit: AuditSource, permissions: Permissions, log: Log) {
   return async function* exportAudit(
     message: ExportAuditRequest,
     context: HandlerContext,
@@ -31,7 +31,8 @@ export function exportAudit(audit: AuditSource, log: Log) {
     passAtOnce(context);
     try {
       const caller = callerOf(context);
-      if (!caller.roles.includes("admin")) throw roleMissing("admin");
+      const refusal = permissions.refusalToReadAudit(caller);
+      if (refusal !== undefined) throw refusal;
       const { afterSequence, follow } = validate(exportAuditRules, message);
       const newest = await audit.newest();
       let cursor = afterSequence < 0 ? Math.max(0, newest + afterSequence) : afterSequence;
@@ -50,9 +51,4 @@ export function exportAudit(audit: AuditSource, log: Log) {
       throw statusOf(error, log);
     }
   };
-}
-
-function roleMissing(role: string): Refusal {
-  const message = `it takes the role ${role}`;
-  return new Refusal("ROLE_MISSING", message, { metadata: { role } });
 }

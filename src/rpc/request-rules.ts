@@ -1,12 +1,19 @@
 import { durationMs, timestampMs } from "@bufbuild/protobuf/wkt";
 import { z } from "zod";
-import type { ResolveApprovalRequest } from "../../gen/breakglass/v1/breakglass_service_pb.ts";
+import type {
+  ResolveApprovalRequest,
+  ShareSessionRequest,
+} from "../../gen/breakglass/v1/breakglass_service_pb.ts";
 import { TurnState } from "../../gen/breakglass/v1/event_pb.ts";
+import { ShareAccess } from "../../gen/breakglass/v1/session_pb.ts";
 import { PermissionMode, TurnOrigin } from "../../gen/breakglass/v1/turn_pb.ts";
 import { Refusal } from "../errors.ts";
+import { ROLES as ROLE_NAMES } from "../identity/caller.ts";
+import type { Grantee, SharedAccess } from "../store/views.ts";
 import type { ApprovalAnswer } from "../turn-requests.ts";
 import { attachmentRules } from "./attachment-rules.ts";
 import { isJsonObject } from "./json-object.ts";
+import { ROLES } from "./resources.ts";
 
 /** Every rule of every request stands here, with the words that a caller who breaks it reads. */
 
@@ -24,6 +31,17 @@ const name = z
     /^([A-Za-z0-9._:/@][A-Za-z0-9._:/@-]*)?$/,
     "must be of [A-Za-z0-9._:/@-] and not begin with -",
   );
+
+const isPrincipal = (text: string) => /^[^\s\p{Cc}]{1,256}$/u.test(text) && text.isWellFormed();
+
+const sessionPrincipal = z
+  .string()
+  .refine((text) => text === "" || isPrincipal(text), "must be empty or a principal's name");
+
+/** Of a request that may name a session, or none. */
+const hasItsSession = (request: { sessionId: string; sessionPrincipal: string }) =>
+  request.sessionPrincipal === "" || request.sessionId !== "";
+const SESSION_MISSING = { path: ["sessionPrincipal"], error: "takes a session_id" };
 
 const wellFormed = (text: string) => text.isWellFormed();
 
@@ -91,21 +109,24 @@ export type RunTurnRules = ReturnType<typeof runTurnRules>;
 
 /** The rules of `RunTurnRequest`. */
 export function runTurnRules({ maxPromptBytes, maxAttachmentBytes }: RequestLimits) {
-  return z.object({
-    sessionId: optionalUuid,
-    prompt: words(maxPromptBytes),
-    model: name,
-    agent: name,
-    agentKind: name,
-    requestId: optionalUuid,
-    timeout,
-    textDeltas: z.boolean(),
-    recall: z.boolean(),
-    maxCostUsd,
-    maxModelTurns: z.number(),
-    permissionMode,
-    attachments: attachmentRules(maxAttachmentBytes),
-  });
+  return z
+    .object({
+      sessionId: optionalUuid,
+      sessionPrincipal,
+      prompt: words(maxPromptBytes),
+      model: name,
+      agent: name,
+      agentKind: name,
+      requestId: optionalUuid,
+      timeout,
+      textDeltas: z.boolean(),
+      recall: z.boolean(),
+      maxCostUsd,
+      maxModelTurns: z.number(),
+      permissionMode,
+      attachments: attachmentRules(maxAttachmentBytes),
+    })
+    .refine(hasItsSession, SESSION_MISSING);
 }
 
 /** The rules of `AttachTurnRequest`; the turn's last sequence is checked where it is known. */
@@ -154,6 +175,7 @@ export const resolveApprovalRules = z.object({ turnId: uuid, approvalId: uuid, d
 /** The rules of `WatchSessionRequest`. */
 export const watchSessionRules = z.object({
   sessionId: uuid,
+  sessionPrincipal,
   afterCursor: z
     .bigint()
     .max(BigInt(Number.MAX_SAFE_INTEGER), "must be a cursor of this session")
@@ -164,7 +186,41 @@ export const watchSessionRules = z.object({
 export const turnRules = z.object({ turnId: uuid });
 
 /** The rules of requests for one session. */
-export const sessionRules = z.object({ sessionId: uuid });
+export const sessionRules = z.object({ sessionId: uuid, sessionPrincipal });
+
+/** A member of the oneof by itself, as `decision`. */
+const grantee = z
+  .custom<ShareSessionRequest["with"]>()
+  .transform((sent, { issues, addIssue }): Grantee => {
+    const { case: kind, value } = sent?.grantee ?? { case: undefined };
+    const refuse = (path: string, message: string) =>
+      issues.push({ code: "custom", message, input: sent, path: [path] });
+    if (kind === "principal") {
+      if (!isPrincipal(value)) refuse(kind, "must be a principal's name, without spaces");
+      return { kind, name: value };
+    }
+    const role = ROLE_NAMES.find((name) => ROLES[name] === value);
+    if (kind === undefined) addIssue("must be a principal or a role");
+    else if (role === undefined) refuse(kind, "must be a role");
+    return { kind: "role", name: role ?? "" };
+  });
+
+const access = z.custom<ShareAccess>().transform((sent, { addIssue }): SharedAccess => {
+  if (sent === ShareAccess.OPERATE) return "operate";
+  if (sent !== ShareAccess.READ) addIssue("must be READ or OPERATE");
+  return "read";
+});
+
+/** The rules of `ShareSessionRequest`. */
+export const shareSessionRules = z.object({
+  sessionId: uuid,
+  sessionPrincipal,
+  with: grantee,
+  access,
+});
+
+/** The rules of `UnshareSessionRequest`. */
+export const unshareSessionRules = z.object({ sessionId: uuid, sessionPrincipal, with: grantee });
 
 const timestamp = z
   .custom<Parameters<typeof timestampMs>[0]>()
@@ -179,6 +235,7 @@ const PRINCIPAL_BYTES = 1024;
 /** Which turns are listed or watched. */
 const turnFilterRules = {
   sessionId: optionalUuid,
+  sessionPrincipal,
   states: z
     .array(
       z
@@ -204,16 +261,20 @@ const turnFilterRules = {
 };
 
 /** The rules of `ListTurnsRequest`. */
-export const listTurnsRules = z.object({ ...turnFilterRules, pageSize, pageToken: z.string() });
+export const listTurnsRules = z
+  .object({ ...turnFilterRules, pageSize, pageToken: z.string() })
+  .refine(hasItsSession, SESSION_MISSING);
 
 /** The rules of `WatchTurnsRequest`. */
-export const watchTurnsRules = z.object({
-  ...turnFilterRules,
-  afterCursor: z
-    .bigint()
-    .max(BigInt(Number.MAX_SAFE_INTEGER), "must be a cursor of such a stream")
-    .transform(Number),
-});
+export const watchTurnsRules = z
+  .object({
+    ...turnFilterRules,
+    afterCursor: z
+      .bigint()
+      .max(BigInt(Number.MAX_SAFE_INTEGER), "must be a cursor of such a stream")
+      .transform(Number),
+  })
+  .refine(hasItsSession, SESSION_MISSING);
 
 /** The rules of `ListApprovalsRequest`. */
 export const listApprovalsRules = z.object({ pageSize, pageToken: z.string() });

@@ -23,6 +23,7 @@ const CODES: Readonly<Record<RefusalReason, Code>> = {
   APPROVAL_EXPIRED: Code.FailedPrecondition,
   SELF_APPROVAL_FORBIDDEN: Code.PermissionDenied,
   ROLE_MISSING: Code.PermissionDenied,
+  NOT_ALLOWED: Code.PermissionDenied,
   BYPASS_FORBIDDEN: Code.PermissionDenied,
   AGENT_KIND_MISMATCH: Code.FailedPrecondition,
   AGENT_KIND_NOT_SERVED: Code.FailedPrecondition,

@@ -23,7 +23,7 @@ import {
   watchSessionRules,
   watchTurnsRules,
 } from "./request-rules.ts";
-import { turnOf } from "./resources.ts";
+import { sessionNameOf, turnOf } from "./resources.ts";
 import { statusOf } from "./status.ts";
 import { streamEnded, turnWatchEnded, watchEnded } from "./stream-ending.ts";
 import { turnNewsOf, turnNewsSink } from "./turn-news-response.ts";
@@ -80,10 +80,16 @@ export function streamingMethods(turns: Turns, runRules: RunTurnRules, log: Log)
       const { signal } = context;
       passAtOnce(context);
       try {
-        const { sessionId, afterCursor } = validate(watchSessionRules, message);
+        const { afterCursor, ...named } = validate(watchSessionRules, message);
+        const { sessionId } = named;
         let cursor = afterCursor;
         const caller = callerOf(context);
-        for await (const news of turns.watch(sessionId, afterCursor, caller, signal)) {
+        for await (const news of turns.watch(
+          sessionNameOf(named, caller),
+          afterCursor,
+          caller,
+          signal,
+        )) {
           cursor = news.cursor;
           yield newsOf(news);
         }
@@ -99,10 +105,15 @@ export function streamingMethods(turns: Turns, runRules: RunTurnRules, log: Log)
       const reader = readerOf(context);
       passAtOnce(context);
       try {
-        const { sessionId, afterCursor, ...filter } = validate(watchTurnsRules, message);
+        const { sessionId, sessionPrincipal, afterCursor, ...filter } = validate(
+          watchTurnsRules,
+          message,
+        );
         let cursor = afterCursor;
         const caller = callerOf(context);
-        const watch = turns.watchTurns(sessionId, filter, afterCursor, caller, signal);
+        const named = sessionNameOf({ sessionId, sessionPrincipal }, caller);
+        const session = sessionId === "" ? undefined : named;
+        const watch = turns.watchTurns(session, filter, afterCursor, caller, signal);
         reader.handlerBytes = () => watch.heldBytes;
         const mayResolve = (turn: TurnRecord) => turns.mayResolve(turn, caller);
         let tell: ((news: TurnNews) => Promise<void>) | undefined;
@@ -111,7 +122,7 @@ export function streamingMethods(turns: Turns, runRules: RunTurnRules, log: Log)
           if (tell !== undefined) await tell(news);
           else {
             // The framework makes headers and the first message of each stream.
-            yield turnNewsOf(news, mayResolve);
+            yield await turnNewsOf(news, mayResolve);
             tell = turnNewsSink(await reader.writing, context, mayResolve);
           }
         }

@@ -11,11 +11,15 @@ import { wireFormatOf } from "./wire-format.ts";
 /** What a change is in each format, for all who watch it: in the framework each of a hundred would serialize it again. */
 const serialized = { json: new WeakMap<TurnChange, Uint8Array>(), binary: new WeakMap() };
 
+/** Whether a caller may answer what a turn asks for. */
+type MayResolve = (turn: TurnRecord) => Promise<boolean>;
+
 /** News of turns as callers see them. */
-export function turnNewsOf(
+export async function turnNewsOf(
   { cursor, change, caughtUp }: TurnNews,
-  mayResolve: (turn: TurnRecord) => boolean,
-): MessageInitShape<typeof WatchTurnsResponseSchema> {
+  asked: MayResolve,
+): Promise<MessageInitShape<typeof WatchTurnsResponseSchema>> {
+  const mayResolve = change?.kind === "approvalRequested" && (await asked(change.turn));
   const told = change && changeOf(change, mayResolve);
   return { cursor: BigInt(cursor), caughtUp, ...(told === undefined ? {} : { change: told }) };
 }
@@ -27,31 +31,34 @@ export function turnNewsOf(
 export function turnNewsSink(
   writer: BodyWriter,
   { requestHeader, signal }: HandlerContext,
-  mayResolve: (turn: TurnRecord) => boolean,
+  mayResolve: MayResolve,
 ): (news: TurnNews) => Promise<void> {
   const isJson = wireFormatOf(requestHeader.get("content-type"))?.isJson === true;
   const room = new Room(writer, signal);
   return async (news) => {
-    pushMessage(writer, bytesOf(news, isJson, mayResolve));
+    pushMessage(writer, knownBytesOf(news, isJson) ?? (await bytesOf(news, isJson, mayResolve)));
     await room.made();
   };
 }
 
-function bytesOf(
+function knownBytesOf({ change }: TurnNews, isJson: boolean): Uint8Array | undefined {
+  return change && serialized[isJson ? "json" : "binary"].get(change);
+}
+
+async function bytesOf(
   news: TurnNews,
   isJson: boolean,
-  mayResolve: (turn: TurnRecord) => boolean,
-): Uint8Array {
+  mayResolve: MayResolve,
+): Promise<Uint8Array> {
   const { change } = news;
-  const known = serialized[isJson ? "json" : "binary"];
-  const bytes = change && known.get(change);
-  if (bytes !== undefined) return bytes;
-  const message = create(WatchTurnsResponseSchema, turnNewsOf(news, mayResolve));
+  const message = create(WatchTurnsResponseSchema, await turnNewsOf(news, mayResolve));
   const made = isJson
     ? Buffer.from(toJsonString(WatchTurnsResponseSchema, message))
     : toBinary(WatchTurnsResponseSchema, message);
   // Of what waits each is told how long is left, and whether it is theirs to answer.
-  if (change !== undefined && change.kind !== "approvalRequested") known.set(change, made);
+  if (change !== undefined && change.kind !== "approvalRequested") {
+    serialized[isJson ? "json" : "binary"].set(change, made);
+  }
   return made;
 }
 

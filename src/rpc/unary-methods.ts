@@ -4,7 +4,9 @@ import type {
   ListApprovalsRequest,
   ListTurnsRequest,
   ResolveApprovalRequest,
+  ShareSessionRequest,
   SteerTurnRequest,
+  UnshareSessionRequest,
 } from "../../gen/breakglass/v1/breakglass_service_pb.ts";
 import type { Log } from "../log.ts";
 import type { Turns } from "../turns/turns.ts";
@@ -18,11 +20,13 @@ import {
   listTurnsRules,
   resolveApprovalRules,
   sessionRules,
+  shareSessionRules,
   steerTurnRules,
   turnRules,
+  unshareSessionRules,
   validate,
 } from "./request-rules.ts";
-import { approvalOf, sessionOf, spendingOf, turnOf } from "./resources.ts";
+import { approvalOf, sessionNameOf, sessionOf, spendingOf, turnOf } from "./resources.ts";
 import { statusOf } from "./status.ts";
 
 const turnTokens = new PageTokens("turns", z.int());
@@ -37,7 +41,7 @@ const approvalTokens = new PageTokens(
 );
 const sessionTokens = new PageTokens(
   "sessions",
-  z.object({ lastActiveTime: z.int(), sessionId: z.string() }),
+  z.object({ lastActiveTime: z.int(), sessionId: z.string(), principal: z.string() }),
 );
 
 /** The methods that answer once. */
@@ -73,9 +77,13 @@ export function unaryMethods(turns: Turns, describeServer: DescribeServer, log: 
     },
 
     async listTurns(message: ListTurnsRequest, context: HandlerContext) {
-      const { sessionId, pageSize, pageToken, ...filter } = validate(listTurnsRules, message);
+      const { sessionId, sessionPrincipal, pageSize, pageToken, ...filter } = validate(
+        listTurnsRules,
+        message,
+      );
       const size = pageSizeOf(pageSize);
       const caller = callerOf(context);
+      const name = sessionNameOf({ sessionId, sessionPrincipal }, caller);
       const { states, since, until, principal, origin, query } = filter;
       const filters = [
         states,
@@ -85,7 +93,7 @@ export function unaryMethods(turns: Turns, describeServer: DescribeServer, log: 
         origin ?? 0,
         query ?? "",
       ];
-      const scope = JSON.stringify([sessionId || caller.name, ...filters]);
+      const scope = JSON.stringify([sessionId, name.principal, ...filters]);
       const inTurn = <T>(list: () => Promise<T>) =>
         lists.run({ principal: caller.name, signal: context.signal }, list);
       if (sessionId === "") {
@@ -95,7 +103,7 @@ export function unaryMethods(turns: Turns, describeServer: DescribeServer, log: 
         return { turns: page.items.map(turnOf), nextPageToken };
       }
       const after = turnTokens.decode(scope, pageToken);
-      const page = await inTurn(() => turns.listTurns(sessionId, caller, size, after, filter));
+      const page = await inTurn(() => turns.listTurns(name, caller, size, after, filter));
       const nextPageToken = turnTokens.encode(scope, page.next);
       return { turns: page.items.map(turnOf), nextPageToken };
     },
@@ -111,9 +119,10 @@ export function unaryMethods(turns: Turns, describeServer: DescribeServer, log: 
       return { approvals: page.items.map(approvalOf), nextPageToken };
     },
 
-    async getSession(message: { sessionId: string }, context: HandlerContext) {
-      const { sessionId } = validate(sessionRules, message);
-      return { session: sessionOf(await turns.getSession(sessionId, callerOf(context))) };
+    async getSession(message: SentName, context: HandlerContext) {
+      const caller = callerOf(context);
+      const name = sessionNameOf(validate(sessionRules, message), caller);
+      return { session: sessionOf(await turns.getSession(name, caller)) };
     },
 
     async listSessions(message: { pageSize: number; pageToken: string }, context: HandlerContext) {
@@ -121,12 +130,7 @@ export function unaryMethods(turns: Turns, describeServer: DescribeServer, log: 
       const caller = callerOf(context);
       const after = sessionTokens.decode(caller.name, pageToken);
       const page = await turns.listSessions(caller, pageSizeOf(pageSize), after);
-      const { lastActiveTime, sessionId } = page.next ?? {};
-      const place =
-        lastActiveTime === undefined || sessionId === undefined
-          ? undefined
-          : { lastActiveTime, sessionId };
-      const nextPageToken = sessionTokens.encode(caller.name, place);
+      const nextPageToken = sessionTokens.encode(caller.name, page.next);
       return { sessions: page.items.map(sessionOf), nextPageToken };
     },
 
@@ -136,10 +140,32 @@ export function unaryMethods(turns: Turns, describeServer: DescribeServer, log: 
       return { spending: spendingOf(caller.name, used, turns.spendingLimits) };
     },
 
-    async deleteSession(message: { sessionId: string }, context: HandlerContext) {
-      const { sessionId } = validate(sessionRules, message);
-      const isGone = await turns.deleteSession(sessionId, callerOf(context));
-      return { removalPending: !isGone };
+    async deleteSession(message: SentName, context: HandlerContext) {
+      const caller = callerOf(context);
+      const name = sessionNameOf(validate(sessionRules, message), caller);
+      return { removalPending: !(await turns.deleteSession(name, caller)) };
+    },
+
+    async shareSession(message: ShareSessionRequest, context: HandlerContext) {
+      const {
+        with: grantee,
+        access,
+        ...named
+      } = validate(shareSessionRules, { with: undefined, ...message });
+      const caller = callerOf(context);
+      const share = { grantee, access };
+      const shared = turns.shareSession(sessionNameOf(named, caller), share, caller);
+      return { session: sessionOf(await shared) };
+    },
+
+    async unshareSession(message: UnshareSessionRequest, context: HandlerContext) {
+      const { with: grantee, ...named } = validate(unshareSessionRules, {
+        with: undefined,
+        ...message,
+      });
+      const caller = callerOf(context);
+      const unshared = turns.unshareSession(sessionNameOf(named, caller), grantee, caller);
+      return { session: sessionOf(await unshared) };
     },
 
     async getServerInfo(_message: unknown, context: HandlerContext) {
@@ -147,6 +173,9 @@ export function unaryMethods(turns: Turns, describeServer: DescribeServer, log: 
     },
   });
 }
+
+/** A session as a request names it. */
+type SentName = Parameters<typeof sessionNameOf>[0];
 
 type Unary = (message: never, context: HandlerContext) => Promise<unknown>;
 

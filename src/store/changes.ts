@@ -14,11 +14,18 @@ export interface Changes {
    */
   listenToSession(sessionKey: string, listener: () => void): () => void;
   /**
-   * `listTurnChanges` has more: a turn was recorded, is in another state, or has ended, or an approval is asked for or decided.
+   * `listTurnChanges` has more: a turn was recorded, is in another state, or has ended, an approval is asked for or
+   * decided, or a session is shared.
    *
    * @returns Ends the calls. Idempotent.
    */
   listenToTurns(listener: () => void): () => void;
+  /**
+   * A session is shared with somebody no longer.
+   *
+   * @returns Ends the calls. Idempotent.
+   */
+  listenToWithdrawals(listener: () => void): () => void;
   /**
    * The turn has more events, or another state.
    *

@@ -1,5 +1,6 @@
 import type { Caller } from "../identity/caller.ts";
 import type { ApprovalAnswer, RunRequest } from "../turn-requests.ts";
+import type { SessionName } from "./views.ts";
 
 /** What somebody asks of a turn that runs. */
 export interface Command {
@@ -22,7 +23,7 @@ export interface SessionHome {
   /** Records a turn and begins it, or finds the one of the same request. Resolves with its id. */
   run(request: RunRequest, caller: Caller): Promise<string>;
   /** Removes a session. Resolves with whether nothing of it is left. */
-  deleteSession(sessionId: string, caller: Caller): Promise<boolean>;
+  deleteSession(name: SessionName, caller: Caller): Promise<boolean>;
 }
 
 /** A server to those who send it commands. */

@@ -1,6 +1,7 @@
 import type { TurnState } from "../../gen/breakglass/v1/event_pb.ts";
-import { PermissionMode, type TurnOrigin } from "../../gen/breakglass/v1/turn_pb.ts";
+import type { TurnOrigin } from "../../gen/breakglass/v1/turn_pb.ts";
 import type { SessionRecord, TurnRecord } from "./records.ts";
+import type { SessionName, Share } from "./views.ts";
 
 /** A part of a list, and how to ask for the next. */
 export interface Page<T, K> {
@@ -17,28 +18,12 @@ export interface TurnFilter {
   readonly since: number | undefined;
   /** Before when they were recorded. Undefined: ever. */
   readonly until?: number | undefined;
-  /** Whose they are. Undefined: of all that are seen. */
+  /** Who runs them. Undefined: anybody. */
   readonly principal?: string | undefined;
   /** Who began them. Undefined: anybody. */
   readonly origin?: TurnOrigin | undefined;
   /** What is in the beginning of their prompts, as `hasText` has it. Undefined: anything. */
   readonly query?: string | undefined;
-}
-
-/** Whose turns somebody may see. */
-export interface TurnView {
-  /** Theirs are all seen. */
-  readonly principal: string;
-  /** Those in the mode ASK are seen whoever's they are. */
-  readonly asApprover: boolean;
-}
-
-/** Whether somebody may see a turn. The one place that says so of what is not listed: lists say it in their queries. */
-export function mayBeSeen(
-  { principal, permissionMode }: Pick<TurnRecord, "principal" | "permissionMode">,
-  view: TurnView,
-): boolean {
-  return principal === view.principal || (view.asApprover && permissionMode === PermissionMode.ASK);
 }
 
 /** A turn's place in the list of all turns. */
@@ -53,10 +38,11 @@ export interface TurnPlace {
 export interface ListedSession extends SessionRecord {
   /** Undefined: it has none. The prompt is cut to 256 bytes. */
   readonly lastTurn: Pick<TurnRecord, "turnId" | "state" | "prompt"> | undefined;
+  /** All of them, whoever looks. */
+  readonly shares: readonly Share[];
 }
 
-/** A session's place in the list of its principal's sessions. */
-export interface SessionPlace {
+/** A session's place in a list of sessions. */
+export interface SessionPlace extends SessionName {
   readonly lastActiveTime: number;
-  readonly sessionId: string;
 }

@@ -1,5 +1,6 @@
 import type { ErrorReason, TurnState } from "../../gen/breakglass/v1/event_pb.ts";
 import type { PermissionMode, TurnOrigin } from "../../gen/breakglass/v1/turn_pb.ts";
+import type { Grantee, SeenTurn } from "./views.ts";
 
 /** What was used, as far as an agent has told. */
 export interface SpendingRecord {
@@ -63,7 +64,10 @@ export interface TurnRecord extends SpendingRecord {
   readonly prompt: string;
   /** `prompt` is not whole. */
   readonly promptTruncated: boolean;
+  /** Who runs it. */
   readonly principal: string;
+  /** Whose session it is in. */
+  readonly sessionPrincipal: string;
   readonly model: string;
   readonly agent: string;
   readonly lastSequence: number;
@@ -98,7 +102,7 @@ export type TurnChangeKind =
   | "approvalResolved";
 
 /** A change of any turn: of its state, or of what waits for an approval in it. */
-export interface TurnChange {
+export interface TurnChange extends Pick<SeenTurn, "seenBy"> {
   /** Its place among the changes of all turns: 2, 3, 4…, with gaps where turns are no longer on record. */
   readonly cursor: number;
   readonly kind: TurnChangeKind;
@@ -108,10 +112,12 @@ export interface TurnChange {
   readonly pastStates: readonly TurnState[];
   /** Of an approval: the event that asks for it, or says how it was decided, as it was appended. */
   readonly event: Uint8Array | undefined;
+  /** It was told before, and is told once more to whom its session is shared with since. Undefined: it is told to all. */
+  readonly retoldTo: Grantee | undefined;
 }
 
 /** Up to where changes of turns that are off the record were. */
-export interface RemovedChanges extends Pick<TurnRecord, "principal" | "permissionMode"> {
+export interface RemovedChanges extends SeenTurn {
   readonly cursor: number;
 }
 

@@ -4,14 +4,7 @@ import type { DaySpending } from "../day-spending.ts";
 import type { Changes } from "./changes.ts";
 import type { Commands } from "./commands.ts";
 import type { Lease, Leases } from "./lease.ts";
-import type {
-  ListedSession,
-  Page,
-  SessionPlace,
-  TurnFilter,
-  TurnPlace,
-  TurnView,
-} from "./lists.ts";
+import type { ListedSession, Page, SessionPlace, TurnFilter, TurnPlace } from "./lists.ts";
 import type { Outbox } from "./outbox.ts";
 import type {
   LeftProcess,
@@ -23,6 +16,7 @@ import type {
   TurnRecord,
   WorkspacePlace,
 } from "./records.ts";
+import type { Grantee, SessionName, SessionView, Share, TurnView } from "./views.ts";
 import type { EventBatch, StartedTurn, SteerRequest, TurnStart } from "./writes.ts";
 
 /**
@@ -59,9 +53,8 @@ export interface StoreMethods extends Leases, Outbox {
    * own is recorded as QUEUED, at most one in a session.
    *
    * Refuses, in this order: NOT_FOUND (the request's turn was deleted), REQUEST_ID_REUSED, SESSION_ELSEWHERE, `refusal`,
-   * NOT_FOUND (the session is another principal's or, for an agent's own turn, gone), and but for an agent's own turn
-   * SPENDING_LIMIT, QUOTA_EXCEEDED,
-   * AGENT_KIND_MISMATCH, AGENT_KIND_NOT_SERVED, what the session's kind of agent refuses by, UNSUPPORTED_BY_AGENT where it
+   * NOT_FOUND (the session of a `sessionKey`, or of an agent's own turn, is gone), and but for an agent's own turn
+   * SPENDING_LIMIT, QUOTA_EXCEEDED, AGENT_KIND_MISMATCH, AGENT_KIND_NOT_SERVED, what the session's kind of agent refuses by, UNSUPPORTED_BY_AGENT where it
    * cannot go on with the session, and SESSION_FULL; TURN_IN_PROGRESS with the `turn_id` of the turn that runs or waits.
    */
   createTurn(start: TurnStart, epoch: number): Promise<StartedTurn>;
@@ -92,16 +85,12 @@ export interface StoreMethods extends Leases, Outbox {
    * turn that is off the record.
    */
   readEvents(turnId: string, afterSequence: number, maxBytes: number): Promise<Uint8Array[]>;
-  /**
-   * NOT_FOUND where the turn does not exist or is another principal's.
-   *
-   * @param asApprover - A turn in the mode ASK is found whoever's it is.
-   */
-  getTurn(turnId: string, principal: string, asApprover?: boolean): Promise<TurnRecord>;
+  /** NOT_FOUND where the turn does not exist or is not seen. */
+  getTurn(turnId: string, view: TurnView): Promise<TurnRecord>;
   /** A session's turns, newest first, from after a place. NOT_FOUND as `getSession`. */
   listTurns(
-    sessionId: string,
-    principal: string,
+    session: SessionName,
+    view: SessionView,
     pageSize: number,
     after: number | undefined,
     filter?: TurnFilter,
@@ -113,11 +102,11 @@ export interface StoreMethods extends Leases, Outbox {
     pageSize: number,
     after: TurnPlace | undefined,
   ): Promise<Page<TurnRecord, TurnPlace>>;
-  /** NOT_FOUND where the session does not exist or is another principal's. */
-  getSession(sessionId: string, principal: string): Promise<ListedSession>;
-  /** A principal's sessions, most recently active first, from after a place. */
+  /** NOT_FOUND where the session does not exist or is not seen. */
+  getSession(session: SessionName, view: SessionView): Promise<ListedSession>;
+  /** The sessions that somebody may see, most recently active first, from after a place. */
   listSessions(
-    principal: string,
+    view: SessionView,
     pageSize: number,
     after: SessionPlace | undefined,
   ): Promise<Page<ListedSession, SessionPlace>>;
@@ -130,8 +119,8 @@ export interface StoreMethods extends Leases, Outbox {
    * @param sessionKey - Only of that session: NOT_FOUND where another one has been opened under the id.
    */
   listChanges(
-    sessionId: string,
-    principal: string,
+    session: SessionName,
+    view: SessionView,
     afterCursor: number,
     limit: number,
     sessionKey?: string,
@@ -149,18 +138,40 @@ export interface StoreMethods extends Leases, Outbox {
   /**
    * Takes a session and its turns off the record: from now on nothing finds them, and another session may be opened under
    * the id. Its requests are refused for 24 h more. It is one of `listRemovals` until `recordRemoved`; what it has in the
-   * store leaves with `removeSome`. NOT_FOUND as `getSession`; SESSION_ELSEWHERE where a lease of another home holds; else,
-   * TURN_IN_PROGRESS.
+   * store leaves with `removeSome`. NOT_FOUND where there is none of the name, or of the key; SESSION_ELSEWHERE where a lease
+   * of another home holds; else, TURN_IN_PROGRESS.
    *
    * @param audit - What goes on the audit chain with it.
    */
   deleteSession(
-    sessionId: string,
-    principal: string,
+    session: SessionName | string,
     time: number,
     epoch: number,
     audit?: readonly AuditEntry[],
   ): Promise<RemovedSession>;
+  /** Whom a session is shared with. */
+  listShares(sessionKey: string): Promise<Share[]>;
+  /**
+   * Shares a session, or changes the share with the same, of which `createTime` stays. NOT_FOUND where it is off the record;
+   * SESSION_FULL where it is shared with `most` already. What stands in its turns is a change once more, of those with whom
+   * it is shared now.
+   *
+   * @param audit - What goes on the audit chain with it.
+   */
+  shareSession(
+    sessionKey: string,
+    share: Share,
+    most: number,
+    epoch: number,
+    audit?: readonly AuditEntry[],
+  ): Promise<void>;
+  /** Ends a share. Idempotent. NOT_FOUND as `shareSession`; `audit` likewise. */
+  unshareSession(
+    sessionKey: string,
+    grantee: Grantee,
+    epoch: number,
+    audit?: readonly AuditEntry[],
+  ): Promise<void>;
   /**
    * Takes turns that ended before a time off the record, the oldest first, at most `limit` of them: those of sessions that
    * are at home here, or where no lease holds. Where it took none, none is left. Sessions go with their last turn, as in

@@ -53,6 +53,8 @@ export interface TurnStart {
   readonly agents: readonly AgentStance[];
   /** As sent: empty for a new session. */
   readonly sentSessionId: string;
+  /** Of a caller's turn in a session that is another principal's: its key. Empty: it is the caller's own, or to be. */
+  readonly sessionKey: string;
   /** As it is to be: never unspecified. */
   readonly permissionMode: PermissionMode;
   /** As sent: unspecified for the server's default. */

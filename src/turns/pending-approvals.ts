@@ -1,8 +1,9 @@
 import type { TurnEvent } from "../../gen/breakglass/v1/event_pb.ts";
 import { TurnState } from "../../gen/breakglass/v1/event_pb.ts";
-import type { TurnPlace, TurnView } from "../store/lists.ts";
+import type { TurnPlace } from "../store/lists.ts";
 import type { TurnRecord } from "../store/records.ts";
 import type { Store } from "../store/store.ts";
+import type { TurnView } from "../store/views.ts";
 import { decodeEvent } from "./encoded-event.ts";
 import { RunningTurn } from "./running-turn.ts";
 import type { UnendedTurns } from "./unended-turns.ts";

@@ -8,6 +8,7 @@ import type { EventKind } from "../agent/agent.ts";
 import { enumName } from "../enum-name.ts";
 import type { TurnRecord } from "../store/records.ts";
 import type { Store } from "../store/store.ts";
+import { ownView } from "../store/views.ts";
 import { cutText } from "../stream/cut-text.ts";
 import { decodeEvent } from "./encoded-event.ts";
 
@@ -69,8 +70,9 @@ export async function recollect(
   store: Pick<Store, "listTurns" | "readEvents">,
   turn: TurnRecord,
 ): Promise<{ readonly text: string; readonly turns: number }> {
-  const { sessionId, principal, turnId } = turn;
-  const { items } = await store.listTurns(sessionId, principal, MOST_TURNS, undefined);
+  const { turnId, sessionId, sessionPrincipal: principal } = turn;
+  const session = { principal, sessionId };
+  const { items } = await store.listTurns(session, ownView(principal), MOST_TURNS, undefined);
   const told: string[] = [];
   let bytes = 0;
   for (const earlier of items) {

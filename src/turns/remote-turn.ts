@@ -5,6 +5,7 @@ import type { Caller } from "../identity/caller.ts";
 import type { Command } from "../store/commands.ts";
 import type { TurnRecord } from "../store/records.ts";
 import type { Store } from "../store/store.ts";
+import { ownView } from "../store/views.ts";
 import type { SteerRequest } from "../store/writes.ts";
 import type { ApprovalAnswer } from "../turn-requests.ts";
 import {
@@ -154,8 +155,8 @@ class RemoteLog implements LiveLog {
     try {
       while (this.#isOld && this.#stopNews !== undefined) {
         this.#isOld = false;
-        const { turnId, principal } = this.#record;
-        this.learn(await this.#store.getTurn(turnId, principal));
+        const { turnId, sessionPrincipal } = this.#record;
+        this.learn(await this.#store.getTurn(turnId, ownView(sessionPrincipal)));
       }
     } catch (error) {
       this.#failure = error as Error;

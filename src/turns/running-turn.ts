@@ -54,6 +54,7 @@ export class RunningTurn implements LiveTurn {
   readonly #inputs: TurnInputs;
   readonly #recorder: TurnRecorder;
   readonly #spending: TurnSpending;
+  readonly #steerers = new Set<string>();
   readonly #life = new TurnLifecycle();
   readonly #released = Promise.withResolvers<void>();
   #beginning: TurnBeginning | undefined;
@@ -116,6 +117,11 @@ export class RunningTurn implements LiveTurn {
     );
   }
 
+  /** Whether a caller has told the agent something, or tried to. */
+  isSteeredBy({ name }: Caller): boolean {
+    return this.#steerers.has(name);
+  }
+
   get textDeltas(): TextDeltas {
     return this.#recorder.textDeltas;
   }
@@ -156,6 +162,8 @@ export class RunningTurn implements LiveTurn {
    */
   async steer(steer: Steer, caller: Caller): Promise<number> {
     if (!this.#agent.capabilities.steer) throw this.#unsupported("steer");
+    // Before it is taken: it may be on its way when the agent asks for what it brought about.
+    this.#steerers.add(steer.principal);
     return this.#inputs.steer(steer, caller);
   }
 

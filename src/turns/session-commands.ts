@@ -1,12 +1,16 @@
 import { homeOf } from "../errors.ts";
 import type { Caller } from "../identity/caller.ts";
+import type { Permissions } from "../identity/permissions.ts";
 import type { SessionHome } from "../store/commands.ts";
+import type { ListedSession } from "../store/lists.ts";
 import type { TurnRecord } from "../store/records.ts";
+import type { Grantee, SessionName } from "../store/views.ts";
 import { byDeadline } from "../stream/deadline.ts";
 import type { RunRequest } from "../turn-requests.ts";
 import type { ActiveSessions } from "./active-sessions.ts";
 import type { DaySpendings } from "./day-spendings.ts";
 import type { Removals } from "./removals.ts";
+import { refuseOwner, type SentShare, type ShownSession, shownTo } from "./shown-sessions.ts";
 import { type StartPolicy, startTurn } from "./turn-start.ts";
 import type { TurnSurroundings } from "./turn-surroundings.ts";
 import type { UnendedTurns } from "./unended-turns.ts";
@@ -15,6 +19,7 @@ import type { WorkspaceSizes } from "./workspace-sizes.ts";
 interface SessionCommandSurroundings
   extends Pick<TurnSurroundings, "store" | "agents" | "audit">,
     StartPolicy {
+  readonly permissions: Permissions;
   readonly unended: UnendedTurns;
   readonly days: DaySpendings;
   readonly sizes: WorkspaceSizes;
@@ -24,6 +29,8 @@ interface SessionCommandSurroundings
 
 /** How long a deletion is waited for; it goes on behind the answer. */
 const DELETION_MS = 10_000;
+/** Each costs a row with each turn. */
+const MOST_SHARES = 100;
 
 /**
  * What callers ask of sessions.
@@ -31,6 +38,7 @@ const DELETION_MS = 10_000;
  * 1. A session's turns run, and its files are removed, on its home: what is asked of this server goes there, once.
  * 2. What another server sends is done here or refused. It is sent on to nobody.
  * 3. A removal goes on behind its answer, and nothing that is on record waits for it.
+ * 4. An id alone means the caller's own session: what others share under it is not met.
  */
 export class SessionCommands {
   readonly #surroundings: SessionCommandSurroundings;
@@ -43,7 +51,7 @@ export class SessionCommands {
   get home(): SessionHome {
     return {
       run: async (request, caller) => (await this.#runHere(request, caller)).turnId,
-      deleteSession: (sessionId, caller) => this.#deleteHere(sessionId, caller), // 2.
+      deleteSession: (name, caller) => this.#deleteHere(name, caller), // 2.
     };
   }
 
@@ -53,17 +61,44 @@ export class SessionCommands {
       () => this.#runHere(request, caller),
       async (home) => {
         const turnId = await home.run(request, caller);
-        return this.#surroundings.store.getTurn(turnId, caller.name);
+        const { store, permissions } = this.#surroundings;
+        return store.getTurn(turnId, permissions.viewOf(caller));
       },
     );
   }
 
   /** As `Turns.deleteSession`. */
-  deleteSession(sessionId: string, caller: Caller): Promise<boolean> {
+  deleteSession(name: SessionName, caller: Caller): Promise<boolean> {
     return this.#atHome(
-      () => this.#deleteHere(sessionId, caller),
-      (home) => home.deleteSession(sessionId, caller),
+      () => this.#deleteHere(name, caller),
+      (home) => home.deleteSession(name, caller),
     );
+  }
+
+  /** As `Turns.getSession`. */
+  async getSession(name: SessionName, caller: Caller): Promise<ShownSession> {
+    const { store, permissions } = this.#surroundings;
+    return shownTo(caller, await store.getSession(name, permissions.viewOf(caller)), permissions);
+  }
+
+  /** As `Turns.shareSession`. */
+  async share(name: SessionName, share: SentShare, caller: Caller): Promise<ShownSession> {
+    const { store, audit } = this.#surroundings;
+    const { sessionKey, principal } = await this.#found(name, caller, "refusalToShare");
+    refuseOwner(principal, share.grantee);
+    const made = { ...share, createTime: Date.now() };
+    const entries = audit.shared("session_shared", name, share, caller);
+    await store.shareSession(sessionKey, made, MOST_SHARES, store.lease.epoch, entries);
+    return this.getSession(name, caller);
+  }
+
+  /** As `Turns.unshareSession`. */
+  async unshare(name: SessionName, grantee: Grantee, caller: Caller): Promise<ShownSession> {
+    const { store, audit } = this.#surroundings;
+    const { sessionKey } = await this.#found(name, caller, "refusalToShare");
+    const entries = audit.shared("session_unshared", name, { grantee }, caller);
+    await store.unshareSession(sessionKey, grantee, store.lease.epoch, entries);
+    return this.getSession(name, caller);
   }
 
   async #atHome<T>(here: () => Promise<T>, there: (home: SessionHome) => Promise<T>): Promise<T> {
@@ -76,18 +111,61 @@ export class SessionCommands {
     }
   }
 
-  #runHere(request: RunRequest, caller: Caller): Promise<TurnRecord> {
+  async #runHere(request: RunRequest, caller: Caller): Promise<TurnRecord> {
     const { unended, sessions } = this.#surroundings;
-    return startTurn(request, caller, this.#surroundings, unended, (started) =>
+    const sessionKey = await this.#keyOf(request, caller);
+    return startTurn(request, caller, sessionKey, this.#surroundings, unended, (started) =>
       sessions.of(started.turn.sessionKey).begin(started, request),
     );
   }
 
-  async #deleteHere(sessionId: string, caller: Caller): Promise<boolean> {
+  /**
+   * The key of another principal's session in which a turn is to run; empty where it is to run in the caller's own. 4. What
+   * others share is met only by whose it is.
+   */
+  async #keyOf(
+    { sessionId, sessionPrincipal: principal }: RunRequest,
+    caller: Caller,
+  ): Promise<string> {
+    if (principal !== "" && principal !== caller.name) {
+      return (await this.#found({ principal, sessionId }, caller, "refusalToOperate")).sessionKey;
+    }
+    const refusal = this.#surroundings.permissions.refusalToOperate(caller, "own");
+    if (refusal !== undefined) throw refusal;
+    return "";
+  }
+
+  /**
+   * A session that a caller sees, and may do something to.
+   *
+   * @throws Refusal NOT_FOUND where they do not see it, and else why they may not.
+   */
+  async #found(
+    name: SessionName,
+    caller: Caller,
+    refusalTo: "refusalToOperate" | "refusalToShare",
+  ): Promise<ListedSession> {
+    const { store, permissions } = this.#surroundings;
+    const session = await store.getSession(name, permissions.viewOf(caller));
+    const refusal = permissions[refusalTo](caller, permissions.standingOf(caller, session));
+    if (refusal !== undefined) throw refusal;
+    return session;
+  }
+
+  /** The caller's own at once, by its name: what is asked for next finds it gone. */
+  async #toDelete(name: SessionName, caller: Caller): Promise<SessionName | string> {
+    const isOwn = name.principal === caller.name;
+    const { permissions } = this.#surroundings;
+    if (isOwn && permissions.refusalToOperate(caller, "own") === undefined) return name;
+    return (await this.#found(name, caller, "refusalToOperate")).sessionKey;
+  }
+
+  async #deleteHere(name: SessionName, caller: Caller): Promise<boolean> {
     const { store, removals, sizes, audit } = this.#surroundings;
     const { owner, epoch } = store.lease;
-    const entries = audit.deleted(sessionId, caller);
-    const removed = await store.deleteSession(sessionId, caller.name, Date.now(), epoch, entries);
+    const session = await this.#toDelete(name, caller);
+    const entries = audit.deleted(name, caller);
+    const removed = await store.deleteSession(session, Date.now(), epoch, entries);
     sizes.forget(removed.sessionKey);
     if (removed.home === owner) {
       return byDeadline(removals.remove(removed), DELETION_MS, false, false); // 3.

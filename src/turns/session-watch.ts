@@ -1,6 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { SessionChange, SessionRecord } from "../store/records.ts";
 import type { Store } from "../store/store.ts";
+import type { SessionView } from "../store/views.ts";
 
 /** What a watcher of a session is told. */
 export interface SessionNews {
@@ -24,17 +25,19 @@ const PAGE = 100;
  */
 export async function* watchSession(
   store: Store,
-  { sessionId, sessionKey, principal }: SessionRecord,
+  session: SessionRecord,
+  view: SessionView,
   afterCursor: number,
   signal: AbortSignal,
 ): AsyncGenerator<SessionNews> {
+  const { sessionKey } = session;
   let rung = Promise.withResolvers<void>();
   const stop = store.changes.listenToSession(sessionKey, () => rung.resolve());
   signal.addEventListener("abort", stop);
   try {
     let cursor = afterCursor;
     for (let isFirst = true; !signal.aborted; ) {
-      const changes = await store.listChanges(sessionId, principal, cursor, PAGE, sessionKey);
+      const changes = await store.listChanges(session, view, cursor, PAGE, sessionKey);
       for (const change of changes) {
         cursor = change.cursor;
         const isLast: boolean = isFirst && changes.length < PAGE && change === changes.at(-1);

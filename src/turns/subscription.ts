@@ -135,6 +135,11 @@ export class Subscription {
     this.#end();
   };
 
+  /** Has `deliver` reject: its reader may be told nothing more. */
+  fail(error: Error): void {
+    this.#end(error);
+  }
+
   get #lastSequence(): number {
     return this.#live?.log.lastSequence ?? this.#record.lastSequence;
   }

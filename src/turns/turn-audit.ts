@@ -10,6 +10,7 @@ import { type AuditContent, contentOf, nameOf, type Show, showing } from "../aud
 import type { AuditEntry, AuditFacts, AuditKind } from "../audit/entry.ts";
 import { enumName } from "../enum-name.ts";
 import type { Caller } from "../identity/caller.ts";
+import type { Grantee, SessionName, SharedAccess } from "../store/views.ts";
 import type { TurnStart } from "../store/writes.ts";
 import type { TurnIds } from "./encoded-event.ts";
 import { endRecordOf } from "./turn-end.ts";
@@ -82,14 +83,38 @@ export class TurnAudit {
   }
 
   /** Somebody deletes a session. */
-  deleted(sessionId: string, caller: Caller): AuditEntry[] {
-    return !this.#isOn ? [] : [{ kind: "session_deleted", caller, sessionId }];
+  deleted(session: SessionName, caller: Caller): AuditEntry[] {
+    if (!this.#isOn) return [];
+    const { sessionId } = session;
+    const facts = ownerFacts(session, caller);
+    return [{ kind: "session_deleted", caller, sessionId, ...(facts && { facts }) }];
+  }
+
+  /** Somebody shares a session with somebody, or ends that. */
+  shared(
+    kind: "session_shared" | "session_unshared",
+    session: SessionName,
+    { grantee, access }: { readonly grantee: Grantee; readonly access?: SharedAccess },
+    caller: Caller,
+  ): AuditEntry[] {
+    if (!this.#isOn) return [];
+    const facts = {
+      ...ownerFacts(session, caller),
+      [grantee.kind === "principal" ? "with_principal" : "with_role"]: nameOf(grantee.name),
+      access,
+    };
+    return [{ kind, caller, sessionId: session.sessionId, facts }];
   }
 
   /** Turns are removed for their age. */
   expired(): AuditEntry[] {
     return !this.#isOn ? [] : [{ kind: "turns_expired" }];
   }
+}
+
+/** Whose session it is, where it is not the caller's own. */
+function ownerFacts({ principal }: SessionName, caller: Caller): AuditFacts | undefined {
+  return principal === caller.name ? undefined : { session_principal: nameOf(principal) };
 }
 
 /** The sequence of the event that an entry is the record of. Undefined: of none. */

@@ -1,8 +1,9 @@
 import { isLive } from "#client/turn-state";
-import { Refusal } from "../errors.ts";
+import type { Refusal } from "../errors.ts";
 import type { Caller } from "../identity/caller.ts";
-import type { TurnView } from "../store/lists.ts";
+import type { Permissions, Standing } from "../identity/permissions.ts";
 import type { TurnRecord } from "../store/records.ts";
+import type { TurnView } from "../store/views.ts";
 import { KeyedQueue } from "../stream/keyed-queue.ts";
 import type { ApprovalResolution, SteerTurn } from "../turn-requests.ts";
 import { refusalOfLateAnswer, turnEnded } from "./approvals.ts";
@@ -12,15 +13,8 @@ import { RunningTurn } from "./running-turn.ts";
 import type { TurnSurroundings } from "./turn-surroundings.ts";
 import type { UnendedTurn, UnendedTurns } from "./unended-turns.ts";
 
-/** Who may answer for a turn in the mode ASK. */
-export interface ApprovalPolicy {
-  /** Principals who see and answer for every turn in the mode ASK. */
-  readonly approvers: readonly string[];
-  /** Whether who runs a turn may answer for it. */
-  readonly selfApproval: "allowed" | "forbidden";
-}
-
-interface CommandSurroundings extends Pick<TurnSurroundings, "store" | "audit">, ApprovalPolicy {
+interface CommandSurroundings extends Pick<TurnSurroundings, "store" | "audit"> {
+  readonly permissions: Permissions;
   readonly unended: UnendedTurns;
   readonly remote: RemoteTurns;
 }
@@ -28,8 +22,7 @@ interface CommandSurroundings extends Pick<TurnSurroundings, "store" | "audit">,
 /**
  * What callers ask of turns that run.
  *
- * 1. Who may not see a turn is told that there is none. An approver sees those of others that ask, and cancels, interrupts
- *    and steers none of them.
+ * 1. Who may not see a turn is told that there is none; who sees it and may not do something, why.
  * 2. A turn without an end on record has not ended: where it does not run here it runs elsewhere, and is asked there.
  */
 export class TurnCommands {
@@ -43,7 +36,7 @@ export class TurnCommands {
 
   /** As `Turns.cancel`. */
   async cancel(turnId: string, caller: Caller): Promise<TurnRecord> {
-    const { record, live } = await this.#find(turnId, caller);
+    const { record, live } = await this.#findToOperate(turnId, caller);
     if (live instanceof RemoteTurn) await live.cancel(caller);
     else if (live !== undefined) {
       this.#note("turn_canceled", live, record, caller);
@@ -54,7 +47,7 @@ export class TurnCommands {
 
   /** As `Turns.interrupt`. */
   async interrupt(turnId: string, caller: Caller): Promise<TurnRecord> {
-    const { record, live } = await this.#find(turnId, caller);
+    const { record, live } = await this.#findToOperate(turnId, caller);
     if (live instanceof RemoteTurn) await live.interrupt(caller);
     else if (live !== undefined) {
       this.#note("turn_interrupted", live, record, caller);
@@ -76,10 +69,8 @@ export class TurnCommands {
     const { turnId, approvalId, answer } = resolution;
     const { store } = this.#surroundings;
     const { record, live } = await this.findToRead(turnId, caller);
-    if (!this.mayResolve(record, caller)) {
-      const message = "who runs a turn does not answer for it here: ask an approver";
-      throw new Refusal("SELF_APPROVAL_FORBIDDEN", message);
-    }
+    const refusal = await this.refusalToAnswer(record, caller);
+    if (refusal !== undefined) throw refusal;
     if (hasAgent(live)) await live.resolveApproval(approvalId, answer, caller);
     else throw await refusalOfLateAnswer(store, record, approvalId);
     return this.getTurn(turnId, caller);
@@ -87,22 +78,39 @@ export class TurnCommands {
 
   /** As `Turns.getTurn`. */
   getTurn(turnId: string, caller: Caller): Promise<TurnRecord> {
-    return this.#surroundings.store.getTurn(turnId, caller.name, this.#isApprover(caller));
+    return this.#surroundings.store.getTurn(turnId, this.#viewOf(caller));
   }
 
-  /** What somebody may see. */
-  viewOf(caller: Caller): TurnView {
-    return { principal: caller.name, asApprover: this.#isApprover(caller) }; // 1.
-  }
-
-  /** Whether somebody who may see a turn may answer what it asks for. */
-  mayResolve(turn: Pick<TurnRecord, "principal">, caller: Caller): boolean {
-    return this.#surroundings.selfApproval === "allowed" || turn.principal !== caller.name;
+  /** Why somebody who sees a turn may not answer what it asks for. Undefined: they may. */
+  async refusalToAnswer(turn: TurnRecord, caller: Caller): Promise<Refusal | undefined> {
+    const { permissions, unended } = this.#surroundings;
+    const live = unended.get(turn.turnId);
+    // Where it runs elsewhere, that server looks too.
+    const isSteeredByCaller = live instanceof RunningTurn && live.isSteeredBy(caller);
+    const standing = await this.#standingIn(turn, caller);
+    return permissions.refusalToAnswer(caller, standing, { ...turn, isSteeredByCaller });
   }
 
   /** A turn to be read, as `#find`. */
   findToRead(turnId: string, caller: Caller) {
-    return this.#find(turnId, caller, this.#isApprover(caller)); // 1.
+    return this.#find(turnId, this.#viewOf(caller)); // 1.
+  }
+
+  /** A turn that is to be acted on, as `#find`. */
+  async #findToOperate(turnId: string, caller: Caller) {
+    const found = await this.findToRead(turnId, caller);
+    const standing = await this.#standingIn(found.record, caller);
+    const refusal = this.#surroundings.permissions.refusalToOperate(caller, standing);
+    if (refusal !== undefined) throw refusal; // 1.
+    return found;
+  }
+
+  /** What a caller is to a turn's session. */
+  async #standingIn(turn: TurnRecord, caller: Caller): Promise<Standing> {
+    const { store, permissions } = this.#surroundings;
+    const { sessionPrincipal: principal, sessionKey } = turn;
+    const shares = principal === caller.name ? [] : await store.listShares(sessionKey);
+    return permissions.standingOf(caller, { principal, shares });
   }
 
   /** What stops a turn is on the audit chain with what comes of it; what finds it ending changes nothing. */
@@ -117,7 +125,7 @@ export class TurnCommands {
   }
 
   async #steer({ turnId, message, requestId }: SteerTurn, caller: Caller) {
-    const { live } = await this.#find(turnId, caller);
+    const { live } = await this.#findToOperate(turnId, caller);
     const request = { principal: caller.name, requestId, message };
     const { store } = this.#surroundings;
     const known = requestId === "" ? undefined : await store.findSteer(turnId, request);
@@ -127,18 +135,18 @@ export class TurnCommands {
   }
 
   /** A turn on record, and as it runs, here or elsewhere; never one that is neither running nor ended. */
-  async #find(turnId: string, caller: Caller, asApprover = false) {
+  async #find(turnId: string, view: TurnView) {
     const { store, unended, remote } = this.#surroundings;
-    const record = await store.getTurn(turnId, caller.name, asApprover);
+    const record = await store.getTurn(turnId, view);
     const live = unended.get(turnId);
     if (live !== undefined || !isLive(record.state)) return { record, live };
     // It ended, or began, while the store was asked.
-    const now = await store.getTurn(turnId, caller.name, asApprover);
+    const now = await store.getTurn(turnId, view);
     return { record: now, live: unended.get(turnId) ?? remote.of(now) }; // 2.
   }
 
-  #isApprover(caller: Caller): boolean {
-    return this.#surroundings.approvers.includes(caller.name);
+  #viewOf(caller: Caller): TurnView {
+    return this.#surroundings.permissions.viewOf(caller);
   }
 }
 

@@ -13,12 +13,14 @@ const MOST_KEPT = 4;
  * 2. Who listens and then reads misses nothing: what was asked for before something happened is given to nobody who asks
  *    after it.
  * 3. Nothing is held while nobody listens.
+ * 4. Who may see what is as it was when it was read: `withdrawals` tells that it may be so no more.
  */
 export class TurnFeed {
   readonly #store: Store;
   readonly #listeners = new Set<() => void>();
   readonly #read = new Map<string, Promise<TurnChanges>>();
   #stopListening: (() => void) | undefined;
+  #withdrawals = 0;
 
   constructor(store: Store) {
     this.#store = store;
@@ -33,7 +35,7 @@ export class TurnFeed {
     // One of its own: the same function may listen twice.
     const call = () => listener();
     this.#listeners.add(call);
-    this.#stopListening ??= this.#store.changes.listenToTurns(this.#tell);
+    this.#stopListening ??= this.#listenToStore();
     return () => {
       this.#listeners.delete(call);
       if (this.#listeners.size > 0) return;
@@ -41,6 +43,11 @@ export class TurnFeed {
       this.#stopListening = undefined;
       this.#read.clear(); // 3.
     };
+  }
+
+  /** How often sessions have ceased to be shared with somebody while somebody listened. */
+  get withdrawals(): number {
+    return this.#withdrawals;
   }
 
   /** As `Store.listTurnChanges`; to be asked by who listens. What it gives must not be changed. */
@@ -51,6 +58,19 @@ export class TurnFeed {
   /** Likewise, as `Store.listStandingChanges`. */
   standingAfter(cursor: number): Promise<TurnChanges> {
     return this.#shared(`standing ${cursor}`, () => this.#store.listStandingChanges(cursor, PAGE));
+  }
+
+  #listenToStore(): () => void {
+    const { changes } = this.#store;
+    const stopTurns = changes.listenToTurns(this.#tell);
+    const stopWithdrawals = changes.listenToWithdrawals(() => {
+      this.#withdrawals++; // 4.
+      this.#read.clear();
+    });
+    return () => {
+      stopTurns();
+      stopWithdrawals();
+    };
   }
 
   readonly #tell = (): void => {

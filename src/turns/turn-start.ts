@@ -44,7 +44,7 @@ export interface StartSurroundings {
 type Refused = TurnStart["refusal"];
 
 /** What a caller's turn begins with beside its request. */
-interface Beginnings extends Pick<TurnStart, "agents" | "refusal"> {
+interface Beginnings extends Pick<TurnStart, "agents" | "refusal" | "sessionKey"> {
   /** Of a session that it may open. */
   readonly newSession: Omit<TurnStart["newSession"], "sessionId">;
   /** Of its attachments. */
@@ -61,6 +61,8 @@ interface Beginnings extends Pick<TurnStart, "agents" | "refusal"> {
 export async function startTurn(
   request: RunRequest,
   caller: Caller,
+  /** As in `TurnStart`. */
+  sessionKey: string,
   options: StartPolicy &
     StartSurroundings &
     Pick<TurnSurroundings, "audit"> & { readonly redaction?: Redaction },
@@ -78,8 +80,9 @@ export async function startTurn(
   let session: SessionRecord | undefined;
   try {
     const newSession = { agentKind, agent, model, ...placeOf(spare, opener, options.sessionsDir) };
-    const refusal = refusalOf(caller.name, options, unended);
-    const beginnings = { newSession, digest, agents: stances, ...(refusal && { refusal }) };
+    const refusal = refusalOf(request, caller.name, options, unended);
+    const known = { newSession, digest, agents: stances, sessionKey };
+    const beginnings = { ...known, ...(refusal && { refusal }) };
     const prompt = options.redaction?.text(request.prompt) ?? request.prompt;
     const start = callerStart({ ...request, prompt }, caller.name, mode, options, beginnings);
     const audited = withAudit(start, options.audit.started(start, caller));
@@ -92,12 +95,15 @@ export async function startTurn(
   }
 }
 
+/** The day is that of who runs the turn, the room that of whose session it is in. */
 function refusalOf(
+  { sessionPrincipal }: RunRequest,
   principal: string,
   { days, sizes }: StartSurroundings,
   unended: UnendedTurns,
 ): Refused {
-  const refusal = days.refusal(principal) ?? sizes.refusal(principal);
+  const owner = sessionPrincipal || principal;
+  const refusal = days.refusal(principal) ?? sizes.refusal(owner, owner === principal);
   // Last: who is refused a place is expected back for it.
   return refusal === undefined ? unended.refusal(principal) : plain(refusal);
 }
@@ -175,6 +181,7 @@ export function ownStart(turnId: string, work: OwnWork, refusal: Refused): TurnS
       sentAgentKind: "",
       agents: [],
       sentSessionId: sessionId,
+      sessionKey: "",
       permissionMode,
       sentPermissionMode: permissionMode,
     },

@@ -1,7 +1,8 @@
 import { Refusal } from "../errors.ts";
-import { mayBeSeen, type TurnFilter, type TurnView } from "../store/lists.ts";
+import type { TurnFilter } from "../store/lists.ts";
 import { hasText } from "../store/prompt-text.ts";
 import type { TurnChange, TurnChanges, TurnRecord } from "../store/records.ts";
+import { isNamed, mayBeSeen, type SessionName, type TurnView } from "../store/views.ts";
 import { SILENCE_MS, within } from "./session-watch.ts";
 import type { TurnFeed } from "./turn-feed.ts";
 
@@ -9,8 +10,8 @@ import type { TurnFeed } from "./turn-feed.ts";
 export interface WatchedTurns {
   readonly view: TurnView;
   readonly filter: TurnFilter;
-  /** Empty: of all sessions. */
-  readonly sessionId: string;
+  /** Undefined: of all sessions. */
+  readonly session: SessionName | undefined;
 }
 
 /** What a watcher of turns is told. */
@@ -32,7 +33,8 @@ const TURN_BYTES = 1024;
  * 1. From 0 on it begins with what stands: the newest change of each turn that has not ended, and what waits for an approval.
  *    Each is told as the change that it was, in the order of all changes: whoever is cut on the way goes on from there too.
  * 2. What it cannot tell any more it does not leave out: it ends with OUT_OF_RANGE.
- * 3. What is not watched costs a look at it in memory, and no message; how far it came is told with the next sign of life.
+ * 3. What is shared with them no longer is not told: what was read before is read again.
+ * 4. What is not watched costs a look at it in memory, and no message; how far it came is told with the next sign of life.
  */
 export class TurnWatch {
   readonly #feed: TurnFeed;
@@ -80,15 +82,16 @@ export class TurnWatch {
       } else until = Number.POSITIVE_INFINITY;
       while (!this.#signal.aborted) {
         rung = Promise.withResolvers();
+        const { withdrawals } = this.#feed;
         const page = await this.#feed.changesAfter(this.#cursor);
         this.#refuseGap(page.removed); // 2.
         if (until === Number.POSITIVE_INFINITY) until = page.newest;
-        yield* this.#tell(page, this.#cursor, page.cursor);
+        const isTold = yield* this.#tell(page, page.cursor, withdrawals);
         if (until !== undefined && this.#cursor >= until) {
           until = undefined;
           yield this.#sign(true);
         }
-        if (page.cursor < page.newest) continue;
+        if (!isTold || page.cursor < page.newest) continue;
         const leftMs = this.#toldAt + SILENCE_MS - performance.now();
         if (leftMs > 0 && (await within(leftMs, rung.promise, this.#signal))) continue;
         if (!this.#signal.aborted) yield this.#sign(false);
@@ -104,24 +107,38 @@ export class TurnWatch {
   async *#standing(): AsyncGenerator<TurnNews> {
     let until = Number.POSITIVE_INFINITY;
     while (this.#cursor < until && !this.#signal.aborted) {
+      const { withdrawals } = this.#feed;
       const page = await this.#feed.standingAfter(this.#cursor);
       until = Math.min(until, page.newest);
-      yield* this.#tell(page, this.#cursor, Math.min(page.cursor, until), true);
+      yield* this.#tell(page, Math.min(page.cursor, until), withdrawals, true);
     }
   }
 
-  /** Tells what is watched of a part up to a cursor. */
-  *#tell({ changes }: TurnChanges, from: number, to: number, isNow = false): Generator<TurnNews> {
-    const told = changes.filter(({ cursor }) => cursor > from && cursor <= to);
-    const watched = told.filter((change) => isWatched(change, this.#watched, isNow)); // 3.
+  /**
+   * Tells what is watched of a part up to a cursor. Answers whether it was all told: not where what somebody may see has
+   * become less since, of which there were so many `withdrawals` before the part was read.
+   */
+  *#tell(
+    { changes }: TurnChanges,
+    to: number,
+    withdrawals: number,
+    isNow = false,
+  ): Generator<TurnNews, boolean> {
+    const told = changes.filter(({ cursor }) => cursor > this.#cursor && cursor <= to);
+    const watched = told.filter((change) => isWatched(change, this.#watched, isNow)); // 4.
     this.#heldBytes = watched.reduce((sum, change) => sum + bytesOf(change), 0);
     for (const change of watched) {
+      if (this.#feed.withdrawals !== withdrawals) {
+        this.#heldBytes = 0;
+        return false; // 3.
+      }
       this.#cursor = change.cursor;
       this.#toldAt = performance.now();
       yield { cursor: change.cursor, change, caughtUp: false };
       this.#heldBytes -= bytesOf(change);
     }
     this.#cursor = to;
+    return true;
   }
 
   #sign(caughtUp: boolean): TurnNews {
@@ -141,18 +158,23 @@ export class TurnWatch {
 
 /** @param isNow - A turn is to be in one of the states: else, to have been in one by then. */
 function isWatched(
-  { turn, pastStates }: TurnChange,
-  { view, filter, sessionId }: WatchedTurns,
+  { turn, pastStates, seenBy, retoldTo }: TurnChange,
+  { view, filter, session }: WatchedTurns,
   isNow: boolean,
 ): boolean {
   const { states } = filter;
   const isIn = isNow ? [turn.state] : pastStates;
   return (
-    mayBeSeen(turn, view) &&
-    (sessionId === "" || turn.sessionId === sessionId) &&
+    mayBeSeen({ seenBy, permissionMode: turn.permissionMode }, view) &&
+    (retoldTo === undefined || isNamed(retoldTo, view)) &&
+    (session === undefined || isOf(turn, session)) &&
     (states.length === 0 || isIn.some((state) => states.includes(state))) &&
     passes(turn, filter)
   );
+}
+
+function isOf({ sessionId, sessionPrincipal }: TurnRecord, session: SessionName): boolean {
+  return sessionId === session.sessionId && sessionPrincipal === session.principal;
 }
 
 /** Whether a turn is one of those that a filter asks for, whatever its state. */

@@ -2,8 +2,10 @@ import type { TurnState } from "../../gen/breakglass/v1/event_pb.ts";
 import type { DayLimits, DaySpending } from "../day-spending.ts";
 import { type Happenings, NOBODY_TOLD } from "../happenings.ts";
 import type { Caller } from "../identity/caller.ts";
-import type { ListedSession, Page, SessionPlace, TurnFilter, TurnPlace } from "../store/lists.ts";
+import { type ApprovalPolicy, Permissions } from "../identity/permissions.ts";
+import type { Page, SessionPlace, TurnFilter, TurnPlace } from "../store/lists.ts";
 import type { TurnRecord } from "../store/records.ts";
+import type { Grantee, SessionName } from "../store/views.ts";
 import type { ApprovalResolution, RunRequest, SteerTurn } from "../turn-requests.ts";
 import { ActiveSessions } from "./active-sessions.ts";
 import { commandServer } from "./command-server.ts";
@@ -19,9 +21,10 @@ import { retain } from "./retention.ts";
 import { Serving } from "./serving.ts";
 import { SessionCommands } from "./session-commands.ts";
 import type { SessionNews } from "./session-watch.ts";
+import { type SentShare, type ShownSession, shownTo } from "./shown-sessions.ts";
 import type { ReadFrom } from "./subscription.ts";
 import type { ReaderPlace, SubscriptionLimits } from "./subscription-counts.ts";
-import { type ApprovalPolicy, TurnCommands } from "./turn-commands.ts";
+import { TurnCommands } from "./turn-commands.ts";
 import type { PlaceLimits } from "./turn-places.ts";
 import type { SpendingLimits } from "./turn-spending.ts";
 import { makeWorkspace, type StartPolicy } from "./turn-start.ts";
@@ -52,6 +55,8 @@ export class Turns {
   readonly #options: TurnsOptions;
   readonly #unended: UnendedTurns;
   readonly #sessions: ActiveSessions;
+  /** What callers may do. */
+  readonly permissions: Permissions;
   readonly #commands: TurnCommands;
   readonly #sessionCommands: SessionCommands;
   readonly #removals: Removals;
@@ -75,12 +80,15 @@ export class Turns {
     const days = new DaySpendings(options.dayLimits);
     this.#days = days;
     this.#sessions = new ActiveSessions({ ...options, happenings, recentEvents, days, unended });
-    this.#commands = new TurnCommands({ ...options, unended, remote: new RemoteTurns(store) });
+    const permissions = new Permissions(options);
+    this.permissions = permissions;
+    const remote = new RemoteTurns(store);
+    this.#commands = new TurnCommands({ ...options, permissions, unended, remote });
     this.#removals = new Removals(options, this.#sessions, this.#closing.signal);
-    this.#readers = new Readers({ ...options, commands: this.#commands });
+    this.#readers = new Readers({ ...options, permissions, commands: this.#commands });
     const [sessions, removals] = [this.#sessions, this.#removals];
     this.#sizes = new WorkspaceSizes(options, options, this.#closing.signal);
-    const parts = { unended, days, sizes: this.#sizes, sessions, removals };
+    const parts = { permissions, unended, days, sizes: this.#sizes, sessions, removals };
     this.#sessionCommands = new SessionCommands({ ...options, ...parts });
     const runs = (turnId: string) => unended.get(turnId) !== undefined;
     this.#stopServing.push(store.commands.serve(commandServer(this, runs)));
@@ -113,7 +121,7 @@ export class Turns {
    * Starts a turn, or finds the one that the same request started before. It runs on its session's home.
    *
    * @throws Refusal as `Store.createTurn`, SESSION_ELSEWHERE only where the home cannot be reached; BYPASS_FORBIDDEN;
-   * INVALID_ARGUMENT of what the agent does not take.
+   * INVALID_ARGUMENT of what the agent does not take; ROLE_MISSING, and of another principal's session NOT_FOUND or NOT_ALLOWED.
    */
   run(request: RunRequest, caller: Caller): Promise<TurnRecord> {
     return this.#sessionCommands.run(request, caller);
@@ -147,7 +155,7 @@ export class Turns {
   /**
    * Ends a turn if it runs, and answers with it as it ended.
    *
-   * @throws Refusal NOT_FOUND; STORAGE where the turn was stopped but its end cannot be recorded yet; FENCED where no server
+   * @throws Refusal NOT_FOUND, ROLE_MISSING or NOT_ALLOWED; STORAGE where the turn was stopped but its end cannot be recorded yet; FENCED where no server
    * is known to run it.
    */
   cancel(turnId: string, caller: Caller): Promise<TurnRecord> {
@@ -157,7 +165,7 @@ export class Turns {
   /**
    * Has the agent stop what it does in a turn if it runs, and answers with it as it ended.
    *
-   * @throws Refusal NOT_FOUND; INTERRUPT_NOT_OBEYED; STORAGE and FENCED as `cancel`.
+   * @throws Refusal as `cancel`; INTERRUPT_NOT_OBEYED; STORAGE and FENCED as `cancel`.
    */
   interrupt(turnId: string, caller: Caller): Promise<TurnRecord> {
     return this.#commands.interrupt(turnId, caller);
@@ -166,7 +174,7 @@ export class Turns {
   /**
    * Hands a running turn a message, or finds what the same request became before. Answers with the sequence of its event.
    *
-   * @throws Refusal NOT_FOUND, REQUEST_ID_REUSED, TURN_ENDED or STORAGE; FENCED as `cancel`.
+   * @throws Refusal as `cancel`; REQUEST_ID_REUSED, TURN_ENDED or STORAGE; FENCED as `cancel`.
    */
   steer(request: SteerTurn, caller: Caller): Promise<{ sequence: number; turn: TurnRecord }> {
     return this.#commands.steer(request, caller);
@@ -175,7 +183,7 @@ export class Turns {
   /**
    * Answers an approval that a turn asks for.
    *
-   * @throws Refusal NOT_FOUND, SELF_APPROVAL_FORBIDDEN, APPROVAL_NOT_FOUND, APPROVAL_RESOLVED, APPROVAL_EXPIRED,
+   * @throws Refusal NOT_FOUND, ROLE_MISSING, SELF_APPROVAL_FORBIDDEN, APPROVAL_NOT_FOUND, APPROVAL_RESOLVED, APPROVAL_EXPIRED,
    * TURN_ENDED or STORAGE; FENCED as `cancel`.
    */
   resolveApproval(resolution: ApprovalResolution, caller: Caller): Promise<TurnRecord> {
@@ -189,34 +197,34 @@ export class Turns {
    * TOO_MANY_SUBSCRIPTIONS.
    */
   watch(
-    sessionId: string,
+    name: SessionName,
     afterCursor: number,
     caller: Caller,
     signal: AbortSignal,
   ): AsyncGenerator<SessionNews> {
-    return this.#readers.watch(sessionId, afterCursor, caller, signal);
+    return this.#readers.watch(name, afterCursor, caller, signal);
   }
 
   /**
    * Tells each change of the turns that a caller may see, from after a cursor on. Counts as a reader until `signal` aborts.
    *
-   * @param sessionId - Empty: of all sessions.
+   * @param session - Undefined: of all sessions.
    * @throws Refusal TOO_MANY_SUBSCRIPTIONS.
    */
   watchTurns(
-    sessionId: string,
+    session: SessionName | undefined,
     filter: TurnFilter,
     afterCursor: number,
     caller: Caller,
     signal: AbortSignal,
   ): TurnWatch {
-    const view = this.#commands.viewOf(caller);
-    return this.#readers.watchTurns({ view, filter, sessionId }, afterCursor, signal);
+    const view = this.permissions.viewOf(caller);
+    return this.#readers.watchTurns({ view, filter, session }, afterCursor, signal);
   }
 
   /** Whether a caller who may see a turn may answer what it asks for. */
-  mayResolve(turn: TurnRecord, caller: Caller): boolean {
-    return this.#commands.mayResolve(turn, caller);
+  async mayResolve(turn: TurnRecord, caller: Caller): Promise<boolean> {
+    return (await this.#commands.refusalToAnswer(turn, caller)) === undefined;
   }
 
   /** @throws Refusal NOT_FOUND. */
@@ -225,13 +233,14 @@ export class Turns {
   }
 
   listTurns(
-    sessionId: string,
+    name: SessionName,
     caller: Caller,
     pageSize: number,
     after: number | undefined,
     filter: TurnFilter,
   ): Promise<Page<TurnRecord, number>> {
-    return this.#options.store.listTurns(sessionId, caller.name, pageSize, after, filter);
+    const view = this.permissions.viewOf(caller);
+    return this.#options.store.listTurns(name, view, pageSize, after, filter);
   }
 
   /** All turns that a caller may see, newest first. */
@@ -241,17 +250,20 @@ export class Turns {
     after: TurnPlace | undefined,
     filter: TurnFilter,
   ): Promise<Page<TurnRecord, TurnPlace>> {
-    const view = this.#commands.viewOf(caller);
+    const view = this.permissions.viewOf(caller);
     return this.#options.store.listAllTurns(view, filter, pageSize, after);
   }
 
   /** What waits for an approval in the turns that a caller may see, and whether they may answer it. */
   async listApprovals(caller: Caller, pageSize: number, from: ApprovalPlace | undefined) {
-    const view = this.#commands.viewOf(caller);
+    const view = this.permissions.viewOf(caller);
     const surroundings = { store: this.#options.store, unended: this.#unended };
     const { items, next } = await listPendingApprovals(surroundings, view, pageSize, from);
-    const mayResolve = (turn: TurnRecord) => this.mayResolve(turn, caller);
-    return { items: items.map((item) => ({ ...item, mayResolve: mayResolve(item.turn) })), next };
+    const told = items.map(async (item) => {
+      const mayResolve = await this.mayResolve(item.turn, caller);
+      return { ...item, mayResolve };
+    });
+    return { items: await Promise.all(told), next };
   }
 
   /** What a caller's turns have used today, those that run included. */
@@ -268,16 +280,38 @@ export class Turns {
     return { ...limits, ofDay: dayLimits };
   }
 
-  getSession(sessionId: string, caller: Caller): Promise<ListedSession> {
-    return this.#options.store.getSession(sessionId, caller.name);
+  /** @throws Refusal NOT_FOUND. */
+  getSession(name: SessionName, caller: Caller): Promise<ShownSession> {
+    return this.#sessionCommands.getSession(name, caller);
   }
 
-  listSessions(
+  /** All sessions that a caller may see, most recently active first. */
+  async listSessions(
     caller: Caller,
     pageSize: number,
     after: SessionPlace | undefined,
-  ): Promise<Page<ListedSession, SessionPlace>> {
-    return this.#options.store.listSessions(caller.name, pageSize, after);
+  ): Promise<Page<ShownSession, SessionPlace>> {
+    const view = this.permissions.viewOf(caller);
+    const { items, next } = await this.#options.store.listSessions(view, pageSize, after);
+    return { items: items.map((session) => shownTo(caller, session, this.permissions)), next };
+  }
+
+  /**
+   * Shares a session, or changes what whom it is shared with may do in it.
+   *
+   * @throws Refusal NOT_FOUND, ROLE_MISSING, NOT_ALLOWED, INVALID_ARGUMENT, SESSION_FULL or STORAGE.
+   */
+  shareSession(name: SessionName, share: SentShare, caller: Caller): Promise<ShownSession> {
+    return this.#sessionCommands.share(name, share, caller);
+  }
+
+  /**
+   * Ends a share, and all reading that nothing else allows. Idempotent.
+   *
+   * @throws Refusal NOT_FOUND, ROLE_MISSING, NOT_ALLOWED or STORAGE.
+   */
+  unshareSession(name: SessionName, grantee: Grantee, caller: Caller): Promise<ShownSession> {
+    return this.#sessionCommands.unshare(name, grantee, caller);
   }
 
   /**
@@ -285,10 +319,10 @@ export class Turns {
    * Answers within 10 s or so whether nothing is left of it: else the removal goes on, or the log says what is in its way,
    * or its home is away and goes on when it is back.
    *
-   * @throws Refusal NOT_FOUND, TURN_IN_PROGRESS or STORAGE; SESSION_ELSEWHERE as `run`.
+   * @throws Refusal NOT_FOUND, ROLE_MISSING, NOT_ALLOWED, TURN_IN_PROGRESS or STORAGE; SESSION_ELSEWHERE as `run`.
    */
-  deleteSession(sessionId: string, caller: Caller): Promise<boolean> {
-    return this.#sessionCommands.deleteSession(sessionId, caller);
+  deleteSession(name: SessionName, caller: Caller): Promise<boolean> {
+    return this.#sessionCommands.deleteSession(name, caller);
   }
 
   /**

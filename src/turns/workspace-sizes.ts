@@ -69,32 +69,23 @@ export class WorkspaceSizes {
     this.#measured.delete(sessionKey); // 1.
   }
 
-  /** Why no turn of a principal's can begin now. */
-  refusal(principal: string): Refusal | undefined {
+  /**
+   * Why no turn can begin now in a principal's sessions.
+   *
+   * @param isOwn - That principal asks. Else which sessions there are is not told.
+   */
+  refusal(principal: string, isOwn = true): Refusal | undefined {
     const { maxPrincipalWorkspaceBytes: ofOne, maxWorkspaceBytes: ofAll } = this.#limits;
     const all = [...this.#measured.values()];
     const own = all.filter((each) => each.principal === principal);
     const used = sum(own);
     if (ofOne > 0 && used > ofOne) {
-      return this.#exceeded(own, used, ofOne, "BREAKGLASS_MAX_PRINCIPAL_WORKSPACE_BYTES");
+      return exceeded(own, used, ofOne, "BREAKGLASS_MAX_PRINCIPAL_WORKSPACE_BYTES", isOwn);
     }
     const share = ofAll / Math.max(1, new Set(all.map((each) => each.principal)).size);
     if (ofAll === 0 || sum(all) <= ofAll || used <= share) return undefined; // 2.
-    return this.#exceeded(
-      own,
-      used,
-      Math.floor(share),
-      "a share of BREAKGLASS_MAX_WORKSPACE_BYTES",
-    );
-  }
-
-  #exceeded(own: readonly Measured[], used: number, most: number, setBy: string): Refusal {
-    const largest = own.toSorted((one, other) => other.bytes - one.bytes)[0]!;
-    const oldest = Math.min(...own.map(({ at }) => at));
-    const ageSeconds = Math.round((performance.now() - oldest) / 1000);
-    const message = `your sessions' workspaces hold ${bytesText(used)}, as measured within the last ${ageSeconds} s, and may hold ${bytesText(most)} (${setBy}); the largest has ${bytesText(largest.bytes)}`;
-    const { sessionId } = largest;
-    return quotaExceeded({ limit: "workspace_bytes", used, most, message, sessionId, ageSeconds });
+    const most = Math.floor(share);
+    return exceeded(own, used, most, "a share of BREAKGLASS_MAX_WORKSPACE_BYTES", isOwn);
   }
 
   async #round(): Promise<void> {
@@ -133,4 +124,21 @@ export class WorkspaceSizes {
 
 function sum(measured: readonly Measured[]): number {
   return measured.reduce((total, { bytes }) => total + bytes, 0);
+}
+
+function exceeded(
+  measured: readonly Measured[],
+  used: number,
+  most: number,
+  setBy: string,
+  isOwn: boolean,
+): Refusal {
+  const largest = measured.toSorted((one, other) => other.bytes - one.bytes)[0]!;
+  const oldest = Math.min(...measured.map(({ at }) => at));
+  const ageSeconds = Math.round((performance.now() - oldest) / 1000);
+  const whose = isOwn ? "your sessions'" : `the sessions' of ${largest.principal}`;
+  const size = isOwn ? `; the largest has ${bytesText(largest.bytes)}` : "";
+  const message = `${whose} workspaces hold ${bytesText(used)}, as measured within the last ${ageSeconds} s, and may hold ${bytesText(most)} (${setBy})${size}`;
+  const sessionId = isOwn ? largest.sessionId : "";
+  return quotaExceeded({ limit: "workspace_bytes", used, most, message, sessionId, ageSeconds });
 }

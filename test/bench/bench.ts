@@ -4,6 +4,7 @@
  *
  * What is absolute depends on the machine, and on what else it does; ratios do so much less.
  */
+import { measureAccessLists } from "./access-lists.ts";
 import { measureAudit } from "./audit.ts";
 import { measureClientRates } from "./client-rates.ts";
 import { measureCommits } from "./commits.ts";
@@ -47,6 +48,7 @@ const BENCHMARKS: Readonly<Record<string, () => Promise<Figure[]>>> = {
   "event-stream": measureEventStream,
   commits: measureCommits,
   store: measureStoreLoad,
+  "access-lists": measureAccessLists,
   overview: measureOverview,
   audit: measureAudit,
   "fake-start": measureFakeStart,

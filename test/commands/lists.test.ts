@@ -16,6 +16,8 @@ describe("sessions", () => {
         if (pageToken === "") return { sessions: [running], nextPageToken: "two" };
         return { sessions: [{ ...first, turnCount: 1 }], nextPageToken: "" };
       },
+      // Whose they are it asks once.
+      getSession: ({ sessionId }) => ({ session: { sessionId } }),
     });
     const ended = await runCommand(["sessions", "--url", service.url]);
     expect(ended).toEqual({

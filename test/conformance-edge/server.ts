@@ -71,7 +71,7 @@ async function serve(
   };
   const scheme = serverCreds === undefined ? "http" : "https";
   const bounds = { ...LIMITS, resets };
-  const everyone = new SignIn({ authenticators: [], approvers: [] });
+  const everyone = new SignIn({ authenticators: [] });
   const listener = await listen({ host: HOST, port: 0 }, encryption, bounds, log, (onPort) =>
     requestListener({
       handlers,

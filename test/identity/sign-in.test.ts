@@ -19,8 +19,8 @@ const proxy = new ProxyAuthenticator({
 });
 const UNIX = { address: "unix", network: "unix", isUnix: true };
 
-function signIn(authenticators: readonly Authenticator[], approvers: readonly string[] = []) {
-  return new SignIn({ authenticators, approvers });
+function signIn(authenticators: readonly Authenticator[]) {
+  return new SignIn({ authenticators });
 }
 
 describe("signing in", () => {
@@ -62,15 +62,6 @@ describe("signing in", () => {
     for (const address of ["127.0.0.1", "::1", "", "unix"]) {
       expect(ask({ "x-user": "bob" }, { address, isUnix: false })).toBeUndefined();
     }
-  });
-
-  it("makes approvers of those who are set to be, whatever else they are", () => {
-    const found = signIn([bearer, proxy], ["alice", "bob"]);
-    const rolesOf = (headers: Record<string, string>) =>
-      principalIn(found.identify(presented(headers, UNIX)) as Verdict)?.roles;
-    expect(rolesOf({ authorization: "Bearer good" })).toEqual(["operator", "approver"]);
-    expect(rolesOf({ "x-user": "bob" })).toEqual(["viewer", "approver"]);
-    expect(rolesOf({ "x-user": "carol" })).toEqual(["viewer"]);
   });
 
   it("says whom it could never tell", () => {

@@ -98,7 +98,7 @@ describe("a request, whatever stands in it, is taken or refused by the names of 
       pageToken: fc.string(),
     });
     const property = fc.property(request, ({ id, ...rest }) => {
-      const ids = { turnId: id, sessionId: id };
+      const ids = { turnId: id, sessionId: id, sessionPrincipal: "" };
       const filter = { states: [], principal: "", origin: 0, query: "", afterCursor: 0n };
       const asked = { ...ids, pageSize: 0, textDeltas: false, ...filter, ...rest };
       const refused = refusedFields(() => validate(rules, asked));

@@ -220,7 +220,7 @@ describe("many events that are removed", () => {
   it.each([
     [
       "with their session",
-      (store: OwnedStore, sessionId: string) => store.deleteSession(sessionId, "alice", 5),
+      (store: OwnedStore, sessionId: string) => store.deleteNamed(sessionId, "alice", 5),
     ],
     ["by their age", (store: OwnedStore) => store.removeEndedTurns(100, 100, 5)],
   ])("%s let other turns' events come between", async (_how, remove) => {
@@ -249,7 +249,7 @@ describe("many events that are removed", () => {
     await append();
     const end = { turnId: other.turnId, firstSequence: 2, events: [new Uint8Array(1)], time: 1 };
     await store.append({ ...end, end: SUCCEEDED });
-    await store.deleteSession(large.newSession.sessionId, "alice", 5);
+    await store.deleteNamed(large.newSession.sessionId, "alice", 5);
     let [answered, release] = [() => {}, () => {}];
     const isAnswered = new Promise<void>((resolve) => (answered = resolve));
     const isReleased = new Promise<void>((resolve) => (release = resolve));
@@ -281,7 +281,7 @@ describe("many events that are removed", () => {
     const removals = new Removals(surroundings, sessions, signal);
     const first = removals.removeRows();
     await isAnswered;
-    await store.deleteSession(other.newSession.sessionId, "alice", 5);
+    await store.deleteNamed(other.newSession.sessionId, "alice", 5);
     const second = removals.removeRows();
     release();
     expect(await Promise.all([first, second])).toEqual([true, true]);
@@ -321,7 +321,7 @@ describe("many events that are removed", () => {
       const batch = Array.from({ length: events }, () => new Uint8Array(100));
       const place = { turnId: turn.turnId, firstSequence: 1, time: 1 };
       await store.append({ ...place, events: batch, end: SUCCEEDED });
-      if (turn === turns[0]) await store.deleteSession(sessionId, "local", 5);
+      if (turn === turns[0]) await store.deleteNamed(sessionId, "local", 5);
     }
     expect(await store.removeSome()).toBe(true);
     await store.close();

@@ -101,7 +101,7 @@ describe("of calls that share a commit", () => {
     expect(await store.readEvents(turnId, 0, 1000)).toEqual([]);
     await store.append({ ...event(turnId, "end"), end: SUCCEEDED });
     const { sessionId } = start.newSession;
-    const removed = store.deleteSession(sessionId, "alice", 9, undefined, [entry("broken")]);
+    const removed = store.deleteNamed(sessionId, "alice", 9, undefined, [entry("broken")]);
     await expect(removed).rejects.toMatchObject({ reason: "STORAGE" });
     expect((await store.getSession(sessionId, "alice")).turnCount).toBe(1);
     const expired = store.removeEndedTurns(100, 9, 9, undefined, [entry("broken")]);

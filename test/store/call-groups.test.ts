@@ -153,12 +153,12 @@ describe("what fails half way while something comes off the record", () => {
     );
     const before = await inFile(requests);
     const { sessionId } = start.newSession;
-    const deleted = store.deleteSession(sessionId, "alice", BROKEN_TIME);
+    const deleted = store.deleteNamed(sessionId, "alice", BROKEN_TIME);
     await expect(deleted).rejects.toMatchObject({ reason: "STORAGE" });
     expect(await inFile(requests)).toBe(before);
     expect((await store.getSession(sessionId, "alice")).turnCount).toBe(1);
     expect((await store.readEvents(start.turnId, 0, 1000)).length).toBe(2);
-    await store.deleteSession(sessionId, "alice", BROKEN_TIME + 1);
+    await store.deleteNamed(sessionId, "alice", BROKEN_TIME + 1);
     expect(await inFile(requests)).toBe(Number(before) - 1);
   });
 

@@ -11,6 +11,7 @@ import { describe, expect, it } from "vitest";
 import { PermissionMode } from "../../gen/breakglass/v1/turn_pb.ts";
 import { SCHEMA_VERSION } from "../../src/store/sqlite/schema.ts";
 import { openSqliteStore } from "../../src/store/sqlite/sqlite-store.ts";
+import { ownView } from "../../src/store/views.ts";
 import { owned } from "../support/owned-store.ts";
 import { NODE_FLAGS } from "../support/program.ts";
 import { SUCCEEDED, turnStart } from "../support/turn-start.ts";
@@ -44,7 +45,7 @@ async function older(version: number) {
   };
 }
 
-describe.each([1, 2, 3, 4, 5, 6, 7])("a store of schema version %i", (version) => {
+describe.each([1, 2, 3, 4, 5, 6, 7, 9])("a store of schema version %i", (version) => {
   it("is brought forward with every turn and event as it was, to the byte", async () => {
     await using kept = await older(version);
     const store = owned(await openSqliteStore(kept.path));
@@ -138,7 +139,7 @@ describe.each([1, 2, 3, 4, 5, 6, 7])("a store of schema version %i", (version) =
   it("takes what is new in the schema", async () => {
     await using kept = await older(version);
     const filter = { states: [], since: undefined, query: 'S "QUOTED"; --\nit' };
-    const bob = { principal: "bob", asApprover: false };
+    const bob = ownView("bob");
     // Of many turns those are looked at that the index of prompts has.
     await (await openSqliteStore(kept.path)).close();
     const database = new DatabaseSync(kept.path);

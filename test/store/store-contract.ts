@@ -13,6 +13,8 @@ import { describeRemoval } from "./contract/removal.ts";
 import { describeRequests } from "./contract/requests.ts";
 import { describeRestarts } from "./contract/restarts.ts";
 import { describeSessions } from "./contract/sessions.ts";
+import { describeSharedTurns } from "./contract/shared-turns.ts";
+import { describeShares } from "./contract/shares.ts";
 import { opening, type StoreUnderTest } from "./contract/store-under-test.ts";
 import { describeTurnChanges } from "./contract/turn-changes.ts";
 import { describeTurnLists } from "./contract/turn-lists.ts";
@@ -26,6 +28,8 @@ export function describeStore(openStore: () => Promise<StoreUnderTest>): void {
   describeRequests(open);
   describeSessions(open);
   describeTurnLists(open);
+  describeShares(open);
+  describeSharedTurns(open);
   describeRemoval(open);
   describeDays(open);
   describeQuotas(open);

@@ -10,6 +10,7 @@ import { prepare } from "../../src/store/sqlite/schema.ts";
 import { openSqliteStore } from "../../src/store/sqlite/sqlite-store.ts";
 import { Statements } from "../../src/store/sqlite/statements.ts";
 import { TurnLists } from "../../src/store/sqlite/turn-lists.ts";
+import { ownView, type TurnView } from "../../src/store/views.ts";
 import { owned } from "../support/owned-store.ts";
 import { SUCCEEDED, turnStart } from "../support/turn-start.ts";
 
@@ -39,18 +40,21 @@ function open() {
 
 describe("a page of all turns", () => {
   it.each([
-    ["for everyone", {}, false, 14],
-    ["for an approver", {}, true, 28],
-    ["of one state", { states: [TurnState.FAILED] }, true, 4],
-    ["of a caller's", { origin: TurnOrigin.CALLER, until: 5 }, true, 14],
-    ["of one principal", { principal: "bob" }, true, 14],
-    ["of the caller", { principal: "alice" }, true, 14],
-    ["that is one of few with a text", { query: "text" }, true, 28],
-  ] satisfies [string, Partial<TurnFilter>, boolean, number][])(
+    ["for everyone", {}, {}, 28],
+    ["for an approver", {}, { seesAsking: true }, 42],
+    ["for who has a role", {}, { roles: ["operator"] }, 42],
+    ["for who sees all", {}, { seesAll: true }, 14],
+    ["of one principal, for who sees all", { principal: "bob" }, { seesAll: true }, 14],
+    ["of one state", { states: [TurnState.FAILED] }, { seesAsking: true }, 6],
+    ["of a caller's", { origin: TurnOrigin.CALLER, until: 5 }, { seesAsking: true }, 21],
+    ["of one principal", { principal: "bob" }, { seesAsking: true }, 42],
+    ["of the caller", { principal: "alice" }, { seesAsking: true }, 42],
+    ["that is one of few with a text", { query: "text" }, { seesAsking: true }, 42],
+  ] satisfies [string, Partial<TurnFilter>, Partial<TurnView>, number][])(
     "%s is read in its order from indexes, and sorted nowhere",
-    (_whose, filter, asApprover, parts) => {
+    (_whose, filter, seen, parts) => {
       const { lists, plansOf } = open();
-      const view = { principal: "alice", asApprover };
+      const view = { ...ownView("alice"), ...seen };
       const place = { createTime: 2, turnId: "x", searchKey: 2048 };
       lists.ofAll(view, { states: [], since: 1, ...filter }, 10, place);
       const [plan = []] = plansOf();
@@ -58,7 +62,7 @@ describe("a page of all turns", () => {
       expect(read).toHaveLength(parts);
       for (const step of read) {
         expect(step).toMatch(
-          /^SEARCH turns USING COVERING INDEX turns_(by_state|that_ask|of_one_that_ask) /,
+          /^SEARCH (turns USING COVERING INDEX turns_(of_all|of_one|by_state|that_ask|of_one_by_state|of_one_that_ask)|shared_turns USING (PRIMARY KEY|COVERING INDEX shared_turns_of_one)) /,
         );
         expect(step).toContain("create_time>? AND (create_time,turn_id)<(?,?)");
       }
@@ -76,7 +80,7 @@ it("leaves nothing of a turn that is removed in the index of prompts, nor of its
     await store.createTurn(start);
     const end = { turnId: start.turnId, firstSequence: 1, time: 2, end: SUCCEEDED };
     await store.append({ ...end, events: [new Uint8Array(1)] });
-    await store.deleteSession(start.newSession.sessionId, "alice", 3);
+    await store.deleteNamed(start.newSession.sessionId, "alice", 3);
     while (await store.removeSome());
     await store.close();
     const database = new DatabaseSync(path);

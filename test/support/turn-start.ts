@@ -17,6 +17,7 @@ export function turnStart(more: Partial<TurnStart> = {}): TurnStart {
     sentAgentKind: "",
     agents: [{ kind: "driven" }],
     sentSessionId: "",
+    sessionKey: "",
     permissionMode: PermissionMode.BYPASS,
     sentPermissionMode: PermissionMode.UNSPECIFIED,
     attachments: [],

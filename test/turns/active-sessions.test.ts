@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { ErrorReason, TurnState } from "../../gen/breakglass/v1/event_pb.ts";
 import type { AgentTurn } from "../../src/agent/agent.ts";
-import { callerNamed } from "../support/caller.ts";
+import { callerNamed, nameOf } from "../support/caller.ts";
 import { eventually } from "../support/processes.ts";
 import type { DrivenRun } from "./driven-agent.ts";
 import {
@@ -44,7 +44,7 @@ async function beginRemoval(driven: DrivenTurns, sessionId: string, by: "process
   return {
     ...first,
     letGo: held.resolve,
-    removed: driven.turns.deleteSession(sessionId, callerNamed(PRINCIPAL)),
+    removed: driven.turns.deleteSession(nameOf(PRINCIPAL, sessionId), callerNamed(PRINCIPAL)),
   };
 }
 
@@ -92,7 +92,9 @@ describe("a session that is deleted and opened again under its id", () => {
     const first = await beginRemoval(driven, sessionId, by);
     const second = await open(driven, sessionId);
     await finish(driven, second.turnId, second.run);
-    expect(await driven.turns.deleteSession(sessionId, callerNamed(PRINCIPAL))).toBe(true);
+    expect(
+      await driven.turns.deleteSession(nameOf(PRINCIPAL, sessionId), callerNamed(PRINCIPAL)),
+    ).toBe(true);
     expect(existsSync(second.place.workspace)).toBe(false);
     expect(existsSync(first.file)).toBe(true);
     const third = await open(driven, sessionId);
@@ -205,12 +207,14 @@ describe("what an agent begins by itself", () => {
     const work = driven.agent.beginOwnWork(place);
     await pass();
     await expect(
-      driven.turns.deleteSession(sessionId, callerNamed(PRINCIPAL)),
+      driven.turns.deleteSession(nameOf(PRINCIPAL, sessionId), callerNamed(PRINCIPAL)),
     ).rejects.toMatchObject({
       reason: "TURN_IN_PROGRESS",
     });
     await finish(driven, work.turnId, work.run);
-    expect(await driven.turns.deleteSession(sessionId, callerNamed(PRINCIPAL))).toBe(true);
+    expect(
+      await driven.turns.deleteSession(nameOf(PRINCIPAL, sessionId), callerNamed(PRINCIPAL)),
+    ).toBe(true);
     expect(driven.agent.closed).toEqual([place.sessionKey]);
     expect(await forgotten(driven)).toBe(0);
   });
@@ -227,7 +231,9 @@ describe("what an agent begins by itself", () => {
       () => store.waiting,
       (calls) => calls.includes("createTurn"),
     );
-    expect(await turns.deleteSession(sessionId, callerNamed(PRINCIPAL))).toBe(true);
+    expect(await turns.deleteSession(nameOf(PRINCIPAL, sessionId), callerNamed(PRINCIPAL))).toBe(
+      true,
+    );
     store.isHeld = false;
     const opened = open(driven, sessionId);
     store.release(1);
@@ -249,7 +255,7 @@ describe("what an agent begins by itself", () => {
     await finish(driven, turnId, run);
     const work = agent.beginOwnWork(place);
     await eventually(
-      () => turns.getSession(sessionId, callerNamed(PRINCIPAL)),
+      () => turns.getSession(nameOf(PRINCIPAL, sessionId), callerNamed(PRINCIPAL)),
       ({ runningTurnId }) => runningTurnId === work.turnId,
     );
     const queue = (prompt: string) =>

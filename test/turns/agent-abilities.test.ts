@@ -1,7 +1,7 @@
 import { setImmediate as nextLoop } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import { ErrorReason, TurnState } from "../../gen/breakglass/v1/event_pb.ts";
-import { callerNamed } from "../support/caller.ts";
+import { callerNamed, nameOf } from "../support/caller.ts";
 import { DrivenAgent } from "./driven-agent.ts";
 import { PRINCIPAL, REQUEST, result, session, startDrivenTurns } from "./driven-turns.ts";
 
@@ -20,7 +20,9 @@ describe("an agent that cannot go on with a conversation whose process has ended
       reason: "UNSUPPORTED_BY_AGENT",
       details: { metadata: { agent_kind: "driven", capability: "resume" } },
     });
-    expect((await turns.getSession(sessionId, callerNamed(PRINCIPAL))).turnCount).toBe(1);
+    expect(
+      (await turns.getSession(nameOf(PRINCIPAL, sessionId), callerNamed(PRINCIPAL))).turnCount,
+    ).toBe(1);
     agent.remembered.add(run.turn!.sessionKey);
     await turns.run(next, callerNamed(PRINCIPAL));
     await agent.runOf("next").started;
@@ -61,7 +63,10 @@ describe("an agent that gives its conversation's id when it answers", () => {
     run.give([result()]);
     run.leave();
     await driven.ended(turnId);
-    const found = await driven.turns.getSession(sessionId, callerNamed(PRINCIPAL));
+    const found = await driven.turns.getSession(
+      nameOf(PRINCIPAL, sessionId),
+      callerNamed(PRINCIPAL),
+    );
     expect(found.agentSessionId).toBe("its own");
     const next = await driven.begin({ sessionId });
     expect(next.run.turn!.agentSessionId).toBe("its own");

@@ -15,7 +15,7 @@ import {
 
 const ALLOW = { allow: true } as const;
 const APPROVER = "approver";
-const NOT_FOUND = { reason: "NOT_FOUND" };
+const NOT_ALLOWED = { reason: "NOT_ALLOWED" };
 
 /** Begins a turn that asks for the approval `a`, which is on disk. */
 async function beginAsking(driven: DrivenTurns, principal = PRINCIPAL) {
@@ -50,10 +50,10 @@ describe("an approver", () => {
     await using driven = await startDrivenTurns(settings);
     const { turnId, run } = await beginAsking(driven);
     const { turns } = driven;
-    await expect(turns.cancel(turnId, callerNamed(APPROVER))).rejects.toMatchObject(NOT_FOUND);
-    await expect(turns.interrupt(turnId, callerNamed(APPROVER))).rejects.toMatchObject(NOT_FOUND);
+    await expect(turns.cancel(turnId, callerNamed(APPROVER))).rejects.toMatchObject(NOT_ALLOWED);
+    await expect(turns.interrupt(turnId, callerNamed(APPROVER))).rejects.toMatchObject(NOT_ALLOWED);
     const steer = { turnId, message: "stop", requestId: "" };
-    await expect(turns.steer(steer, callerNamed(APPROVER))).rejects.toMatchObject(NOT_FOUND);
+    await expect(turns.steer(steer, callerNamed(APPROVER))).rejects.toMatchObject(NOT_ALLOWED);
     expect(run).toMatchObject({ isOver: false, interrupts: 0, steered: [] });
     expect(await turns.getTurn(turnId, callerNamed(APPROVER))).toMatchObject({ turnId });
   });

@@ -19,6 +19,7 @@ import { createLog } from "../../src/log.ts";
 import type { TurnRecord } from "../../src/store/records.ts";
 import { openSqliteStore } from "../../src/store/sqlite/sqlite-store.ts";
 import type { Store } from "../../src/store/store.ts";
+import { ownView } from "../../src/store/views.ts";
 import type { RunRequest } from "../../src/turn-requests.ts";
 import { decodeEvent } from "../../src/turns/encoded-event.ts";
 import { TurnAudit } from "../../src/turns/turn-audit.ts";
@@ -116,7 +117,7 @@ export async function startDrivenTurns(
     readLog: async (turnId) => (await real.readEvents(turnId, 0, Infinity)).map(decodeEvent),
     ended: (turnId) =>
       eventually(
-        () => real.getTurn(turnId, PRINCIPAL, true),
+        () => real.getTurn(turnId, { ...ownView(PRINCIPAL), seesAll: true }),
         ({ state }) => !isLive(state),
         30_000,
       ),
@@ -126,7 +127,15 @@ export async function startDrivenTurns(
 
 /** Asks for a turn of the mode ASK, in a session of its own. */
 export const REQUEST: RunRequest = {
-  ...{ sessionId: "", prompt: "", agentKind: "", model: "", agent: "", requestId: "" },
+  ...{
+    sessionId: "",
+    sessionPrincipal: "",
+    prompt: "",
+    agentKind: "",
+    model: "",
+    agent: "",
+    requestId: "",
+  },
   timeoutMs: undefined,
   ...{ permissionMode: PermissionMode.ASK, attachments: [], recall: false },
 };

@@ -1,8 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { ApprovalDecision, TurnState } from "../../gen/breakglass/v1/event_pb.ts";
+import { ownView } from "../../src/store/views.ts";
 import { decodeEvent } from "../../src/turns/encoded-event.ts";
 import type { Turns } from "../../src/turns/turns.ts";
-import { callerNamed } from "../support/caller.ts";
+import { callerNamed, nameOf } from "../support/caller.ts";
 import { cases, valuesOf } from "../support/events.ts";
 import { PRINCIPAL, request, result, startDrivenTurns, text } from "./driven-turns.ts";
 import { pullSubscription, type StreamPiece } from "./pulled-subscription.ts";
@@ -62,7 +63,9 @@ describe("a watcher of a session whose turns run on another server", () => {
     await using driven = await startDrivenTurns();
     const { turnId, run } = await driven.begin();
     const { sessionId } = await driven.turns.getTurn(turnId, callerNamed(PRINCIPAL));
-    const news = driven.another().watch(sessionId, 0, callerNamed(PRINCIPAL), FOREVER);
+    const news = driven
+      .another()
+      .watch(nameOf(PRINCIPAL, sessionId), 0, callerNamed(PRINCIPAL), FOREVER);
     expect((await news.next()).value).toMatchObject({
       change: { kind: "started" },
       caughtUp: true,
@@ -87,7 +90,7 @@ describe("what is asked of a turn that runs on another server", () => {
     await using driven = await startDrivenTurns();
     const { turnId, run } = await driven.begin();
     const interrupted = driven.another().interrupt(turnId, callerNamed(PRINCIPAL));
-    while (run.interrupts === 0) await driven.store.getTurn(turnId, PRINCIPAL);
+    while (run.interrupts === 0) await driven.store.getTurn(turnId, ownView(PRINCIPAL));
     run.give([result()]);
     run.leave();
     expect((await interrupted).state).toBe(TurnState.SUCCEEDED);

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { TurnState } from "../../gen/breakglass/v1/event_pb.ts";
+import { ownView } from "../../src/store/views.ts";
 import { encodeEvents } from "../../src/turns/encoded-event.ts";
 import { terminalOf } from "../../src/turns/end-causes.ts";
 import { endRecordOf } from "../../src/turns/turn-end.ts";
@@ -50,7 +51,7 @@ describe("a turn whose server's lease has ended", () => {
     await driven.turns.drain(0);
     expect(run.isOver).toBe(true);
     expect(cases(await driven.readLog(turnId))).toEqual(["text"]);
-    const record = await driven.store.getTurn(turnId, PRINCIPAL);
+    const record = await driven.store.getTurn(turnId, ownView(PRINCIPAL));
     expect(record).toMatchObject({ state: TurnState.RUNNING, endTime: undefined });
   });
 
@@ -87,7 +88,7 @@ describe("a turn that this server was stopped in", () => {
     await again.next();
     await expect(driven.turns.cancel(turnId, callerNamed(PRINCIPAL))).rejects.toMatchObject(FENCED);
     const lost = terminalOf({ case: "restart", wasQueued: false });
-    const { sessionId } = await asStore.getTurn(turnId, PRINCIPAL);
+    const { sessionId } = await asStore.getTurn(turnId, ownView(PRINCIPAL));
     const events = encodeEvents({ turnId, sessionId }, 2, 1, [lost]);
     const batch = { turnId, firstSequence: 2, events, time: 1, end: endRecordOf(lost) };
     await asStore.append(batch, asStore.lease.epoch);

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { describe, expect, it } from "vitest";
 import { ErrorReason, TurnState } from "../../gen/breakglass/v1/event_pb.ts";
-import { callerNamed } from "../support/caller.ts";
+import { callerNamed, nameOf } from "../support/caller.ts";
 import { cases, valuesOf } from "../support/events.ts";
 import { eventually } from "../support/processes.ts";
 import {
@@ -145,7 +145,10 @@ describe("an end that comes with a conversation that is new", () => {
     await driven.clearDisk();
     const { state, sessionId } = await driven.ended(turnId);
     expect(state).toBe(TurnState.SUCCEEDED);
-    const { agentSessionId } = await driven.turns.getSession(sessionId, callerNamed(PRINCIPAL));
+    const { agentSessionId } = await driven.turns.getSession(
+      nameOf(PRINCIPAL, sessionId),
+      callerNamed(PRINCIPAL),
+    );
     expect(agentSessionId).toBe(run.agentSessionId);
   });
 
@@ -156,7 +159,10 @@ describe("an end that comes with a conversation that is new", () => {
     await using driven = await startDrivenTurns();
     const { turnId, run } = await driven.begin();
     const { sessionId } = await driven.turns.getTurn(turnId, callerNamed(PRINCIPAL));
-    const { agentSessionId } = await driven.turns.getSession(sessionId, callerNamed(PRINCIPAL));
+    const { agentSessionId } = await driven.turns.getSession(
+      nameOf(PRINCIPAL, sessionId),
+      callerNamed(PRINCIPAL),
+    );
     driven.agent.lookIntoConversation = () => Promise.reject(new Error("EACCES"));
     run.give(batch);
     await pass();
@@ -166,9 +172,10 @@ describe("an end that comes with a conversation that is new", () => {
     expect(await driven.ended(turnId)).toMatchObject({ state: expected });
     const log = await driven.readLog(turnId);
     for (const event of valuesOf(log, "session")) expect(event).toMatchObject({ agentSessionId });
-    expect((await driven.turns.getSession(sessionId, callerNamed(PRINCIPAL))).agentSessionId).toBe(
-      agentSessionId,
-    );
+    expect(
+      (await driven.turns.getSession(nameOf(PRINCIPAL, sessionId), callerNamed(PRINCIPAL)))
+        .agentSessionId,
+    ).toBe(agentSessionId);
   });
 });
 

@@ -2,8 +2,9 @@ import { randomUUID } from "node:crypto";
 import { access, readdir } from "node:fs/promises";
 import { describe, expect, it } from "vitest";
 import { type TurnEvent, TurnState } from "../../gen/breakglass/v1/event_pb.ts";
+import { ownView } from "../../src/store/views.ts";
 import { decodeEvent } from "../../src/turns/encoded-event.ts";
-import { callerNamed } from "../support/caller.ts";
+import { callerNamed, nameOf } from "../support/caller.ts";
 import { cases, valuesOf } from "../support/events.ts";
 import { eventually } from "../support/processes.ts";
 import { ABLE } from "./driven-agent.ts";
@@ -59,7 +60,7 @@ describe("a turn that is asked for where its session is not at home", () => {
     const { sessionId } = await ended(one, first.turnId);
     const own = one.agent.beginOwnWork(first.run.turn!);
     await eventually(
-      () => one.turns.getSession(sessionId, callerNamed(PRINCIPAL)),
+      () => one.turns.getSession(nameOf(PRINCIPAL, sessionId), callerNamed(PRINCIPAL)),
       ({ runningTurnId }) => runningTurnId === own.turnId,
     );
     const prompt = randomUUID();
@@ -71,7 +72,7 @@ describe("a turn that is asked for where its session is not at home", () => {
       details: { metadata: { turn_id: waiting.turnId } },
     });
     await expect(
-      other.turns.deleteSession(sessionId, callerNamed(PRINCIPAL)),
+      other.turns.deleteSession(nameOf(PRINCIPAL, sessionId), callerNamed(PRINCIPAL)),
     ).rejects.toMatchObject({
       reason: "TURN_IN_PROGRESS",
     });
@@ -134,7 +135,7 @@ describe("a turn that is asked for where its session is not at home", () => {
     const { sessionId } = await ended(one, first.turnId);
     const own = one.agent.beginOwnWork(first.run.turn!);
     await eventually(
-      () => one.turns.getSession(sessionId, callerNamed(PRINCIPAL)),
+      () => one.turns.getSession(nameOf(PRINCIPAL, sessionId), callerNamed(PRINCIPAL)),
       ({ runningTurnId }) => runningTurnId === own.turnId,
     );
     one.cut();
@@ -162,10 +163,13 @@ describe("a turn that is asked for where its session is not at home", () => {
     const asked = { ...REQUEST, sessionId, prompt: "p" };
     const home = other.store.commands.homeOf("one");
     await expect(home.run(asked, callerNamed(PRINCIPAL))).rejects.toMatchObject(ELSEWHERE);
-    await expect(home.deleteSession(sessionId, callerNamed(PRINCIPAL))).rejects.toMatchObject(
-      ELSEWHERE,
-    );
-    expect((await third.turns.getSession(sessionId, callerNamed(PRINCIPAL))).turnCount).toBe(1);
+    await expect(
+      home.deleteSession(nameOf(PRINCIPAL, sessionId), callerNamed(PRINCIPAL)),
+    ).rejects.toMatchObject(ELSEWHERE);
+    expect(
+      (await third.turns.getSession(nameOf(PRINCIPAL, sessionId), callerNamed(PRINCIPAL)))
+        .turnCount,
+    ).toBe(1);
     expect(one.turns.activeSessions).toBe(0);
   });
 
@@ -180,7 +184,9 @@ describe("a turn that is asked for where its session is not at home", () => {
       reason: "UNSUPPORTED_BY_AGENT",
       details: { metadata: { agent_kind: "driven", capability: "images" } },
     });
-    expect((await one.turns.getSession(sessionId, callerNamed(PRINCIPAL))).turnCount).toBe(1);
+    expect(
+      (await one.turns.getSession(nameOf(PRINCIPAL, sessionId), callerNamed(PRINCIPAL))).turnCount,
+    ).toBe(1);
     [one.agent.capabilities, other.agent.capabilities] = [ABLE, one.agent.capabilities];
     const { turnId } = await other.turns.run(asked, callerNamed(PRINCIPAL));
     await one.agent.runOf("p").started;
@@ -193,7 +199,9 @@ describe("a turn that is asked for where its session is not at home", () => {
     const sessionId = await endedSession(one);
     const bobs = await other.turns.run({ ...REQUEST, sessionId, prompt: "p" }, callerNamed("bob"));
     // Bob's own of that id.
-    expect((await other.store.getSession(sessionId, "bob")).home).toBe("other");
+    expect(
+      (await other.store.getSession({ principal: "bob", sessionId }, ownView("bob"))).home,
+    ).toBe("other");
     await other.turns.cancel(bobs.turnId, callerNamed("bob"));
   });
 });
@@ -203,16 +211,21 @@ describe("a session that is deleted where it is not at home", () => {
     await using servers = await startTwoServers();
     const { one, other } = servers;
     const sessionId = await endedSession(one);
-    const { workspace, sessionKey } = await one.turns.getSession(sessionId, callerNamed(PRINCIPAL));
+    const { workspace, sessionKey } = await one.turns.getSession(
+      nameOf(PRINCIPAL, sessionId),
+      callerNamed(PRINCIPAL),
+    );
     await access(workspace);
-    expect(await other.turns.deleteSession(sessionId, callerNamed(PRINCIPAL))).toBe(true);
+    expect(
+      await other.turns.deleteSession(nameOf(PRINCIPAL, sessionId), callerNamed(PRINCIPAL)),
+    ).toBe(true);
     await expect(access(workspace)).rejects.toThrow("ENOENT");
     expect(one.agent.closed).toEqual([sessionKey]);
     expect(one.agent.forgotten).toEqual([workspace]);
     expect([other.agent.closed, other.agent.forgotten]).toEqual([[], []]);
     expect(other.turns.activeSessions).toBe(0);
     await expect(
-      other.turns.deleteSession(sessionId, callerNamed(PRINCIPAL)),
+      other.turns.deleteSession(nameOf(PRINCIPAL, sessionId), callerNamed(PRINCIPAL)),
     ).rejects.toMatchObject({
       reason: "NOT_FOUND",
     });
@@ -222,11 +235,18 @@ describe("a session that is deleted where it is not at home", () => {
     await using servers = await startTwoServers();
     const { one, other } = servers;
     const sessionId = await endedSession(one);
-    const { workspace } = await one.turns.getSession(sessionId, callerNamed(PRINCIPAL));
+    const { workspace } = await one.turns.getSession(
+      nameOf(PRINCIPAL, sessionId),
+      callerNamed(PRINCIPAL),
+    );
     await one.turns.drain(0);
     await one.store.close();
-    expect(await other.turns.deleteSession(sessionId, callerNamed(PRINCIPAL))).toBe(false);
-    await expect(other.turns.getSession(sessionId, callerNamed(PRINCIPAL))).rejects.toMatchObject({
+    expect(
+      await other.turns.deleteSession(nameOf(PRINCIPAL, sessionId), callerNamed(PRINCIPAL)),
+    ).toBe(false);
+    await expect(
+      other.turns.getSession(nameOf(PRINCIPAL, sessionId), callerNamed(PRINCIPAL)),
+    ).rejects.toMatchObject({
       reason: "NOT_FOUND",
     });
     await access(workspace);
@@ -244,7 +264,10 @@ describe("a session that is deleted where it is not at home", () => {
     await using servers = await startTwoServers();
     const { one, other } = servers;
     const sessionId = await endedSession(one);
-    const { workspace } = await one.turns.getSession(sessionId, callerNamed(PRINCIPAL));
+    const { workspace } = await one.turns.getSession(
+      nameOf(PRINCIPAL, sessionId),
+      callerNamed(PRINCIPAL),
+    );
     await one.turns.drain(0);
     await one.store.close();
     const third = await servers.restart("third", { retentionMs: 1 });
@@ -265,7 +288,9 @@ describe("a session that is deleted where it is not at home", () => {
       () => one.agent.forgotten,
       ({ length }) => length === 1,
     );
-    await expect(other.turns.getSession(sessionId, callerNamed(PRINCIPAL))).rejects.toMatchObject({
+    await expect(
+      other.turns.getSession(nameOf(PRINCIPAL, sessionId), callerNamed(PRINCIPAL)),
+    ).rejects.toMatchObject({
       reason: "NOT_FOUND",
     });
     expect([other.agent.closed, other.agent.forgotten]).toEqual([[], []]);

@@ -29,7 +29,7 @@ async function begin() {
     append: (sequence: number) => store.append(batch(sequence)),
     end: (sequence: number) => store.append({ ...batch(sequence), end: SUCCEEDED }),
     read: () => store.getTurn(turnId, principal),
-    remove: () => store.deleteSession(sessionId, principal, 9),
+    remove: () => store.deleteNamed(sessionId, principal, 9),
     [Symbol.asyncDispose]: () => owning.disposeAsync(),
   };
 }

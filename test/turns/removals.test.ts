@@ -4,7 +4,7 @@ import { rename, symlink, unlink } from "node:fs/promises";
 import { dirname } from "node:path";
 import { describe, expect, it } from "vitest";
 import { createLog } from "../../src/log.ts";
-import { callerNamed } from "../support/caller.ts";
+import { callerNamed, nameOf } from "../support/caller.ts";
 import { eventually } from "../support/processes.ts";
 import { type DrivenTurns, PRINCIPAL, result, startDrivenTurns } from "./driven-turns.ts";
 
@@ -51,10 +51,15 @@ describe("a removed session", () => {
       run.give([result()]);
       run.leave();
       await driven.ended(turnId);
-      const { workspace } = await turns.getSession(sessionId, callerNamed(PRINCIPAL));
+      const { workspace } = await turns.getSession(
+        nameOf(PRINCIPAL, sessionId),
+        callerNamed(PRINCIPAL),
+      );
       expect(existsSync(workspace)).toBe(true);
       const letGo = await hinder(driven, workspace);
-      expect(await turns.deleteSession(sessionId, callerNamed(PRINCIPAL))).toBe(false);
+      expect(await turns.deleteSession(nameOf(PRINCIPAL, sessionId), callerNamed(PRINCIPAL))).toBe(
+        false,
+      );
       const { owner } = store.asStore.lease;
       const listed = async () =>
         (await store.asStore.listRemovals(owner)).map((one) => one.workspace);

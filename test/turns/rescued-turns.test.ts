@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { TurnState } from "../../gen/breakglass/v1/event_pb.ts";
 import { openSqliteStore } from "../../src/store/sqlite/sqlite-store.ts";
 import type { Store } from "../../src/store/store.ts";
+import { ownView } from "../../src/store/views.ts";
 import { decodeEvent, encodeEvents } from "../../src/turns/encoded-event.ts";
 import { Turns } from "../../src/turns/turns.ts";
 import { owned } from "../support/owned-store.ts";
@@ -58,7 +59,7 @@ describe("a running turn of which a rescued store lacks the newest events", () =
   it("ends behind what is known to have been told, and what is missing is said", async () => {
     const { turnId, principal } = await rescue("0192");
     await recovered(async (store) => {
-      const turn = await store.getTurn(turnId, principal);
+      const turn = await store.getTurn(turnId, ownView(principal));
       expect(turn).toMatchObject({ state: TurnState.LOST, lastSequence: 6 });
       expect(await store.readEvents(turnId, 0, 1_000_000)).toHaveLength(2);
       await expect(store.readEvents(turnId, 2, 1_000_000)).rejects.toMatchObject({
@@ -74,7 +75,7 @@ describe("a running turn of which a rescued store lacks the newest events", () =
   it("ends behind what is there where nothing tells of more", async () => {
     const { turnId, principal } = await rescue("");
     await recovered(async (store) => {
-      const { lastSequence } = await store.getTurn(turnId, principal);
+      const { lastSequence } = await store.getTurn(turnId, ownView(principal));
       expect(lastSequence).toBe(3);
       expect(await store.readEvents(turnId, 0, 1_000_000)).toHaveLength(3);
     });

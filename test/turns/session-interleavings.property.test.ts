@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { AgentRun, AgentTurn } from "../../src/agent/agent.ts";
 import { Refusal } from "../../src/errors.ts";
-import { callerNamed } from "../support/caller.ts";
+import { callerNamed, nameOf } from "../support/caller.ts";
 import { eventually } from "../support/processes.ts";
 import { DrivenAgent, type DrivenOwnWork, type DrivenRun } from "./driven-agent.ts";
 import {
@@ -123,7 +123,9 @@ class SessionUnderTest {
         return;
       }
       case "delete":
-        return this.#ask(turns.deleteSession(this.#sessionId, callerNamed(PRINCIPAL)));
+        return this.#ask(
+          turns.deleteSession(nameOf(PRINCIPAL, this.#sessionId), callerNamed(PRINCIPAL)),
+        );
       case "pass":
         await store.asStore.listRemovals(store.asStore.lease.owner); // What was asked for by now is done.
         return pass();
@@ -164,7 +166,7 @@ class SessionUnderTest {
     expect(active).toBe(0);
     await Promise.all(this.#answers);
     const session = await turns
-      .getSession(this.#sessionId, callerNamed(PRINCIPAL))
+      .getSession(nameOf(PRINCIPAL, this.#sessionId), callerNamed(PRINCIPAL))
       .catch(() => undefined);
     for (const { place } of this.#agent.ran.filter(({ run }) => run.isRead)) {
       const isThere = existsSync(place.workspace);

@@ -49,7 +49,7 @@ describe("a turn on the audit chain", () => {
       (isOver) => isOver,
     );
     await canceled;
-    await turns.deleteSession(sessionId, callerNamed(PRINCIPAL));
+    await turns.deleteSession({ sessionId, principal: PRINCIPAL }, callerNamed(PRINCIPAL));
     const records = await recordsOf(driven);
     expect(records.map(({ kind, who }) => [kind, who?.name])).toEqual([
       ["turn_started", PRINCIPAL],
@@ -74,6 +74,34 @@ describe("a turn on the audit chain", () => {
     for (const said of ["hunter2", "look there", prompt]) {
       expect(text).not.toContain(said);
     }
+  });
+
+  it("has who shared its session and with whom, and whose it is where another acts in it", async () => {
+    await using driven = await startDrivenTurns({ approvers: [] });
+    const { turns } = driven;
+    const { turnId, run } = await driven.begin();
+    const { sessionId } = await turns.getTurn(turnId, callerNamed(PRINCIPAL));
+    const name = { sessionId, principal: PRINCIPAL };
+    const owner = callerNamed(PRINCIPAL);
+    const bob = { kind: "principal", name: "bob" } as const;
+    run.give([result()]);
+    run.leave();
+    await eventually(
+      () => turns.getTurn(turnId, owner),
+      ({ endTime }) => endTime !== undefined,
+    );
+    await turns.shareSession(name, { grantee: bob, access: "operate" }, owner);
+    await turns.unshareSession(name, { kind: "role", name: "viewer" }, owner);
+    await expect(turns.unshareSession(name, bob, callerNamed("bob"))).rejects.toMatchObject({
+      reason: "NOT_ALLOWED",
+    });
+    await turns.deleteSession(name, callerNamed("bob"));
+    const records = (await recordsOf(driven)).slice(-3);
+    expect(records.map(({ kind, who, facts }) => [kind, who?.name, facts])).toEqual([
+      ["session_shared", PRINCIPAL, { with_principal: "bob", access: "operate" }],
+      ["session_unshared", PRINCIPAL, { with_role: "viewer" }],
+      ["session_deleted", "bob", { session_principal: PRINCIPAL }],
+    ]);
   });
 
   it("has the beginning of what was said where that is asked for", async () => {

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { PermissionMode } from "../../gen/breakglass/v1/turn_pb.ts";
 import { openSqliteStore } from "../../src/store/sqlite/sqlite-store.ts";
+import { ownView } from "../../src/store/views.ts";
 import { TurnFeed } from "../../src/turns/turn-feed.ts";
 import { type TurnNews, TurnWatch } from "../../src/turns/turn-watch.ts";
 import { type OwnedStore, owned } from "../support/owned-store.ts";
@@ -35,11 +36,12 @@ afterEach(async () => {
 });
 
 /** Watches as somebody, until it is left; what it was told is on the way to `told`. */
-function watch(principal: string, asApprover = false, afterCursor = 0) {
+function watch(principal: string, seesAsking = false, afterCursor = 0) {
   const left = new AbortController();
   const told: TurnNews[] = [];
   const filter = { states: [], since: undefined };
-  const watched = { view: { principal, asApprover }, filter, sessionId: "" };
+  const view = { ...ownView(principal), seesAsking };
+  const watched = { view, filter, session: undefined };
   let next = Promise.withResolvers<void>();
   const turnWatch = new TurnWatch(feed, watched, afterCursor, left.signal, () => {});
   const ended = (async () => {
@@ -124,6 +126,46 @@ describe("a change", () => {
     expect(approver.told[1]?.change?.turn.turnId).toBe(asking.turnId);
     expect(other.told).toHaveLength(1);
     for (const one of [approver, other]) one.leave();
+  });
+
+  it("is told to nobody any more who had it read to them and may see it no longer", async () => {
+    const starts = [turnStart(), turnStart()];
+    const keys: string[] = [];
+    const bob = { kind: "principal", name: "bob" } as const;
+    for (const start of starts) {
+      const { turn } = await store.createTurn(start);
+      keys.push(turn.sessionKey);
+      const share = { grantee: bob, access: "read", createTime: 1 } as const;
+      await store.shareSession(turn.sessionKey, share);
+    }
+    const left = new AbortController();
+    const filter = { states: [], since: undefined };
+    const watched = { view: ownView("bob"), filter, session: undefined };
+    const news = new TurnWatch(feed, watched, 0, left.signal, () => {}).news();
+    const first = await news.next();
+    expect(first.value?.change?.turn.turnId).toBe(starts[0]!.turnId);
+    // Both were read. The second is not told yet.
+    await store.unshareSession(keys[1]!, bob);
+    const second = await news.next();
+    expect(second.value).toMatchObject({ caughtUp: true });
+    expect(second.value?.change).toBeUndefined();
+    left.abort();
+    await news.return(undefined);
+  });
+
+  it("is told once more to whom it is shared with since, and to nobody who was told of it", async () => {
+    const { turn } = await store.createTurn(turnStart());
+    const [alice, bob] = [watch("alice"), watch("bob")];
+    for (const one of [alice, bob]) await one.until(() => one.told.at(-1)?.caughtUp === true);
+    const grantee = { kind: "principal", name: "bob" } as const;
+    await store.shareSession(turn.sessionKey, { grantee, access: "read", createTime: 1 });
+    await bob.until(() => bob.told.length > 1);
+    expect(bob.told[1]?.change).toMatchObject({ kind: "started", turn: { turnId: turn.turnId } });
+    const next = turnStart();
+    await store.createTurn(next);
+    await alice.until(() => alice.told.length > 2);
+    expect(alice.told[2]?.change?.turn.turnId).toBe(next.turnId);
+    for (const one of [alice, bob]) one.leave();
   });
 
   it("that was removed ends the watch of who may have missed it, and of nobody else", async () => {

@@ -72,7 +72,14 @@ export class TurnUnderTest {
    */
   static async start(workings: Workings, timeoutMs?: number): Promise<TurnUnderTest> {
     const prompt = randomUUID();
-    const none = { sessionId: "", agentKind: "", model: "", agent: "", requestId: "" };
+    const none = {
+      sessionId: "",
+      sessionPrincipal: "",
+      agentKind: "",
+      model: "",
+      agent: "",
+      requestId: "",
+    };
     const plain = { permissionMode: PermissionMode.UNSPECIFIED, attachments: [], recall: false };
     const asked = { ...none, ...plain, prompt, timeoutMs };
     const record = await workings.turns.run(asked, callerNamed(PRINCIPAL));

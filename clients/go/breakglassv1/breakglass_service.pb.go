@@ -27,7 +27,7 @@ const (
 type RunTurnRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The session, a UUID. Empty: a new one. One not seen before opens the session under that id. Ids are the caller's own:
-	// another principal's session of the same id is not met, and is not told of.
+	// another principal's session of the same id is not met, and is not told of, unless `session_principal` names whose it is.
 	SessionId string `protobuf:"bytes,1,opt,name=session_id,json=sessionId,proto3" json:"session_id,omitempty"`
 	// What the agent is asked, taken literally. Required; at most 2 MiB of UTF-8 unless the server sets another limit.
 	Prompt string `protobuf:"bytes,2,opt,name=prompt,proto3" json:"prompt,omitempty"`
@@ -61,8 +61,11 @@ type RunTurnRequest struct {
 	// How often the turn may call the model, its subagents' calls included. When a further call begins to answer, the turn is
 	// interrupted and ends with LIMIT_REACHED. 0: only the server's limit, which also caps it. Not compared, as `max_cost_usd`.
 	MaxModelTurns uint32 `protobuf:"varint,13,opt,name=max_model_turns,json=maxModelTurns,proto3" json:"max_model_turns,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	// Whose session it is, where it is shared with the caller: the `principal` of its `Session`; it takes a `session_id`. The
+	// session is never opened then. Empty: the caller's own, whatever is shared with the caller under the same id.
+	SessionPrincipal string `protobuf:"bytes,15,opt,name=session_principal,json=sessionPrincipal,proto3" json:"session_principal,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
 }
 
 func (x *RunTurnRequest) Reset() {
@@ -184,6 +187,13 @@ func (x *RunTurnRequest) GetMaxModelTurns() uint32 {
 		return x.MaxModelTurns
 	}
 	return 0
+}
+
+func (x *RunTurnRequest) GetSessionPrincipal() string {
+	if x != nil {
+		return x.SessionPrincipal
+	}
+	return ""
 }
 
 // A file that goes with a prompt.
@@ -1053,9 +1063,11 @@ type WatchSessionRequest struct {
 	// The session. Required.
 	SessionId string `protobuf:"bytes,1,opt,name=session_id,json=sessionId,proto3" json:"session_id,omitempty"`
 	// Only changes after this cursor are announced. 0: from the start. One that the session has not reached is OUT_OF_RANGE.
-	AfterCursor   uint64 `protobuf:"varint,2,opt,name=after_cursor,json=afterCursor,proto3" json:"after_cursor,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	AfterCursor uint64 `protobuf:"varint,2,opt,name=after_cursor,json=afterCursor,proto3" json:"after_cursor,omitempty"`
+	// Whose session it is, the `principal` of its `Session`. Empty: the caller's own.
+	SessionPrincipal string `protobuf:"bytes,15,opt,name=session_principal,json=sessionPrincipal,proto3" json:"session_principal,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
 }
 
 func (x *WatchSessionRequest) Reset() {
@@ -1100,6 +1112,13 @@ func (x *WatchSessionRequest) GetAfterCursor() uint64 {
 		return x.AfterCursor
 	}
 	return 0
+}
+
+func (x *WatchSessionRequest) GetSessionPrincipal() string {
+	if x != nil {
+		return x.SessionPrincipal
+	}
+	return ""
 }
 
 // A change of a session, or a sign of life.
@@ -1217,6 +1236,8 @@ type WatchTurnsRequest struct {
 	AfterCursor uint64 `protobuf:"varint,1,opt,name=after_cursor,json=afterCursor,proto3" json:"after_cursor,omitempty"`
 	// Only turns of the session. Empty: of all.
 	SessionId string `protobuf:"bytes,2,opt,name=session_id,json=sessionId,proto3" json:"session_id,omitempty"`
+	// Whose session it is, the `principal` of its `Session`; it takes a `session_id`. Empty: the caller's own.
+	SessionPrincipal string `protobuf:"bytes,15,opt,name=session_principal,json=sessionPrincipal,proto3" json:"session_principal,omitempty"`
 	// Only turns that are in one of these states, or have been since they were recorded: who was shown a turn is told what
 	// becomes of it. What has not ended when the stream begins from 0 is in one of them now. Empty: all turns.
 	States []TurnState `protobuf:"varint,3,rep,packed,name=states,proto3,enum=breakglass.v1.TurnState" json:"states,omitempty"`
@@ -1274,6 +1295,13 @@ func (x *WatchTurnsRequest) GetAfterCursor() uint64 {
 func (x *WatchTurnsRequest) GetSessionId() string {
 	if x != nil {
 		return x.SessionId
+	}
+	return ""
+}
+
+func (x *WatchTurnsRequest) GetSessionPrincipal() string {
+	if x != nil {
+		return x.SessionPrincipal
 	}
 	return ""
 }
@@ -1572,8 +1600,8 @@ func (x *GetTurnResponse) GetTurn() *Turn {
 // Which turns to answer.
 type ListTurnsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The session. Empty: all turns that the caller may see, which are the caller's own and, for an approver, those of others
-	// in the mode ASK.
+	// The session. Empty: all turns that the caller may see: those of own sessions and of sessions that are shared with the
+	// caller; for an approver, also those of others in the mode ASK; for a viewer and an admin, all.
 	SessionId string `protobuf:"bytes,1,opt,name=session_id,json=sessionId,proto3" json:"session_id,omitempty"`
 	// How many turns at most. 0: 50. More than 1000 counts as 1000. A page may hold fewer: it is bounded in bytes too.
 	PageSize int32 `protobuf:"varint,2,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
@@ -1593,9 +1621,11 @@ type ListTurnsRequest struct {
 	// Only turns with this text in the first 4 KiB of their prompt, taken literally but for upper and lower case, spaces
 	// included. At most 256 bytes of UTF-8. Empty: all. A text of one or two characters is not in the index: where few turns
 	// have it, it takes longer.
-	Query         string `protobuf:"bytes,9,opt,name=query,proto3" json:"query,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Query string `protobuf:"bytes,9,opt,name=query,proto3" json:"query,omitempty"`
+	// Whose session it is, the `principal` of its `Session`; it takes a `session_id`. Empty: the caller's own.
+	SessionPrincipal string `protobuf:"bytes,15,opt,name=session_principal,json=sessionPrincipal,proto3" json:"session_principal,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
 }
 
 func (x *ListTurnsRequest) Reset() {
@@ -1691,6 +1721,13 @@ func (x *ListTurnsRequest) GetQuery() string {
 	return ""
 }
 
+func (x *ListTurnsRequest) GetSessionPrincipal() string {
+	if x != nil {
+		return x.SessionPrincipal
+	}
+	return ""
+}
+
 // A page of turns.
 type ListTurnsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1750,9 +1787,11 @@ func (x *ListTurnsResponse) GetNextPageToken() string {
 type GetSessionRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The session. Required.
-	SessionId     string `protobuf:"bytes,1,opt,name=session_id,json=sessionId,proto3" json:"session_id,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	SessionId string `protobuf:"bytes,1,opt,name=session_id,json=sessionId,proto3" json:"session_id,omitempty"`
+	// Whose session it is, the `principal` of its `Session`. Empty: the caller's own.
+	SessionPrincipal string `protobuf:"bytes,15,opt,name=session_principal,json=sessionPrincipal,proto3" json:"session_principal,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
 }
 
 func (x *GetSessionRequest) Reset() {
@@ -1788,6 +1827,13 @@ func (*GetSessionRequest) Descriptor() ([]byte, []int) {
 func (x *GetSessionRequest) GetSessionId() string {
 	if x != nil {
 		return x.SessionId
+	}
+	return ""
+}
+
+func (x *GetSessionRequest) GetSessionPrincipal() string {
+	if x != nil {
+		return x.SessionPrincipal
 	}
 	return ""
 }
@@ -2035,9 +2081,11 @@ func (x *GetSpendingResponse) GetSpending() *Spending {
 type DeleteSessionRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The session. Required.
-	SessionId     string `protobuf:"bytes,1,opt,name=session_id,json=sessionId,proto3" json:"session_id,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	SessionId string `protobuf:"bytes,1,opt,name=session_id,json=sessionId,proto3" json:"session_id,omitempty"`
+	// Whose session it is, the `principal` of its `Session`. Empty: the caller's own.
+	SessionPrincipal string `protobuf:"bytes,15,opt,name=session_principal,json=sessionPrincipal,proto3" json:"session_principal,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
 }
 
 func (x *DeleteSessionRequest) Reset() {
@@ -2073,6 +2121,13 @@ func (*DeleteSessionRequest) Descriptor() ([]byte, []int) {
 func (x *DeleteSessionRequest) GetSessionId() string {
 	if x != nil {
 		return x.SessionId
+	}
+	return ""
+}
+
+func (x *DeleteSessionRequest) GetSessionPrincipal() string {
+	if x != nil {
+		return x.SessionPrincipal
 	}
 	return ""
 }
@@ -2124,6 +2179,235 @@ func (x *DeleteSessionResponse) GetRemovalPending() bool {
 	return false
 }
 
+// Whom to share which session with.
+type ShareSessionRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The session. Required.
+	SessionId string `protobuf:"bytes,1,opt,name=session_id,json=sessionId,proto3" json:"session_id,omitempty"`
+	// With whom. Required; not the session's own principal.
+	With *ShareGrantee `protobuf:"bytes,2,opt,name=with,proto3" json:"with,omitempty"`
+	// What they may do. Required.
+	Access ShareAccess `protobuf:"varint,3,opt,name=access,proto3,enum=breakglass.v1.ShareAccess" json:"access,omitempty"`
+	// Whose session it is, the `principal` of its `Session`. Empty: the caller's own.
+	SessionPrincipal string `protobuf:"bytes,15,opt,name=session_principal,json=sessionPrincipal,proto3" json:"session_principal,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
+}
+
+func (x *ShareSessionRequest) Reset() {
+	*x = ShareSessionRequest{}
+	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[32]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ShareSessionRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ShareSessionRequest) ProtoMessage() {}
+
+func (x *ShareSessionRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[32]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ShareSessionRequest.ProtoReflect.Descriptor instead.
+func (*ShareSessionRequest) Descriptor() ([]byte, []int) {
+	return file_breakglass_v1_breakglass_service_proto_rawDescGZIP(), []int{32}
+}
+
+func (x *ShareSessionRequest) GetSessionId() string {
+	if x != nil {
+		return x.SessionId
+	}
+	return ""
+}
+
+func (x *ShareSessionRequest) GetWith() *ShareGrantee {
+	if x != nil {
+		return x.With
+	}
+	return nil
+}
+
+func (x *ShareSessionRequest) GetAccess() ShareAccess {
+	if x != nil {
+		return x.Access
+	}
+	return ShareAccess_SHARE_ACCESS_UNSPECIFIED
+}
+
+func (x *ShareSessionRequest) GetSessionPrincipal() string {
+	if x != nil {
+		return x.SessionPrincipal
+	}
+	return ""
+}
+
+// The session is shared.
+type ShareSessionResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The session as it is now. Always set.
+	Session       *Session `protobuf:"bytes,1,opt,name=session,proto3" json:"session,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ShareSessionResponse) Reset() {
+	*x = ShareSessionResponse{}
+	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[33]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ShareSessionResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ShareSessionResponse) ProtoMessage() {}
+
+func (x *ShareSessionResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[33]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ShareSessionResponse.ProtoReflect.Descriptor instead.
+func (*ShareSessionResponse) Descriptor() ([]byte, []int) {
+	return file_breakglass_v1_breakglass_service_proto_rawDescGZIP(), []int{33}
+}
+
+func (x *ShareSessionResponse) GetSession() *Session {
+	if x != nil {
+		return x.Session
+	}
+	return nil
+}
+
+// Which share of which session to end.
+type UnshareSessionRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The session. Required.
+	SessionId string `protobuf:"bytes,1,opt,name=session_id,json=sessionId,proto3" json:"session_id,omitempty"`
+	// With whom it is shared. Required.
+	With *ShareGrantee `protobuf:"bytes,2,opt,name=with,proto3" json:"with,omitempty"`
+	// Whose session it is, the `principal` of its `Session`. Empty: the caller's own.
+	SessionPrincipal string `protobuf:"bytes,15,opt,name=session_principal,json=sessionPrincipal,proto3" json:"session_principal,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
+}
+
+func (x *UnshareSessionRequest) Reset() {
+	*x = UnshareSessionRequest{}
+	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[34]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UnshareSessionRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UnshareSessionRequest) ProtoMessage() {}
+
+func (x *UnshareSessionRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[34]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UnshareSessionRequest.ProtoReflect.Descriptor instead.
+func (*UnshareSessionRequest) Descriptor() ([]byte, []int) {
+	return file_breakglass_v1_breakglass_service_proto_rawDescGZIP(), []int{34}
+}
+
+func (x *UnshareSessionRequest) GetSessionId() string {
+	if x != nil {
+		return x.SessionId
+	}
+	return ""
+}
+
+func (x *UnshareSessionRequest) GetWith() *ShareGrantee {
+	if x != nil {
+		return x.With
+	}
+	return nil
+}
+
+func (x *UnshareSessionRequest) GetSessionPrincipal() string {
+	if x != nil {
+		return x.SessionPrincipal
+	}
+	return ""
+}
+
+// The session is not shared with them.
+type UnshareSessionResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The session as it is now. Always set.
+	Session       *Session `protobuf:"bytes,1,opt,name=session,proto3" json:"session,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UnshareSessionResponse) Reset() {
+	*x = UnshareSessionResponse{}
+	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[35]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UnshareSessionResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UnshareSessionResponse) ProtoMessage() {}
+
+func (x *UnshareSessionResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[35]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UnshareSessionResponse.ProtoReflect.Descriptor instead.
+func (*UnshareSessionResponse) Descriptor() ([]byte, []int) {
+	return file_breakglass_v1_breakglass_service_proto_rawDescGZIP(), []int{35}
+}
+
+func (x *UnshareSessionResponse) GetSession() *Session {
+	if x != nil {
+		return x.Session
+	}
+	return nil
+}
+
 // Asks nothing in particular.
 type GetServerInfoRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -2133,7 +2417,7 @@ type GetServerInfoRequest struct {
 
 func (x *GetServerInfoRequest) Reset() {
 	*x = GetServerInfoRequest{}
-	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[32]
+	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2145,7 +2429,7 @@ func (x *GetServerInfoRequest) String() string {
 func (*GetServerInfoRequest) ProtoMessage() {}
 
 func (x *GetServerInfoRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[32]
+	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2158,7 +2442,7 @@ func (x *GetServerInfoRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetServerInfoRequest.ProtoReflect.Descriptor instead.
 func (*GetServerInfoRequest) Descriptor() ([]byte, []int) {
-	return file_breakglass_v1_breakglass_service_proto_rawDescGZIP(), []int{32}
+	return file_breakglass_v1_breakglass_service_proto_rawDescGZIP(), []int{36}
 }
 
 // What the server is.
@@ -2172,7 +2456,7 @@ type GetServerInfoResponse struct {
 
 func (x *GetServerInfoResponse) Reset() {
 	*x = GetServerInfoResponse{}
-	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[33]
+	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2184,7 +2468,7 @@ func (x *GetServerInfoResponse) String() string {
 func (*GetServerInfoResponse) ProtoMessage() {}
 
 func (x *GetServerInfoResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[33]
+	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2197,7 +2481,7 @@ func (x *GetServerInfoResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetServerInfoResponse.ProtoReflect.Descriptor instead.
 func (*GetServerInfoResponse) Descriptor() ([]byte, []int) {
-	return file_breakglass_v1_breakglass_service_proto_rawDescGZIP(), []int{33}
+	return file_breakglass_v1_breakglass_service_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *GetServerInfoResponse) GetServer() *ServerInfo {
@@ -2219,7 +2503,7 @@ type ResolveApprovalRequest_Allow struct {
 
 func (x *ResolveApprovalRequest_Allow) Reset() {
 	*x = ResolveApprovalRequest_Allow{}
-	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[34]
+	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2231,7 +2515,7 @@ func (x *ResolveApprovalRequest_Allow) String() string {
 func (*ResolveApprovalRequest_Allow) ProtoMessage() {}
 
 func (x *ResolveApprovalRequest_Allow) ProtoReflect() protoreflect.Message {
-	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[34]
+	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2265,7 +2549,7 @@ type ResolveApprovalRequest_Deny struct {
 
 func (x *ResolveApprovalRequest_Deny) Reset() {
 	*x = ResolveApprovalRequest_Deny{}
-	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[35]
+	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2277,7 +2561,7 @@ func (x *ResolveApprovalRequest_Deny) String() string {
 func (*ResolveApprovalRequest_Deny) ProtoMessage() {}
 
 func (x *ResolveApprovalRequest_Deny) ProtoReflect() protoreflect.Message {
-	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[35]
+	mi := &file_breakglass_v1_breakglass_service_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2304,7 +2588,7 @@ var File_breakglass_v1_breakglass_service_proto protoreflect.FileDescriptor
 
 const file_breakglass_v1_breakglass_service_proto_rawDesc = "" +
 	"\n" +
-	"&breakglass/v1/breakglass_service.proto\x12\rbreakglass.v1\x1a\x19breakglass/v1/audit.proto\x1a\x19breakglass/v1/event.proto\x1a\x1abreakglass/v1/server.proto\x1a\x1bbreakglass/v1/session.proto\x1a\x1cbreakglass/v1/spending.proto\x1a\x18breakglass/v1/turn.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xee\x03\n" +
+	"&breakglass/v1/breakglass_service.proto\x12\rbreakglass.v1\x1a\x19breakglass/v1/audit.proto\x1a\x19breakglass/v1/event.proto\x1a\x1abreakglass/v1/server.proto\x1a\x1bbreakglass/v1/session.proto\x1a\x1cbreakglass/v1/spending.proto\x1a\x18breakglass/v1/turn.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9b\x04\n" +
 	"\x0eRunTurnRequest\x12\x1d\n" +
 	"\n" +
 	"session_id\x18\x01 \x01(\tR\tsessionId\x12\x16\n" +
@@ -2324,7 +2608,8 @@ const file_breakglass_v1_breakglass_service_proto_rawDesc = "" +
 	"\x06recall\x18\v \x01(\bR\x06recall\x12 \n" +
 	"\fmax_cost_usd\x18\f \x01(\x01R\n" +
 	"maxCostUsd\x12&\n" +
-	"\x0fmax_model_turns\x18\r \x01(\rR\rmaxModelTurns\"S\n" +
+	"\x0fmax_model_turns\x18\r \x01(\rR\rmaxModelTurns\x12+\n" +
+	"\x11session_principal\x18\x0f \x01(\tR\x10sessionPrincipal\"S\n" +
 	"\n" +
 	"Attachment\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1d\n" +
@@ -2384,22 +2669,24 @@ const file_breakglass_v1_breakglass_service_proto_rawDesc = "" +
 	"\tprincipal\x18\x02 \x01(\tR\tprincipal\x127\n" +
 	"\tremaining\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\tremaining\x12\x1f\n" +
 	"\vmay_resolve\x18\x04 \x01(\bR\n" +
-	"mayResolve\"W\n" +
+	"mayResolve\"\x84\x01\n" +
 	"\x13WatchSessionRequest\x12\x1d\n" +
 	"\n" +
 	"session_id\x18\x01 \x01(\tR\tsessionId\x12!\n" +
-	"\fafter_cursor\x18\x02 \x01(\x04R\vafterCursor\"\xc5\x01\n" +
+	"\fafter_cursor\x18\x02 \x01(\x04R\vafterCursor\x12+\n" +
+	"\x11session_principal\x18\x0f \x01(\tR\x10sessionPrincipal\"\xc5\x01\n" +
 	"\x14WatchSessionResponse\x12\x16\n" +
 	"\x06cursor\x18\x01 \x01(\x04R\x06cursor\x128\n" +
 	"\fturn_started\x18\x02 \x01(\v2\x13.breakglass.v1.TurnH\x00R\vturnStarted\x124\n" +
 	"\n" +
 	"turn_ended\x18\x03 \x01(\v2\x13.breakglass.v1.TurnH\x00R\tturnEnded\x12\x1b\n" +
 	"\tcaught_up\x18\x04 \x01(\bR\bcaughtUpB\b\n" +
-	"\x06change\"\xd2\x02\n" +
+	"\x06change\"\xff\x02\n" +
 	"\x11WatchTurnsRequest\x12!\n" +
 	"\fafter_cursor\x18\x01 \x01(\x04R\vafterCursor\x12\x1d\n" +
 	"\n" +
-	"session_id\x18\x02 \x01(\tR\tsessionId\x120\n" +
+	"session_id\x18\x02 \x01(\tR\tsessionId\x12+\n" +
+	"\x11session_principal\x18\x0f \x01(\tR\x10sessionPrincipal\x120\n" +
 	"\x06states\x18\x03 \x03(\x0e2\x18.breakglass.v1.TurnStateR\x06states\x120\n" +
 	"\x05since\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x120\n" +
 	"\x05until\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x05until\x12\x1c\n" +
@@ -2419,7 +2706,7 @@ const file_breakglass_v1_breakglass_service_proto_rawDesc = "" +
 	"\x0eGetTurnRequest\x12\x17\n" +
 	"\aturn_id\x18\x01 \x01(\tR\x06turnId\":\n" +
 	"\x0fGetTurnResponse\x12'\n" +
-	"\x04turn\x18\x01 \x01(\v2\x13.breakglass.v1.TurnR\x04turn\"\xea\x02\n" +
+	"\x04turn\x18\x01 \x01(\v2\x13.breakglass.v1.TurnR\x04turn\"\x97\x03\n" +
 	"\x10ListTurnsRequest\x12\x1d\n" +
 	"\n" +
 	"session_id\x18\x01 \x01(\tR\tsessionId\x12\x1b\n" +
@@ -2431,13 +2718,15 @@ const file_breakglass_v1_breakglass_service_proto_rawDesc = "" +
 	"\x05until\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\x05until\x12\x1c\n" +
 	"\tprincipal\x18\a \x01(\tR\tprincipal\x121\n" +
 	"\x06origin\x18\b \x01(\x0e2\x19.breakglass.v1.TurnOriginR\x06origin\x12\x14\n" +
-	"\x05query\x18\t \x01(\tR\x05query\"f\n" +
+	"\x05query\x18\t \x01(\tR\x05query\x12+\n" +
+	"\x11session_principal\x18\x0f \x01(\tR\x10sessionPrincipal\"f\n" +
 	"\x11ListTurnsResponse\x12)\n" +
 	"\x05turns\x18\x01 \x03(\v2\x13.breakglass.v1.TurnR\x05turns\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"2\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"_\n" +
 	"\x11GetSessionRequest\x12\x1d\n" +
 	"\n" +
-	"session_id\x18\x01 \x01(\tR\tsessionId\"F\n" +
+	"session_id\x18\x01 \x01(\tR\tsessionId\x12+\n" +
+	"\x11session_principal\x18\x0f \x01(\tR\x10sessionPrincipal\"F\n" +
 	"\x12GetSessionResponse\x120\n" +
 	"\asession\x18\x01 \x01(\v2\x16.breakglass.v1.SessionR\asession\"Q\n" +
 	"\x13ListSessionsRequest\x12\x1b\n" +
@@ -2449,15 +2738,31 @@ const file_breakglass_v1_breakglass_service_proto_rawDesc = "" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\x14\n" +
 	"\x12GetSpendingRequest\"J\n" +
 	"\x13GetSpendingResponse\x123\n" +
-	"\bspending\x18\x01 \x01(\v2\x17.breakglass.v1.SpendingR\bspending\"5\n" +
+	"\bspending\x18\x01 \x01(\v2\x17.breakglass.v1.SpendingR\bspending\"b\n" +
 	"\x14DeleteSessionRequest\x12\x1d\n" +
 	"\n" +
-	"session_id\x18\x01 \x01(\tR\tsessionId\"@\n" +
+	"session_id\x18\x01 \x01(\tR\tsessionId\x12+\n" +
+	"\x11session_principal\x18\x0f \x01(\tR\x10sessionPrincipal\"@\n" +
 	"\x15DeleteSessionResponse\x12'\n" +
-	"\x0fremoval_pending\x18\x01 \x01(\bR\x0eremovalPending\"\x16\n" +
+	"\x0fremoval_pending\x18\x01 \x01(\bR\x0eremovalPending\"\xc6\x01\n" +
+	"\x13ShareSessionRequest\x12\x1d\n" +
+	"\n" +
+	"session_id\x18\x01 \x01(\tR\tsessionId\x12/\n" +
+	"\x04with\x18\x02 \x01(\v2\x1b.breakglass.v1.ShareGranteeR\x04with\x122\n" +
+	"\x06access\x18\x03 \x01(\x0e2\x1a.breakglass.v1.ShareAccessR\x06access\x12+\n" +
+	"\x11session_principal\x18\x0f \x01(\tR\x10sessionPrincipal\"H\n" +
+	"\x14ShareSessionResponse\x120\n" +
+	"\asession\x18\x01 \x01(\v2\x16.breakglass.v1.SessionR\asession\"\x94\x01\n" +
+	"\x15UnshareSessionRequest\x12\x1d\n" +
+	"\n" +
+	"session_id\x18\x01 \x01(\tR\tsessionId\x12/\n" +
+	"\x04with\x18\x02 \x01(\v2\x1b.breakglass.v1.ShareGranteeR\x04with\x12+\n" +
+	"\x11session_principal\x18\x0f \x01(\tR\x10sessionPrincipal\"J\n" +
+	"\x16UnshareSessionResponse\x120\n" +
+	"\asession\x18\x01 \x01(\v2\x16.breakglass.v1.SessionR\asession\"\x16\n" +
 	"\x14GetServerInfoRequest\"J\n" +
 	"\x15GetServerInfoResponse\x121\n" +
-	"\x06server\x18\x01 \x01(\v2\x19.breakglass.v1.ServerInfoR\x06server2\xf0\v\n" +
+	"\x06server\x18\x01 \x01(\v2\x19.breakglass.v1.ServerInfoR\x06server2\xa8\r\n" +
 	"\x11BreakglassService\x12J\n" +
 	"\aRunTurn\x12\x1d.breakglass.v1.RunTurnRequest\x1a\x1e.breakglass.v1.RunTurnResponse0\x01\x12S\n" +
 	"\n" +
@@ -2478,7 +2783,9 @@ const file_breakglass_v1_breakglass_service_proto_rawDesc = "" +
 	"\fListSessions\x12\".breakglass.v1.ListSessionsRequest\x1a#.breakglass.v1.ListSessionsResponse\"\x03\x90\x02\x01\x12Y\n" +
 	"\vGetSpending\x12!.breakglass.v1.GetSpendingRequest\x1a\".breakglass.v1.GetSpendingResponse\"\x03\x90\x02\x01\x12Z\n" +
 	"\rDeleteSession\x12#.breakglass.v1.DeleteSessionRequest\x1a$.breakglass.v1.DeleteSessionResponse\x12V\n" +
-	"\vExportAudit\x12!.breakglass.v1.ExportAuditRequest\x1a\".breakglass.v1.ExportAuditResponse0\x01\x12_\n" +
+	"\vExportAudit\x12!.breakglass.v1.ExportAuditRequest\x1a\".breakglass.v1.ExportAuditResponse0\x01\x12W\n" +
+	"\fShareSession\x12\".breakglass.v1.ShareSessionRequest\x1a#.breakglass.v1.ShareSessionResponse\x12]\n" +
+	"\x0eUnshareSession\x12$.breakglass.v1.UnshareSessionRequest\x1a%.breakglass.v1.UnshareSessionResponse\x12_\n" +
 	"\rGetServerInfo\x12#.breakglass.v1.GetServerInfoRequest\x1a$.breakglass.v1.GetServerInfoResponse\"\x03\x90\x02\x01B_\n" +
 	"\rbreakglass.v1B\x16BreakglassServiceProtoP\x01Z4breakglass.test/clients/go/breakglassv1;breakglassv1b\x06proto3"
 
@@ -2494,7 +2801,7 @@ func file_breakglass_v1_breakglass_service_proto_rawDescGZIP() []byte {
 	return file_breakglass_v1_breakglass_service_proto_rawDescData
 }
 
-var file_breakglass_v1_breakglass_service_proto_msgTypes = make([]protoimpl.MessageInfo, 36)
+var file_breakglass_v1_breakglass_service_proto_msgTypes = make([]protoimpl.MessageInfo, 40)
 var file_breakglass_v1_breakglass_service_proto_goTypes = []any{
 	(*RunTurnRequest)(nil),               // 0: breakglass.v1.RunTurnRequest
 	(*Attachment)(nil),                   // 1: breakglass.v1.Attachment
@@ -2528,98 +2835,113 @@ var file_breakglass_v1_breakglass_service_proto_goTypes = []any{
 	(*GetSpendingResponse)(nil),          // 29: breakglass.v1.GetSpendingResponse
 	(*DeleteSessionRequest)(nil),         // 30: breakglass.v1.DeleteSessionRequest
 	(*DeleteSessionResponse)(nil),        // 31: breakglass.v1.DeleteSessionResponse
-	(*GetServerInfoRequest)(nil),         // 32: breakglass.v1.GetServerInfoRequest
-	(*GetServerInfoResponse)(nil),        // 33: breakglass.v1.GetServerInfoResponse
-	(*ResolveApprovalRequest_Allow)(nil), // 34: breakglass.v1.ResolveApprovalRequest.Allow
-	(*ResolveApprovalRequest_Deny)(nil),  // 35: breakglass.v1.ResolveApprovalRequest.Deny
-	(*durationpb.Duration)(nil),          // 36: google.protobuf.Duration
-	(PermissionMode)(0),                  // 37: breakglass.v1.PermissionMode
-	(*TurnEvent)(nil),                    // 38: breakglass.v1.TurnEvent
-	(*Turn)(nil),                         // 39: breakglass.v1.Turn
-	(TurnState)(0),                       // 40: breakglass.v1.TurnState
-	(*timestamppb.Timestamp)(nil),        // 41: google.protobuf.Timestamp
-	(TurnOrigin)(0),                      // 42: breakglass.v1.TurnOrigin
-	(*Session)(nil),                      // 43: breakglass.v1.Session
-	(*Spending)(nil),                     // 44: breakglass.v1.Spending
-	(*ServerInfo)(nil),                   // 45: breakglass.v1.ServerInfo
-	(*ExportAuditRequest)(nil),           // 46: breakglass.v1.ExportAuditRequest
-	(*ExportAuditResponse)(nil),          // 47: breakglass.v1.ExportAuditResponse
+	(*ShareSessionRequest)(nil),          // 32: breakglass.v1.ShareSessionRequest
+	(*ShareSessionResponse)(nil),         // 33: breakglass.v1.ShareSessionResponse
+	(*UnshareSessionRequest)(nil),        // 34: breakglass.v1.UnshareSessionRequest
+	(*UnshareSessionResponse)(nil),       // 35: breakglass.v1.UnshareSessionResponse
+	(*GetServerInfoRequest)(nil),         // 36: breakglass.v1.GetServerInfoRequest
+	(*GetServerInfoResponse)(nil),        // 37: breakglass.v1.GetServerInfoResponse
+	(*ResolveApprovalRequest_Allow)(nil), // 38: breakglass.v1.ResolveApprovalRequest.Allow
+	(*ResolveApprovalRequest_Deny)(nil),  // 39: breakglass.v1.ResolveApprovalRequest.Deny
+	(*durationpb.Duration)(nil),          // 40: google.protobuf.Duration
+	(PermissionMode)(0),                  // 41: breakglass.v1.PermissionMode
+	(*TurnEvent)(nil),                    // 42: breakglass.v1.TurnEvent
+	(*Turn)(nil),                         // 43: breakglass.v1.Turn
+	(TurnState)(0),                       // 44: breakglass.v1.TurnState
+	(*timestamppb.Timestamp)(nil),        // 45: google.protobuf.Timestamp
+	(TurnOrigin)(0),                      // 46: breakglass.v1.TurnOrigin
+	(*Session)(nil),                      // 47: breakglass.v1.Session
+	(*Spending)(nil),                     // 48: breakglass.v1.Spending
+	(*ShareGrantee)(nil),                 // 49: breakglass.v1.ShareGrantee
+	(ShareAccess)(0),                     // 50: breakglass.v1.ShareAccess
+	(*ServerInfo)(nil),                   // 51: breakglass.v1.ServerInfo
+	(*ExportAuditRequest)(nil),           // 52: breakglass.v1.ExportAuditRequest
+	(*ExportAuditResponse)(nil),          // 53: breakglass.v1.ExportAuditResponse
 }
 var file_breakglass_v1_breakglass_service_proto_depIdxs = []int32{
-	36, // 0: breakglass.v1.RunTurnRequest.timeout:type_name -> google.protobuf.Duration
-	37, // 1: breakglass.v1.RunTurnRequest.permission_mode:type_name -> breakglass.v1.PermissionMode
+	40, // 0: breakglass.v1.RunTurnRequest.timeout:type_name -> google.protobuf.Duration
+	41, // 1: breakglass.v1.RunTurnRequest.permission_mode:type_name -> breakglass.v1.PermissionMode
 	1,  // 2: breakglass.v1.RunTurnRequest.attachments:type_name -> breakglass.v1.Attachment
-	38, // 3: breakglass.v1.RunTurnResponse.event:type_name -> breakglass.v1.TurnEvent
-	38, // 4: breakglass.v1.AttachTurnResponse.event:type_name -> breakglass.v1.TurnEvent
-	39, // 5: breakglass.v1.CancelTurnResponse.turn:type_name -> breakglass.v1.Turn
-	39, // 6: breakglass.v1.InterruptTurnResponse.turn:type_name -> breakglass.v1.Turn
-	39, // 7: breakglass.v1.SteerTurnResponse.turn:type_name -> breakglass.v1.Turn
-	34, // 8: breakglass.v1.ResolveApprovalRequest.allow:type_name -> breakglass.v1.ResolveApprovalRequest.Allow
-	35, // 9: breakglass.v1.ResolveApprovalRequest.deny:type_name -> breakglass.v1.ResolveApprovalRequest.Deny
-	39, // 10: breakglass.v1.ResolveApprovalResponse.turn:type_name -> breakglass.v1.Turn
+	42, // 3: breakglass.v1.RunTurnResponse.event:type_name -> breakglass.v1.TurnEvent
+	42, // 4: breakglass.v1.AttachTurnResponse.event:type_name -> breakglass.v1.TurnEvent
+	43, // 5: breakglass.v1.CancelTurnResponse.turn:type_name -> breakglass.v1.Turn
+	43, // 6: breakglass.v1.InterruptTurnResponse.turn:type_name -> breakglass.v1.Turn
+	43, // 7: breakglass.v1.SteerTurnResponse.turn:type_name -> breakglass.v1.Turn
+	38, // 8: breakglass.v1.ResolveApprovalRequest.allow:type_name -> breakglass.v1.ResolveApprovalRequest.Allow
+	39, // 9: breakglass.v1.ResolveApprovalRequest.deny:type_name -> breakglass.v1.ResolveApprovalRequest.Deny
+	43, // 10: breakglass.v1.ResolveApprovalResponse.turn:type_name -> breakglass.v1.Turn
 	15, // 11: breakglass.v1.ListApprovalsResponse.approvals:type_name -> breakglass.v1.PendingApproval
-	38, // 12: breakglass.v1.PendingApproval.event:type_name -> breakglass.v1.TurnEvent
-	36, // 13: breakglass.v1.PendingApproval.remaining:type_name -> google.protobuf.Duration
-	39, // 14: breakglass.v1.WatchSessionResponse.turn_started:type_name -> breakglass.v1.Turn
-	39, // 15: breakglass.v1.WatchSessionResponse.turn_ended:type_name -> breakglass.v1.Turn
-	40, // 16: breakglass.v1.WatchTurnsRequest.states:type_name -> breakglass.v1.TurnState
-	41, // 17: breakglass.v1.WatchTurnsRequest.since:type_name -> google.protobuf.Timestamp
-	41, // 18: breakglass.v1.WatchTurnsRequest.until:type_name -> google.protobuf.Timestamp
-	42, // 19: breakglass.v1.WatchTurnsRequest.origin:type_name -> breakglass.v1.TurnOrigin
-	39, // 20: breakglass.v1.WatchTurnsResponse.turn_started:type_name -> breakglass.v1.Turn
-	39, // 21: breakglass.v1.WatchTurnsResponse.turn_changed:type_name -> breakglass.v1.Turn
-	39, // 22: breakglass.v1.WatchTurnsResponse.turn_ended:type_name -> breakglass.v1.Turn
+	42, // 12: breakglass.v1.PendingApproval.event:type_name -> breakglass.v1.TurnEvent
+	40, // 13: breakglass.v1.PendingApproval.remaining:type_name -> google.protobuf.Duration
+	43, // 14: breakglass.v1.WatchSessionResponse.turn_started:type_name -> breakglass.v1.Turn
+	43, // 15: breakglass.v1.WatchSessionResponse.turn_ended:type_name -> breakglass.v1.Turn
+	44, // 16: breakglass.v1.WatchTurnsRequest.states:type_name -> breakglass.v1.TurnState
+	45, // 17: breakglass.v1.WatchTurnsRequest.since:type_name -> google.protobuf.Timestamp
+	45, // 18: breakglass.v1.WatchTurnsRequest.until:type_name -> google.protobuf.Timestamp
+	46, // 19: breakglass.v1.WatchTurnsRequest.origin:type_name -> breakglass.v1.TurnOrigin
+	43, // 20: breakglass.v1.WatchTurnsResponse.turn_started:type_name -> breakglass.v1.Turn
+	43, // 21: breakglass.v1.WatchTurnsResponse.turn_changed:type_name -> breakglass.v1.Turn
+	43, // 22: breakglass.v1.WatchTurnsResponse.turn_ended:type_name -> breakglass.v1.Turn
 	15, // 23: breakglass.v1.WatchTurnsResponse.approval_requested:type_name -> breakglass.v1.PendingApproval
-	38, // 24: breakglass.v1.WatchTurnsResponse.approval_resolved:type_name -> breakglass.v1.TurnEvent
-	39, // 25: breakglass.v1.GetTurnResponse.turn:type_name -> breakglass.v1.Turn
-	40, // 26: breakglass.v1.ListTurnsRequest.states:type_name -> breakglass.v1.TurnState
-	41, // 27: breakglass.v1.ListTurnsRequest.since:type_name -> google.protobuf.Timestamp
-	41, // 28: breakglass.v1.ListTurnsRequest.until:type_name -> google.protobuf.Timestamp
-	42, // 29: breakglass.v1.ListTurnsRequest.origin:type_name -> breakglass.v1.TurnOrigin
-	39, // 30: breakglass.v1.ListTurnsResponse.turns:type_name -> breakglass.v1.Turn
-	43, // 31: breakglass.v1.GetSessionResponse.session:type_name -> breakglass.v1.Session
-	43, // 32: breakglass.v1.ListSessionsResponse.sessions:type_name -> breakglass.v1.Session
-	44, // 33: breakglass.v1.GetSpendingResponse.spending:type_name -> breakglass.v1.Spending
-	45, // 34: breakglass.v1.GetServerInfoResponse.server:type_name -> breakglass.v1.ServerInfo
-	0,  // 35: breakglass.v1.BreakglassService.RunTurn:input_type -> breakglass.v1.RunTurnRequest
-	3,  // 36: breakglass.v1.BreakglassService.AttachTurn:input_type -> breakglass.v1.AttachTurnRequest
-	5,  // 37: breakglass.v1.BreakglassService.CancelTurn:input_type -> breakglass.v1.CancelTurnRequest
-	7,  // 38: breakglass.v1.BreakglassService.InterruptTurn:input_type -> breakglass.v1.InterruptTurnRequest
-	9,  // 39: breakglass.v1.BreakglassService.SteerTurn:input_type -> breakglass.v1.SteerTurnRequest
-	11, // 40: breakglass.v1.BreakglassService.ResolveApproval:input_type -> breakglass.v1.ResolveApprovalRequest
-	13, // 41: breakglass.v1.BreakglassService.ListApprovals:input_type -> breakglass.v1.ListApprovalsRequest
-	16, // 42: breakglass.v1.BreakglassService.WatchSession:input_type -> breakglass.v1.WatchSessionRequest
-	18, // 43: breakglass.v1.BreakglassService.WatchTurns:input_type -> breakglass.v1.WatchTurnsRequest
-	20, // 44: breakglass.v1.BreakglassService.GetTurn:input_type -> breakglass.v1.GetTurnRequest
-	22, // 45: breakglass.v1.BreakglassService.ListTurns:input_type -> breakglass.v1.ListTurnsRequest
-	24, // 46: breakglass.v1.BreakglassService.GetSession:input_type -> breakglass.v1.GetSessionRequest
-	26, // 47: breakglass.v1.BreakglassService.ListSessions:input_type -> breakglass.v1.ListSessionsRequest
-	28, // 48: breakglass.v1.BreakglassService.GetSpending:input_type -> breakglass.v1.GetSpendingRequest
-	30, // 49: breakglass.v1.BreakglassService.DeleteSession:input_type -> breakglass.v1.DeleteSessionRequest
-	46, // 50: breakglass.v1.BreakglassService.ExportAudit:input_type -> breakglass.v1.ExportAuditRequest
-	32, // 51: breakglass.v1.BreakglassService.GetServerInfo:input_type -> breakglass.v1.GetServerInfoRequest
-	2,  // 52: breakglass.v1.BreakglassService.RunTurn:output_type -> breakglass.v1.RunTurnResponse
-	4,  // 53: breakglass.v1.BreakglassService.AttachTurn:output_type -> breakglass.v1.AttachTurnResponse
-	6,  // 54: breakglass.v1.BreakglassService.CancelTurn:output_type -> breakglass.v1.CancelTurnResponse
-	8,  // 55: breakglass.v1.BreakglassService.InterruptTurn:output_type -> breakglass.v1.InterruptTurnResponse
-	10, // 56: breakglass.v1.BreakglassService.SteerTurn:output_type -> breakglass.v1.SteerTurnResponse
-	12, // 57: breakglass.v1.BreakglassService.ResolveApproval:output_type -> breakglass.v1.ResolveApprovalResponse
-	14, // 58: breakglass.v1.BreakglassService.ListApprovals:output_type -> breakglass.v1.ListApprovalsResponse
-	17, // 59: breakglass.v1.BreakglassService.WatchSession:output_type -> breakglass.v1.WatchSessionResponse
-	19, // 60: breakglass.v1.BreakglassService.WatchTurns:output_type -> breakglass.v1.WatchTurnsResponse
-	21, // 61: breakglass.v1.BreakglassService.GetTurn:output_type -> breakglass.v1.GetTurnResponse
-	23, // 62: breakglass.v1.BreakglassService.ListTurns:output_type -> breakglass.v1.ListTurnsResponse
-	25, // 63: breakglass.v1.BreakglassService.GetSession:output_type -> breakglass.v1.GetSessionResponse
-	27, // 64: breakglass.v1.BreakglassService.ListSessions:output_type -> breakglass.v1.ListSessionsResponse
-	29, // 65: breakglass.v1.BreakglassService.GetSpending:output_type -> breakglass.v1.GetSpendingResponse
-	31, // 66: breakglass.v1.BreakglassService.DeleteSession:output_type -> breakglass.v1.DeleteSessionResponse
-	47, // 67: breakglass.v1.BreakglassService.ExportAudit:output_type -> breakglass.v1.ExportAuditResponse
-	33, // 68: breakglass.v1.BreakglassService.GetServerInfo:output_type -> breakglass.v1.GetServerInfoResponse
-	52, // [52:69] is the sub-list for method output_type
-	35, // [35:52] is the sub-list for method input_type
-	35, // [35:35] is the sub-list for extension type_name
-	35, // [35:35] is the sub-list for extension extendee
-	0,  // [0:35] is the sub-list for field type_name
+	42, // 24: breakglass.v1.WatchTurnsResponse.approval_resolved:type_name -> breakglass.v1.TurnEvent
+	43, // 25: breakglass.v1.GetTurnResponse.turn:type_name -> breakglass.v1.Turn
+	44, // 26: breakglass.v1.ListTurnsRequest.states:type_name -> breakglass.v1.TurnState
+	45, // 27: breakglass.v1.ListTurnsRequest.since:type_name -> google.protobuf.Timestamp
+	45, // 28: breakglass.v1.ListTurnsRequest.until:type_name -> google.protobuf.Timestamp
+	46, // 29: breakglass.v1.ListTurnsRequest.origin:type_name -> breakglass.v1.TurnOrigin
+	43, // 30: breakglass.v1.ListTurnsResponse.turns:type_name -> breakglass.v1.Turn
+	47, // 31: breakglass.v1.GetSessionResponse.session:type_name -> breakglass.v1.Session
+	47, // 32: breakglass.v1.ListSessionsResponse.sessions:type_name -> breakglass.v1.Session
+	48, // 33: breakglass.v1.GetSpendingResponse.spending:type_name -> breakglass.v1.Spending
+	49, // 34: breakglass.v1.ShareSessionRequest.with:type_name -> breakglass.v1.ShareGrantee
+	50, // 35: breakglass.v1.ShareSessionRequest.access:type_name -> breakglass.v1.ShareAccess
+	47, // 36: breakglass.v1.ShareSessionResponse.session:type_name -> breakglass.v1.Session
+	49, // 37: breakglass.v1.UnshareSessionRequest.with:type_name -> breakglass.v1.ShareGrantee
+	47, // 38: breakglass.v1.UnshareSessionResponse.session:type_name -> breakglass.v1.Session
+	51, // 39: breakglass.v1.GetServerInfoResponse.server:type_name -> breakglass.v1.ServerInfo
+	0,  // 40: breakglass.v1.BreakglassService.RunTurn:input_type -> breakglass.v1.RunTurnRequest
+	3,  // 41: breakglass.v1.BreakglassService.AttachTurn:input_type -> breakglass.v1.AttachTurnRequest
+	5,  // 42: breakglass.v1.BreakglassService.CancelTurn:input_type -> breakglass.v1.CancelTurnRequest
+	7,  // 43: breakglass.v1.BreakglassService.InterruptTurn:input_type -> breakglass.v1.InterruptTurnRequest
+	9,  // 44: breakglass.v1.BreakglassService.SteerTurn:input_type -> breakglass.v1.SteerTurnRequest
+	11, // 45: breakglass.v1.BreakglassService.ResolveApproval:input_type -> breakglass.v1.ResolveApprovalRequest
+	13, // 46: breakglass.v1.BreakglassService.ListApprovals:input_type -> breakglass.v1.ListApprovalsRequest
+	16, // 47: breakglass.v1.BreakglassService.WatchSession:input_type -> breakglass.v1.WatchSessionRequest
+	18, // 48: breakglass.v1.BreakglassService.WatchTurns:input_type -> breakglass.v1.WatchTurnsRequest
+	20, // 49: breakglass.v1.BreakglassService.GetTurn:input_type -> breakglass.v1.GetTurnRequest
+	22, // 50: breakglass.v1.BreakglassService.ListTurns:input_type -> breakglass.v1.ListTurnsRequest
+	24, // 51: breakglass.v1.BreakglassService.GetSession:input_type -> breakglass.v1.GetSessionRequest
+	26, // 52: breakglass.v1.BreakglassService.ListSessions:input_type -> breakglass.v1.ListSessionsRequest
+	28, // 53: breakglass.v1.BreakglassService.GetSpending:input_type -> breakglass.v1.GetSpendingRequest
+	30, // 54: breakglass.v1.BreakglassService.DeleteSession:input_type -> breakglass.v1.DeleteSessionRequest
+	52, // 55: breakglass.v1.BreakglassService.ExportAudit:input_type -> breakglass.v1.ExportAuditRequest
+	32, // 56: breakglass.v1.BreakglassService.ShareSession:input_type -> breakglass.v1.ShareSessionRequest
+	34, // 57: breakglass.v1.BreakglassService.UnshareSession:input_type -> breakglass.v1.UnshareSessionRequest
+	36, // 58: breakglass.v1.BreakglassService.GetServerInfo:input_type -> breakglass.v1.GetServerInfoRequest
+	2,  // 59: breakglass.v1.BreakglassService.RunTurn:output_type -> breakglass.v1.RunTurnResponse
+	4,  // 60: breakglass.v1.BreakglassService.AttachTurn:output_type -> breakglass.v1.AttachTurnResponse
+	6,  // 61: breakglass.v1.BreakglassService.CancelTurn:output_type -> breakglass.v1.CancelTurnResponse
+	8,  // 62: breakglass.v1.BreakglassService.InterruptTurn:output_type -> breakglass.v1.InterruptTurnResponse
+	10, // 63: breakglass.v1.BreakglassService.SteerTurn:output_type -> breakglass.v1.SteerTurnResponse
+	12, // 64: breakglass.v1.BreakglassService.ResolveApproval:output_type -> breakglass.v1.ResolveApprovalResponse
+	14, // 65: breakglass.v1.BreakglassService.ListApprovals:output_type -> breakglass.v1.ListApprovalsResponse
+	17, // 66: breakglass.v1.BreakglassService.WatchSession:output_type -> breakglass.v1.WatchSessionResponse
+	19, // 67: breakglass.v1.BreakglassService.WatchTurns:output_type -> breakglass.v1.WatchTurnsResponse
+	21, // 68: breakglass.v1.BreakglassService.GetTurn:output_type -> breakglass.v1.GetTurnResponse
+	23, // 69: breakglass.v1.BreakglassService.ListTurns:output_type -> breakglass.v1.ListTurnsResponse
+	25, // 70: breakglass.v1.BreakglassService.GetSession:output_type -> breakglass.v1.GetSessionResponse
+	27, // 71: breakglass.v1.BreakglassService.ListSessions:output_type -> breakglass.v1.ListSessionsResponse
+	29, // 72: breakglass.v1.BreakglassService.GetSpending:output_type -> breakglass.v1.GetSpendingResponse
+	31, // 73: breakglass.v1.BreakglassService.DeleteSession:output_type -> breakglass.v1.DeleteSessionResponse
+	53, // 74: breakglass.v1.BreakglassService.ExportAudit:output_type -> breakglass.v1.ExportAuditResponse
+	33, // 75: breakglass.v1.BreakglassService.ShareSession:output_type -> breakglass.v1.ShareSessionResponse
+	35, // 76: breakglass.v1.BreakglassService.UnshareSession:output_type -> breakglass.v1.UnshareSessionResponse
+	37, // 77: breakglass.v1.BreakglassService.GetServerInfo:output_type -> breakglass.v1.GetServerInfoResponse
+	59, // [59:78] is the sub-list for method output_type
+	40, // [40:59] is the sub-list for method input_type
+	40, // [40:40] is the sub-list for extension type_name
+	40, // [40:40] is the sub-list for extension extendee
+	0,  // [0:40] is the sub-list for field type_name
 }
 
 func init() { file_breakglass_v1_breakglass_service_proto_init() }
@@ -2648,14 +2970,14 @@ func file_breakglass_v1_breakglass_service_proto_init() {
 		(*WatchTurnsResponse_ApprovalRequested)(nil),
 		(*WatchTurnsResponse_ApprovalResolved)(nil),
 	}
-	file_breakglass_v1_breakglass_service_proto_msgTypes[34].OneofWrappers = []any{}
+	file_breakglass_v1_breakglass_service_proto_msgTypes[38].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_breakglass_v1_breakglass_service_proto_rawDesc), len(file_breakglass_v1_breakglass_service_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   36,
+			NumMessages:   40,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -35,6 +35,8 @@ const (
 	BreakglassService_GetSpending_FullMethodName     = "/breakglass.v1.BreakglassService/GetSpending"
 	BreakglassService_DeleteSession_FullMethodName   = "/breakglass.v1.BreakglassService/DeleteSession"
 	BreakglassService_ExportAudit_FullMethodName     = "/breakglass.v1.BreakglassService/ExportAudit"
+	BreakglassService_ShareSession_FullMethodName    = "/breakglass.v1.BreakglassService/ShareSession"
+	BreakglassService_UnshareSession_FullMethodName  = "/breakglass.v1.BreakglassService/UnshareSession"
 	BreakglassService_GetServerInfo_FullMethodName   = "/breakglass.v1.BreakglassService/GetServerInfo"
 )
 
@@ -43,6 +45,10 @@ const (
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
 // Runs an AI agent and streams its work.
+//
+// A session's name is its principal and its id: ids are each principal's own, and a request that names no principal means the
+// caller's own session. What a caller may not see does not exist for the caller: NOT_FOUND, the same answer. What a caller may
+// see but not do is PERMISSION_DENIED, with ROLE_MISSING or NOT_ALLOWED.
 //
 // A failure before a turn is accepted is a status; a failure after it is the turn's `error` event.
 // Statuses carry google.rpc.ErrorInfo with the domain `breakglass`, and BadRequest or RetryInfo where they fit.
@@ -80,7 +86,8 @@ type BreakglassServiceClient interface {
 	ListTurns(ctx context.Context, in *ListTurnsRequest, opts ...grpc.CallOption) (*ListTurnsResponse, error)
 	// Answers one session.
 	GetSession(ctx context.Context, in *GetSessionRequest, opts ...grpc.CallOption) (*GetSessionResponse, error)
-	// Answers the caller's sessions, most recently active first.
+	// Answers the sessions that the caller may see, most recently active first: own ones, those that are shared with the caller,
+	// and for a viewer or an admin all.
 	ListSessions(ctx context.Context, in *ListSessionsRequest, opts ...grpc.CallOption) (*ListSessionsResponse, error)
 	// Answers what the caller's turns have used today, and may.
 	GetSpending(ctx context.Context, in *GetSpendingRequest, opts ...grpc.CallOption) (*GetSpendingResponse, error)
@@ -91,6 +98,12 @@ type BreakglassServiceClient interface {
 	// Streams the server's audit, record by record, for who is an administrator: PERMISSION_DENIED else, with the reason
 	// ROLE_MISSING. That it was read is recorded too. At least every 15 s of silence comes a message without records.
 	ExportAudit(ctx context.Context, in *ExportAuditRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ExportAuditResponse], error)
+	// Shares a session with a principal or a role, or changes what they may do in it. Idempotent. Only the session's principal
+	// and an admin share it.
+	ShareSession(ctx context.Context, in *ShareSessionRequest, opts ...grpc.CallOption) (*ShareSessionResponse, error)
+	// Ends the share with a principal or a role. From its answer on the session does not exist for them, unless they see it by
+	// something else; what they read of it ends with NOT_FOUND, and the turns that they run in it go on. Idempotent.
+	UnshareSession(ctx context.Context, in *UnshareSessionRequest, opts ...grpc.CallOption) (*UnshareSessionResponse, error)
 	// Answers what the server is, what can be asked of it, and who it takes the caller for.
 	GetServerInfo(ctx context.Context, in *GetServerInfoRequest, opts ...grpc.CallOption) (*GetServerInfoResponse, error)
 }
@@ -308,6 +321,26 @@ func (c *breakglassServiceClient) ExportAudit(ctx context.Context, in *ExportAud
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type BreakglassService_ExportAuditClient = grpc.ServerStreamingClient[ExportAuditResponse]
 
+func (c *breakglassServiceClient) ShareSession(ctx context.Context, in *ShareSessionRequest, opts ...grpc.CallOption) (*ShareSessionResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ShareSessionResponse)
+	err := c.cc.Invoke(ctx, BreakglassService_ShareSession_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *breakglassServiceClient) UnshareSession(ctx context.Context, in *UnshareSessionRequest, opts ...grpc.CallOption) (*UnshareSessionResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(UnshareSessionResponse)
+	err := c.cc.Invoke(ctx, BreakglassService_UnshareSession_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *breakglassServiceClient) GetServerInfo(ctx context.Context, in *GetServerInfoRequest, opts ...grpc.CallOption) (*GetServerInfoResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(GetServerInfoResponse)
@@ -323,6 +356,10 @@ func (c *breakglassServiceClient) GetServerInfo(ctx context.Context, in *GetServ
 // for forward compatibility.
 //
 // Runs an AI agent and streams its work.
+//
+// A session's name is its principal and its id: ids are each principal's own, and a request that names no principal means the
+// caller's own session. What a caller may not see does not exist for the caller: NOT_FOUND, the same answer. What a caller may
+// see but not do is PERMISSION_DENIED, with ROLE_MISSING or NOT_ALLOWED.
 //
 // A failure before a turn is accepted is a status; a failure after it is the turn's `error` event.
 // Statuses carry google.rpc.ErrorInfo with the domain `breakglass`, and BadRequest or RetryInfo where they fit.
@@ -360,7 +397,8 @@ type BreakglassServiceServer interface {
 	ListTurns(context.Context, *ListTurnsRequest) (*ListTurnsResponse, error)
 	// Answers one session.
 	GetSession(context.Context, *GetSessionRequest) (*GetSessionResponse, error)
-	// Answers the caller's sessions, most recently active first.
+	// Answers the sessions that the caller may see, most recently active first: own ones, those that are shared with the caller,
+	// and for a viewer or an admin all.
 	ListSessions(context.Context, *ListSessionsRequest) (*ListSessionsResponse, error)
 	// Answers what the caller's turns have used today, and may.
 	GetSpending(context.Context, *GetSpendingRequest) (*GetSpendingResponse, error)
@@ -371,6 +409,12 @@ type BreakglassServiceServer interface {
 	// Streams the server's audit, record by record, for who is an administrator: PERMISSION_DENIED else, with the reason
 	// ROLE_MISSING. That it was read is recorded too. At least every 15 s of silence comes a message without records.
 	ExportAudit(*ExportAuditRequest, grpc.ServerStreamingServer[ExportAuditResponse]) error
+	// Shares a session with a principal or a role, or changes what they may do in it. Idempotent. Only the session's principal
+	// and an admin share it.
+	ShareSession(context.Context, *ShareSessionRequest) (*ShareSessionResponse, error)
+	// Ends the share with a principal or a role. From its answer on the session does not exist for them, unless they see it by
+	// something else; what they read of it ends with NOT_FOUND, and the turns that they run in it go on. Idempotent.
+	UnshareSession(context.Context, *UnshareSessionRequest) (*UnshareSessionResponse, error)
 	// Answers what the server is, what can be asked of it, and who it takes the caller for.
 	GetServerInfo(context.Context, *GetServerInfoRequest) (*GetServerInfoResponse, error)
 	mustEmbedUnimplementedBreakglassServiceServer()
@@ -430,6 +474,12 @@ func (UnimplementedBreakglassServiceServer) DeleteSession(context.Context, *Dele
 }
 func (UnimplementedBreakglassServiceServer) ExportAudit(*ExportAuditRequest, grpc.ServerStreamingServer[ExportAuditResponse]) error {
 	return status.Error(codes.Unimplemented, "method ExportAudit not implemented")
+}
+func (UnimplementedBreakglassServiceServer) ShareSession(context.Context, *ShareSessionRequest) (*ShareSessionResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ShareSession not implemented")
+}
+func (UnimplementedBreakglassServiceServer) UnshareSession(context.Context, *UnshareSessionRequest) (*UnshareSessionResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method UnshareSession not implemented")
 }
 func (UnimplementedBreakglassServiceServer) GetServerInfo(context.Context, *GetServerInfoRequest) (*GetServerInfoResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetServerInfo not implemented")
@@ -708,6 +758,42 @@ func _BreakglassService_ExportAudit_Handler(srv interface{}, stream grpc.ServerS
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type BreakglassService_ExportAuditServer = grpc.ServerStreamingServer[ExportAuditResponse]
 
+func _BreakglassService_ShareSession_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ShareSessionRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(BreakglassServiceServer).ShareSession(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: BreakglassService_ShareSession_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(BreakglassServiceServer).ShareSession(ctx, req.(*ShareSessionRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _BreakglassService_UnshareSession_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(UnshareSessionRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(BreakglassServiceServer).UnshareSession(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: BreakglassService_UnshareSession_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(BreakglassServiceServer).UnshareSession(ctx, req.(*UnshareSessionRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _BreakglassService_GetServerInfo_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(GetServerInfoRequest)
 	if err := dec(in); err != nil {
@@ -776,6 +862,14 @@ var BreakglassService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "DeleteSession",
 			Handler:    _BreakglassService_DeleteSession_Handler,
+		},
+		{
+			MethodName: "ShareSession",
+			Handler:    _BreakglassService_ShareSession_Handler,
+		},
+		{
+			MethodName: "UnshareSession",
+			Handler:    _BreakglassService_UnshareSession_Handler,
 		},
 		{
 			MethodName: "GetServerInfo",

@@ -22,12 +22,127 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// What somebody with whom a session is shared may do in it, where their roles let them.
+type ShareAccess int32
+
+const (
+	// Never sent.
+	ShareAccess_SHARE_ACCESS_UNSPECIFIED ShareAccess = 0
+	// See the session and its turns, with all their events.
+	ShareAccess_SHARE_ACCESS_READ ShareAccess = 1
+	// Also run turns in it; cancel, interrupt and steer them and answer for them; and delete it. It takes the role operator.
+	ShareAccess_SHARE_ACCESS_OPERATE ShareAccess = 2
+)
+
+// Enum value maps for ShareAccess.
+var (
+	ShareAccess_name = map[int32]string{
+		0: "SHARE_ACCESS_UNSPECIFIED",
+		1: "SHARE_ACCESS_READ",
+		2: "SHARE_ACCESS_OPERATE",
+	}
+	ShareAccess_value = map[string]int32{
+		"SHARE_ACCESS_UNSPECIFIED": 0,
+		"SHARE_ACCESS_READ":        1,
+		"SHARE_ACCESS_OPERATE":     2,
+	}
+)
+
+func (x ShareAccess) Enum() *ShareAccess {
+	p := new(ShareAccess)
+	*p = x
+	return p
+}
+
+func (x ShareAccess) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (ShareAccess) Descriptor() protoreflect.EnumDescriptor {
+	return file_breakglass_v1_session_proto_enumTypes[0].Descriptor()
+}
+
+func (ShareAccess) Type() protoreflect.EnumType {
+	return &file_breakglass_v1_session_proto_enumTypes[0]
+}
+
+func (x ShareAccess) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use ShareAccess.Descriptor instead.
+func (ShareAccess) EnumDescriptor() ([]byte, []int) {
+	return file_breakglass_v1_session_proto_rawDescGZIP(), []int{0}
+}
+
+// What somebody may do, whatever the session.
+type Role int32
+
+const (
+	// Never sent.
+	Role_ROLE_UNSPECIFIED Role = 0
+	// Reads all sessions and turns.
+	Role_ROLE_VIEWER Role = 1
+	// Runs turns, and acts on them, in own sessions and in those that are shared to operate.
+	Role_ROLE_OPERATOR Role = 2
+	// Reads the turns in the mode ASK, and answers for them.
+	Role_ROLE_APPROVER Role = 3
+	// Everything.
+	Role_ROLE_ADMIN Role = 4
+)
+
+// Enum value maps for Role.
+var (
+	Role_name = map[int32]string{
+		0: "ROLE_UNSPECIFIED",
+		1: "ROLE_VIEWER",
+		2: "ROLE_OPERATOR",
+		3: "ROLE_APPROVER",
+		4: "ROLE_ADMIN",
+	}
+	Role_value = map[string]int32{
+		"ROLE_UNSPECIFIED": 0,
+		"ROLE_VIEWER":      1,
+		"ROLE_OPERATOR":    2,
+		"ROLE_APPROVER":    3,
+		"ROLE_ADMIN":       4,
+	}
+)
+
+func (x Role) Enum() *Role {
+	p := new(Role)
+	*p = x
+	return p
+}
+
+func (x Role) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Role) Descriptor() protoreflect.EnumDescriptor {
+	return file_breakglass_v1_session_proto_enumTypes[1].Descriptor()
+}
+
+func (Role) Type() protoreflect.EnumType {
+	return &file_breakglass_v1_session_proto_enumTypes[1]
+}
+
+func (x Role) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Role.Descriptor instead.
+func (Role) EnumDescriptor() ([]byte, []int) {
+	return file_breakglass_v1_session_proto_rawDescGZIP(), []int{1}
+}
+
 // A durable conversation with one agent, in one workspace.
 type Session struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The session's id, a UUID. Always set.
 	SessionId string `protobuf:"bytes,1,opt,name=session_id,json=sessionId,proto3" json:"session_id,omitempty"`
-	// Who opened the session, as authentication established it. Only this principal sees it.
+	// Who opened the session, as authentication established it: the session is theirs. Others see it where it is shared with
+	// them, or where their roles let them.
 	Principal string `protobuf:"bytes,2,opt,name=principal,proto3" json:"principal,omitempty"`
 	// The agent definition that the session's turns use where a turn names none.
 	Agent string `protobuf:"bytes,3,opt,name=agent,proto3" json:"agent,omitempty"`
@@ -55,7 +170,12 @@ type Session struct {
 	// Where that turn stands. Unspecified: none is on record.
 	LastTurnState TurnState `protobuf:"varint,15,opt,name=last_turn_state,json=lastTurnState,proto3,enum=breakglass.v1.TurnState" json:"last_turn_state,omitempty"`
 	// The beginning of that turn's prompt, at most 256 bytes of UTF-8. Empty for a turn that the agent began by itself.
-	LastPrompt    string `protobuf:"bytes,16,opt,name=last_prompt,json=lastPrompt,proto3" json:"last_prompt,omitempty"`
+	LastPrompt string `protobuf:"bytes,16,opt,name=last_prompt,json=lastPrompt,proto3" json:"last_prompt,omitempty"`
+	// Whom the session is shared with. All of them for the session's principal and for an admin; for others only those that
+	// are with the caller or one of the caller's roles.
+	Shares []*SessionShare `protobuf:"bytes,17,rep,name=shares,proto3" json:"shares,omitempty"`
+	// The most that the caller may do in the session: OPERATE, or READ. Always set.
+	Access        ShareAccess `protobuf:"varint,18,opt,name=access,proto3,enum=breakglass.v1.ShareAccess" json:"access,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -195,11 +315,176 @@ func (x *Session) GetLastPrompt() string {
 	return ""
 }
 
+func (x *Session) GetShares() []*SessionShare {
+	if x != nil {
+		return x.Shares
+	}
+	return nil
+}
+
+func (x *Session) GetAccess() ShareAccess {
+	if x != nil {
+		return x.Access
+	}
+	return ShareAccess_SHARE_ACCESS_UNSPECIFIED
+}
+
+// Whom a session is shared with.
+type ShareGrantee struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// A principal, or all who have a role. Required.
+	//
+	// Types that are valid to be assigned to Grantee:
+	//
+	//	*ShareGrantee_Principal
+	//	*ShareGrantee_Role
+	Grantee       isShareGrantee_Grantee `protobuf_oneof:"grantee"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ShareGrantee) Reset() {
+	*x = ShareGrantee{}
+	mi := &file_breakglass_v1_session_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ShareGrantee) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ShareGrantee) ProtoMessage() {}
+
+func (x *ShareGrantee) ProtoReflect() protoreflect.Message {
+	mi := &file_breakglass_v1_session_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ShareGrantee.ProtoReflect.Descriptor instead.
+func (*ShareGrantee) Descriptor() ([]byte, []int) {
+	return file_breakglass_v1_session_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *ShareGrantee) GetGrantee() isShareGrantee_Grantee {
+	if x != nil {
+		return x.Grantee
+	}
+	return nil
+}
+
+func (x *ShareGrantee) GetPrincipal() string {
+	if x != nil {
+		if x, ok := x.Grantee.(*ShareGrantee_Principal); ok {
+			return x.Principal
+		}
+	}
+	return ""
+}
+
+func (x *ShareGrantee) GetRole() Role {
+	if x != nil {
+		if x, ok := x.Grantee.(*ShareGrantee_Role); ok {
+			return x.Role
+		}
+	}
+	return Role_ROLE_UNSPECIFIED
+}
+
+type isShareGrantee_Grantee interface {
+	isShareGrantee_Grantee()
+}
+
+type ShareGrantee_Principal struct {
+	// The principal's name. Nobody need have it yet.
+	Principal string `protobuf:"bytes,1,opt,name=principal,proto3,oneof"`
+}
+
+type ShareGrantee_Role struct {
+	// The role.
+	Role Role `protobuf:"varint,2,opt,name=role,proto3,enum=breakglass.v1.Role,oneof"`
+}
+
+func (*ShareGrantee_Principal) isShareGrantee_Grantee() {}
+
+func (*ShareGrantee_Role) isShareGrantee_Grantee() {}
+
+// One with whom a session is shared.
+type SessionShare struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// With whom. Always set.
+	With *ShareGrantee `protobuf:"bytes,1,opt,name=with,proto3" json:"with,omitempty"`
+	// What they may do. Always set.
+	Access ShareAccess `protobuf:"varint,2,opt,name=access,proto3,enum=breakglass.v1.ShareAccess" json:"access,omitempty"`
+	// Since when. Always set.
+	CreateTime    *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SessionShare) Reset() {
+	*x = SessionShare{}
+	mi := &file_breakglass_v1_session_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SessionShare) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SessionShare) ProtoMessage() {}
+
+func (x *SessionShare) ProtoReflect() protoreflect.Message {
+	mi := &file_breakglass_v1_session_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SessionShare.ProtoReflect.Descriptor instead.
+func (*SessionShare) Descriptor() ([]byte, []int) {
+	return file_breakglass_v1_session_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *SessionShare) GetWith() *ShareGrantee {
+	if x != nil {
+		return x.With
+	}
+	return nil
+}
+
+func (x *SessionShare) GetAccess() ShareAccess {
+	if x != nil {
+		return x.Access
+	}
+	return ShareAccess_SHARE_ACCESS_UNSPECIFIED
+}
+
+func (x *SessionShare) GetCreateTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.CreateTime
+	}
+	return nil
+}
+
 var File_breakglass_v1_session_proto protoreflect.FileDescriptor
 
 const file_breakglass_v1_session_proto_rawDesc = "" +
 	"\n" +
-	"\x1bbreakglass/v1/session.proto\x12\rbreakglass.v1\x1a\x19breakglass/v1/event.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd8\x04\n" +
+	"\x1bbreakglass/v1/session.proto\x12\rbreakglass.v1\x1a\x19breakglass/v1/event.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc1\x05\n" +
 	"\aSession\x12\x1d\n" +
 	"\n" +
 	"session_id\x18\x01 \x01(\tR\tsessionId\x12\x1c\n" +
@@ -222,7 +507,29 @@ const file_breakglass_v1_session_proto_rawDesc = "" +
 	"lastTurnId\x12@\n" +
 	"\x0flast_turn_state\x18\x0f \x01(\x0e2\x18.breakglass.v1.TurnStateR\rlastTurnState\x12\x1f\n" +
 	"\vlast_prompt\x18\x10 \x01(\tR\n" +
-	"lastPromptBU\n" +
+	"lastPrompt\x123\n" +
+	"\x06shares\x18\x11 \x03(\v2\x1b.breakglass.v1.SessionShareR\x06shares\x122\n" +
+	"\x06access\x18\x12 \x01(\x0e2\x1a.breakglass.v1.ShareAccessR\x06access\"d\n" +
+	"\fShareGrantee\x12\x1e\n" +
+	"\tprincipal\x18\x01 \x01(\tH\x00R\tprincipal\x12)\n" +
+	"\x04role\x18\x02 \x01(\x0e2\x13.breakglass.v1.RoleH\x00R\x04roleB\t\n" +
+	"\agrantee\"\xb0\x01\n" +
+	"\fSessionShare\x12/\n" +
+	"\x04with\x18\x01 \x01(\v2\x1b.breakglass.v1.ShareGranteeR\x04with\x122\n" +
+	"\x06access\x18\x02 \x01(\x0e2\x1a.breakglass.v1.ShareAccessR\x06access\x12;\n" +
+	"\vcreate_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"createTime*\\\n" +
+	"\vShareAccess\x12\x1c\n" +
+	"\x18SHARE_ACCESS_UNSPECIFIED\x10\x00\x12\x15\n" +
+	"\x11SHARE_ACCESS_READ\x10\x01\x12\x18\n" +
+	"\x14SHARE_ACCESS_OPERATE\x10\x02*c\n" +
+	"\x04Role\x12\x14\n" +
+	"\x10ROLE_UNSPECIFIED\x10\x00\x12\x0f\n" +
+	"\vROLE_VIEWER\x10\x01\x12\x11\n" +
+	"\rROLE_OPERATOR\x10\x02\x12\x11\n" +
+	"\rROLE_APPROVER\x10\x03\x12\x0e\n" +
+	"\n" +
+	"ROLE_ADMIN\x10\x04BU\n" +
 	"\rbreakglass.v1B\fSessionProtoP\x01Z4breakglass.test/clients/go/breakglassv1;breakglassv1b\x06proto3"
 
 var (
@@ -237,23 +544,34 @@ func file_breakglass_v1_session_proto_rawDescGZIP() []byte {
 	return file_breakglass_v1_session_proto_rawDescData
 }
 
-var file_breakglass_v1_session_proto_msgTypes = make([]protoimpl.MessageInfo, 1)
+var file_breakglass_v1_session_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
+var file_breakglass_v1_session_proto_msgTypes = make([]protoimpl.MessageInfo, 3)
 var file_breakglass_v1_session_proto_goTypes = []any{
-	(*Session)(nil),               // 0: breakglass.v1.Session
-	(*timestamppb.Timestamp)(nil), // 1: google.protobuf.Timestamp
-	(*Usage)(nil),                 // 2: breakglass.v1.Usage
-	(TurnState)(0),                // 3: breakglass.v1.TurnState
+	(ShareAccess)(0),              // 0: breakglass.v1.ShareAccess
+	(Role)(0),                     // 1: breakglass.v1.Role
+	(*Session)(nil),               // 2: breakglass.v1.Session
+	(*ShareGrantee)(nil),          // 3: breakglass.v1.ShareGrantee
+	(*SessionShare)(nil),          // 4: breakglass.v1.SessionShare
+	(*timestamppb.Timestamp)(nil), // 5: google.protobuf.Timestamp
+	(*Usage)(nil),                 // 6: breakglass.v1.Usage
+	(TurnState)(0),                // 7: breakglass.v1.TurnState
 }
 var file_breakglass_v1_session_proto_depIdxs = []int32{
-	1, // 0: breakglass.v1.Session.create_time:type_name -> google.protobuf.Timestamp
-	1, // 1: breakglass.v1.Session.last_active_time:type_name -> google.protobuf.Timestamp
-	2, // 2: breakglass.v1.Session.usage:type_name -> breakglass.v1.Usage
-	3, // 3: breakglass.v1.Session.last_turn_state:type_name -> breakglass.v1.TurnState
-	4, // [4:4] is the sub-list for method output_type
-	4, // [4:4] is the sub-list for method input_type
-	4, // [4:4] is the sub-list for extension type_name
-	4, // [4:4] is the sub-list for extension extendee
-	0, // [0:4] is the sub-list for field type_name
+	5,  // 0: breakglass.v1.Session.create_time:type_name -> google.protobuf.Timestamp
+	5,  // 1: breakglass.v1.Session.last_active_time:type_name -> google.protobuf.Timestamp
+	6,  // 2: breakglass.v1.Session.usage:type_name -> breakglass.v1.Usage
+	7,  // 3: breakglass.v1.Session.last_turn_state:type_name -> breakglass.v1.TurnState
+	4,  // 4: breakglass.v1.Session.shares:type_name -> breakglass.v1.SessionShare
+	0,  // 5: breakglass.v1.Session.access:type_name -> breakglass.v1.ShareAccess
+	1,  // 6: breakglass.v1.ShareGrantee.role:type_name -> breakglass.v1.Role
+	3,  // 7: breakglass.v1.SessionShare.with:type_name -> breakglass.v1.ShareGrantee
+	0,  // 8: breakglass.v1.SessionShare.access:type_name -> breakglass.v1.ShareAccess
+	5,  // 9: breakglass.v1.SessionShare.create_time:type_name -> google.protobuf.Timestamp
+	10, // [10:10] is the sub-list for method output_type
+	10, // [10:10] is the sub-list for method input_type
+	10, // [10:10] is the sub-list for extension type_name
+	10, // [10:10] is the sub-list for extension extendee
+	0,  // [0:10] is the sub-list for field type_name
 }
 
 func init() { file_breakglass_v1_session_proto_init() }
@@ -262,18 +580,23 @@ func file_breakglass_v1_session_proto_init() {
 		return
 	}
 	file_breakglass_v1_event_proto_init()
+	file_breakglass_v1_session_proto_msgTypes[1].OneofWrappers = []any{
+		(*ShareGrantee_Principal)(nil),
+		(*ShareGrantee_Role)(nil),
+	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_breakglass_v1_session_proto_rawDesc), len(file_breakglass_v1_session_proto_rawDesc)),
-			NumEnums:      0,
-			NumMessages:   1,
+			NumEnums:      2,
+			NumMessages:   3,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
 		GoTypes:           file_breakglass_v1_session_proto_goTypes,
 		DependencyIndexes: file_breakglass_v1_session_proto_depIdxs,
+		EnumInfos:         file_breakglass_v1_session_proto_enumTypes,
 		MessageInfos:      file_breakglass_v1_session_proto_msgTypes,
 	}.Build()
 	File_breakglass_v1_session_proto = out.File

@@ -207,7 +207,8 @@ type Turn struct {
 	Prompt string `protobuf:"bytes,5,opt,name=prompt,proto3" json:"prompt,omitempty"`
 	// The prompt above is not whole: a list cut it. `GetTurn` has all of it.
 	PromptTruncated bool `protobuf:"varint,6,opt,name=prompt_truncated,json=promptTruncated,proto3" json:"prompt_truncated,omitempty"`
-	// Who started the turn, as authentication established it; with the origin AGENT, whose session it is.
+	// Who started the turn, as authentication established it; with the origin AGENT, whose session it is. In a session that is
+	// shared it may be another than `session_principal`.
 	Principal string `protobuf:"bytes,7,opt,name=principal,proto3" json:"principal,omitempty"`
 	// The model that was asked for, after the session's and the server's defaults.
 	// The `session` event tells which model that resolved to.
@@ -233,9 +234,11 @@ type Turn struct {
 	// How many tool calls of the turn were denied. A turn that SUCCEEDED with denials may not have done what it says.
 	PermissionDenialCount uint32 `protobuf:"varint,18,opt,name=permission_denial_count,json=permissionDenialCount,proto3" json:"permission_denial_count,omitempty"`
 	// What was sent with the prompt.
-	Attachments   []*AttachmentInfo `protobuf:"bytes,19,rep,name=attachments,proto3" json:"attachments,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Attachments []*AttachmentInfo `protobuf:"bytes,19,rep,name=attachments,proto3" json:"attachments,omitempty"`
+	// Whose session the turn belongs to: with `session_id` the session's name. Always set.
+	SessionPrincipal string `protobuf:"bytes,25,opt,name=session_principal,json=sessionPrincipal,proto3" json:"session_principal,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
 }
 
 func (x *Turn) Reset() {
@@ -401,6 +404,13 @@ func (x *Turn) GetAttachments() []*AttachmentInfo {
 	return nil
 }
 
+func (x *Turn) GetSessionPrincipal() string {
+	if x != nil {
+		return x.SessionPrincipal
+	}
+	return ""
+}
+
 var File_breakglass_v1_turn_proto protoreflect.FileDescriptor
 
 const file_breakglass_v1_turn_proto_rawDesc = "" +
@@ -410,7 +420,7 @@ const file_breakglass_v1_turn_proto_rawDesc = "" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1d\n" +
 	"\n" +
 	"media_type\x18\x02 \x01(\tR\tmediaType\x12\x12\n" +
-	"\x04size\x18\x03 \x01(\x04R\x04size\"\xbd\x06\n" +
+	"\x04size\x18\x03 \x01(\x04R\x04size\"\xea\x06\n" +
 	"\x04Turn\x12\x17\n" +
 	"\aturn_id\x18\x01 \x01(\tR\x06turnId\x12\x1d\n" +
 	"\n" +
@@ -433,7 +443,8 @@ const file_breakglass_v1_turn_proto_rawDesc = "" +
 	"\x05usage\x18\x10 \x01(\v2\x14.breakglass.v1.UsageR\x05usage\x12$\n" +
 	"\x0etotal_cost_usd\x18\x11 \x01(\x01R\ftotalCostUsd\x126\n" +
 	"\x17permission_denial_count\x18\x12 \x01(\rR\x15permissionDenialCount\x12?\n" +
-	"\vattachments\x18\x13 \x03(\v2\x1d.breakglass.v1.AttachmentInfoR\vattachments*X\n" +
+	"\vattachments\x18\x13 \x03(\v2\x1d.breakglass.v1.AttachmentInfoR\vattachments\x12+\n" +
+	"\x11session_principal\x18\x19 \x01(\tR\x10sessionPrincipal*X\n" +
 	"\n" +
 	"TurnOrigin\x12\x1b\n" +
 	"\x17TURN_ORIGIN_UNSPECIFIED\x10\x00\x12\x16\n" +

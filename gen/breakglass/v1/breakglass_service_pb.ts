@@ -10,7 +10,7 @@ import type { TurnEvent, TurnState } from "./event_pb.ts";
 import { file_breakglass_v1_event } from "./event_pb.ts";
 import type { ServerInfo } from "./server_pb.ts";
 import { file_breakglass_v1_server } from "./server_pb.ts";
-import type { Session } from "./session_pb.ts";
+import type { Session, ShareAccess, ShareGrantee } from "./session_pb.ts";
 import { file_breakglass_v1_session } from "./session_pb.ts";
 import type { Spending } from "./spending_pb.ts";
 import { file_breakglass_v1_spending } from "./spending_pb.ts";
@@ -24,7 +24,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file breakglass/v1/breakglass_service.proto.
  */
 export const file_breakglass_v1_breakglass_service: GenFile = /*@__PURE__*/
-  fileDesc("CiZicmVha2dsYXNzL3YxL2JyZWFrZ2xhc3Nfc2VydmljZS5wcm90bxINYnJlYWtnbGFzcy52MSLiAgoOUnVuVHVyblJlcXVlc3QSEgoKc2Vzc2lvbl9pZBgBIAEoCRIOCgZwcm9tcHQYAiABKAkSDQoFbW9kZWwYAyABKAkSDQoFYWdlbnQYBCABKAkSEgoKcmVxdWVzdF9pZBgFIAEoCRIqCgd0aW1lb3V0GAYgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhMKC3RleHRfZGVsdGFzGAcgASgIEjYKD3Blcm1pc3Npb25fbW9kZRgIIAEoDjIdLmJyZWFrZ2xhc3MudjEuUGVybWlzc2lvbk1vZGUSLgoLYXR0YWNobWVudHMYCSADKAsyGS5icmVha2dsYXNzLnYxLkF0dGFjaG1lbnQSEgoKYWdlbnRfa2luZBgKIAEoCRIOCgZyZWNhbGwYCyABKAgSFAoMbWF4X2Nvc3RfdXNkGAwgASgBEhcKD21heF9tb2RlbF90dXJucxgNIAEoDSI8CgpBdHRhY2htZW50EgwKBG5hbWUYASABKAkSEgoKbWVkaWFfdHlwZRgCIAEoCRIMCgRkYXRhGAMgASgMIjoKD1J1blR1cm5SZXNwb25zZRInCgVldmVudBgBIAEoCzIYLmJyZWFrZ2xhc3MudjEuVHVybkV2ZW50IlEKEUF0dGFjaFR1cm5SZXF1ZXN0Eg8KB3R1cm5faWQYASABKAkSFgoOYWZ0ZXJfc2VxdWVuY2UYAiABKA0SEwoLdGV4dF9kZWx0YXMYAyABKAgiPQoSQXR0YWNoVHVyblJlc3BvbnNlEicKBWV2ZW50GAEgASgLMhguYnJlYWtnbGFzcy52MS5UdXJuRXZlbnQiJAoRQ2FuY2VsVHVyblJlcXVlc3QSDwoHdHVybl9pZBgBIAEoCSI3ChJDYW5jZWxUdXJuUmVzcG9uc2USIQoEdHVybhgBIAEoCzITLmJyZWFrZ2xhc3MudjEuVHVybiInChRJbnRlcnJ1cHRUdXJuUmVxdWVzdBIPCgd0dXJuX2lkGAEgASgJIjoKFUludGVycnVwdFR1cm5SZXNwb25zZRIhCgR0dXJuGAEgASgLMhMuYnJlYWtnbGFzcy52MS5UdXJuIkgKEFN0ZWVyVHVyblJlcXVlc3QSDwoHdHVybl9pZBgBIAEoCRIPCgdtZXNzYWdlGAIgASgJEhIKCnJlcXVlc3RfaWQYAyABKAkiSAoRU3RlZXJUdXJuUmVzcG9uc2USEAoIc2VxdWVuY2UYASABKA0SIQoEdHVybhgCIAEoCzITLmJyZWFrZ2xhc3MudjEuVHVybiKOAgoWUmVzb2x2ZUFwcHJvdmFsUmVxdWVzdBIPCgd0dXJuX2lkGAEgASgJEhMKC2FwcHJvdmFsX2lkGAIgASgJEjwKBWFsbG93GAMgASgLMisuYnJlYWtnbGFzcy52MS5SZXNvbHZlQXBwcm92YWxSZXF1ZXN0LkFsbG93SAASOgoEZGVueRgEIAEoCzIqLmJyZWFrZ2xhc3MudjEuUmVzb2x2ZUFwcHJvdmFsUmVxdWVzdC5EZW55SAAaLwoFQWxsb3cSFwoKaW5wdXRfanNvbhgBIAEoCUgAiAEBQg0KC19pbnB1dF9qc29uGhcKBERlbnkSDwoHbWVzc2FnZRgBIAEoCUIKCghkZWNpc2lvbiI8ChdSZXNvbHZlQXBwcm92YWxSZXNwb25zZRIhCgR0dXJuGAEgASgLMhMuYnJlYWtnbGFzcy52MS5UdXJuIj0KFExpc3RBcHByb3ZhbHNSZXF1ZXN0EhEKCXBhZ2Vfc2l6ZRgBIAEoBRISCgpwYWdlX3Rva2VuGAIgASgJImMKFUxpc3RBcHByb3ZhbHNSZXNwb25zZRIxCglhcHByb3ZhbHMYASADKAsyHi5icmVha2dsYXNzLnYxLlBlbmRpbmdBcHByb3ZhbBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkikAEKD1BlbmRpbmdBcHByb3ZhbBInCgVldmVudBgBIAEoCzIYLmJyZWFrZ2xhc3MudjEuVHVybkV2ZW50EhEKCXByaW5jaXBhbBgCIAEoCRIsCglyZW1haW5pbmcYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SEwoLbWF5X3Jlc29sdmUYBCABKAgiPwoTV2F0Y2hTZXNzaW9uUmVxdWVzdBISCgpzZXNzaW9uX2lkGAEgASgJEhQKDGFmdGVyX2N1cnNvchgCIAEoBCKbAQoUV2F0Y2hTZXNzaW9uUmVzcG9uc2USDgoGY3Vyc29yGAEgASgEEisKDHR1cm5fc3RhcnRlZBgCIAEoCzITLmJyZWFrZ2xhc3MudjEuVHVybkgAEikKCnR1cm5fZW5kZWQYAyABKAsyEy5icmVha2dsYXNzLnYxLlR1cm5IABIRCgljYXVnaHRfdXAYBCABKAhCCAoGY2hhbmdlIooCChFXYXRjaFR1cm5zUmVxdWVzdBIUCgxhZnRlcl9jdXJzb3IYASABKAQSEgoKc2Vzc2lvbl9pZBgCIAEoCRIoCgZzdGF0ZXMYAyADKA4yGC5icmVha2dsYXNzLnYxLlR1cm5TdGF0ZRIpCgVzaW5jZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKQoFdW50aWwYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhEKCXByaW5jaXBhbBgGIAEoCRIpCgZvcmlnaW4YByABKA4yGS5icmVha2dsYXNzLnYxLlR1cm5PcmlnaW4SDQoFcXVlcnkYCCABKAkiuwIKEldhdGNoVHVybnNSZXNwb25zZRIOCgZjdXJzb3IYASABKAQSKwoMdHVybl9zdGFydGVkGAIgASgLMhMuYnJlYWtnbGFzcy52MS5UdXJuSAASKwoMdHVybl9jaGFuZ2VkGAMgASgLMhMuYnJlYWtnbGFzcy52MS5UdXJuSAASKQoKdHVybl9lbmRlZBgEIAEoCzITLmJyZWFrZ2xhc3MudjEuVHVybkgAEjwKEmFwcHJvdmFsX3JlcXVlc3RlZBgFIAEoCzIeLmJyZWFrZ2xhc3MudjEuUGVuZGluZ0FwcHJvdmFsSAASNQoRYXBwcm92YWxfcmVzb2x2ZWQYBiABKAsyGC5icmVha2dsYXNzLnYxLlR1cm5FdmVudEgAEhEKCWNhdWdodF91cBgHIAEoCEIICgZjaGFuZ2UiIQoOR2V0VHVyblJlcXVlc3QSDwoHdHVybl9pZBgBIAEoCSI0Cg9HZXRUdXJuUmVzcG9uc2USIQoEdHVybhgBIAEoCzITLmJyZWFrZ2xhc3MudjEuVHVybiKaAgoQTGlzdFR1cm5zUmVxdWVzdBISCgpzZXNzaW9uX2lkGAEgASgJEhEKCXBhZ2Vfc2l6ZRgCIAEoBRISCgpwYWdlX3Rva2VuGAMgASgJEigKBnN0YXRlcxgEIAMoDjIYLmJyZWFrZ2xhc3MudjEuVHVyblN0YXRlEikKBXNpbmNlGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIpCgV1bnRpbBgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEQoJcHJpbmNpcGFsGAcgASgJEikKBm9yaWdpbhgIIAEoDjIZLmJyZWFrZ2xhc3MudjEuVHVybk9yaWdpbhINCgVxdWVyeRgJIAEoCSJQChFMaXN0VHVybnNSZXNwb25zZRIiCgV0dXJucxgBIAMoCzITLmJyZWFrZ2xhc3MudjEuVHVybhIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiJwoRR2V0U2Vzc2lvblJlcXVlc3QSEgoKc2Vzc2lvbl9pZBgBIAEoCSI9ChJHZXRTZXNzaW9uUmVzcG9uc2USJwoHc2Vzc2lvbhgBIAEoCzIWLmJyZWFrZ2xhc3MudjEuU2Vzc2lvbiI8ChNMaXN0U2Vzc2lvbnNSZXF1ZXN0EhEKCXBhZ2Vfc2l6ZRgBIAEoBRISCgpwYWdlX3Rva2VuGAIgASgJIlkKFExpc3RTZXNzaW9uc1Jlc3BvbnNlEigKCHNlc3Npb25zGAEgAygLMhYuYnJlYWtnbGFzcy52MS5TZXNzaW9uEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSIUChJHZXRTcGVuZGluZ1JlcXVlc3QiQAoTR2V0U3BlbmRpbmdSZXNwb25zZRIpCghzcGVuZGluZxgBIAEoCzIXLmJyZWFrZ2xhc3MudjEuU3BlbmRpbmciKgoURGVsZXRlU2Vzc2lvblJlcXVlc3QSEgoKc2Vzc2lvbl9pZBgBIAEoCSIwChVEZWxldGVTZXNzaW9uUmVzcG9uc2USFwoPcmVtb3ZhbF9wZW5kaW5nGAEgASgIIhYKFEdldFNlcnZlckluZm9SZXF1ZXN0IkIKFUdldFNlcnZlckluZm9SZXNwb25zZRIpCgZzZXJ2ZXIYASABKAsyGS5icmVha2dsYXNzLnYxLlNlcnZlckluZm8y8AsKEUJyZWFrZ2xhc3NTZXJ2aWNlEkoKB1J1blR1cm4SHS5icmVha2dsYXNzLnYxLlJ1blR1cm5SZXF1ZXN0Gh4uYnJlYWtnbGFzcy52MS5SdW5UdXJuUmVzcG9uc2UwARJTCgpBdHRhY2hUdXJuEiAuYnJlYWtnbGFzcy52MS5BdHRhY2hUdXJuUmVxdWVzdBohLmJyZWFrZ2xhc3MudjEuQXR0YWNoVHVyblJlc3BvbnNlMAESUQoKQ2FuY2VsVHVybhIgLmJyZWFrZ2xhc3MudjEuQ2FuY2VsVHVyblJlcXVlc3QaIS5icmVha2dsYXNzLnYxLkNhbmNlbFR1cm5SZXNwb25zZRJaCg1JbnRlcnJ1cHRUdXJuEiMuYnJlYWtnbGFzcy52MS5JbnRlcnJ1cHRUdXJuUmVxdWVzdBokLmJyZWFrZ2xhc3MudjEuSW50ZXJydXB0VHVyblJlc3BvbnNlEk4KCVN0ZWVyVHVybhIfLmJyZWFrZ2xhc3MudjEuU3RlZXJUdXJuUmVxdWVzdBogLmJyZWFrZ2xhc3MudjEuU3RlZXJUdXJuUmVzcG9uc2USYAoPUmVzb2x2ZUFwcHJvdmFsEiUuYnJlYWtnbGFzcy52MS5SZXNvbHZlQXBwcm92YWxSZXF1ZXN0GiYuYnJlYWtnbGFzcy52MS5SZXNvbHZlQXBwcm92YWxSZXNwb25zZRJfCg1MaXN0QXBwcm92YWxzEiMuYnJlYWtnbGFzcy52MS5MaXN0QXBwcm92YWxzUmVxdWVzdBokLmJyZWFrZ2xhc3MudjEuTGlzdEFwcHJvdmFsc1Jlc3BvbnNlIgOQAgESWQoMV2F0Y2hTZXNzaW9uEiIuYnJlYWtnbGFzcy52MS5XYXRjaFNlc3Npb25SZXF1ZXN0GiMuYnJlYWtnbGFzcy52MS5XYXRjaFNlc3Npb25SZXNwb25zZTABElMKCldhdGNoVHVybnMSIC5icmVha2dsYXNzLnYxLldhdGNoVHVybnNSZXF1ZXN0GiEuYnJlYWtnbGFzcy52MS5XYXRjaFR1cm5zUmVzcG9uc2UwARJNCgdHZXRUdXJuEh0uYnJlYWtnbGFzcy52MS5HZXRUdXJuUmVxdWVzdBoeLmJyZWFrZ2xhc3MudjEuR2V0VHVyblJlc3BvbnNlIgOQAgESUwoJTGlzdFR1cm5zEh8uYnJlYWtnbGFzcy52MS5MaXN0VHVybnNSZXF1ZXN0GiAuYnJlYWtnbGFzcy52MS5MaXN0VHVybnNSZXNwb25zZSIDkAIBElYKCkdldFNlc3Npb24SIC5icmVha2dsYXNzLnYxLkdldFNlc3Npb25SZXF1ZXN0GiEuYnJlYWtnbGFzcy52MS5HZXRTZXNzaW9uUmVzcG9uc2UiA5ACARJcCgxMaXN0U2Vzc2lvbnMSIi5icmVha2dsYXNzLnYxLkxpc3RTZXNzaW9uc1JlcXVlc3QaIy5icmVha2dsYXNzLnYxLkxpc3RTZXNzaW9uc1Jlc3BvbnNlIgOQAgESWQoLR2V0U3BlbmRpbmcSIS5icmVha2dsYXNzLnYxLkdldFNwZW5kaW5nUmVxdWVzdBoiLmJyZWFrZ2xhc3MudjEuR2V0U3BlbmRpbmdSZXNwb25zZSIDkAIBEloKDURlbGV0ZVNlc3Npb24SIy5icmVha2dsYXNzLnYxLkRlbGV0ZVNlc3Npb25SZXF1ZXN0GiQuYnJlYWtnbGFzcy52MS5EZWxldGVTZXNzaW9uUmVzcG9uc2USVgoLRXhwb3J0QXVkaXQSIS5icmVha2dsYXNzLnYxLkV4cG9ydEF1ZGl0UmVxdWVzdBoiLmJyZWFrZ2xhc3MudjEuRXhwb3J0QXVkaXRSZXNwb25zZTABEl8KDUdldFNlcnZlckluZm8SIy5icmVha2dsYXNzLnYxLkdldFNlcnZlckluZm9SZXF1ZXN0GiQuYnJlYWtnbGFzcy52MS5HZXRTZXJ2ZXJJbmZvUmVzcG9uc2UiA5ACAUJfCg1icmVha2dsYXNzLnYxQhZCcmVha2dsYXNzU2VydmljZVByb3RvUAFaNGJyZWFrZ2xhc3MudGVzdC9jbGllbnRzL2dvL2JyZWFrZ2xhc3N2MTticmVha2dsYXNzdjFiBnByb3RvMw", [file_breakglass_v1_audit, file_breakglass_v1_event, file_breakglass_v1_server, file_breakglass_v1_session, file_breakglass_v1_spending, file_breakglass_v1_turn, file_google_protobuf_duration, file_google_protobuf_timestamp]);
+  fileDesc("CiZicmVha2dsYXNzL3YxL2JyZWFrZ2xhc3Nfc2VydmljZS5wcm90bxINYnJlYWtnbGFzcy52MSL9AgoOUnVuVHVyblJlcXVlc3QSEgoKc2Vzc2lvbl9pZBgBIAEoCRIOCgZwcm9tcHQYAiABKAkSDQoFbW9kZWwYAyABKAkSDQoFYWdlbnQYBCABKAkSEgoKcmVxdWVzdF9pZBgFIAEoCRIqCgd0aW1lb3V0GAYgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhMKC3RleHRfZGVsdGFzGAcgASgIEjYKD3Blcm1pc3Npb25fbW9kZRgIIAEoDjIdLmJyZWFrZ2xhc3MudjEuUGVybWlzc2lvbk1vZGUSLgoLYXR0YWNobWVudHMYCSADKAsyGS5icmVha2dsYXNzLnYxLkF0dGFjaG1lbnQSEgoKYWdlbnRfa2luZBgKIAEoCRIOCgZyZWNhbGwYCyABKAgSFAoMbWF4X2Nvc3RfdXNkGAwgASgBEhcKD21heF9tb2RlbF90dXJucxgNIAEoDRIZChFzZXNzaW9uX3ByaW5jaXBhbBgPIAEoCSI8CgpBdHRhY2htZW50EgwKBG5hbWUYASABKAkSEgoKbWVkaWFfdHlwZRgCIAEoCRIMCgRkYXRhGAMgASgMIjoKD1J1blR1cm5SZXNwb25zZRInCgVldmVudBgBIAEoCzIYLmJyZWFrZ2xhc3MudjEuVHVybkV2ZW50IlEKEUF0dGFjaFR1cm5SZXF1ZXN0Eg8KB3R1cm5faWQYASABKAkSFgoOYWZ0ZXJfc2VxdWVuY2UYAiABKA0SEwoLdGV4dF9kZWx0YXMYAyABKAgiPQoSQXR0YWNoVHVyblJlc3BvbnNlEicKBWV2ZW50GAEgASgLMhguYnJlYWtnbGFzcy52MS5UdXJuRXZlbnQiJAoRQ2FuY2VsVHVyblJlcXVlc3QSDwoHdHVybl9pZBgBIAEoCSI3ChJDYW5jZWxUdXJuUmVzcG9uc2USIQoEdHVybhgBIAEoCzITLmJyZWFrZ2xhc3MudjEuVHVybiInChRJbnRlcnJ1cHRUdXJuUmVxdWVzdBIPCgd0dXJuX2lkGAEgASgJIjoKFUludGVycnVwdFR1cm5SZXNwb25zZRIhCgR0dXJuGAEgASgLMhMuYnJlYWtnbGFzcy52MS5UdXJuIkgKEFN0ZWVyVHVyblJlcXVlc3QSDwoHdHVybl9pZBgBIAEoCRIPCgdtZXNzYWdlGAIgASgJEhIKCnJlcXVlc3RfaWQYAyABKAkiSAoRU3RlZXJUdXJuUmVzcG9uc2USEAoIc2VxdWVuY2UYASABKA0SIQoEdHVybhgCIAEoCzITLmJyZWFrZ2xhc3MudjEuVHVybiKOAgoWUmVzb2x2ZUFwcHJvdmFsUmVxdWVzdBIPCgd0dXJuX2lkGAEgASgJEhMKC2FwcHJvdmFsX2lkGAIgASgJEjwKBWFsbG93GAMgASgLMisuYnJlYWtnbGFzcy52MS5SZXNvbHZlQXBwcm92YWxSZXF1ZXN0LkFsbG93SAASOgoEZGVueRgEIAEoCzIqLmJyZWFrZ2xhc3MudjEuUmVzb2x2ZUFwcHJvdmFsUmVxdWVzdC5EZW55SAAaLwoFQWxsb3cSFwoKaW5wdXRfanNvbhgBIAEoCUgAiAEBQg0KC19pbnB1dF9qc29uGhcKBERlbnkSDwoHbWVzc2FnZRgBIAEoCUIKCghkZWNpc2lvbiI8ChdSZXNvbHZlQXBwcm92YWxSZXNwb25zZRIhCgR0dXJuGAEgASgLMhMuYnJlYWtnbGFzcy52MS5UdXJuIj0KFExpc3RBcHByb3ZhbHNSZXF1ZXN0EhEKCXBhZ2Vfc2l6ZRgBIAEoBRISCgpwYWdlX3Rva2VuGAIgASgJImMKFUxpc3RBcHByb3ZhbHNSZXNwb25zZRIxCglhcHByb3ZhbHMYASADKAsyHi5icmVha2dsYXNzLnYxLlBlbmRpbmdBcHByb3ZhbBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkikAEKD1BlbmRpbmdBcHByb3ZhbBInCgVldmVudBgBIAEoCzIYLmJyZWFrZ2xhc3MudjEuVHVybkV2ZW50EhEKCXByaW5jaXBhbBgCIAEoCRIsCglyZW1haW5pbmcYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SEwoLbWF5X3Jlc29sdmUYBCABKAgiWgoTV2F0Y2hTZXNzaW9uUmVxdWVzdBISCgpzZXNzaW9uX2lkGAEgASgJEhQKDGFmdGVyX2N1cnNvchgCIAEoBBIZChFzZXNzaW9uX3ByaW5jaXBhbBgPIAEoCSKbAQoUV2F0Y2hTZXNzaW9uUmVzcG9uc2USDgoGY3Vyc29yGAEgASgEEisKDHR1cm5fc3RhcnRlZBgCIAEoCzITLmJyZWFrZ2xhc3MudjEuVHVybkgAEikKCnR1cm5fZW5kZWQYAyABKAsyEy5icmVha2dsYXNzLnYxLlR1cm5IABIRCgljYXVnaHRfdXAYBCABKAhCCAoGY2hhbmdlIqUCChFXYXRjaFR1cm5zUmVxdWVzdBIUCgxhZnRlcl9jdXJzb3IYASABKAQSEgoKc2Vzc2lvbl9pZBgCIAEoCRIZChFzZXNzaW9uX3ByaW5jaXBhbBgPIAEoCRIoCgZzdGF0ZXMYAyADKA4yGC5icmVha2dsYXNzLnYxLlR1cm5TdGF0ZRIpCgVzaW5jZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKQoFdW50aWwYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhEKCXByaW5jaXBhbBgGIAEoCRIpCgZvcmlnaW4YByABKA4yGS5icmVha2dsYXNzLnYxLlR1cm5PcmlnaW4SDQoFcXVlcnkYCCABKAkiuwIKEldhdGNoVHVybnNSZXNwb25zZRIOCgZjdXJzb3IYASABKAQSKwoMdHVybl9zdGFydGVkGAIgASgLMhMuYnJlYWtnbGFzcy52MS5UdXJuSAASKwoMdHVybl9jaGFuZ2VkGAMgASgLMhMuYnJlYWtnbGFzcy52MS5UdXJuSAASKQoKdHVybl9lbmRlZBgEIAEoCzITLmJyZWFrZ2xhc3MudjEuVHVybkgAEjwKEmFwcHJvdmFsX3JlcXVlc3RlZBgFIAEoCzIeLmJyZWFrZ2xhc3MudjEuUGVuZGluZ0FwcHJvdmFsSAASNQoRYXBwcm92YWxfcmVzb2x2ZWQYBiABKAsyGC5icmVha2dsYXNzLnYxLlR1cm5FdmVudEgAEhEKCWNhdWdodF91cBgHIAEoCEIICgZjaGFuZ2UiIQoOR2V0VHVyblJlcXVlc3QSDwoHdHVybl9pZBgBIAEoCSI0Cg9HZXRUdXJuUmVzcG9uc2USIQoEdHVybhgBIAEoCzITLmJyZWFrZ2xhc3MudjEuVHVybiK1AgoQTGlzdFR1cm5zUmVxdWVzdBISCgpzZXNzaW9uX2lkGAEgASgJEhEKCXBhZ2Vfc2l6ZRgCIAEoBRISCgpwYWdlX3Rva2VuGAMgASgJEigKBnN0YXRlcxgEIAMoDjIYLmJyZWFrZ2xhc3MudjEuVHVyblN0YXRlEikKBXNpbmNlGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIpCgV1bnRpbBgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEQoJcHJpbmNpcGFsGAcgASgJEikKBm9yaWdpbhgIIAEoDjIZLmJyZWFrZ2xhc3MudjEuVHVybk9yaWdpbhINCgVxdWVyeRgJIAEoCRIZChFzZXNzaW9uX3ByaW5jaXBhbBgPIAEoCSJQChFMaXN0VHVybnNSZXNwb25zZRIiCgV0dXJucxgBIAMoCzITLmJyZWFrZ2xhc3MudjEuVHVybhIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiQgoRR2V0U2Vzc2lvblJlcXVlc3QSEgoKc2Vzc2lvbl9pZBgBIAEoCRIZChFzZXNzaW9uX3ByaW5jaXBhbBgPIAEoCSI9ChJHZXRTZXNzaW9uUmVzcG9uc2USJwoHc2Vzc2lvbhgBIAEoCzIWLmJyZWFrZ2xhc3MudjEuU2Vzc2lvbiI8ChNMaXN0U2Vzc2lvbnNSZXF1ZXN0EhEKCXBhZ2Vfc2l6ZRgBIAEoBRISCgpwYWdlX3Rva2VuGAIgASgJIlkKFExpc3RTZXNzaW9uc1Jlc3BvbnNlEigKCHNlc3Npb25zGAEgAygLMhYuYnJlYWtnbGFzcy52MS5TZXNzaW9uEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSIUChJHZXRTcGVuZGluZ1JlcXVlc3QiQAoTR2V0U3BlbmRpbmdSZXNwb25zZRIpCghzcGVuZGluZxgBIAEoCzIXLmJyZWFrZ2xhc3MudjEuU3BlbmRpbmciRQoURGVsZXRlU2Vzc2lvblJlcXVlc3QSEgoKc2Vzc2lvbl9pZBgBIAEoCRIZChFzZXNzaW9uX3ByaW5jaXBhbBgPIAEoCSIwChVEZWxldGVTZXNzaW9uUmVzcG9uc2USFwoPcmVtb3ZhbF9wZW5kaW5nGAEgASgIIpsBChNTaGFyZVNlc3Npb25SZXF1ZXN0EhIKCnNlc3Npb25faWQYASABKAkSKQoEd2l0aBgCIAEoCzIbLmJyZWFrZ2xhc3MudjEuU2hhcmVHcmFudGVlEioKBmFjY2VzcxgDIAEoDjIaLmJyZWFrZ2xhc3MudjEuU2hhcmVBY2Nlc3MSGQoRc2Vzc2lvbl9wcmluY2lwYWwYDyABKAkiPwoUU2hhcmVTZXNzaW9uUmVzcG9uc2USJwoHc2Vzc2lvbhgBIAEoCzIWLmJyZWFrZ2xhc3MudjEuU2Vzc2lvbiJxChVVbnNoYXJlU2Vzc2lvblJlcXVlc3QSEgoKc2Vzc2lvbl9pZBgBIAEoCRIpCgR3aXRoGAIgASgLMhsuYnJlYWtnbGFzcy52MS5TaGFyZUdyYW50ZWUSGQoRc2Vzc2lvbl9wcmluY2lwYWwYDyABKAkiQQoWVW5zaGFyZVNlc3Npb25SZXNwb25zZRInCgdzZXNzaW9uGAEgASgLMhYuYnJlYWtnbGFzcy52MS5TZXNzaW9uIhYKFEdldFNlcnZlckluZm9SZXF1ZXN0IkIKFUdldFNlcnZlckluZm9SZXNwb25zZRIpCgZzZXJ2ZXIYASABKAsyGS5icmVha2dsYXNzLnYxLlNlcnZlckluZm8yqA0KEUJyZWFrZ2xhc3NTZXJ2aWNlEkoKB1J1blR1cm4SHS5icmVha2dsYXNzLnYxLlJ1blR1cm5SZXF1ZXN0Gh4uYnJlYWtnbGFzcy52MS5SdW5UdXJuUmVzcG9uc2UwARJTCgpBdHRhY2hUdXJuEiAuYnJlYWtnbGFzcy52MS5BdHRhY2hUdXJuUmVxdWVzdBohLmJyZWFrZ2xhc3MudjEuQXR0YWNoVHVyblJlc3BvbnNlMAESUQoKQ2FuY2VsVHVybhIgLmJyZWFrZ2xhc3MudjEuQ2FuY2VsVHVyblJlcXVlc3QaIS5icmVha2dsYXNzLnYxLkNhbmNlbFR1cm5SZXNwb25zZRJaCg1JbnRlcnJ1cHRUdXJuEiMuYnJlYWtnbGFzcy52MS5JbnRlcnJ1cHRUdXJuUmVxdWVzdBokLmJyZWFrZ2xhc3MudjEuSW50ZXJydXB0VHVyblJlc3BvbnNlEk4KCVN0ZWVyVHVybhIfLmJyZWFrZ2xhc3MudjEuU3RlZXJUdXJuUmVxdWVzdBogLmJyZWFrZ2xhc3MudjEuU3RlZXJUdXJuUmVzcG9uc2USYAoPUmVzb2x2ZUFwcHJvdmFsEiUuYnJlYWtnbGFzcy52MS5SZXNvbHZlQXBwcm92YWxSZXF1ZXN0GiYuYnJlYWtnbGFzcy52MS5SZXNvbHZlQXBwcm92YWxSZXNwb25zZRJfCg1MaXN0QXBwcm92YWxzEiMuYnJlYWtnbGFzcy52MS5MaXN0QXBwcm92YWxzUmVxdWVzdBokLmJyZWFrZ2xhc3MudjEuTGlzdEFwcHJvdmFsc1Jlc3BvbnNlIgOQAgESWQoMV2F0Y2hTZXNzaW9uEiIuYnJlYWtnbGFzcy52MS5XYXRjaFNlc3Npb25SZXF1ZXN0GiMuYnJlYWtnbGFzcy52MS5XYXRjaFNlc3Npb25SZXNwb25zZTABElMKCldhdGNoVHVybnMSIC5icmVha2dsYXNzLnYxLldhdGNoVHVybnNSZXF1ZXN0GiEuYnJlYWtnbGFzcy52MS5XYXRjaFR1cm5zUmVzcG9uc2UwARJNCgdHZXRUdXJuEh0uYnJlYWtnbGFzcy52MS5HZXRUdXJuUmVxdWVzdBoeLmJyZWFrZ2xhc3MudjEuR2V0VHVyblJlc3BvbnNlIgOQAgESUwoJTGlzdFR1cm5zEh8uYnJlYWtnbGFzcy52MS5MaXN0VHVybnNSZXF1ZXN0GiAuYnJlYWtnbGFzcy52MS5MaXN0VHVybnNSZXNwb25zZSIDkAIBElYKCkdldFNlc3Npb24SIC5icmVha2dsYXNzLnYxLkdldFNlc3Npb25SZXF1ZXN0GiEuYnJlYWtnbGFzcy52MS5HZXRTZXNzaW9uUmVzcG9uc2UiA5ACARJcCgxMaXN0U2Vzc2lvbnMSIi5icmVha2dsYXNzLnYxLkxpc3RTZXNzaW9uc1JlcXVlc3QaIy5icmVha2dsYXNzLnYxLkxpc3RTZXNzaW9uc1Jlc3BvbnNlIgOQAgESWQoLR2V0U3BlbmRpbmcSIS5icmVha2dsYXNzLnYxLkdldFNwZW5kaW5nUmVxdWVzdBoiLmJyZWFrZ2xhc3MudjEuR2V0U3BlbmRpbmdSZXNwb25zZSIDkAIBEloKDURlbGV0ZVNlc3Npb24SIy5icmVha2dsYXNzLnYxLkRlbGV0ZVNlc3Npb25SZXF1ZXN0GiQuYnJlYWtnbGFzcy52MS5EZWxldGVTZXNzaW9uUmVzcG9uc2USVgoLRXhwb3J0QXVkaXQSIS5icmVha2dsYXNzLnYxLkV4cG9ydEF1ZGl0UmVxdWVzdBoiLmJyZWFrZ2xhc3MudjEuRXhwb3J0QXVkaXRSZXNwb25zZTABElcKDFNoYXJlU2Vzc2lvbhIiLmJyZWFrZ2xhc3MudjEuU2hhcmVTZXNzaW9uUmVxdWVzdBojLmJyZWFrZ2xhc3MudjEuU2hhcmVTZXNzaW9uUmVzcG9uc2USXQoOVW5zaGFyZVNlc3Npb24SJC5icmVha2dsYXNzLnYxLlVuc2hhcmVTZXNzaW9uUmVxdWVzdBolLmJyZWFrZ2xhc3MudjEuVW5zaGFyZVNlc3Npb25SZXNwb25zZRJfCg1HZXRTZXJ2ZXJJbmZvEiMuYnJlYWtnbGFzcy52MS5HZXRTZXJ2ZXJJbmZvUmVxdWVzdBokLmJyZWFrZ2xhc3MudjEuR2V0U2VydmVySW5mb1Jlc3BvbnNlIgOQAgFCXwoNYnJlYWtnbGFzcy52MUIWQnJlYWtnbGFzc1NlcnZpY2VQcm90b1ABWjRicmVha2dsYXNzLnRlc3QvY2xpZW50cy9nby9icmVha2dsYXNzdjE7YnJlYWtnbGFzc3YxYgZwcm90bzM", [file_breakglass_v1_audit, file_breakglass_v1_event, file_breakglass_v1_server, file_breakglass_v1_session, file_breakglass_v1_spending, file_breakglass_v1_turn, file_google_protobuf_duration, file_google_protobuf_timestamp]);
 
 /**
  * What to run.
@@ -34,7 +34,7 @@ export const file_breakglass_v1_breakglass_service: GenFile = /*@__PURE__*/
 export type RunTurnRequest = Message<"breakglass.v1.RunTurnRequest"> & {
   /**
    * The session, a UUID. Empty: a new one. One not seen before opens the session under that id. Ids are the caller's own:
-   * another principal's session of the same id is not met, and is not told of.
+   * another principal's session of the same id is not met, and is not told of, unless `session_principal` names whose it is.
    *
    * @generated from field: string session_id = 1;
    */
@@ -131,6 +131,14 @@ export type RunTurnRequest = Message<"breakglass.v1.RunTurnRequest"> & {
    * @generated from field: uint32 max_model_turns = 13;
    */
   maxModelTurns: number;
+
+  /**
+   * Whose session it is, where it is shared with the caller: the `principal` of its `Session`; it takes a `session_id`. The
+   * session is never opened then. Empty: the caller's own, whatever is shared with the caller under the same id.
+   *
+   * @generated from field: string session_principal = 15;
+   */
+  sessionPrincipal: string;
 };
 
 /**
@@ -635,6 +643,13 @@ export type WatchSessionRequest = Message<"breakglass.v1.WatchSessionRequest"> &
    * @generated from field: uint64 after_cursor = 2;
    */
   afterCursor: bigint;
+
+  /**
+   * Whose session it is, the `principal` of its `Session`. Empty: the caller's own.
+   *
+   * @generated from field: string session_principal = 15;
+   */
+  sessionPrincipal: string;
 };
 
 /**
@@ -717,6 +732,13 @@ export type WatchTurnsRequest = Message<"breakglass.v1.WatchTurnsRequest"> & {
    * @generated from field: string session_id = 2;
    */
   sessionId: string;
+
+  /**
+   * Whose session it is, the `principal` of its `Session`; it takes a `session_id`. Empty: the caller's own.
+   *
+   * @generated from field: string session_principal = 15;
+   */
+  sessionPrincipal: string;
 
   /**
    * Only turns that are in one of these states, or have been since they were recorded: who was shown a turn is told what
@@ -894,8 +916,8 @@ export const GetTurnResponseSchema: GenMessage<GetTurnResponse> = /*@__PURE__*/
  */
 export type ListTurnsRequest = Message<"breakglass.v1.ListTurnsRequest"> & {
   /**
-   * The session. Empty: all turns that the caller may see, which are the caller's own and, for an approver, those of others
-   * in the mode ASK.
+   * The session. Empty: all turns that the caller may see: those of own sessions and of sessions that are shared with the
+   * caller; for an approver, also those of others in the mode ASK; for a viewer and an admin, all.
    *
    * @generated from field: string session_id = 1;
    */
@@ -959,6 +981,13 @@ export type ListTurnsRequest = Message<"breakglass.v1.ListTurnsRequest"> & {
    * @generated from field: string query = 9;
    */
   query: string;
+
+  /**
+   * Whose session it is, the `principal` of its `Session`; it takes a `session_id`. Empty: the caller's own.
+   *
+   * @generated from field: string session_principal = 15;
+   */
+  sessionPrincipal: string;
 };
 
 /**
@@ -1008,6 +1037,13 @@ export type GetSessionRequest = Message<"breakglass.v1.GetSessionRequest"> & {
    * @generated from field: string session_id = 1;
    */
   sessionId: string;
+
+  /**
+   * Whose session it is, the `principal` of its `Session`. Empty: the caller's own.
+   *
+   * @generated from field: string session_principal = 15;
+   */
+  sessionPrincipal: string;
 };
 
 /**
@@ -1142,6 +1178,13 @@ export type DeleteSessionRequest = Message<"breakglass.v1.DeleteSessionRequest">
    * @generated from field: string session_id = 1;
    */
   sessionId: string;
+
+  /**
+   * Whose session it is, the `principal` of its `Session`. Empty: the caller's own.
+   *
+   * @generated from field: string session_principal = 15;
+   */
+  sessionPrincipal: string;
 };
 
 /**
@@ -1174,6 +1217,125 @@ export const DeleteSessionResponseSchema: GenMessage<DeleteSessionResponse> = /*
   messageDesc(file_breakglass_v1_breakglass_service, 31);
 
 /**
+ * Whom to share which session with.
+ *
+ * @generated from message breakglass.v1.ShareSessionRequest
+ */
+export type ShareSessionRequest = Message<"breakglass.v1.ShareSessionRequest"> & {
+  /**
+   * The session. Required.
+   *
+   * @generated from field: string session_id = 1;
+   */
+  sessionId: string;
+
+  /**
+   * With whom. Required; not the session's own principal.
+   *
+   * @generated from field: breakglass.v1.ShareGrantee with = 2;
+   */
+  with?: ShareGrantee | undefined;
+
+  /**
+   * What they may do. Required.
+   *
+   * @generated from field: breakglass.v1.ShareAccess access = 3;
+   */
+  access: ShareAccess;
+
+  /**
+   * Whose session it is, the `principal` of its `Session`. Empty: the caller's own.
+   *
+   * @generated from field: string session_principal = 15;
+   */
+  sessionPrincipal: string;
+};
+
+/**
+ * Describes the message breakglass.v1.ShareSessionRequest.
+ * Use `create(ShareSessionRequestSchema)` to create a new message.
+ */
+export const ShareSessionRequestSchema: GenMessage<ShareSessionRequest> = /*@__PURE__*/
+  messageDesc(file_breakglass_v1_breakglass_service, 32);
+
+/**
+ * The session is shared.
+ *
+ * @generated from message breakglass.v1.ShareSessionResponse
+ */
+export type ShareSessionResponse = Message<"breakglass.v1.ShareSessionResponse"> & {
+  /**
+   * The session as it is now. Always set.
+   *
+   * @generated from field: breakglass.v1.Session session = 1;
+   */
+  session?: Session | undefined;
+};
+
+/**
+ * Describes the message breakglass.v1.ShareSessionResponse.
+ * Use `create(ShareSessionResponseSchema)` to create a new message.
+ */
+export const ShareSessionResponseSchema: GenMessage<ShareSessionResponse> = /*@__PURE__*/
+  messageDesc(file_breakglass_v1_breakglass_service, 33);
+
+/**
+ * Which share of which session to end.
+ *
+ * @generated from message breakglass.v1.UnshareSessionRequest
+ */
+export type UnshareSessionRequest = Message<"breakglass.v1.UnshareSessionRequest"> & {
+  /**
+   * The session. Required.
+   *
+   * @generated from field: string session_id = 1;
+   */
+  sessionId: string;
+
+  /**
+   * With whom it is shared. Required.
+   *
+   * @generated from field: breakglass.v1.ShareGrantee with = 2;
+   */
+  with?: ShareGrantee | undefined;
+
+  /**
+   * Whose session it is, the `principal` of its `Session`. Empty: the caller's own.
+   *
+   * @generated from field: string session_principal = 15;
+   */
+  sessionPrincipal: string;
+};
+
+/**
+ * Describes the message breakglass.v1.UnshareSessionRequest.
+ * Use `create(UnshareSessionRequestSchema)` to create a new message.
+ */
+export const UnshareSessionRequestSchema: GenMessage<UnshareSessionRequest> = /*@__PURE__*/
+  messageDesc(file_breakglass_v1_breakglass_service, 34);
+
+/**
+ * The session is not shared with them.
+ *
+ * @generated from message breakglass.v1.UnshareSessionResponse
+ */
+export type UnshareSessionResponse = Message<"breakglass.v1.UnshareSessionResponse"> & {
+  /**
+   * The session as it is now. Always set.
+   *
+   * @generated from field: breakglass.v1.Session session = 1;
+   */
+  session?: Session | undefined;
+};
+
+/**
+ * Describes the message breakglass.v1.UnshareSessionResponse.
+ * Use `create(UnshareSessionResponseSchema)` to create a new message.
+ */
+export const UnshareSessionResponseSchema: GenMessage<UnshareSessionResponse> = /*@__PURE__*/
+  messageDesc(file_breakglass_v1_breakglass_service, 35);
+
+/**
  * Asks nothing in particular.
  *
  * @generated from message breakglass.v1.GetServerInfoRequest
@@ -1186,7 +1348,7 @@ export type GetServerInfoRequest = Message<"breakglass.v1.GetServerInfoRequest">
  * Use `create(GetServerInfoRequestSchema)` to create a new message.
  */
 export const GetServerInfoRequestSchema: GenMessage<GetServerInfoRequest> = /*@__PURE__*/
-  messageDesc(file_breakglass_v1_breakglass_service, 32);
+  messageDesc(file_breakglass_v1_breakglass_service, 36);
 
 /**
  * What the server is.
@@ -1207,10 +1369,14 @@ export type GetServerInfoResponse = Message<"breakglass.v1.GetServerInfoResponse
  * Use `create(GetServerInfoResponseSchema)` to create a new message.
  */
 export const GetServerInfoResponseSchema: GenMessage<GetServerInfoResponse> = /*@__PURE__*/
-  messageDesc(file_breakglass_v1_breakglass_service, 33);
+  messageDesc(file_breakglass_v1_breakglass_service, 37);
 
 /**
  * Runs an AI agent and streams its work.
+ *
+ * A session's name is its principal and its id: ids are each principal's own, and a request that names no principal means the
+ * caller's own session. What a caller may not see does not exist for the caller: NOT_FOUND, the same answer. What a caller may
+ * see but not do is PERMISSION_DENIED, with ROLE_MISSING or NOT_ALLOWED.
  *
  * A failure before a turn is accepted is a status; a failure after it is the turn's `error` event.
  * Statuses carry google.rpc.ErrorInfo with the domain `breakglass`, and BadRequest or RetryInfo where they fit.
@@ -1348,7 +1514,8 @@ export const BreakglassService: GenService<{
     output: typeof GetSessionResponseSchema;
   },
   /**
-   * Answers the caller's sessions, most recently active first.
+   * Answers the sessions that the caller may see, most recently active first: own ones, those that are shared with the caller,
+   * and for a viewer or an admin all.
    *
    * @generated from rpc breakglass.v1.BreakglassService.ListSessions
    */
@@ -1389,6 +1556,28 @@ export const BreakglassService: GenService<{
     methodKind: "server_streaming";
     input: typeof ExportAuditRequestSchema;
     output: typeof ExportAuditResponseSchema;
+  },
+  /**
+   * Shares a session with a principal or a role, or changes what they may do in it. Idempotent. Only the session's principal
+   * and an admin share it.
+   *
+   * @generated from rpc breakglass.v1.BreakglassService.ShareSession
+   */
+  shareSession: {
+    methodKind: "unary";
+    input: typeof ShareSessionRequestSchema;
+    output: typeof ShareSessionResponseSchema;
+  },
+  /**
+   * Ends the share with a principal or a role. From its answer on the session does not exist for them, unless they see it by
+   * something else; what they read of it ends with NOT_FOUND, and the turns that they run in it go on. Idempotent.
+   *
+   * @generated from rpc breakglass.v1.BreakglassService.UnshareSession
+   */
+  unshareSession: {
+    methodKind: "unary";
+    input: typeof UnshareSessionRequestSchema;
+    output: typeof UnshareSessionResponseSchema;
   },
   /**
    * Answers what the server is, what can be asked of it, and who it takes the caller for.

@@ -2,19 +2,19 @@
 // @generated from file breakglass/v1/session.proto (package breakglass.v1, syntax proto3)
 /* eslint-disable */
 
-import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
-import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
+import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
+import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import type { TurnState, Usage } from "./event_pb.ts";
 import { file_breakglass_v1_event } from "./event_pb.ts";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
-import type { Message } from "@bufbuild/protobuf";
+import type { Message, UnknownEnum } from "@bufbuild/protobuf";
 
 /**
  * Describes the file breakglass/v1/session.proto.
  */
 export const file_breakglass_v1_session: GenFile = /*@__PURE__*/
-  fileDesc("ChticmVha2dsYXNzL3YxL3Nlc3Npb24ucHJvdG8SDWJyZWFrZ2xhc3MudjEiqQMKB1Nlc3Npb24SEgoKc2Vzc2lvbl9pZBgBIAEoCRIRCglwcmluY2lwYWwYAiABKAkSDQoFYWdlbnQYAyABKAkSDQoFbW9kZWwYBCABKAkSLwoLY3JlYXRlX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjQKEGxhc3RfYWN0aXZlX3RpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhcKD3J1bm5pbmdfdHVybl9pZBgHIAEoCRISCgp0dXJuX2NvdW50GAggASgNEiMKBXVzYWdlGAkgASgLMhQuYnJlYWtnbGFzcy52MS5Vc2FnZRIWCg50b3RhbF9jb3N0X3VzZBgKIAEoARIWCg5xdWV1ZWRfdHVybl9pZBgLIAEoCRISCgphZ2VudF9raW5kGAwgASgJEhQKDGxhc3RfdHVybl9pZBgOIAEoCRIxCg9sYXN0X3R1cm5fc3RhdGUYDyABKA4yGC5icmVha2dsYXNzLnYxLlR1cm5TdGF0ZRITCgtsYXN0X3Byb21wdBgQIAEoCUJVCg1icmVha2dsYXNzLnYxQgxTZXNzaW9uUHJvdG9QAVo0YnJlYWtnbGFzcy50ZXN0L2NsaWVudHMvZ28vYnJlYWtnbGFzc3YxO2JyZWFrZ2xhc3N2MWIGcHJvdG8z", [file_breakglass_v1_event, file_google_protobuf_timestamp]);
+  fileDesc("ChticmVha2dsYXNzL3YxL3Nlc3Npb24ucHJvdG8SDWJyZWFrZ2xhc3MudjEiggQKB1Nlc3Npb24SEgoKc2Vzc2lvbl9pZBgBIAEoCRIRCglwcmluY2lwYWwYAiABKAkSDQoFYWdlbnQYAyABKAkSDQoFbW9kZWwYBCABKAkSLwoLY3JlYXRlX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjQKEGxhc3RfYWN0aXZlX3RpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhcKD3J1bm5pbmdfdHVybl9pZBgHIAEoCRISCgp0dXJuX2NvdW50GAggASgNEiMKBXVzYWdlGAkgASgLMhQuYnJlYWtnbGFzcy52MS5Vc2FnZRIWCg50b3RhbF9jb3N0X3VzZBgKIAEoARIWCg5xdWV1ZWRfdHVybl9pZBgLIAEoCRISCgphZ2VudF9raW5kGAwgASgJEhQKDGxhc3RfdHVybl9pZBgOIAEoCRIxCg9sYXN0X3R1cm5fc3RhdGUYDyABKA4yGC5icmVha2dsYXNzLnYxLlR1cm5TdGF0ZRITCgtsYXN0X3Byb21wdBgQIAEoCRIrCgZzaGFyZXMYESADKAsyGy5icmVha2dsYXNzLnYxLlNlc3Npb25TaGFyZRIqCgZhY2Nlc3MYEiABKA4yGi5icmVha2dsYXNzLnYxLlNoYXJlQWNjZXNzIlMKDFNoYXJlR3JhbnRlZRITCglwcmluY2lwYWwYASABKAlIABIjCgRyb2xlGAIgASgOMhMuYnJlYWtnbGFzcy52MS5Sb2xlSABCCQoHZ3JhbnRlZSKWAQoMU2Vzc2lvblNoYXJlEikKBHdpdGgYASABKAsyGy5icmVha2dsYXNzLnYxLlNoYXJlR3JhbnRlZRIqCgZhY2Nlc3MYAiABKA4yGi5icmVha2dsYXNzLnYxLlNoYXJlQWNjZXNzEi8KC2NyZWF0ZV90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCpcCgtTaGFyZUFjY2VzcxIcChhTSEFSRV9BQ0NFU1NfVU5TUEVDSUZJRUQQABIVChFTSEFSRV9BQ0NFU1NfUkVBRBABEhgKFFNIQVJFX0FDQ0VTU19PUEVSQVRFEAIqYwoEUm9sZRIUChBST0xFX1VOU1BFQ0lGSUVEEAASDwoLUk9MRV9WSUVXRVIQARIRCg1ST0xFX09QRVJBVE9SEAISEQoNUk9MRV9BUFBST1ZFUhADEg4KClJPTEVfQURNSU4QBEJVCg1icmVha2dsYXNzLnYxQgxTZXNzaW9uUHJvdG9QAVo0YnJlYWtnbGFzcy50ZXN0L2NsaWVudHMvZ28vYnJlYWtnbGFzc3YxO2JyZWFrZ2xhc3N2MWIGcHJvdG8z", [file_breakglass_v1_event, file_google_protobuf_timestamp]);
 
 /**
  * A durable conversation with one agent, in one workspace.
@@ -30,7 +30,8 @@ export type Session = Message<"breakglass.v1.Session"> & {
   sessionId: string;
 
   /**
-   * Who opened the session, as authentication established it. Only this principal sees it.
+   * Who opened the session, as authentication established it: the session is theirs. Others see it where it is shared with
+   * them, or where their roles let them.
    *
    * @generated from field: string principal = 2;
    */
@@ -127,6 +128,21 @@ export type Session = Message<"breakglass.v1.Session"> & {
    * @generated from field: string last_prompt = 16;
    */
   lastPrompt: string;
+
+  /**
+   * Whom the session is shared with. All of them for the session's principal and for an admin; for others only those that
+   * are with the caller or one of the caller's roles.
+   *
+   * @generated from field: repeated breakglass.v1.SessionShare shares = 17;
+   */
+  shares: SessionShare[];
+
+  /**
+   * The most that the caller may do in the session: OPERATE, or READ. Always set.
+   *
+   * @generated from field: breakglass.v1.ShareAccess access = 18;
+   */
+  access: ShareAccess;
 };
 
 /**
@@ -135,4 +151,172 @@ export type Session = Message<"breakglass.v1.Session"> & {
  */
 export const SessionSchema: GenMessage<Session> = /*@__PURE__*/
   messageDesc(file_breakglass_v1_session, 0);
+
+/**
+ * Whom a session is shared with.
+ *
+ * @generated from message breakglass.v1.ShareGrantee
+ */
+export type ShareGrantee = Message<"breakglass.v1.ShareGrantee"> & {
+  /**
+   * A principal, or all who have a role. Required.
+   *
+   * @generated from oneof breakglass.v1.ShareGrantee.grantee
+   */
+  grantee: {
+    /**
+     * The principal's name. Nobody need have it yet.
+     *
+     * @generated from field: string principal = 1;
+     */
+    value: string;
+    case: "principal";
+  } | {
+    /**
+     * The role.
+     *
+     * @generated from field: breakglass.v1.Role role = 2;
+     */
+    value: Role;
+    case: "role";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message breakglass.v1.ShareGrantee.
+ * Use `create(ShareGranteeSchema)` to create a new message.
+ */
+export const ShareGranteeSchema: GenMessage<ShareGrantee> = /*@__PURE__*/
+  messageDesc(file_breakglass_v1_session, 1);
+
+/**
+ * One with whom a session is shared.
+ *
+ * @generated from message breakglass.v1.SessionShare
+ */
+export type SessionShare = Message<"breakglass.v1.SessionShare"> & {
+  /**
+   * With whom. Always set.
+   *
+   * @generated from field: breakglass.v1.ShareGrantee with = 1;
+   */
+  with?: ShareGrantee | undefined;
+
+  /**
+   * What they may do. Always set.
+   *
+   * @generated from field: breakglass.v1.ShareAccess access = 2;
+   */
+  access: ShareAccess;
+
+  /**
+   * Since when. Always set.
+   *
+   * @generated from field: google.protobuf.Timestamp create_time = 3;
+   */
+  createTime?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message breakglass.v1.SessionShare.
+ * Use `create(SessionShareSchema)` to create a new message.
+ */
+export const SessionShareSchema: GenMessage<SessionShare> = /*@__PURE__*/
+  messageDesc(file_breakglass_v1_session, 2);
+
+/**
+ * What somebody with whom a session is shared may do in it, where their roles let them.
+ *
+ * @generated from enum breakglass.v1.ShareAccess
+ */
+export const ShareAccess = {
+  /**
+   * Never sent.
+   *
+   * @generated from enum value: SHARE_ACCESS_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * See the session and its turns, with all their events.
+   *
+   * @generated from enum value: SHARE_ACCESS_READ = 1;
+   */
+  READ: 1,
+
+  /**
+   * Also run turns in it; cancel, interrupt and steer them and answer for them; and delete it. It takes the role operator.
+   *
+   * @generated from enum value: SHARE_ACCESS_OPERATE = 2;
+   */
+  OPERATE: 2,
+} as const;
+
+/**
+ * What somebody with whom a session is shared may do in it, where their roles let them.
+ *
+ * @generated from enum breakglass.v1.ShareAccess
+ */
+export type ShareAccess = (typeof ShareAccess)[keyof typeof ShareAccess] | UnknownEnum;
+
+/**
+ * Describes the enum breakglass.v1.ShareAccess.
+ */
+export const ShareAccessSchema: GenEnum<ShareAccess> = /*@__PURE__*/
+  enumDesc(file_breakglass_v1_session, 0);
+
+/**
+ * What somebody may do, whatever the session.
+ *
+ * @generated from enum breakglass.v1.Role
+ */
+export const Role = {
+  /**
+   * Never sent.
+   *
+   * @generated from enum value: ROLE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * Reads all sessions and turns.
+   *
+   * @generated from enum value: ROLE_VIEWER = 1;
+   */
+  VIEWER: 1,
+
+  /**
+   * Runs turns, and acts on them, in own sessions and in those that are shared to operate.
+   *
+   * @generated from enum value: ROLE_OPERATOR = 2;
+   */
+  OPERATOR: 2,
+
+  /**
+   * Reads the turns in the mode ASK, and answers for them.
+   *
+   * @generated from enum value: ROLE_APPROVER = 3;
+   */
+  APPROVER: 3,
+
+  /**
+   * Everything.
+   *
+   * @generated from enum value: ROLE_ADMIN = 4;
+   */
+  ADMIN: 4,
+} as const;
+
+/**
+ * What somebody may do, whatever the session.
+ *
+ * @generated from enum breakglass.v1.Role
+ */
+export type Role = (typeof Role)[keyof typeof Role] | UnknownEnum;
+
+/**
+ * Describes the enum breakglass.v1.Role.
+ */
+export const RoleSchema: GenEnum<Role> = /*@__PURE__*/
+  enumDesc(file_breakglass_v1_session, 1);
 

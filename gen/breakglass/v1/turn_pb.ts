@@ -14,7 +14,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file breakglass/v1/turn.proto.
  */
 export const file_breakglass_v1_turn: GenFile = /*@__PURE__*/
-  fileDesc("ChhicmVha2dsYXNzL3YxL3R1cm4ucHJvdG8SDWJyZWFrZ2xhc3MudjEiQAoOQXR0YWNobWVudEluZm8SDAoEbmFtZRgBIAEoCRISCgptZWRpYV90eXBlGAIgASgJEgwKBHNpemUYAyABKAQi4wQKBFR1cm4SDwoHdHVybl9pZBgBIAEoCRISCgpzZXNzaW9uX2lkGAIgASgJEicKBXN0YXRlGAMgASgOMhguYnJlYWtnbGFzcy52MS5UdXJuU3RhdGUSMAoMZXJyb3JfcmVhc29uGAQgASgOMhouYnJlYWtnbGFzcy52MS5FcnJvclJlYXNvbhIOCgZwcm9tcHQYBSABKAkSGAoQcHJvbXB0X3RydW5jYXRlZBgGIAEoCBIRCglwcmluY2lwYWwYByABKAkSDQoFbW9kZWwYCCABKAkSDQoFYWdlbnQYCSABKAkSFQoNbGFzdF9zZXF1ZW5jZRgKIAEoDRIvCgtjcmVhdGVfdGltZRgLIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZW5kX3RpbWUYDCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEikKBm9yaWdpbhgNIAEoDjIZLmJyZWFrZ2xhc3MudjEuVHVybk9yaWdpbhIVCg1jYXVzZV90dXJuX2lkGA4gASgJEjYKD3Blcm1pc3Npb25fbW9kZRgPIAEoDjIdLmJyZWFrZ2xhc3MudjEuUGVybWlzc2lvbk1vZGUSIwoFdXNhZ2UYECABKAsyFC5icmVha2dsYXNzLnYxLlVzYWdlEhYKDnRvdGFsX2Nvc3RfdXNkGBEgASgBEh8KF3Blcm1pc3Npb25fZGVuaWFsX2NvdW50GBIgASgNEjIKC2F0dGFjaG1lbnRzGBMgAygLMh0uYnJlYWtnbGFzcy52MS5BdHRhY2htZW50SW5mbypYCgpUdXJuT3JpZ2luEhsKF1RVUk5fT1JJR0lOX1VOU1BFQ0lGSUVEEAASFgoSVFVSTl9PUklHSU5fQ0FMTEVSEAESFQoRVFVSTl9PUklHSU5fQUdFTlQQAipmCg5QZXJtaXNzaW9uTW9kZRIfChtQRVJNSVNTSU9OX01PREVfVU5TUEVDSUZJRUQQABIaChZQRVJNSVNTSU9OX01PREVfQllQQVNTEAESFwoTUEVSTUlTU0lPTl9NT0RFX0FTSxACQlIKDWJyZWFrZ2xhc3MudjFCCVR1cm5Qcm90b1ABWjRicmVha2dsYXNzLnRlc3QvY2xpZW50cy9nby9icmVha2dsYXNzdjE7YnJlYWtnbGFzc3YxYgZwcm90bzM", [file_breakglass_v1_event, file_google_protobuf_timestamp]);
+  fileDesc("ChhicmVha2dsYXNzL3YxL3R1cm4ucHJvdG8SDWJyZWFrZ2xhc3MudjEiQAoOQXR0YWNobWVudEluZm8SDAoEbmFtZRgBIAEoCRISCgptZWRpYV90eXBlGAIgASgJEgwKBHNpemUYAyABKAQi/gQKBFR1cm4SDwoHdHVybl9pZBgBIAEoCRISCgpzZXNzaW9uX2lkGAIgASgJEicKBXN0YXRlGAMgASgOMhguYnJlYWtnbGFzcy52MS5UdXJuU3RhdGUSMAoMZXJyb3JfcmVhc29uGAQgASgOMhouYnJlYWtnbGFzcy52MS5FcnJvclJlYXNvbhIOCgZwcm9tcHQYBSABKAkSGAoQcHJvbXB0X3RydW5jYXRlZBgGIAEoCBIRCglwcmluY2lwYWwYByABKAkSDQoFbW9kZWwYCCABKAkSDQoFYWdlbnQYCSABKAkSFQoNbGFzdF9zZXF1ZW5jZRgKIAEoDRIvCgtjcmVhdGVfdGltZRgLIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZW5kX3RpbWUYDCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEikKBm9yaWdpbhgNIAEoDjIZLmJyZWFrZ2xhc3MudjEuVHVybk9yaWdpbhIVCg1jYXVzZV90dXJuX2lkGA4gASgJEjYKD3Blcm1pc3Npb25fbW9kZRgPIAEoDjIdLmJyZWFrZ2xhc3MudjEuUGVybWlzc2lvbk1vZGUSIwoFdXNhZ2UYECABKAsyFC5icmVha2dsYXNzLnYxLlVzYWdlEhYKDnRvdGFsX2Nvc3RfdXNkGBEgASgBEh8KF3Blcm1pc3Npb25fZGVuaWFsX2NvdW50GBIgASgNEjIKC2F0dGFjaG1lbnRzGBMgAygLMh0uYnJlYWtnbGFzcy52MS5BdHRhY2htZW50SW5mbxIZChFzZXNzaW9uX3ByaW5jaXBhbBgZIAEoCSpYCgpUdXJuT3JpZ2luEhsKF1RVUk5fT1JJR0lOX1VOU1BFQ0lGSUVEEAASFgoSVFVSTl9PUklHSU5fQ0FMTEVSEAESFQoRVFVSTl9PUklHSU5fQUdFTlQQAipmCg5QZXJtaXNzaW9uTW9kZRIfChtQRVJNSVNTSU9OX01PREVfVU5TUEVDSUZJRUQQABIaChZQRVJNSVNTSU9OX01PREVfQllQQVNTEAESFwoTUEVSTUlTU0lPTl9NT0RFX0FTSxACQlIKDWJyZWFrZ2xhc3MudjFCCVR1cm5Qcm90b1ABWjRicmVha2dsYXNzLnRlc3QvY2xpZW50cy9nby9icmVha2dsYXNzdjE7YnJlYWtnbGFzc3YxYgZwcm90bzM", [file_breakglass_v1_event, file_google_protobuf_timestamp]);
 
 /**
  * A file that was sent with a prompt, without its bytes.
@@ -100,7 +100,8 @@ export type Turn = Message<"breakglass.v1.Turn"> & {
   promptTruncated: boolean;
 
   /**
-   * Who started the turn, as authentication established it; with the origin AGENT, whose session it is.
+   * Who started the turn, as authentication established it; with the origin AGENT, whose session it is. In a session that is
+   * shared it may be another than `session_principal`.
    *
    * @generated from field: string principal = 7;
    */
@@ -190,6 +191,13 @@ export type Turn = Message<"breakglass.v1.Turn"> & {
    * @generated from field: repeated breakglass.v1.AttachmentInfo attachments = 19;
    */
   attachments: AttachmentInfo[];
+
+  /**
+   * Whose session the turn belongs to: with `session_id` the session's name. Always set.
+   *
+   * @generated from field: string session_principal = 25;
+   */
+  sessionPrincipal: string;
 };
 
 /**

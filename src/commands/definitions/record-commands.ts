@@ -4,7 +4,8 @@ import { REPORT_FORMATS } from "../report-formats.ts";
 import { append, cursor, options } from "./arguments.ts";
 import { type Run, serverCommand } from "./commands.ts";
 
-const SESSION = "the session's id, or its beginning";
+const SESSION = "the session's id, or its beginning; another's behind PRINCIPAL/";
+const GRANTEE = "a principal, or role:viewer, role:operator, role:approver or role:admin";
 
 /** Adds the commands that show what is on record, and delete it. */
 export function addRecordCommands(program: Command, run: Run): void {
@@ -57,6 +58,23 @@ export function addRecordCommands(program: Command, run: Run): void {
     .argument("<session>", SESSION)
     .action((session: string, given) =>
       run(async () => (await import("../delete.ts")).deleteSession(session, given)),
+    );
+  addSharing(program, run);
+}
+
+function addSharing(program: Command, run: Run): void {
+  serverCommand(program, "share", "share a session with a principal or a role, to read it")
+    .argument("<session>", SESSION)
+    .argument("<with>", GRANTEE)
+    .option("--operate", "also to run turns in it, to act on them, and to delete it")
+    .action((session: string, grantee: string, given) =>
+      run(async () => (await import("../shares.ts")).share(session, grantee, given)),
+    );
+  serverCommand(program, "unshare", "end such a share")
+    .argument("<session>", SESSION)
+    .argument("<with>", GRANTEE)
+    .action((session: string, grantee: string, given) =>
+      run(async () => (await import("../shares.ts")).unshare(session, grantee, given)),
     );
 }
 

@@ -31,12 +31,12 @@ export const APPROVAL_SETTINGS = {
     variable: "BREAKGLASS_APPROVERS",
     kind: principals,
     default: "",
-    does: "Those who may read and answer others' turns in the mode `ASK`. It takes `BREAKGLASS_TOKENS_FILE` too.",
+    does: "Those who have the role `approver`, whatever their tokens say: they read and answer others' turns in the mode `ASK`. It takes `BREAKGLASS_TOKENS_FILE` too.",
   },
   selfApproval: {
     variable: "BREAKGLASS_SELF_APPROVAL",
     kind: choice("allowed", "forbidden"),
     default: "allowed",
-    does: "Whether those who run a turn may answer for it. `forbidden` refuses with `SELF_APPROVAL_FORBIDDEN`, and takes `BREAKGLASS_APPROVERS` too.",
+    does: "Whether those who run or steer a turn may answer for it. `forbidden` refuses with `SELF_APPROVAL_FORBIDDEN`, has only approvers answer, and takes approvers: `BREAKGLASS_APPROVERS`, or the role.",
   },
 } as const satisfies Settings;

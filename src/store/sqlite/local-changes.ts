@@ -5,6 +5,7 @@ export class LocalChanges implements Changes {
   readonly #ofSessions = new KeyedListeners();
   readonly #ofTurns = new KeyedListeners();
   readonly #ofAll = new KeyedListeners();
+  readonly #ofWithdrawals = new KeyedListeners();
 
   listenToSession(sessionKey: string, listener: () => void): () => void {
     return this.#ofSessions.add(sessionKey, listener);
@@ -16,6 +17,14 @@ export class LocalChanges implements Changes {
 
   listenToTurns(listener: () => void): () => void {
     return this.#ofAll.add("", listener);
+  }
+
+  listenToWithdrawals(listener: () => void): () => void {
+    return this.#ofWithdrawals.add("", listener);
+  }
+
+  tellWithdrawal(): void {
+    this.#ofWithdrawals.call("");
   }
 
   tellTurns(): void {

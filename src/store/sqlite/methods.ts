@@ -5,6 +5,8 @@ import type { StoreMethods } from "../store.ts";
 import { append, isOneInsert } from "./append.ts";
 import type { FileLeases } from "./file-leases.ts";
 import { Removal } from "./removal.ts";
+import { describeSeen, seenSession, seenTurn } from "./seen.ts";
+import { textOf } from "./shares-table.ts";
 import { startTurn } from "./start-turn.ts";
 import type { Tables } from "./tables.ts";
 
@@ -82,22 +84,23 @@ function turnMethods(tables: Tables, leases: FileLeases) {
 
 /** What callers read. */
 function readMethods(tables: Tables) {
-  const { sessions, turns, turnLists, turnChangeLists, requests, days } = tables;
+  const { sessions, turnLists, turnChangeLists, requests, days, shares } = tables;
   return {
     getDaySpending: read((...args) => days.get(...args)),
     findSteer: read((...args) => requests.findSteer(...args)),
     readEvents: read((...args) => readEvents(tables, ...args)),
-    getTurn: read((...args) => turns.get(...args)),
-    listTurns: read((sessionId, principal, ...page) =>
-      turnLists.ofSession(sessions.get(sessionId, principal), ...page),
+    getTurn: read((...args) => seenTurn(tables, ...args)),
+    listTurns: read((session, view, ...page) =>
+      turnLists.ofSession(seenSession(tables, session, view), ...page),
     ),
     listAllTurns: read((...args) => turnLists.ofAll(...args)),
-    getSession: read((...args) => sessions.describe(...args)),
+    getSession: read((...args) => describeSeen(tables, ...args)),
     listSessions: read((...args) => sessions.list(...args)),
     listWorkspaces: read((...args) => sessions.listWorkspaces(...args)),
     listChanges: read((...args) => listChanges(tables, ...args)),
     listTurnChanges: read((...args) => turnChangeLists.all(...args)),
     listStandingChanges: read((...args) => turnChangeLists.standing(...args)),
+    listShares: read((sessionKey) => shares.list(sessionKey)),
   } satisfies Partial<Methods>;
 }
 
@@ -106,9 +109,18 @@ function leftMethods(tables: Tables, leases: FileLeases) {
   const removal = new Removal(tables, leases);
   const isEnded = (epoch: number) => !leases.holds(epoch);
   return {
-    deleteSession: write((sessionId, principal, time, epoch, audit) => {
+    deleteSession: write((session, time, epoch, audit) => {
       leases.ownerOf(epoch);
-      return removal.deleteSession(sessionId, principal, time, epoch, audit);
+      return removal.deleteSession(session, time, epoch, audit);
+    }),
+    shareSession: write((sessionKey, share, most, epoch, audit) => {
+      tables.audit.append(leases.ownerOf(epoch), audit);
+      const isNew = tables.shares.add(onRecord(tables, sessionKey), share, most);
+      if (isNew) tables.turnChanges.retell(sessionKey, textOf(share.grantee));
+    }),
+    unshareSession: write((sessionKey, grantee, epoch, audit) => {
+      tables.audit.append(leases.ownerOf(epoch), audit);
+      tables.shares.remove(onRecord(tables, sessionKey), grantee);
     }),
     removeEndedTurns: write((before, limit, time, epoch, audit) => {
       leases.ownerOf(epoch);
@@ -200,13 +212,19 @@ function readEvents(
 }
 
 function listChanges(
-  { sessions, turnLists }: Tables,
-  ...[sessionId, principal, afterCursor, limit, ofKey]: Parameters<StoreMethods["listChanges"]>
+  tables: Tables,
+  ...[name, view, afterCursor, limit, ofKey]: Parameters<StoreMethods["listChanges"]>
 ): SessionChange[] {
-  const session = sessions.get(sessionId, principal);
+  const session = seenSession(tables, name, view);
   if (ofKey !== undefined && ofKey !== session.sessionKey) throw notFound("session");
   if (afterCursor > session.changeCount) throw pastLastChange(session.changeCount);
-  return turnLists.changesOf(session, afterCursor, limit);
+  return tables.turnLists.changesOf(session, afterCursor, limit);
+}
+
+/** The key of a session that is on record. */
+function onRecord({ sessions }: Tables, sessionKey: string): string {
+  if (sessions.findByKey(sessionKey) === undefined) throw notFound("session");
+  return sessionKey;
 }
 
 function pastLastChange(changeCount: number): Refusal {

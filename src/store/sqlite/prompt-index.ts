@@ -4,7 +4,10 @@ import type { Statements } from "./statements.ts";
 
 /** What a turn is found by beside its text; it never changes. Undefined: whatever it is. */
 export interface IndexedTurn {
+  /** Who runs it. */
   readonly principal?: string | undefined;
+  /** Whose session it is in. */
+  readonly sessionPrincipal?: string | undefined;
   /** A `TurnOrigin`. */
   readonly origin?: number | undefined;
   /** A `PermissionMode`. */
@@ -23,9 +26,10 @@ const TRIGRAM = 3;
  */
 export function registerTextFunctions(database: DatabaseSync): void {
   const options = { deterministic: true };
-  database.function("indexed_text", options, (prompt, principal, origin, mode) =>
+  database.function("indexed_text", options, (prompt, principal, owner, origin, mode) =>
     indexedText(String(prompt), {
       principal: String(principal),
+      sessionPrincipal: String(owner),
       origin: Number(origin),
       permissionMode: Number(mode),
     }),
@@ -76,21 +80,24 @@ export class PromptIndex {
 /**
  * What `prompts` is to match for turns that may have a text and be so. Undefined: the text is too short for the index.
  *
- * @param whose - Each is one that the turn may be.
+ * @param whose - Each is one that the turn may be. One that says nothing: any turn.
  */
 export function matchOf(text: string, whose: readonly IndexedTurn[]): string | undefined {
   const trigrams = trigramsOf(foldCase(text));
   if (trigrams.length === 0) return undefined;
-  const facts = whose.map((turn) => allOf(factsOf(turn).flatMap(trigramsOf)));
-  return `${allOf(trigrams)} AND (${facts.join(" OR ")})`;
+  const facts = whose.map((turn) => factsOf(turn).flatMap(trigramsOf));
+  if (facts.some((one) => one.length === 0)) return allOf(trigrams);
+  return `${allOf(trigrams)} AND (${facts.map(allOf).join(" OR ")})`;
 }
 
 /** Between characters that no prompt's or principal's are taken for. */
-function factsOf({ principal, origin, permissionMode }: IndexedTurn): string[] {
+function factsOf(turn: IndexedTurn): string[] {
+  const { principal, sessionPrincipal, origin, permissionMode } = turn;
   return [
     ...(principal === undefined ? [] : [`\u0001${principal}\u0001`]),
     ...(origin === undefined ? [] : [`\u0002${origin}\u0002`]),
     ...(permissionMode === undefined ? [] : [`\u0003${permissionMode}\u0003`]),
+    ...(sessionPrincipal === undefined ? [] : [`\u0004${sessionPrincipal}\u0004`]),
   ];
 }
 

@@ -1,6 +1,7 @@
 import type { AuditEntry } from "../../audit/entry.ts";
-import { sessionElsewhere } from "../../errors.ts";
+import { notFound, sessionElsewhere } from "../../errors.ts";
 import type { RemovedSession, RemovedTurns, SessionRecord } from "../records.ts";
+import type { SessionName } from "../views.ts";
 import type { FileLeases } from "./file-leases.ts";
 import { turnInProgress } from "./start-turn.ts";
 import type { Tables } from "./tables.ts";
@@ -30,14 +31,14 @@ export class Removal {
 
   /** As `Store.deleteSession`. */
   deleteSession(
-    sessionId: string,
-    principal: string,
+    named: SessionName | string,
     time: number,
     epoch: number,
     audit: readonly AuditEntry[] = [],
   ): RemovedSession {
     const { sessions, requests } = this.#tables;
-    const session = sessions.get(sessionId, principal);
+    const session = typeof named === "string" ? sessions.findByKey(named) : sessions.find(named);
+    if (session === undefined) throw notFound("session");
     if (this.#othersOf(epoch).includes(session.home)) throw sessionElsewhere(session.home);
     const unended = session.queuedTurnId || session.runningTurnId;
     if (unended !== "") throw turnInProgress(unended);
@@ -136,9 +137,10 @@ export class Removal {
   }
 
   #removeIfOver(sessionKey: string): void {
-    const { sessions, conversations } = this.#tables;
+    const { sessions, conversations, shares } = this.#tables;
     if (!sessions.isOver(sessionKey)) return;
     conversations.removeOf(sessionKey);
+    shares.removeOf(sessionKey);
     sessions.remove(sessionKey);
   }
 }

@@ -110,10 +110,14 @@ function requestIdReused(what: string): Refusal {
 /** Of a request that names neither a mode nor attachments, or no kind of agent, as it was before there were any. */
 function fingerprint(start: TurnStart): Buffer {
   const { prompt, model, agent, sentPermissionMode, attachmentsDigest, sentAgentKind } = start;
+  const { sessionKey } = start;
   const isPlain = sentPermissionMode === PermissionMode.UNSPECIFIED && attachmentsDigest === "";
   const hasKind = sentAgentKind !== "";
   const further = isPlain && !hasKind ? [] : [sentPermissionMode, attachmentsDigest];
-  return digestOf([prompt, model, agent, ...further, ...(hasKind ? [sentAgentKind] : [])]);
+  // Two principals' sessions may have the same id, which is compared by itself.
+  const others = sessionKey === "" ? [] : [{ sessionKey }];
+  const kind = hasKind ? [sentAgentKind] : [];
+  return digestOf([prompt, model, agent, ...further, ...kind, ...others]);
 }
 
 function steerFingerprint({ message }: SteerRequest): Buffer {

@@ -257,25 +257,15 @@ const STEPS: readonly string[] = [
   CREATE INDEX outbox_by_time ON outbox (owner, time);
   `,
   `
-  -- By who began them too.
-  DROP INDEX turns_by_state;
-  DROP INDEX turns_that_ask;
-  CREATE INDEX turns_by_state ON turns (principal, origin, state, create_time, turn_id, remove_time) WHERE remove_time IS NULL;
-  CREATE INDEX turns_that_ask ON turns (origin, state, create_time, turn_id, principal, permission_mode, remove_time)
-    WHERE permission_mode = 2 AND remove_time IS NULL;
-  CREATE INDEX turns_of_one_that_ask ON turns (principal, origin, state, create_time, turn_id, permission_mode, remove_time)
-    WHERE permission_mode = 2 AND remove_time IS NULL;
-
   -- What is in the beginnings of prompts: see PromptIndex.
   ALTER TABLE turns ADD COLUMN search_key INTEGER NOT NULL DEFAULT 0;
   UPDATE turns SET search_key = place FROM (SELECT turn_key AS key, ${KEYS_OF_A_MOMENT} * create_time - 1 +
       row_number() OVER (PARTITION BY create_time ORDER BY turn_key) AS place FROM turns)
     WHERE turn_key = key;
-  CREATE INDEX turns_by_search_key ON turns (search_key, principal, origin, permission_mode, state, remove_time, session_key);
   CREATE VIRTUAL TABLE prompts USING fts5
     (text, content = '', contentless_delete = 1, detail = none, tokenize = 'trigram case_sensitive 1');
   INSERT INTO prompts (rowid, text)
-    SELECT search_key, indexed_text(substr(prompt, 1, 4096), principal, origin, permission_mode) FROM turns WHERE prompt <> '';
+    SELECT search_key, indexed_text(substr(prompt, 1, 4096), principal, principal, origin, permission_mode) FROM turns WHERE prompt <> '';
   `,
   `
   -- The changes of all turns: see TurnChangesTable. What there was before is nobody's to come back to, but for the turns that
@@ -290,7 +280,9 @@ const STEPS: readonly string[] = [
     -- Of an approval.
     event_sequence INTEGER,
     approval_id TEXT,
-    is_standing INTEGER NOT NULL
+    is_standing INTEGER NOT NULL,
+    -- NULL: for all who may see the turn. Else it is told once more, to whom its session is shared with since.
+    grantee TEXT
   ) STRICT;
   CREATE INDEX turn_changes_by_turn ON turn_changes (turn_key);
   CREATE INDEX turn_changes_standing ON turn_changes (cursor) WHERE is_standing = 1;
@@ -299,11 +291,12 @@ const STEPS: readonly string[] = [
   INSERT INTO sqlite_sequence (name, seq) VALUES ('turn_changes', 1);
   INSERT INTO turn_changes (turn_key, kind, came_into, past_states, is_standing)
     SELECT turn_key, 1, state, 1 << state, 1 FROM turns WHERE end_time IS NULL ORDER BY turn_key;
+  -- By whose session it was, as a grantee, and by whom that was shared with.
   CREATE TABLE removed_changes (
-    principal TEXT NOT NULL,
+    grantee TEXT NOT NULL,
     permission_mode INTEGER NOT NULL,
     cursor INTEGER NOT NULL,
-    PRIMARY KEY (principal, permission_mode)
+    PRIMARY KEY (grantee, permission_mode)
   ) STRICT, WITHOUT ROWID;
   `,
   `
@@ -314,6 +307,81 @@ const STEPS: readonly string[] = [
     line TEXT NOT NULL,
     PRIMARY KEY (owner, sequence)
   ) STRICT, WITHOUT ROWID;
+  `,
+  `
+  -- Whose session it is in: who runs a turn may be another.
+  ALTER TABLE turns ADD COLUMN session_principal TEXT NOT NULL DEFAULT '';
+  UPDATE turns SET session_principal = principal;
+  -- Lists of turns over all sessions, merged of a part for each origin and state: see TurnKeys. Of one's own sessions, of what
+  -- asks (2: the mode ASK), and of all, for who sees all; each also of one principal who runs them.
+  DROP INDEX turns_by_state;
+  DROP INDEX turns_that_ask;
+  CREATE INDEX turns_by_state ON turns (session_principal, origin, state, create_time, turn_id, remove_time)
+    WHERE remove_time IS NULL;
+  CREATE INDEX turns_of_one_by_state ON turns (session_principal, principal, origin, state, create_time, turn_id, remove_time)
+    WHERE remove_time IS NULL;
+  CREATE INDEX turns_that_ask ON turns (origin, state, create_time, turn_id, permission_mode, remove_time)
+    WHERE permission_mode = 2 AND remove_time IS NULL;
+  CREATE INDEX turns_of_one_that_ask ON turns (principal, origin, state, create_time, turn_id, permission_mode, remove_time)
+    WHERE permission_mode = 2 AND remove_time IS NULL;
+  CREATE INDEX turns_of_all ON turns (origin, state, create_time, turn_id, remove_time) WHERE remove_time IS NULL;
+  CREATE INDEX turns_of_one ON turns (principal, origin, state, create_time, turn_id, remove_time) WHERE remove_time IS NULL;
+  CREATE INDEX turns_by_search_key ON turns
+    (search_key, session_principal, principal, origin, permission_mode, state, remove_time, session_key);
+  CREATE INDEX sessions_of_all ON sessions (last_active_time, session_id, principal) WHERE remove_time IS NULL;
+
+  -- The grantee is 'principal NAME' or 'role NAME'. The last three are the session's, for lists.
+  CREATE TABLE shares (
+    session_key TEXT NOT NULL REFERENCES sessions (session_key),
+    grantee TEXT NOT NULL,
+    access TEXT NOT NULL CHECK (access IN ('read', 'operate')),
+    create_time INTEGER NOT NULL,
+    last_active_time INTEGER NOT NULL,
+    session_id TEXT NOT NULL,
+    principal TEXT NOT NULL,
+    PRIMARY KEY (session_key, grantee)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX shares_by_activity ON shares (grantee, last_active_time, session_id, principal);
+  CREATE TRIGGER session_active AFTER UPDATE OF last_active_time ON sessions BEGIN
+    UPDATE shares SET last_active_time = NEW.last_active_time WHERE session_key = NEW.session_key;
+  END;
+
+  -- Each turn for each share of its session.
+  CREATE TABLE shared_turns (
+    grantee TEXT NOT NULL,
+    origin INTEGER NOT NULL,
+    state INTEGER NOT NULL,
+    create_time INTEGER NOT NULL,
+    turn_id TEXT NOT NULL,
+    turn_key INTEGER NOT NULL,
+    principal TEXT NOT NULL,
+    PRIMARY KEY (grantee, origin, state, create_time, turn_id)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX shared_turns_of_one ON shared_turns (grantee, principal, origin, state, create_time, turn_id, turn_key);
+  CREATE INDEX shared_turns_by_turn ON shared_turns (turn_key);
+  CREATE TRIGGER session_shared AFTER INSERT ON shares BEGIN
+    INSERT INTO shared_turns (grantee, origin, state, create_time, turn_id, turn_key, principal)
+      SELECT NEW.grantee, origin, state, create_time, turn_id, turn_key, principal FROM turns
+      WHERE session_key = NEW.session_key AND remove_time IS NULL;
+  END;
+  CREATE TRIGGER session_unshared AFTER DELETE ON shares BEGIN
+    DELETE FROM shared_turns WHERE grantee = OLD.grantee
+      AND turn_key IN (SELECT turn_key FROM turns WHERE session_key = OLD.session_key);
+  END;
+  CREATE TRIGGER turn_recorded AFTER INSERT ON turns BEGIN
+    INSERT INTO shared_turns (grantee, origin, state, create_time, turn_id, turn_key, principal)
+      SELECT grantee, NEW.origin, NEW.state, NEW.create_time, NEW.turn_id, NEW.turn_key, NEW.principal
+      FROM shares WHERE session_key = NEW.session_key;
+  END;
+  CREATE TRIGGER turn_moved AFTER UPDATE OF state ON turns BEGIN
+    UPDATE shared_turns SET state = NEW.state WHERE turn_key = NEW.turn_key;
+  END;
+  CREATE TRIGGER turn_taken_off AFTER UPDATE OF remove_time ON turns BEGIN
+    DELETE FROM shared_turns WHERE turn_key = NEW.turn_key;
+  END;
+  CREATE TRIGGER turn_removed AFTER DELETE ON turns BEGIN
+    DELETE FROM shared_turns WHERE turn_key = OLD.turn_key;
+  END;
   `,
 ];
 

@@ -1,6 +1,5 @@
 import { randomUUID } from "node:crypto";
 import { TurnState } from "../../../gen/breakglass/v1/event_pb.ts";
-import { notFound } from "../../errors.ts";
 import { cutText } from "../../stream/cut-text.ts";
 import type { ListedSession, Page, SessionPlace } from "../lists.ts";
 import type {
@@ -9,16 +8,34 @@ import type {
   SpendingRecord,
   WorkspacePlace,
 } from "../records.ts";
+import type { SessionName, SessionView } from "../views.ts";
 import type { TurnStart } from "../writes.ts";
+import { granteesOf, SHARES_COLUMN, sharesOf } from "./shares-table.ts";
 import { MOST_TOKENS, SPENDING_COLUMNS, spendingOf, spendingValues } from "./spending.ts";
 import type { Row, Statements, Value } from "./statements.ts";
 
 const LAST_PROMPT_BYTES = 256;
 /** A session, with what a list shows of its newest turn. */
 const LISTED = `SELECT sessions.*, last.turn_id AS last_turn_id, last.state AS last_state,
-  substr(last.prompt, 1, ${LAST_PROMPT_BYTES}) AS last_prompt FROM sessions LEFT JOIN turns AS last
+  substr(last.prompt, 1, ${LAST_PROMPT_BYTES}) AS last_prompt, ${SHARES_COLUMN} FROM sessions LEFT JOIN turns AS last
   ON last.turn_key = (SELECT turn_key FROM turns WHERE turns.session_key = sessions.session_key AND turns.remove_time IS NULL
     ORDER BY turn_key DESC LIMIT 1)`;
+
+/** Lists of keys, each read in its order from an index: ?1, ?2 and ?3 are the place. */
+const BEHIND = "(last_active_time, session_id, principal) < (?1, ?2, ?3)";
+const NEWEST_FIRST = "ORDER BY last_active_time DESC, session_id DESC, principal DESC";
+const keysOf = (table: string, whose: string) =>
+  `SELECT session_key, last_active_time, session_id, principal FROM ${table} WHERE ${whose} AND ${BEHIND}`;
+const LIST_ALL = `${keysOf("sessions", "remove_time IS NULL")} ${NEWEST_FIRST}`;
+
+/** ?4 is the principal; so many behind it are whom they are shared with. */
+function listSql(grantees: number): string {
+  const shared = Array.from({ length: grantees }, (_, index) =>
+    keysOf("shares", `grantee = ?${index + 5}`),
+  );
+  const own = keysOf("sessions", "principal = ?4 AND remove_time IS NULL");
+  return `${[own, ...shared].join(" UNION ALL ")} ${NEWEST_FIRST}`;
+}
 
 /**
  * The sessions that are on record, and those that are off it (`remove_time`) of which something is left.
@@ -32,25 +49,17 @@ export class SessionsTable {
     this.#statements = statements;
   }
 
-  /** @throws Refusal NOT_FOUND where the session does not exist or is another principal's. */
-  get(sessionId: string, principal: string): SessionRecord {
-    const session = this.find(sessionId, principal);
-    if (session === undefined) throw notFound("session");
-    return session;
-  }
-
-  find(sessionId: string, principal: string): SessionRecord | undefined {
+  find({ principal, sessionId }: SessionName): SessionRecord | undefined {
     const sql =
       "SELECT * FROM sessions WHERE principal = ? AND session_id = ? AND remove_time IS NULL";
     return this.#first(sql, principal, sessionId);
   }
 
-  /** As `Store.getSession`. */
-  describe(sessionId: string, principal: string): ListedSession {
+  /** A session as `Store.getSession` answers it, whoever may see it. */
+  describe({ principal, sessionId }: SessionName): ListedSession | undefined {
     const sql = `${LISTED} WHERE sessions.principal = ? AND session_id = ? AND sessions.remove_time IS NULL`;
     const row = this.#statements.get(sql, principal, sessionId);
-    if (row === undefined) throw notFound("session");
-    return listedOf(row);
+    return row && listedOf(row);
   }
 
   findByKey(sessionKey: string): SessionRecord | undefined {
@@ -60,19 +69,30 @@ export class SessionsTable {
 
   /** As `Store.listSessions`. */
   list(
-    principal: string,
+    view: SessionView,
     pageSize: number,
     after: SessionPlace | undefined,
   ): Page<ListedSession, SessionPlace> {
-    const sql = `${LISTED}
-      WHERE sessions.principal = ? AND (last_active_time, session_id) < (?, ?) AND sessions.remove_time IS NULL
-      ORDER BY last_active_time DESC, session_id DESC LIMIT ?`;
-    const from = after ?? { lastActiveTime: Number.MAX_SAFE_INTEGER, sessionId: "" };
-    const found = this.#statements
-      .all(sql, principal, from.lastActiveTime, from.sessionId, pageSize + 1)
-      .map(listedOf);
-    const items = found.slice(0, pageSize);
-    return { items, next: found.length > pageSize ? items.at(-1) : undefined };
+    const place = [after?.lastActiveTime ?? Number.MAX_SAFE_INTEGER, after?.sessionId ?? ""];
+    const grantees = granteesOf(view);
+    const keys = view.seesAll
+      ? this.#statements.iterate(LIST_ALL, ...place, after?.principal ?? "")
+      : this.#statements.iterate(
+          listSql(grantees.length),
+          ...[...place, after?.principal ?? "", view.principal, ...grantees],
+        );
+    const sql = `${LISTED} WHERE sessions.session_key = ? AND sessions.remove_time IS NULL`;
+    const items: ListedSession[] = [];
+    let last: Value | undefined;
+    for (const { session_key: key } of keys) {
+      // One that is shared more than once stands there so often, one after the other.
+      const row = key === last ? undefined : this.#statements.get(sql, key as Value);
+      last = key as Value;
+      if (row === undefined) continue;
+      if (items.length >= pageSize) return { items, next: placeOf(items.at(-1)!) };
+      items.push(listedOf(row));
+    }
+    return { items, next: undefined };
   }
 
   /** Inserts the session that a turn opens. */
@@ -207,6 +227,10 @@ export class SessionsTable {
   }
 }
 
+function placeOf({ lastActiveTime, sessionId, principal }: ListedSession): SessionPlace {
+  return { lastActiveTime, sessionId, principal };
+}
+
 function listedOf(row: Row): ListedSession {
   const { last_turn_id: turnId, last_state: state, last_prompt: prompt } = row;
   const lastTurn =
@@ -217,7 +241,7 @@ function listedOf(row: Row): ListedSession {
           state: state as TurnState,
           prompt: cutText(String(prompt), LAST_PROMPT_BYTES),
         };
-  return { ...sessionOf(row), lastTurn };
+  return { ...sessionOf(row), lastTurn, shares: sharesOf(row) };
 }
 
 function sessionOf(row: Row): SessionRecord {

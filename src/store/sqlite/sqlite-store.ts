@@ -114,6 +114,18 @@ function telling(asked: ThreadMethods, changes: LocalChanges): Partial<ThreadMet
         changes.tellSession(sessionKey),
       );
     },
+    shareSession(key, ...args) {
+      return behind(asked.shareSession(key, ...args), () => {
+        changes.tellSession(key);
+        changes.tellTurns();
+      });
+    },
+    unshareSession(key, ...args) {
+      return behind(asked.unshareSession(key, ...args), () => {
+        changes.tellSession(key);
+        changes.tellWithdrawal();
+      });
+    },
     removeEndedTurns(...args) {
       return behind(asked.removeEndedTurns(...args), ({ sessions }) => {
         for (const { sessionKey } of sessions) changes.tellSession(sessionKey);

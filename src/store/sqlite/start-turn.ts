@@ -19,9 +19,11 @@ export function startTurn(
   const { sessions, turns, requests, prompts, turnChanges } = tables;
   const joined = requests.findStart(start);
   if (joined !== undefined) {
-    const turn = turns.get(joined, start.principal);
-    const session = sessions.get(turn.sessionId, start.principal);
-    return { turn, session, joined: true, today: tables.days.get(start.principal, start.time) };
+    const turn = turns.find(joined);
+    const session = turn && sessions.findByKey(turn.sessionKey);
+    if (session === undefined) throw notFound("turn");
+    const today = tables.days.get(start.principal, start.time);
+    return { turn: turn!, session, joined: true, today };
   }
   const known = findSession(tables, start);
   if (known !== undefined && known.home !== owner) throw sessionElsewhere(known.home);
@@ -34,7 +36,7 @@ export function startTurn(
   refuseOverQuota(tables, start, known);
   const session = known ?? openSession(tables, start, owner);
   if (start.origin !== TurnOrigin.AGENT) refuseByAgent(start, session);
-  const { sessionId, sessionKey, principal, turnCount } = session;
+  const { sessionId, sessionKey, turnCount, principal: sessionPrincipal } = session;
   if (start.origin !== TurnOrigin.AGENT && turnCount >= start.maxSessionTurns) {
     const message = `the session has ${turnCount} turns on record, its limit: begin another, or delete it`;
     throw new Refusal("SESSION_FULL", message);
@@ -44,17 +46,24 @@ export function startTurn(
   const change = sessions.nextChange(sessionKey);
   const turnKey = turns.insert(start, session, state, change, epoch, searchKey);
   turnChanges.addState(turnKey, "started", state);
-  prompts.add(searchKey, start.prompt, { ...start, principal });
+  const principal = start.principal || sessionPrincipal;
+  prompts.add(searchKey, start.prompt, { ...start, principal, sessionPrincipal });
   sessions.addTurn(sessionKey, start, state);
   requests.insertStart(start, sessionId);
-  const entries = start.audit?.map((entry) => ({ ...entry, sessionId }));
-  tables.audit.append(owner, entries);
+  tables.audit.append(owner, entriesIn(session, start));
   return {
-    turn: turns.get(start.turnId, principal),
-    session: sessions.get(sessionId, principal),
+    turn: turns.find(start.turnId)!,
+    session: sessions.findByKey(sessionKey)!,
     joined: false,
     today,
   };
+}
+
+/** What goes on the audit chain with a turn in a session: whose that is, where another runs it. */
+function entriesIn({ sessionId, principal }: SessionRecord, { audit, ...start }: TurnStart) {
+  const isOther = start.principal !== "" && start.principal !== principal;
+  const whose = isOther ? { session_principal: principal } : {};
+  return audit?.map((entry) => ({ ...entry, sessionId, facts: { ...entry.facts, ...whose } }));
 }
 
 /** Refuses a caller's turn whose principal has used all of the day. */
@@ -64,7 +73,7 @@ function refuseSpent({ origin, dayLimits, principal, time }: TurnStart, today: D
   if (refusal !== undefined) throw refusal;
 }
 
-/** Refuses a caller's turn for which there is no room in what its principal may have on record. */
+/** Refuses a caller's turn for which there is no room in what the session's principal may have on record. */
 function refuseOverQuota(
   { sessions }: Tables,
   { origin, quotas, principal, attachments }: TurnStart,
@@ -79,9 +88,14 @@ function refuseOverQuota(
   }
   if (attachments.length > 0 && quotas.attachmentBytes > 0) {
     const sent = attachmentBytesOf(attachments);
-    const { bytes: used, sessionId } = sessions.attachmentsOf(principal);
+    const owner = known?.principal ?? principal;
+    const { bytes: used, sessionId: largest } = sessions.attachmentsOf(owner);
     const most = quotas.attachmentBytes;
-    const message = `your sessions have ${bytesText(used)} of attachments, and may have ${bytesText(most)} (BREAKGLASS_MAX_PRINCIPAL_ATTACHMENT_BYTES): ${bytesText(sent)} are too much`;
+    const isOwn = owner === principal;
+    // Which sessions another has is not theirs to know.
+    const sessionId = isOwn ? largest : "";
+    const whose = isOwn ? "your sessions have" : `the sessions of ${owner} have`;
+    const message = `${whose} ${bytesText(used)} of attachments, and may have ${bytesText(most)} (BREAKGLASS_MAX_PRINCIPAL_ATTACHMENT_BYTES): ${bytesText(sent)} are too much`;
     const exceeded = { limit: "attachment_bytes", used, most, message, sessionId } as const;
     if (used + sent > most) throw quotaExceeded(exceeded);
   }
@@ -96,9 +110,15 @@ export function turnInProgress(turnId: string): Refusal {
 
 function findSession({ sessions }: Tables, start: TurnStart): SessionRecord | undefined {
   const { sessionId } = start.newSession;
+  if (start.sessionKey !== "") {
+    const other = sessions.findByKey(start.sessionKey);
+    // Deleted meanwhile: none is opened in its place.
+    if (other === undefined) throw notFound("session");
+    return other;
+  }
   return start.origin === TurnOrigin.AGENT
     ? sessions.findByKey(sessionId)
-    : sessions.find(sessionId, start.principal);
+    : sessions.find({ principal: start.principal, sessionId });
 }
 
 /** Refuses what the session's agent does not take. */

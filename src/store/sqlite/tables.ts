@@ -7,6 +7,7 @@ import { ProcessesTable } from "./processes-table.ts";
 import { PromptIndex } from "./prompt-index.ts";
 import { RequestsTable } from "./requests-table.ts";
 import { SessionsTable } from "./sessions-table.ts";
+import { SharesTable } from "./shares-table.ts";
 import type { Statements } from "./statements.ts";
 import { TurnChangeLists } from "./turn-change-lists.ts";
 import { TurnChangesTable } from "./turn-changes-table.ts";
@@ -28,6 +29,7 @@ export interface Tables {
   readonly days: DaysTable;
   readonly outbox: OutboxTable;
   readonly audit: AuditTable;
+  readonly shares: SharesTable;
 }
 
 export function createTables(statements: Statements): Tables {
@@ -43,6 +45,7 @@ export function createTables(statements: Statements): Tables {
     requests: new RequestsTable(statements),
     conversations: new ConversationsTable(statements),
     processes: new ProcessesTable(statements),
+    shares: new SharesTable(statements),
     days: new DaysTable(statements),
     outbox: new OutboxTable(statements),
     audit: new AuditTable(statements),

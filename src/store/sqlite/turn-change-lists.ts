@@ -3,6 +3,7 @@ import { ErrorReason, type TurnState } from "../../../gen/breakglass/v1/event_pb
 import type { PermissionMode } from "../../../gen/breakglass/v1/turn_pb.ts";
 import { Refusal } from "../../errors.ts";
 import type { RemovedChanges, TurnChange, TurnChanges, TurnRecord } from "../records.ts";
+import { granteeOf } from "./shares-table.ts";
 import type { Row, Statements } from "./statements.ts";
 import { CHANGE_KINDS, type TurnChangesTable } from "./turn-changes-table.ts";
 import { STATES } from "./turn-keys.ts";
@@ -14,7 +15,9 @@ const PAGE_BYTES = 1_000_000;
 /** Of turns on record, in the order of the changes. */
 const changesIn = (
   table: string,
-) => `SELECT cursor, kind, came_into, past_states, event_sequence, ${LISTED_COLUMNS}, sessions.session_id
+) => `SELECT cursor, kind, came_into, past_states, event_sequence, grantee,
+  (SELECT json_group_array(grantee) FROM shares WHERE shares.session_key = sessions.session_key) AS shared_with,
+  ${LISTED_COLUMNS}, sessions.session_id
   FROM ${table} CROSS JOIN turns USING (turn_key) CROSS JOIN sessions USING (session_key)
   WHERE cursor > ? AND turns.remove_time IS NULL AND sessions.remove_time IS NULL`;
 
@@ -68,9 +71,9 @@ export class TurnChangeLists {
   }
 
   #removedAfter(cursor: number): RemovedChanges[] {
-    const sql = "SELECT principal, permission_mode, cursor FROM removed_changes WHERE cursor > ?";
+    const sql = "SELECT grantee, permission_mode, cursor FROM removed_changes WHERE cursor > ?";
     return this.#statements.all(sql, cursor).map((row) => ({
-      principal: String(row.principal),
+      seenBy: [granteeOf(String(row.grantee))],
       permissionMode: row.permission_mode as PermissionMode,
       cursor: Number(row.cursor),
     }));
@@ -79,12 +82,16 @@ export class TurnChangeLists {
 
 function changeOf(row: Row, event: Uint8Array | undefined): TurnChange {
   const pastStates = Number(row.past_states);
+  const sharedWith = JSON.parse(String(row.shared_with)) as string[];
+  const owner = { kind: "principal", name: String(row.session_principal) } as const;
   return {
     cursor: Number(row.cursor),
     kind: CHANGE_KINDS[Number(row.kind)]!,
     turn: asOf(turnOf(row, LISTED_PROMPT_BYTES), row.came_into as TurnState),
     pastStates: STATES.filter((state) => (pastStates & (1 << state)) !== 0),
     event,
+    seenBy: [owner, ...sharedWith.map(granteeOf)],
+    retoldTo: row.grantee === null ? undefined : granteeOf(String(row.grantee)),
   };
 }
 

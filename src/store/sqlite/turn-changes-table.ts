@@ -18,7 +18,9 @@ export const CHANGE_KINDS: readonly TurnChangeKind[] = [
  * 1. One is written in the commit of what it tells of. An event that changes nothing writes none.
  * 2. A change stands where it says how things are now: the newest state of a turn that has not ended, an approval that is not
  *    decided.
- * 3. What goes off the record leaves behind up to where changes of such turns were, for who asks for them later.
+ * 3. Whom a session comes to be shared with is told what stands in it as a change that comes then: the changes before it may
+ *    lie behind the cursor that they watch from. Of what stands the first telling is enough.
+ * 4. What goes off the record leaves behind up to where changes of such turns were, for who asks for them later.
  */
 export class TurnChangesTable {
   readonly #statements: Statements;
@@ -48,6 +50,15 @@ export class TurnChangesTable {
     this.#insert(turnKey, kind, state, approval, isRequest);
   }
 
+  /** A session is shared with somebody, as they stand in rows. */
+  retell(sessionKey: string, grantee: string): void {
+    const sql = `INSERT INTO turn_changes (turn_key, kind, came_into, past_states, event_sequence, is_standing, grantee)
+      SELECT turn_key, kind, came_into, past_states, event_sequence, 0, ? FROM turn_changes
+      WHERE is_standing = 1 AND turn_key IN (SELECT turn_key FROM turns WHERE session_key = ? AND end_time IS NULL)
+      ORDER BY cursor`;
+    this.#statements.run(sql, grantee, sessionKey); // 3.
+  }
+
   /** The cursor of the newest change that there ever was. 1: there was none. */
   newest(): number {
     const sql = "SELECT seq FROM sqlite_sequence WHERE name = 'turn_changes'";
@@ -71,12 +82,16 @@ export class TurnChangesTable {
     return this.#statements.run(sql, turnKey, most);
   }
 
-  // 3.
+  // 4.
   #takeOff(which: string, value: string): void {
-    const sql = `INSERT INTO removed_changes (principal, permission_mode, cursor)
-      SELECT principal, permission_mode, max(cursor) FROM turns CROSS JOIN turn_changes USING (turn_key) WHERE ${which}
-      GROUP BY principal, permission_mode
-      ON CONFLICT (principal, permission_mode) DO UPDATE SET cursor = max(cursor, excluded.cursor)`;
+    const last = `SELECT session_key, session_principal, permission_mode, max(cursor) AS cursor
+      FROM turns CROSS JOIN turn_changes USING (turn_key) WHERE ${which} GROUP BY session_key, session_principal, permission_mode`;
+    const sql = `INSERT INTO removed_changes (grantee, permission_mode, cursor)
+      WITH last AS (${last}), seen AS (
+        SELECT 'principal ' || session_principal AS grantee, permission_mode, cursor FROM last
+        UNION ALL SELECT grantee, permission_mode, cursor FROM last CROSS JOIN shares USING (session_key))
+      SELECT grantee, permission_mode, max(cursor) FROM seen WHERE true GROUP BY grantee, permission_mode
+      ON CONFLICT (grantee, permission_mode) DO UPDATE SET cursor = max(cursor, excluded.cursor)`;
     this.#statements.run(sql, value);
   }
 

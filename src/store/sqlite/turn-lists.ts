@@ -1,6 +1,7 @@
-import type { Page, TurnFilter, TurnPlace, TurnView } from "../lists.ts";
+import type { Page, TurnFilter, TurnPlace } from "../lists.ts";
 import { foldCase } from "../prompt-text.ts";
 import type { SessionChange, SessionRecord, TurnRecord } from "../records.ts";
+import type { TurnView } from "../views.ts";
 import { HAS_TEXT } from "./prompt-index.ts";
 import { SPENDING_COLUMNS } from "./spending.ts";
 import type { Row, Statements, Value } from "./statements.ts";
@@ -12,7 +13,7 @@ export const LISTED_PROMPT_BYTES = 4096;
 /** Below the 3 MiB of a response, with room for what is not the prompt. */
 const LIST_BYTES = 2_500_000;
 /** A turn, without a long prompt and without its session's id. Counting a prompt's characters would read all of it once more. */
-export const LISTED_COLUMNS = `turn_key, turn_id, session_key, state, error_reason, turns.principal, turns.model, turns.agent, ${LAST_SEQUENCE},
+export const LISTED_COLUMNS = `turn_key, turn_id, session_key, state, error_reason, turns.principal, session_principal, turns.model, turns.agent, ${LAST_SEQUENCE},
   turns.create_time, end_time, substr(prompt, 1, ${LISTED_PROMPT_BYTES}) AS prompt,
   octet_length(prompt) > ${LISTED_PROMPT_BYTES} AS prompt_cut, origin, cause_turn_id, permission_mode, permission_denial_count,
   attachments, turns.epoch, ${SPENDING_COLUMNS.map((column) => `turns.${column}`).join(", ")}`;
@@ -84,12 +85,17 @@ export class TurnLists {
     return changes;
   }
 
-  /** The turns of keys, but for those whose session is off the record. Joined in SQL they would be sorted once more. */
+  /**
+   * The turns of keys, each once, but for those whose session is off the record. Joined in SQL they would be sorted once more.
+   */
   *#rowsOf(keys: Iterable<Row>): Iterable<Row> {
     const sql = `SELECT ${LISTED_COLUMNS}, search_key, sessions.session_id FROM turns JOIN sessions USING (session_key)
       WHERE turn_key = ? AND sessions.remove_time IS NULL`;
+    let last: Value | undefined;
     for (const { turn_key: key } of keys) {
-      const row = this.#statements.get(sql, key as Value);
+      // One that is seen by more than one part stands there so often, one after the other.
+      const row = key === last ? undefined : this.#statements.get(sql, key as Value);
+      last = key as Value;
       if (row !== undefined) yield row;
     }
   }

@@ -23,6 +23,7 @@ export function turnOf(row: Row, promptBytes: number): TurnRecord {
     prompt,
     promptTruncated: prompt.length < whole.length || Boolean(row.prompt_cut),
     principal: String(row.principal),
+    sessionPrincipal: String(row.session_principal),
     model: String(row.model),
     agent: String(row.agent),
     lastSequence: Number(row.last_sequence),

@@ -1,7 +1,6 @@
 import { TurnState } from "../../../gen/breakglass/v1/event_pb.ts";
 import type { TurnOrigin } from "../../../gen/breakglass/v1/turn_pb.ts";
 import { notFound } from "../../errors.ts";
-import { mayBeSeen } from "../lists.ts";
 import type { LeftTurn, SessionRecord, TurnRecord } from "../records.ts";
 import type { TurnEndRecord, TurnStart } from "../writes.ts";
 import { SPENDING_COLUMNS, spendingValues } from "./spending.ts";
@@ -58,27 +57,24 @@ export class TurnsTable {
     searchKey: number,
   ): number {
     const sql = `INSERT INTO turns (turn_id, session_key, state, prompt, principal, model, agent, create_time, origin,
-      cause_turn_id, permission_mode, attachments, start_change, epoch, search_key)
-      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING turn_key`;
+      cause_turn_id, permission_mode, attachments, start_change, epoch, search_key, session_principal)
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING turn_key`;
     const row = this.#statements.get(
       sql,
       ...[start.turnId, session.sessionKey, state, start.prompt],
       ...[start.principal || session.principal, start.model || session.model],
       ...[start.agent || session.agent, start.time],
       ...[start.origin, start.causeTurnId, start.permissionMode],
-      ...[JSON.stringify(start.attachments), change, epoch, searchKey],
+      ...[JSON.stringify(start.attachments), change, epoch, searchKey, session.principal],
     );
     return Number(row?.turn_key);
   }
 
-  /** As `Store.getTurn`. */
-  get(turnId: string, principal: string, asApprover = false): TurnRecord {
+  /** A turn that is on record, whoever may see it. */
+  find(turnId: string): TurnRecord | undefined {
     const sql = `SELECT turns.*, sessions.session_id, ${LAST_SEQUENCE} ${TURN_ON_RECORD}`;
     const row = this.#statements.get(sql, turnId);
-    if (row === undefined) throw notFound("turn");
-    const turn = turnOf(row, WHOLE_PROMPT_BYTES);
-    if (!mayBeSeen(turn, { principal, asApprover })) throw notFound("turn");
-    return turn;
+    return row && turnOf(row, WHOLE_PROMPT_BYTES);
   }
 
   /** The key of a turn that is on record. */

@@ -132,7 +132,7 @@ export function describeAgents(open: OpenStore): void {
     ];
     expect(await store.claimConversation(other.sessionKey, "1")).toBe(true);
     expect(await store.claimConversation(same.sessionKey, "1")).toBe(false);
-    const removed = await store.deleteSession(one.sessionId, PRINCIPAL, 5);
+    const removed = await store.deleteNamed(one.sessionId, PRINCIPAL, 5);
     expect(removed).toMatchObject({ agentKind: "driven", agentSessionIds: ["1"] });
   });
 }

@@ -43,7 +43,7 @@ export function describeAudit(open: OpenStore, openStore: () => Promise<StoreUnd
       const { sequence: last } = (await recordsOf(store)).at(-1)!;
       await store.append({ ...endOf(turnId), firstSequence: 3, ...audit("end") });
       const { epoch } = store.lease;
-      await store.deleteSession(newSession.sessionId, PRINCIPAL, 9, epoch, [entry("deleted")]);
+      await store.deleteNamed(newSession.sessionId, PRINCIPAL, 9, epoch, [entry("deleted")]);
       const names = ["start", "one", "other", "by itself", "end", "deleted"];
       expect(await namesOf(store)).toEqual(names);
       const records = await recordsOf(store);
@@ -71,7 +71,7 @@ export function describeAudit(open: OpenStore, openStore: () => Promise<StoreUnd
         store.append({ ...endOf(randomUUID()), ...audit("no turn") }),
         store.append({ ...endOf(turnId), ...audit("end") }),
         store.append({ ...endOf(turnId), firstSequence: 2, ...audit("after the end") }),
-        store.deleteSession(randomUUID(), PRINCIPAL, 9, epoch, [entry("no session")]),
+        store.deleteNamed(randomUUID(), PRINCIPAL, 9, epoch, [entry("no session")]),
         store.removeEndedTurns(1, 10, 9, epoch, [entry("none old enough")]),
       ]);
       const statuses = done.map(({ status }) => status === "fulfilled");

@@ -24,7 +24,7 @@ export function describeChanges(open: OpenStore): void {
         () => false,
         () => true,
       );
-    void store.deleteSession(sessionId, PRINCIPAL, 9);
+    void store.deleteNamed(sessionId, PRINCIPAL, 9);
     await heard.until(isGone);
   });
 

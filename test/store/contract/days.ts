@@ -24,7 +24,7 @@ export function describeDays(open: OpenStore): void {
     const third = turnStart();
     await store.createTurn(third);
     await store.append(ended(third.turnId, DAY_MS + 1));
-    await store.deleteSession(third.newSession.sessionId, PRINCIPAL, DAY_MS + 2);
+    await store.deleteNamed(third.newSession.sessionId, PRINCIPAL, DAY_MS + 2);
     await removeAll(store);
     const reopened = await opened.reopen();
     expect(await reopened.getDaySpending(PRINCIPAL, 0)).toEqual({ day: 0, ...END });

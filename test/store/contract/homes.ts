@@ -4,8 +4,9 @@ import { PermissionMode } from "../../../gen/breakglass/v1/turn_pb.ts";
 import { Refusal } from "../../../src/errors.ts";
 import type { Caller } from "../../../src/identity/caller.ts";
 import type { SessionHome } from "../../../src/store/commands.ts";
+import type { SessionName } from "../../../src/store/views.ts";
 import type { RunRequest } from "../../../src/turn-requests.ts";
-import { callerNamed } from "../../support/caller.ts";
+import { callerNamed, nameOf } from "../../support/caller.ts";
 import {
   begin,
   beginEnded,
@@ -82,9 +83,9 @@ export function describeHomes(openStore: () => Promise<StoreUnderTest>): void {
       await using servers = await open();
       const { one, other } = servers;
       const { turn, session } = await beginEnded(one);
-      const remove = (server: typeof one) => server.deleteSession(turn.sessionId, PRINCIPAL, 5);
+      const remove = (server: typeof one) => server.deleteNamed(turn.sessionId, PRINCIPAL, 5);
       await expect(remove(other)).rejects.toMatchObject(elsewhere);
-      await expect(other.deleteSession(turn.sessionId, "bob", 5)).rejects.toMatchObject(NOT_FOUND);
+      await expect(other.deleteNamed(turn.sessionId, "bob", 5)).rejects.toMatchObject(NOT_FOUND);
       expect(await one.getSession(turn.sessionId, PRINCIPAL)).toMatchObject({
         ...session,
         runningTurnId: "",
@@ -99,7 +100,7 @@ export function describeHomes(openStore: () => Promise<StoreUnderTest>): void {
       const { one, other } = servers;
       const { turn, session } = await beginEnded(one);
       await one.close();
-      const removed = await other.deleteSession(turn.sessionId, PRINCIPAL, 5);
+      const removed = await other.deleteNamed(turn.sessionId, PRINCIPAL, 5);
       const { workspace, agentSessionId } = session;
       expect(removed).toMatchObject({ home: "one", workspace, agentSessionIds: [agentSessionId] });
       while (await other.removeSome());
@@ -138,7 +139,9 @@ export function describeHomes(openStore: () => Promise<StoreUnderTest>): void {
       const asked = { ...ASKED, attachments: [{ ...FILE, data: new Uint8Array([1, 2, 3]) }] };
       expect(await other.commands.homeOf("one").run(asked, callerNamed("bob"))).toBe("the turn");
       expect(
-        await other.commands.homeOf("one").deleteSession("a session", callerNamed("bob")),
+        await other.commands
+          .homeOf("one")
+          .deleteSession(nameOf("bob", "a session"), callerNamed("bob")),
       ).toBe(true);
       home.refusal = new Refusal("SESSION_FULL", "it is full", { metadata: { turns: "3" } });
       await expect(
@@ -150,7 +153,7 @@ export function describeHomes(openStore: () => Promise<StoreUnderTest>): void {
       });
       expect(home.asked).toEqual([
         [asked, callerNamed("bob")],
-        ["a session", callerNamed("bob")],
+        [nameOf("bob", "a session"), callerNamed("bob")],
         [ASKED, callerNamed("bob")],
       ]);
       expect(stranger.asked).toEqual([]);
@@ -165,12 +168,19 @@ export function describeHomes(openStore: () => Promise<StoreUnderTest>): void {
       const stopBefore = one.commands.serveHome("one", before);
       const stop = one.commands.serveHome("one", home);
       stopBefore();
-      await other.commands.homeOf("one").deleteSession("a session", callerNamed("bob"));
-      expect([before.asked, home.asked]).toEqual([[], [["a session", callerNamed("bob")]]]);
+      await other.commands
+        .homeOf("one")
+        .deleteSession(nameOf("bob", "a session"), callerNamed("bob"));
+      expect([before.asked, home.asked]).toEqual([
+        [],
+        [[nameOf("bob", "a session"), callerNamed("bob")]],
+      ]);
       stop();
       const { run, deleteSession } = other.commands.homeOf("one");
       await expect(run(ASKED, callerNamed("bob"))).rejects.toMatchObject(elsewhere);
-      await expect(deleteSession("a session", callerNamed("bob"))).rejects.toMatchObject(elsewhere);
+      await expect(
+        deleteSession(nameOf("bob", "a session"), callerNamed("bob")),
+      ).rejects.toMatchObject(elsewhere);
     });
   });
 
@@ -189,7 +199,14 @@ export function describeHomes(openStore: () => Promise<StoreUnderTest>): void {
 const FILE = { name: "a.bin", mediaType: "application/octet-stream" };
 
 const ASKED: RunRequest = {
-  ...{ sessionId: "a session", prompt: "p", agentKind: "other", model: "", agent: "" },
+  ...{
+    sessionId: "a session",
+    sessionPrincipal: "",
+    prompt: "p",
+    agentKind: "other",
+    model: "",
+    agent: "",
+  },
   requestId: "a request",
   ...{ timeoutMs: undefined, permissionMode: PermissionMode.ASK, attachments: [], recall: false },
 };
@@ -205,8 +222,8 @@ class HomeUnderTest implements SessionHome {
     return "the turn";
   }
 
-  async deleteSession(sessionId: string, caller: Caller): Promise<boolean> {
-    this.asked.push([sessionId, caller]);
+  async deleteSession(name: SessionName, caller: Caller): Promise<boolean> {
+    this.asked.push([name, caller]);
     return true;
   }
 }

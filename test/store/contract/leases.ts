@@ -70,7 +70,7 @@ export function describeLeases(openStore: () => Promise<StoreUnderTest>): void {
         () => one.createTurn(ownIn(session.sessionKey)),
         () => one.claimConversation(session.sessionKey, "late"),
         () => one.recordProcess(process),
-        () => one.deleteSession(turn.sessionId, PRINCIPAL, 5),
+        () => one.deleteNamed(turn.sessionId, PRINCIPAL, 5),
         () => one.removeEndedTurns(100, 100, 5),
         () => one.fence("other"),
       ];

@@ -114,7 +114,7 @@ export function describeOutbox(open: OpenStore): void {
       time: 1,
       end: ENDED,
     });
-    await store.deleteSession(sessionId, PRINCIPAL, 2);
+    await store.deleteNamed(sessionId, PRINCIPAL, 2);
     const list = () => store.listUntold(store.lease.owner, 10, Infinity, MANY);
     expect((await list()).items).toMatchObject([{ turnId, principal: undefined }]);
     while (await store.removeSome());

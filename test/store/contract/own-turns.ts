@@ -20,7 +20,7 @@ export function describeOwnTurns(open: OpenStore): void {
     for (const start of [turnStart({ session }), await ownStart(store, session)]) {
       await expect(store.createTurn(start)).rejects.toMatchObject(busy);
     }
-    await expect(store.deleteSession(session, PRINCIPAL, 9)).rejects.toMatchObject(busy);
+    await expect(store.deleteNamed(session, PRINCIPAL, 9)).rejects.toMatchObject(busy);
     store = await opened.reopen();
     expect((await store.listLeftTurns()).map((left) => [left.turnId, left.wasQueued])).toEqual([
       [own.turnId, false],

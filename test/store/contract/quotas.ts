@@ -45,7 +45,7 @@ export function describeQuotas(open: OpenStore): void {
     });
     await reopened.createTurn(turnStart({ quotas }));
     await reopened.createTurn(turnStart({ quotas, principal: "bob", attachments: file(100) }));
-    await reopened.deleteSession(sessionId, PRINCIPAL, 3);
+    await reopened.deleteNamed(sessionId, PRINCIPAL, 3);
     await reopened.createTurn(turnStart({ quotas, attachments: file(60) }));
   });
 
@@ -54,7 +54,7 @@ export function describeQuotas(open: OpenStore): void {
     const { store } = opened;
     const starts = [await ended(store), await ended(store), await ended(store)];
     const [gone, ...kept] = starts;
-    await store.deleteSession(gone!.newSession.sessionId, PRINCIPAL, 3);
+    await store.deleteNamed(gone!.newSession.sessionId, PRINCIPAL, 3);
     const { owner } = store.lease;
     const first = await store.listWorkspaces(owner, 1, "");
     const second = await store.listWorkspaces(owner, 1, first[0]!.sessionKey);

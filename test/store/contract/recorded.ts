@@ -1,5 +1,4 @@
 import { TurnOrigin } from "../../../gen/breakglass/v1/turn_pb.ts";
-import type { Store } from "../../../src/store/store.ts";
 import type { TurnStart } from "../../../src/store/writes.ts";
 import type { OwnedStore } from "../../support/owned-store.ts";
 import { turnStart as anyStart, SUCCEEDED } from "../../support/turn-start.ts";
@@ -24,7 +23,7 @@ export function turnStart({
 }
 
 /** A turn of the agent's own, in a session that is there. */
-export async function ownStart(store: Store, sessionId: string): Promise<TurnStart> {
+export async function ownStart(store: OwnedStore, sessionId: string): Promise<TurnStart> {
   const { sessionKey } = await store.getSession(sessionId, PRINCIPAL);
   return turnStart({ session: sessionKey, origin: TurnOrigin.AGENT });
 }

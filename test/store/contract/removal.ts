@@ -9,7 +9,7 @@ export function describeRemoval(open: OpenStore): void {
     await using opened = await open();
     const { store } = opened;
     const { turn, session } = await store.createTurn(turnStart());
-    const remove = () => store.deleteSession(session.sessionId, PRINCIPAL, 9);
+    const remove = () => store.deleteNamed(session.sessionId, PRINCIPAL, 9);
     await expect(remove()).rejects.toMatchObject({ reason: "TURN_IN_PROGRESS" });
     await store.append(endOf(turn.turnId));
     expect(await remove()).toMatchObject({ workspace: session.workspace });
@@ -31,7 +31,7 @@ export function describeRemoval(open: OpenStore): void {
     const events = Array.from({ length: 10_000 }, () => new Uint8Array(10));
     await store.append({ ...endOf(turnId), firstSequence: 2, events });
     const { sessionId } = start.newSession;
-    await store.deleteSession(sessionId, PRINCIPAL, 9);
+    await store.deleteNamed(sessionId, PRINCIPAL, 9);
     const day = 24 * 3600 * 1000;
     for (let more = true, pieces = 1; more; pieces++) {
       more = await store.removeSome();
@@ -109,7 +109,7 @@ export function describeRemoval(open: OpenStore): void {
     await using opened = await open();
     const { store } = opened;
     const { newSession } = await ended(store);
-    await store.deleteSession(newSession.sessionId, PRINCIPAL, 3);
+    await store.deleteNamed(newSession.sessionId, PRINCIPAL, 3);
     const [removal] = await store.listRemovals();
     expect(removal?.workspace).toBe(newSession.workspace);
     expect(await store.listRemovals(`not ${store.lease.owner}`)).toEqual([]);

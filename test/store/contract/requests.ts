@@ -45,7 +45,7 @@ export function describeRequests(open: OpenStore): void {
     const { turn } = await store.createTurn(turnStart({ requestId }));
     await store.append(endOf(turn.turnId));
     const deleted = 10_000;
-    await store.deleteSession(turn.sessionId, PRINCIPAL, deleted);
+    await store.deleteNamed(turn.sessionId, PRINCIPAL, deleted);
     const day = 24 * 3600 * 1000;
     const soon = turnStart({ requestId, time: deleted + day - 1 });
     await expect(store.createTurn(soon)).rejects.toMatchObject({ reason: "NOT_FOUND" });

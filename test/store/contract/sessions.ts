@@ -27,7 +27,7 @@ export function describeSessions(open: OpenStore): void {
       () => store.getSession(sessionId, "bob"),
       () => store.listTurns(sessionId, "bob", 10, undefined),
       () => store.listChanges(sessionId, "bob", 0, 10),
-      () => store.deleteSession(sessionId, "bob", 1),
+      () => store.deleteNamed(sessionId, "bob", 1),
     ];
     for (const ask of asked) await expect(ask()).rejects.toMatchObject({ reason: "NOT_FOUND" });
     expect(await store.listSessions("bob", 10, undefined)).toEqual({ items: [], next: undefined });
@@ -55,7 +55,7 @@ export function describeSessions(open: OpenStore): void {
       expect((await store.createTurn(start)).turn.principal).toBe(start.principal);
       await store.append(endOf(start.turnId));
     }
-    await store.deleteSession(sessionId, "bob", 5);
+    await store.deleteNamed(sessionId, "bob", 5);
     expect((await store.getSession(sessionId, PRINCIPAL)).turnCount).toBe(1);
     expect(await store.getTurn(alice!.turn.turnId, PRINCIPAL)).toMatchObject({ sessionId });
   });
@@ -66,7 +66,7 @@ export function describeSessions(open: OpenStore): void {
     const { newSession, turnId } = await ended(store);
     const { sessionId } = newSession;
     const before = await store.getSession(sessionId, PRINCIPAL);
-    await store.deleteSession(sessionId, PRINCIPAL, 5);
+    await store.deleteNamed(sessionId, PRINCIPAL, 5);
     const again = turnStart({ session: sessionId });
     const { session } = await store.createTurn(again);
     expect(session.sessionKey).not.toBe(before.sessionKey);
@@ -82,7 +82,7 @@ export function describeSessions(open: OpenStore): void {
     const [own] = (await store.listTurns(sessionId, PRINCIPAL, 10, undefined)).items;
     expect(own?.turnId).toBe(again.turnId);
     // Also where nothing is left of those before it.
-    await store.deleteSession(sessionId, PRINCIPAL, 6);
+    await store.deleteNamed(sessionId, PRINCIPAL, 6);
     await store.recordRemoved(session.workspace);
     await removeAll(store);
     const third = (await store.createTurn(turnStart({ session: sessionId }))).session;
@@ -110,7 +110,7 @@ export function describeSessions(open: OpenStore): void {
     expect(kept.agentSessionId).toBe(other.newSession.agentSessionId);
     await store.append({ ...batch, firstSequence: 2, agentSessionId: randomUUID(), end: ENDED });
 
-    const removed = await store.deleteSession(one.newSession.sessionId, PRINCIPAL, 5);
+    const removed = await store.deleteNamed(one.newSession.sessionId, PRINCIPAL, 5);
     const own = [next, one.newSession.agentSessionId].toSorted();
     expect(removed.agentSessionIds.toSorted()).toEqual(own);
     const reopened = await opened.reopen();

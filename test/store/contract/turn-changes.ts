@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { TurnState } from "../../../gen/breakglass/v1/event_pb.ts";
 import { PermissionMode } from "../../../gen/breakglass/v1/turn_pb.ts";
 import type { TurnChange, TurnChanges } from "../../../src/store/records.ts";
+import type { SeenTurn } from "../../../src/store/views.ts";
 import type { OwnedStore } from "../../support/owned-store.ts";
 import {
   bytes,
@@ -111,11 +112,12 @@ export function describeTurnChanges(open: OpenStore): void {
         expect(page.changes.some(({ turn }) => turn.turnId === first)).toBe(false);
         return page.removed;
       };
-      const ours = { principal: PRINCIPAL, permissionMode: PermissionMode.BYPASS, cursor: 7 };
+      const ofOne = (name: string) => ({ seenBy: [{ kind: "principal", name } as const] });
+      const ours = { ...ofOne(PRINCIPAL), permissionMode: PermissionMode.BYPASS, cursor: 7 };
       expect(await look()).toEqual([ours]);
-      await store.deleteSession(bobs.newSession.sessionId, "bob", 100);
-      const theirs = { principal: "bob", permissionMode: PermissionMode.ASK, cursor: newest };
-      const byName = (one: { principal: string }) => (one.principal === "bob" ? 1 : 0);
+      await store.deleteNamed(bobs.newSession.sessionId, "bob", 100);
+      const theirs = { ...ofOne("bob"), permissionMode: PermissionMode.ASK, cursor: newest };
+      const byName = ({ seenBy }: SeenTurn) => (seenBy[0]?.name === "bob" ? 1 : 0);
       const both = async () => (await look()).toSorted((one, other) => byName(one) - byName(other));
       expect(await both()).toEqual([ours, theirs]);
       await removeAll(store);

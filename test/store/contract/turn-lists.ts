@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { TurnState } from "../../../gen/breakglass/v1/event_pb.ts";
 import { PermissionMode, TurnOrigin } from "../../../gen/breakglass/v1/turn_pb.ts";
 import type { TurnFilter } from "../../../src/store/lists.ts";
+import { ownView } from "../../../src/store/views.ts";
 import type { TurnStart } from "../../../src/store/writes.ts";
 import { ENDED, ended, endOf, ownStart, PRINCIPAL, removeAll, turnStart } from "./recorded.ts";
 import type { OpenStore } from "./store-under-test.ts";
@@ -9,7 +10,7 @@ import type { OpenStore } from "./store-under-test.ts";
 /** The turns of all sessions, by who may see them. */
 export function describeTurnLists(open: OpenStore): void {
   describe("the list of all turns", () => {
-    const mine = { principal: PRINCIPAL, asApprover: false };
+    const mine = ownView(PRINCIPAL);
     const everything = { states: [], since: undefined };
     const ids = (page: { items: readonly { turnId: string }[] }) =>
       page.items.map(({ turnId }) => turnId);
@@ -80,10 +81,10 @@ export function describeTurnLists(open: OpenStore): void {
       const byAgent = { ...(await ownStart(store, session)), time: 4 };
       await store.append(endOf(own[2]!.turnId));
       await store.createTurn(byAgent);
-      const list = async (filter: Partial<TurnFilter>, asApprover = true) =>
+      const list = async (filter: Partial<TurnFilter>, seesAsking = true) =>
         ids(
           await store.listAllTurns(
-            { ...mine, asApprover },
+            { ...mine, seesAsking },
             { ...everything, ...filter },
             10,
             undefined,
@@ -155,7 +156,7 @@ export function describeTurnLists(open: OpenStore): void {
       expect(found).toEqual(many.map(({ turnId }) => turnId).reverse());
       // What is off the record is found by no text, nor is it when it has left the store.
       for (const start of [starts[0]!, many[0]!]) await store.append(endOf(start.turnId));
-      await store.deleteSession(sessionId, PRINCIPAL, 900);
+      await store.deleteNamed(sessionId, PRINCIPAL, 900);
       await store.removeEndedTurns(899, 10, 900);
       for (const hasLeft of [false, true]) {
         expect(await list("gateway")).toEqual([]);
@@ -171,8 +172,8 @@ export function describeTurnLists(open: OpenStore): void {
       const silent = turnStart({ time: 2 });
       const own = turnStart({ time: 3, principal: "bob", permissionMode: PermissionMode.ASK });
       for (const start of [asking, silent, own]) await store.createTurn(start);
-      const list = async (asApprover: boolean) =>
-        ids(await store.listAllTurns({ principal: "bob", asApprover }, everything, 10, undefined));
+      const list = async (seesAsking: boolean) =>
+        ids(await store.listAllTurns({ ...ownView("bob"), seesAsking }, everything, 10, undefined));
       expect(await list(true)).toEqual([own.turnId, asking.turnId]);
       expect(await list(false)).toEqual([own.turnId]);
     });
@@ -183,7 +184,7 @@ export function describeTurnLists(open: OpenStore): void {
       const kept = turnStart({ time: 5 });
       await store.createTurn(kept);
       const [old, deleted] = [await ended(store), await ended(store)];
-      await store.deleteSession(deleted.newSession.sessionId, PRINCIPAL, 6);
+      await store.deleteNamed(deleted.newSession.sessionId, PRINCIPAL, 6);
       expect(ids(await store.listAllTurns(mine, everything, 10, undefined))).toEqual([
         kept.turnId,
         old.turnId,

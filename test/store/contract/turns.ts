@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { expect, it } from "vitest";
 import { ErrorReason, TurnState } from "../../../gen/breakglass/v1/event_pb.ts";
 import { PermissionMode, TurnOrigin } from "../../../gen/breakglass/v1/turn_pb.ts";
+import { ownView } from "../../../src/store/views.ts";
 import type { EventBatch } from "../../../src/store/writes.ts";
 import type { OwnedStore } from "../../support/owned-store.ts";
 import { bytes, endOf, GONE, PRINCIPAL, turnStart, UNSPENT } from "./recorded.ts";
@@ -19,6 +20,7 @@ export function describeTurns(open: OpenStore): void {
     expect(turn).toEqual({
       turnId: start.turnId,
       sessionId: start.newSession.sessionId,
+      sessionPrincipal: PRINCIPAL,
       sessionKey: session.sessionKey,
       state: TurnState.RUNNING,
       errorReason: ErrorReason.UNSPECIFIED,
@@ -54,7 +56,11 @@ export function describeTurns(open: OpenStore): void {
     expect(await store.getTurn(start.turnId, PRINCIPAL)).toEqual(turn);
     const { turnId, state, prompt } = turn;
     const lastTurn = { turnId, state, prompt };
-    expect(await store.getSession(session.sessionId, PRINCIPAL)).toEqual({ ...session, lastTurn });
+    expect(await store.getSession(session.sessionId, PRINCIPAL)).toEqual({
+      ...session,
+      lastTurn,
+      shares: [],
+    });
   });
 
   it("lets one turn run in a session, of those that are asked for at once", async () => {
@@ -147,15 +153,16 @@ export function describeTurns(open: OpenStore): void {
   it("shows an approver the turns that ask, whoever's they are, and no others", async () => {
     await using opened = await open();
     const { store } = opened;
+    const view = (seesAsking: boolean) => ({ ...ownView("bob"), seesAsking });
     const asks = turnStart({ permissionMode: PermissionMode.ASK });
     const other = turnStart();
     for (const start of [asks, other]) await store.createTurn(start);
-    expect((await store.getTurn(asks.turnId, "bob", true)).turnId).toBe(asks.turnId);
-    for (const [turnId, asApprover] of [
+    expect((await store.getTurn(asks.turnId, view(true))).turnId).toBe(asks.turnId);
+    for (const [turnId, seesAsking] of [
       [asks.turnId, false] as const,
       [other.turnId, true] as const,
     ]) {
-      await expect(store.getTurn(turnId, "bob", asApprover)).rejects.toMatchObject(GONE);
+      await expect(store.getTurn(turnId, view(seesAsking))).rejects.toMatchObject(GONE);
     }
   });
 

@@ -65,7 +65,7 @@ async function fill(store: OwnedStore): Promise<void> {
   await run(store, "alice", 1, 3, [text("Still"), text("at it")], undefined);
   await run(store, "bob", 2, 4, [failed], FAILED, { prompt: 'it\'s "quoted"; --\n'.repeat(20) });
   await run(store, "bob", 3, 5, [failed], FAILED);
-  await store.deleteSession(id("session", 3), "bob", START + 5 * 60_000);
+  await store.deleteNamed(id("session", 3), "bob", START + 5 * 60_000);
 }
 
 /** Records a turn. Answers the key of its session. */

@@ -81,6 +81,12 @@ const (
 	// BreakglassServiceExportAuditProcedure is the fully-qualified name of the BreakglassService's
 	// ExportAudit RPC.
 	BreakglassServiceExportAuditProcedure = "/breakglass.v1.BreakglassService/ExportAudit"
+	// BreakglassServiceShareSessionProcedure is the fully-qualified name of the BreakglassService's
+	// ShareSession RPC.
+	BreakglassServiceShareSessionProcedure = "/breakglass.v1.BreakglassService/ShareSession"
+	// BreakglassServiceUnshareSessionProcedure is the fully-qualified name of the BreakglassService's
+	// UnshareSession RPC.
+	BreakglassServiceUnshareSessionProcedure = "/breakglass.v1.BreakglassService/UnshareSession"
 	// BreakglassServiceGetServerInfoProcedure is the fully-qualified name of the BreakglassService's
 	// GetServerInfo RPC.
 	BreakglassServiceGetServerInfoProcedure = "/breakglass.v1.BreakglassService/GetServerInfo"
@@ -121,7 +127,8 @@ type BreakglassServiceClient interface {
 	ListTurns(context.Context, *connect.Request[breakglassv1.ListTurnsRequest]) (*connect.Response[breakglassv1.ListTurnsResponse], error)
 	// Answers one session.
 	GetSession(context.Context, *connect.Request[breakglassv1.GetSessionRequest]) (*connect.Response[breakglassv1.GetSessionResponse], error)
-	// Answers the caller's sessions, most recently active first.
+	// Answers the sessions that the caller may see, most recently active first: own ones, those that are shared with the caller,
+	// and for a viewer or an admin all.
 	ListSessions(context.Context, *connect.Request[breakglassv1.ListSessionsRequest]) (*connect.Response[breakglassv1.ListSessionsResponse], error)
 	// Answers what the caller's turns have used today, and may.
 	GetSpending(context.Context, *connect.Request[breakglassv1.GetSpendingRequest]) (*connect.Response[breakglassv1.GetSpendingResponse], error)
@@ -132,6 +139,12 @@ type BreakglassServiceClient interface {
 	// Streams the server's audit, record by record, for who is an administrator: PERMISSION_DENIED else, with the reason
 	// ROLE_MISSING. That it was read is recorded too. At least every 15 s of silence comes a message without records.
 	ExportAudit(context.Context, *connect.Request[breakglassv1.ExportAuditRequest]) (*connect.ServerStreamForClient[breakglassv1.ExportAuditResponse], error)
+	// Shares a session with a principal or a role, or changes what they may do in it. Idempotent. Only the session's principal
+	// and an admin share it.
+	ShareSession(context.Context, *connect.Request[breakglassv1.ShareSessionRequest]) (*connect.Response[breakglassv1.ShareSessionResponse], error)
+	// Ends the share with a principal or a role. From its answer on the session does not exist for them, unless they see it by
+	// something else; what they read of it ends with NOT_FOUND, and the turns that they run in it go on. Idempotent.
+	UnshareSession(context.Context, *connect.Request[breakglassv1.UnshareSessionRequest]) (*connect.Response[breakglassv1.UnshareSessionResponse], error)
 	// Answers what the server is, what can be asked of it, and who it takes the caller for.
 	GetServerInfo(context.Context, *connect.Request[breakglassv1.GetServerInfoRequest]) (*connect.Response[breakglassv1.GetServerInfoResponse], error)
 }
@@ -249,6 +262,18 @@ func NewBreakglassServiceClient(httpClient connect.HTTPClient, baseURL string, o
 			connect.WithSchema(breakglassServiceMethods.ByName("ExportAudit")),
 			connect.WithClientOptions(opts...),
 		),
+		shareSession: connect.NewClient[breakglassv1.ShareSessionRequest, breakglassv1.ShareSessionResponse](
+			httpClient,
+			baseURL+BreakglassServiceShareSessionProcedure,
+			connect.WithSchema(breakglassServiceMethods.ByName("ShareSession")),
+			connect.WithClientOptions(opts...),
+		),
+		unshareSession: connect.NewClient[breakglassv1.UnshareSessionRequest, breakglassv1.UnshareSessionResponse](
+			httpClient,
+			baseURL+BreakglassServiceUnshareSessionProcedure,
+			connect.WithSchema(breakglassServiceMethods.ByName("UnshareSession")),
+			connect.WithClientOptions(opts...),
+		),
 		getServerInfo: connect.NewClient[breakglassv1.GetServerInfoRequest, breakglassv1.GetServerInfoResponse](
 			httpClient,
 			baseURL+BreakglassServiceGetServerInfoProcedure,
@@ -277,6 +302,8 @@ type breakglassServiceClient struct {
 	getSpending     *connect.Client[breakglassv1.GetSpendingRequest, breakglassv1.GetSpendingResponse]
 	deleteSession   *connect.Client[breakglassv1.DeleteSessionRequest, breakglassv1.DeleteSessionResponse]
 	exportAudit     *connect.Client[breakglassv1.ExportAuditRequest, breakglassv1.ExportAuditResponse]
+	shareSession    *connect.Client[breakglassv1.ShareSessionRequest, breakglassv1.ShareSessionResponse]
+	unshareSession  *connect.Client[breakglassv1.UnshareSessionRequest, breakglassv1.UnshareSessionResponse]
 	getServerInfo   *connect.Client[breakglassv1.GetServerInfoRequest, breakglassv1.GetServerInfoResponse]
 }
 
@@ -360,6 +387,16 @@ func (c *breakglassServiceClient) ExportAudit(ctx context.Context, req *connect.
 	return c.exportAudit.CallServerStream(ctx, req)
 }
 
+// ShareSession calls breakglass.v1.BreakglassService.ShareSession.
+func (c *breakglassServiceClient) ShareSession(ctx context.Context, req *connect.Request[breakglassv1.ShareSessionRequest]) (*connect.Response[breakglassv1.ShareSessionResponse], error) {
+	return c.shareSession.CallUnary(ctx, req)
+}
+
+// UnshareSession calls breakglass.v1.BreakglassService.UnshareSession.
+func (c *breakglassServiceClient) UnshareSession(ctx context.Context, req *connect.Request[breakglassv1.UnshareSessionRequest]) (*connect.Response[breakglassv1.UnshareSessionResponse], error) {
+	return c.unshareSession.CallUnary(ctx, req)
+}
+
 // GetServerInfo calls breakglass.v1.BreakglassService.GetServerInfo.
 func (c *breakglassServiceClient) GetServerInfo(ctx context.Context, req *connect.Request[breakglassv1.GetServerInfoRequest]) (*connect.Response[breakglassv1.GetServerInfoResponse], error) {
 	return c.getServerInfo.CallUnary(ctx, req)
@@ -400,7 +437,8 @@ type BreakglassServiceHandler interface {
 	ListTurns(context.Context, *connect.Request[breakglassv1.ListTurnsRequest]) (*connect.Response[breakglassv1.ListTurnsResponse], error)
 	// Answers one session.
 	GetSession(context.Context, *connect.Request[breakglassv1.GetSessionRequest]) (*connect.Response[breakglassv1.GetSessionResponse], error)
-	// Answers the caller's sessions, most recently active first.
+	// Answers the sessions that the caller may see, most recently active first: own ones, those that are shared with the caller,
+	// and for a viewer or an admin all.
 	ListSessions(context.Context, *connect.Request[breakglassv1.ListSessionsRequest]) (*connect.Response[breakglassv1.ListSessionsResponse], error)
 	// Answers what the caller's turns have used today, and may.
 	GetSpending(context.Context, *connect.Request[breakglassv1.GetSpendingRequest]) (*connect.Response[breakglassv1.GetSpendingResponse], error)
@@ -411,6 +449,12 @@ type BreakglassServiceHandler interface {
 	// Streams the server's audit, record by record, for who is an administrator: PERMISSION_DENIED else, with the reason
 	// ROLE_MISSING. That it was read is recorded too. At least every 15 s of silence comes a message without records.
 	ExportAudit(context.Context, *connect.Request[breakglassv1.ExportAuditRequest], *connect.ServerStream[breakglassv1.ExportAuditResponse]) error
+	// Shares a session with a principal or a role, or changes what they may do in it. Idempotent. Only the session's principal
+	// and an admin share it.
+	ShareSession(context.Context, *connect.Request[breakglassv1.ShareSessionRequest]) (*connect.Response[breakglassv1.ShareSessionResponse], error)
+	// Ends the share with a principal or a role. From its answer on the session does not exist for them, unless they see it by
+	// something else; what they read of it ends with NOT_FOUND, and the turns that they run in it go on. Idempotent.
+	UnshareSession(context.Context, *connect.Request[breakglassv1.UnshareSessionRequest]) (*connect.Response[breakglassv1.UnshareSessionResponse], error)
 	// Answers what the server is, what can be asked of it, and who it takes the caller for.
 	GetServerInfo(context.Context, *connect.Request[breakglassv1.GetServerInfoRequest]) (*connect.Response[breakglassv1.GetServerInfoResponse], error)
 }
@@ -524,6 +568,18 @@ func NewBreakglassServiceHandler(svc BreakglassServiceHandler, opts ...connect.H
 		connect.WithSchema(breakglassServiceMethods.ByName("ExportAudit")),
 		connect.WithHandlerOptions(opts...),
 	)
+	breakglassServiceShareSessionHandler := connect.NewUnaryHandler(
+		BreakglassServiceShareSessionProcedure,
+		svc.ShareSession,
+		connect.WithSchema(breakglassServiceMethods.ByName("ShareSession")),
+		connect.WithHandlerOptions(opts...),
+	)
+	breakglassServiceUnshareSessionHandler := connect.NewUnaryHandler(
+		BreakglassServiceUnshareSessionProcedure,
+		svc.UnshareSession,
+		connect.WithSchema(breakglassServiceMethods.ByName("UnshareSession")),
+		connect.WithHandlerOptions(opts...),
+	)
 	breakglassServiceGetServerInfoHandler := connect.NewUnaryHandler(
 		BreakglassServiceGetServerInfoProcedure,
 		svc.GetServerInfo,
@@ -565,6 +621,10 @@ func NewBreakglassServiceHandler(svc BreakglassServiceHandler, opts ...connect.H
 			breakglassServiceDeleteSessionHandler.ServeHTTP(w, r)
 		case BreakglassServiceExportAuditProcedure:
 			breakglassServiceExportAuditHandler.ServeHTTP(w, r)
+		case BreakglassServiceShareSessionProcedure:
+			breakglassServiceShareSessionHandler.ServeHTTP(w, r)
+		case BreakglassServiceUnshareSessionProcedure:
+			breakglassServiceUnshareSessionHandler.ServeHTTP(w, r)
 		case BreakglassServiceGetServerInfoProcedure:
 			breakglassServiceGetServerInfoHandler.ServeHTTP(w, r)
 		default:
@@ -638,6 +698,14 @@ func (UnimplementedBreakglassServiceHandler) DeleteSession(context.Context, *con
 
 func (UnimplementedBreakglassServiceHandler) ExportAudit(context.Context, *connect.Request[breakglassv1.ExportAuditRequest], *connect.ServerStream[breakglassv1.ExportAuditResponse]) error {
 	return connect.NewError(connect.CodeUnimplemented, errors.New("breakglass.v1.BreakglassService.ExportAudit is not implemented"))
+}
+
+func (UnimplementedBreakglassServiceHandler) ShareSession(context.Context, *connect.Request[breakglassv1.ShareSessionRequest]) (*connect.Response[breakglassv1.ShareSessionResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("breakglass.v1.BreakglassService.ShareSession is not implemented"))
+}
+
+func (UnimplementedBreakglassServiceHandler) UnshareSession(context.Context, *connect.Request[breakglassv1.UnshareSessionRequest]) (*connect.Response[breakglassv1.UnshareSessionResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("breakglass.v1.BreakglassService.UnshareSession is not implemented"))
 }
 
 func (UnimplementedBreakglassServiceHandler) GetServerInfo(context.Context, *connect.Request[breakglassv1.GetServerInfoRequest]) (*connect.Response[breakglassv1.GetServerInfoResponse], error) {

@@ -20,7 +20,7 @@ from protobuf import DescService
 
 from . import breakglass_service_pb
 from .audit_pb import ExportAuditRequest, ExportAuditResponse
-from .breakglass_service_pb import AttachTurnRequest, AttachTurnResponse, CancelTurnRequest, CancelTurnResponse, DeleteSessionRequest, DeleteSessionResponse, GetServerInfoRequest, GetServerInfoResponse, GetSessionRequest, GetSessionResponse, GetSpendingRequest, GetSpendingResponse, GetTurnRequest, GetTurnResponse, InterruptTurnRequest, InterruptTurnResponse, ListApprovalsRequest, ListApprovalsResponse, ListSessionsRequest, ListSessionsResponse, ListTurnsRequest, ListTurnsResponse, ResolveApprovalRequest, ResolveApprovalResponse, RunTurnRequest, RunTurnResponse, SteerTurnRequest, SteerTurnResponse, WatchSessionRequest, WatchSessionResponse, WatchTurnsRequest, WatchTurnsResponse
+from .breakglass_service_pb import AttachTurnRequest, AttachTurnResponse, CancelTurnRequest, CancelTurnResponse, DeleteSessionRequest, DeleteSessionResponse, GetServerInfoRequest, GetServerInfoResponse, GetSessionRequest, GetSessionResponse, GetSpendingRequest, GetSpendingResponse, GetTurnRequest, GetTurnResponse, InterruptTurnRequest, InterruptTurnResponse, ListApprovalsRequest, ListApprovalsResponse, ListSessionsRequest, ListSessionsResponse, ListTurnsRequest, ListTurnsResponse, ResolveApprovalRequest, ResolveApprovalResponse, RunTurnRequest, RunTurnResponse, ShareSessionRequest, ShareSessionResponse, SteerTurnRequest, SteerTurnResponse, UnshareSessionRequest, UnshareSessionResponse, WatchSessionRequest, WatchSessionResponse, WatchTurnsRequest, WatchTurnsResponse
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Mapping
@@ -34,6 +34,10 @@ if TYPE_CHECKING:
 class BreakglassService(Protocol):
     """
     Runs an AI agent and streams its work.
+
+    A session's name is its principal and its id: ids are each principal's own, and a request that names no principal means the
+    caller's own session. What a caller may not see does not exist for the caller: NOT_FOUND, the same answer. What a caller may
+    see but not do is PERMISSION_DENIED, with ROLE_MISSING or NOT_ALLOWED.
 
     A failure before a turn is accepted is a status; a failure after it is the turn's `error` event.
     Statuses carry google.rpc.ErrorInfo with the domain `breakglass`, and BadRequest or RetryInfo where they fit.
@@ -121,7 +125,8 @@ class BreakglassService(Protocol):
 
     async def list_sessions(self, request: ListSessionsRequest, ctx: RequestContext[ListSessionsRequest, ListSessionsResponse], /) -> ListSessionsResponse:
         """
-        Answers the caller's sessions, most recently active first.
+        Answers the sessions that the caller may see, most recently active first: own ones, those that are shared with the caller,
+        and for a viewer or an admin all.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
@@ -143,6 +148,20 @@ class BreakglassService(Protocol):
         """
         Streams the server's audit, record by record, for who is an administrator: PERMISSION_DENIED else, with the reason
         ROLE_MISSING. That it was read is recorded too. At least every 15 s of silence comes a message without records.
+        """
+        raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
+
+    async def share_session(self, request: ShareSessionRequest, ctx: RequestContext[ShareSessionRequest, ShareSessionResponse], /) -> ShareSessionResponse:
+        """
+        Shares a session with a principal or a role, or changes what they may do in it. Idempotent. Only the session's principal
+        and an admin share it.
+        """
+        raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
+
+    async def unshare_session(self, request: UnshareSessionRequest, ctx: RequestContext[UnshareSessionRequest, UnshareSessionResponse], /) -> UnshareSessionResponse:
+        """
+        Ends the share with a principal or a role. From its answer on the session does not exist for them, unless they see it by
+        something else; what they read of it ends with NOT_FOUND, and the turns that they run in it go on. Idempotent.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
@@ -346,6 +365,28 @@ class BreakglassServiceASGIApplication(ConnectASGIApplication[BreakglassService]
                     ),
                     function=svc.export_audit,
                 ),
+                "/breakglass.v1.BreakglassService/ShareSession": Endpoint.unary(
+                    method=MethodInfo(
+                        name="ShareSession",
+                        service_name="breakglass.v1.BreakglassService",
+                        input=ShareSessionRequest,
+                        output=ShareSessionResponse,
+                        idempotency_level=IdempotencyLevel.UNKNOWN,
+                        stream_type=StreamType.UNARY,
+                    ),
+                    function=svc.share_session,
+                ),
+                "/breakglass.v1.BreakglassService/UnshareSession": Endpoint.unary(
+                    method=MethodInfo(
+                        name="UnshareSession",
+                        service_name="breakglass.v1.BreakglassService",
+                        input=UnshareSessionRequest,
+                        output=UnshareSessionResponse,
+                        idempotency_level=IdempotencyLevel.UNKNOWN,
+                        stream_type=StreamType.UNARY,
+                    ),
+                    function=svc.unshare_session,
+                ),
                 "/breakglass.v1.BreakglassService/GetServerInfo": Endpoint.unary(
                     method=MethodInfo(
                         name="GetServerInfo",
@@ -373,6 +414,10 @@ class BreakglassServiceASGIApplication(ConnectASGIApplication[BreakglassService]
 class BreakglassServiceClient(ConnectClient):
     """
     Runs an AI agent and streams its work.
+
+    A session's name is its principal and its id: ids are each principal's own, and a request that names no principal means the
+    caller's own session. What a caller may not see does not exist for the caller: NOT_FOUND, the same answer. What a caller may
+    see but not do is PERMISSION_DENIED, with ROLE_MISSING or NOT_ALLOWED.
 
     A failure before a turn is accepted is a status; a failure after it is the turn's `error` event.
     Statuses carry google.rpc.ErrorInfo with the domain `breakglass`, and BadRequest or RetryInfo where they fit.
@@ -679,7 +724,8 @@ class BreakglassServiceClient(ConnectClient):
         use_get: bool = False,
     ) -> ListSessionsResponse:
         """
-        Answers the caller's sessions, most recently active first.
+        Answers the sessions that the caller may see, most recently active first: own ones, those that are shared with the caller,
+        and for a viewer or an admin all.
         """
         return await self.execute_unary(
             request=request,
@@ -769,6 +815,54 @@ class BreakglassServiceClient(ConnectClient):
             headers=headers,
             timeout_ms=timeout_ms,
         )
+    async def share_session(
+        self,
+        request: ShareSessionRequest,
+        *,
+        headers: Headers | Mapping[str, str] | None = None, 
+        timeout_ms: int | None = None,
+    ) -> ShareSessionResponse:
+        """
+        Shares a session with a principal or a role, or changes what they may do in it. Idempotent. Only the session's principal
+        and an admin share it.
+        """
+        return await self.execute_unary(
+            request=request,
+            method=MethodInfo(
+                name="ShareSession",
+                service_name="breakglass.v1.BreakglassService",
+                input=ShareSessionRequest,
+                output=ShareSessionResponse,
+                idempotency_level=IdempotencyLevel.UNKNOWN,
+                stream_type=StreamType.UNARY,
+            ),
+            headers=headers,
+            timeout_ms=timeout_ms,
+        )
+    async def unshare_session(
+        self,
+        request: UnshareSessionRequest,
+        *,
+        headers: Headers | Mapping[str, str] | None = None, 
+        timeout_ms: int | None = None,
+    ) -> UnshareSessionResponse:
+        """
+        Ends the share with a principal or a role. From its answer on the session does not exist for them, unless they see it by
+        something else; what they read of it ends with NOT_FOUND, and the turns that they run in it go on. Idempotent.
+        """
+        return await self.execute_unary(
+            request=request,
+            method=MethodInfo(
+                name="UnshareSession",
+                service_name="breakglass.v1.BreakglassService",
+                input=UnshareSessionRequest,
+                output=UnshareSessionResponse,
+                idempotency_level=IdempotencyLevel.UNKNOWN,
+                stream_type=StreamType.UNARY,
+            ),
+            headers=headers,
+            timeout_ms=timeout_ms,
+        )
     async def get_server_info(
         self,
         request: GetServerInfoRequest,
@@ -798,6 +892,10 @@ class BreakglassServiceClient(ConnectClient):
 class BreakglassServiceSync(Protocol):
     """
     Runs an AI agent and streams its work.
+
+    A session's name is its principal and its id: ids are each principal's own, and a request that names no principal means the
+    caller's own session. What a caller may not see does not exist for the caller: NOT_FOUND, the same answer. What a caller may
+    see but not do is PERMISSION_DENIED, with ROLE_MISSING or NOT_ALLOWED.
 
     A failure before a turn is accepted is a status; a failure after it is the turn's `error` event.
     Statuses carry google.rpc.ErrorInfo with the domain `breakglass`, and BadRequest or RetryInfo where they fit.
@@ -885,7 +983,8 @@ class BreakglassServiceSync(Protocol):
 
     def list_sessions(self, request: ListSessionsRequest, ctx: RequestContext[ListSessionsRequest, ListSessionsResponse], /) -> ListSessionsResponse:
         """
-        Answers the caller's sessions, most recently active first.
+        Answers the sessions that the caller may see, most recently active first: own ones, those that are shared with the caller,
+        and for a viewer or an admin all.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
@@ -907,6 +1006,20 @@ class BreakglassServiceSync(Protocol):
         """
         Streams the server's audit, record by record, for who is an administrator: PERMISSION_DENIED else, with the reason
         ROLE_MISSING. That it was read is recorded too. At least every 15 s of silence comes a message without records.
+        """
+        raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
+
+    def share_session(self, request: ShareSessionRequest, ctx: RequestContext[ShareSessionRequest, ShareSessionResponse], /) -> ShareSessionResponse:
+        """
+        Shares a session with a principal or a role, or changes what they may do in it. Idempotent. Only the session's principal
+        and an admin share it.
+        """
+        raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
+
+    def unshare_session(self, request: UnshareSessionRequest, ctx: RequestContext[UnshareSessionRequest, UnshareSessionResponse], /) -> UnshareSessionResponse:
+        """
+        Ends the share with a principal or a role. From its answer on the session does not exist for them, unless they see it by
+        something else; what they read of it ends with NOT_FOUND, and the turns that they run in it go on. Idempotent.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
@@ -1108,6 +1221,28 @@ class BreakglassServiceWSGIApplication(ConnectWSGIApplication):
                     ),
                     function=service.export_audit,
                 ),
+                "/breakglass.v1.BreakglassService/ShareSession": EndpointSync.unary(
+                    method=MethodInfo(
+                        name="ShareSession",
+                        service_name="breakglass.v1.BreakglassService",
+                        input=ShareSessionRequest,
+                        output=ShareSessionResponse,
+                        idempotency_level=IdempotencyLevel.UNKNOWN,
+                        stream_type=StreamType.UNARY,
+                    ),
+                    function=service.share_session,
+                ),
+                "/breakglass.v1.BreakglassService/UnshareSession": EndpointSync.unary(
+                    method=MethodInfo(
+                        name="UnshareSession",
+                        service_name="breakglass.v1.BreakglassService",
+                        input=UnshareSessionRequest,
+                        output=UnshareSessionResponse,
+                        idempotency_level=IdempotencyLevel.UNKNOWN,
+                        stream_type=StreamType.UNARY,
+                    ),
+                    function=service.unshare_session,
+                ),
                 "/breakglass.v1.BreakglassService/GetServerInfo": EndpointSync.unary(
                     method=MethodInfo(
                         name="GetServerInfo",
@@ -1135,6 +1270,10 @@ class BreakglassServiceWSGIApplication(ConnectWSGIApplication):
 class BreakglassServiceClientSync(ConnectClientSync):
     """
     Runs an AI agent and streams its work.
+
+    A session's name is its principal and its id: ids are each principal's own, and a request that names no principal means the
+    caller's own session. What a caller may not see does not exist for the caller: NOT_FOUND, the same answer. What a caller may
+    see but not do is PERMISSION_DENIED, with ROLE_MISSING or NOT_ALLOWED.
 
     A failure before a turn is accepted is a status; a failure after it is the turn's `error` event.
     Statuses carry google.rpc.ErrorInfo with the domain `breakglass`, and BadRequest or RetryInfo where they fit.
@@ -1441,7 +1580,8 @@ class BreakglassServiceClientSync(ConnectClientSync):
         use_get: bool = False,
     ) -> ListSessionsResponse:
         """
-        Answers the caller's sessions, most recently active first.
+        Answers the sessions that the caller may see, most recently active first: own ones, those that are shared with the caller,
+        and for a viewer or an admin all.
         """
         return self.execute_unary(
             request=request,
@@ -1527,6 +1667,54 @@ class BreakglassServiceClientSync(ConnectClientSync):
                 output=ExportAuditResponse,
                 idempotency_level=IdempotencyLevel.UNKNOWN,
                 stream_type=StreamType.SERVER_STREAM,
+            ),
+            headers=headers,
+            timeout_ms=timeout_ms,
+        )
+    def share_session(
+        self,
+        request: ShareSessionRequest,
+        *,
+        headers: Headers | Mapping[str, str] | None = None, 
+        timeout_ms: int | None = None,
+    ) -> ShareSessionResponse:
+        """
+        Shares a session with a principal or a role, or changes what they may do in it. Idempotent. Only the session's principal
+        and an admin share it.
+        """
+        return self.execute_unary(
+            request=request,
+            method=MethodInfo(
+                name="ShareSession",
+                service_name="breakglass.v1.BreakglassService",
+                input=ShareSessionRequest,
+                output=ShareSessionResponse,
+                idempotency_level=IdempotencyLevel.UNKNOWN,
+                stream_type=StreamType.UNARY,
+            ),
+            headers=headers,
+            timeout_ms=timeout_ms,
+        )
+    def unshare_session(
+        self,
+        request: UnshareSessionRequest,
+        *,
+        headers: Headers | Mapping[str, str] | None = None, 
+        timeout_ms: int | None = None,
+    ) -> UnshareSessionResponse:
+        """
+        Ends the share with a principal or a role. From its answer on the session does not exist for them, unless they see it by
+        something else; what they read of it ends with NOT_FOUND, and the turns that they run in it go on. Idempotent.
+        """
+        return self.execute_unary(
+            request=request,
+            method=MethodInfo(
+                name="UnshareSession",
+                service_name="breakglass.v1.BreakglassService",
+                input=UnshareSessionRequest,
+                output=UnshareSessionResponse,
+                idempotency_level=IdempotencyLevel.UNKNOWN,
+                stream_type=StreamType.UNARY,
             ),
             headers=headers,
             timeout_ms=timeout_ms,

@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 
     from .event_pb import TurnEvent, TurnState
     from .server_pb import ServerInfo
-    from .session_pb import Session
+    from .session_pb import Session, ShareAccess, ShareGrantee
     from .spending_pb import Spending
     from .turn_pb import PermissionMode, Turn, TurnOrigin
 
 
-_RunTurnRequestFields: TypeAlias = Literal["session_id", "prompt", "model", "agent", "request_id", "timeout", "text_deltas", "permission_mode", "attachments", "agent_kind", "recall", "max_cost_usd", "max_model_turns"]
+_RunTurnRequestFields: TypeAlias = Literal["session_id", "prompt", "model", "agent", "request_id", "timeout", "text_deltas", "permission_mode", "attachments", "agent_kind", "recall", "max_cost_usd", "max_model_turns", "session_principal"]
 
 class RunTurnRequest(Message[_RunTurnRequestFields]):
     """
@@ -42,7 +42,7 @@ class RunTurnRequest(Message[_RunTurnRequestFields]):
     Attributes:
         session_id:
             The session, a UUID. Empty: a new one. One not seen before opens the session under that id. Ids are the caller's own:
-            another principal's session of the same id is not met, and is not told of.
+            another principal's session of the same id is not met, and is not told of, unless `session_principal` names whose it is.
 
             ```proto
             string session_id = 1;
@@ -127,9 +127,16 @@ class RunTurnRequest(Message[_RunTurnRequestFields]):
             ```proto
             uint32 max_model_turns = 13;
             ```
+        session_principal:
+            Whose session it is, where it is shared with the caller: the `principal` of its `Session`; it takes a `session_id`. The
+            session is never opened then. Empty: the caller's own, whatever is shared with the caller under the same id.
+
+            ```proto
+            string session_principal = 15;
+            ```
     """
 
-    __slots__ = ("session_id", "prompt", "model", "agent", "request_id", "timeout", "text_deltas", "permission_mode", "attachments", "agent_kind", "recall", "max_cost_usd", "max_model_turns")
+    __slots__ = ("session_id", "prompt", "model", "agent", "request_id", "timeout", "text_deltas", "permission_mode", "attachments", "agent_kind", "recall", "max_cost_usd", "max_model_turns", "session_principal")
 
     if TYPE_CHECKING:
 
@@ -149,6 +156,7 @@ class RunTurnRequest(Message[_RunTurnRequestFields]):
             recall: bool = False,
             max_cost_usd: float = 0,
             max_model_turns: int = 0,
+            session_principal: str = "",
         ) -> None:
             pass
 
@@ -165,6 +173,7 @@ class RunTurnRequest(Message[_RunTurnRequestFields]):
         recall: bool
         max_cost_usd: float
         max_model_turns: int
+        session_principal: str
 
 _AttachmentFields: TypeAlias = Literal["name", "media_type", "data"]
 
@@ -827,7 +836,7 @@ class PendingApproval(Message[_PendingApprovalFields]):
         remaining: Duration | None
         may_resolve: bool
 
-_WatchSessionRequestFields: TypeAlias = Literal["session_id", "after_cursor"]
+_WatchSessionRequestFields: TypeAlias = Literal["session_id", "after_cursor", "session_principal"]
 
 class WatchSessionRequest(Message[_WatchSessionRequestFields]):
     """
@@ -850,9 +859,15 @@ class WatchSessionRequest(Message[_WatchSessionRequestFields]):
             ```proto
             uint64 after_cursor = 2;
             ```
+        session_principal:
+            Whose session it is, the `principal` of its `Session`. Empty: the caller's own.
+
+            ```proto
+            string session_principal = 15;
+            ```
     """
 
-    __slots__ = ("session_id", "after_cursor")
+    __slots__ = ("session_id", "after_cursor", "session_principal")
 
     if TYPE_CHECKING:
 
@@ -861,11 +876,13 @@ class WatchSessionRequest(Message[_WatchSessionRequestFields]):
             *,
             session_id: str = "",
             after_cursor: int = 0,
+            session_principal: str = "",
         ) -> None:
             pass
 
         session_id: str
         after_cursor: int
+        session_principal: str
 
 _WatchSessionResponseFields: TypeAlias = Literal["cursor", "turn_started", "turn_ended", "caught_up"]
 
@@ -915,7 +932,7 @@ class WatchSessionResponse(Message[_WatchSessionResponseFields]):
         change: Oneof[Literal["turn_started"], Turn] | Oneof[Literal["turn_ended"], Turn] | None
         caught_up: bool
 
-_WatchTurnsRequestFields: TypeAlias = Literal["after_cursor", "session_id", "states", "since", "until", "principal", "origin", "query"]
+_WatchTurnsRequestFields: TypeAlias = Literal["after_cursor", "session_id", "session_principal", "states", "since", "until", "principal", "origin", "query"]
 
 class WatchTurnsRequest(Message[_WatchTurnsRequestFields]):
     """
@@ -940,6 +957,12 @@ class WatchTurnsRequest(Message[_WatchTurnsRequestFields]):
 
             ```proto
             string session_id = 2;
+            ```
+        session_principal:
+            Whose session it is, the `principal` of its `Session`; it takes a `session_id`. Empty: the caller's own.
+
+            ```proto
+            string session_principal = 15;
             ```
         states:
             Only turns that are in one of these states, or have been since they were recorded: who was shown a turn is told what
@@ -980,7 +1003,7 @@ class WatchTurnsRequest(Message[_WatchTurnsRequestFields]):
             ```
     """
 
-    __slots__ = ("after_cursor", "session_id", "states", "since", "until", "principal", "origin", "query")
+    __slots__ = ("after_cursor", "session_id", "session_principal", "states", "since", "until", "principal", "origin", "query")
 
     if TYPE_CHECKING:
 
@@ -989,6 +1012,7 @@ class WatchTurnsRequest(Message[_WatchTurnsRequestFields]):
             *,
             after_cursor: int = 0,
             session_id: str = "",
+            session_principal: str = "",
             states: list[TurnState] | None = None,
             since: Timestamp | None = None,
             until: Timestamp | None = None,
@@ -1000,6 +1024,7 @@ class WatchTurnsRequest(Message[_WatchTurnsRequestFields]):
 
         after_cursor: int
         session_id: str
+        session_principal: str
         states: list[TurnState]
         since: Timestamp | None
         until: Timestamp | None
@@ -1120,7 +1145,7 @@ class GetTurnResponse(Message[_GetTurnResponseFields]):
 
         turn: Turn | None
 
-_ListTurnsRequestFields: TypeAlias = Literal["session_id", "page_size", "page_token", "states", "since", "until", "principal", "origin", "query"]
+_ListTurnsRequestFields: TypeAlias = Literal["session_id", "page_size", "page_token", "states", "since", "until", "principal", "origin", "query", "session_principal"]
 
 class ListTurnsRequest(Message[_ListTurnsRequestFields]):
     """
@@ -1132,8 +1157,8 @@ class ListTurnsRequest(Message[_ListTurnsRequestFields]):
 
     Attributes:
         session_id:
-            The session. Empty: all turns that the caller may see, which are the caller's own and, for an approver, those of others
-            in the mode ASK.
+            The session. Empty: all turns that the caller may see: those of own sessions and of sessions that are shared with the
+            caller; for an approver, also those of others in the mode ASK; for a viewer and an admin, all.
 
             ```proto
             string session_id = 1;
@@ -1189,9 +1214,15 @@ class ListTurnsRequest(Message[_ListTurnsRequestFields]):
             ```proto
             string query = 9;
             ```
+        session_principal:
+            Whose session it is, the `principal` of its `Session`; it takes a `session_id`. Empty: the caller's own.
+
+            ```proto
+            string session_principal = 15;
+            ```
     """
 
-    __slots__ = ("session_id", "page_size", "page_token", "states", "since", "until", "principal", "origin", "query")
+    __slots__ = ("session_id", "page_size", "page_token", "states", "since", "until", "principal", "origin", "query", "session_principal")
 
     if TYPE_CHECKING:
 
@@ -1207,6 +1238,7 @@ class ListTurnsRequest(Message[_ListTurnsRequestFields]):
             principal: str = "",
             origin: TurnOrigin | None = None,
             query: str = "",
+            session_principal: str = "",
         ) -> None:
             pass
 
@@ -1219,6 +1251,7 @@ class ListTurnsRequest(Message[_ListTurnsRequestFields]):
         principal: str
         origin: TurnOrigin
         query: str
+        session_principal: str
 
 _ListTurnsResponseFields: TypeAlias = Literal["turns", "next_page_token"]
 
@@ -1260,7 +1293,7 @@ class ListTurnsResponse(Message[_ListTurnsResponseFields]):
         turns: list[Turn]
         next_page_token: str
 
-_GetSessionRequestFields: TypeAlias = Literal["session_id"]
+_GetSessionRequestFields: TypeAlias = Literal["session_id", "session_principal"]
 
 class GetSessionRequest(Message[_GetSessionRequestFields]):
     """
@@ -1277,9 +1310,15 @@ class GetSessionRequest(Message[_GetSessionRequestFields]):
             ```proto
             string session_id = 1;
             ```
+        session_principal:
+            Whose session it is, the `principal` of its `Session`. Empty: the caller's own.
+
+            ```proto
+            string session_principal = 15;
+            ```
     """
 
-    __slots__ = ("session_id",)
+    __slots__ = ("session_id", "session_principal")
 
     if TYPE_CHECKING:
 
@@ -1287,10 +1326,12 @@ class GetSessionRequest(Message[_GetSessionRequestFields]):
             self,
             *,
             session_id: str = "",
+            session_principal: str = "",
         ) -> None:
             pass
 
         session_id: str
+        session_principal: str
 
 _GetSessionResponseFields: TypeAlias = Literal["session"]
 
@@ -1456,7 +1497,7 @@ class GetSpendingResponse(Message[_GetSpendingResponseFields]):
 
         spending: Spending | None
 
-_DeleteSessionRequestFields: TypeAlias = Literal["session_id"]
+_DeleteSessionRequestFields: TypeAlias = Literal["session_id", "session_principal"]
 
 class DeleteSessionRequest(Message[_DeleteSessionRequestFields]):
     """
@@ -1473,9 +1514,15 @@ class DeleteSessionRequest(Message[_DeleteSessionRequestFields]):
             ```proto
             string session_id = 1;
             ```
+        session_principal:
+            Whose session it is, the `principal` of its `Session`. Empty: the caller's own.
+
+            ```proto
+            string session_principal = 15;
+            ```
     """
 
-    __slots__ = ("session_id",)
+    __slots__ = ("session_id", "session_principal")
 
     if TYPE_CHECKING:
 
@@ -1483,10 +1530,12 @@ class DeleteSessionRequest(Message[_DeleteSessionRequestFields]):
             self,
             *,
             session_id: str = "",
+            session_principal: str = "",
         ) -> None:
             pass
 
         session_id: str
+        session_principal: str
 
 _DeleteSessionResponseFields: TypeAlias = Literal["removal_pending"]
 
@@ -1520,6 +1569,174 @@ class DeleteSessionResponse(Message[_DeleteSessionResponseFields]):
             pass
 
         removal_pending: bool
+
+_ShareSessionRequestFields: TypeAlias = Literal["session_id", "with", "access", "session_principal"]
+
+class ShareSessionRequest(Message[_ShareSessionRequestFields]):
+    """
+    Whom to share which session with.
+
+    ```proto
+    message breakglass.v1.ShareSessionRequest
+    ```
+
+    Attributes:
+        session_id:
+            The session. Required.
+
+            ```proto
+            string session_id = 1;
+            ```
+        with_:
+            With whom. Required; not the session's own principal.
+
+            ```proto
+            optional breakglass.v1.ShareGrantee with = 2;
+            ```
+        access:
+            What they may do. Required.
+
+            ```proto
+            breakglass.v1.ShareAccess access = 3;
+            ```
+        session_principal:
+            Whose session it is, the `principal` of its `Session`. Empty: the caller's own.
+
+            ```proto
+            string session_principal = 15;
+            ```
+    """
+
+    __slots__ = ("session_id", "with_", "access", "session_principal")
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            *,
+            session_id: str = "",
+            with_: ShareGrantee | None = None,
+            access: ShareAccess | None = None,
+            session_principal: str = "",
+        ) -> None:
+            pass
+
+        session_id: str
+        with_: ShareGrantee | None
+        access: ShareAccess
+        session_principal: str
+
+_ShareSessionResponseFields: TypeAlias = Literal["session"]
+
+class ShareSessionResponse(Message[_ShareSessionResponseFields]):
+    """
+    The session is shared.
+
+    ```proto
+    message breakglass.v1.ShareSessionResponse
+    ```
+
+    Attributes:
+        session:
+            The session as it is now. Always set.
+
+            ```proto
+            optional breakglass.v1.Session session = 1;
+            ```
+    """
+
+    __slots__ = ("session",)
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            *,
+            session: Session | None = None,
+        ) -> None:
+            pass
+
+        session: Session | None
+
+_UnshareSessionRequestFields: TypeAlias = Literal["session_id", "with", "session_principal"]
+
+class UnshareSessionRequest(Message[_UnshareSessionRequestFields]):
+    """
+    Which share of which session to end.
+
+    ```proto
+    message breakglass.v1.UnshareSessionRequest
+    ```
+
+    Attributes:
+        session_id:
+            The session. Required.
+
+            ```proto
+            string session_id = 1;
+            ```
+        with_:
+            With whom it is shared. Required.
+
+            ```proto
+            optional breakglass.v1.ShareGrantee with = 2;
+            ```
+        session_principal:
+            Whose session it is, the `principal` of its `Session`. Empty: the caller's own.
+
+            ```proto
+            string session_principal = 15;
+            ```
+    """
+
+    __slots__ = ("session_id", "with_", "session_principal")
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            *,
+            session_id: str = "",
+            with_: ShareGrantee | None = None,
+            session_principal: str = "",
+        ) -> None:
+            pass
+
+        session_id: str
+        with_: ShareGrantee | None
+        session_principal: str
+
+_UnshareSessionResponseFields: TypeAlias = Literal["session"]
+
+class UnshareSessionResponse(Message[_UnshareSessionResponseFields]):
+    """
+    The session is not shared with them.
+
+    ```proto
+    message breakglass.v1.UnshareSessionResponse
+    ```
+
+    Attributes:
+        session:
+            The session as it is now. Always set.
+
+            ```proto
+            optional breakglass.v1.Session session = 1;
+            ```
+    """
+
+    __slots__ = ("session",)
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            *,
+            session: Session | None = None,
+        ) -> None:
+            pass
+
+        session: Session | None
 
 _GetServerInfoRequestFields: TypeAlias = NoReturn
 
@@ -1575,7 +1792,7 @@ class GetServerInfoResponse(Message[_GetServerInfoResponseFields]):
 
 
 _DESC = file_desc(
-    b'\n&breakglass/v1/breakglass_service.proto\x12\rbreakglass.v1\x1a\x19breakglass/v1/audit.proto\x1a\x19breakglass/v1/event.proto\x1a\x1abreakglass/v1/server.proto\x1a\x1bbreakglass/v1/session.proto\x1a\x1cbreakglass/v1/spending.proto\x1a\x18breakglass/v1/turn.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto"\xee\x03\n\x0eRunTurnRequest\x12\x1d\n\nsession_id\x18\x01 \x01(\tR\tsessionId\x12\x16\n\x06prompt\x18\x02 \x01(\tR\x06prompt\x12\x14\n\x05model\x18\x03 \x01(\tR\x05model\x12\x14\n\x05agent\x18\x04 \x01(\tR\x05agent\x12\x1d\n\nrequest_id\x18\x05 \x01(\tR\trequestId\x123\n\x07timeout\x18\x06 \x01(\x0b2\x19.google.protobuf.DurationR\x07timeout\x12\x1f\n\x0btext_deltas\x18\x07 \x01(\x08R\ntextDeltas\x12F\n\x0fpermission_mode\x18\x08 \x01(\x0e2\x1d.breakglass.v1.PermissionModeR\x0epermissionMode\x12;\n\x0battachments\x18\t \x03(\x0b2\x19.breakglass.v1.AttachmentR\x0battachments\x12\x1d\n\nagent_kind\x18\n \x01(\tR\tagentKind\x12\x16\n\x06recall\x18\x0b \x01(\x08R\x06recall\x12 \n\x0cmax_cost_usd\x18\x0c \x01(\x01R\nmaxCostUsd\x12&\n\x0fmax_model_turns\x18\r \x01(\rR\rmaxModelTurns"S\n\nAttachment\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12\x1d\n\nmedia_type\x18\x02 \x01(\tR\tmediaType\x12\x12\n\x04data\x18\x03 \x01(\x0cR\x04data"A\n\x0fRunTurnResponse\x12.\n\x05event\x18\x01 \x01(\x0b2\x18.breakglass.v1.TurnEventR\x05event"t\n\x11AttachTurnRequest\x12\x17\n\x07turn_id\x18\x01 \x01(\tR\x06turnId\x12%\n\x0eafter_sequence\x18\x02 \x01(\rR\rafterSequence\x12\x1f\n\x0btext_deltas\x18\x03 \x01(\x08R\ntextDeltas"D\n\x12AttachTurnResponse\x12.\n\x05event\x18\x01 \x01(\x0b2\x18.breakglass.v1.TurnEventR\x05event",\n\x11CancelTurnRequest\x12\x17\n\x07turn_id\x18\x01 \x01(\tR\x06turnId"=\n\x12CancelTurnResponse\x12\'\n\x04turn\x18\x01 \x01(\x0b2\x13.breakglass.v1.TurnR\x04turn"/\n\x14InterruptTurnRequest\x12\x17\n\x07turn_id\x18\x01 \x01(\tR\x06turnId"@\n\x15InterruptTurnResponse\x12\'\n\x04turn\x18\x01 \x01(\x0b2\x13.breakglass.v1.TurnR\x04turn"d\n\x10SteerTurnRequest\x12\x17\n\x07turn_id\x18\x01 \x01(\tR\x06turnId\x12\x18\n\x07message\x18\x02 \x01(\tR\x07message\x12\x1d\n\nrequest_id\x18\x03 \x01(\tR\trequestId"X\n\x11SteerTurnResponse\x12\x1a\n\x08sequence\x18\x01 \x01(\rR\x08sequence\x12\'\n\x04turn\x18\x02 \x01(\x0b2\x13.breakglass.v1.TurnR\x04turn"\xc3\x02\n\x16ResolveApprovalRequest\x12\x17\n\x07turn_id\x18\x01 \x01(\tR\x06turnId\x12\x1f\n\x0bapproval_id\x18\x02 \x01(\tR\napprovalId\x12C\n\x05allow\x18\x03 \x01(\x0b2+.breakglass.v1.ResolveApprovalRequest.AllowH\x00R\x05allow\x12@\n\x04deny\x18\x04 \x01(\x0b2*.breakglass.v1.ResolveApprovalRequest.DenyH\x00R\x04deny\x1a:\n\x05Allow\x12"\n\ninput_json\x18\x01 \x01(\tH\x00R\tinputJson\x88\x01\x01B\r\n\x0b_input_json\x1a \n\x04Deny\x12\x18\n\x07message\x18\x01 \x01(\tR\x07messageB\n\n\x08decision"B\n\x17ResolveApprovalResponse\x12\'\n\x04turn\x18\x01 \x01(\x0b2\x13.breakglass.v1.TurnR\x04turn"R\n\x14ListApprovalsRequest\x12\x1b\n\tpage_size\x18\x01 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x02 \x01(\tR\tpageToken"}\n\x15ListApprovalsResponse\x12<\n\tapprovals\x18\x01 \x03(\x0b2\x1e.breakglass.v1.PendingApprovalR\tapprovals\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken"\xb9\x01\n\x0fPendingApproval\x12.\n\x05event\x18\x01 \x01(\x0b2\x18.breakglass.v1.TurnEventR\x05event\x12\x1c\n\tprincipal\x18\x02 \x01(\tR\tprincipal\x127\n\tremaining\x18\x03 \x01(\x0b2\x19.google.protobuf.DurationR\tremaining\x12\x1f\n\x0bmay_resolve\x18\x04 \x01(\x08R\nmayResolve"W\n\x13WatchSessionRequest\x12\x1d\n\nsession_id\x18\x01 \x01(\tR\tsessionId\x12!\n\x0cafter_cursor\x18\x02 \x01(\x04R\x0bafterCursor"\xc5\x01\n\x14WatchSessionResponse\x12\x16\n\x06cursor\x18\x01 \x01(\x04R\x06cursor\x128\n\x0cturn_started\x18\x02 \x01(\x0b2\x13.breakglass.v1.TurnH\x00R\x0bturnStarted\x124\n\nturn_ended\x18\x03 \x01(\x0b2\x13.breakglass.v1.TurnH\x00R\tturnEnded\x12\x1b\n\tcaught_up\x18\x04 \x01(\x08R\x08caughtUpB\x08\n\x06change"\xd2\x02\n\x11WatchTurnsRequest\x12!\n\x0cafter_cursor\x18\x01 \x01(\x04R\x0bafterCursor\x12\x1d\n\nsession_id\x18\x02 \x01(\tR\tsessionId\x120\n\x06states\x18\x03 \x03(\x0e2\x18.breakglass.v1.TurnStateR\x06states\x120\n\x05since\x18\x04 \x01(\x0b2\x1a.google.protobuf.TimestampR\x05since\x120\n\x05until\x18\x05 \x01(\x0b2\x1a.google.protobuf.TimestampR\x05until\x12\x1c\n\tprincipal\x18\x06 \x01(\tR\tprincipal\x121\n\x06origin\x18\x07 \x01(\x0e2\x19.breakglass.v1.TurnOriginR\x06origin\x12\x14\n\x05query\x18\x08 \x01(\tR\x05query"\x97\x03\n\x12WatchTurnsResponse\x12\x16\n\x06cursor\x18\x01 \x01(\x04R\x06cursor\x128\n\x0cturn_started\x18\x02 \x01(\x0b2\x13.breakglass.v1.TurnH\x00R\x0bturnStarted\x128\n\x0cturn_changed\x18\x03 \x01(\x0b2\x13.breakglass.v1.TurnH\x00R\x0bturnChanged\x124\n\nturn_ended\x18\x04 \x01(\x0b2\x13.breakglass.v1.TurnH\x00R\tturnEnded\x12O\n\x12approval_requested\x18\x05 \x01(\x0b2\x1e.breakglass.v1.PendingApprovalH\x00R\x11approvalRequested\x12G\n\x11approval_resolved\x18\x06 \x01(\x0b2\x18.breakglass.v1.TurnEventH\x00R\x10approvalResolved\x12\x1b\n\tcaught_up\x18\x07 \x01(\x08R\x08caughtUpB\x08\n\x06change")\n\x0eGetTurnRequest\x12\x17\n\x07turn_id\x18\x01 \x01(\tR\x06turnId":\n\x0fGetTurnResponse\x12\'\n\x04turn\x18\x01 \x01(\x0b2\x13.breakglass.v1.TurnR\x04turn"\xea\x02\n\x10ListTurnsRequest\x12\x1d\n\nsession_id\x18\x01 \x01(\tR\tsessionId\x12\x1b\n\tpage_size\x18\x02 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x03 \x01(\tR\tpageToken\x120\n\x06states\x18\x04 \x03(\x0e2\x18.breakglass.v1.TurnStateR\x06states\x120\n\x05since\x18\x05 \x01(\x0b2\x1a.google.protobuf.TimestampR\x05since\x120\n\x05until\x18\x06 \x01(\x0b2\x1a.google.protobuf.TimestampR\x05until\x12\x1c\n\tprincipal\x18\x07 \x01(\tR\tprincipal\x121\n\x06origin\x18\x08 \x01(\x0e2\x19.breakglass.v1.TurnOriginR\x06origin\x12\x14\n\x05query\x18\t \x01(\tR\x05query"f\n\x11ListTurnsResponse\x12)\n\x05turns\x18\x01 \x03(\x0b2\x13.breakglass.v1.TurnR\x05turns\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken"2\n\x11GetSessionRequest\x12\x1d\n\nsession_id\x18\x01 \x01(\tR\tsessionId"F\n\x12GetSessionResponse\x120\n\x07session\x18\x01 \x01(\x0b2\x16.breakglass.v1.SessionR\x07session"Q\n\x13ListSessionsRequest\x12\x1b\n\tpage_size\x18\x01 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x02 \x01(\tR\tpageToken"r\n\x14ListSessionsResponse\x122\n\x08sessions\x18\x01 \x03(\x0b2\x16.breakglass.v1.SessionR\x08sessions\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken"\x14\n\x12GetSpendingRequest"J\n\x13GetSpendingResponse\x123\n\x08spending\x18\x01 \x01(\x0b2\x17.breakglass.v1.SpendingR\x08spending"5\n\x14DeleteSessionRequest\x12\x1d\n\nsession_id\x18\x01 \x01(\tR\tsessionId"@\n\x15DeleteSessionResponse\x12\'\n\x0fremoval_pending\x18\x01 \x01(\x08R\x0eremovalPending"\x16\n\x14GetServerInfoRequest"J\n\x15GetServerInfoResponse\x121\n\x06server\x18\x01 \x01(\x0b2\x19.breakglass.v1.ServerInfoR\x06server2\xf0\x0b\n\x11BreakglassService\x12J\n\x07RunTurn\x12\x1d.breakglass.v1.RunTurnRequest\x1a\x1e.breakglass.v1.RunTurnResponse0\x01\x12S\n\nAttachTurn\x12 .breakglass.v1.AttachTurnRequest\x1a!.breakglass.v1.AttachTurnResponse0\x01\x12Q\n\nCancelTurn\x12 .breakglass.v1.CancelTurnRequest\x1a!.breakglass.v1.CancelTurnResponse\x12Z\n\rInterruptTurn\x12#.breakglass.v1.InterruptTurnRequest\x1a$.breakglass.v1.InterruptTurnResponse\x12N\n\tSteerTurn\x12\x1f.breakglass.v1.SteerTurnRequest\x1a .breakglass.v1.SteerTurnResponse\x12`\n\x0fResolveApproval\x12%.breakglass.v1.ResolveApprovalRequest\x1a&.breakglass.v1.ResolveApprovalResponse\x12_\n\rListApprovals\x12#.breakglass.v1.ListApprovalsRequest\x1a$.breakglass.v1.ListApprovalsResponse"\x03\x90\x02\x01\x12Y\n\x0cWatchSession\x12".breakglass.v1.WatchSessionRequest\x1a#.breakglass.v1.WatchSessionResponse0\x01\x12S\n\nWatchTurns\x12 .breakglass.v1.WatchTurnsRequest\x1a!.breakglass.v1.WatchTurnsResponse0\x01\x12M\n\x07GetTurn\x12\x1d.breakglass.v1.GetTurnRequest\x1a\x1e.breakglass.v1.GetTurnResponse"\x03\x90\x02\x01\x12S\n\tListTurns\x12\x1f.breakglass.v1.ListTurnsRequest\x1a .breakglass.v1.ListTurnsResponse"\x03\x90\x02\x01\x12V\n\nGetSession\x12 .breakglass.v1.GetSessionRequest\x1a!.breakglass.v1.GetSessionResponse"\x03\x90\x02\x01\x12\\\n\x0cListSessions\x12".breakglass.v1.ListSessionsRequest\x1a#.breakglass.v1.ListSessionsResponse"\x03\x90\x02\x01\x12Y\n\x0bGetSpending\x12!.breakglass.v1.GetSpendingRequest\x1a".breakglass.v1.GetSpendingResponse"\x03\x90\x02\x01\x12Z\n\rDeleteSession\x12#.breakglass.v1.DeleteSessionRequest\x1a$.breakglass.v1.DeleteSessionResponse\x12V\n\x0bExportAudit\x12!.breakglass.v1.ExportAuditRequest\x1a".breakglass.v1.ExportAuditResponse0\x01\x12_\n\rGetServerInfo\x12#.breakglass.v1.GetServerInfoRequest\x1a$.breakglass.v1.GetServerInfoResponse"\x03\x90\x02\x01B_\n\rbreakglass.v1B\x16BreakglassServiceProtoP\x01Z4breakglass.test/clients/go/breakglassv1;breakglassv1b\x06proto3',
+    b'\n&breakglass/v1/breakglass_service.proto\x12\rbreakglass.v1\x1a\x19breakglass/v1/audit.proto\x1a\x19breakglass/v1/event.proto\x1a\x1abreakglass/v1/server.proto\x1a\x1bbreakglass/v1/session.proto\x1a\x1cbreakglass/v1/spending.proto\x1a\x18breakglass/v1/turn.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto"\x9b\x04\n\x0eRunTurnRequest\x12\x1d\n\nsession_id\x18\x01 \x01(\tR\tsessionId\x12\x16\n\x06prompt\x18\x02 \x01(\tR\x06prompt\x12\x14\n\x05model\x18\x03 \x01(\tR\x05model\x12\x14\n\x05agent\x18\x04 \x01(\tR\x05agent\x12\x1d\n\nrequest_id\x18\x05 \x01(\tR\trequestId\x123\n\x07timeout\x18\x06 \x01(\x0b2\x19.google.protobuf.DurationR\x07timeout\x12\x1f\n\x0btext_deltas\x18\x07 \x01(\x08R\ntextDeltas\x12F\n\x0fpermission_mode\x18\x08 \x01(\x0e2\x1d.breakglass.v1.PermissionModeR\x0epermissionMode\x12;\n\x0battachments\x18\t \x03(\x0b2\x19.breakglass.v1.AttachmentR\x0battachments\x12\x1d\n\nagent_kind\x18\n \x01(\tR\tagentKind\x12\x16\n\x06recall\x18\x0b \x01(\x08R\x06recall\x12 \n\x0cmax_cost_usd\x18\x0c \x01(\x01R\nmaxCostUsd\x12&\n\x0fmax_model_turns\x18\r \x01(\rR\rmaxModelTurns\x12+\n\x11session_principal\x18\x0f \x01(\tR\x10sessionPrincipal"S\n\nAttachment\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12\x1d\n\nmedia_type\x18\x02 \x01(\tR\tmediaType\x12\x12\n\x04data\x18\x03 \x01(\x0cR\x04data"A\n\x0fRunTurnResponse\x12.\n\x05event\x18\x01 \x01(\x0b2\x18.breakglass.v1.TurnEventR\x05event"t\n\x11AttachTurnRequest\x12\x17\n\x07turn_id\x18\x01 \x01(\tR\x06turnId\x12%\n\x0eafter_sequence\x18\x02 \x01(\rR\rafterSequence\x12\x1f\n\x0btext_deltas\x18\x03 \x01(\x08R\ntextDeltas"D\n\x12AttachTurnResponse\x12.\n\x05event\x18\x01 \x01(\x0b2\x18.breakglass.v1.TurnEventR\x05event",\n\x11CancelTurnRequest\x12\x17\n\x07turn_id\x18\x01 \x01(\tR\x06turnId"=\n\x12CancelTurnResponse\x12\'\n\x04turn\x18\x01 \x01(\x0b2\x13.breakglass.v1.TurnR\x04turn"/\n\x14InterruptTurnRequest\x12\x17\n\x07turn_id\x18\x01 \x01(\tR\x06turnId"@\n\x15InterruptTurnResponse\x12\'\n\x04turn\x18\x01 \x01(\x0b2\x13.breakglass.v1.TurnR\x04turn"d\n\x10SteerTurnRequest\x12\x17\n\x07turn_id\x18\x01 \x01(\tR\x06turnId\x12\x18\n\x07message\x18\x02 \x01(\tR\x07message\x12\x1d\n\nrequest_id\x18\x03 \x01(\tR\trequestId"X\n\x11SteerTurnResponse\x12\x1a\n\x08sequence\x18\x01 \x01(\rR\x08sequence\x12\'\n\x04turn\x18\x02 \x01(\x0b2\x13.breakglass.v1.TurnR\x04turn"\xc3\x02\n\x16ResolveApprovalRequest\x12\x17\n\x07turn_id\x18\x01 \x01(\tR\x06turnId\x12\x1f\n\x0bapproval_id\x18\x02 \x01(\tR\napprovalId\x12C\n\x05allow\x18\x03 \x01(\x0b2+.breakglass.v1.ResolveApprovalRequest.AllowH\x00R\x05allow\x12@\n\x04deny\x18\x04 \x01(\x0b2*.breakglass.v1.ResolveApprovalRequest.DenyH\x00R\x04deny\x1a:\n\x05Allow\x12"\n\ninput_json\x18\x01 \x01(\tH\x00R\tinputJson\x88\x01\x01B\r\n\x0b_input_json\x1a \n\x04Deny\x12\x18\n\x07message\x18\x01 \x01(\tR\x07messageB\n\n\x08decision"B\n\x17ResolveApprovalResponse\x12\'\n\x04turn\x18\x01 \x01(\x0b2\x13.breakglass.v1.TurnR\x04turn"R\n\x14ListApprovalsRequest\x12\x1b\n\tpage_size\x18\x01 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x02 \x01(\tR\tpageToken"}\n\x15ListApprovalsResponse\x12<\n\tapprovals\x18\x01 \x03(\x0b2\x1e.breakglass.v1.PendingApprovalR\tapprovals\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken"\xb9\x01\n\x0fPendingApproval\x12.\n\x05event\x18\x01 \x01(\x0b2\x18.breakglass.v1.TurnEventR\x05event\x12\x1c\n\tprincipal\x18\x02 \x01(\tR\tprincipal\x127\n\tremaining\x18\x03 \x01(\x0b2\x19.google.protobuf.DurationR\tremaining\x12\x1f\n\x0bmay_resolve\x18\x04 \x01(\x08R\nmayResolve"\x84\x01\n\x13WatchSessionRequest\x12\x1d\n\nsession_id\x18\x01 \x01(\tR\tsessionId\x12!\n\x0cafter_cursor\x18\x02 \x01(\x04R\x0bafterCursor\x12+\n\x11session_principal\x18\x0f \x01(\tR\x10sessionPrincipal"\xc5\x01\n\x14WatchSessionResponse\x12\x16\n\x06cursor\x18\x01 \x01(\x04R\x06cursor\x128\n\x0cturn_started\x18\x02 \x01(\x0b2\x13.breakglass.v1.TurnH\x00R\x0bturnStarted\x124\n\nturn_ended\x18\x03 \x01(\x0b2\x13.breakglass.v1.TurnH\x00R\tturnEnded\x12\x1b\n\tcaught_up\x18\x04 \x01(\x08R\x08caughtUpB\x08\n\x06change"\xff\x02\n\x11WatchTurnsRequest\x12!\n\x0cafter_cursor\x18\x01 \x01(\x04R\x0bafterCursor\x12\x1d\n\nsession_id\x18\x02 \x01(\tR\tsessionId\x12+\n\x11session_principal\x18\x0f \x01(\tR\x10sessionPrincipal\x120\n\x06states\x18\x03 \x03(\x0e2\x18.breakglass.v1.TurnStateR\x06states\x120\n\x05since\x18\x04 \x01(\x0b2\x1a.google.protobuf.TimestampR\x05since\x120\n\x05until\x18\x05 \x01(\x0b2\x1a.google.protobuf.TimestampR\x05until\x12\x1c\n\tprincipal\x18\x06 \x01(\tR\tprincipal\x121\n\x06origin\x18\x07 \x01(\x0e2\x19.breakglass.v1.TurnOriginR\x06origin\x12\x14\n\x05query\x18\x08 \x01(\tR\x05query"\x97\x03\n\x12WatchTurnsResponse\x12\x16\n\x06cursor\x18\x01 \x01(\x04R\x06cursor\x128\n\x0cturn_started\x18\x02 \x01(\x0b2\x13.breakglass.v1.TurnH\x00R\x0bturnStarted\x128\n\x0cturn_changed\x18\x03 \x01(\x0b2\x13.breakglass.v1.TurnH\x00R\x0bturnChanged\x124\n\nturn_ended\x18\x04 \x01(\x0b2\x13.breakglass.v1.TurnH\x00R\tturnEnded\x12O\n\x12approval_requested\x18\x05 \x01(\x0b2\x1e.breakglass.v1.PendingApprovalH\x00R\x11approvalRequested\x12G\n\x11approval_resolved\x18\x06 \x01(\x0b2\x18.breakglass.v1.TurnEventH\x00R\x10approvalResolved\x12\x1b\n\tcaught_up\x18\x07 \x01(\x08R\x08caughtUpB\x08\n\x06change")\n\x0eGetTurnRequest\x12\x17\n\x07turn_id\x18\x01 \x01(\tR\x06turnId":\n\x0fGetTurnResponse\x12\'\n\x04turn\x18\x01 \x01(\x0b2\x13.breakglass.v1.TurnR\x04turn"\x97\x03\n\x10ListTurnsRequest\x12\x1d\n\nsession_id\x18\x01 \x01(\tR\tsessionId\x12\x1b\n\tpage_size\x18\x02 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x03 \x01(\tR\tpageToken\x120\n\x06states\x18\x04 \x03(\x0e2\x18.breakglass.v1.TurnStateR\x06states\x120\n\x05since\x18\x05 \x01(\x0b2\x1a.google.protobuf.TimestampR\x05since\x120\n\x05until\x18\x06 \x01(\x0b2\x1a.google.protobuf.TimestampR\x05until\x12\x1c\n\tprincipal\x18\x07 \x01(\tR\tprincipal\x121\n\x06origin\x18\x08 \x01(\x0e2\x19.breakglass.v1.TurnOriginR\x06origin\x12\x14\n\x05query\x18\t \x01(\tR\x05query\x12+\n\x11session_principal\x18\x0f \x01(\tR\x10sessionPrincipal"f\n\x11ListTurnsResponse\x12)\n\x05turns\x18\x01 \x03(\x0b2\x13.breakglass.v1.TurnR\x05turns\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken"_\n\x11GetSessionRequest\x12\x1d\n\nsession_id\x18\x01 \x01(\tR\tsessionId\x12+\n\x11session_principal\x18\x0f \x01(\tR\x10sessionPrincipal"F\n\x12GetSessionResponse\x120\n\x07session\x18\x01 \x01(\x0b2\x16.breakglass.v1.SessionR\x07session"Q\n\x13ListSessionsRequest\x12\x1b\n\tpage_size\x18\x01 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x02 \x01(\tR\tpageToken"r\n\x14ListSessionsResponse\x122\n\x08sessions\x18\x01 \x03(\x0b2\x16.breakglass.v1.SessionR\x08sessions\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken"\x14\n\x12GetSpendingRequest"J\n\x13GetSpendingResponse\x123\n\x08spending\x18\x01 \x01(\x0b2\x17.breakglass.v1.SpendingR\x08spending"b\n\x14DeleteSessionRequest\x12\x1d\n\nsession_id\x18\x01 \x01(\tR\tsessionId\x12+\n\x11session_principal\x18\x0f \x01(\tR\x10sessionPrincipal"@\n\x15DeleteSessionResponse\x12\'\n\x0fremoval_pending\x18\x01 \x01(\x08R\x0eremovalPending"\xc6\x01\n\x13ShareSessionRequest\x12\x1d\n\nsession_id\x18\x01 \x01(\tR\tsessionId\x12/\n\x04with\x18\x02 \x01(\x0b2\x1b.breakglass.v1.ShareGranteeR\x04with\x122\n\x06access\x18\x03 \x01(\x0e2\x1a.breakglass.v1.ShareAccessR\x06access\x12+\n\x11session_principal\x18\x0f \x01(\tR\x10sessionPrincipal"H\n\x14ShareSessionResponse\x120\n\x07session\x18\x01 \x01(\x0b2\x16.breakglass.v1.SessionR\x07session"\x94\x01\n\x15UnshareSessionRequest\x12\x1d\n\nsession_id\x18\x01 \x01(\tR\tsessionId\x12/\n\x04with\x18\x02 \x01(\x0b2\x1b.breakglass.v1.ShareGranteeR\x04with\x12+\n\x11session_principal\x18\x0f \x01(\tR\x10sessionPrincipal"J\n\x16UnshareSessionResponse\x120\n\x07session\x18\x01 \x01(\x0b2\x16.breakglass.v1.SessionR\x07session"\x16\n\x14GetServerInfoRequest"J\n\x15GetServerInfoResponse\x121\n\x06server\x18\x01 \x01(\x0b2\x19.breakglass.v1.ServerInfoR\x06server2\xa8\r\n\x11BreakglassService\x12J\n\x07RunTurn\x12\x1d.breakglass.v1.RunTurnRequest\x1a\x1e.breakglass.v1.RunTurnResponse0\x01\x12S\n\nAttachTurn\x12 .breakglass.v1.AttachTurnRequest\x1a!.breakglass.v1.AttachTurnResponse0\x01\x12Q\n\nCancelTurn\x12 .breakglass.v1.CancelTurnRequest\x1a!.breakglass.v1.CancelTurnResponse\x12Z\n\rInterruptTurn\x12#.breakglass.v1.InterruptTurnRequest\x1a$.breakglass.v1.InterruptTurnResponse\x12N\n\tSteerTurn\x12\x1f.breakglass.v1.SteerTurnRequest\x1a .breakglass.v1.SteerTurnResponse\x12`\n\x0fResolveApproval\x12%.breakglass.v1.ResolveApprovalRequest\x1a&.breakglass.v1.ResolveApprovalResponse\x12_\n\rListApprovals\x12#.breakglass.v1.ListApprovalsRequest\x1a$.breakglass.v1.ListApprovalsResponse"\x03\x90\x02\x01\x12Y\n\x0cWatchSession\x12".breakglass.v1.WatchSessionRequest\x1a#.breakglass.v1.WatchSessionResponse0\x01\x12S\n\nWatchTurns\x12 .breakglass.v1.WatchTurnsRequest\x1a!.breakglass.v1.WatchTurnsResponse0\x01\x12M\n\x07GetTurn\x12\x1d.breakglass.v1.GetTurnRequest\x1a\x1e.breakglass.v1.GetTurnResponse"\x03\x90\x02\x01\x12S\n\tListTurns\x12\x1f.breakglass.v1.ListTurnsRequest\x1a .breakglass.v1.ListTurnsResponse"\x03\x90\x02\x01\x12V\n\nGetSession\x12 .breakglass.v1.GetSessionRequest\x1a!.breakglass.v1.GetSessionResponse"\x03\x90\x02\x01\x12\\\n\x0cListSessions\x12".breakglass.v1.ListSessionsRequest\x1a#.breakglass.v1.ListSessionsResponse"\x03\x90\x02\x01\x12Y\n\x0bGetSpending\x12!.breakglass.v1.GetSpendingRequest\x1a".breakglass.v1.GetSpendingResponse"\x03\x90\x02\x01\x12Z\n\rDeleteSession\x12#.breakglass.v1.DeleteSessionRequest\x1a$.breakglass.v1.DeleteSessionResponse\x12V\n\x0bExportAudit\x12!.breakglass.v1.ExportAuditRequest\x1a".breakglass.v1.ExportAuditResponse0\x01\x12W\n\x0cShareSession\x12".breakglass.v1.ShareSessionRequest\x1a#.breakglass.v1.ShareSessionResponse\x12]\n\x0eUnshareSession\x12$.breakglass.v1.UnshareSessionRequest\x1a%.breakglass.v1.UnshareSessionResponse\x12_\n\rGetServerInfo\x12#.breakglass.v1.GetServerInfoRequest\x1a$.breakglass.v1.GetServerInfoResponse"\x03\x90\x02\x01B_\n\rbreakglass.v1B\x16BreakglassServiceProtoP\x01Z4breakglass.test/clients/go/breakglassv1;breakglassv1b\x06proto3',
     [
         audit_pb.desc(),
         event_pb.desc(),
@@ -1621,6 +1838,10 @@ _DESC = file_desc(
         "GetSpendingResponse": GetSpendingResponse,
         "DeleteSessionRequest": DeleteSessionRequest,
         "DeleteSessionResponse": DeleteSessionResponse,
+        "ShareSessionRequest": ShareSessionRequest,
+        "ShareSessionResponse": ShareSessionResponse,
+        "UnshareSessionRequest": UnshareSessionRequest,
+        "UnshareSessionResponse": UnshareSessionResponse,
         "GetServerInfoRequest": GetServerInfoRequest,
         "GetServerInfoResponse": GetServerInfoResponse,
     },

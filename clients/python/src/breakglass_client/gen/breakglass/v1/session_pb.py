@@ -11,20 +11,20 @@ from __future__ import annotations
 
 from typing import Literal, TYPE_CHECKING, TypeAlias
 
-from protobuf import Message
+from protobuf import Enum, Message
 from protobuf._codegen import file_desc
 from protobuf.wkt.google.protobuf import timestamp_pb
 
 from . import event_pb
 
 if TYPE_CHECKING:
-    from protobuf import DescFile
+    from protobuf import DescFile, Oneof
     from protobuf.wkt.google.protobuf.timestamp_pb import Timestamp
 
     from .event_pb import TurnState, Usage
 
 
-_SessionFields: TypeAlias = Literal["session_id", "principal", "agent", "model", "create_time", "last_active_time", "running_turn_id", "turn_count", "usage", "total_cost_usd", "queued_turn_id", "agent_kind", "last_turn_id", "last_turn_state", "last_prompt"]
+_SessionFields: TypeAlias = Literal["session_id", "principal", "agent", "model", "create_time", "last_active_time", "running_turn_id", "turn_count", "usage", "total_cost_usd", "queued_turn_id", "agent_kind", "last_turn_id", "last_turn_state", "last_prompt", "shares", "access"]
 
 class Session(Message[_SessionFields]):
     """
@@ -42,7 +42,8 @@ class Session(Message[_SessionFields]):
             string session_id = 1;
             ```
         principal:
-            Who opened the session, as authentication established it. Only this principal sees it.
+            Who opened the session, as authentication established it: the session is theirs. Others see it where it is shared with
+            them, or where their roles let them.
 
             ```proto
             string principal = 2;
@@ -126,9 +127,22 @@ class Session(Message[_SessionFields]):
             ```proto
             string last_prompt = 16;
             ```
+        shares:
+            Whom the session is shared with. All of them for the session's principal and for an admin; for others only those that
+            are with the caller or one of the caller's roles.
+
+            ```proto
+            repeated breakglass.v1.SessionShare shares = 17;
+            ```
+        access:
+            The most that the caller may do in the session: OPERATE, or READ. Always set.
+
+            ```proto
+            breakglass.v1.ShareAccess access = 18;
+            ```
     """
 
-    __slots__ = ("session_id", "principal", "agent", "model", "create_time", "last_active_time", "running_turn_id", "turn_count", "usage", "total_cost_usd", "queued_turn_id", "agent_kind", "last_turn_id", "last_turn_state", "last_prompt")
+    __slots__ = ("session_id", "principal", "agent", "model", "create_time", "last_active_time", "running_turn_id", "turn_count", "usage", "total_cost_usd", "queued_turn_id", "agent_kind", "last_turn_id", "last_turn_state", "last_prompt", "shares", "access")
 
     if TYPE_CHECKING:
 
@@ -150,6 +164,8 @@ class Session(Message[_SessionFields]):
             last_turn_id: str = "",
             last_turn_state: TurnState | None = None,
             last_prompt: str = "",
+            shares: list[SessionShare] | None = None,
+            access: ShareAccess | None = None,
         ) -> None:
             pass
 
@@ -168,16 +184,182 @@ class Session(Message[_SessionFields]):
         last_turn_id: str
         last_turn_state: TurnState
         last_prompt: str
+        shares: list[SessionShare]
+        access: ShareAccess
+
+_ShareGranteeFields: TypeAlias = Literal["principal", "role"]
+
+class ShareGrantee(Message[_ShareGranteeFields]):
+    """
+    Whom a session is shared with.
+
+    ```proto
+    message breakglass.v1.ShareGrantee
+    ```
+
+    Attributes:
+        grantee:
+            A principal, or all who have a role. Required.
+
+            ```proto
+            oneof grantee
+            ```
+    """
+
+    __slots__ = ("grantee",)
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            *,
+            grantee: Oneof[Literal["principal"], str] | Oneof[Literal["role"], Role] | None = None,
+        ) -> None:
+            pass
+
+        grantee: Oneof[Literal["principal"], str] | Oneof[Literal["role"], Role] | None
+
+_SessionShareFields: TypeAlias = Literal["with", "access", "create_time"]
+
+class SessionShare(Message[_SessionShareFields]):
+    """
+    One with whom a session is shared.
+
+    ```proto
+    message breakglass.v1.SessionShare
+    ```
+
+    Attributes:
+        with_:
+            With whom. Always set.
+
+            ```proto
+            optional breakglass.v1.ShareGrantee with = 1;
+            ```
+        access:
+            What they may do. Always set.
+
+            ```proto
+            breakglass.v1.ShareAccess access = 2;
+            ```
+        create_time:
+            Since when. Always set.
+
+            ```proto
+            optional google.protobuf.Timestamp create_time = 3;
+            ```
+    """
+
+    __slots__ = ("with_", "access", "create_time")
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            *,
+            with_: ShareGrantee | None = None,
+            access: ShareAccess | None = None,
+            create_time: Timestamp | None = None,
+        ) -> None:
+            pass
+
+        with_: ShareGrantee | None
+        access: ShareAccess
+        create_time: Timestamp | None
+
+class ShareAccess(Enum):
+    """
+    What somebody with whom a session is shared may do in it, where their roles let them.
+
+    ```proto
+    enum breakglass.v1.ShareAccess
+    ```
+
+    Attributes:
+        UNSPECIFIED:
+            Never sent.
+
+            ```proto
+            SHARE_ACCESS_UNSPECIFIED = 0
+            ```
+        READ:
+            See the session and its turns, with all their events.
+
+            ```proto
+            SHARE_ACCESS_READ = 1
+            ```
+        OPERATE:
+            Also run turns in it; cancel, interrupt and steer them and answer for them; and delete it. It takes the role operator.
+
+            ```proto
+            SHARE_ACCESS_OPERATE = 2
+            ```
+    """
+
+    UNSPECIFIED = 0
+    READ = 1
+    OPERATE = 2
+
+class Role(Enum):
+    """
+    What somebody may do, whatever the session.
+
+    ```proto
+    enum breakglass.v1.Role
+    ```
+
+    Attributes:
+        UNSPECIFIED:
+            Never sent.
+
+            ```proto
+            ROLE_UNSPECIFIED = 0
+            ```
+        VIEWER:
+            Reads all sessions and turns.
+
+            ```proto
+            ROLE_VIEWER = 1
+            ```
+        OPERATOR:
+            Runs turns, and acts on them, in own sessions and in those that are shared to operate.
+
+            ```proto
+            ROLE_OPERATOR = 2
+            ```
+        APPROVER:
+            Reads the turns in the mode ASK, and answers for them.
+
+            ```proto
+            ROLE_APPROVER = 3
+            ```
+        ADMIN:
+            Everything.
+
+            ```proto
+            ROLE_ADMIN = 4
+            ```
+    """
+
+    UNSPECIFIED = 0
+    VIEWER = 1
+    OPERATOR = 2
+    APPROVER = 3
+    ADMIN = 4
 
 
 _DESC = file_desc(
-    b'\n\x1bbreakglass/v1/session.proto\x12\rbreakglass.v1\x1a\x19breakglass/v1/event.proto\x1a\x1fgoogle/protobuf/timestamp.proto"\xd8\x04\n\x07Session\x12\x1d\n\nsession_id\x18\x01 \x01(\tR\tsessionId\x12\x1c\n\tprincipal\x18\x02 \x01(\tR\tprincipal\x12\x14\n\x05agent\x18\x03 \x01(\tR\x05agent\x12\x14\n\x05model\x18\x04 \x01(\tR\x05model\x12;\n\x0bcreate_time\x18\x05 \x01(\x0b2\x1a.google.protobuf.TimestampR\ncreateTime\x12D\n\x10last_active_time\x18\x06 \x01(\x0b2\x1a.google.protobuf.TimestampR\x0elastActiveTime\x12&\n\x0frunning_turn_id\x18\x07 \x01(\tR\rrunningTurnId\x12\x1d\n\nturn_count\x18\x08 \x01(\rR\tturnCount\x12*\n\x05usage\x18\t \x01(\x0b2\x14.breakglass.v1.UsageR\x05usage\x12$\n\x0etotal_cost_usd\x18\n \x01(\x01R\x0ctotalCostUsd\x12$\n\x0equeued_turn_id\x18\x0b \x01(\tR\x0cqueuedTurnId\x12\x1d\n\nagent_kind\x18\x0c \x01(\tR\tagentKind\x12 \n\x0clast_turn_id\x18\x0e \x01(\tR\nlastTurnId\x12@\n\x0flast_turn_state\x18\x0f \x01(\x0e2\x18.breakglass.v1.TurnStateR\rlastTurnState\x12\x1f\n\x0blast_prompt\x18\x10 \x01(\tR\nlastPromptBU\n\rbreakglass.v1B\x0cSessionProtoP\x01Z4breakglass.test/clients/go/breakglassv1;breakglassv1b\x06proto3',
+    b'\n\x1bbreakglass/v1/session.proto\x12\rbreakglass.v1\x1a\x19breakglass/v1/event.proto\x1a\x1fgoogle/protobuf/timestamp.proto"\xc1\x05\n\x07Session\x12\x1d\n\nsession_id\x18\x01 \x01(\tR\tsessionId\x12\x1c\n\tprincipal\x18\x02 \x01(\tR\tprincipal\x12\x14\n\x05agent\x18\x03 \x01(\tR\x05agent\x12\x14\n\x05model\x18\x04 \x01(\tR\x05model\x12;\n\x0bcreate_time\x18\x05 \x01(\x0b2\x1a.google.protobuf.TimestampR\ncreateTime\x12D\n\x10last_active_time\x18\x06 \x01(\x0b2\x1a.google.protobuf.TimestampR\x0elastActiveTime\x12&\n\x0frunning_turn_id\x18\x07 \x01(\tR\rrunningTurnId\x12\x1d\n\nturn_count\x18\x08 \x01(\rR\tturnCount\x12*\n\x05usage\x18\t \x01(\x0b2\x14.breakglass.v1.UsageR\x05usage\x12$\n\x0etotal_cost_usd\x18\n \x01(\x01R\x0ctotalCostUsd\x12$\n\x0equeued_turn_id\x18\x0b \x01(\tR\x0cqueuedTurnId\x12\x1d\n\nagent_kind\x18\x0c \x01(\tR\tagentKind\x12 \n\x0clast_turn_id\x18\x0e \x01(\tR\nlastTurnId\x12@\n\x0flast_turn_state\x18\x0f \x01(\x0e2\x18.breakglass.v1.TurnStateR\rlastTurnState\x12\x1f\n\x0blast_prompt\x18\x10 \x01(\tR\nlastPrompt\x123\n\x06shares\x18\x11 \x03(\x0b2\x1b.breakglass.v1.SessionShareR\x06shares\x122\n\x06access\x18\x12 \x01(\x0e2\x1a.breakglass.v1.ShareAccessR\x06access"d\n\x0cShareGrantee\x12\x1e\n\tprincipal\x18\x01 \x01(\tH\x00R\tprincipal\x12)\n\x04role\x18\x02 \x01(\x0e2\x13.breakglass.v1.RoleH\x00R\x04roleB\t\n\x07grantee"\xb0\x01\n\x0cSessionShare\x12/\n\x04with\x18\x01 \x01(\x0b2\x1b.breakglass.v1.ShareGranteeR\x04with\x122\n\x06access\x18\x02 \x01(\x0e2\x1a.breakglass.v1.ShareAccessR\x06access\x12;\n\x0bcreate_time\x18\x03 \x01(\x0b2\x1a.google.protobuf.TimestampR\ncreateTime*\\\n\x0bShareAccess\x12\x1c\n\x18SHARE_ACCESS_UNSPECIFIED\x10\x00\x12\x15\n\x11SHARE_ACCESS_READ\x10\x01\x12\x18\n\x14SHARE_ACCESS_OPERATE\x10\x02*c\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x0f\n\x0bROLE_VIEWER\x10\x01\x12\x11\n\rROLE_OPERATOR\x10\x02\x12\x11\n\rROLE_APPROVER\x10\x03\x12\x0e\n\nROLE_ADMIN\x10\x04BU\n\rbreakglass.v1B\x0cSessionProtoP\x01Z4breakglass.test/clients/go/breakglassv1;breakglassv1b\x06proto3',
     [
         event_pb.desc(),
         timestamp_pb.desc(),
     ],
     {
         "Session": Session,
+        "ShareGrantee": ShareGrantee,
+        "SessionShare": SessionShare,
+        "ShareAccess": ShareAccess,
+        "Role": Role,
     },
 )
 

@@ -72,7 +72,7 @@ class AttachmentInfo(Message[_AttachmentInfoFields]):
         media_type: str
         size: int
 
-_TurnFields: TypeAlias = Literal["turn_id", "session_id", "state", "error_reason", "prompt", "prompt_truncated", "principal", "model", "agent", "last_sequence", "create_time", "end_time", "origin", "cause_turn_id", "permission_mode", "usage", "total_cost_usd", "permission_denial_count", "attachments"]
+_TurnFields: TypeAlias = Literal["turn_id", "session_id", "state", "error_reason", "prompt", "prompt_truncated", "principal", "model", "agent", "last_sequence", "create_time", "end_time", "origin", "cause_turn_id", "permission_mode", "usage", "total_cost_usd", "permission_denial_count", "attachments", "session_principal"]
 
 class Turn(Message[_TurnFields]):
     """
@@ -120,7 +120,8 @@ class Turn(Message[_TurnFields]):
             bool prompt_truncated = 6;
             ```
         principal:
-            Who started the turn, as authentication established it; with the origin AGENT, whose session it is.
+            Who started the turn, as authentication established it; with the origin AGENT, whose session it is. In a session that is
+            shared it may be another than `session_principal`.
 
             ```proto
             string principal = 7;
@@ -198,9 +199,15 @@ class Turn(Message[_TurnFields]):
             ```proto
             repeated breakglass.v1.AttachmentInfo attachments = 19;
             ```
+        session_principal:
+            Whose session the turn belongs to: with `session_id` the session's name. Always set.
+
+            ```proto
+            string session_principal = 25;
+            ```
     """
 
-    __slots__ = ("turn_id", "session_id", "state", "error_reason", "prompt", "prompt_truncated", "principal", "model", "agent", "last_sequence", "create_time", "end_time", "origin", "cause_turn_id", "permission_mode", "usage", "total_cost_usd", "permission_denial_count", "attachments")
+    __slots__ = ("turn_id", "session_id", "state", "error_reason", "prompt", "prompt_truncated", "principal", "model", "agent", "last_sequence", "create_time", "end_time", "origin", "cause_turn_id", "permission_mode", "usage", "total_cost_usd", "permission_denial_count", "attachments", "session_principal")
 
     if TYPE_CHECKING:
 
@@ -226,6 +233,7 @@ class Turn(Message[_TurnFields]):
             total_cost_usd: float = 0,
             permission_denial_count: int = 0,
             attachments: list[AttachmentInfo] | None = None,
+            session_principal: str = "",
         ) -> None:
             pass
 
@@ -248,6 +256,7 @@ class Turn(Message[_TurnFields]):
         total_cost_usd: float
         permission_denial_count: int
         attachments: list[AttachmentInfo]
+        session_principal: str
 
 class TurnOrigin(Enum):
     """
@@ -317,7 +326,7 @@ class PermissionMode(Enum):
 
 
 _DESC = file_desc(
-    b'\n\x18breakglass/v1/turn.proto\x12\rbreakglass.v1\x1a\x19breakglass/v1/event.proto\x1a\x1fgoogle/protobuf/timestamp.proto"W\n\x0eAttachmentInfo\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12\x1d\n\nmedia_type\x18\x02 \x01(\tR\tmediaType\x12\x12\n\x04size\x18\x03 \x01(\x04R\x04size"\xbd\x06\n\x04Turn\x12\x17\n\x07turn_id\x18\x01 \x01(\tR\x06turnId\x12\x1d\n\nsession_id\x18\x02 \x01(\tR\tsessionId\x12.\n\x05state\x18\x03 \x01(\x0e2\x18.breakglass.v1.TurnStateR\x05state\x12=\n\x0cerror_reason\x18\x04 \x01(\x0e2\x1a.breakglass.v1.ErrorReasonR\x0berrorReason\x12\x16\n\x06prompt\x18\x05 \x01(\tR\x06prompt\x12)\n\x10prompt_truncated\x18\x06 \x01(\x08R\x0fpromptTruncated\x12\x1c\n\tprincipal\x18\x07 \x01(\tR\tprincipal\x12\x14\n\x05model\x18\x08 \x01(\tR\x05model\x12\x14\n\x05agent\x18\t \x01(\tR\x05agent\x12#\n\rlast_sequence\x18\n \x01(\rR\x0clastSequence\x12;\n\x0bcreate_time\x18\x0b \x01(\x0b2\x1a.google.protobuf.TimestampR\ncreateTime\x125\n\x08end_time\x18\x0c \x01(\x0b2\x1a.google.protobuf.TimestampR\x07endTime\x121\n\x06origin\x18\r \x01(\x0e2\x19.breakglass.v1.TurnOriginR\x06origin\x12"\n\rcause_turn_id\x18\x0e \x01(\tR\x0bcauseTurnId\x12F\n\x0fpermission_mode\x18\x0f \x01(\x0e2\x1d.breakglass.v1.PermissionModeR\x0epermissionMode\x12*\n\x05usage\x18\x10 \x01(\x0b2\x14.breakglass.v1.UsageR\x05usage\x12$\n\x0etotal_cost_usd\x18\x11 \x01(\x01R\x0ctotalCostUsd\x126\n\x17permission_denial_count\x18\x12 \x01(\rR\x15permissionDenialCount\x12?\n\x0battachments\x18\x13 \x03(\x0b2\x1d.breakglass.v1.AttachmentInfoR\x0battachments*X\n\nTurnOrigin\x12\x1b\n\x17TURN_ORIGIN_UNSPECIFIED\x10\x00\x12\x16\n\x12TURN_ORIGIN_CALLER\x10\x01\x12\x15\n\x11TURN_ORIGIN_AGENT\x10\x02*f\n\x0ePermissionMode\x12\x1f\n\x1bPERMISSION_MODE_UNSPECIFIED\x10\x00\x12\x1a\n\x16PERMISSION_MODE_BYPASS\x10\x01\x12\x17\n\x13PERMISSION_MODE_ASK\x10\x02BR\n\rbreakglass.v1B\tTurnProtoP\x01Z4breakglass.test/clients/go/breakglassv1;breakglassv1b\x06proto3',
+    b'\n\x18breakglass/v1/turn.proto\x12\rbreakglass.v1\x1a\x19breakglass/v1/event.proto\x1a\x1fgoogle/protobuf/timestamp.proto"W\n\x0eAttachmentInfo\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12\x1d\n\nmedia_type\x18\x02 \x01(\tR\tmediaType\x12\x12\n\x04size\x18\x03 \x01(\x04R\x04size"\xea\x06\n\x04Turn\x12\x17\n\x07turn_id\x18\x01 \x01(\tR\x06turnId\x12\x1d\n\nsession_id\x18\x02 \x01(\tR\tsessionId\x12.\n\x05state\x18\x03 \x01(\x0e2\x18.breakglass.v1.TurnStateR\x05state\x12=\n\x0cerror_reason\x18\x04 \x01(\x0e2\x1a.breakglass.v1.ErrorReasonR\x0berrorReason\x12\x16\n\x06prompt\x18\x05 \x01(\tR\x06prompt\x12)\n\x10prompt_truncated\x18\x06 \x01(\x08R\x0fpromptTruncated\x12\x1c\n\tprincipal\x18\x07 \x01(\tR\tprincipal\x12\x14\n\x05model\x18\x08 \x01(\tR\x05model\x12\x14\n\x05agent\x18\t \x01(\tR\x05agent\x12#\n\rlast_sequence\x18\n \x01(\rR\x0clastSequence\x12;\n\x0bcreate_time\x18\x0b \x01(\x0b2\x1a.google.protobuf.TimestampR\ncreateTime\x125\n\x08end_time\x18\x0c \x01(\x0b2\x1a.google.protobuf.TimestampR\x07endTime\x121\n\x06origin\x18\r \x01(\x0e2\x19.breakglass.v1.TurnOriginR\x06origin\x12"\n\rcause_turn_id\x18\x0e \x01(\tR\x0bcauseTurnId\x12F\n\x0fpermission_mode\x18\x0f \x01(\x0e2\x1d.breakglass.v1.PermissionModeR\x0epermissionMode\x12*\n\x05usage\x18\x10 \x01(\x0b2\x14.breakglass.v1.UsageR\x05usage\x12$\n\x0etotal_cost_usd\x18\x11 \x01(\x01R\x0ctotalCostUsd\x126\n\x17permission_denial_count\x18\x12 \x01(\rR\x15permissionDenialCount\x12?\n\x0battachments\x18\x13 \x03(\x0b2\x1d.breakglass.v1.AttachmentInfoR\x0battachments\x12+\n\x11session_principal\x18\x19 \x01(\tR\x10sessionPrincipal*X\n\nTurnOrigin\x12\x1b\n\x17TURN_ORIGIN_UNSPECIFIED\x10\x00\x12\x16\n\x12TURN_ORIGIN_CALLER\x10\x01\x12\x15\n\x11TURN_ORIGIN_AGENT\x10\x02*f\n\x0ePermissionMode\x12\x1f\n\x1bPERMISSION_MODE_UNSPECIFIED\x10\x00\x12\x1a\n\x16PERMISSION_MODE_BYPASS\x10\x01\x12\x17\n\x13PERMISSION_MODE_ASK\x10\x02BR\n\rbreakglass.v1B\tTurnProtoP\x01Z4breakglass.test/clients/go/breakglassv1;breakglassv1b\x06proto3',
     [
         event_pb.desc(),
         timestamp_pb.desc(),
