@@ -39,7 +39,13 @@ export class HeadPublisher {
     this.#outlets = given.destinations.map((destination) => new Outlet(destination, given.log));
   }
 
+  /** Makes the key where there is none yet: its public part is to be kept elsewhere before the first head is. */
   start(): void {
+    try {
+      this.#given.key();
+    } catch (error) {
+      this.#given.log.error("the audit's heads cannot be signed", { error });
+    }
     this.#timer = setInterval(() => void this.publish(), this.#given.everyMs).unref();
   }
 
