@@ -19,7 +19,11 @@ import (
 func (c *Client) WatchSession(ctx context.Context, request *breakglassv1.WatchSessionRequest, options ...StreamOption) iter.Seq2[*breakglassv1.WatchSessionResponse, error] {
 	return func(yield func(*breakglassv1.WatchSessionResponse, error) bool) {
 		call := func(ctx context.Context, after uint64) (stream[breakglassv1.WatchSessionResponse], error) {
-			next := &breakglassv1.WatchSessionRequest{SessionId: request.GetSessionId(), AfterCursor: after}
+			next := &breakglassv1.WatchSessionRequest{
+				SessionId:        request.GetSessionId(),
+				SessionPrincipal: request.GetSessionPrincipal(),
+				AfterCursor:      after,
+			}
 			answer, err := c.Service.WatchSession(ctx, connect.NewRequest(next))
 			if err != nil {
 				return stream[breakglassv1.WatchSessionResponse]{}, err

@@ -8,7 +8,9 @@
 export * from "../../../gen/breakglass/v1/audit_pb.ts";
 export * from "../../../gen/breakglass/v1/breakglass_service_pb.ts";
 export * from "../../../gen/breakglass/v1/event_pb.ts";
+export * from "../../../gen/breakglass/v1/server_pb.ts";
 export * from "../../../gen/breakglass/v1/session_pb.ts";
+export * from "../../../gen/breakglass/v1/spending_pb.ts";
 export * from "../../../gen/breakglass/v1/turn_pb.ts";
 export {
   type BreakglassClient,
