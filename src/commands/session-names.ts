@@ -1,4 +1,4 @@
-import { type BreakglassClient, isNotFound } from "#client";
+import { type BreakglassClient, isNotFound, isRefusal } from "#client";
 import type { Session } from "../../gen/breakglass/v1/session_pb.ts";
 
 /** A session as a request names it. */
@@ -46,6 +46,8 @@ export class OwnSessions {
       return session?.principal === principal;
     } catch (error) {
       if (isNotFound(error)) return false;
+      // A server that cannot tell shows nobody's but the caller's.
+      if (isRefusal(error)) return true;
       throw error;
     }
   }
