@@ -11,7 +11,7 @@ export const OLDEST_TEXT = "zebra";
 /** A turn a minute, the newest of now. */
 export const MINUTE_MS = 60_000;
 
-/** Of ten turns five are `me`'s; of a hundred nine ask, five were begun by an agent, and one is lost. */
+/** Of ten turns five are `me`'s, and each fifth session is shared with `guest`; of a hundred nine ask, five were begun by an agent, and one is lost. */
 const fillSessions = (now: number) => `
   INSERT INTO sessions (session_key, session_id, principal, agent_kind, agent, model, workspace, agent_session_id, create_time,
       last_active_time, home, turn_count, change_count)
@@ -34,7 +34,11 @@ const fillTurns = (now: number) => `
     FROM n;
 `;
 const FILL_REST = `
-  INSERT INTO prompts (rowid, text) SELECT search_key, indexed_text(prompt, principal, origin, permission_mode) FROM turns;
+  UPDATE turns SET session_principal = principal;
+  INSERT INTO shares (session_key, grantee, access, create_time, last_active_time, session_id, principal)
+    SELECT session_key, 'principal guest', 'read', 1, last_active_time, session_id, principal FROM sessions 
+    WHERE CAST(substr(session_key, 5) AS INTEGER) % 5 = 0;
+  INSERT INTO prompts (rowid, text) SELECT search_key, indexed_text(prompt, principal, session_principal, origin, permission_mode) FROM turns;
   INSERT INTO events (turn_key, sequence, event) SELECT turn_key, 1, x'00' FROM turns;
   INSERT INTO turn_changes (turn_key, kind, came_into, past_states, is_standing) SELECT turn_key, 0, 1, 2, 0 FROM turns;
   INSERT INTO turn_changes (turn_key, kind, came_into, past_states, is_standing)

@@ -35,7 +35,9 @@ export async function measureOverview(): Promise<Figure[]> {
   const now = Date.now();
   await fillStore(directory, now);
   const tokens = join(directory, "tokens");
-  await writeFile(tokens, tokenLine("me", "me") + tokenLine("boss", "boss"), { mode: 0o600 });
+  await writeFile(tokens, ["me", "boss", "guest"].map((who) => tokenLine(who, who)).join(""), {
+    mode: 0o600,
+  });
   const service = cleanup.use(
     await startService({
       BREAKGLASS_DATA_DIR: directory,
@@ -62,7 +64,7 @@ export async function measureOverview(): Promise<Figure[]> {
 
 type Filter = MessageInitShape<typeof ListTurnsRequestSchema>;
 
-/** Of `me`, whose are half of all, and of an approver, who sees those of everybody that ask. */
+/** Of `me`, whose are half of all, of an approver, who sees those of everybody that ask, and of a guest. */
 function filters(now: number): [string, string, Filter][] {
   const old = { until: timestampFromMs(now - (TURNS - 1000) * MINUTE_MS) };
   const recent = { since: timestampFromMs(now - 2000 * MINUTE_MS) };
@@ -81,6 +83,11 @@ function filters(now: number): [string, string, Filter][] {
     ["a text and until", "me", { query: "gateway", ...old }],
     ["a text and a state", "me", { query: "service 100", ...lost }],
     ["a text, for an approver", "boss", { query: "restart" }],
+    ["what is shared", "guest", {}],
+    ["a principal of what is shared", "guest", { principal: "me" }],
+    ["a text of what is shared", "guest", { query: "gateway" }],
+    ["a text of one that is shared", "guest", { query: "ticket 99995" }],
+    ["a text of the oldest turn, which is shared", "guest", { query: OLDEST_TEXT }],
     [
       "everything at once",
       "boss",
