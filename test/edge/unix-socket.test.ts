@@ -9,6 +9,7 @@ import { text } from "node:stream/consumers";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { createBreakglassClient } from "#client";
 import { openGrpcConnection } from "#client/node";
+import { makeCertificate } from "../security/certificate.ts";
 import { startServeProcess } from "../support/serve-process.ts";
 import { createTestEnvironment } from "../support/test-environment.ts";
 import { startTestServer } from "../support/test-server.ts";
@@ -117,8 +118,7 @@ describe("a start is refused in words", () => {
   });
 
   it("where there is to be TLS", async () => {
-    const tls = { BREAKGLASS_TLS_CERT: join(folder, "c"), BREAKGLASS_TLS_KEY: join(folder, "k") };
-    await expect(listening(tls)).rejects.toThrow("takes no TLS");
+    await expect(listening(makeCertificate(folder))).rejects.toThrow("takes no TLS");
   });
 
   it("where a listener of no HTTP is there, which stays", async () => {
