@@ -73,6 +73,8 @@ type Address = Parameters<typeof toSyslog>[0];
 
 async function sendStream({ protocol, host, port }: Address, line: string, signal: AbortSignal) {
   const socket = protocol === "unix" ? connect(host) : connect(port, host);
+  // Also one that comes when nobody waits any more.
+  socket.on("error", () => {});
   try {
     await once(socket, "connect", { signal });
     socket.end(`${line}\n`);

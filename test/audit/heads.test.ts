@@ -130,6 +130,16 @@ describe("heads", () => {
     await publisher.end();
   });
 
+  it("that are given up before their connection fails end nothing else", async () => {
+    const given = new AbortController();
+    const nobody = toSyslog({ protocol: "unix", host: join(folder, "nobody"), port: 0 });
+    const sent = nobody.send("{}", given.signal);
+    given.abort();
+    await expect(sent).rejects.toThrow("aborted");
+    // The failure comes now; whatever is heard by nobody ends the process.
+    await expect(nobody.send("{}", new AbortController().signal)).rejects.toThrow("ENOENT");
+  });
+
   it("end with the server where nobody takes them", async () => {
     await using silent = createServer(() => {}).listen(0, "127.0.0.1");
     await once(silent, "listening");
