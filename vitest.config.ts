@@ -27,8 +27,10 @@ export default defineConfig({
             "test/fault/**",
             "test/load/**",
             "test/packages/**",
+            "test/client/**",
             "test/conformance/**",
             "test/container/**",
+            "test/fake/**",
           ],
           // To import all of it again for each of the files is a third of what they cost; no module of ours, nor of the
           // tests, holds what another test could see.
@@ -38,6 +40,16 @@ export default defineConfig({
       },
       // The service with the real CLI: each of its processes takes half a second of both cores.
       { extends: true, test: { name: "e2e", include: ["test/e2e/**/*.test.ts"] } },
+      // What others build on: the client for TypeScript, and the fake. They wait for cuts, silences and restarts.
+      {
+        extends: true,
+        test: {
+          name: "clients",
+          include: ["test/client/**/*.test.ts", "test/fake/**/*.test.ts"],
+          isolate: false,
+          globalSetup: "test/support/bundled-program.ts",
+        },
+      },
       // The kit itself, with clients that are broken on purpose: each case starts a server and a client.
       { extends: true, test: { name: "conformance", include: ["test/conformance/**/*.test.ts"] } },
       // What users install: packing builds, and installing fetches.
