@@ -8,6 +8,7 @@ import { listen } from "../../src/edge/listener.ts";
 import { Readers } from "../../src/edge/readers.ts";
 import { bodyLimits, RequestBodies } from "../../src/edge/request-body.ts";
 import { ResetLimits } from "../../src/edge/reset-limits.ts";
+import { NOBODY_TOLD } from "../../src/happenings.ts";
 import { RefusedSignIns } from "../../src/identity/refused-sign-ins.ts";
 import { SignIn } from "../../src/identity/sign-in.ts";
 import { createLog, type Log } from "../../src/log.ts";
@@ -15,6 +16,7 @@ import { admissionsBy } from "../../src/rpc/admission.ts";
 import { DecodingThread } from "../../src/rpc/decoding-thread.ts";
 import { Hosts } from "../../src/rpc/hosts.ts";
 import { Origins } from "../../src/rpc/origins.ts";
+import { EVERYONE } from "../../src/rpc/peers.ts";
 import { PrincipalRequests } from "../../src/rpc/principal-requests.ts";
 import { RefusedRequests } from "../../src/rpc/refused-requests.ts";
 import { requestListener } from "../../src/rpc/request-listener.ts";
@@ -76,7 +78,7 @@ async function serve(
     requestListener({
       handlers,
       origins: new Origins(scheme, new Hosts(HOST, onPort, []), []),
-      admissionOf: admissionsBy(everyone, () => false),
+      admissionOf: admissionsBy(everyone, EVERYONE, () => false),
       readers,
       resets,
       requests: new PrincipalRequests({
@@ -84,7 +86,7 @@ async function serve(
         maxPrincipalRequestsPerSecond: 100_000,
       }),
       reading,
-      refusedRequests: new RefusedRequests(log, new RefusedSignIns(log)),
+      refusedRequests: new RefusedRequests(log, new RefusedSignIns(log), NOBODY_TOLD),
       plain: () => false,
       log,
     }),
