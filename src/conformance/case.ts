@@ -10,7 +10,8 @@ const status = z.strictObject({
   code: z.string().regex(/^[A-Z_]+$/),
   reason: z.string().optional(),
   metadata: z.record(z.string(), z.string()).optional(),
-  retry_delay_ms: ms.optional(),
+  // Until the next day, at most.
+  retry_delay_ms: z.int().min(0).max(86_400_000).optional(),
   violations: z.array(z.strictObject({ field: z.string(), description: z.string() })).optional(),
 });
 
