@@ -113,7 +113,8 @@ export class SessionCommands {
 
   async #runHere(request: RunRequest, caller: Caller): Promise<TurnRecord> {
     const { unended, sessions } = this.#surroundings;
-    const sessionKey = await this.#keyOf(request, caller);
+    const found = this.#keyOf(request, caller);
+    const sessionKey = found instanceof Promise ? await found : found;
     return startTurn(request, caller, sessionKey, this.#surroundings, unended, (started) =>
       sessions.of(started.turn.sessionKey).begin(started, request),
     );
@@ -123,12 +124,13 @@ export class SessionCommands {
    * The key of another principal's session in which a turn is to run; empty where it is to run in the caller's own. 4. What
    * others share is met only by whose it is.
    */
-  async #keyOf(
+  #keyOf(
     { sessionId, sessionPrincipal: principal }: RunRequest,
     caller: Caller,
-  ): Promise<string> {
+  ): string | Promise<string> {
     if (principal !== "" && principal !== caller.name) {
-      return (await this.#found({ principal, sessionId }, caller, "refusalToOperate")).sessionKey;
+      const found = this.#found({ principal, sessionId }, caller, "refusalToOperate");
+      return found.then(({ sessionKey }) => sessionKey);
     }
     const refusal = this.#surroundings.permissions.refusalToOperate(caller, "own");
     if (refusal !== undefined) throw refusal;
@@ -153,17 +155,18 @@ export class SessionCommands {
   }
 
   /** The caller's own at once, by its name: what is asked for next finds it gone. */
-  async #toDelete(name: SessionName, caller: Caller): Promise<SessionName | string> {
+  #toDelete(name: SessionName, caller: Caller): SessionName | Promise<string> {
     const isOwn = name.principal === caller.name;
     const { permissions } = this.#surroundings;
     if (isOwn && permissions.refusalToOperate(caller, "own") === undefined) return name;
-    return (await this.#found(name, caller, "refusalToOperate")).sessionKey;
+    return this.#found(name, caller, "refusalToOperate").then(({ sessionKey }) => sessionKey);
   }
 
   async #deleteHere(name: SessionName, caller: Caller): Promise<boolean> {
     const { store, removals, sizes, audit } = this.#surroundings;
     const { owner, epoch } = store.lease;
-    const session = await this.#toDelete(name, caller);
+    const toDelete = this.#toDelete(name, caller);
+    const session = toDelete instanceof Promise ? await toDelete : toDelete;
     const entries = audit.deleted(name, caller);
     const removed = await store.deleteSession(session, Date.now(), epoch, entries);
     sizes.forget(removed.sessionKey);

@@ -215,7 +215,7 @@ describe("sessions of one id, deleted and opened again", () => {
       await session.finish();
       expect(agent.faults).toEqual([]);
     });
-    await fc.assert(property, { numRuns: 30, endOnFailure: true, timeout: 20_000 });
+    await fc.assert(property, { numRuns: 60, endOnFailure: true, timeout: 20_000 });
     // Or it would have shown nothing.
     expect(agent.forgotten.length).toBeGreaterThan(1);
   });
