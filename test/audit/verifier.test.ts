@@ -33,7 +33,9 @@ async function verified(lines: readonly string[], heads: readonly string[] = [])
   return { status, text: (stdout + stderr).trim() };
 }
 
-describe.skipIf(!hasPython)("the verifier in docs/audit.md", () => {
+const lack = hasPython ? "" : " (left out: no python3 on PATH)";
+
+describe.skipIf(!hasPython)(`the verifier in docs/audit.md${lack}`, () => {
   it("finds every record right, whatever is in it, and every change of one wrong", async () => {
     const entries = fc.sample(anyEntry, { numRuns: 300, seed: 7 });
     const odd: AuditEntry = {

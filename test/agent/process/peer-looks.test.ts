@@ -11,7 +11,11 @@ import { eventually } from "../../support/processes.ts";
 
 const isRoot = process.getuid?.() === 0;
 
-describe.skipIf(process.platform !== "linux")("PeerLooks", () => {
+const lack =
+  process.platform === "linux" ? "" : " (left out: only Linux tells whose a connection is)";
+const noUsers = isRoot ? "" : " (left out: it takes root to be another user)";
+
+describe.skipIf(process.platform !== "linux")(`PeerLooks${lack}`, () => {
   const looks = new PeerLooks(new ProcessLooks());
   let server: Server;
   let children: ChildProcess[];
@@ -115,7 +119,7 @@ describe.skipIf(process.platform !== "linux")("PeerLooks", () => {
     expect(holders).not.toContain("other");
   });
 
-  it.skipIf(!isRoot)("tells the user of a connection", async () => {
+  it.skipIf(!isRoot)(`tells the user of a connection${noUsers}`, async () => {
     const { ends } = await connected(undefined, undefined, 65_534);
     expect(found(ends, [])).toEqual({ holder: "other", uid: 65_534 });
   });
