@@ -69,7 +69,7 @@ function planClaude(config: ServeConfig) {
 }
 
 /** The environment that an agent's is picked of. One of another user has that user's home, and none of the server's places. */
-function environmentOf(user: AgentUser | undefined, server: Environment): Environment {
+export function environmentOf(user: AgentUser | undefined, server: Environment): Environment {
   if (user === undefined) return server;
   const { name, home, shell } = user;
   const own = Object.entries(server).filter(([variable]) => !PLACES.has(variable));

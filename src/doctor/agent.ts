@@ -6,10 +6,11 @@ import { resolveCommand } from "../agent/claude/executable.ts";
 import { inspectCli } from "../agent/claude/inspect-cli.ts";
 import { findOnPath } from "../agent/executable.ts";
 import type { AgentInspection } from "../agent/inspection.ts";
+import { agentUserOf } from "../agent-user-access.ts";
 import { ConfigError } from "../config/config-error.ts";
 import type { ServeConfig } from "../config/serve-config.ts";
 import { createLog } from "../log.ts";
-import { planAgents } from "../served-agents.ts";
+import { environmentOf, planAgents } from "../served-agents.ts";
 import { failure, failureOr, type MachineCheck, warning, well } from "./examination.ts";
 
 /** Whether the CLI runs, and is one that was measured. */
@@ -34,6 +35,8 @@ export const agentCheck: MachineCheck = {
 export const credentialsCheck: MachineCheck = {
   name: "credentials",
   async look(config) {
+    // That is told of the agent.
+    if (refusalAtStart(config) !== undefined) return undefined;
     const { unauthenticated } = await inspect(config);
     return failureOr(
       unauthenticated,
@@ -49,6 +52,7 @@ function refusalAtStart(config: ServeConfig): string | undefined {
       config,
       createLog(() => {}),
     );
+    agentUserOf(config);
     return undefined;
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
@@ -66,13 +70,16 @@ function inspect(config: ServeConfig): Promise<AgentInspection & { path: string 
 }
 
 async function inspectAnew(config: ServeConfig): Promise<AgentInspection & { path: string }> {
-  const { agentCommand, environment, agentEnv } = config;
+  const { agentCommand, agentEnv } = config;
+  const user = agentUserOf(config);
+  const environment = environmentOf(user, config.environment);
   const command = resolveCommand(agentCommand, environment);
   const path = isAbsolute(command) ? command : findOnPath(command, environment);
   const inspection = await inspectCli({
     ...{ path, command, leadingArguments: [] },
     environment: agentEnvironment(environment, agentEnv),
     directory: configDirectory(environment),
+    user,
   });
   return { ...inspection, path: path ?? command };
 }

@@ -86,6 +86,23 @@ describe.skipIf(!isRoot)(`an agent that is a user of its own${why}`, () => {
     ).toMatch(/not permitted[\s\S]*Permission denied/);
   });
 
+  it("is looked at as its user too, whose home it reads", async () => {
+    const program = join(folder, "program");
+    const ran = join(folder, "ran");
+    await writeFile(ran, "");
+    await chmod(ran, 0o666);
+    const text = `#!/bin/sh\necho "$* $(id -u) $(id -G)" >>${ran}\necho 2.1.332\n`;
+    await writeFile(program, text, { mode: 0o755 });
+    const more = { BREAKGLASS_AGENT_COMMAND: program, ANTHROPIC_API_KEY: "made up" };
+    await using server = await startTestServer(await settings(more));
+    const body = await eventually(
+      async () => (await fetch(`${server.url}/readyz`)).text(),
+      (answer) => !answer.includes("not said its version"),
+    );
+    expect(JSON.parse(body)).toMatchObject({ ready: true });
+    expect(await readFile(ran, "utf8")).toBe("--version 65534 65534\n");
+  });
+
   it("is refused as its user, whichever process calls, and with whatever token", async () => {
     const tokens = join(folder, "tokens");
     await writeFile(tokens, tokenLine("alices", "alice"), { mode: 0o600 });

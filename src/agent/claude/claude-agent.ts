@@ -78,6 +78,7 @@ export class ClaudeAgent implements Agent {
       path: executable.find(),
       ...{ command, leadingArguments, directory: this.#directory },
       environment: agentEnvironment(environment, passedNames),
+      user: processes.user,
     });
     this.#sessions = new SessionProcesses({
       ...{ processes, executable },

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import type { Obstacle } from "../../obstacle.ts";
 import type { AgentInspection } from "../inspection.ts";
 import { askProgram } from "../process/ask-program.ts";
+import type { LaunchUser } from "../process/cgroup.ts";
 
 /** What is looked at. */
 export interface InspectedCli {
@@ -14,6 +15,8 @@ export interface InspectedCli {
   readonly leadingArguments: readonly string[];
   /** What the CLI is started with. */
   readonly environment: Readonly<Record<string, string>>;
+  /** Whom the CLI runs as: what its home holds is that user's. Undefined: the server's own user. */
+  readonly user: LaunchUser | undefined;
   /** Where the CLI keeps what it was logged in with. */
   readonly directory: string;
 }
@@ -40,10 +43,10 @@ export async function inspectCli(cli: InspectedCli): Promise<AgentInspection> {
   };
 }
 
-async function versionOf({ path, command, leadingArguments, environment }: InspectedCli) {
+async function versionOf({ path, command, leadingArguments, environment, user }: InspectedCli) {
   if (path === undefined) return { version: "", broken: notFound(command) };
   const args = [...leadingArguments, "--version"];
-  const answer = await askProgram({ path, args, environment, withinMs: VERSION_MS });
+  const answer = await askProgram({ path, args, environment, user, withinMs: VERSION_MS });
   const version = "stdout" in answer ? VERSION.exec(answer.stdout)?.[0] : undefined;
   if (version !== undefined) return { version, broken: undefined };
   const failure = "failure" in answer ? answer.failure : "says no version";

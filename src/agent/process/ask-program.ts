@@ -1,10 +1,13 @@
 import { spawn } from "node:child_process";
+import { type LaunchUser, launch } from "./cgroup.ts";
 
 /** How a program is asked something that it answers at once. */
 export interface ProgramQuestion {
   readonly path: string;
   readonly args: readonly string[];
   readonly environment: Readonly<Record<string, string>>;
+  /** Whom it runs as. Undefined: the server's own user. */
+  readonly user?: LaunchUser | undefined;
   /** Then it is killed, and what it started in its process group. */
   readonly withinMs: number;
 }
@@ -16,9 +19,10 @@ const MAX_OUTPUT = 64 * 1024;
 
 /** Starts a program, outside of every workspace and without input, and takes what it prints. Never rejects. */
 export function askProgram(question: ProgramQuestion): Promise<ProgramAnswer> {
-  const { path, args, environment, withinMs } = question;
+  const { environment, withinMs, user } = question;
   const { promise, resolve } = Promise.withResolvers<ProgramAnswer>();
   try {
+    const [path, ...args] = launch({ user }, question.path, question.args);
     const child = spawn(path, args, {
       env: environment,
       cwd: "/",
