@@ -1,3 +1,4 @@
+import { svelte } from "@sveltejs/vite-plugin-svelte";
 import { defaultClientConditions, defaultServerConditions } from "vite";
 import { defineConfig } from "vitest/config";
 import { COMPILE_CACHE } from "./test/support/compile-cache.ts";
@@ -29,6 +30,7 @@ export default defineConfig({
             "test/packages/**",
             "test/client/**",
             "test/conformance/**",
+            "test/console/**",
             "test/container/**",
             "test/fake/**",
           ],
@@ -48,6 +50,16 @@ export default defineConfig({
           include: ["test/client/**/*.test.ts", "test/fake/**/*.test.ts"],
           isolate: false,
           globalSetup: "test/support/bundled-program.ts",
+        },
+      },
+      // The page, in a browser, before the fake; and what of it takes no browser.
+      {
+        extends: true,
+        plugins: [svelte({ configFile: false })],
+        test: {
+          name: "console",
+          include: ["test/console/**/*.test.ts", "console/test/**/*.test.ts"],
+          globalSetup: ["test/support/bundled-program.ts", "test/console/built.ts"],
         },
       },
       // The kit itself, with clients that are broken on purpose: each case starts a server and a client.

@@ -15,6 +15,7 @@ import type { RequestLimits } from "../rpc/request-rules.ts";
 import { respond, respondEmpty } from "../rpc/respond.ts";
 import type { Turns } from "../turns/turns.ts";
 import { allowMethods } from "./allow-methods.ts";
+import { consoleAnswers, readConsole } from "./console.ts";
 import { respondMetrics, type ServedMetrics } from "./metrics.ts";
 import { openApiDocument } from "./openapi.ts";
 import { type Probed, probeAnswers } from "./probes.ts";
@@ -39,7 +40,7 @@ export interface PlainHttpOptions extends RequestLimits, Probed {
 type Answer = (call: Call, path: string, reader: Reader) => Promise<void>;
 
 /**
- * Answers plain HTTP: turns as lines of JSON or as server-sent events, below `/v1/`, the document that describes them, and probes.
+ * Answers plain HTTP: turns as lines of JSON or as server-sent events, below `/v1/`, the document that describes them, probes, and the console.
  * What is refused is answered with a problem detail, calls of RPC that cannot be answered in their way included.
  *
  * @returns Answers a request; false: it is not for here.
@@ -49,6 +50,7 @@ export function plainHttp(options: PlainHttpOptions): (call: Call) => boolean {
   const stream = streamAnswer(options);
   const probeOf = probeAnswers(options);
   const document = JSON.stringify(openApiDocument());
+  const consoleAnswerOf = consoleAnswers(readConsole());
   const answerOf = (path: string, { request }: Call): Answer | undefined => {
     if (path === "/openapi.json") return (call) => respondDocument(document, call);
     if (path === "/metrics") {
@@ -59,7 +61,8 @@ export function plainHttp(options: PlainHttpOptions): (call: Call) => boolean {
     const probe = probeOf(path);
     if (probe !== undefined) return probe;
     const unfit = unfitCallOf(path, request);
-    return unfit && (() => Promise.reject(unfit));
+    if (unfit !== undefined) return () => Promise.reject(unfit);
+    return consoleAnswerOf(path);
   };
   return (call) => {
     const { request, response, target } = call;

@@ -1,0 +1,47 @@
+import type { BrowserContext, Page } from "playwright-core";
+import type { FakeOptions } from "#client/testing";
+import { type Fake, startFake } from "../../src/fake/fake.ts";
+import { launchBrowser } from "../support/browser.ts";
+
+/** A fake server, and a browser of one person in front of its page. */
+export interface Stage extends AsyncDisposable {
+  readonly fake: Fake;
+  /** What browsers said of the page: exceptions, failed loads, what its policy kept out. It must stay empty. */
+  readonly complaints: readonly string[];
+  /** A browser of its own for another person: nothing is shared with the others. */
+  newPerson(): Promise<BrowserContext>;
+  /** A page of a person, at a path. Without a person: one of their own. */
+  open(path: string, person?: BrowserContext): Promise<Page>;
+}
+
+/** Starts a fake and a browser. The locale is English unless `locale` says another. */
+export async function stage(
+  options: FakeOptions & { readonly locale?: string } = {},
+): Promise<Stage> {
+  await using cleanup = new AsyncDisposableStack();
+  const { locale = "en-US", ...fakeOptions } = options;
+  const fake = cleanup.use(await startFake(fakeOptions));
+  const browser = await launchBrowser();
+  cleanup.defer(() => browser.close());
+  const complaints: string[] = [];
+  const newPerson = async () => {
+    const person = await browser.newContext({ locale });
+    person.on("weberror", (error) => void complaints.push(String(error.error())));
+    person.on("console", (message) => {
+      if (message.type() === "error") complaints.push(message.text().slice(0, 1000));
+    });
+    return person;
+  };
+  const owned = cleanup.move();
+  return {
+    fake,
+    complaints,
+    newPerson,
+    async open(path, person) {
+      const page = await (person ?? (await newPerson())).newPage();
+      await page.goto(new URL(path, fake.url).href);
+      return page;
+    },
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}
