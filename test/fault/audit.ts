@@ -97,7 +97,7 @@ async function faultsOfStore({ root }: Ground, heads: string, tally: Tally): Pro
   await copyFile(kept, copy);
   await copyFile(`${kept}-wal`, `${copy}-wal`).catch(() => {});
   using database = new DatabaseSync(copy);
-  const rows = database.prepare("SELECT line FROM audit ORDER BY sequence").all();
+  const rows = database.prepare("SELECT line FROM audit ORDER BY place").all();
   const lines = rows.map(({ line }) => String(line));
   const told = await readFile(heads, "utf8").catch(() => "");
   const signed = told.split("\n").flatMap((line) => findHead(line) ?? []);
@@ -121,7 +121,7 @@ function expectedOf(database: DatabaseSync): Set<string> {
   for (const { turn_key: key, turn_id: turnId } of turns) {
     expected.add(placeOf(String(turnId), "turn_started"));
     const events = database
-      .prepare("SELECT event FROM events WHERE turn_key = ? ORDER BY sequence")
+      .prepare("SELECT event FROM events WHERE turn_key = ? ORDER BY place")
       .all(Number(key));
     for (const { event } of events) {
       const { sequence, kind } = decodeEvent(event as Uint8Array);
