@@ -1,5 +1,8 @@
 import { ApprovalDecision, TurnState } from "@breakglass/client";
+import { account } from "./account.de.ts";
+import { app, keys } from "./app.de.ts";
 import type { Words } from "./en.ts";
+import { refusals } from "./refusals.de.ts";
 
 const time = new Intl.DateTimeFormat("de", { timeStyle: "medium" });
 
@@ -25,17 +28,10 @@ const DECISIONS: Readonly<Record<ApprovalDecision, string>> = {
 
 /** All words of the page in German. */
 export const de: Words = {
-  app: { nothingHere: "Hier ist nichts." },
-  account: {
-    asking: "Der Server wird gefragt, wer Sie sind …",
-    signIn: "Anmelden",
-    signOut: "Abmelden",
-    token: "Token",
-    remember: "In diesem Browser merken",
-    tokenRefused: "Der Server nimmt dieses Token nicht an.",
-    unreachable: "Der Server antwortet nicht.",
-    tryAgain: "Noch einmal versuchen",
-  },
+  app,
+  keys,
+  refusals,
+  account,
   connection: {
     lostSince: (since) => `Verbindung wird seit ${time.format(since)} wiederhergestellt`,
   },

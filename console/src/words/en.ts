@@ -1,4 +1,7 @@
 import { ApprovalDecision, TurnState } from "@breakglass/client";
+import { account } from "./account.en.ts";
+import { app, keys } from "./app.en.ts";
+import { refusals } from "./refusals.en.ts";
 
 const time = new Intl.DateTimeFormat("en", { timeStyle: "medium" });
 
@@ -24,17 +27,10 @@ const DECISIONS: Readonly<Record<ApprovalDecision, string>> = {
 
 /** All words of the page in English, by where they stand. */
 export const en = {
-  app: { nothingHere: "Nothing is here." },
-  account: {
-    asking: "Asking the server who you are …",
-    signIn: "Sign in",
-    signOut: "Sign out",
-    token: "Token",
-    remember: "Remember it in this browser",
-    tokenRefused: "The server does not take this token.",
-    unreachable: "The server does not answer.",
-    tryAgain: "Try again",
-  },
+  app,
+  keys,
+  refusals,
+  account,
   connection: { lostSince: (since: Date) => `Reconnecting since ${time.format(since)}` },
   desk: {
     title: "Desk",
