@@ -1,5 +1,6 @@
 import { ApprovalDecision, TurnState } from "@breakglass/client";
 import { app, keys } from "./app.en.ts";
+import { desk, filter, notify } from "./desk.en.ts";
 import { refusals } from "./refusals.en.ts";
 
 const time = new Intl.DateTimeFormat("en", { timeStyle: "medium" });
@@ -40,13 +41,9 @@ export const en = {
     tryAgain: "Try again",
   },
   connection: { lostSince: (since: Date) => `Reconnecting since ${time.format(since)}` },
-  desk: {
-    title: "Desk",
-    waiting: "Waits for an answer",
-    running: "Running",
-    nothingRuns: "Nothing runs.",
-    ended: "Ended",
-  },
+  desk,
+  filter,
+  notify,
   turn: {
     ownWork: "Work of the agent's own",
     session: "Session",
