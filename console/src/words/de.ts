@@ -1,6 +1,7 @@
 import { ApprovalDecision, TurnState } from "@breakglass/client";
 import { account } from "./account.de.ts";
 import { app, keys } from "./app.de.ts";
+import { desk, filter, notify } from "./desk.de.ts";
 import type { Words } from "./en.ts";
 import { refusals } from "./refusals.de.ts";
 
@@ -35,13 +36,9 @@ export const de: Words = {
   connection: {
     lostSince: (since) => `Verbindung wird seit ${time.format(since)} wiederhergestellt`,
   },
-  desk: {
-    title: "Übersicht",
-    waiting: "Wartet auf eine Antwort",
-    running: "Läuft",
-    nothingRuns: "Nichts läuft.",
-    ended: "Beendet",
-  },
+  desk,
+  filter,
+  notify,
   turn: {
     ownWork: "Eigene Arbeit des Agenten",
     session: "Sitzung",

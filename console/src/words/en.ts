@@ -1,6 +1,7 @@
 import { ApprovalDecision, TurnState } from "@breakglass/client";
 import { account } from "./account.en.ts";
 import { app, keys } from "./app.en.ts";
+import { desk, filter, notify } from "./desk.en.ts";
 import { refusals } from "./refusals.en.ts";
 
 const time = new Intl.DateTimeFormat("en", { timeStyle: "medium" });
@@ -32,13 +33,9 @@ export const en = {
   refusals,
   account,
   connection: { lostSince: (since: Date) => `Reconnecting since ${time.format(since)}` },
-  desk: {
-    title: "Desk",
-    waiting: "Waits for an answer",
-    running: "Running",
-    nothingRuns: "Nothing runs.",
-    ended: "Ended",
-  },
+  desk,
+  filter,
+  notify,
   turn: {
     ownWork: "Work of the agent's own",
     session: "Session",
