@@ -18,6 +18,10 @@ class Address {
     globalThis.addEventListener?.("popstate", () => this.#read());
   }
 
+  get path(): string {
+    return this.#path;
+  }
+
   get query(): URLSearchParams {
     return new URLSearchParams(this.#query);
   }

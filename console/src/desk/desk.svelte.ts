@@ -22,6 +22,10 @@ export class Desk {
   isCaughtUp = $state(false);
   /** Why nothing is watched any more. */
   failure = $state.raw<unknown>();
+  /** How many tool calls wait for an answer that one may give. */
+  readonly waitingForMe = $derived(
+    [...this.approvals.values()].filter(({ mayResolve }) => mayResolve).length,
+  );
   readonly #account: Account;
 
   constructor(account: Account) {

@@ -1,5 +1,7 @@
 import { ApprovalDecision, TurnState } from "@breakglass/client";
+import { app, keys } from "./app.de.ts";
 import type { Words } from "./en.ts";
+import { refusals } from "./refusals.de.ts";
 
 const time = new Intl.DateTimeFormat("de", { timeStyle: "medium" });
 
@@ -25,7 +27,9 @@ const DECISIONS: Readonly<Record<ApprovalDecision, string>> = {
 
 /** All words of the page in German. */
 export const de: Words = {
-  app: { nothingHere: "Hier ist nichts." },
+  app,
+  keys,
+  refusals,
   account: {
     asking: "Der Server wird gefragt, wer Sie sind …",
     signIn: "Anmelden",

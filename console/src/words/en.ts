@@ -1,4 +1,6 @@
 import { ApprovalDecision, TurnState } from "@breakglass/client";
+import { app, keys } from "./app.en.ts";
+import { refusals } from "./refusals.en.ts";
 
 const time = new Intl.DateTimeFormat("en", { timeStyle: "medium" });
 
@@ -24,7 +26,9 @@ const DECISIONS: Readonly<Record<ApprovalDecision, string>> = {
 
 /** All words of the page in English, by where they stand. */
 export const en = {
-  app: { nothingHere: "Nothing is here." },
+  app,
+  keys,
+  refusals,
   account: {
     asking: "Asking the server who you are …",
     signIn: "Sign in",
