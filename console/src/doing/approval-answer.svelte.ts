@@ -7,7 +7,7 @@ import {
   streamTurn,
   type TurnEvent,
 } from "@breakglass/client";
-import { timeOf } from "./times.ts";
+import { msOf } from "../ui/times.ts";
 
 /** What somebody says to a tool call that waits. */
 export type Answer =
@@ -159,7 +159,7 @@ export class ApprovalAnswer {
     let hasEnded = false;
     for await (const { kind, createTime } of streamTurn(this.#client, { attach }, { signal })) {
       if (kind.case === "approvalResolution" && kind.value.approvalId === this.#approvalId) {
-        return { value: kind.value, time: timeOf(createTime) };
+        return { value: kind.value, time: createTime && new Date(msOf(createTime)) };
       }
       if (kind.case === "result" || kind.case === "error") hasEnded = true;
       if (kind.case === "checkpoint" && kind.value.caughtUp && !hasEnded) return "waits";

@@ -1,34 +1,37 @@
-/** What a tool call that waits is to be shown as; `json` has what the other parts do not, exact to the digit. */
+/** What a tool call that waits is to be shown as. `hasMore`: its input has parts that this does not show. */
 export type AskedCall =
-  | { readonly as: "command"; readonly command: string; readonly json: string }
+  | { readonly as: "command"; readonly command: string; readonly hasMore: boolean }
   | {
       readonly as: "edits";
       readonly path: string;
       readonly edits: readonly { readonly before: string; readonly after: string }[];
-      readonly json: string;
+      readonly hasMore: boolean;
     }
-  | { readonly as: "json"; readonly json: string };
+  | { readonly as: "json" };
 
 /** Reads what a call of a tool would do, by the tool's name and its input, a JSON object as text. */
 export function askedCall(name: string, inputJson: string): AskedCall {
   const input = parsed(inputJson);
   const { command, file_path: path } = input;
+  const hasMore = (...shown: string[]) => Object.keys(input).some((key) => !shown.includes(key));
   if (name === "Bash" && typeof command === "string") {
-    return { as: "command", command, json: inputJson };
+    return { as: "command", command, hasMore: hasMore("command", "description") };
   }
-  if (typeof path !== "string") return { as: "json", json: inputJson };
+  if (typeof path !== "string") return { as: "json" };
   if (name === "Write" && typeof input.content === "string") {
-    return { as: "edits", path, edits: [{ before: "", after: input.content }], json: inputJson };
+    const edits = [{ before: "", after: input.content }];
+    return { as: "edits", path, edits, hasMore: hasMore("file_path", "content") };
   }
-  const list = name === "MultiEdit" && Array.isArray(input.edits) ? input.edits : [input];
-  const edits = list.map(editOf);
-  const isEdit =
-    (name === "Edit" || name === "MultiEdit") && edits.every((edit) => edit !== undefined);
-  return isEdit ? { as: "edits", path, edits, json: inputJson } : { as: "json", json: inputJson };
+  if (name === "Edit") {
+    const edit = editOf(input);
+    if (edit === undefined) return { as: "json" };
+    const shown = hasMore("file_path", "old_string", "new_string");
+    return { as: "edits", path, edits: [edit], hasMore: shown };
+  }
+  return { as: "json" };
 }
 
-function editOf(input: unknown) {
-  const { old_string: before, new_string: after } = (input ?? {}) as Record<string, unknown>;
+function editOf({ old_string: before, new_string: after }: Record<string, unknown>) {
   return typeof before === "string" && typeof after === "string" ? { before, after } : undefined;
 }
 
