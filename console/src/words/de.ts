@@ -1,6 +1,7 @@
 import { TurnState } from "@breakglass/client";
 import { app, keys } from "./app.de.ts";
 import { approval } from "./approval.de.ts";
+import { doing } from "./doing.de.ts";
 import type { Words } from "./en.ts";
 import { refusals } from "./refusals.de.ts";
 
@@ -48,12 +49,6 @@ export const de: Words = {
     state: (state) => STATES[state],
   },
   session: { title: "Sitzung" },
-  doing: {
-    prompt: "Was ist zu tun?",
-    send: "Senden",
-    steer: "Dem Agenten sagen",
-    interrupt: "Unterbrechen",
-    cancel: "Abbrechen",
-  },
+  doing,
   approval,
 };

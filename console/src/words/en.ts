@@ -1,6 +1,7 @@
 import { TurnState } from "@breakglass/client";
 import { app, keys } from "./app.en.ts";
 import { approval } from "./approval.en.ts";
+import { doing } from "./doing.en.ts";
 import { refusals } from "./refusals.en.ts";
 
 const time = new Intl.DateTimeFormat("en", { timeStyle: "medium" });
@@ -45,13 +46,7 @@ export const en = {
     state: (state: TurnState) => STATES[state],
   },
   session: { title: "Session" },
-  doing: {
-    prompt: "What is to be done?",
-    send: "Send",
-    steer: "Tell the agent",
-    interrupt: "Interrupt",
-    cancel: "Cancel",
-  },
+  doing,
   approval,
 };
 
