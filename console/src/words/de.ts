@@ -1,7 +1,9 @@
-import { ApprovalDecision, TurnState } from "@breakglass/client";
+import { TurnState } from "@breakglass/client";
 import { account } from "./account.de.ts";
 import { app, keys } from "./app.de.ts";
+import { approval } from "./approval.de.ts";
 import { desk, filter, notify } from "./desk.de.ts";
+import { doing } from "./doing.de.ts";
 import type { Words } from "./en.ts";
 import { refusals } from "./refusals.de.ts";
 
@@ -16,15 +18,6 @@ const STATES: Readonly<Record<TurnState, string>> = {
   [TurnState.LOST]: "Verloren",
   [TurnState.QUEUED]: "Wartet, bis es an der Reihe ist",
   [TurnState.AWAITING_APPROVAL]: "Wartet auf eine Freigabe",
-};
-
-const DECISIONS: Readonly<Record<ApprovalDecision, string>> = {
-  [ApprovalDecision.UNSPECIFIED]: "Entschieden",
-  [ApprovalDecision.ALLOWED]: "Erlaubt",
-  [ApprovalDecision.ALLOWED_CHANGED]: "Geändert erlaubt",
-  [ApprovalDecision.DENIED]: "Abgelehnt",
-  [ApprovalDecision.EXPIRED]: "Abgelehnt: niemand hat rechtzeitig geantwortet",
-  [ApprovalDecision.WITHDRAWN]: "Zurückgezogen",
 };
 
 /** All words of the page in German. */
@@ -45,20 +38,6 @@ export const de: Words = {
     state: (state) => STATES[state],
   },
   session: { title: "Sitzung" },
-  doing: {
-    prompt: "Was ist zu tun?",
-    send: "Senden",
-    steer: "Dem Agenten sagen",
-    interrupt: "Unterbrechen",
-    cancel: "Abbrechen",
-  },
-  approval: {
-    title: (tool) => `${tool} fragt`,
-    allow: "Erlauben",
-    deny: "Ablehnen",
-    decided: (decision, who) => {
-      const what = DECISIONS[decision];
-      return who === "" ? what : `${what} von ${who}`;
-    },
-  },
+  doing,
+  approval,
 };

@@ -1,7 +1,9 @@
-import { ApprovalDecision, TurnState } from "@breakglass/client";
+import { TurnState } from "@breakglass/client";
 import { account } from "./account.en.ts";
 import { app, keys } from "./app.en.ts";
+import { approval } from "./approval.en.ts";
 import { desk, filter, notify } from "./desk.en.ts";
+import { doing } from "./doing.en.ts";
 import { refusals } from "./refusals.en.ts";
 
 const time = new Intl.DateTimeFormat("en", { timeStyle: "medium" });
@@ -15,15 +17,6 @@ const STATES: Readonly<Record<TurnState, string>> = {
   [TurnState.LOST]: "Lost",
   [TurnState.QUEUED]: "Waiting for its turn",
   [TurnState.AWAITING_APPROVAL]: "Waiting for an approval",
-};
-
-const DECISIONS: Readonly<Record<ApprovalDecision, string>> = {
-  [ApprovalDecision.UNSPECIFIED]: "Decided",
-  [ApprovalDecision.ALLOWED]: "Allowed",
-  [ApprovalDecision.ALLOWED_CHANGED]: "Allowed, changed",
-  [ApprovalDecision.DENIED]: "Denied",
-  [ApprovalDecision.EXPIRED]: "Denied: nobody answered in time",
-  [ApprovalDecision.WITHDRAWN]: "Withdrawn",
 };
 
 /** All words of the page in English, by where they stand. */
@@ -42,22 +35,8 @@ export const en = {
     state: (state: TurnState) => STATES[state],
   },
   session: { title: "Session" },
-  doing: {
-    prompt: "What is to be done?",
-    send: "Send",
-    steer: "Tell the agent",
-    interrupt: "Interrupt",
-    cancel: "Cancel",
-  },
-  approval: {
-    title: (tool: string) => `${tool} asks`,
-    allow: "Allow",
-    deny: "Deny",
-    decided: (decision: ApprovalDecision, who: string) => {
-      const what = DECISIONS[decision];
-      return who === "" ? what : `${what} by ${who}`;
-    },
-  },
+  doing,
+  approval,
 };
 
 export type Words = typeof en;
