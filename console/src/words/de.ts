@@ -1,21 +1,11 @@
-import { ApprovalDecision, TurnState } from "@breakglass/client";
+import { ApprovalDecision } from "@breakglass/client";
 import { account } from "./account.de.ts";
 import { app, keys } from "./app.de.ts";
 import type { Words } from "./en.ts";
 import { refusals } from "./refusals.de.ts";
+import { turn } from "./turn.de.ts";
 
 const time = new Intl.DateTimeFormat("de", { timeStyle: "medium" });
-
-const STATES: Readonly<Record<TurnState, string>> = {
-  [TurnState.UNSPECIFIED]: "Unbekannt",
-  [TurnState.RUNNING]: "Läuft",
-  [TurnState.SUCCEEDED]: "Gelungen",
-  [TurnState.FAILED]: "Fehlgeschlagen",
-  [TurnState.CANCELED]: "Abgebrochen",
-  [TurnState.LOST]: "Verloren",
-  [TurnState.QUEUED]: "Wartet, bis es an der Reihe ist",
-  [TurnState.AWAITING_APPROVAL]: "Wartet auf eine Freigabe",
-};
 
 const DECISIONS: Readonly<Record<ApprovalDecision, string>> = {
   [ApprovalDecision.UNSPECIFIED]: "Entschieden",
@@ -42,11 +32,7 @@ export const de: Words = {
     nothingRuns: "Nichts läuft.",
     ended: "Beendet",
   },
-  turn: {
-    ownWork: "Eigene Arbeit des Agenten",
-    session: "Sitzung",
-    state: (state) => STATES[state],
-  },
+  turn,
   session: { title: "Sitzung" },
   doing: {
     prompt: "Was ist zu tun?",

@@ -1,20 +1,10 @@
-import { ApprovalDecision, TurnState } from "@breakglass/client";
+import { ApprovalDecision } from "@breakglass/client";
 import { account } from "./account.en.ts";
 import { app, keys } from "./app.en.ts";
 import { refusals } from "./refusals.en.ts";
+import { turn } from "./turn.en.ts";
 
 const time = new Intl.DateTimeFormat("en", { timeStyle: "medium" });
-
-const STATES: Readonly<Record<TurnState, string>> = {
-  [TurnState.UNSPECIFIED]: "Unknown",
-  [TurnState.RUNNING]: "Running",
-  [TurnState.SUCCEEDED]: "Succeeded",
-  [TurnState.FAILED]: "Failed",
-  [TurnState.CANCELED]: "Canceled",
-  [TurnState.LOST]: "Lost",
-  [TurnState.QUEUED]: "Waiting for its turn",
-  [TurnState.AWAITING_APPROVAL]: "Waiting for an approval",
-};
 
 const DECISIONS: Readonly<Record<ApprovalDecision, string>> = {
   [ApprovalDecision.UNSPECIFIED]: "Decided",
@@ -39,11 +29,7 @@ export const en = {
     nothingRuns: "Nothing runs.",
     ended: "Ended",
   },
-  turn: {
-    ownWork: "Work of the agent's own",
-    session: "Session",
-    state: (state: TurnState) => STATES[state],
-  },
+  turn,
   session: { title: "Session" },
   doing: {
     prompt: "What is to be done?",
