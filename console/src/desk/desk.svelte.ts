@@ -1,13 +1,9 @@
-import {
-  type PendingApproval,
-  type Turn,
-  type WatchTurnsResponse,
-  watchTurns,
-} from "@breakglass/client";
+import type { PendingApproval, Turn, WatchTurnsResponse } from "@breakglass/client";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { SvelteMap } from "svelte/reactivity";
 import type { Account } from "../server/account.svelte.ts";
 import { Connection } from "../server/connection.svelte.ts";
+import { sharedWatch } from "../server/shared-watch.ts";
 
 /**
  * All turns that one may see and that have not ended, what waits for an approval in them, and what ended since the page was opened: live, by
@@ -46,9 +42,9 @@ export class Desk {
 
   /** Returns where the server has forgotten what follows the cursor. */
   async #watchFrom0(signal: AbortSignal): Promise<void> {
-    const options = { signal, onConnection: this.connection.heed };
+    const options = { signal, name: this.#account.watchName, onConnection: this.connection.heed };
     try {
-      for await (const news of watchTurns(this.#account.client, {}, options)) this.take(news);
+      for await (const news of sharedWatch(this.#account.client, options)) this.take(news);
     } catch (error) {
       if (ConnectError.from(error).code !== Code.OutOfRange) throw error;
     }
