@@ -3,6 +3,7 @@ import { app, keys } from "./app.de.ts";
 import { desk, filter, notify } from "./desk.de.ts";
 import type { Words } from "./en.ts";
 import { refusals } from "./refusals.de.ts";
+import { deleting, exporting, link, session, sharing } from "./session.de.ts";
 
 const time = new Intl.DateTimeFormat("de", { timeStyle: "medium" });
 
@@ -52,7 +53,11 @@ export const de: Words = {
     session: "Sitzung",
     state: (state) => STATES[state],
   },
-  session: { title: "Sitzung" },
+  session,
+  sharing,
+  link,
+  deleting,
+  exporting,
   doing: {
     prompt: "Was ist zu tun?",
     send: "Senden",

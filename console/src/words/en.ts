@@ -2,6 +2,7 @@ import { ApprovalDecision, TurnState } from "@breakglass/client";
 import { app, keys } from "./app.en.ts";
 import { desk, filter, notify } from "./desk.en.ts";
 import { refusals } from "./refusals.en.ts";
+import { deleting, exporting, link, session, sharing } from "./session.en.ts";
 
 const time = new Intl.DateTimeFormat("en", { timeStyle: "medium" });
 
@@ -49,7 +50,11 @@ export const en = {
     session: "Session",
     state: (state: TurnState) => STATES[state],
   },
-  session: { title: "Session" },
+  session,
+  sharing,
+  link,
+  deleting,
+  exporting,
   doing: {
     prompt: "What is to be done?",
     send: "Send",
