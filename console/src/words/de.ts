@@ -1,8 +1,10 @@
 import { ApprovalDecision } from "@breakglass/client";
 import { account } from "./account.de.ts";
 import { app, keys } from "./app.de.ts";
+import { desk, filter, notify } from "./desk.de.ts";
 import type { Words } from "./en.ts";
 import { refusals } from "./refusals.de.ts";
+import { deleting, exporting, link, session, sharing } from "./session.de.ts";
 import { turn } from "./turn.de.ts";
 
 const time = new Intl.DateTimeFormat("de", { timeStyle: "medium" });
@@ -25,15 +27,15 @@ export const de: Words = {
   connection: {
     lostSince: (since) => `Verbindung wird seit ${time.format(since)} wiederhergestellt`,
   },
-  desk: {
-    title: "Übersicht",
-    waiting: "Wartet auf eine Antwort",
-    running: "Läuft",
-    nothingRuns: "Nichts läuft.",
-    ended: "Beendet",
-  },
+  desk,
+  filter,
+  notify,
   turn,
-  session: { title: "Sitzung" },
+  session,
+  sharing,
+  link,
+  deleting,
+  exporting,
   doing: {
     prompt: "Was ist zu tun?",
     send: "Senden",

@@ -1,7 +1,9 @@
 import { ApprovalDecision } from "@breakglass/client";
 import { account } from "./account.en.ts";
 import { app, keys } from "./app.en.ts";
+import { desk, filter, notify } from "./desk.en.ts";
 import { refusals } from "./refusals.en.ts";
+import { deleting, exporting, link, session, sharing } from "./session.en.ts";
 import { turn } from "./turn.en.ts";
 
 const time = new Intl.DateTimeFormat("en", { timeStyle: "medium" });
@@ -22,15 +24,15 @@ export const en = {
   refusals,
   account,
   connection: { lostSince: (since: Date) => `Reconnecting since ${time.format(since)}` },
-  desk: {
-    title: "Desk",
-    waiting: "Waits for an answer",
-    running: "Running",
-    nothingRuns: "Nothing runs.",
-    ended: "Ended",
-  },
+  desk,
+  filter,
+  notify,
   turn,
-  session: { title: "Session" },
+  session,
+  sharing,
+  link,
+  deleting,
+  exporting,
   doing: {
     prompt: "What is to be done?",
     send: "Send",
