@@ -2,6 +2,7 @@ import { ApprovalDecision, TurnState } from "@breakglass/client";
 import { app, keys } from "./app.de.ts";
 import { desk, filter, notify } from "./desk.de.ts";
 import type { Words } from "./en.ts";
+import { palette } from "./palette.de.ts";
 import { refusals } from "./refusals.de.ts";
 import { deleting, exporting, link, session, sharing } from "./session.de.ts";
 
@@ -31,6 +32,7 @@ const DECISIONS: Readonly<Record<ApprovalDecision, string>> = {
 export const de: Words = {
   app,
   keys,
+  palette,
   refusals,
   account: {
     asking: "Der Server wird gefragt, wer Sie sind …",

@@ -1,6 +1,7 @@
 import { ApprovalDecision, TurnState } from "@breakglass/client";
 import { app, keys } from "./app.en.ts";
 import { desk, filter, notify } from "./desk.en.ts";
+import { palette } from "./palette.en.ts";
 import { refusals } from "./refusals.en.ts";
 import { deleting, exporting, link, session, sharing } from "./session.en.ts";
 
@@ -30,6 +31,7 @@ const DECISIONS: Readonly<Record<ApprovalDecision, string>> = {
 export const en = {
   app,
   keys,
+  palette,
   refusals,
   account: {
     asking: "Asking the server who you are …",
