@@ -1,4 +1,5 @@
 import { TurnState } from "@breakglass/client";
+import { account } from "./account.de.ts";
 import { app, keys } from "./app.de.ts";
 import { approval } from "./approval.de.ts";
 import { doing } from "./doing.de.ts";
@@ -23,16 +24,7 @@ export const de: Words = {
   app,
   keys,
   refusals,
-  account: {
-    asking: "Der Server wird gefragt, wer Sie sind …",
-    signIn: "Anmelden",
-    signOut: "Abmelden",
-    token: "Token",
-    remember: "In diesem Browser merken",
-    tokenRefused: "Der Server nimmt dieses Token nicht an.",
-    unreachable: "Der Server antwortet nicht.",
-    tryAgain: "Noch einmal versuchen",
-  },
+  account,
   connection: {
     lostSince: (since) => `Verbindung wird seit ${time.format(since)} wiederhergestellt`,
   },

@@ -1,4 +1,5 @@
 import { TurnState } from "@breakglass/client";
+import { account } from "./account.en.ts";
 import { app, keys } from "./app.en.ts";
 import { approval } from "./approval.en.ts";
 import { doing } from "./doing.en.ts";
@@ -22,16 +23,7 @@ export const en = {
   app,
   keys,
   refusals,
-  account: {
-    asking: "Asking the server who you are …",
-    signIn: "Sign in",
-    signOut: "Sign out",
-    token: "Token",
-    remember: "Remember it in this browser",
-    tokenRefused: "The server does not take this token.",
-    unreachable: "The server does not answer.",
-    tryAgain: "Try again",
-  },
+  account,
   connection: { lostSince: (since: Date) => `Reconnecting since ${time.format(since)}` },
   desk: {
     title: "Desk",
