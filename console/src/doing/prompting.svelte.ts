@@ -28,7 +28,7 @@ export class Prompting {
     this.#session = session;
     const me = account.server?.caller?.principal ?? "";
     const place = session && `${session.principal || me}/${session.sessionId}`;
-    this.draft = new Draft(`${me}|${place ?? "new"}`);
+    this.draft = new Draft({ principal: me, name: `draft/${place ?? "new"}` });
     this.sending = new PromptSending(account.client);
     this.facts = new SessionFacts(account, () => session);
   }

@@ -42,7 +42,7 @@ export class Steering {
   constructor(client: BreakglassClient, turn: () => Turn, me: string) {
     this.#client = client;
     this.#turn = turn;
-    this.draft = new Draft(`${me}|steer/${turn().turnId}`);
+    this.draft = new Draft({ principal: me, name: `draft/steer/${turn().turnId}` });
   }
 
   readonly bytes = $derived.by(() => bytesOf(this.draft.text));

@@ -2,9 +2,11 @@ import { TurnState } from "@breakglass/client";
 import { account } from "./account.de.ts";
 import { app, keys } from "./app.de.ts";
 import { approval } from "./approval.de.ts";
+import { desk, filter, notify } from "./desk.de.ts";
 import { doing } from "./doing.de.ts";
 import type { Words } from "./en.ts";
 import { refusals } from "./refusals.de.ts";
+import { deleting, exporting, link, session, sharing } from "./session.de.ts";
 
 const time = new Intl.DateTimeFormat("de", { timeStyle: "medium" });
 
@@ -28,19 +30,19 @@ export const de: Words = {
   connection: {
     lostSince: (since) => `Verbindung wird seit ${time.format(since)} wiederhergestellt`,
   },
-  desk: {
-    title: "Übersicht",
-    waiting: "Wartet auf eine Antwort",
-    running: "Läuft",
-    nothingRuns: "Nichts läuft.",
-    ended: "Beendet",
-  },
+  desk,
+  filter,
+  notify,
   turn: {
     ownWork: "Eigene Arbeit des Agenten",
     session: "Sitzung",
     state: (state) => STATES[state],
   },
-  session: { title: "Sitzung" },
+  session,
+  sharing,
+  link,
+  deleting,
+  exporting,
   doing,
   approval,
 };

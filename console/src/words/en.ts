@@ -2,8 +2,10 @@ import { TurnState } from "@breakglass/client";
 import { account } from "./account.en.ts";
 import { app, keys } from "./app.en.ts";
 import { approval } from "./approval.en.ts";
+import { desk, filter, notify } from "./desk.en.ts";
 import { doing } from "./doing.en.ts";
 import { refusals } from "./refusals.en.ts";
+import { deleting, exporting, link, session, sharing } from "./session.en.ts";
 
 const time = new Intl.DateTimeFormat("en", { timeStyle: "medium" });
 
@@ -25,19 +27,19 @@ export const en = {
   refusals,
   account,
   connection: { lostSince: (since: Date) => `Reconnecting since ${time.format(since)}` },
-  desk: {
-    title: "Desk",
-    waiting: "Waits for an answer",
-    running: "Running",
-    nothingRuns: "Nothing runs.",
-    ended: "Ended",
-  },
+  desk,
+  filter,
+  notify,
   turn: {
     ownWork: "Work of the agent's own",
     session: "Session",
     state: (state: TurnState) => STATES[state],
   },
-  session: { title: "Session" },
+  session,
+  sharing,
+  link,
+  deleting,
+  exporting,
   doing,
   approval,
 };
