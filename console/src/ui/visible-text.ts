@@ -3,8 +3,7 @@
  * writing direction, those without width, tags, separators, every space but the usual one, fillers that look like spaces, and halves of
  * characters.
  */
-const INVISIBLE =
-  /[^\P{C}\n\t]|[^\P{Z} ]|\p{Default_Ignorable_Code_Point}|[\u2800\u{e0100}-\u{e01ef}\ufe00-\ufe0f]/gu;
+const INVISIBLE = /[^\P{C}\n\t]|[^\P{Z} ]|\p{Default_Ignorable_Code_Point}|\u2800/gu;
 
 /** What of prose may not stay as it is: there are scripts and signs that need the rest of the above. */
 const INVISIBLE_IN_PROSE =

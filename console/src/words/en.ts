@@ -1,4 +1,3 @@
-import { TurnState } from "@breakglass/client";
 import { account } from "./account.en.ts";
 import { app, keys } from "./app.en.ts";
 import { approval } from "./approval.en.ts";
@@ -6,19 +5,9 @@ import { desk, filter, notify } from "./desk.en.ts";
 import { doing } from "./doing.en.ts";
 import { refusals } from "./refusals.en.ts";
 import { deleting, exporting, link, session, sharing } from "./session.en.ts";
+import { turn } from "./turn.en.ts";
 
 const time = new Intl.DateTimeFormat("en", { timeStyle: "medium" });
-
-const STATES: Readonly<Record<TurnState, string>> = {
-  [TurnState.UNSPECIFIED]: "Unknown",
-  [TurnState.RUNNING]: "Running",
-  [TurnState.SUCCEEDED]: "Succeeded",
-  [TurnState.FAILED]: "Failed",
-  [TurnState.CANCELED]: "Canceled",
-  [TurnState.LOST]: "Lost",
-  [TurnState.QUEUED]: "Waiting for its turn",
-  [TurnState.AWAITING_APPROVAL]: "Waiting for an approval",
-};
 
 /** All words of the page in English, by where they stand. */
 export const en = {
@@ -30,11 +19,7 @@ export const en = {
   desk,
   filter,
   notify,
-  turn: {
-    ownWork: "Work of the agent's own",
-    session: "Session",
-    state: (state: TurnState) => STATES[state],
-  },
+  turn,
   session,
   sharing,
   link,
