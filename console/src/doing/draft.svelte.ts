@@ -1,6 +1,7 @@
 import type { Attached } from "./attachments.ts";
 import {
   type Choices,
+  type DraftPlace,
   forgetDraft,
   type KeptDraft,
   keepDraft,
@@ -23,13 +24,12 @@ export class Draft {
   attachments = $state.raw<readonly Attached[]>([]);
   /** When it was sent, where it is not known what came of that. */
   sentAt = $state<number>();
-  readonly #place: string;
+  readonly #place: DraftPlace;
   #requestId: string;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #isForgotten = false;
 
-  /** @param place - Which draft it is, as in `readDraft`. */
-  constructor(place: string) {
+  constructor(place: DraftPlace) {
     this.#place = place;
     const kept = readDraft(place);
     this.#requestId = kept?.requestId ?? newId();

@@ -20,6 +20,7 @@ export const en = {
   filter,
   notify,
 <<<<<<< HEAD
+<<<<<<< HEAD
   turn: {
     ownWork: "Work of the agent's own",
     session: "Session",
