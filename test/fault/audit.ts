@@ -4,10 +4,11 @@ import { DatabaseSync } from "node:sqlite";
 import { setTimeout as delay } from "node:timers/promises";
 import type { EventKind } from "../../src/agent/agent.ts";
 import { ChainCheck } from "../../src/audit/chain-check.ts";
-import { findHead } from "../../src/audit/head.ts";
+import { type AuditHead, findHead } from "../../src/audit/head.ts";
 import type { AuditRecord } from "../../src/audit/record.ts";
 import { decodeEvent } from "../../src/turns/encoded-event.ts";
 import { TurnAudit } from "../../src/turns/turn-audit.ts";
+import { eventually } from "../support/processes.ts";
 import { connect } from "../support/protocols.ts";
 import { startFaultServer } from "./fault-server.ts";
 import { createGround, type Ground } from "./ground.ts";
@@ -22,6 +23,14 @@ const LANES = 2;
 const TRIALS_OF_A_GROUND = 25;
 const TRIAL_MS = 60_000;
 const TOOLS = 30;
+const HEAD_MS = 10_000;
+
+/** What a server that was killed had told its clients. */
+interface Told {
+  readonly turns: readonly StartedTurn[];
+  /** Sessions that it said were deleted. */
+  readonly deleted: readonly string[];
+}
 
 const SETTINGS = { BREAKGLASS_AUDIT_HEAD_SECONDS: "1", BREAKGLASS_MAX_CONCURRENT_TURNS: "100" };
 
@@ -30,14 +39,16 @@ export const audit: FaultRow = {
   name: "audit",
   fault:
     "server killed (SIGKILL) at a random moment of turns that call tools, are canceled and deleted",
-  bar: "each event that is to be audited has its record, each record its event, the chain is right, no head is ahead of it",
+  bar: "each event that is to be audited has its record, as has all that a client was told, each record its event, the chain is right, no head is ahead of it",
   async run(trials) {
     const tally = new Tally();
     const turnstile = new Turnstile(trials);
     await Promise.all(Array.from({ length: LANES }, () => runLane(turnstile, tally)));
     const { outcome } = tally;
-    if (outcome.figures?.["of them of tools"] !== 0) return outcome;
-    return { ...outcome, failures: [...outcome.failures, "no tool call was audited"] };
+    // Without them there is nothing that could be wrong.
+    const missing = ["of them of tools", "heads of it"].filter((what) => !outcome.figures?.[what]);
+    const failures = missing.map((what) => `there are no ${what}`);
+    return { ...outcome, failures: [...outcome.failures, ...failures] };
   },
 };
 
@@ -51,9 +62,9 @@ async function runLane(turnstile: Turnstile, tally: Tally): Promise<void> {
     };
     for (let trial = 1; ; trial++) {
       const faults = await faultsWithin(TRIAL_MS, async () => {
-        await killedServer(audited);
+        const told = await killedServer(audited, trial === 1 || chance(0.2) ? heads : undefined);
         killAll(await survivors(ground.root, 0));
-        return faultsOfStore(ground, heads, tally);
+        return faultsOfStore(ground, heads, told, tally);
       });
       tally.trial(faults, ground.root);
       if (faults.length > 0) ground.keep();
@@ -62,26 +73,45 @@ async function runLane(turnstile: Turnstile, tally: Tally): Promise<void> {
   }
 }
 
-/** Starts a server, which ends what the one before it left, and turns on it, and kills it. */
-async function killedServer(ground: Ground): Promise<void> {
+/**
+ * Starts a server, which ends what the one before it left, and turns on it, and kills it.
+ *
+ * @param heads - It is killed once another head came there. Undefined: at any moment.
+ */
+async function killedServer(ground: Ground, heads: string | undefined): Promise<Told> {
+  const before = heads === undefined ? 0 : (await headsIn(heads)).length;
   const server = await startFaultServer(ground);
   const turns = Array.from({ length: between(1, 4) }, () => startTurn(server.url));
   using connection = connect(server.url);
   const { client } = connection;
   const done: Promise<unknown>[] = [];
+  const deleted: string[] = [];
   if (chance(0.8)) await oneOf(turns).recording.received(between(1, 2 * TOOLS));
   const { turnId } = oneOf(turns).recording;
   if (turnId !== undefined && chance(0.4)) done.push(client.cancelTurn({ turnId }));
   if (chance(0.4)) {
     const { request, recording } = oneOf(turns);
-    if (recording.hasEnd) done.push(client.deleteSession({ sessionId: request.sessionId }));
+    const { sessionId } = request;
+    const deletion = () => client.deleteSession({ sessionId }).then(() => deleted.push(sessionId));
+    if (recording.hasEnd) done.push(deletion());
   }
   if (chance(0.1)) process.kill(server.pid, "SIGTERM");
   const asked = Promise.allSettled(done);
-  await delay(between(0, 60));
+  if (heads !== undefined) await eventually(() => headsIn(heads), isMoreThan(before), HEAD_MS);
+  if (heads === undefined || chance(0.5)) await delay(between(0, 60));
   await server.end("SIGKILL");
   await Promise.all([asked, ...turns.map((turn) => turn.over())]);
   for (const turn of turns) turn[Symbol.dispose]();
+  return { turns, deleted };
+}
+
+function isMoreThan(count: number): (found: readonly unknown[]) => boolean {
+  return ({ length }) => length > count;
+}
+
+async function headsIn(path: string): Promise<AuditHead[]> {
+  const told = await readFile(path, "utf8").catch(() => "");
+  return told.split("\n").flatMap((line) => findHead(line) ?? []);
 }
 
 function startTurn(url: string): StartedTurn {
@@ -91,20 +121,27 @@ function startTurn(url: string): StartedTurn {
 }
 
 /** What is wrong with what is on disk. */
-async function faultsOfStore({ root }: Ground, heads: string, tally: Tally): Promise<string[]> {
+async function faultsOfStore(
+  { root }: Ground,
+  heads: string,
+  told: Told,
+  tally: Tally,
+): Promise<string[]> {
   const kept = join(root, "data", "breakglass.db");
   const copy = join(root, "copy.db");
   await copyFile(kept, copy);
   await copyFile(`${kept}-wal`, `${copy}-wal`).catch(() => {});
   using database = new DatabaseSync(copy);
-  const rows = database.prepare("SELECT line FROM audit ORDER BY sequence").all();
+  const rows = database.prepare("SELECT line FROM audit ORDER BY place").all();
   const lines = rows.map(({ line }) => String(line));
-  const told = await readFile(heads, "utf8").catch(() => "");
-  const signed = told.split("\n").flatMap((line) => findHead(line) ?? []);
+  const signed = await headsIn(heads);
   const check = new ChainCheck({ heads: signed.slice(-50) });
   const records = lines.map((line) => check.take(line));
   check.end();
-  const faults = faultsOfRecords(records, expectedOf(database), database);
+  const faults = [
+    ...faultsOfRecords(records, expectedOf(database), database),
+    ...faultsOfTold(records, told),
+  ];
   const tools = records.filter(({ kind }) => kind === "tool_called").length;
   tally.most("records on one chain", records.length);
   tally.most("of them of tools", tools);
@@ -121,7 +158,7 @@ function expectedOf(database: DatabaseSync): Set<string> {
   for (const { turn_key: key, turn_id: turnId } of turns) {
     expected.add(placeOf(String(turnId), "turn_started"));
     const events = database
-      .prepare("SELECT event FROM events WHERE turn_key = ? ORDER BY sequence")
+      .prepare("SELECT event FROM events WHERE turn_key = ? ORDER BY place")
       .all(Number(key));
     for (const { event } of events) {
       const { sequence, kind } = decodeEvent(event as Uint8Array);
@@ -159,6 +196,40 @@ function faultsOfRecords(
   }
   for (const place of expected) if (!found.has(place)) faults.push(`${place} has no record`);
   return faults.slice(0, 5);
+}
+
+/** The kinds of records of events, as docs/audit.md has them. */
+const RECORDED: Readonly<Record<string, string>> = {
+  tool: "tool_called",
+  result: "turn_ended",
+  error: "turn_ended",
+};
+
+/** What clients were told of stays on record, also where its session is deleted. */
+function faultsOfTold(records: readonly AuditRecord[], { turns, deleted }: Told): string[] {
+  const found = new Set(
+    records.map(({ turn_id = "", session_id = "", kind, facts }) =>
+      kind === "session_deleted"
+        ? placeOf(session_id, kind)
+        : placeOf(turn_id, kind, facts?.event_sequence as number | undefined),
+    ),
+  );
+  const ofTurns = turns.flatMap(({ recording }) => {
+    const { turnId, durable } = recording;
+    if (turnId === undefined) return [];
+    const ofEvents = durable.flatMap(({ sequence, kind }) => {
+      const recorded = RECORDED[kind.case ?? ""];
+      return recorded === undefined ? [] : [placeOf(turnId, recorded, sequence)];
+    });
+    return [placeOf(turnId, "turn_started"), ...ofEvents];
+  });
+  const ofSessions = deleted.map((sessionId) => placeOf(sessionId, "session_deleted"));
+  const stopped = records.filter(({ facts }) => facts?.state === "TURN_STATE_CANCELED");
+  const ofCancels = stopped.map((record) => placeOf(record.turn_id!, "turn_canceled"));
+  return [...ofTurns, ...ofSessions, ...ofCancels]
+    .filter((place) => !found.has(place))
+    .map((place) => `a client was told of ${place}, which has no record`)
+    .slice(0, 5);
 }
 
 function placeOf(turnId: string, kind: string, sequence: number | undefined = 0): string {

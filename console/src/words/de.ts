@@ -1,61 +1,28 @@
-import { ApprovalDecision } from "@breakglass/client";
+import { account } from "./account.de.ts";
 import { app, keys } from "./app.de.ts";
+import { approval } from "./approval.de.ts";
+import { desk, filter, notify } from "./desk.de.ts";
+import { doing } from "./doing.de.ts";
 import type { Words } from "./en.ts";
 import { refusals } from "./refusals.de.ts";
 import { turn } from "./turn.de.ts";
 
 const time = new Intl.DateTimeFormat("de", { timeStyle: "medium" });
 
-const DECISIONS: Readonly<Record<ApprovalDecision, string>> = {
-  [ApprovalDecision.UNSPECIFIED]: "Entschieden",
-  [ApprovalDecision.ALLOWED]: "Erlaubt",
-  [ApprovalDecision.ALLOWED_CHANGED]: "Geändert erlaubt",
-  [ApprovalDecision.DENIED]: "Abgelehnt",
-  [ApprovalDecision.EXPIRED]: "Abgelehnt: niemand hat rechtzeitig geantwortet",
-  [ApprovalDecision.WITHDRAWN]: "Zurückgezogen",
-};
-
 /** All words of the page in German. */
 export const de: Words = {
   app,
   keys,
   refusals,
-  account: {
-    asking: "Der Server wird gefragt, wer Sie sind …",
-    signIn: "Anmelden",
-    signOut: "Abmelden",
-    token: "Token",
-    remember: "In diesem Browser merken",
-    tokenRefused: "Der Server nimmt dieses Token nicht an.",
-    unreachable: "Der Server antwortet nicht.",
-    tryAgain: "Noch einmal versuchen",
-  },
+  account,
   connection: {
     lostSince: (since) => `Verbindung wird seit ${time.format(since)} wiederhergestellt`,
   },
-  desk: {
-    title: "Übersicht",
-    waiting: "Wartet auf eine Antwort",
-    running: "Läuft",
-    nothingRuns: "Nichts läuft.",
-    ended: "Beendet",
-  },
+  desk,
+  filter,
+  notify,
   turn,
   session: { title: "Sitzung" },
-  doing: {
-    prompt: "Was ist zu tun?",
-    send: "Senden",
-    steer: "Dem Agenten sagen",
-    interrupt: "Unterbrechen",
-    cancel: "Abbrechen",
-  },
-  approval: {
-    title: (tool) => `${tool} fragt`,
-    allow: "Erlauben",
-    deny: "Ablehnen",
-    decided: (decision, who) => {
-      const what = DECISIONS[decision];
-      return who === "" ? what : `${what} von ${who}`;
-    },
-  },
+  doing,
+  approval,
 };
