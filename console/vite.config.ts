@@ -30,22 +30,25 @@ function compressed(): Plugin {
   return {
     name: "compressed",
     apply: "build",
-    enforce: "post",
-    generateBundle(_options, bundle) {
-      for (const [fileName, file] of Object.entries(bundle)) {
-        const content = Buffer.from(file.type === "chunk" ? file.code : file.source);
-        if (content.length < COMPRESSED_BYTES) continue;
-        this.emitFile({
-          type: "asset",
-          fileName: `${fileName}.br`,
-          source: brotliCompressSync(content),
-        });
-        this.emitFile({
-          type: "asset",
-          fileName: `${fileName}.gz`,
-          source: gzipSync(content, { level: 9 }),
-        });
-      }
+    generateBundle: {
+      // After Vite has written into scripts which files they load later.
+      order: "post",
+      handler(_options, bundle) {
+        for (const [fileName, file] of Object.entries(bundle)) {
+          const content = Buffer.from(file.type === "chunk" ? file.code : file.source);
+          if (content.length < COMPRESSED_BYTES) continue;
+          this.emitFile({
+            type: "asset",
+            fileName: `${fileName}.br`,
+            source: brotliCompressSync(content),
+          });
+          this.emitFile({
+            type: "asset",
+            fileName: `${fileName}.gz`,
+            source: gzipSync(content, { level: 9 }),
+          });
+        }
+      },
     },
   };
 }

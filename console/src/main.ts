@@ -1,6 +1,7 @@
 import { mount } from "svelte";
 import App from "./app/App.svelte";
 import "./style/base.css";
+import "./style/controls.css";
 import { language } from "./words/words.ts";
 
 document.documentElement.lang = language;

@@ -1,26 +1,19 @@
-import { readdirSync, readFileSync } from "node:fs";
-import { dirname, extname, join } from "node:path";
+import Negotiator from "negotiator";
 import type { HttpRequest } from "../edge/http.ts";
 import { leaveUnread } from "../edge/unread-request.ts";
 import { Refusal } from "../errors.ts";
 import type { Call } from "../rpc/request-listener.ts";
 import { allowMethods } from "./allow-methods.ts";
+import { BuiltConsole, type ConsoleFile, IDENTITY, type Representation } from "./console-files.ts";
 import { Problem } from "./problem.ts";
 
 /** Paths of the page's views; all of them are the same document, which reads its address. */
-const VIEW = /^\/(?:(?:turns|sessions)\/[^/]+)?$/;
-/** What the bundler names by its content: another content has another name. */
-const NAMED_BY_CONTENT = /^\/assets\//;
-
-const MEDIA_TYPES: Readonly<Record<string, string>> = {
-  ".html": "text/html; charset=utf-8",
-  ".js": "text/javascript; charset=utf-8",
-  ".css": "text/css; charset=utf-8",
-  ".svg": "image/svg+xml",
-  ".webmanifest": "application/manifest+json",
-  ".woff2": "font/woff2",
-  ".png": "image/png",
-};
+const VIEW = /^\/(?:(?:turns|sessions)\/[\w-]+)?$/;
+const DOCUMENT = "/index.html";
+/** A method of a service, whose name has a dot in it: what is no method there is said in the words of RPC. */
+const METHOD = /^\/[\w]+(?:\.[\w]+)+\/\w+$/;
+/** A validator in `If-None-Match`. */
+const VALIDATOR = /(?:W\/)?("[^"]*")/g;
 
 /** The page may load from here alone, runs no text as a program, and stands in no other page. */
 const POLICY = [
@@ -31,7 +24,7 @@ const POLICY = [
   "img-src 'self' data: blob:",
   ...["base-uri", "form-action", "frame-ancestors"].map((what) => `${what} 'none'`),
   "require-trusted-types-for 'script'",
-  "trusted-types svelte-trusted-html dompurify",
+  "trusted-types svelte-trusted-html dompurify breakglass-worker",
 ].join("; ");
 
 const HEADERS = {
@@ -44,93 +37,107 @@ const HEADERS = {
   "permissions-policy": "camera=(), geolocation=(), microphone=()",
 };
 
-/** The encodings that the build may have a file in beside its own, the smallest first. */
-const ENCODINGS = [
-  { name: "br", suffix: ".br" },
-  { name: "gzip", suffix: ".gz" },
-] as const;
+type Answer = (call: Call) => Promise<void>;
 
-/** The files of the built console, by their paths below `/`; read once, so that the page is there when the disk is not. */
-export type ConsoleFiles = ReadonlyMap<string, Buffer>;
-
-/** Reads the built console; undefined where it was not built. */
-export function readConsole(): ConsoleFiles | undefined {
-  const folder = join(packageFolder(), "console", "dist");
-  try {
-    const names = readdirSync(folder, { recursive: true, withFileTypes: true })
-      .filter((entry) => entry.isFile())
-      .map((entry) => join(entry.parentPath, entry.name));
-    return new Map(names.map((path) => [path.slice(folder.length), readFileSync(path)]));
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
-    throw error;
-  }
+/** As it is since 1.0; its types are older. */
+interface PreferringNegotiator {
+  /** @param preferred - What comes first of what the client likes alike. */
+  encodings(available: string[], options: { readonly preferred: string[] }): string[];
 }
 
 /**
- * What answers with the page and its files. Whoever reaches the server by its own name gets them: they say nothing of it.
+ * What answers with the page and its files. Whoever reaches the server by its own name gets them: they say nothing of it, and who asks for them
+ * is no caller for that.
  *
- * @param files - Undefined: it was not built.
- * @returns Answers a path; undefined: it is none of the page's.
+ * @returns Answers a request for a path; undefined: it is a call of RPC.
  */
 export function consoleAnswers(
-  files: ConsoleFiles | undefined,
-): (path: string) => ((call: Call) => Promise<void>) | undefined {
-  return (path) => {
+  built = new BuiltConsole(),
+): (path: string, request: HttpRequest) => Answer | undefined {
+  return (path, request) => {
     const isView = VIEW.test(path);
-    if (files === undefined) return isView ? () => Promise.reject(notBuilt()) : undefined;
-    const file = isView ? "/index.html" : path;
-    if (!files.has(file)) return undefined;
-    return (call) => respondFile(files, file, call);
+    const file = built.files()?.get(isView ? DOCUMENT : path);
+    if (file !== undefined) return (call) => respondFile(file, call);
+    if (isView) return refusing(() => notBuilt());
+    if (METHOD.test(path) || !["GET", "HEAD"].includes(request.method ?? "")) return undefined;
+    return refusing(
+      () =>
+        new Problem(
+          404,
+          "nothing is here: the console is at /, and what programs call in /openapi.json",
+        ),
+    );
   };
 }
 
-async function respondFile(
-  files: ConsoleFiles,
-  path: string,
-  { request, response, refusal }: Call,
-): Promise<void> {
-  if (refusal !== undefined) throw new Refusal("ORIGIN_NOT_ALLOWED", refusal.message);
+/** Answers with a problem whoever may ask. */
+function refusing(problem: () => Problem): Answer {
+  return async (call) => {
+    admitPlace(call);
+    allowMethods(call.request, ["GET", "HEAD"]);
+    throw problem();
+  };
+}
+
+async function respondFile(file: ConsoleFile, call: Call): Promise<void> {
+  const { request, response } = call;
+  admitPlace(call);
   allowMethods(request, ["GET", "HEAD"]);
-  const encoding = ENCODINGS.find(
-    ({ name, suffix }) => accepts(request, name) && files.has(path + suffix),
-  );
-  const body = files.get(path + (encoding?.suffix ?? ""))!;
+  const { encoding, body, etag } = acceptedOf(file, request);
   await leaveUnread(request, response);
-  response.writeHead(200, {
+  const headers = {
     ...HEADERS,
-    "content-type": MEDIA_TYPES[extname(path)] ?? "application/octet-stream",
-    "content-length": String(body.length),
-    ...(encoding && { "content-encoding": encoding.name }),
+    etag,
     vary: "origin, accept-encoding",
-    "cache-control": NAMED_BY_CONTENT.test(path)
-      ? "public, max-age=31536000, immutable"
-      : "no-cache",
+    "cache-control": file.isNamedByContent ? "public, max-age=31536000, immutable" : "no-cache",
+  };
+  if (isKnown(request, etag)) {
+    response.writeHead(304, headers);
+    response.end();
+    return;
+  }
+  response.writeHead(200, {
+    ...headers,
+    "content-type": file.mediaType,
+    "content-length": String(body.length),
+    ...(encoding && { "content-encoding": encoding }),
   });
   if (request.method === "HEAD") response.end();
   else response.end(body);
 }
 
-function accepts({ headers }: HttpRequest, encoding: string): boolean {
-  const accepted = String(headers["accept-encoding"] ?? "").split(",");
-  return accepted.some((part) => part.trim().split(";", 1)[0] === encoding);
+/** @throws Refusal ORIGIN_NOT_ALLOWED where the request is refused for where it comes from. */
+function admitPlace({ refusal }: Call): void {
+  if (refusal !== undefined) throw new Refusal("ORIGIN_NOT_ALLOWED", refusal.message);
+}
+
+/** The representation that a request likes best; of what it likes alike the smallest. The file as it is where it takes none. */
+function acceptedOf({ representations }: ConsoleFile, { headers }: HttpRequest): Representation {
+  const there = [...representations.keys()].sort(
+    (one, other) => representations.get(one)!.body.length - representations.get(other)!.body.length,
+  );
+  const accepted = preferring(new Negotiator({ headers })).encodings(there, {
+    preferred: there,
+  })[0];
+  return representations.get(accepted ?? IDENTITY) ?? representations.get(IDENTITY)!;
+}
+
+function preferring(negotiator: Negotiator): PreferringNegotiator {
+  return negotiator as unknown as PreferringNegotiator;
+}
+
+/** Whether who asks has it already (RFC 9110, 13.1.2: validators are compared weakly). */
+function isKnown({ headers }: HttpRequest, etag: string): boolean {
+  const known = headers["if-none-match"];
+  if (known === undefined) return false;
+  if (known.trim() === "*") return true;
+  return [...known.matchAll(VALIDATOR)].some(([, validator]) => validator === etag);
 }
 
 function notBuilt(): Problem {
   return new Problem(
     503,
-    "the console has not been built: npm run build, and start the server again",
+    "the console has not been built: run `npm run build -w console`; the server takes it up by itself",
+    { "retry-after": "5" },
   );
-}
-
-/** Where the package is, which lies above this file wherever that was compiled to. */
-function packageFolder(): string {
-  for (let folder = import.meta.dirname; ; folder = dirname(folder)) {
-    try {
-      readFileSync(join(folder, "package.json"));
-      return folder;
-    } catch (error) {
-      if (folder === dirname(folder)) throw error;
-    }
-  }
 }

@@ -15,7 +15,7 @@ import type { RequestLimits } from "../rpc/request-rules.ts";
 import { respond, respondEmpty } from "../rpc/respond.ts";
 import type { Turns } from "../turns/turns.ts";
 import { allowMethods } from "./allow-methods.ts";
-import { consoleAnswers, readConsole } from "./console.ts";
+import { consoleAnswers } from "./console.ts";
 import { respondMetrics, type ServedMetrics } from "./metrics.ts";
 import { openApiDocument } from "./openapi.ts";
 import { type Probed, probeAnswers } from "./probes.ts";
@@ -50,7 +50,7 @@ export function plainHttp(options: PlainHttpOptions): (call: Call) => boolean {
   const stream = streamAnswer(options);
   const probeOf = probeAnswers(options);
   const document = JSON.stringify(openApiDocument());
-  const consoleAnswerOf = consoleAnswers(readConsole());
+  const consoleAnswerOf = consoleAnswers();
   const answerOf = (path: string, { request }: Call): Answer | undefined => {
     if (path === "/openapi.json") return (call) => respondDocument(document, call);
     if (path === "/metrics") {
@@ -62,7 +62,7 @@ export function plainHttp(options: PlainHttpOptions): (call: Call) => boolean {
     if (probe !== undefined) return probe;
     const unfit = unfitCallOf(path, request);
     if (unfit !== undefined) return () => Promise.reject(unfit);
-    return consoleAnswerOf(path);
+    return consoleAnswerOf(path, request);
   };
   return (call) => {
     const { request, response, target } = call;

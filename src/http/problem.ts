@@ -117,6 +117,7 @@ export async function respondProblem(
   response.writeHead(problem.status, {
     "content-type": "application/problem+json",
     "cache-control": "no-store",
+    "x-content-type-options": "nosniff",
     ...problem.headers,
   });
   response.end(JSON.stringify(problem.members));

@@ -111,6 +111,8 @@ it.skipIf(missing.length > 0 || isForbidden)(
         60_000,
       );
       expect(ready).toMatchObject({ ready: true });
+      const page = await fetch(`http://127.0.0.1:${port}/`);
+      expect(page.headers.get("content-type")).toContain("text/html");
       expect(inside(...config.Healthcheck.Test.slice(1)).status).toBe(0);
       serving.kill("SIGTERM");
       await ended;

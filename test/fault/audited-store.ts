@@ -41,7 +41,7 @@ export async function lookAtAudit(
     await cp(join(dataDir, name), join(copy, name)).catch(() => {});
   }
   using database = new DatabaseSync(join(copy, "breakglass.db"));
-  const rows = database.prepare("SELECT line FROM audit ORDER BY sequence").all();
+  const rows = database.prepare("SELECT line FROM audit ORDER BY place").all();
   const check = new ChainCheck({ heads: (await headsIn(heads)).slice(-50) });
   const records = rows.map(({ line }) => check.take(String(line)));
   check.end();

@@ -35,6 +35,20 @@ describe("the package of the service", () => {
       expect(existsSync(join(own, file)), file).toBe(true);
   });
 
+  it("has the console, built, and none of its libraries", async () => {
+    const own = join(consumer.root, "node_modules/breakglass");
+    for (const file of ["index.html", "icon.svg"])
+      expect(existsSync(join(own, "console/dist", file)), file).toBe(true);
+    expect(existsSync(join(own, "console/src"))).toBe(false);
+    const { output } = await consumer.run("npm", "ls", "--all", "--parseable");
+    const { devDependencies } = JSON.parse(
+      readFileSync(join(REPOSITORY, "console/package.json"), "utf8"),
+    ) as { devDependencies: Record<string, string> };
+    const shared = ["@breakglass/client", "@connectrpc/connect"];
+    const page = Object.keys(devDependencies).filter((name) => !shared.includes(name));
+    for (const name of page) expect(output).not.toMatch(new RegExp(`node_modules/${name}$`, "m"));
+  });
+
   it("runs the command", async () => {
     const program = "node_modules/.bin/breakglass";
     const { version } = await import(join(REPOSITORY, "package.json"));

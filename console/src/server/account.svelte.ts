@@ -4,41 +4,68 @@ import {
   errorInfoOf,
   type ServerInfo,
 } from "@breakglass/client";
-import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
+import type { Interceptor, StreamResponse } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-web";
+import { AccountWindows } from "./account-windows.ts";
+import { forgetAll } from "./keeping.ts";
+import { isUnauthenticated, meaningOf, type Standing } from "./standing.ts";
 import { forgetToken, keepToken, readToken } from "./token-keeping.ts";
 
-/** Whom the server takes the page's user for. */
-export type Standing =
-  | { readonly state: "asking" }
-  /** It takes a token. `refused`: the one that was given is not one, or no more. */
-  | { readonly state: "signed-out"; readonly refused: boolean }
-  | { readonly state: "unreachable"; readonly error: unknown }
-  | { readonly state: "signed-in"; readonly server: ServerInfo };
+type Answered = Awaited<ReturnType<ReturnType<Interceptor>>>;
+type Message = StreamResponse["message"] extends AsyncIterable<infer M> ? M : never;
+
+/** A server that takes the call and says nothing is one that does not answer. */
+const ANSWER_MS = 15_000;
+const FIRST_RETRY_MS = 1000;
+const LONGEST_RETRY_MS = 10_000;
+/** Streams that are open go on when their token is revoked: so often the server is asked whether it is. */
+const ASK_AGAIN_MS = 60_000;
 
 /**
  * Who uses the page, and the client that calls the server as them.
  *
  * 1. The token is in the header of each call and nowhere else in the page but where it is kept (`token-keeping.ts`).
- * 2. A call that is refused for its token signs out: what was shown with it is shown no more.
+ * 2. A call that is refused for its token signs out: what was shown with it is shown no more. The refusal of a token that is not the
+ *    page's any more changes nothing.
+ * 3. A token is kept once the server has taken it, and not before.
  */
 export class Account {
   standing = $state.raw<Standing>({ state: "asking" });
   readonly client: BreakglassClient;
   #token = readToken()?.token;
+  /** Whether the token is remembered beyond the tab, or is to be. */
+  #isRemembered = readToken()?.isRemembered ?? false;
+  readonly #windows = new AccountWindows();
+  /** Which question counts: an answer to an earlier one is of no interest. */
+  #question = 0;
+  #retryTimer: ReturnType<typeof setTimeout> | undefined;
+  #retryMs = FIRST_RETRY_MS;
+  #awaySince: Date | undefined;
 
   /** @param baseUrl - Where the server is: where the page is from. */
   constructor(baseUrl: string) {
     const bears: Interceptor = (next) => (request) => {
-      if (this.#token !== undefined) request.header.set("authorization", `Bearer ${this.#token}`);
-      return next(request).catch((error: unknown) => {
-        this.heedRefusal(error); // 2.
-        throw error;
-      });
+      const token = this.#token;
+      if (token !== undefined) request.header.set("authorization", `Bearer ${token}`);
+      const heed = (error: unknown) => {
+        if (token === this.#token) this.heedRefusal(error); // 2.
+      };
+      return next(request).then(
+        (response) => heeding(response, heed),
+        (error: unknown) => {
+          heed(error);
+          throw error;
+        },
+      );
     };
     this.client = createBreakglassClient(
       createConnectTransport({ baseUrl, interceptors: [bears] }),
     );
+    this.#windows.hear((message) => {
+      if (message.kind === "remembered") this.#takeRemembered();
+      else if (message.principal === this.server?.caller?.principal) this.#leave("signed-out");
+    });
+    this.#watch();
   }
 
   /** What the server says that it is; undefined while nobody is signed in. */
@@ -46,39 +73,126 @@ export class Account {
     return this.standing.state === "signed-in" ? this.standing.server : undefined;
   }
 
-  /** Asks the server who it takes the page's user for. */
+  /** Whose windows see the same: those who are the same principal with the same roles. */
+  get watchName(): string {
+    const { principal = "", roles = [] } = this.server?.caller ?? {};
+    return `breakglass.watch ${JSON.stringify([principal, ...roles.toSorted()])}`;
+  }
+
+  /** Whether what the server says may be kept beyond the tab: a token is remembered, or none is needed. */
+  get isKept(): boolean {
+    return this.#token === undefined || this.#isRemembered;
+  }
+
+  /** Asks the server who it takes the page's user for, and again for as long as it does not answer. */
   async ask(): Promise<void> {
+    const question = ++this.#question;
+    clearTimeout(this.#retryTimer);
     try {
-      const { server } = await this.client.getServerInfo({});
-      this.standing = { state: "signed-in", server: server! };
+      const { server } = await this.client.getServerInfo({}, { timeoutMs: ANSWER_MS });
+      if (question === this.#question) this.#signedIn(server!);
     } catch (error) {
-      if (!this.heedRefusal(error)) this.standing = { state: "unreachable", error };
+      if (question === this.#question) this.#heedFailure(error);
     }
   }
 
   /** @param isRemembered - Also when the tab is closed. */
   async signIn(token: string, isRemembered: boolean): Promise<void> {
     this.#token = token;
+    this.#isRemembered = isRemembered;
     this.standing = { state: "asking" };
     await this.ask();
-    if (this.server !== undefined) keepToken({ token, isRemembered });
   }
 
+  /** Forgets the token and all that the page keeps for who had it, in all windows of the browser. */
   signOut(): void {
-    forgetToken();
-    this.#token = undefined;
-    this.standing = { state: "signed-out", refused: false };
+    const principal = this.server?.caller?.principal;
+    if (principal !== undefined) this.#windows.tell({ kind: "signed-out", principal });
+    this.#leave("signed-out");
   }
 
   /** Answers whether it was a refusal of who calls. */
   heedRefusal(error: unknown): boolean {
-    if (ConnectError.from(error).code !== Code.Unauthenticated) return false;
-    const refused = this.#token !== undefined;
-    this.#token = undefined;
-    forgetToken();
-    this.standing = { state: "signed-out", refused };
+    if (!isUnauthenticated(error)) return false;
+    if (this.standing.state !== "signed-out") {
+      this.#leave(this.#token === undefined ? "token-needed" : "token-refused");
+    }
     return true;
   }
+
+  #signedIn(server: ServerInfo): void {
+    this.#awaySince = undefined;
+    this.#retryMs = FIRST_RETRY_MS;
+    this.standing = { state: "signed-in", server };
+    const token = this.#token;
+    if (token === undefined || readToken()?.token === token) return;
+    keepToken({ token, isRemembered: this.#isRemembered }); // 3.
+    if (this.#isRemembered) this.#windows.tell({ kind: "remembered" });
+  }
+
+  #heedFailure(error: unknown): void {
+    const meaning = meaningOf(error);
+    if (meaning === "unauthenticated") this.heedRefusal(error);
+    else if (meaning === "refused") this.standing = { state: "refused", error };
+    else this.#retry(error);
+  }
+
+  /** What is shown already stays: its streams tell that they are lost, and come back by themselves. */
+  #retry(error: unknown): void {
+    this.#awaySince ??= new Date();
+    const since = this.#awaySince;
+    const waitMs = this.#retryMs * (0.5 + Math.random() / 2);
+    this.#retryMs = Math.min(LONGEST_RETRY_MS, this.#retryMs * 2);
+    this.#retryTimer = setTimeout(() => void this.ask(), waitMs);
+    if (this.standing.state === "signed-in") return;
+    const retryTime = new Date(Date.now() + waitMs);
+    this.standing = { state: "unreachable", error, since, retryTime };
+  }
+
+  #leave(why: Extract<Standing, { state: "signed-out" }>["why"]): void {
+    const principal = this.server?.caller?.principal;
+    this.#question++;
+    clearTimeout(this.#retryTimer);
+    this.#token = undefined;
+    this.#isRemembered = false;
+    this.#awaySince = undefined;
+    forgetToken();
+    this.standing = { state: "signed-out", why };
+    if (principal !== undefined && why === "signed-out") void forgetAll(principal);
+  }
+
+  /** Another window has a token that is remembered now: a page that waits for one takes it. */
+  #takeRemembered(): void {
+    const remembered = readToken();
+    if (this.standing.state !== "signed-out" || remembered === undefined) return;
+    void this.signIn(remembered.token, remembered.isRemembered);
+  }
+
+  /** Looks again when there may be news of the network, and now and then whether one is still signed in. */
+  #watch(): void {
+    globalThis.addEventListener?.("online", () => {
+      if (this.#awaySince !== undefined) void this.ask();
+    });
+    if (globalThis.document === undefined) return;
+    setInterval(() => {
+      const isShown = document.visibilityState === "visible";
+      if (isShown && this.standing.state === "signed-in") void this.ask();
+    }, ASK_AGAIN_MS);
+  }
+}
+
+/** A response whose stream may end by an error: it is told of that too. */
+function heeding(response: Answered, heed: (error: unknown) => void): Answered {
+  if (!response.stream) return response;
+  async function* heeded(messages: AsyncIterable<Message>) {
+    try {
+      yield* messages;
+    } catch (error) {
+      heed(error);
+      throw error;
+    }
+  }
+  return { ...response, message: heeded(response.message) };
 }
 
 /** The reason that a refusal gives, such as `ROLE_MISSING`. */

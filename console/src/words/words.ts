@@ -1,19 +1,14 @@
 import { de } from "./de.ts";
 import { en, type Words } from "./en.ts";
+import { formatsOf } from "./formats.ts";
+import { type Language, language } from "./language.ts";
 
-const LANGUAGES = { en, de } as const;
-type Language = keyof typeof LANGUAGES;
+export { language };
 
-/** The language of the page: the first that the browser asks for and that there is. */
-export const language: Language = chosen(globalThis.navigator?.languages ?? []);
+const ALL: Readonly<Record<Language, Words>> = { en, de };
 
 /** All words of the page, in its language. */
-export const words: Words = LANGUAGES[language];
+export const words: Words = ALL[language];
 
-function chosen(wanted: readonly string[]): Language {
-  for (const tag of wanted) {
-    const primary = tag.toLowerCase().split("-", 1)[0] ?? "";
-    if (Object.hasOwn(LANGUAGES, primary)) return primary as Language;
-  }
-  return "en";
-}
+/** Times, sums and counts, in the page's language. */
+export const formats = formatsOf(language);

@@ -1,0 +1,32 @@
+import { errorInfoOf, refusalLines } from "@breakglass/client";
+import { Code, ConnectError } from "@connectrpc/connect";
+import type { RefusalWords } from "../words/refusals.en.ts";
+import { words } from "../words/words.ts";
+
+/** What a failure means to a person. */
+export interface FailureText extends RefusalWords {
+  /** What the server said, in its own words; a fact a line. */
+  readonly lines: readonly string[];
+  /** So long the server asks to be left alone, in milliseconds. */
+  readonly retryDelayMs: number | undefined;
+}
+
+/** Codes of what broke on the way, where the server itself gave no reason. */
+const BROKEN: readonly Code[] = [
+  Code.Unavailable,
+  Code.DeadlineExceeded,
+  Code.Canceled,
+  Code.Unknown,
+];
+
+export function failureTextOf(error: unknown): FailureText {
+  const { refusals } = words;
+  const info = errorInfoOf(error);
+  const lines = refusalLines(error) ?? [error instanceof Error ? error.message : String(error)];
+  const retryDelayMs = info?.retryDelayMs;
+  const known = info === undefined ? undefined : refusals.reasons[info.reason];
+  if (known !== undefined) return { ...known, lines, retryDelayMs };
+  const isBroken =
+    info === undefined && error instanceof ConnectError && BROKEN.includes(error.code);
+  return { ...(isBroken ? refusals.unreachable : refusals.unknown), lines, retryDelayMs };
+}
