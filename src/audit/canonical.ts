@@ -17,25 +17,18 @@ export function canonical(value: AuditValue): string {
   if (typeof value === "number") return String(checked(value));
   if (typeof value !== "object") return String(value);
   if (isList(value)) return `[${value.map(canonical).join()}]`;
-  return objectOf(membersOf(value).map(([, text]) => text));
+  return objectText(value);
 }
 
-/** The members of an object by their names, in their order, each as its one text. */
-export function membersOf(value: {
-  readonly [name: string]: AuditValue | undefined;
-}): (readonly [name: string, text: string])[] {
-  const members: (readonly [string, string])[] = [];
+/** The members of an object in the order of their names. */
+function objectText(value: { readonly [name: string]: AuditValue | undefined }): string {
+  let text = "";
   for (const name of Object.keys(value).sort()) {
     const member = value[name];
     if (member === undefined) continue;
-    members.push([name, `"${checkedName(name)}":${canonical(member)}`]);
+    text += `${text === "" ? "" : ","}"${checkedName(name)}":${canonical(member)}`;
   }
-  return members;
-}
-
-/** The text of an object whose members have these, in their order. */
-export function objectOf(members: readonly string[]): string {
-  return `{${members.join()}}`;
+  return `{${text}}`;
 }
 
 /** Most have nothing to escape. */

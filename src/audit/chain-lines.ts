@@ -40,7 +40,12 @@ function* storeLines(path: string): Generator<string> {
   const database = openStore(path);
   try {
     const rows = database
-      .prepare("SELECT sequence, line FROM audit WHERE owner = ? ORDER BY sequence")
+      .prepare(
+        // A chain has the places from its number times 2^32 on: see AuditTable.
+        `SELECT line FROM audit_chains
+           JOIN audit ON place BETWEEN number << 32 AND (number + 1 << 32) - 1
+           WHERE owner = ? ORDER BY place`,
+      )
       .iterate(FILE_OWNER);
     for (const { line } of rows) yield String(line);
   } finally {
@@ -62,7 +67,7 @@ function openStore(path: string): DatabaseSync {
   try {
     const database = new DatabaseSync(placeOf(path), { readOnly: true, timeout: 0 });
     database.prepare("SELECT count(*) FROM sqlite_master").get();
-    const table = "SELECT 1 FROM sqlite_master WHERE name = 'audit'";
+    const table = "SELECT 1 FROM sqlite_master WHERE name = 'audit_chains'";
     if (database.prepare(table).get() !== undefined) return database;
     database.close();
     throw new Error("it has no audit: no server that keeps one has opened it yet");

@@ -1,6 +1,6 @@
 import { hash } from "node:crypto";
-import { canonical, membersOf, objectOf } from "./canonical.ts";
-import type { AuditEntry, AuditFacts } from "./entry.ts";
+import { canonical } from "./canonical.ts";
+import type { AuditEntry, AuditFacts, AuditValue } from "./entry.ts";
 
 /** Of the format, which every record names. */
 export const AUDIT_VERSION = 1;
@@ -34,25 +34,25 @@ export interface SealedRecord extends AuditLink {
   readonly line: string;
 }
 
-/** The next record of a chain. */
+/** The next record of a chain. Its members are written in the order of their names, as `canonical` has them. */
 export function seal(entry: AuditEntry, after: AuditLink, time: number): SealedRecord {
   const { kind, caller, sessionId, turnId, facts } = entry;
   const { chain } = after;
   const sequence = after.sequence + 1;
-  const body = {
-    version: AUDIT_VERSION,
-    ...{ chain, sequence, previous: after.hash },
-    time: new Date(time).toISOString(),
-    ...{ kind, session_id: sessionId, turn_id: turnId },
-    who: caller && { name: caller.name, means: caller.means, address: caller.address },
-    facts,
-  };
-  const members = membersOf(body);
-  const sealed = hash("sha256", objectOf(members.map(([, text]) => text)));
-  const place = members.findIndex(([name]) => name > "hash");
-  const texts = members.map(([, text]) => text);
-  const line = objectOf(texts.toSpliced(place, 0, `"hash":"${sealed}"`));
-  return { chain, sequence, hash: sealed, line };
+  const who = caller && { name: caller.name, means: caller.means, address: caller.address };
+  const before = `{"chain":"${chain}"${member("facts", facts)}`;
+  const behind =
+    `,"kind":"${kind}","previous":"${after.hash}","sequence":${sequence}` +
+    member("session_id", sessionId) +
+    `,"time":"${new Date(time).toISOString()}"` +
+    member("turn_id", turnId) +
+    `,"version":${AUDIT_VERSION}${member("who", who)}}`;
+  const sealed = hash("sha256", before + behind);
+  return { chain, sequence, hash: sealed, line: `${before},"hash":"${sealed}"${behind}` };
+}
+
+function member(name: string, value: AuditValue | undefined): string {
+  return value === undefined ? "" : `,"${name}":${canonical(value)}`;
 }
 
 /** What a record's `hash` must be: of all its other members. */

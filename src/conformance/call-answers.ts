@@ -9,10 +9,13 @@ import {
 } from "@bufbuild/protobuf";
 import { Code, ConnectError, type HandlerContext } from "@connectrpc/connect";
 import type { BreakglassClient } from "#client";
-import type { WatchSessionResponse } from "../../gen/breakglass/v1/breakglass_service_pb.ts";
+import type {
+  WatchSessionResponse,
+  WatchTurnsResponse,
+} from "../../gen/breakglass/v1/breakglass_service_pb.ts";
 import type { TurnEvent } from "../../gen/breakglass/v1/event_pb.ts";
 import type { CallRule, Ending } from "./case.ts";
-import { changeOf, eventOf, type JsonObject } from "./case-messages.ts";
+import { changeOf, eventOf, type JsonObject, turnChangeOf } from "./case-messages.ts";
 import type { CuttingProxy } from "./cutting-proxy.ts";
 import { statusOf } from "./status.ts";
 
@@ -28,8 +31,10 @@ export interface Passing {
   readonly rule: CallRule | undefined;
 }
 
-/** Either stream's message. */
-type Streamed = Message & { readonly event?: TurnEvent } & Partial<WatchSessionResponse>;
+/** Any stream's message. */
+type Streamed = Message & { readonly event?: TurnEvent; readonly cursor?: bigint } & {
+  readonly change?: (WatchSessionResponse | WatchTurnsResponse)["change"];
+};
 
 /**
  * So long what was written has to get to the proxy before that cuts. Whether it got there decides nothing: a client that
@@ -54,6 +59,7 @@ export async function* streamed(passing: Passing): AsyncGenerator<Message, void>
 function messageOf(method: DescMethod, fields: JsonObject | null): Message {
   if (fields === null) return create(method.output);
   if (method.name === "WatchSession") return changeOf(fields);
+  if (method.name === "WatchTurns") return turnChangeOf(fields);
   const event = eventOf(fields);
   return create(method.output, { event } as MessageInitShape<DescMethod["output"]>);
 }

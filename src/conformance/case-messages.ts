@@ -8,6 +8,8 @@ import {
 import {
   type WatchSessionResponse,
   WatchSessionResponseSchema,
+  type WatchTurnsResponse,
+  WatchTurnsResponseSchema,
 } from "../../gen/breakglass/v1/breakglass_service_pb.ts";
 import {
   ErrorEventSchema,
@@ -44,9 +46,21 @@ export function eventOf({ unknown, ...fields }: JsonObject): TurnEvent {
   return event;
 }
 
-/** The change that a file means. */
+/** The change of a session that a file means. */
 export function changeOf(fields: JsonObject): WatchSessionResponse {
   return fromJson(WatchSessionResponseSchema, fields as JsonValue);
+}
+
+/** The change of a turn that a file means. */
+export function turnChangeOf(fields: JsonObject): WatchTurnsResponse {
+  return fromJson(WatchTurnsResponseSchema, fields as JsonValue);
+}
+
+/** A change that a driver printed, as it is compared. @param call - What was to be called, as `watch_turns`. */
+export function printedChange(call: string, printed: unknown): JsonObject {
+  return call === "watch_turns"
+    ? printedMessage(WatchTurnsResponseSchema, printed)
+    : printedMessage(WatchSessionResponseSchema, printed);
 }
 
 /** A message as it is compared: every field is there under its own name, and of a `oneof` the one that is set. */
@@ -81,24 +95,35 @@ export function printedOutcome(printed: unknown): JsonObject {
 export const EVENT_KINDS: readonly string[] = TurnEventSchema.oneofs[0]!.fields.map(
   ({ name }) => name,
 );
-/** As {@link EVENT_KINDS}. */
-export const CHANGE_KINDS: readonly string[] = WatchSessionResponseSchema.oneofs[0]!.fields.map(
-  ({ name }) => name,
-);
+/** As {@link EVENT_KINDS}, of both watches. */
+export const CHANGE_KINDS: readonly string[] = [
+  WatchSessionResponseSchema,
+  WatchTurnsResponseSchema,
+]
+  .flatMap(({ oneofs }) => oneofs[0]!.fields)
+  .map(({ name }) => name);
 
 /** The kind of an event or a change in JSON; undefined: it has none that is known. */
 export function kindOf(message: JsonObject): string | undefined {
   return [...EVENT_KINDS, ...CHANGE_KINDS].find((kind) => kind in message);
 }
 
+/** Of what each call that streams sends. */
+const PARSERS: Readonly<Record<string, (fields: JsonObject) => unknown>> = {
+  stream_turn: eventOf,
+  attach_turn: eventOf,
+  watch_session: changeOf,
+  watch_turns: turnChangeOf,
+};
+
 /** What is wrong with the messages of a case: a field that there is not, or a value that it cannot have. */
 export function messageProblems({ call, calls = [], expect }: ConformanceCase): string[] {
   const sent = calls.flatMap((rule) => ("send" in rule ? rule.send : []));
-  const parse = { stream_turn: eventOf, attach_turn: eventOf, watch_session: changeOf }[call];
+  const parse = PARSERS[call];
   const tries: (() => unknown)[] = [
     ...sent.map((one) => () => one !== null && !("pause" in one) && parse?.(one)),
     ...(expect.events ?? []).map((one) => () => eventOf(one)),
-    ...(expect.changes ?? []).map((one) => () => changeOf(one)),
+    ...(expect.changes ?? []).map((one) => () => parse?.(one)),
   ];
   return tries.flatMap((attempt) => {
     try {

@@ -1,12 +1,11 @@
-import { WatchSessionResponseSchema } from "../../gen/breakglass/v1/breakglass_service_pb.ts";
 import { TurnEventSchema } from "../../gen/breakglass/v1/event_pb.ts";
-import { type JsonObject, printedMessage, printedOutcome } from "./case-messages.ts";
+import { type JsonObject, printedChange, printedMessage, printedOutcome } from "./case-messages.ts";
 
 /** What a driver has printed so far. */
 export class DriverOutput {
   /** The events that the client delivered, as they are compared. */
   readonly events: JsonObject[] = [];
-  /** The session's changes that it delivered. */
+  /** The changes that it delivered, of a session or of turns. */
   readonly changes: JsonObject[] = [];
   /** How `run_turn` ended. */
   outcome: JsonObject | undefined;
@@ -18,6 +17,12 @@ export class DriverOutput {
   unsupported: string | undefined;
   /** What is wrong with the output itself. */
   readonly problems: string[] = [];
+  readonly #call: string;
+
+  /** @param call - What the driver was told to call, as `watch_turns`. */
+  constructor(call: string) {
+    this.#call = call;
+  }
 
   /** Takes a line. Answers what it brought: an event or a change. */
   take(line: string): JsonObject | undefined {
@@ -44,7 +49,7 @@ export class DriverOutput {
         case "event":
           return added(this.events, printedMessage(TurnEventSchema, value));
         case "change":
-          return added(this.changes, printedMessage(WatchSessionResponseSchema, value));
+          return added(this.changes, printedChange(this.#call, value));
         case "outcome":
           this.outcome = printedOutcome(value);
           return undefined;

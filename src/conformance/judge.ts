@@ -1,15 +1,9 @@
-import { equals, fromJson, type JsonValue } from "@bufbuild/protobuf";
-import {
-  type AttachTurnRequest,
-  type RunTurnRequest,
-  RunTurnRequestSchema,
-  type WatchSessionRequest,
-} from "../../gen/breakglass/v1/breakglass_service_pb.ts";
 import type { ConformanceCase, Expected } from "./case.ts";
 import { CHANGE_KINDS, EVENT_KINDS, type JsonObject, kindOf } from "./case-messages.ts";
 import { differences, shown } from "./compare.ts";
 import type { DriverExit } from "./driver.ts";
 import type { DriverOutput } from "./driver-output.ts";
+import { callProblems } from "./judge-calls.ts";
 import type { Call } from "./relay.ts";
 
 /** What came of a case. */
@@ -26,10 +20,6 @@ export interface Observed {
   readonly turn: JsonObject | undefined;
 }
 
-const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
-/** How much later than the clock says a wait may seem to be over: a call takes its way. */
-const EARLY_MS = 2;
-
 /** Tells what does not hold, each in a sentence; empty: the case holds. */
 export function judge(tested: ConformanceCase, observed: Observed): string[] {
   const { output } = observed;
@@ -40,10 +30,11 @@ export function judge(tested: ConformanceCase, observed: Observed): string[] {
     ...endProblems(tested.expect, output.end),
     ...orderProblems(tested, output.events),
     ...eventProblems(tested.expect, output.events),
+    ...cursorProblems(tested, output.changes),
     ...changeProblems(tested.expect, output.changes),
     ...partProblems(tested.expect, output),
     ...recordProblems(tested.expect, observed),
-    ...callProblems(tested, observed),
+    ...(observed.calls === undefined ? [] : callProblems(tested, observed.calls, observed.times)),
   ];
 }
 
@@ -81,6 +72,19 @@ function orderProblems(tested: ConformanceCase, events: readonly JsonObject[]): 
     ({ checkpoint }) => (checkpoint as JsonObject | undefined)?.caught_up === true,
   );
   if (caughtUp.length > 1) problems.push(`caught_up was said ${caughtUp.length} times`);
+  return problems.slice(0, 3);
+}
+
+/** What holds in every watch: each change once and in order, behind the cursor that was asked for. */
+function cursorProblems(tested: ConformanceCase, changes: readonly JsonObject[]): string[] {
+  const problems: string[] = [];
+  let place = Number(tested.request.after_cursor ?? 0);
+  for (const change of changes) {
+    if (kindOf(change) === undefined) continue;
+    const cursor = Number(change.cursor);
+    if (cursor <= place) problems.push(`change ${cursor} came behind ${place}`);
+    place = Math.max(place, cursor);
+  }
   return problems.slice(0, 3);
 }
 
@@ -173,66 +177,4 @@ function recordProblems(expect: Expected, { turns, turn }: Observed): string[] {
     ...(expect.turns === undefined ? [] : differences(expect.turns, turns, "turns on record")),
     ...(expect.turn === undefined ? [] : differences(expect.turn, turn, "the turn")),
   ];
-}
-
-function callProblems(tested: ConformanceCase, { calls, times }: Observed): string[] {
-  if (calls === undefined) return [];
-  const { expect } = tested;
-  const problems = [...startProblems(tested, calls), ...attachProblems(tested, calls)];
-  if (expect.calls !== undefined) {
-    const [wanted, made] = [expect.calls.join(", "), calls.map(callText).join(", ")];
-    if (wanted !== made) problems.push(`it called ${made || "nothing"}, and not ${wanted}`);
-  }
-  for (const [i, { at_least_ms, at_most_ms = Number.POSITIVE_INFINITY }] of (
-    expect.waits ?? []
-  ).entries()) {
-    const waited = Math.round((times[i + 1] ?? Number.NaN) - (times[i] ?? Number.NaN));
-    if (!(waited >= at_least_ms - EARLY_MS && waited <= at_most_ms)) {
-      problems.push(
-        `call ${i + 2} came ${waited} ms behind the one before, and not ${at_least_ms} or more`,
-      );
-    }
-  }
-  return problems;
-}
-
-/** However often a start is sent, it is the one that was asked for. */
-function startProblems({ request }: ConformanceCase, calls: readonly Call[]): string[] {
-  const starts = calls.filter(({ method }) => method === "RunTurn").map(({ request }) => request);
-  const [first, ...others] = starts as RunTurnRequest[];
-  if (first === undefined) return [];
-  const problems: string[] = [];
-  const asked = fromJson(RunTurnRequestSchema, request as JsonValue);
-  asked.requestId ||= first.requestId;
-  if (!equals(RunTurnRequestSchema, asked, first)) {
-    problems.push("a start is not what the case asks for");
-  }
-  if (!UUID.test(first.requestId)) {
-    problems.push(`a start has the request_id ${shown(first.requestId)}, which is no UUID`);
-  }
-  if (others.some((other) => !equals(RunTurnRequestSchema, first, other))) {
-    problems.push("a start that was sent again is not the same, field for field");
-  }
-  return problems;
-}
-
-function attachProblems({ request }: ConformanceCase, calls: readonly Call[]): string[] {
-  const asked = request.text_deltas === true;
-  const attaches = calls.filter(({ method }) => method === "AttachTurn");
-  const isOther = ({ request: made }: Call) => (made as AttachTurnRequest).textDeltas !== asked;
-  return attaches.some(isOther) ? ["an attach asks for other text_deltas than the first call"] : [];
-}
-
-/** A call as the files have it. */
-function callText({ method, request }: Call): string {
-  switch (method) {
-    case "RunTurn":
-      return "run";
-    case "AttachTurn":
-      return `attach ${(request as AttachTurnRequest).afterSequence}`;
-    case "WatchSession":
-      return `watch ${(request as WatchSessionRequest).afterCursor}`;
-    default:
-      return method;
-  }
 }

@@ -57,7 +57,7 @@ export async function runCase(run: CaseRun): Promise<CaseResult> {
   const relay = await relayOf(named, server, proxy);
   if (relay !== undefined) cleanup.use(relay);
   proxy.forwardTo(relay?.url ?? server!.url);
-  const output = new DriverOutput();
+  const output = new DriverOutput(named.call);
   await using meanwhile = new Meanwhile(named.meanwhile, { proxy, server, ids });
   const exit = await runDriver(
     run.command,
@@ -103,8 +103,8 @@ async function relayOf(
   return startRelay(server?.url, each, isRuled, proxy);
 }
 
-const STREAMS = ["stream_turn", "attach_turn", "watch_session"];
-const STREAMING = ["RunTurn", "AttachTurn", "WatchSession"];
+const STREAMS = ["stream_turn", "attach_turn", "watch_session", "watch_turns"];
+const STREAMING = ["RunTurn", "AttachTurn", "WatchSession", "WatchTurns"];
 
 function inputOf(named: ConformanceCase, url: string, protocol: string): DriverInput {
   const { name, call, request, options, token, leave_after, leave_after_ms, pause_ms } = named;
@@ -125,6 +125,8 @@ function defaultRequest(call: string): JsonObject {
       return { prompt: "$NAME" };
     case "watch_session":
       return { session_id: "$SESSION" };
+    case "watch_turns":
+      return {};
     default:
       return { turn_id: "$TURN" };
   }

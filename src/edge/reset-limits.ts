@@ -6,6 +6,7 @@ import {
 } from "node:http2";
 import { Allowance } from "../stream/allowance.ts";
 import type { HttpRequest } from "./http.ts";
+import { PrincipalAllowances } from "./principal-allowances.ts";
 
 /** What one principal may reset, over all its connections: at once, and a second. */
 const OF_PRINCIPAL = [1000, 50] as const;
@@ -21,7 +22,7 @@ const OF_CONNECTION = [5000, 500] as const;
  */
 export class ResetLimits {
   readonly #endConnection: (session: ServerHttp2Session) => void;
-  readonly #ofPrincipals = new Map<string, Allowance>();
+  readonly #ofPrincipals = new PrincipalAllowances(OF_PRINCIPAL);
   readonly #principals = new WeakMap<Http2Stream, string>();
 
   /** @param endConnection - Ends one; it may be told more than once of the same. */
@@ -39,7 +40,7 @@ export class ResetLimits {
         if (!isReset || session.closed || session.destroyed) return;
         const principal = this.#principals.get(stream);
         if (principal !== undefined && stream.headersSent) return;
-        this.#count(principal);
+        if (principal !== undefined) this.#ofPrincipals.use(principal);
         if (!allowance.use()) this.#endConnection(session);
       };
       // One that is reset in the same piece as it came is over before anybody hears of it.
@@ -55,13 +56,6 @@ export class ResetLimits {
 
   /** Whether a principal has reset so many that it is to be refused. */
   isOver(principal: string): boolean {
-    return this.#ofPrincipals.get(principal)?.isUsedUp ?? false;
-  }
-
-  #count(principal: string | undefined): void {
-    if (principal === undefined) return;
-    const allowance = this.#ofPrincipals.get(principal) ?? new Allowance(...OF_PRINCIPAL);
-    this.#ofPrincipals.set(principal, allowance);
-    allowance.use();
+    return this.#ofPrincipals.isUsedUp(principal);
   }
 }

@@ -1,11 +1,10 @@
-import { execFileSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { type AddressInfo, createServer as createNetServer, type Server } from "node:net";
 import { describe, expect, it } from "vitest";
 import { MACHINE_CHECKS } from "../../src/doctor/examine-machine.ts";
-import { makeCertificate } from "../security/certificate.ts";
+import { makeCertificate, renewCertificate } from "../security/certificate.ts";
 import { createTestEnvironment } from "../support/test-environment.ts";
 import { startTestServer } from "../support/test-server.ts";
 import { runCommand } from "./run-command.ts";
@@ -149,23 +148,18 @@ describe("the doctor of a machine", () => {
     await using environment = await createTestEnvironment();
     const long = makeCertificate(environment.root);
     expect((await examine(long)).of("certificate")).toMatchObject({ outcome: "well" });
-    const { BREAKGLASS_TLS_CERT: cert, BREAKGLASS_TLS_KEY: key } = long;
+    const DAY_MS = 86_400_000;
     for (const [days, outcome, text] of [
-      ["5", "warning", /4 days more/],
-      ["-1", "failure", /the certificate (ended at|holds from)/],
+      [5, "warning", /4 days more/],
+      [-1, "failure", /the certificate ended at/],
     ] as const) {
-      const request = ["req", "-x509", "-key", key!, "-subj", "/CN=localhost", "-days", days];
-      try {
-        execFileSync("openssl", [...request, "-out", cert!], { stdio: "pipe" });
-      } catch {
-        // Newer ones make none that has ended.
-        continue;
-      }
-      const found = (await examine(long)).of("certificate");
-      expect(found.outcome).toBe(outcome);
-      expect(found.text).toMatch(text);
+      renewCertificate(environment.root, long, Date.now() + days * DAY_MS);
+      expect((await examine(long)).of("certificate")).toMatchObject({
+        outcome,
+        text: expect.stringMatching(text),
+      });
     }
-    await writeFile(cert!, "no certificate");
+    await writeFile(long.BREAKGLASS_TLS_CERT!, "no certificate");
     expect((await examine(long)).of("certificate")).toMatchObject({ outcome: "failure" });
   });
 

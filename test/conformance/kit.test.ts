@@ -41,7 +41,7 @@ describe("the kit's cases", () => {
 
 describe("what a driver prints", () => {
   it("of an outcome may have either kind of names", () => {
-    const output = new DriverOutput();
+    const output = new DriverOutput("run_turn");
     const outcome = {
       succeeded: true,
       usage: { inputTokens: "900" },

@@ -20,6 +20,7 @@ import {
   streamTurn,
   type TurnOutcome,
   watchSession,
+  watchTurns,
 } from "#client";
 import { openGrpcConnection } from "#client/node";
 import {
@@ -28,6 +29,8 @@ import {
   RunTurnRequestSchema,
   WatchSessionRequestSchema,
   WatchSessionResponseSchema,
+  WatchTurnsRequestSchema,
+  WatchTurnsResponseSchema,
 } from "../../gen/breakglass/v1/breakglass_service_pb.ts";
 import {
   ErrorEventSchema,
@@ -106,6 +109,11 @@ async function runCall(
       const watch = fromJson(WatchSessionRequestSchema, request);
       const changes = watchSession(client, watch, options);
       return read(changes, "change", WatchSessionResponseSchema, given);
+    }
+    case "watch_turns": {
+      const watch = fromJson(WatchTurnsRequestSchema, request);
+      const changes = watchTurns(client, watch, options);
+      return read(changes, "change", WatchTurnsResponseSchema, given);
     }
     case "run_turn": {
       const run = fromJson(RunTurnRequestSchema, request);

@@ -293,3 +293,33 @@ describe("a store of schema version 1", () => {
     await store.close();
   });
 });
+
+it("has its audit where a server of schema version 16 kept it by other keys", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "breakglass-store-"));
+  await using _ = { [Symbol.asyncDispose]: () => rm(folder, { recursive: true }) };
+  const path = join(folder, "breakglass.db");
+  const store = owned(await openSqliteStore(path));
+  const { owner, epoch } = store.lease;
+  await store.recordAudit([{ kind: "server_started" }, { kind: "audit_read" }], epoch);
+  const lines = await store.readAudit(owner, 0, 1_000_000);
+  expect(lines).toHaveLength(2);
+  await store.close();
+  const database = new DatabaseSync(path);
+  database.exec("DROP TABLE audit; DROP TABLE audit_chains");
+  database.exec(
+    "CREATE TABLE audit (owner TEXT NOT NULL, sequence INTEGER NOT NULL, line TEXT NOT NULL, PRIMARY KEY (owner, sequence)) STRICT, WITHOUT ROWID",
+  );
+  const insert = database.prepare("INSERT INTO audit VALUES (?, ?, ?)");
+  for (const [index, line] of lines.entries()) insert.run(owner, index + 1, line);
+  insert.run("another server", 1, lines[0]!);
+  database.exec("PRAGMA user_version = 16");
+  database.close();
+
+  const opened = owned(await openSqliteStore(path));
+  expect(await opened.readAudit(owner, 0, 1_000_000)).toEqual(lines);
+  expect(await opened.readAudit("another server", 0, 1_000_000)).toEqual([lines[0]]);
+  await opened.recordAudit([{ kind: "server_ended" }], opened.lease.epoch);
+  const next = JSON.parse((await opened.readAudit(owner, 2, 1_000_000))[0]!);
+  expect(next).toMatchObject({ sequence: 3, previous: JSON.parse(lines[1]!).hash });
+  await opened.close();
+});

@@ -23,6 +23,7 @@ from breakglass_client import (
     StreamOptions,
     TurnOutcome,
     WatchSessionRequest,
+    WatchTurnsRequest,
     error_info,
     v1,
 )
@@ -73,6 +74,8 @@ async def call(case: Case, client: BreakglassClient) -> None:
             await read(case, "event", client.stream_turn(AttachTurnRequest.from_json(request)))
         case "watch_session":
             await read(case, "change", client.watch_session(WatchSessionRequest.from_json(request)))
+        case "watch_turns":
+            await read(case, "change", client.watch_turns(WatchTurnsRequest.from_json(request)))
         case "run_turn":
             emit("outcome", outcome_of(await client.run_turn(RunTurnRequest.from_json(request))))
         case name if name in ONCE:

@@ -5,9 +5,12 @@ import type { Statements } from "./statements.ts";
 
 /** So many records at most are looked at, and removed, in one commit. */
 const MOST_LOOKED_AT = 1000;
+/** So many records a chain has room for. What a row's place is to be is exact as a number up to two million chains. */
+const CHAIN_ROOM = 2 ** 32;
 
 /**
- * The audit chains, one for each server that wrote to this store.
+ * The audit chains, one for each server that wrote to this store: a record's place in the table is its chain's number times
+ * `CHAIN_ROOM`, and its sequence.
  *
  * 1. A record follows the one that is in the table before it, as the transaction sees it. What is remembered of that is
  *    forgotten where anything in a transaction fails (`forget`): a savepoint or a transaction that is undone takes its records
@@ -16,8 +19,8 @@ const MOST_LOOKED_AT = 1000;
  */
 export class AuditTable {
   readonly #statements: Statements;
-  /** The newest record of each chain, as it was last written or read. */
-  readonly #last = new Map<string, AuditLink>();
+  /** The ends of the chains, as they were last written or read. */
+  readonly #ends = new Map<string, ChainEnd>();
 
   constructor(statements: Statements) {
     this.#statements = statements;
@@ -26,40 +29,37 @@ export class AuditTable {
   /** Puts entries on a server's chain, in their order. The first ever begins the chain. */
   append(owner: string, entries: readonly AuditEntry[] = []): void {
     if (entries.length === 0) return;
-    const insert = this.#statements.prepare(
-      "INSERT INTO audit (owner, sequence, line) VALUES (?, ?, ?)",
-    );
-    let last = this.#last.get(owner) ?? this.head(owner) ?? beginning();
+    const insert = this.#statements.prepare("INSERT INTO audit (place, line) VALUES (?, ?)");
+    const end = this.#ends.get(owner) ?? this.#endOf(owner);
+    let last = end.last;
     const now = Date.now();
     for (const entry of entries) {
       const sealed = seal(entry, last, now);
-      insert.run(owner, sealed.sequence, sealed.line);
+      insert.run(end.start + sealed.sequence, sealed.line);
       last = sealed;
     }
     const { chain, sequence, hash } = last;
-    this.#last.set(owner, { chain, sequence, hash });
+    this.#ends.set(owner, { start: end.start, last: { chain, sequence, hash } });
   }
 
   /** What was written last may be undone. */
   forget(): void {
-    this.#last.clear(); // 1.
+    this.#ends.clear(); // 1.
   }
 
   /** As `Store.readAuditHead`. */
   head(owner: string): AuditLink | undefined {
-    const sql = "SELECT line FROM audit WHERE owner = ? ORDER BY sequence DESC LIMIT 1";
-    const row = this.#statements.get(sql, owner);
-    return row && linkOf(String(row.line));
+    const start = this.#startOf(owner);
+    return start === undefined ? undefined : this.#headAt(start);
   }
 
   /** As `Store.readAudit`. */
   read(owner: string, afterSequence: number, maxBytes: number): string[] {
-    const sql = "SELECT line FROM audit WHERE owner = ? AND sequence > ? ORDER BY sequence";
     const lines: string[] = [];
     let bytes = 0;
-    for (const { line } of this.#statements.iterate(sql, owner, afterSequence)) {
-      lines.push(String(line));
-      bytes += String(line).length;
+    for (const line of this.#lines(owner, afterSequence, CHAIN_ROOM)) {
+      lines.push(line);
+      bytes += line.length;
       if (bytes >= maxBytes) break;
     }
     return lines;
@@ -68,24 +68,64 @@ export class AuditTable {
   /** As `Store.findAuditBefore`. */
   findBefore(owner: string, time: number): AuditLink | undefined {
     const newest = this.head(owner)?.sequence ?? 0;
-    // 2.
-    const sql = "SELECT line FROM audit WHERE owner = ? AND sequence < ? ORDER BY sequence LIMIT ?";
     let found: AuditLink | undefined;
-    for (const row of this.#statements.iterate(sql, owner, newest, MOST_LOOKED_AT)) {
-      const record = readLine(String(row.line));
+    let left = MOST_LOOKED_AT;
+    // 2.
+    for (const line of this.#lines(owner, 0, newest)) {
+      const record = readLine(line);
       if (Date.parse(record.time) >= time) break;
       // What says that others were removed stays, or its own removal would bring the next.
       if (record.kind !== "records_removed") found = record;
+      if (--left === 0) break;
     }
     return found && { chain: found.chain, sequence: found.sequence, hash: found.hash };
   }
 
   /** Removes a server's records up to one, which is not the last. */
   removeUpTo(owner: string, sequence: number): void {
-    const last = this.head(owner)?.sequence ?? 0;
-    const sql = "DELETE FROM audit WHERE owner = ? AND sequence <= ?";
-    this.#statements.run(sql, owner, Math.min(sequence, last - 1)); // 2.
+    const start = this.#startOf(owner);
+    if (start === undefined) return;
+    const last = this.#headAt(start)?.sequence ?? 0;
+    const sql = "DELETE FROM audit WHERE place > ? AND place <= ?";
+    this.#statements.run(sql, start, start + Math.min(sequence, last - 1)); // 2.
   }
+
+  /** The lines of a chain after a sequence and before another, in their order. */
+  *#lines(owner: string, after: number, before: number): Generator<string> {
+    const start = this.#startOf(owner);
+    if (start === undefined) return;
+    const sql = "SELECT line FROM audit WHERE place > ? AND place < ? ORDER BY place";
+    for (const { line } of this.#statements.iterate(sql, start + after, start + before)) {
+      yield String(line);
+    }
+  }
+
+  #headAt(start: number): AuditLink | undefined {
+    const sql = "SELECT line FROM audit WHERE place > ? AND place < ? ORDER BY place DESC LIMIT 1";
+    const row = this.#statements.get(sql, start, start + CHAIN_ROOM);
+    return row && linkOf(String(row.line));
+  }
+
+  /** Where a server's chain begins. Undefined: it has none. */
+  #startOf(owner: string): number | undefined {
+    const row = this.#statements.get("SELECT number FROM audit_chains WHERE owner = ?", owner);
+    return row && Number(row.number) * CHAIN_ROOM;
+  }
+
+  #endOf(owner: string): ChainEnd {
+    const found = this.#startOf(owner);
+    if (found !== undefined) return { start: found, last: this.#headAt(found) ?? beginning() };
+    this.#statements.run("INSERT INTO audit_chains (owner) VALUES (?)", owner);
+    return { start: this.#startOf(owner)!, last: beginning() };
+  }
+}
+
+/** Where a chain goes on. */
+interface ChainEnd {
+  /** The place before its first record. */
+  readonly start: number;
+  /** Its newest record. */
+  readonly last: AuditLink;
 }
 
 function beginning(): AuditLink {

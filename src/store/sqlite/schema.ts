@@ -383,6 +383,17 @@ const STEPS: readonly string[] = [
     DELETE FROM shared_turns WHERE turn_key = OLD.turn_key;
   END;
   `,
+  `
+  -- The audit by whole numbers: a line goes to the end of the table's last page, which costs a third less than its place in an
+  -- index of texts. See AuditTable.
+  ALTER TABLE audit RENAME TO audit_by_owner;
+  CREATE TABLE audit_chains (number INTEGER PRIMARY KEY, owner TEXT NOT NULL UNIQUE) STRICT;
+  INSERT INTO audit_chains (owner) SELECT DISTINCT owner FROM audit_by_owner;
+  CREATE TABLE audit (place INTEGER PRIMARY KEY, line TEXT NOT NULL) STRICT;
+  INSERT INTO audit
+    SELECT number * 4294967296 + sequence, line FROM audit_by_owner JOIN audit_chains USING (owner) ORDER BY 1;
+  DROP TABLE audit_by_owner;
+  `,
 ];
 
 /** The version of the schema, kept in the database's `user_version`. */

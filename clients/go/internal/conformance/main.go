@@ -101,6 +101,8 @@ func (c *testCase) run(ctx context.Context, client *breakglass.Client) error {
 		return read(c, "event", client.AttachTurn(ctx, parse(c, &breakglassv1.AttachTurnRequest{}), c.streamOptions()...))
 	case "watch_session":
 		return read(c, "change", client.WatchSession(ctx, parse(c, &breakglassv1.WatchSessionRequest{}), c.streamOptions()...))
+	case "watch_turns":
+		return read(c, "change", client.WatchTurns(ctx, parse(c, &breakglassv1.WatchTurnsRequest{}), c.streamOptions()...))
 	case "run_turn":
 		outcome, err := client.RunTurn(ctx, parse(c, &breakglassv1.RunTurnRequest{}), c.streamOptions()...)
 		var ended *breakglass.TurnError
