@@ -6,6 +6,7 @@ import {
 } from "@breakglass/client";
 import type { Interceptor, StreamResponse } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-web";
+import { tick } from "svelte";
 import { AccountWindows } from "./account-windows.ts";
 import { Copy, digestOf, forgetCopy, readServer } from "./copy/copy.ts";
 import { copyCalls } from "./copy/copy-calls.ts";
@@ -190,7 +191,10 @@ export class Account {
     const copy = this.#copy;
     this.#copy = undefined;
     void copy?.forget();
-    if (principal !== undefined && why === "signed-out") void forgetAll(principal);
+    if (principal === undefined || why !== "signed-out") return;
+    void forgetAll(principal);
+    // Views that go keep a last word.
+    void tick().then(() => forgetAll(principal));
   }
 
   /** Another window has a token that is remembered now: a page that waits for one takes it. */
