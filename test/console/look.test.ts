@@ -8,7 +8,7 @@ import { lacksBrowser, withoutBrowser } from "../support/browser.ts";
 import { type PeopleStage, peopleStage, SCRIPT, startTo } from "./people.ts";
 
 /** Where pictures of all views are kept; unset: none are taken. */
-const PICTURES = process.env["BREAKGLASS_TEST_PICTURES"];
+const { BREAKGLASS_TEST_PICTURES: PICTURES } = process.env;
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const RULES: RunOptions = {
   runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"],
@@ -132,7 +132,7 @@ describe.skipIf(lacksBrowser)(`the look of the console${withoutBrowser}`, () => 
         await page.keyboard.press("Escape");
         await page.getByRole("dialog").waitFor({ state: "detached" });
       }
-      await page.getByRole("button", { name: "Export" }).click();
+      await page.getByRole("button", { name: "Export", exact: true }).click();
       await page.getByRole("menu").waitFor();
       faults.push(await faultsOf(page, "Export"));
       return faults;

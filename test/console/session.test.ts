@@ -19,7 +19,7 @@ async function aSession(running: PeopleStage, ...prompts: string[]): Promise<str
 }
 
 async function exported(page: Page, name: string): Promise<string> {
-  await page.getByRole("button", { name: "Export" }).click();
+  await page.getByRole("button", { name: "Export", exact: true }).click();
   const downloading = page.waitForEvent("download");
   await page.getByRole("menuitem", { name }).click();
   return readFile(await (await downloading).path(), "utf8");
@@ -77,7 +77,7 @@ describe.skipIf(lacksBrowser)(`a session in the console${withoutBrowser}`, () =>
     await bob.goto(new URL(path, running.fake.url).href);
     await bob.getByRole("heading", { name: "Session" }).first().waitFor();
     // What one may not do is not offered.
-    await bob.getByRole("button", { name: "Copy the link" }).waitFor();
+    await bob.getByRole("button", { name: "Copy the link", exact: true }).waitFor();
     expect(await bob.getByRole("button", { name: /^(?:Share|Delete) …$/ }).count()).toBe(0);
 
     await alice.getByRole("button", { name: "Share …" }).click();
@@ -150,11 +150,28 @@ describe.skipIf(lacksBrowser)(`a session in the console${withoutBrowser}`, () =>
     expect(beyondSignIn(running.complaints)).toEqual([]);
   });
 
+  it("has its turns exported one by one, also by who sees them without it", async () => {
+    const people = { alice: "operator", carol: "approver" };
+    await using running = await peopleStage(people, { script: SCRIPT });
+    const { turnId } = await startTo(running.clientOf("alice"), "Show me fences", "result");
+    const page = await running.openAs("carol", `/turns/${turnId}`);
+    await page.getByText("It ends in a fence:").first().waitFor();
+    const downloading = page.waitForEvent("download");
+    await page.keyboard.press("Control+k");
+    await page.getByRole("option", { name: "Export the turn: As JSON" }).click();
+    const download = await downloading;
+    expect(download.suggestedFilename()).toBe(`breakglass-${turnId}.json`);
+    const json = JSON.parse(await readFile(await download.path(), "utf8"));
+    expect(json.session).toBeUndefined();
+    expect(json.turns).toMatchObject([{ turn: { turnId, prompt: "Show me fences" } }]);
+    expect(json.turns[0].events).toHaveLength(json.turns[0].turn.lastSequence);
+  });
+
   it("is read by a viewer, who is offered nothing that they may not do", async () => {
     await using running = await peopleStage(PEOPLE, { script: SCRIPT });
     const page = await running.openAs("eve", await aSession(running, "Say one"));
     await page.getByText("Done: Say one").first().waitFor();
-    await page.getByRole("button", { name: "Export" }).waitFor();
+    await page.getByRole("button", { name: "Export", exact: true }).waitFor();
     expect(await page.getByRole("button", { name: /^(?:Share|Delete) …$/ }).count()).toBe(0);
     expect(await page.getByRole("textbox", { name: "What is to be done?" }).count()).toBe(0);
   });
