@@ -76,19 +76,13 @@ describe.skipIf(lacksBrowser)(`what an agent writes in the console${withoutBrows
     const turnId = await startTurn(running.fake, `${ATTACKS[1]} ${BIDI}`);
     const page = await running.open(`/turns/${turnId}`, person);
     await page.getByRole("heading", { name: "Result" }).waitFor();
-    await page
-      .getByRole("button", { name: /Show all/ })
-      .first()
-      .click();
-    const seen = [...(await readAllRows(page)).values()].join("\n");
-
     // A link is one only where it leads to http; it says where, and opens elsewhere.
     const link = logOn(page).getByRole("link", { name: "bank" }).first();
-    await page.keyboard.press("Home");
     await link.waitFor();
     expect(await link.getAttribute("href")).toBe("https://evil.test/login");
     expect(await link.getAttribute("rel")).toBe("noopener noreferrer");
     expect(await link.getAttribute("target")).toBe("_blank");
+    const seen = [...(await readAllRows(page)).values()].join("\n");
     expect(seen).toContain("bank (evil.test)");
     expect(
       await page.evaluate(
