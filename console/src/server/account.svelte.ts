@@ -73,6 +73,12 @@ export class Account {
     return this.standing.state === "signed-in" ? this.standing.server : undefined;
   }
 
+  /** Whose windows see the same: those who are the same principal with the same roles. */
+  get watchName(): string {
+    const { principal = "", roles = [] } = this.server?.caller ?? {};
+    return `breakglass.watch ${JSON.stringify([principal, ...roles.toSorted()])}`;
+  }
+
   /** Whether what the server says may be kept beyond the tab: a token is remembered, or none is needed. */
   get isKept(): boolean {
     return this.#token === undefined || this.#isRemembered;

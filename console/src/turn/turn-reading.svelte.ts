@@ -1,7 +1,8 @@
-import { endStateOf, isRefusal, streamTurn, type Turn, TurnState } from "@breakglass/client";
+import { endStateOf, isRefusal, type Turn, TurnState } from "@breakglass/client";
 import { SvelteSet } from "svelte/reactivity";
 import type { Account } from "../server/account.svelte.ts";
 import { Connection } from "../server/connection.svelte.ts";
+import { streamShownTurn } from "../server/shown-turn.ts";
 import { frames } from "./frames.ts";
 import { TurnLog } from "./turn-log.svelte.ts";
 
@@ -81,7 +82,7 @@ export class TurnReading {
     const attach = { turnId: this.turnId, afterSequence: this.log.lastSequence, textDeltas: true };
     const options = { signal, onConnection: this.connection.heed };
     let breath = performance.now();
-    for await (const event of streamTurn(this.#account.client, { attach }, options)) {
+    for await (const event of streamShownTurn(this.#account.client, { attach }, options)) {
       const { kind } = event;
       if (kind.case === "checkpoint") {
         this.#told = kind.value.state;

@@ -9,8 +9,10 @@ import type { TurnReading } from "./turn-reading.svelte.ts";
 const HEAD_KEY = 0;
 /** The row below all events, which has what the agent does now. */
 const FOOT_KEY = -1;
-/** For how many frames a place is aimed at: rows on the way there are measured and move it. */
-const AIM_FRAMES = 20;
+/** For how many frames a place is aimed at, at most: rows on the way there are measured and move it. */
+const AIM_FRAMES = 30;
+/** It is reached when it stays for so many. */
+const STILL_FRAMES = 4;
 const KEEP_MS = 200;
 
 interface Aim extends Place {
@@ -62,6 +64,10 @@ export class TurnScroll {
     const listening = new AbortController();
     const { signal } = listening;
     element.addEventListener("scroll", () => this.#keepSoon(), { passive: true, signal });
+    // The reader scrolls: where to is theirs.
+    for (const type of ["wheel", "touchmove", "pointerdown", "keydown"]) {
+      element.addEventListener(type, () => this.#stopAiming(), { passive: true, signal });
+    }
     addEventListener("pagehide", () => this.#keep(), { signal });
     return () => {
       this.#keep();
@@ -155,8 +161,10 @@ export class TurnScroll {
     this.#stopAiming();
     const key = aim.sequence === HEAD_KEY ? HEAD_KEY : this.#reading.log.rowOf(aim.sequence)?.key;
     let frames = AIM_FRAMES;
+    let stillFrames = 0;
     let isFocused = !aim.isFocused;
     const step = () => {
+      this.#aimFrame = undefined;
       const scroller = this.#scroller;
       const index = this.#indexOf(aim.sequence);
       if (scroller === undefined || index === undefined) return;
@@ -164,19 +172,17 @@ export class TurnScroll {
       if (row === null) scroller.scrollTop = this.rows.offsetOf(index) + aim.offset;
       else {
         const from = row.getBoundingClientRect().top - scroller.getBoundingClientRect().top;
+        const before = scroller.scrollTop;
         if (Math.abs(from + aim.offset) > 1) scroller.scrollTop += from + aim.offset;
+        stillFrames = scroller.scrollTop === before ? stillFrames + 1 : 0;
         if (!isFocused) row.focus({ preventScroll: true });
         isFocused = true;
       }
       frames--;
-      if (frames > 0) this.#aimFrame = requestAnimationFrame(step);
-      else this.#aimFrame = undefined;
+      if (frames > 0 && stillFrames < STILL_FRAMES) this.#aimFrame = requestAnimationFrame(step);
     };
     step();
   }
-
-  /** The reader has scrolled: where to is theirs. */
-  readonly stopAiming = (): void => this.#stopAiming();
 
   #stopAiming(): void {
     if (this.#aimFrame !== undefined) cancelAnimationFrame(this.#aimFrame);

@@ -4,6 +4,7 @@ import { approval } from "./approval.de.ts";
 import { desk, filter, notify } from "./desk.de.ts";
 import { doing } from "./doing.de.ts";
 import type { Words } from "./en.ts";
+import { palette } from "./palette.de.ts";
 import { refusals } from "./refusals.de.ts";
 import { deleting, exporting, link, session, sharing } from "./session.de.ts";
 import { turn } from "./turn.de.ts";
@@ -14,6 +15,7 @@ const time = new Intl.DateTimeFormat("de", { timeStyle: "medium" });
 export const de: Words = {
   app,
   keys,
+  palette,
   refusals,
   account,
   connection: {

@@ -3,6 +3,7 @@ import { app, keys } from "./app.en.ts";
 import { approval } from "./approval.en.ts";
 import { desk, filter, notify } from "./desk.en.ts";
 import { doing } from "./doing.en.ts";
+import { palette } from "./palette.en.ts";
 import { refusals } from "./refusals.en.ts";
 import { deleting, exporting, link, session, sharing } from "./session.en.ts";
 import { turn } from "./turn.en.ts";
@@ -13,6 +14,7 @@ const time = new Intl.DateTimeFormat("en", { timeStyle: "medium" });
 export const en = {
   app,
   keys,
+  palette,
   refusals,
   account,
   connection: { lostSince: (since: Date) => `Reconnecting since ${time.format(since)}` },

@@ -1,5 +1,7 @@
 /** So near to the end one is at it, in pixels. */
 const NEAR = 32;
+/** Keys by which a browser scrolls up. */
+const UP: readonly string[] = ["ArrowUp", "PageUp", "Home"];
 
 /**
  * Keeps what scrolls at its end for as long as the reader is there.
@@ -32,6 +34,13 @@ export class EndFollower {
     element.addEventListener(
       "touchmove",
       ({ touches }) => (touches[0]?.clientY ?? 0) > this.#touchY + 4 && this.leave(),
+      options,
+    );
+    element.addEventListener(
+      "keydown",
+      ({ key, target }) => {
+        if (target === element && UP.includes(key)) this.leave();
+      },
       options,
     );
     // Its scrollbar.
