@@ -13,7 +13,7 @@ export function clientOf({ url }: Fake): BreakglassClient {
 export async function startTurn(
   fake: Fake,
   prompt: string,
-  permissionMode = PermissionMode.BYPASS,
+  permissionMode: PermissionMode = PermissionMode.BYPASS,
 ): Promise<string> {
   const run = { prompt, permissionMode };
   for await (const { turnId } of streamTurn(clientOf(fake), { run })) return turnId;
