@@ -239,10 +239,12 @@ describe.skipIf(lacksBrowser)(`an approval in the console${withoutBrowser}`, () 
   it("tells that its time ends, and that it has", async () => {
     await using running = await stage({
       script: SCRIPT,
-      settings: { BREAKGLASS_APPROVAL_SECONDS: "3" },
+      settings: { BREAKGLASS_APPROVAL_SECONDS: "8" },
     });
-    await ask(clientAt(running.fake.url));
+    // The page is there before: what is left is for what it tells.
     const page = await running.open("/");
+    await page.getByRole("textbox").first().waitFor();
+    await ask(clientAt(running.fake.url));
     await cardOf(page).getByText("Less than a minute is left, then it is denied.").waitFor();
     await page
       .getByText("Bash: less than a minute is left to answer.")
