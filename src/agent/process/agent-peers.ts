@@ -1,6 +1,7 @@
 import { setImmediate as nextLoop } from "node:timers/promises";
 import type { PeerEnd, PeerFound } from "./peer-looks.ts";
 import type { ProcessFamily } from "./process-family.ts";
+import type { Family, Subtree } from "./process-looks.ts";
 import type { ProcessWatch } from "./process-watch.ts";
 
 /** Somebody who could not be looked for. */
@@ -23,12 +24,20 @@ interface Asked {
  */
 export class AgentPeers {
   readonly #watch: ProcessWatch;
+  readonly #subtree: Subtree | undefined;
   readonly #families = new Map<string, ProcessFamily>();
   #asked: Asked[] = [];
   #isLooking = false;
 
-  constructor(watch: ProcessWatch) {
+  /** @param subtree - Where everybody is an agent's who is not the server's own. Undefined: nowhere. */
+  constructor(watch: ProcessWatch, subtree?: Subtree) {
     this.#watch = watch;
+    this.#subtree = subtree;
+  }
+
+  /** What is known of the families that may have processes. */
+  get families(): readonly Family[] {
+    return [...this.#families.values()].map(({ facts }) => facts);
   }
 
   /** A family may have processes from now on. */
@@ -70,6 +79,7 @@ export class AgentPeers {
     } = await this.#watch.lookForPeers({
       ends: asked.map(({ end }) => end),
       families: families.map(({ facts }) => facts),
+      subtree: this.#subtree,
     });
     for (const [index, known] of members.entries()) families[index]!.keep(known);
     for (const [index, { answer }] of asked.entries()) {

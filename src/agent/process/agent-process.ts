@@ -222,7 +222,7 @@ export class AgentProcess {
   }
 
   async #recordGone(isGone: boolean): Promise<void> {
-    if (isGone) this.#surroundings.families.peers.leave(this.processId);
+    if (isGone) await this.#surroundings.families.left(this.processId);
     if (this.#cgroup !== undefined) await removeCgroup(this.#cgroup);
     // Where this is not recorded the next start looks for the processes once more.
     await this.#surroundings.registry.recordProcessGone(this.processId).catch(() => {});

@@ -1,5 +1,6 @@
 import { explainExhaustion } from "../../exhaustion.ts";
-import type { Family, KnownProcess, ProcessLooks, Roster } from "./process-looks.ts";
+import { cgroupProcesses } from "./cgroup.ts";
+import type { Family, KnownProcess, ProcessLooks, Roster, Subtree } from "./process-looks.ts";
 import { newestProcess, readSockets, readUsers } from "./process-table.ts";
 import { readTcpOwners, type SocketOwner, type TcpEnds } from "./tcp-owners.ts";
 
@@ -11,6 +12,8 @@ export interface PeerQuestion {
   readonly ends: readonly PeerEnd[];
   /** The agents' families, of which any process may be the one. */
   readonly families: readonly Family[];
+  /** Where everybody is an agent's who is not the server's own. Undefined: nowhere. */
+  readonly subtree?: Subtree | undefined;
 }
 
 /** Who is at an end: an agent's process, somebody else's, or somebody who cannot be told. */
@@ -37,7 +40,8 @@ const UNKNOWN: PeerFound = { holder: "unknown" };
 /**
  * Looks for who is at the other ends of connections, for many at a time.
  *
- * 1. A connection is an agent's if a process of an agent's family holds its socket, or made it.
+ * 1. A connection is an agent's if a process of an agent's family holds its socket, or made it, or one that is no family's in
+ *    a cgroup that the server has to itself.
  * 2. It is somebody else's only where that is certain: no process was started while the agents' were looked through and all of
  *    them could be, or a process that holds it was found and is of no family.
  * 3. A socket that no process holds any more is nobody's who can be told.
@@ -50,34 +54,34 @@ export class PeerLooks {
   }
 
   /** Never throws. */
-  answer({ ends, families }: PeerQuestion): PeerAnswer {
+  answer(question: PeerQuestion): PeerAnswer {
+    const { ends, families, subtree } = question;
     try {
       const owners = ownersOf(ends);
-      if (families.length === 0) return { found: ends.map(alone(owners)), members: [] };
-      return this.#among(families, ends, owners);
+      if (families.length === 0 && isEmpty(subtree)) {
+        return { found: ends.map(alone(owners)), members: [] };
+      }
+      return this.#among(question, owners);
     } catch (error) {
       const failure = explainExhaustion(error) ?? String(error);
       return { found: undefined, members: [], failure };
     }
   }
 
-  #among(
-    families: readonly Family[],
-    ends: readonly PeerEnd[],
-    owners: Map<PeerEnd, readonly SocketOwner[]>,
-  ): PeerAnswer {
+  #among(question: PeerQuestion, owners: Map<PeerEnd, readonly SocketOwner[]>): PeerAnswer {
+    const { ends, families, subtree } = question;
     const agents = new AgentSockets();
-    let roster = this.#looks.roster(families);
+    let roster = this.#looks.roster(families, subtree);
     for (let look = 1; ; look++) {
       const newest = newestProcess();
       agents.read(roster);
       // A process may hand its socket to a child and end before it is looked into.
       agents.isComplete = roster.isStill && newestProcess() === newest;
       if (agents.isComplete || look === LOOKS) break;
-      roster = this.#looks.roster(families);
+      roster = this.#looks.roster(families, subtree);
     }
     const doubtful = ends.flatMap((end) => owners.get(end) ?? []).filter((it) => agents.doubts(it));
-    const cleared = this.#cleared(doubtful, roster, families);
+    const cleared = this.#cleared(doubtful, roster, question);
     const found = ends.map((end) => {
       if ("pid" in end) return foundOf(end, roster);
       const sockets = owners.get(end) ?? [];
@@ -92,7 +96,7 @@ export class PeerLooks {
   #cleared(
     sockets: readonly SocketOwner[],
     { others }: Roster,
-    families: readonly Family[],
+    { families, subtree }: PeerQuestion,
   ): ReadonlySet<number> {
     const wanted = new Set(sockets.map(({ inode }) => inode));
     const holders = new Map<number, number>();
@@ -102,7 +106,7 @@ export class PeerLooks {
     }
     if (holders.size === 0) return new Set();
     // A child of an agent's that was born behind the last roster is among the others of that one.
-    const now = new Set(this.#looks.roster(families).others);
+    const now = new Set(this.#looks.roster(families, subtree).others);
     return new Set([...holders].filter(([, pid]) => now.has(pid)).map(([inode]) => inode));
   }
 }
@@ -117,9 +121,9 @@ class AgentSockets {
   /** Whether no other process can have had one of them meanwhile. */
   isComplete = false;
 
-  read({ members }: Roster): void {
+  read(roster: Roster): void {
     this.#hiddenUsers.clear();
-    for (const [pid] of members.flat()) {
+    for (const [pid] of agentsOf(roster)) {
       const sockets = readSockets(pid);
       for (const uid of readUsers(pid)) {
         this.#users.add(uid);
@@ -145,6 +149,16 @@ class AgentSockets {
   }
 }
 
+function agentsOf({ members, strays }: Roster): readonly KnownProcess[] {
+  return [...members.flat(), ...strays];
+}
+
+/** Whether the server is alone in its subtree, as mostly where no agent runs. Also where there is none. */
+function isEmpty(subtree: Subtree | undefined): boolean {
+  if (subtree === undefined) return true;
+  return cgroupProcesses(subtree.directory).every((pid) => pid === process.pid);
+}
+
 function ownersOf(ends: readonly PeerEnd[]): Map<PeerEnd, readonly SocketOwner[]> {
   const connections = ends.filter((end): end is TcpEnds => !("pid" in end));
   const owners = readTcpOwners(connections);
@@ -165,6 +179,6 @@ function alone(owners: Map<PeerEnd, readonly SocketOwner[]>): (end: PeerEnd) => 
 
 /** Who connected may have ended since, and left what it connected to a child. */
 function foundOf({ pid, uid }: { pid: number; uid: number }, roster: Roster): PeerFound {
-  if (roster.members.flat().some(([member]) => member === pid)) return { holder: "agent" };
+  if (agentsOf(roster).some(([agent]) => agent === pid)) return { holder: "agent" };
   return roster.others.includes(pid) ? { holder: "other", uid } : UNKNOWN;
 }
