@@ -21,12 +21,15 @@ export type ClientEnd =
     }
   | { readonly pid: number; readonly uid: number };
 
-/** Looks for who is at an end: an agent's process, somebody else's, somebody who cannot be told, or nobody could be looked for. */
+/**
+ * Looks for who is at an end: an agent's process, somebody else's, somebody who cannot be told, nobody of this machine, or
+ * nobody could be looked for.
+ */
 export type PeerLook = (end: ClientEnd) => Promise<FoundPeer>;
 
 /** What such a look found. */
 export interface FoundPeer {
-  readonly holder: "agent" | "other" | "unknown" | "unseen";
+  readonly holder: "agent" | "other" | "unknown" | "absent" | "unseen";
   /** Whose the connection is. Undefined: unknown. */
   readonly uid?: number | undefined;
   /** Why nobody could be looked for, in words. */

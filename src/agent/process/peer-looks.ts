@@ -16,9 +16,9 @@ export interface PeerQuestion {
   readonly subtree?: Subtree | undefined;
 }
 
-/** Who is at an end: an agent's process, somebody else's, or somebody who cannot be told. */
+/** Who is at an end: an agent's process, somebody else's, somebody who cannot be told, or nobody of this machine. */
 export interface PeerFound {
-  readonly holder: "agent" | "other" | "unknown";
+  readonly holder: "agent" | "other" | "unknown" | "absent";
   /** Whose the connection is. Undefined: unknown. */
   readonly uid?: number | undefined;
 }
@@ -36,6 +36,7 @@ export interface PeerAnswer {
 /** So often the agents' processes are looked through while others are being started. */
 const LOOKS = 3;
 const UNKNOWN: PeerFound = { holder: "unknown" };
+const ABSENT: PeerFound = { holder: "absent" };
 
 /**
  * Looks for who is at the other ends of connections, for many at a time.
@@ -58,7 +59,8 @@ export class PeerLooks {
     const { ends, families, subtree } = question;
     try {
       const owners = ownersOf(ends);
-      if (families.length === 0 && isEmpty(subtree)) {
+      const isAbsent = ends.every((end) => !("pid" in end) && owners.get(end)?.length === 0);
+      if (isAbsent || (families.length === 0 && isEmpty(subtree))) {
         return { found: ends.map(alone(owners)), members: [] };
       }
       return this.#among(question, owners);
@@ -171,7 +173,8 @@ function alone(owners: Map<PeerEnd, readonly SocketOwner[]>): (end: PeerEnd) => 
     if ("pid" in end) return { holder: "other", uid: end.uid };
     const sockets = owners.get(end) ?? [];
     const [first] = sockets;
-    const isOne = first !== undefined && sockets.every(({ uid }) => uid === first.uid);
+    if (first === undefined) return ABSENT;
+    const isOne = sockets.every(({ uid }) => uid === first.uid);
     if (!isOne || sockets.some(({ inode }) => inode === 0)) return UNKNOWN; // 3.
     return { holder: "other", uid: first.uid };
   };
