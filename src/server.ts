@@ -41,6 +41,7 @@ import {
   refuseUnusableAccess,
   tellStrangers,
 } from "./server-access.ts";
+import { heedAgentAttempts } from "./server-agent-attempts.ts";
 import { ServerAudit } from "./server-audit.ts";
 import { type Identity, openIdentity } from "./server-identity.ts";
 import { type ServerFacts, serverInfo } from "./server-info.ts";
@@ -171,6 +172,7 @@ export async function startServer(
     notifier?.start();
     const { signIn } = identity;
     identity.refused.listen((refused) => audit?.refused(refused));
+    heedAgentAttempts(identity.refused, processes.families, turns, audit, log);
     const heed = () => {
       audit?.tokensRead(files.tokens?.current);
       tellStrangers(config, signIn, log);

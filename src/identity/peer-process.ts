@@ -4,7 +4,8 @@ export type PeerProcess =
   | { readonly kind: "far" }
   /** A process of this machine, of that user, and no agent's. */
   | { readonly kind: "process"; readonly uid: number }
-  | { readonly kind: "agent" }
+  /** One of an agent's, by the id of what it was started as. Undefined: it cannot be told of which. */
+  | { readonly kind: "agent"; readonly processId?: string | undefined }
   /**
    * Somebody of this machine of whom it cannot be told, in words. `passing`: this time, where it usually can; `always`: this
    * system does not tell.
@@ -32,6 +33,8 @@ export interface FoundPeer {
   readonly holder: "agent" | "other" | "unknown" | "absent" | "unseen";
   /** Whose the connection is. Undefined: unknown. */
   readonly uid?: number | undefined;
+  /** What the agent's process was started as. Undefined: unknown. */
+  readonly processId?: string | undefined;
   /** Why nobody could be looked for, in words. */
   readonly failure?: string;
 }

@@ -12,7 +12,6 @@ const MAPPED_IPV4 = /^::ffff:(?=\d+\.)/i;
 const LOOPBACK = /^(127\.|::1$)/;
 
 const FAR: PeerProcess = { kind: "far" };
-const AGENT: PeerProcess = { kind: "agent" };
 const UNTOLD: PeerProcess = {
   kind: "unknown",
   why: "this system does not tell whose a connection is",
@@ -68,19 +67,23 @@ export class Peers {
     if (end === "untold") return UNTOLD;
     const isFar = "address" in end && !this.#addresses.has(end.address);
     if (!existsSync("/proc/net/tcp")) return isFar ? FAR : UNTOLD;
-    if ("uid" in end && this.#isAgents(end.uid)) return AGENT;
     const late: FoundPeer = { holder: "unseen", failure: "it took too long to tell" };
-    const { holder, uid, failure = "" } = await byDeadline(this.#options.look(end), LOOK_MS, late); // 2.
-    if (holder === "agent") return AGENT;
+    const {
+      holder,
+      uid,
+      processId,
+      failure = "",
+    } = await byDeadline(this.#options.look(end), LOOK_MS, late); // 2.
+    const isAgents = this.#isAgents(uid) || ("uid" in end && this.#isAgents(end.uid));
+    if (holder === "agent" || isAgents) return { kind: "agent", processId };
     if (isFar && (holder === "absent" || holder === "unseen")) return FAR; // 3.
     if (holder === "unseen") return gone(failure);
     if (uid === undefined) return gone("whoever made it cannot be found");
-    if (this.#isAgents(uid)) return AGENT;
     return isFar ? FAR : { kind: "process", uid };
   }
 
-  #isAgents(uid: number): boolean {
-    return uid === this.#options.agentUid;
+  #isAgents(uid: number | undefined): boolean {
+    return uid !== undefined && uid === this.#options.agentUid;
   }
 }
 

@@ -26,6 +26,7 @@ export class AgentPeers {
   readonly #watch: ProcessWatch;
   readonly #subtree: Subtree | undefined;
   readonly #families = new Map<string, ProcessFamily>();
+  readonly #sessionKeys = new Map<string, string>();
   #asked: Asked[] = [];
   #isLooking = false;
 
@@ -40,14 +41,30 @@ export class AgentPeers {
     return [...this.#families.values()].map(({ facts }) => facts);
   }
 
-  /** A family may have processes from now on. */
-  enter(processId: string, family: ProcessFamily): void {
+  /**
+   * A family may have processes from now on.
+   *
+   * @param sessionKey - The session that it works for, where that is known.
+   */
+  enter(processId: string, family: ProcessFamily, sessionKey = ""): void {
     this.#families.set(processId, family);
+    this.#sessionKeys.set(processId, sessionKey);
+  }
+
+  /** A family works for a session from now on. */
+  assign(processId: string, sessionKey: string): void {
+    if (this.#families.has(processId)) this.#sessionKeys.set(processId, sessionKey);
+  }
+
+  /** The session that a family works for. Undefined: that is not known. */
+  sessionKeyOf(processId: string): string | undefined {
+    return this.#sessionKeys.get(processId) || undefined;
   }
 
   /** A family has none any more. */
   leave(processId: string): void {
     this.#families.delete(processId);
+    this.#sessionKeys.delete(processId);
   }
 
   /** Who is at an end. Never rejects. */

@@ -21,6 +21,8 @@ export interface PeerFound {
   readonly holder: "agent" | "other" | "unknown" | "absent";
   /** Whose the connection is. Undefined: unknown. */
   readonly uid?: number | undefined;
+  /** Which family it is that an agent's process is of. Undefined: that cannot be told. */
+  readonly processId?: string | undefined;
 }
 
 /** What came of it. */
@@ -85,9 +87,12 @@ export class PeerLooks {
     const doubtful = ends.flatMap((end) => owners.get(end) ?? []).filter((it) => agents.doubts(it));
     const cleared = this.#cleared(doubtful, roster, question);
     const found = ends.map((end) => {
-      if ("pid" in end) return foundOf(end, roster);
+      if ("pid" in end) return foundOf(end, roster, families);
       const sockets = owners.get(end) ?? [];
-      if (sockets.some(({ inode }) => agents.hold(inode))) return { holder: "agent" } as const; // 1.
+      const holder = sockets
+        .map(({ inode }) => agents.holderOf(inode))
+        .find((pid) => pid !== undefined);
+      if (holder !== undefined) return agentFound(holder, roster, families); // 1.
       const isDoubtful = sockets.some((it) => agents.doubts(it) && !cleared.has(it.inode));
       return isDoubtful ? UNKNOWN : alone(owners)(end); // 2.
     });
@@ -115,7 +120,8 @@ export class PeerLooks {
 
 /** The sockets of agents' processes. */
 class AgentSockets {
-  readonly #inodes = new Set<number>();
+  /** The process that holds each. */
+  readonly #holders = new Map<number, number>();
   /** Whose they are. */
   readonly #users = new Set<number>();
   /** The users of those that could not be looked into, as one that cannot be dumped. */
@@ -131,17 +137,18 @@ class AgentSockets {
         this.#users.add(uid);
         if (sockets === undefined) this.#hiddenUsers.add(uid);
       }
-      for (const inode of sockets ?? []) this.#inodes.add(inode);
+      for (const inode of sockets ?? []) this.#holders.set(inode, pid);
     }
   }
 
-  hold(inode: number): boolean {
-    return this.#inodes.has(inode);
+  /** The process of an agent's that has a socket. Undefined: none was seen to. */
+  holderOf(inode: number): number | undefined {
+    return this.#holders.get(inode);
   }
 
   /** Whether an agent may hold a socket, though none was seen to. */
   doubts({ uid, inode }: SocketOwner): boolean {
-    if (inode === 0 || this.hold(inode)) return false;
+    if (inode === 0 || this.#holders.has(inode)) return false;
     return this.#hiddenUsers.has(uid) || (!this.isComplete && this.#canBe(uid));
   }
 
@@ -149,6 +156,11 @@ class AgentSockets {
   #canBe(uid: number): boolean {
     return this.#users.size === 0 || this.#users.has(0) || this.#users.has(uid);
   }
+}
+
+function agentFound(pid: number, { members }: Roster, families: readonly Family[]): PeerFound {
+  const index = members.findIndex((known) => known.some(([member]) => member === pid));
+  return { holder: "agent", processId: families[index]?.processId };
 }
 
 function agentsOf({ members, strays }: Roster): readonly KnownProcess[] {
@@ -181,7 +193,11 @@ function alone(owners: Map<PeerEnd, readonly SocketOwner[]>): (end: PeerEnd) => 
 }
 
 /** Who connected may have ended since, and left what it connected to a child. */
-function foundOf({ pid, uid }: { pid: number; uid: number }, roster: Roster): PeerFound {
-  if (agentsOf(roster).some(([agent]) => agent === pid)) return { holder: "agent" };
+function foundOf(
+  { pid, uid }: { pid: number; uid: number },
+  roster: Roster,
+  families: readonly Family[],
+): PeerFound {
+  if (agentsOf(roster).some(([agent]) => agent === pid)) return agentFound(pid, roster, families);
   return roster.others.includes(pid) ? { holder: "other", uid } : UNKNOWN;
 }
