@@ -57,4 +57,24 @@ describe.skipIf(!linux)(`a token of an admin's that an agent has got hold of${wh
       'breakglass_requests_refused_total{reason="AGENT_NOT_ALLOWED"} 8',
     );
   });
+
+  it("is looked at before the process: who shows a wrong one is nobody, and is not looked for", async () => {
+    const tokens = join(folder, "tokens");
+    await writeFile(tokens, tokenLine(STOLEN, "root"), { mode: 0o600 });
+    await using server = await startTestServer({ BREAKGLASS_TOKENS_FILE: tokens });
+    using admin = openClient(server.url, STOLEN);
+    const calls = ["wrong", STOLEN].map((token) =>
+      curl(server.url, {
+        method: "ListSessions",
+        body: "{}",
+        more: `-H 'authorization: Bearer ${token}'`,
+      }),
+    );
+    const events = await collect(
+      admin.client.runTurn({ prompt: `bash ${calls.join("; ")}\nresult` }),
+    );
+    expect(valuesOf(events, "toolResult")[0]?.content).toMatch(
+      /unauthenticated.*permission_denied/s,
+    );
+  });
 });
