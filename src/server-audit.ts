@@ -1,6 +1,7 @@
 import type { KeyObject } from "node:crypto";
 import type { AuditSource } from "./audit/audit-source.ts";
 import type { AuditEntry, AuditFacts } from "./audit/entry.ts";
+import { rawKey } from "./audit/head.ts";
 import { type HeadDestination, toFile, toLog, toSyslog, toUrl } from "./audit/head-destinations.ts";
 import { HeadPublisher } from "./audit/head-publisher.ts";
 import { readKey, readOrMakeKey } from "./audit/key-file.ts";
@@ -131,7 +132,10 @@ export class ServerAudit implements AuditSource {
   #begin(tokens: Tokens | undefined, store: Store, key: () => KeyObject, log: Log): void {
     const { owner, epoch } = store.lease;
     const known = [...idsOf(tokens)].slice(0, MOST_TOKENS).map((token) => token.join(" "));
-    const facts = { ...this.#facts(), epoch, ...(tokens === undefined ? {} : { tokens: known }) };
+    const facts = {
+      ...{ ...this.#facts(), epoch, key: publicOf(key) },
+      ...(tokens === undefined ? {} : { tokens: known }),
+    };
     this.note({ kind: "server_started", facts });
     this.#heads.start();
     const retained = {
@@ -174,6 +178,15 @@ function keyOf({ audit, auditKeyFile, isAuditKeyOwn }: Audited): () => KeyObject
     key ??= readOrMakeKey(auditKeyFile);
     return key;
   };
+}
+
+/** Which key vouches for the chain from here on. Undefined: there is none yet, for want of room. */
+function publicOf(key: () => KeyObject): string | undefined {
+  try {
+    return rawKey(key());
+  } catch {
+    return undefined;
+  }
 }
 
 function destinationsOf(config: Audited, log: Log): HeadDestination[] {
