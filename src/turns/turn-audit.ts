@@ -39,6 +39,11 @@ export class TurnAudit {
     this.#show = content === "texts" ? showing(redact) : undefined;
   }
 
+  /** Something as it goes on the chain, to try whether it can. Nothing of it is kept. */
+  trial(): AuditEntry[] {
+    return this.#isOn ? [{ kind: "turn_started", facts: { trial: true } }] : [];
+  }
+
   /** A turn is recorded. @param caller - Undefined: the agent began it by itself. */
   started(start: TurnStart, caller?: Caller): AuditEntry[] {
     if (!this.#isOn) return [];

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { describe, expect, it } from "vitest";
 import { createGate, script } from "../support/gate.ts";
 import { eventually } from "../support/processes.ts";
@@ -123,6 +124,28 @@ describe("/readyz", () => {
       headers: { authorization, origin: "https://elsewhere.test" },
     });
     expect(page.failing).toEqual([{ name: "agent", ok: false }]);
+  });
+
+  it("is not ready while no turn can be recorded, if only for the audit", async () => {
+    await using server = await startTestServer(CREDENTIALS);
+    await seen(server.url);
+    const inStore = async (sql: string) => {
+      await server.drain();
+      const database = new DatabaseSync(join(server.root, "data", "breakglass.db"));
+      database.exec(sql);
+      database.close();
+      await server.restart();
+    };
+    await inStore(
+      "CREATE TRIGGER full BEFORE INSERT ON audit BEGIN SELECT RAISE(ABORT, 'no more'); END",
+    );
+    const { status, failing } = await seen(server.url);
+    expect(status).toBe(503);
+    expect(failing).toMatchObject([{ name: "store" }]);
+    const { body } = await ask(`${server.url}/metrics`);
+    expect(body).toContain("breakglass_store_takes_writes 0");
+    await inStore("DROP TRIGGER full");
+    expect((await seen(server.url)).status).toBe(200);
   });
 
   it("is not ready while it drains", async () => {
