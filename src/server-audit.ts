@@ -3,7 +3,7 @@ import type { AuditSource } from "./audit/audit-source.ts";
 import type { AuditEntry, AuditFacts } from "./audit/entry.ts";
 import { rawKey } from "./audit/head.ts";
 import { type HeadDestination, toFile, toLog, toSyslog, toUrl } from "./audit/head-destinations.ts";
-import { HeadPublisher } from "./audit/head-publisher.ts";
+import { type HeadDelivery, HeadPublisher } from "./audit/head-publisher.ts";
 import { readKey, readOrMakeKey } from "./audit/key-file.ts";
 import { retainAudit } from "./audit/retention.ts";
 import { SignInCounts } from "./audit/sign-in-counts.ts";
@@ -82,6 +82,11 @@ export class ServerAudit implements AuditSource {
     this.#heads = new HeadPublisher({ head, key, destinations, everyMs: config.auditHeadMs, log });
     if (this.#isOn) this.#begin(tokens, store, key, log);
     else void tellOff(store, this.#trail, log);
+  }
+
+  /** How it stands with the heads that are handed out. */
+  deliveries(): HeadDelivery[] {
+    return this.#isOn ? this.#heads.deliveries() : [];
   }
 
   /** Notes what is the record of nothing in the store. */

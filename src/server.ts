@@ -161,7 +161,7 @@ export async function startServer(
       interposed,
     );
     telemetry.watch(
-      serverLoad({ turns, agents, readers, listener, reserve, store: opened }, config),
+      serverLoad({ turns, agents, readers, listener, reserve, audit, store: opened }, config),
     );
     // Behind the first line: it takes a disk a moment.
     void reserve.keep();
