@@ -124,7 +124,7 @@ export async function startServer(
   const maxConnections = capConnections(config, log);
   const opened = await openStore(config, log);
   const reserve = new DiskReserve(config.dataDir, config.reserveBytes, log);
-  const watched = watchedStore(opened, log, () => reserve.release());
+  const watched = watchedStore(opened, log, reserve);
   const store = wakingStore(watched, () => notifier?.wake());
   const notifier = createNotifier(config, files, store, redaction.text, log);
   const telemetry = await startTelemetry(config, log);
@@ -146,7 +146,7 @@ export async function startServer(
     );
     await turns.recover();
     const closing = new AbortController();
-    const readiness = readinessOf(config, turns, agents);
+    const readiness = readinessOf(config, turns, agents, reserve, audit);
     const { trustsEveryone } = interposed;
     const local = trustsEveryone ? undefined : localTokenOf(config, log);
     identity = openIdentity(config, files, local, log);
@@ -258,9 +258,16 @@ function createTurns(
   });
 }
 
-function readinessOf({ dataDir, sessionsDir }: ServeConfig, turns: Turns, agents: Agents) {
+function readinessOf(
+  { dataDir, sessionsDir }: ServeConfig,
+  { serving }: Turns,
+  agents: Agents,
+  kept: DiskReserve,
+  audit: ServerAudit,
+) {
   const directories = dataDir === sessionsDir ? [dataDir] : [dataDir, sessionsDir];
-  return new Readiness({ serving: turns.serving, agents, directories });
+  const heads = () => audit.deliveries();
+  return new Readiness({ serving, agents, directories, kept, heads });
 }
 
 /** What the server tells of itself. */

@@ -1,6 +1,6 @@
 import { access, constants, open, rm, statfs } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { lackOfRoom } from "../health/readiness.ts";
+import { lackOfRoom, ROOM_FOR_A_TURN } from "../health/disk-room.ts";
 import {
   failure,
   failureOr,
@@ -29,7 +29,7 @@ export const diskCheck: MachineCheck = {
   name: "disk",
   async look({ dataDir, reserveBytes }) {
     const directory = await nearestThere(dataDir);
-    const obstacle = await lackOfRoom(directory);
+    const obstacle = await lackOfRoom(directory, ROOM_FOR_A_TURN);
     if (obstacle !== undefined) return failureOr(obstacle, "");
     const syncMs = await slowestSync(directory);
     if (typeof syncMs !== "number") return syncMs;
