@@ -58,6 +58,7 @@ export class ServerAudit implements AuditSource {
   readonly #closing = new AbortController();
   readonly #isOn: boolean;
   readonly #store: Store;
+  readonly #redact: (text: string) => string;
   #tokens: ReadonlyMap<string, string>;
 
   /** Begins it. @throws ConfigError where the key that is set cannot be used. */
@@ -71,6 +72,7 @@ export class ServerAudit implements AuditSource {
     const { owner, epoch } = store.lease;
     this.#config = config;
     this.#store = store;
+    this.#redact = redact;
     this.#tokens = idsOf(tokens);
     this.#isOn = config.audit === "on";
     this.turns = new TurnAudit(this.#isOn ? config.auditContent : undefined, redact);
@@ -157,10 +159,11 @@ export class ServerAudit implements AuditSource {
 
   #facts(): AuditFacts {
     const { environment } = this.#config;
+    const shown = (value: string) => this.#redact(withoutSecrets(value));
     const settings: Record<string, string> = {};
     for (const { variable, ...setting } of Object.values(SERVE_SETTINGS)) {
       const value = environment[variable];
-      if (value) settings[variable] = "isSecret" in setting ? "(set)" : withoutSecrets(value);
+      if (value) settings[variable] = "isSecret" in setting ? "(set)" : shown(value);
     }
     return { version: readVersion(), node: process.version, pid: process.pid, settings };
   }
