@@ -6,7 +6,7 @@ import type { TextRange } from "./ranges.ts";
  */
 const FORMS: readonly RegExp[] = [
   // Our own tokens (`breakglass token create`), which no set of rules knows. A name of ours in lower case is none.
-  /breakglass_(?=[a-z0-9_-]*[A-Z])[A-Za-z0-9_-]{43}/g,
+  /breakglass_(?=[a-z0-9_-]{0,42}[A-Z])[A-Za-z0-9_-]{43}/g,
   // JWTs: signed, in three parts (RFC 7515), or encrypted, in five (RFC 7516). Each header is JSON, `{"` in base64.
   /(?<![\w-])eyJ[\w-]{8,}\.(?:eyJ[\w-]{4,}\.[\w-]{16,}|[\w-]*\.[\w-]{8,}\.[\w-]+\.[\w-]{16,})/g,
   // Private keys in PEM, of any kind and length: the preset's rule takes 100 units or more, and a key of Ed25519 has 64. Also
