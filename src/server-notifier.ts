@@ -10,7 +10,7 @@ import { type SignedHeaders, WebhookSecrets } from "./notify/webhook-secrets.ts"
 import { isLoopback } from "./rpc/hosts.ts";
 import { readSettingFile } from "./setting-file.ts";
 import { SettingSource } from "./setting-source.ts";
-import type { HappeningKind } from "./store/outbox.ts";
+import type { NotificationKind } from "./store/outbox.ts";
 import type { Store } from "./store/store.ts";
 
 /** What notifications need of files, which can be read again. */
@@ -41,7 +41,7 @@ export function readNotifierFiles(config: ServeConfig): NotifierFiles {
 export function toldKindsOf({
   notifyUrl,
   notifyKinds,
-}: ServeConfig): ReadonlySet<HappeningKind> | undefined {
+}: ServeConfig): ReadonlySet<NotificationKind> | undefined {
   return notifyUrl === undefined ? undefined : new Set(notifyKinds);
 }
 
@@ -132,7 +132,7 @@ export function wakingStore(store: Store, wake: () => void): Store {
     ...store,
     append(batch, epoch) {
       const appended = store.append(batch, epoch);
-      if (batch.happenings !== undefined) appended.then(wake, () => {});
+      if (batch.notifications !== undefined) appended.then(wake, () => {});
       return appended;
     },
   };

@@ -127,7 +127,7 @@ export async function startServer(
   const maxConnections = capConnections(config, log);
   const opened = await openStore(config, log);
   const reserve = new DiskReserve(config.dataDir, config.reserveBytes, log);
-  const watched = watchedStore(opened, log, () => reserve.release());
+  const watched = watchedStore(opened, log, reserve);
   const store = wakingStore(watched, () => notifier?.wake());
   const notifier = createNotifier(config, files, store, redaction.text, log);
   const telemetry = await startTelemetry(config, log);
@@ -150,7 +150,7 @@ export async function startServer(
     await turns.recover();
     await processes.families.endStrays();
     const closing = new AbortController();
-    const readiness = readinessOf(config, turns, agents);
+    const readiness = readinessOf(config, turns, agents, reserve, audit);
     const { trustsEveryone } = interposed;
     const local = trustsEveryone ? undefined : localTokenOf(config, log);
     identity = openIdentity(config, files, local, log);
@@ -165,7 +165,7 @@ export async function startServer(
       interposed,
     );
     telemetry.watch(
-      serverLoad({ turns, agents, readers, listener, reserve, store: opened }, config),
+      serverLoad({ turns, agents, readers, listener, reserve, audit, store: opened }, config),
     );
     // Behind the first line: it takes a disk a moment.
     void reserve.keep();
@@ -263,9 +263,16 @@ function createTurns(
   });
 }
 
-function readinessOf({ dataDir, sessionsDir }: ServeConfig, turns: Turns, agents: Agents) {
+function readinessOf(
+  { dataDir, sessionsDir }: ServeConfig,
+  { serving }: Turns,
+  agents: Agents,
+  kept: DiskReserve,
+  audit: ServerAudit,
+) {
   const directories = dataDir === sessionsDir ? [dataDir] : [dataDir, sessionsDir];
-  return new Readiness({ serving: turns.serving, agents, directories });
+  const heads = () => audit.deliveries();
+  return new Readiness({ serving, agents, directories, kept, heads });
 }
 
 /** What the server tells of itself. */

@@ -8,7 +8,7 @@ import {
 import { create, fromJson, type MessageInitShape } from "@bufbuild/protobuf";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import fc from "fast-check";
-import { marked } from "marked";
+import { marked, type Tokens } from "marked";
 import { describe, expect, it } from "vitest";
 import { type ExportFormat, exportText } from "../src/session/export.ts";
 import { eventText } from "../src/session/export-markdown.ts";
@@ -44,7 +44,9 @@ async function exported(format: ExportFormat): Promise<string> {
     yield* events;
   };
   const all = { session, turns, version: "1.2.3", now: new Date(0), events: read };
-  return (await Array.fromAsync(exportText(all, format))).join("");
+  let text = "";
+  for await (const part of exportText(all, format)) text += part;
+  return text;
 }
 
 /** Texts that are likely to end what they stand in. */
@@ -77,7 +79,7 @@ describe("an export as Markdown", () => {
   it("has each turn below a heading, whatever was written in it", async () => {
     const headings = marked
       .lexer(await exported("markdown"))
-      .flatMap((token) => (token.type === "heading" ? [token.text] : []));
+      .flatMap((token) => (token.type === "heading" ? [(token as Tokens.Heading).text] : []));
     const ofTurn = ["Prompt", "Result"];
     expect(headings).toEqual(["Session s", "Turn 1 of 2", ...ofTurn, "Turn 2 of 2", ...ofTurn]);
   });

@@ -241,7 +241,7 @@ export const hosts = list(
 );
 
 /** The kinds of what is told outside. */
-export const happeningKinds = list(
+export const notificationKinds = list(
   "approval.requested, approval.resolved and turn.ended",
   z.enum(["approval.requested", "approval.resolved", "turn.ended"]),
 );

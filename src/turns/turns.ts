@@ -75,7 +75,7 @@ export class Turns {
     const { store, agents, log, happenings = NOBODY_TOLD } = options;
     const unended = new UnendedTurns(store, options);
     this.#unended = unended;
-    this.serving = new Serving(store, this.#closing.signal);
+    this.serving = new Serving(store, this.#closing.signal, options.audit?.trial() ?? []);
     const recentEvents = new RecentEventsBudget();
     const days = new DaySpendings(options.dayLimits);
     this.#days = days;

@@ -9,7 +9,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { SvelteMap } from "svelte/reactivity";
 import type { Account } from "../server/account.svelte.ts";
 import { Connection } from "../server/connection.svelte.ts";
-import { sharedWatch } from "../server/shared-watch.ts";
+import { watchDesk } from "../server/desk-watch.ts";
 import { durationMsOf } from "../ui/times.ts";
 import type { QueuedApproval } from "./approval-queue.ts";
 
@@ -70,9 +70,9 @@ export class Desk {
 
   /** Returns where the server has forgotten what follows the cursor. */
   async #watchFrom0(signal: AbortSignal): Promise<void> {
-    const options = { signal, name: this.#account.watchName, onConnection: this.connection.heed };
+    const options = { signal, onConnection: this.connection.heed };
     try {
-      for await (const news of sharedWatch(this.#account.client, options)) this.take(news);
+      for await (const news of watchDesk(this.#account, options)) this.take(news);
     } catch (error) {
       if (ConnectError.from(error).code !== Code.OutOfRange) throw error;
     }

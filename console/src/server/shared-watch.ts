@@ -16,6 +16,7 @@ const NEVER_GIVE_UP = {
 /** A window that leads and says nothing for so long is frozen: the server itself is never silent for longer than 15 s. */
 const SILENCE_MS = 50_000;
 const LOOK_MS = 5000;
+const KEEP_MS = 2000;
 
 /** How a watch is shared, and read. */
 export interface SharedWatchOptions {
@@ -23,6 +24,8 @@ export interface SharedWatchOptions {
   readonly name: string;
   readonly signal: AbortSignal;
   readonly onConnection: (change: ConnectionChange) => void;
+  /** Keeps what was told, in the window that leads, a while after each change. */
+  readonly keep?: (messages: readonly WatchTurnsResponse[]) => void;
 }
 
 /**
@@ -65,6 +68,7 @@ class SharedWatch implements Disposable {
   #leading: AbortController | undefined;
   /** The one request for the lock. */
   #request: AbortController | undefined;
+  #keepTimer: ReturnType<typeof setTimeout> | undefined;
   #isInformed = false;
   #connection: SentChange = { state: "back" };
   #heardTime = performance.now();
@@ -138,6 +142,7 @@ class SharedWatch implements Disposable {
         // As the window said that led before.
         if (this.#connection.state === "lost") onConnection({ state: "back" });
         if (this.#state.take(message)) this.#arrivals.push(message);
+        if (message.change.case !== undefined || message.caughtUp) this.#keepSoon();
         this.#tell({ kind: "news", message: encoded(message) });
       }
     } catch (error) {
@@ -206,6 +211,13 @@ class SharedWatch implements Disposable {
     if (this.#leading !== undefined || !isSilent || document.visibilityState === "hidden") return;
     this.#heardTime = performance.now();
     void this.#stand(true); // 4.
+  }
+
+  #keepSoon(): void {
+    this.#keepTimer ??= setTimeout(() => {
+      this.#keepTimer = undefined;
+      if (!this.#over.signal.aborted) this.#options.keep?.(this.#state.messages());
+    }, KEEP_MS);
   }
 
   #tell(message: WatchMessage): void {

@@ -10,12 +10,16 @@ export interface TurnPlace extends Disposable {
   readonly lost: AbortSignal;
 }
 
-/** Whether a page's calls share one connection: then there is a place for every stream. */
+/** Whether places are few: over HTTP/2, which browsers speak over TLS alone, all calls share one connection. */
 export function hasPlaces(): boolean {
-  const isOld = performance
-    .getEntriesByType("navigation")
-    .some((entry) => (entry as PerformanceNavigationTiming).nextHopProtocol === "http/1.1");
-  return isOld && navigator.locks !== undefined;
+  if (navigator.locks === undefined) return false;
+  if (location.protocol === "http:") return true;
+  // What came from the service worker has no protocol.
+  const entries = [
+    ...performance.getEntriesByType("navigation"),
+    ...performance.getEntriesByType("resource"),
+  ] as PerformanceResourceTiming[];
+  return entries.some(({ nextHopProtocol }) => nextHopProtocol === "http/1.1");
 }
 
 /**

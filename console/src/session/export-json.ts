@@ -9,9 +9,10 @@ import {
 import { toJson } from "@bufbuild/protobuf";
 
 /** The beginning of a session's export: JSON that its turns and {@link jsonEnd} complete. Messages are the proto's own JSON. */
-export function jsonHead(session: Session, version: string, now: Date): string {
+export function jsonHead(session: Session | undefined, version: string, now: Date): string {
   const head = { exportTime: now.toISOString(), serverVersion: version };
-  const inner = JSON.stringify({ ...head, session: toJson(SessionSchema, session) }).slice(0, -1);
+  const shown = session && { session: toJson(SessionSchema, session) };
+  const inner = JSON.stringify({ ...head, ...shown }).slice(0, -1);
   return `${inner},"turns":[`;
 }
 

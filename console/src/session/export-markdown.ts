@@ -5,6 +5,11 @@ import { fenced, inlineCode, prose, quoted } from "./markdown-text.ts";
 
 const text = words.exporting;
 
+/** The head of an export where its session is not shown to whoever exports: an approver sees a turn without it. */
+export function strangeHead(sessionId: string, version: string, now: Date): string {
+  return block(`# ${text.session} ${sessionId}`, text.exportedOn(formats.dateTime(now), version));
+}
+
 /** The head of a session's export. @param version - The server's. */
 export function sessionHead(session: Session, version: string, now: Date): string {
   const facts = [

@@ -1,13 +1,14 @@
 import { isLive, type Session, type Turn, type TurnEvent } from "@breakglass/client";
 import { words } from "../words/words.ts";
 import { jsonEnd, jsonEvent, jsonHead, jsonTurn, jsonTurnEnd } from "./export-json.ts";
-import { eventText, sessionHead, turnHead } from "./export-markdown.ts";
+import { eventText, sessionHead, strangeHead, turnHead } from "./export-markdown.ts";
 
 export type ExportFormat = "markdown" | "json";
 
 /** What is exported: a session's turns in their order, or one of them. */
 export interface Exported {
-  readonly session: Session;
+  /** Undefined: it is not shown to whoever exports. */
+  readonly session: Session | undefined;
   readonly turns: readonly Turn[];
   /** Of the server. */
   readonly version: string;
@@ -36,7 +37,8 @@ async function* jsonText({ session, turns, version, now, events }: Exported) {
 }
 
 async function* markdownText({ session, turns, version, now, events }: Exported) {
-  yield sessionHead(session, version, now);
+  if (session === undefined) yield strangeHead(turns[0]?.sessionId ?? "", version, now);
+  else yield sessionHead(session, version, now);
   for (const [index, turn] of turns.entries()) {
     yield turnHead(turn, index + 1, turns.length);
     for await (const event of events(turn)) yield eventText(event);

@@ -18,7 +18,12 @@ export class Exporting {
   }
 
   /** Reads turns of a session, and has the browser keep them as a file. @param id - What the file is named by. */
-  async run(session: Session, turns: readonly Turn[], id: string, format: ExportFormat) {
+  async run(
+    session: Session | undefined,
+    turns: readonly Turn[],
+    id: string,
+    format: ExportFormat,
+  ) {
     this.stop();
     const stopping = new AbortController();
     this.#stopping = stopping;
@@ -41,7 +46,7 @@ export class Exporting {
   }
 
   async #read(
-    session: Session,
+    session: Session | undefined,
     turns: readonly Turn[],
     format: ExportFormat,
     signal: AbortSignal,

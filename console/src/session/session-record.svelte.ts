@@ -1,4 +1,4 @@
-import type { Session, Turn } from "@breakglass/client";
+import { isNotFound, type Session, type Turn } from "@breakglass/client";
 import type { Desk } from "../desk/desk.svelte.ts";
 import { ListedTurns } from "../desk/listed-turns.svelte.ts";
 import type { Account } from "../server/account.svelte.ts";
@@ -54,7 +54,11 @@ export class SessionRecord {
       this.session = answer.session;
       this.failure = undefined;
     } catch (error) {
-      if (!signal?.aborted && !this.#account.heedRefusal(error)) this.failure = error;
+      if (signal?.aborted || this.#account.heedRefusal(error)) return;
+      this.failure = error;
+      if (!isNotFound(error)) return;
+      this.session = undefined;
+      this.#desk.drop((turn) => this.#has(turn));
     }
   }
 

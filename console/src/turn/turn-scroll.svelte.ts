@@ -33,6 +33,8 @@ export class TurnScroll {
   /** The call that was jumped to last. */
   current = $state.raw<ToolRow>();
   readonly #reading: TurnReading;
+  /** All rows as they were last told of; asked for by the thousand. */
+  #all: readonly Row[] = [];
   #scroller: HTMLElement | undefined;
   /** To be aimed at as soon as it has come. */
   #wanted: Aim | undefined;
@@ -81,6 +83,7 @@ export class TurnScroll {
   /** To be called where rows came. */
   update(): void {
     const { log, isCaughtUp } = this.#reading;
+    this.#all = log.rows;
     this.rows.setCount(log.rows.length + 2);
     untrack(() => {
       if (this.follower.isFollowing) this.#seen = log.rows.length;
@@ -138,13 +141,12 @@ export class TurnScroll {
   }
 
   readonly #keyAt = (index: number): number => {
-    const { rows } = this.#reading.log;
     if (index === 0) return HEAD_KEY;
-    return rows[index - 1]?.key ?? FOOT_KEY;
+    return this.#all[index - 1]?.key ?? FOOT_KEY;
   };
 
   readonly #estimate = (index: number): number => {
-    const row = this.#reading.log.rows[index - 1];
+    const row = this.#all[index - 1];
     return row === undefined ? 80 : heightOf(row);
   };
 
@@ -215,7 +217,7 @@ export class TurnScroll {
 
 /** How high a row is likely to be, in pixels. */
 function heightOf(row: Row): number {
-  if (row.kind === "tool") return row.result === undefined ? 96 : 150;
+  if (row.kind === "tool") return 120;
   if (row.kind !== "event") return 48;
   const { kind } = row.event;
   if (kind.case === "text") return 40 + Math.min(2000, kind.value.text.length) / 4;

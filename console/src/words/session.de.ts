@@ -75,6 +75,7 @@ export const sharing: typeof sharingEn = {
 
 export const link: typeof linkEn = {
   copy: "Link kopieren",
+  copyTurn: "Link des Auftrags kopieren",
   works: (who) =>
     who.length === 0
       ? "Der Link öffnet die Sitzung nur für Sie und für alle, die durch ihre Rolle alles sehen. Für andere ist dort nichts: teilen Sie sie zuerst."
@@ -97,6 +98,7 @@ export const deleting: typeof deletingEn = {
 
 export const exporting: typeof exportingEn = {
   action: "Exportieren",
+  turnAction: "Auftrag exportieren",
   markdown: "Als Markdown",
   json: "Als JSON",
   progress: (n, of) => `Auftrag ${formats.count(n)} von ${formats.count(of)} wird gelesen …`,

@@ -67,6 +67,7 @@ export const sharing = {
 
 export const link = {
   copy: "Copy the link",
+  copyTurn: "Copy the link of the turn",
   works: (who: readonly string[]) =>
     who.length === 0
       ? "The link opens the session for you alone, and for those whose role lets them see everything. For others there is nothing: share it first."
@@ -89,6 +90,7 @@ export const deleting = {
 
 export const exporting = {
   action: "Export",
+  turnAction: "Export the turn",
   markdown: "As Markdown",
   json: "As JSON",
   progress: (n: number, of: number) => `Turn ${formats.count(n)} of ${formats.count(of)} is read …`,

@@ -61,7 +61,10 @@ export function addServiceCommands(program: Command, run: Run): void {
     .description(
       "rehearse a repair with the real service and agent and a scripted model; no key, no network",
     )
-    .action(() => run(async () => (await withModel(() => import("../drill.ts"))).drill()));
+    .option("--console", "in the console: a page of this server, with an approval, until Ctrl-C")
+    .action((given) =>
+      run(async () => (await withModel(() => import("../drill.ts"))).drill(given)),
+    );
   program
     .command("doctor")
     .description("tell what on this machine keeps a server from its work, and what to do about it")

@@ -1,3 +1,5 @@
+import { registerKeepingPlace } from "../../server/keeping.ts";
+
 /** Where somebody reads in a turn: at an event, so many pixels of whose row are scrolled out. */
 export interface Place {
   readonly sequence: number;
@@ -7,6 +9,14 @@ export interface Place {
 /** How many turns' places a tab keeps. */
 const MAX_KEPT = 50;
 const KEY = "breakglass.places";
+
+registerKeepingPlace({
+  forget() {
+    try {
+      sessionStorage.removeItem(KEY);
+    } catch {}
+  },
+});
 
 /** The place in a turn as this tab kept it. Undefined: its end. */
 export function readPlace(turnId: string): Place | undefined {

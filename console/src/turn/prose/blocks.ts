@@ -79,7 +79,7 @@ const MARKED = new Marked({
     image: ({ href, text }) => `<cite>${escaped(text)} ${escaped(href)}</cite>`,
     checkbox: ({ checked }) => (checked ? "☑ " : "☐ "),
     heading({ tokens, depth }) {
-      const tag = `h${Math.min(6, depth + 2)}`;
+      const tag = `h${Math.min(6, depth + 1)}`;
       return `<${tag}>${this.parser.parseInline(tokens)}</${tag}>`;
     },
     link({ href, tokens, text }) {

@@ -1,7 +1,7 @@
 import DOMPurify from "dompurify";
 
 const TAGS =
-  "a p br hr h3 h4 h5 h6 ul ol li blockquote pre code em strong del small cite table thead tbody tr th td";
+  "a p br hr h2 h3 h4 h5 h6 ul ol li blockquote pre code em strong del small cite table thead tbody tr th td";
 
 DOMPurify.addHook("afterSanitizeAttributes", (node) => {
   if (node.tagName !== "A") return;
