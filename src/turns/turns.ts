@@ -107,6 +107,13 @@ export class Turns {
     return this.#readers.count;
   }
 
+  /** The turn that runs here in a session. Undefined: none. */
+  runningIn(
+    sessionKey: string,
+  ): { readonly turnId: string; readonly sessionId: string } | undefined {
+    return this.#unended.runningIn(sessionKey);
+  }
+
   /** How many turns have no end on disk, by their states. */
   get unended(): ReadonlyMap<TurnState, number> {
     return this.#unended.countByState();
