@@ -16,6 +16,7 @@ describe.skipIf(lacksBrowser)(`one browser of several people${withoutBrowser}`, 
     await page.keyboard.press("Enter");
     await page.waitForURL(/\/turns\//);
     await keeps(page, /^alice\/desk/);
+    await page.goto("about:blank");
     await running.setTokens({ [ALICE]: "bob" });
     await page.goto(running.fake.url);
     await page.getByText("bob").first().waitFor();
@@ -29,6 +30,22 @@ describe.skipIf(lacksBrowser)(`one browser of several people${withoutBrowser}`, 
     expect(running.unforeseen()).toEqual([]);
   });
 
+  it("shows nothing of one person any more once the server takes the page for another's", async () => {
+    await using running = await tokenStage({ [ALICE]: "alice" });
+    const page = await (await running.newPerson()).newPage();
+    await page.clock.install();
+    await page.goto(running.fake.url);
+    await signIn(page, ALICE);
+    const prompt = page.getByRole("textbox", { name: PROMPT });
+    await prompt.fill("What alice alone knows.");
+    await running.setTokens({ [ALICE]: "bob" });
+    await page.clock.fastForward("02:00");
+    await page.getByText("bob").first().waitFor();
+    await prompt.waitFor();
+    expect(await prompt.inputValue()).toBe("");
+    expect(running.unforeseen()).toEqual([]);
+  });
+
   it("forgets what was kept for a token that is refused before anything was shown", async () => {
     await using running = await tokenStage({ [ALICE]: "alice" });
     const person = await running.newPerson();
@@ -36,7 +53,7 @@ describe.skipIf(lacksBrowser)(`one browser of several people${withoutBrowser}`, 
     await signIn(page, ALICE, true);
     await keeps(page, /^alice\/desk/);
     await page.close();
-    await running.setTokens({});
+    await running.setTokens({ other: "bob" });
     const next = await running.open("/", person);
     await next.getByLabel("Token", { exact: true }).waitFor();
     await expect.poll(() => keptIn(next), { timeout: 30_000 }).toEqual([]);
