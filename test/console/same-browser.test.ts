@@ -4,6 +4,7 @@ import { copied, keeps, keptIn } from "./copies.ts";
 import { signIn, storedIn, tokenStage } from "./tokens.ts";
 
 const ALICE = "alice-token-0123456789abcdef012345";
+const BOB = "bob-token-0123456789abcdef01234567";
 const PROMPT = "What is to be done?";
 
 describe.skipIf(lacksBrowser)(`one browser of several people${withoutBrowser}`, () => {
@@ -43,6 +44,35 @@ describe.skipIf(lacksBrowser)(`one browser of several people${withoutBrowser}`, 
     await page.getByText("bob").first().waitFor();
     await prompt.waitFor();
     expect(await prompt.inputValue()).toBe("");
+    expect(running.unforeseen()).toEqual([]);
+  });
+
+  it("sends nothing of one person in the name of the next", async () => {
+    await using running = await tokenStage({ [ALICE]: "alice", [BOB]: "bob" });
+    const page = await (await running.newPerson()).newPage();
+    await page.clock.install();
+    await page.goto(running.fake.url);
+    await signIn(page, ALICE);
+    let isDown = true;
+    let runs = 0;
+    await page.route("**/RunTurn", async (route) => {
+      runs++;
+      await (isDown ? route.abort() : route.continue());
+    });
+    await page.getByRole("textbox", { name: PROMPT }).fill("What alice alone knows.");
+    await page.keyboard.press("Enter");
+    await expect.poll(() => runs, { timeout: 30_000 }).toBeGreaterThan(3);
+    await page.getByRole("button", { name: "Sign out" }).click();
+    await signIn(page, BOB);
+    await page.getByText("bob").first().waitFor();
+    isDown = false;
+    const before = runs;
+    await page.clock.fastForward("01:00");
+    // What the timers do is before that.
+    await page.evaluate(() => fetch("/healthz").then(() => undefined));
+    expect(runs).toBe(before);
+    const { local, session } = await storedIn(page);
+    expect([...local, ...session].join()).not.toContain("alice");
     expect(running.unforeseen()).toEqual([]);
   });
 

@@ -49,10 +49,13 @@ const CONCLUSIVE: readonly string[] = [
 export class PromptSending {
   state = $state.raw<SendingState>({ at: "ready" });
   readonly #client: BreakglassClient;
+  readonly #stay: () => AbortSignal | undefined;
   #stopping = new AbortController();
 
-  constructor(client: BreakglassClient) {
+  /** @param stay - Aborts when the caller is another one: it is not sent in their name. */
+  constructor(client: BreakglassClient, stay: () => AbortSignal | undefined = () => undefined) {
     this.#client = client;
+    this.#stay = stay;
   }
 
   get isStill(): boolean {
@@ -133,7 +136,9 @@ export class PromptSending {
   #begin(state: SendingState): { signal: AbortSignal } {
     this.#stopping = new AbortController();
     this.state = state;
-    return this.#stopping;
+    const stay = this.#stay();
+    const { signal } = this.#stopping;
+    return { signal: stay === undefined ? signal : AbortSignal.any([signal, stay]) };
   }
 
   #isWaitingToRetry(): boolean {

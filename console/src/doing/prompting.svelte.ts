@@ -29,7 +29,7 @@ export class Prompting {
     const me = account.server?.caller?.principal ?? "";
     const place = session && `${session.principal || me}/${session.sessionId}`;
     this.draft = new Draft({ principal: me, name: `draft/${place ?? "new"}` });
-    this.sending = new PromptSending(account.client);
+    this.sending = new PromptSending(account.client, () => account.stay);
     this.facts = new SessionFacts(account, () => session);
   }
 

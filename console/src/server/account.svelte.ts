@@ -47,6 +47,7 @@ export class Account {
   #retryMs = FIRST_RETRY_MS;
   #awaySince: Date | undefined;
   #copy: Copy | undefined;
+  #stay = new AbortController();
 
   /** @param baseUrl - Where the server is: where the page is from. */
   constructor(baseUrl: string) {
@@ -73,6 +74,11 @@ export class Account {
     });
     registerKeepingPlace({ forget: forgetCopy });
     this.#watch();
+  }
+
+  /** Aborts when the page is another person's, or nobody's: what the one before was about to do is not done in the name of the next. */
+  get stay(): AbortSignal {
+    return this.#stay.signal;
   }
 
   /** What the server says that it is; undefined while nobody is signed in. */
@@ -151,6 +157,8 @@ export class Account {
   #signedIn(server: ServerInfo): void {
     this.#awaySince = undefined;
     this.#retryMs = FIRST_RETRY_MS;
+    const before = this.server?.caller?.principal;
+    if (before !== undefined && before !== server.caller?.principal) this.#endStay();
     this.standing = { state: "signed-in", server };
     this.#isNew = false;
     const token = this.#token;
@@ -194,6 +202,7 @@ export class Account {
   #leave(why: Extract<Standing, { state: "signed-out" }>["why"]): void {
     const principal = this.server?.caller?.principal;
     const token = this.#token;
+    this.#endStay();
     this.#question++;
     clearTimeout(this.#retryTimer);
     this.#token = undefined;
@@ -212,6 +221,11 @@ export class Account {
     void forgetAll(principal);
     // Views that go keep a last word.
     void tick().then(() => forgetAll(principal));
+  }
+
+  #endStay(): void {
+    this.#stay.abort();
+    this.#stay = new AbortController();
   }
 
   /** Another window has a token that is remembered now: a page that waits for one takes it. */
