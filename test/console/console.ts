@@ -28,6 +28,8 @@ export async function stage(
     const person = await browser.newContext({ locale });
     person.on("weberror", (error) => void complaints.push(String(error.error())));
     person.on("console", (message) => {
+      // Some other program's doing, as where a container on this machine starts; the page reads on.
+      if (message.text().includes("net::ERR_NETWORK_CHANGED")) return;
       if (message.type() === "error") complaints.push(message.text().slice(0, 1000));
     });
     return person;
