@@ -227,7 +227,7 @@ function onRecord({ sessions }: Tables, sessionKey: string): string {
   return sessionKey;
 }
 
-function pastLastChange(changeCount: number): Refusal {
+export function pastLastChange(changeCount: number): Refusal {
   const message = `after_cursor is past the session's last change, ${changeCount}`;
   return new Refusal("OUT_OF_RANGE", message, { metadata: { last_cursor: String(changeCount) } });
 }

@@ -5,7 +5,7 @@ import type { SteerRequest, TurnStart } from "../writes.ts";
 import type { Row, Statements } from "./statements.ts";
 
 /** How long a request is refused whose turn is off the record. */
-const KEPT_MS = 24 * 3600 * 1000;
+export const KEPT_MS = 24 * 3600 * 1000;
 /** So many requests that are no longer kept leave in one commit. */
 const FORGOTTEN_AT_ONCE = 500;
 
@@ -98,17 +98,17 @@ export class RequestsTable {
 }
 
 /** Until when a request is refused whose turn is off the record. Undefined: it is on record. */
-function forgetTimeOf({ forget_time, remove_time }: Row): number | undefined {
+export function forgetTimeOf({ forget_time, remove_time }: Row): number | undefined {
   if (forget_time !== null) return Number(forget_time);
   return remove_time === null ? undefined : Number(remove_time) + KEPT_MS;
 }
 
-function requestIdReused(what: string): Refusal {
+export function requestIdReused(what: string): Refusal {
   return new Refusal("REQUEST_ID_REUSED", `request_id was used before, with another ${what}`);
 }
 
 /** Of a request that names neither a mode nor attachments, or no kind of agent, as it was before there were any. */
-function fingerprint(start: TurnStart): Buffer {
+export function fingerprint(start: TurnStart): Buffer {
   const { prompt, model, agent, sentPermissionMode, attachmentsDigest, sentAgentKind } = start;
   const { sessionKey } = start;
   const isPlain = sentPermissionMode === PermissionMode.UNSPECIFIED && attachmentsDigest === "";
@@ -120,7 +120,7 @@ function fingerprint(start: TurnStart): Buffer {
   return digestOf([prompt, model, agent, ...further, ...kind, ...others]);
 }
 
-function steerFingerprint({ message }: SteerRequest): Buffer {
+export function steerFingerprint({ message }: SteerRequest): Buffer {
   return digestOf(["steer", message]);
 }
 

@@ -244,7 +244,7 @@ function listedOf(row: Row): ListedSession {
   return { ...sessionOf(row), lastTurn, shares: sharesOf(row) };
 }
 
-function sessionOf(row: Row): SessionRecord {
+export function sessionOf(row: Row): SessionRecord {
   return {
     sessionId: String(row.session_id),
     sessionKey: String(row.session_key),

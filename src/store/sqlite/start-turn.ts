@@ -37,10 +37,7 @@ export function startTurn(
   const session = known ?? openSession(tables, start, owner);
   if (start.origin !== TurnOrigin.AGENT) refuseByAgent(start, session);
   const { sessionId, sessionKey, turnCount, principal: sessionPrincipal } = session;
-  if (start.origin !== TurnOrigin.AGENT && turnCount >= start.maxSessionTurns) {
-    const message = `the session has ${turnCount} turns on record, its limit: begin another, or delete it`;
-    throw new Refusal("SESSION_FULL", message);
-  }
+  refuseFull(start, turnCount);
   const state = stateOf(turns, start, session);
   const searchKey = prompts.nextKey(start.time);
   const change = sessions.nextChange(sessionKey);
@@ -59,15 +56,22 @@ export function startTurn(
   };
 }
 
+/** Refuses a caller's turn in a session that has as many as it may. */
+export function refuseFull({ origin, maxSessionTurns }: TurnStart, turnCount: number): void {
+  if (origin === TurnOrigin.AGENT || turnCount < maxSessionTurns) return;
+  const message = `the session has ${turnCount} turns on record, its limit: begin another, or delete it`;
+  throw new Refusal("SESSION_FULL", message);
+}
+
 /** What goes on the audit chain with a turn in a session: whose that is, where another runs it. */
-function entriesIn({ sessionId, principal }: SessionRecord, { audit, ...start }: TurnStart) {
+export function entriesIn({ sessionId, principal }: SessionRecord, { audit, ...start }: TurnStart) {
   const isOther = start.principal !== "" && start.principal !== principal;
   const whose = isOther ? { session_principal: principal } : {};
   return audit?.map((entry) => ({ ...entry, sessionId, facts: { ...entry.facts, ...whose } }));
 }
 
 /** Refuses a caller's turn whose principal has used all of the day. */
-function refuseSpent({ origin, dayLimits, principal, time }: TurnStart, today: DaySpending): void {
+export function refuseSpent({ origin, dayLimits, principal, time }: TurnStart, today: DaySpending): void {
   if (origin === TurnOrigin.AGENT || dayLimits === undefined) return;
   const refusal = spendingRefusal(principal, today, dayLimits, time);
   if (refusal !== undefined) throw refusal;
@@ -81,24 +85,40 @@ function refuseOverQuota(
 ): void {
   if (origin === TurnOrigin.AGENT || quotas === undefined) return;
   if (known === undefined && quotas.sessions > 0) {
-    const { count: used, sessionId } = sessions.countOf(principal);
-    const most = quotas.sessions;
-    const message = `you have ${used} sessions, the most of one principal (BREAKGLASS_MAX_PRINCIPAL_SESSIONS)`;
-    if (used >= most) throw quotaExceeded({ limit: "sessions", used, most, message, sessionId });
+    refuseOverSessions(quotas.sessions, sessions.countOf(principal));
   }
   if (attachments.length > 0 && quotas.attachmentBytes > 0) {
-    const sent = attachmentBytesOf(attachments);
     const owner = known?.principal ?? principal;
-    const { bytes: used, sessionId: largest } = sessions.attachmentsOf(owner);
-    const most = quotas.attachmentBytes;
-    const isOwn = owner === principal;
-    // Which sessions another has is not theirs to know.
-    const sessionId = isOwn ? largest : "";
-    const whose = isOwn ? "your sessions have" : `the sessions of ${owner} have`;
-    const message = `${whose} ${bytesText(used)} of attachments, and may have ${bytesText(most)} (BREAKGLASS_MAX_PRINCIPAL_ATTACHMENT_BYTES): ${bytesText(sent)} are too much`;
-    const exceeded = { limit: "attachment_bytes", used, most, message, sessionId } as const;
-    if (used + sent > most) throw quotaExceeded(exceeded);
+    const sent = attachmentBytesOf(attachments);
+    const held = { ...sessions.attachmentsOf(owner), owner };
+    refuseOverAttachments(quotas.attachmentBytes, sent, held, principal);
   }
+}
+
+/** Refuses a session that would be one too many. */
+export function refuseOverSessions(
+  most: number,
+  { count: used, sessionId }: { readonly count: number; readonly sessionId: string },
+): void {
+  const message = `you have ${used} sessions, the most of one principal (BREAKGLASS_MAX_PRINCIPAL_SESSIONS)`;
+  if (used >= most) throw quotaExceeded({ limit: "sessions", used, most, message, sessionId });
+}
+
+/** Refuses attachments that would be too much beside what a principal, asked for by another perhaps, has of them. */
+export function refuseOverAttachments(
+  most: number,
+  sent: number,
+  held: { readonly bytes: number; readonly sessionId: string; readonly owner: string },
+  principal: string,
+): void {
+  const { bytes: used, sessionId: largest, owner } = held;
+  const isOwn = owner === principal;
+  // Which sessions another has is not theirs to know.
+  const sessionId = isOwn ? largest : "";
+  const whose = isOwn ? "your sessions have" : `the sessions of ${owner} have`;
+  const message = `${whose} ${bytesText(used)} of attachments, and may have ${bytesText(most)} (BREAKGLASS_MAX_PRINCIPAL_ATTACHMENT_BYTES): ${bytesText(sent)} are too much`;
+  const exceeded = { limit: "attachment_bytes", used, most, message, sessionId } as const;
+  if (used + sent > most) throw quotaExceeded(exceeded);
 }
 
 /** Refuses what needs a session in which no turn runs or waits. */
@@ -122,7 +142,7 @@ function findSession({ sessions }: Tables, start: TurnStart): SessionRecord | un
 }
 
 /** Refuses what the session's agent does not take. */
-function refuseByAgent({ sentAgentKind, agents }: TurnStart, session: SessionRecord): void {
+export function refuseByAgent({ sentAgentKind, agents }: TurnStart, session: SessionRecord): void {
   const { agentKind, sessionKey, changeCount } = session;
   const metadata = { agent_kind: agentKind };
   if (sentAgentKind !== "" && sentAgentKind !== agentKind) {

@@ -56,7 +56,7 @@ export class TurnChangeLists {
       const event = this.#eventOf(row);
       // A store that was rescued from damage may lack it: that is no reason to tell nobody of anything any more.
       if (event === undefined && row.event_sequence !== null) continue;
-      const change = changeOf(row, event);
+      const change = changeOf(row, turnOf(row, LISTED_PROMPT_BYTES), event);
       changes.push(change);
       bytes += listedBytes(change.turn) + (event?.length ?? 0);
     }
@@ -80,14 +80,14 @@ export class TurnChangeLists {
   }
 }
 
-function changeOf(row: Row, event: Uint8Array | undefined): TurnChange {
+export function changeOf(row: Row, turn: TurnRecord, event: Uint8Array | undefined): TurnChange {
   const pastStates = Number(row.past_states);
   const sharedWith = JSON.parse(String(row.shared_with)) as string[];
   const owner = { kind: "principal", name: String(row.session_principal) } as const;
   return {
     cursor: Number(row.cursor),
     kind: CHANGE_KINDS[Number(row.kind)]!,
-    turn: asOf(turnOf(row, LISTED_PROMPT_BYTES), row.came_into as TurnState),
+    turn: asOf(turn, row.came_into as TurnState),
     pastStates: STATES.filter((state) => (pastStates & (1 << state)) !== 0),
     event,
     seenBy: [owner, ...sharedWith.map(granteeOf)],
@@ -103,7 +103,7 @@ function asOf(turn: TurnRecord, state: TurnState): TurnRecord {
   return { ...turn, state, ...unended, ...unspent };
 }
 
-function pastLastChange(newest: number): Refusal {
+export function pastLastChange(newest: number): Refusal {
   const message = `after_cursor is past the last change, ${newest}: watch from 0`;
   const metadata = { last_cursor: String(newest), after_cursor: "0" };
   return new Refusal("OUT_OF_RANGE", message, { metadata });
