@@ -82,7 +82,7 @@ export class EventsTable {
   async removeFirst(turnId: string, most: number): Promise<number> {
     const sql = `WITH first AS (
         SELECT sequence, sum(octet_length(event) + ${ROW_BYTES}) OVER (ORDER BY sequence) AS cost
-        FROM (SELECT sequence, event FROM events WHERE turn_id = $1 ORDER BY sequence LIMIT $2) AS some),
+        FROM (SELECT sequence, event FROM events WHERE turn_id = $1 ORDER BY sequence LIMIT $2) AS rows_of_turn),
       last AS (SELECT min(sequence) AS sequence FROM first WHERE cost >= $3),
       gone AS (DELETE FROM events WHERE turn_id = $1
         AND sequence <= coalesce((SELECT sequence FROM last), (SELECT max(sequence) FROM first)) RETURNING octet_length(event) AS bytes)
