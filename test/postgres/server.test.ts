@@ -19,7 +19,7 @@ describe.skipIf(cluster === undefined)("a server on PostgreSQL", () => {
     await using server = await startTestServer({ BREAKGLASS_STORE: database.url });
     const run = async (prompt: string, sessionId = "") => {
       using connection = connect(server.url);
-      return collect(connection.client.runTurn({ prompt, sessionId }));
+      return await collect(connection.client.runTurn({ prompt, sessionId }));
     };
     const first = await run(script("many 50", "big 2000000"));
     expect(first.at(-1)?.kind.case).toBe("result");

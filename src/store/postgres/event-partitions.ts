@@ -1,4 +1,5 @@
 import type { Client } from "pg";
+import { alone } from "./migration.ts";
 
 const DAY_MS = 86_400_000;
 /** So many days are there before they are needed: who cannot make any for as long has other sorrows. */
@@ -25,27 +26,29 @@ function dayOf(name: string): number | undefined {
 /**
  * Makes the partitions of `events` from yesterday to `AHEAD_DAYS` ahead where they are missing.
  *
- * A table is made by itself and attached then: to make it as a partition would lock all others out of `events`. Who does the
- * same at the same time waits for this, or finds it done.
+ * A table is made by itself and attached then: to make it as a partition would lock all others out of `events`.
  */
-export async function makePartitions(client: Client, now: number): Promise<void> {
-  const today = Math.floor(now / DAY_MS);
-  const there = new Set(await listPartitions(client));
-  await client.query(LOCK_TIMEOUT);
-  for (let day = today - 1; day <= today + AHEAD_DAYS; day++) {
-    const name = nameOf(day);
-    if (there.has(name)) continue;
-    const [from, to] = [firstId(day * DAY_MS), firstId((day + 1) * DAY_MS)];
-    // The check says that no row has to be looked at.
-    await client.query(`CREATE TABLE IF NOT EXISTS ${name} (LIKE events INCLUDING ALL,
-      CONSTRAINT of_day CHECK (turn_id >= '${from}' AND turn_id < '${to}'))`);
-    await client.query(`ALTER TABLE ${name} ALTER COLUMN event SET STORAGE EXTERNAL`);
-    await client
-      .query(`ALTER TABLE events ATTACH PARTITION ${name} FOR VALUES FROM ('${from}') TO ('${to}')`)
-      .catch(async (error: unknown) => {
-        if (!(await listPartitions(client)).includes(name)) throw error;
-      });
-  }
+export function makePartitions(client: Client, now: number): Promise<void> {
+  return alone(client, async () => {
+    const today = Math.floor(now / DAY_MS);
+    const there = new Set(await listPartitions(client));
+    await client.query(LOCK_TIMEOUT);
+    for (let day = today - 1; day <= today + AHEAD_DAYS; day++) {
+      if (!there.has(nameOf(day))) await makePartition(client, day);
+    }
+  });
+}
+
+async function makePartition(client: Client, day: number): Promise<void> {
+  const name = nameOf(day);
+  const [from, to] = [firstId(day * DAY_MS), firstId((day + 1) * DAY_MS)];
+  // The check says that no row has to be looked at.
+  await client.query(`CREATE TABLE IF NOT EXISTS ${name} (LIKE events INCLUDING ALL,
+    CONSTRAINT of_day CHECK (turn_id >= '${from}' AND turn_id < '${to}'))`);
+  await client.query(`ALTER TABLE ${name} ALTER COLUMN event SET STORAGE EXTERNAL`);
+  await client.query(
+    `ALTER TABLE events ATTACH PARTITION ${name} FOR VALUES FROM ('${from}') TO ('${to}')`,
+  );
 }
 
 /**
@@ -57,6 +60,7 @@ export async function makePartitions(client: Client, now: number): Promise<void>
 export async function dropPartitions(client: Client, before: number): Promise<string[]> {
   const dropped: string[] = [];
   await client.query(LOCK_TIMEOUT);
+  await dropDetached(client);
   for (const name of await listPartitions(client)) {
     const day = dayOf(name);
     if (day === undefined || (day + 1) * DAY_MS > before) continue;
@@ -73,6 +77,18 @@ export async function dropPartitions(client: Client, before: number): Promise<st
     dropped.push(name);
   }
   return dropped;
+}
+
+/** What one that was interrupted left. */
+async function dropDetached(client: Client): Promise<void> {
+  const { rows } = await client.query<{ name: string }>(
+    `SELECT relname AS name FROM pg_inherits JOIN pg_class ON pg_class.oid = inhrelid
+      WHERE inhparent = 'events'::regclass AND inhdetachpending`,
+  );
+  for (const { name } of rows) {
+    await client.query(`ALTER TABLE events DETACH PARTITION ${name} FINALIZE`);
+    await client.query(`DROP TABLE ${name}`);
+  }
 }
 
 /** Those that are attached. */

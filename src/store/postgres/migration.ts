@@ -18,9 +18,8 @@ export interface Migration {
  * @param dryRun - Nothing is changed.
  * @throws Error with a message for the operator, where the database is another program's or of a newer server.
  */
-export async function migrate(client: Client, dryRun = false): Promise<Migration> {
-  await client.query("SELECT pg_advisory_lock($1)", [LOCK]);
-  try {
+export function migrate(client: Client, dryRun = false): Promise<Migration> {
+  return alone(client, async () => {
     const from = await versionOf(client);
     if (from > SCHEMA_VERSION) {
       throw new Error(
@@ -28,9 +27,19 @@ export async function migrate(client: Client, dryRun = false): Promise<Migration
       );
     }
     if (!dryRun) {
-      for (const [index, step] of STEPS.entries()) if (index >= from) await take(client, index, step);
+      for (const [index, step] of STEPS.entries()) {
+        if (index >= from) await take(client, index, step);
+      }
     }
     return { from, to: SCHEMA_VERSION };
+  });
+}
+
+/** Does what changes tables while nobody else does. */
+export async function alone<T>(client: Client, work: () => Promise<T>): Promise<T> {
+  await client.query("SELECT pg_advisory_lock($1)", [LOCK]);
+  try {
+    return await work();
   } finally {
     await client.query("SELECT pg_advisory_unlock($1)", [LOCK]);
   }
