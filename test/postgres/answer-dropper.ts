@@ -16,11 +16,13 @@ export async function startAnswerDropper(port: number): Promise<AnswerDropper> {
     const database = connect(port, "127.0.0.1");
     for (const socket of [client, database]) {
       sockets.add(socket);
-      socket.on("error", () => {}).on("close", () => {
-        sockets.delete(socket);
-        client.destroy();
-        database.destroy();
-      });
+      socket
+        .on("error", () => {})
+        .on("close", () => {
+          sockets.delete(socket);
+          client.destroy();
+          database.destroy();
+        });
     }
     client.on("data", (bytes) => database.write(bytes));
     database.on("data", (bytes) => {

@@ -17,6 +17,12 @@ const NOBODY = 65_534;
 /** No superuser: what a service is to be. */
 export const USER = "breakglass";
 
+/** What the tests are told of the cluster that they share. Undefined: there is no PostgreSQL here. */
+export interface SharedCluster {
+  readonly adminUrl: string;
+  readonly url: string;
+}
+
 /** A PostgreSQL of the tests' own, on loopback. */
 export interface Cluster extends AsyncDisposable {
   readonly port: number;
@@ -57,7 +63,17 @@ export async function startCluster(
   const env = { PATH: process.env.PATH ?? "", LC_ALL: "C.UTF-8" };
   await run(
     join(bin, "initdb"),
-    ["-D", data, "-U", "admin", "--auth=scram-sha-256", `--pwfile=${passwordFile}`, "--no-sync", "-E", "UTF8"],
+    [
+      "-D",
+      data,
+      "-U",
+      "admin",
+      "--auth=scram-sha-256",
+      `--pwfile=${passwordFile}`,
+      "--no-sync",
+      "-E",
+      "UTF8",
+    ],
     { ...as, env, cwd: folder },
   );
   const port = await freePort();
@@ -84,7 +100,12 @@ export async function startCluster(
     }
   };
   const start = async () => {
-    server = spawn(join(bin, "postgres"), ["-D", data, ...args], { ...as, env, cwd: folder, stdio: "ignore" });
+    server = spawn(join(bin, "postgres"), ["-D", data, ...args], {
+      ...as,
+      env,
+      cwd: folder,
+      stdio: "ignore",
+    });
     for (;;) {
       const isUp = await query("SELECT 1").then(
         () => true,

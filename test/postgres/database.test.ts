@@ -27,14 +27,19 @@ async function connected(database: TestDatabase) {
 }
 
 async function open(database: TestDatabase, lines: string[] = []) {
-  const opened = await openPostgres([database.host], createLog((line) => void lines.push(line)));
+  const opened = await openPostgres(
+    [database.host],
+    createLog((line) => void lines.push(line)),
+  );
   return Object.assign(opened, { [Symbol.asyncDispose]: () => opened.close() });
 }
 
 describe.skipIf(cluster === undefined)("a PostgreSQL database", () => {
   it("gets its schema from the first server, by a user that is no superuser, also of several at once", async () => {
     await using database = await makeDatabase(cluster!, true);
-    const [user] = await database.query("SELECT rolsuper FROM pg_roles WHERE rolname = current_user");
+    const [user] = await database.query(
+      "SELECT rolsuper FROM pg_roles WHERE rolname = current_user",
+    );
     expect(user).toEqual({ rolsuper: false });
     await using client = await connected(database);
     expect(await migrate(client, true)).toEqual({ from: 0, to: SCHEMA_VERSION });
@@ -50,9 +55,21 @@ describe.skipIf(cluster === undefined)("a PostgreSQL database", () => {
   });
 
   it.each<[string, string, RegExp]>([
-    ["of a newer schema", "UPDATE schema_version SET version = 99", /^its schema is version 99, this server knows up to \d+: run a newer server$/],
-    ["that takes no writes", `ALTER ROLE ${USER} IN DATABASE %s SET default_transaction_read_only = on`, /^it takes no writes/],
-    ["that acknowledges what is on no disk", "ALTER DATABASE %s SET synchronous_commit = off", /^synchronous_commit is off: /],
+    [
+      "of a newer schema",
+      "UPDATE schema_version SET version = 99",
+      /^its schema is version 99, this server knows up to \d+: run a newer server$/,
+    ],
+    [
+      "that takes no writes",
+      `ALTER ROLE ${USER} IN DATABASE %s SET default_transaction_read_only = on`,
+      /^it takes no writes/,
+    ],
+    [
+      "that acknowledges what is on no disk",
+      "ALTER DATABASE %s SET synchronous_commit = off",
+      /^synchronous_commit is off: /,
+    ],
   ])("%s is refused in one line", async (_what, sql, message) => {
     await using database = await makeDatabase(cluster!);
     await database.query(sql.replace("%s", database.host.database!));
@@ -79,7 +96,9 @@ describe.skipIf(cluster === undefined)("a PostgreSQL database", () => {
     expect(refusalOf({ ...facts, encoding: "SQL_ASCII" }, 1_000_000)).toMatch(/encoding/);
     const local = { ...facts, synchronous_commit: "local" };
     expect(refusalOf(local, 1_000_000)).toBeUndefined();
-    expect(refusalOf({ ...local, standbys: "a" }, 1_000_000)).toMatch(/^synchronous_commit is local/);
+    expect(refusalOf({ ...local, standbys: "a" }, 1_000_000)).toMatch(
+      /^synchronous_commit is local/,
+    );
   });
 
   it("without a synchronous standby is warned of", async () => {
@@ -98,7 +117,9 @@ describe.skipIf(cluster === undefined)("a PostgreSQL database", () => {
     await store.createTurn(start);
     expect((await store.getTurn(start.turnId, "alice")).turnId).toBe(start.turnId);
     await opened.close();
-    await expect(openPostgres([nobody, nobody], silent)).rejects.toThrow(/^no host of the database takes writes: /);
+    await expect(openPostgres([nobody, nobody], silent)).rejects.toThrow(
+      /^no host of the database takes writes: /,
+    );
   });
 
   it("has a partition for each day, and drops those of days of which no turn is on record", async () => {
@@ -122,7 +143,13 @@ describe.skipIf(cluster === undefined)("a PostgreSQL database", () => {
     const drop = () => dropPartitions(client, Date.now() - DAY_MS);
     // All but the one of the turn, and those that are not over.
     expect(await drop()).toHaveLength(15);
-    await store.append({ turnId, firstSequence: 1, events: [new Uint8Array(1)], time: 2, end: SUCCEEDED });
+    await store.append({
+      turnId,
+      firstSequence: 1,
+      events: [new Uint8Array(1)],
+      time: 2,
+      end: SUCCEEDED,
+    });
     expect(await drop()).toEqual([]);
     expect(await store.readEvents(turnId, 0, 100)).toHaveLength(1);
     await store.removeEndedTurns(100, 10, 100);

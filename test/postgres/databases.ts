@@ -2,15 +2,17 @@ import { randomUUID } from "node:crypto";
 import pg, { type ClientConfig } from "pg";
 import { createLog } from "../../src/log.ts";
 import { openPostgres } from "../../src/store/postgres/postgres-store.ts";
-import { type Cluster, USER } from "./cluster.ts";
-import type { SharedCluster } from "./shared-cluster.ts";
+import { type Cluster, type SharedCluster, USER } from "./cluster.ts";
 
 const TEMPLATE = "breakglass_template";
 
 /** A database with an empty store, of which each test has a copy: it is made in a tenth of the time. */
 export async function makeTemplate(cluster: Cluster): Promise<void> {
   await cluster.query(`CREATE DATABASE ${TEMPLATE} OWNER ${USER}`);
-  const store = await openPostgres([hostOf(cluster.urlOf(TEMPLATE))], createLog(() => {}));
+  const store = await openPostgres(
+    [hostOf(cluster.urlOf(TEMPLATE))],
+    createLog(() => {}),
+  );
   await store.close();
 }
 

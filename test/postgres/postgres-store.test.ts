@@ -10,7 +10,12 @@ const cluster = inject("cluster");
 async function open(): Promise<StoreUnderTest> {
   const database = await makeDatabase(cluster!);
   let now = 0;
-  const openDatabase = () => openPostgres([database.host], createLog(() => {}), () => now);
+  const openDatabase = () =>
+    openPostgres(
+      [database.host],
+      createLog(() => {}),
+      () => now,
+    );
   let opened = await openDatabase();
   let store = await opened.openStore("the server");
   return {

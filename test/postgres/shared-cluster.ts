@@ -1,12 +1,6 @@
 import type { TestProject } from "vitest/node";
+import { findPostgres, type SharedCluster, startCluster } from "./cluster.ts";
 import { makeTemplate } from "./databases.ts";
-import { findPostgres, startCluster } from "./cluster.ts";
-
-/** What the tests are told of the cluster that they share. Undefined: there is no PostgreSQL here. */
-export interface SharedCluster {
-  readonly adminUrl: string;
-  readonly url: string;
-}
 
 declare module "vitest" {
   export interface ProvidedContext {
@@ -15,11 +9,15 @@ declare module "vitest" {
 }
 
 /** Starts a PostgreSQL for the whole suite. Where there is none it is skipped, but not where CI says that nothing is. */
-export default async function setup(project: TestProject): Promise<(() => Promise<void>) | undefined> {
+export default async function setup(
+  project: TestProject,
+): Promise<(() => Promise<void>) | undefined> {
   const bin = await findPostgres();
   if (bin === undefined) {
     if (process.env.CI !== undefined) throw new Error("there is no PostgreSQL, 15 or newer");
-    process.stderr.write("skipped: there is no PostgreSQL here (Debian: apt-get install postgresql)\n");
+    process.stderr.write(
+      "skipped: there is no PostgreSQL here (Debian: apt-get install postgresql)\n",
+    );
     project.provide("cluster", undefined);
     return undefined;
   }

@@ -1,4 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
+import pg from "pg";
 import { describe, expect, inject, it } from "vitest";
 import type { AuditEntry } from "../../src/audit/entry.ts";
 import { createLog } from "../../src/log.ts";
@@ -143,6 +144,49 @@ describe.skipIf(cluster === undefined)("a live server that is fenced at a random
   });
 });
 
+describe.skipIf(cluster === undefined)("a write that is under way", () => {
+  const audit: AuditEntry[] = [{ kind: "tool_called" }];
+  it.each([
+    ["events alone", {}],
+    ["events and more", { audit }],
+  ])("(%s) is waited for by who fences its server", async (_what, more) => {
+    await using database = await makeDatabase(cluster!);
+    let now = 0;
+    const [first, second] = await Promise.all(
+      [1, 2].map(() => openPostgres([database.host], silent, () => now)),
+    );
+    const one = owned(await first!.openStore("one", TERMS));
+    const start = turnStart();
+    const { turnId } = start;
+    await one.createTurn(start);
+    await one.append(event(turnId, 1));
+    now += TERMS.leaseMs + 1;
+    const other = owned(await second!.openStore("other", TERMS));
+    // Its lease is looked at, and its event has no place to go.
+    const [partition] = await database.query("SELECT tableoid::regclass::text AS name FROM events");
+    const holder = new pg.Client(database.host);
+    await holder.connect();
+    await holder.query(`BEGIN; LOCK TABLE ${partition!.name} IN EXCLUSIVE MODE`);
+    const waiting = `pg_stat_activity WHERE wait_event_type = 'Lock' AND application_name LIKE 'breakglass writer%'
+      AND datname = current_database()`;
+    const appended = one.append({ ...event(turnId, 2), ...more });
+    await until(async () => (await countOf(database, waiting)) === 1);
+    let isFenced = false;
+    const fenced = other.fence("one").then((answer) => {
+      isFenced = true;
+      return answer;
+    });
+    await until(async () => isFenced || (await countOf(database, waiting)) === 2);
+    expect(isFenced).toBe(false);
+    await holder.query("COMMIT");
+    await holder.end();
+    await appended;
+    expect(await fenced).toBe(true);
+    expect(await other.listLeftTurns("one")).toMatchObject([{ turnId, lastSequence: 2 }]);
+    await Promise.all([first!.close(), second!.close()]);
+  });
+});
+
 describe.skipIf(cluster === undefined)("a commit that no standby has", () => {
   it("is not told to be there before one has it, also where its wait is canceled", async () => {
     await using own = await startCluster((await findPostgres())!);
@@ -155,7 +199,8 @@ describe.skipIf(cluster === undefined)("a commit that no standby has", () => {
     await store.append(event(turnId, 1));
     await own.query("ALTER SYSTEM SET synchronous_standby_names = 'nobody'");
     await own.query("SELECT pg_reload_conf()");
-    const waiting = "pg_stat_activity WHERE wait_event = 'SyncRep' AND application_name LIKE 'breakglass writer%'";
+    const waiting =
+      "pg_stat_activity WHERE wait_event = 'SyncRep' AND application_name LIKE 'breakglass writer%'";
     const database = { query: (sql: string) => own.query(sql, "unheard") };
     let isTold = false;
     const appended = store.append(event(turnId, 2)).then(() => {
@@ -164,7 +209,9 @@ describe.skipIf(cluster === undefined)("a commit that no standby has", () => {
     for (let times = 0; times < 3; times++) {
       await until(async () => (await countOf(database, waiting)) > 0);
       await own.query(`SELECT pg_cancel_backend(pid) FROM ${waiting}`);
-      await until(async () => (await countOf(database, `events WHERE turn_id = '${turnId}'`)) === 2);
+      await until(
+        async () => (await countOf(database, `events WHERE turn_id = '${turnId}'`)) === 2,
+      );
       expect(isTold).toBe(false);
     }
     await own.query("ALTER SYSTEM RESET synchronous_standby_names");

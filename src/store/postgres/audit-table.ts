@@ -34,7 +34,12 @@ export class AuditTable {
     const sealed = entries.map((entry) => (last = seal(entry, last, now)));
     const sql = `INSERT INTO audit (owner, sequence, line) SELECT $1, * FROM unnest($2::bigint[], $3::text[])`;
     const sequences = sealed.map(({ sequence }) => sequence);
-    await this.#statements.run(sql, owner, sequences, sealed.map(({ line }) => line));
+    await this.#statements.run(
+      sql,
+      owner,
+      sequences,
+      sealed.map(({ line }) => line),
+    );
     const { chain, sequence, hash } = last;
     this.#ends.set(owner, { chain, sequence, hash });
   }

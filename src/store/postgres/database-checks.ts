@@ -10,7 +10,8 @@ const MOST_SKEW_MS = 5 * 60_000;
  * @throws Error with a line for the operator where it does not.
  */
 export async function checkDatabase(client: Client, log: Log): Promise<void> {
-  const { rows } = await client.query<Facts>(`SELECT current_setting('server_version_num')::int / 10000 AS version,
+  const { rows } =
+    await client.query<Facts>(`SELECT current_setting('server_version_num')::int / 10000 AS version,
     current_setting('transaction_read_only') = 'on' AS is_read_only,
     extract(epoch FROM clock_timestamp()) * 1000 AS now,
     current_setting('synchronous_commit') AS synchronous_commit,
@@ -20,7 +21,9 @@ export async function checkDatabase(client: Client, log: Log): Promise<void> {
   const refusal = refusalOf(facts, Date.now());
   if (refusal !== undefined) throw new Error(refusal);
   if (facts.fsync === "off") {
-    log.warn("the store's database has fsync off: what was acknowledged is lost where its machine goes down");
+    log.warn(
+      "the store's database has fsync off: what was acknowledged is lost where its machine goes down",
+    );
   }
   if (facts.standbys === "") {
     log.warn(

@@ -65,8 +65,7 @@ export class LeasesTable {
   async hold(epoch: number): Promise<string> {
     const held = this.#held.get(epoch);
     if (held !== undefined) return held;
-    const sql =
-      "SELECT replica_id FROM replicas WHERE incarnation = $1 AND NOT fenced FOR SHARE"; // 1.
+    const sql = "SELECT replica_id FROM replicas WHERE incarnation = $1 AND NOT fenced FOR SHARE"; // 1.
     const row = await this.#statements.get(sql, epoch);
     if (row === undefined) throw fenced();
     const owner = String(row.replica_id);

@@ -8,7 +8,13 @@ import type { StoreLoad } from "../store-load.ts";
 import { telling } from "../telling.ts";
 import { checkDatabase } from "./database-checks.ts";
 import { dropPartitions, makePartitions } from "./event-partitions.ts";
-import { type Answered, type DatabaseMethods, METHODS, type Method, type MethodName } from "./methods.ts";
+import {
+  type Answered,
+  type DatabaseMethods,
+  METHODS,
+  type Method,
+  type MethodName,
+} from "./methods.ts";
 import { migrate } from "./migration.ts";
 import { Primary } from "./primary.ts";
 import { explainPostgresError, failureOf } from "./write-errors.ts";
@@ -95,7 +101,8 @@ async function prepare(primary: Primary, log: Log): Promise<void> {
     try {
       await checkDatabase(client, log);
       const { from, to } = await migrate(client);
-      if (from < to) log.info("the schema of the store's database was brought forward", { from, to });
+      if (from < to)
+        log.info("the schema of the store's database was brought forward", { from, to });
       await makePartitions(client, Date.now());
     } finally {
       await client.end().catch(() => {});

@@ -12,7 +12,8 @@ const READERS = 8;
  * Warnings have to be heard of. Who stands still in a transaction holds its lease's row, which would keep others from fencing
  * it. No other time-out: one that ends a wait for the standby would let what is on the primary alone be seen.
  */
-const WRITER_OPTIONS = "-c client_min_messages=warning -c idle_in_transaction_session_timeout=10000";
+const WRITER_OPTIONS =
+  "-c client_min_messages=warning -c idle_in_transaction_session_timeout=10000";
 
 /** The hosts of a database, of which one takes writes. */
 export class Primary {
@@ -76,7 +77,9 @@ export class Primary {
     const { client, host } = await this.#choose(more);
     await client.end();
     const pool = new pg.Pool({ ...host, max: READERS });
-    pool.on("error", (error) => this.#log.warn("a connection to the store's database is lost", { error }));
+    pool.on("error", (error) =>
+      this.#log.warn("a connection to the store's database is lost", { error }),
+    );
     return pool;
   }
 
@@ -92,7 +95,13 @@ export class Primary {
   async #choose(more: ClientConfig): Promise<{ client: Client; host: ClientConfig }> {
     const failures: Error[] = [];
     for (const one of this.#hosts) {
-      const host = { ...one, ...more, types: TYPES, connectionTimeoutMillis: CONNECT_MS, keepAlive: true };
+      const host = {
+        ...one,
+        ...more,
+        types: TYPES,
+        connectionTimeoutMillis: CONNECT_MS,
+        keepAlive: true,
+      };
       const client = new pg.Client(host);
       client.on("error", () => {});
       try {

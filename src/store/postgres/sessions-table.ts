@@ -73,7 +73,9 @@ export class SessionsTable {
   }
 
   /** How many sessions a principal has, and the least recently active of them. */
-  async countOf(principal: string): Promise<{ readonly count: number; readonly sessionId: string }> {
+  async countOf(
+    principal: string,
+  ): Promise<{ readonly count: number; readonly sessionId: string }> {
     const of = "FROM sessions WHERE principal = $1 AND remove_time IS NULL";
     const row = await this.#statements.get(`SELECT count(*) AS count ${of}`, principal);
     const oldest = `SELECT session_id ${of} ORDER BY last_active_time LIMIT 1`;

@@ -22,7 +22,8 @@ export class SharesTable {
 
   /** Whether a session is shared with somebody. */
   async isWith(sessionKey: string, view: SessionView): Promise<boolean> {
-    const sql = "SELECT 1 FROM shares WHERE session_key = $1 AND grantee = ANY ($2::text[]) LIMIT 1";
+    const sql =
+      "SELECT 1 FROM shares WHERE session_key = $1 AND grantee = ANY ($2::text[]) LIMIT 1";
     return (await this.#statements.get(sql, sessionKey, granteesOf(view))) !== undefined;
   }
 

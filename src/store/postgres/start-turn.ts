@@ -112,11 +112,7 @@ async function findSession(
   );
 }
 
-async function openSession(
-  tables: Tables,
-  start: TurnStart,
-  home: string,
-): Promise<SessionRecord> {
+async function openSession(tables: Tables, start: TurnStart, home: string): Promise<SessionRecord> {
   const { sessions, conversations, processes } = tables;
   const { agentKind, workspace, agentSessionId } = start.newSession;
   if (start.origin === TurnOrigin.AGENT) throw notFound("session");

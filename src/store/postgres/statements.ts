@@ -13,7 +13,9 @@ const INT8 = 20;
 /** Whole numbers are numbers: none of ours is beyond what they hold exactly. */
 export const TYPES: CustomTypesConfig = {
   getTypeParser: ((oid: number, format?: "text" | "binary") =>
-    oid === INT8 ? Number : pg.types.getTypeParser(oid, format)) as CustomTypesConfig["getTypeParser"],
+    oid === INT8
+      ? Number
+      : pg.types.getTypeParser(oid, format)) as CustomTypesConfig["getTypeParser"],
 };
 
 /** The statements of one connection, each prepared once. */

@@ -12,7 +12,9 @@ const PAGE_BYTES = 1_000_000;
 /** So many changes are read at once: fewer may fit into a page. */
 const READ_AT_ONCE = 100;
 /** Of turns on record, in the order of the changes. */
-const listSql = (which: string) => `SELECT turn_changes.cursor, kind, came_into, past_states, event_sequence, turn_changes.grantee,
+const listSql = (
+  which: string,
+) => `SELECT turn_changes.cursor, kind, came_into, past_states, event_sequence, turn_changes.grantee,
   (SELECT coalesce(json_agg(grantee ORDER BY grantee), '[]')::text FROM shares WHERE shares.session_key = sessions.session_key) AS shared_with,
   (SELECT event FROM events WHERE events.turn_id = turns.turn_id AND sequence = event_sequence) AS event,
   ${LISTED_COLUMNS}, sessions.session_id

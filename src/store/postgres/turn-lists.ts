@@ -68,7 +68,9 @@ export class TurnLists {
     afterCursor: number,
     limit: number,
   ): Promise<SessionChange[]> {
-    const from = (kind: "start" | "end") => `(SELECT '${kind}ed' AS change_kind, ${kind}_change AS cursor, ${LISTED_COLUMNS}
+    const from = (
+      kind: "start" | "end",
+    ) => `(SELECT '${kind}ed' AS change_kind, ${kind}_change AS cursor, ${LISTED_COLUMNS}
       FROM turns WHERE session_key = $1 AND ${kind}_change > $2 AND remove_time IS NULL ORDER BY ${kind}_change LIMIT $3)`;
     const sql = `${from("start")} UNION ALL ${from("end")} ORDER BY cursor LIMIT $3`;
     const changes: SessionChange[] = [];

@@ -16,11 +16,17 @@ export function isPassing(error: unknown): boolean {
 /** The codes of PostgreSQL (its appendix A) by their classes, and what they mean to an operator. */
 const MEANINGS: ReadonlyMap<string, string> = new Map([
   ["08", "the database cannot be reached"],
-  ["23514", "the database has no partition for the turn's day, which is made 14 days ahead: look at both clocks"],
+  [
+    "23514",
+    "the database has no partition for the turn's day, which is made 14 days ahead: look at both clocks",
+  ],
   ["25006", "the database is read only: it is a standby, or was made so"],
   ["28", "the database does not take the user or the password"],
   ["3D", "there is no such database"],
-  ["42501", "the database's user may not do this: it takes the rights to create in the schema and to write"],
+  [
+    "42501",
+    "the database's user may not do this: it takes the rights to create in the schema and to write",
+  ],
   ["53100", "the database's disk is full"],
   ["53", "the database is at its limits"],
   ["55P03", "another holds a lock of the database for long"],

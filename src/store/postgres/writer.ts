@@ -237,7 +237,9 @@ function bytesOf({ method, args }: WriteCall): number {
 
 /** Nothing is sent any more: the server may be waiting for what it is never told. */
 function destroy(client: Client): void {
-  (client as unknown as { connection: { stream: { destroy(): void } } }).connection.stream.destroy();
+  (
+    client as unknown as { connection: { stream: { destroy(): void } } }
+  ).connection.stream.destroy();
 }
 
 function closed(): Refusal {

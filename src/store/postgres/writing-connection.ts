@@ -20,7 +20,9 @@ export type WriteAnswer = { readonly value: unknown } | { readonly failure: Erro
 /** A commit that was asked for and not answered as it must be: what was written may be there or not. */
 export interface CommitDoubt {
   /** What it wrote last. */
-  readonly wrote: { readonly turnId: string; readonly sequence: number } | { readonly number: number };
+  readonly wrote:
+    | { readonly turnId: string; readonly sequence: number }
+    | { readonly number: number };
   /** What is to be answered where it is there. */
   readonly answers: readonly WriteAnswer[];
 }
@@ -48,7 +50,6 @@ export class WriterName {
  * 2. A call that is refused or fails leaves nothing of itself, and does not keep others from being committed.
  */
 export class WritingConnection {
-  readonly #client: Client;
   readonly #writer: WriterName;
   readonly #statements: Statements;
   readonly #tables: Tables;
@@ -57,7 +58,6 @@ export class WritingConnection {
   #doubt: CommitDoubt | undefined;
 
   constructor(client: Client, writer: WriterName, clock: (() => number) | undefined) {
-    this.#client = client;
     this.#writer = writer;
     this.#statements = new Statements(client);
     this.#tables = createTables(this.#statements, clock);

@@ -71,7 +71,10 @@ export function entriesIn({ sessionId, principal }: SessionRecord, { audit, ...s
 }
 
 /** Refuses a caller's turn whose principal has used all of the day. */
-export function refuseSpent({ origin, dayLimits, principal, time }: TurnStart, today: DaySpending): void {
+export function refuseSpent(
+  { origin, dayLimits, principal, time }: TurnStart,
+  today: DaySpending,
+): void {
   if (origin === TurnOrigin.AGENT || dayLimits === undefined) return;
   const refusal = spendingRefusal(principal, today, dayLimits, time);
   if (refusal !== undefined) throw refusal;
