@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Client } from "pg";
-import { Refusal } from "../../errors.ts";
+import { Refusal, storageFailed } from "../../errors.ts";
 import type { Log } from "../../log.ts";
 import { CommitCounts } from "../sqlite/commit-counts.ts";
 import type { StoreLoad } from "../store-load.ts";
@@ -76,15 +76,28 @@ export class Writer {
     });
   }
 
-  /** Resolves when all that was asked for before is answered. */
+  /**
+   * Resolves when all that was asked for before is answered.
+   *
+   * @throws Refusal STORAGE where the database cannot be reached for so long that nobody is to wait for it.
+   */
   async settled(): Promise<void> {
     const last = this.#queue.at(-1) ?? this.#group.at(-1);
     if (last === undefined) return;
-    await new Promise<void>((resolve) => {
-      const [{ resolve: done }, { reject: failed }] = [last, last];
-      last.resolve = (value) => (done(value), resolve());
-      last.reject = (error) => (failed(error), resolve());
-    });
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const { resolve: done, reject: failed } = last;
+    last.resolve = (value) => {
+      done(value);
+      resolve();
+    };
+    last.reject = (error) => {
+      failed(error);
+      resolve();
+    };
+    const watch = setInterval(() => {
+      if (this.#lost !== undefined) reject(storageFailed("its database cannot be reached")); // 3.
+    }, PATIENCE_MS);
+    await promise.finally(() => clearInterval(watch));
   }
 
   /** Has all that was asked for done, as long as the database takes it. Idempotent. */

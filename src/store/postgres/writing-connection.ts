@@ -149,7 +149,7 @@ export class WritingConnection {
   async #mark(): Promise<number> {
     const number = ++this.#writer.number;
     const sql = `INSERT INTO writers (writer_id, number) VALUES ($1, $2)
-      ON CONFLICT (writer_id) DO UPDATE SET number = excluded.number`;
+      ON CONFLICT (writer_id) DO UPDATE SET number = excluded.number, time = excluded.time`;
     await this.#statements.run(sql, this.#writer.id, number);
     return number;
   }
