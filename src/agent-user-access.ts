@@ -36,12 +36,7 @@ export function letPass(user: AgentUser | undefined, config: ServeConfig, log: L
     const mode = lstatSync(directory).mode & 0o7777;
     if ((mode & PASSAGE) !== PASSAGE) chmodSync(directory, mode | PASSAGE);
   }
-  const closed = runAs(user, CLOSED, sessionsDir);
-  if (closed !== "") {
-    throw new ConfigError(
-      `BREAKGLASS_SESSIONS_DIR is ${JSON.stringify(sessionsDir)}, which the agents' user ${user.name} cannot pass to: chmod o+x ${closed}, or set another directory`,
-    );
-  }
+  refuseClosed(user, sessionsDir, sessionsDir);
   const directory = environment.CLAUDE_CONFIG_DIR || `${user.home}/.claude`;
   if (runAs(user, WRITABLE, directory) !== "yes") {
     log.warn("the agents' user has no directory for its configuration and conversations", {
@@ -50,6 +45,20 @@ export function letPass(user: AgentUser | undefined, config: ServeConfig, log: L
       mend: "make it, and give it to that user",
     });
   }
+}
+
+/**
+ * Refuses a place for sessions that the agents' user cannot pass to.
+ *
+ * @param directory - One on the way there, up to which is looked: what is below it need not be there.
+ * @throws ConfigError that names the directory that is closed.
+ */
+export function refuseClosed(user: AgentUser, sessionsDir: string, directory: string): void {
+  const closed = runAs(user, CLOSED, directory);
+  if (closed === "") return;
+  throw new ConfigError(
+    `BREAKGLASS_SESSIONS_DIR is ${JSON.stringify(sessionsDir)}, which the agents' user ${user.name} cannot pass to: chmod o+x ${closed}, or set another directory`,
+  );
 }
 
 /** Prints the first directory on the way to a path that cannot be passed. */

@@ -11,7 +11,7 @@ import {
 } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { ConfigError } from "./config/config-error.ts";
-import { foreignOwner, modeText, modeWeakness, replaceable } from "./file-trust.ts";
+import { foreignOwner, modeText, modeWeakness, replaceable, type Weakness } from "./file-trust.ts";
 import type { Log } from "./log.ts";
 
 const OTHERS = 0o007;
@@ -27,20 +27,11 @@ const READ_OR_WRITE_BY_ANYONE_ELSE = 0o066;
 export function prepareDirectory(variable: string, path: string, log: Log): void {
   try {
     makeDirectory(path);
-    const stats = statSync(path);
-    const foreign = foreignOwner(path, stats) ?? modeWeakness(path, stats, WRITE_BY_OTHERS, "o-w");
-    if (foreign !== undefined && keepsModes(path)) {
-      throw new ConfigError(
-        `${variable} is ${JSON.stringify(path)}, which ${foreign.why}: ${foreign.mend}`,
-      );
-    }
+    const foreign = refuseShared(variable, path);
     if (foreign !== undefined) {
       log.warn(
         "a directory is on a file system without modes: whoever can use it can read the store",
-        {
-          directory: path,
-          mode: modeText(stats.mode),
-        },
+        { directory: path, mode: modeText(statSync(path).mode) },
       );
     }
     const above = foreign === undefined ? replaceable(path) : undefined;
@@ -55,6 +46,21 @@ export function prepareDirectory(variable: string, path: string, log: Log): void
     const why = (error as NodeJS.ErrnoException).code;
     throw new ConfigError(`${variable} is ${JSON.stringify(path)}, which cannot be made: ${why}`);
   }
+}
+
+/**
+ * Refuses a directory that is there and that others can change.
+ *
+ * @returns what would let others change it, on a file system that shows every file so.
+ * @throws ConfigError that names the variable, the directory and what mends it.
+ */
+export function refuseShared(variable: string, path: string): Weakness | undefined {
+  const stats = statSync(path);
+  const foreign = foreignOwner(path, stats) ?? modeWeakness(path, stats, WRITE_BY_OTHERS, "o-w");
+  if (foreign === undefined || !keepsModes(path)) return foreign;
+  throw new ConfigError(
+    `${variable} is ${JSON.stringify(path)}, which ${foreign.why}: ${foreign.mend}`,
+  );
 }
 
 /**

@@ -1,7 +1,7 @@
 import { type ListenAddress, UNIX_PREFIX } from "./config/kinds.ts";
 import type { ServeConfig } from "./config/serve-config.ts";
 import type { ListenAddress as BoundAddress } from "./edge/listener.ts";
-import { bracketed, Hosts } from "./rpc/hosts.ts";
+import { bracketed, Hosts, isAnyAddress } from "./rpc/hosts.ts";
 
 /** An address as the setting has it. */
 export function addressText(address: ListenAddress): string {
@@ -14,10 +14,14 @@ export function boundAddressOf({ listen, socketMode }: ServeConfig): BoundAddres
   return "path" in listen ? { ...listen, mode: Number.parseInt(socketMode, 8) } : listen;
 }
 
-/** The URL of a server, as the commands take it: `http://127.0.0.1:7433`, `unix:/run/breakglass/socket`. */
+/**
+ * The URL of a server, as the commands take it: `http://127.0.0.1:7433`, `unix:/run/breakglass/socket`. One that listens on every
+ * address has none by the name of that: on its own machine it is `localhost`.
+ */
 export function urlOf({ listen, tls }: ServeConfig, port: number): string {
   if ("path" in listen) return addressText(listen);
-  return `${schemeOf(tls)}://${addressText({ ...listen, port })}`;
+  const host = isAnyAddress(listen.host) ? "localhost" : listen.host;
+  return `${schemeOf(tls)}://${addressText({ host, port })}`;
 }
 
 /** The scheme of a server. */

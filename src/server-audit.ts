@@ -7,6 +7,8 @@ import { readKey, readOrMakeKey } from "./audit/key-file.ts";
 import { retainAudit } from "./audit/retention.ts";
 import { SignInCounts } from "./audit/sign-in-counts.ts";
 import { AuditTrail } from "./audit/trail.ts";
+import { canSendDatagrams, isDatagramSocket } from "./audit/unix-datagram.ts";
+import { ConfigError } from "./config/config-error.ts";
 import type { ServeConfig } from "./config/serve-config.ts";
 import { SERVE_SETTINGS } from "./config/settings/sections.ts";
 import { isFenced } from "./errors.ts";
@@ -176,6 +178,11 @@ function keyOf({ audit, auditKeyFile, isAuditKeyOwn }: Audited): () => KeyObject
 
 function destinationsOf(config: Audited, log: Log): HeadDestination[] {
   const { auditHeadsFile: file, auditHeadsSyslog: syslog, auditHeadsUrl: url } = config;
+  if (syslog?.protocol === "unix" && !canSendDatagrams() && isDatagramSocket(syslog.host)) {
+    throw new ConfigError(
+      `BREAKGLASS_AUDIT_HEADS_SYSLOG is unix:${syslog.host}, a datagram socket, which this Node cannot send to, for want of node:ffi: name a stream socket, or udp://127.0.0.1:514`,
+    );
+  }
   return [
     toLog(log),
     ...(file === undefined ? [] : [toFile(file)]),

@@ -51,7 +51,9 @@ describe("startServer", () => {
       BREAKGLASS_PLAINTEXT: "anywhere",
       BREAKGLASS_TOKENS_FILE: tokens,
     });
-    const { port } = new URL(server.url);
+    // By the name of every address nobody can call it.
+    const { hostname, port } = new URL(server.url);
+    expect(hostname).toBe("localhost");
     const url = `http://127.0.0.1:${port}/breakglass.v1.BreakglassService/ListSessions`;
     const headers = { "content-type": "application/json" };
     const without = await fetch(url, { method: "POST", headers, body: "{}" });

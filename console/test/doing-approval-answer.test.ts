@@ -108,6 +108,8 @@ describe("ApprovalAnswer", () => {
   it("keeps what somebody else decided, whatever comes of its own answer", async () => {
     for (const end of [
       refusal("APPROVAL_RESOLVED", { principal: "carol", decision: "ALLOWED" }),
+      refusal("TURN_ENDED"),
+      refusal("TOO_MANY_REQUESTS"),
       CUT,
     ]) {
       const { answer, replies } = serverOf([resolved]);

@@ -4,6 +4,7 @@ import { writeFile } from "node:fs/promises";
 import { connect } from "node:net";
 import { hostname } from "node:os";
 import type { Log } from "../log.ts";
+import { sendUnixDatagram } from "./unix-datagram.ts";
 
 /** Where heads are kept. */
 export interface HeadDestination {
@@ -52,7 +53,10 @@ export function toUrl(url: string): HeadDestination {
   };
 }
 
-/** Syslog by RFC 5424: a line on a stream, a datagram over UDP, of which nobody knows whether it came. */
+/**
+ * Syslog by RFC 5424: a line on a stream, a datagram over UDP, of which nobody knows whether it came. A datagram socket in the
+ * file system, as `/dev/log` is, has it as `syslog` of the C library sends it.
+ */
 export function toSyslog(address: {
   readonly protocol: "unix" | "tcp" | "udp";
   readonly host: string;
@@ -60,8 +64,25 @@ export function toSyslog(address: {
 }): HeadDestination {
   const { protocol, host, port } = address;
   const name = protocol === "unix" ? host : `${protocol}://${host}:${port}`;
-  const send = protocol === "udp" ? sendDatagram : sendStream;
-  return { name, send: (line, signal) => send(address, syslogLine(line), signal) };
+  const send = { unix: sendLocally, tcp: sendStream, udp: sendDatagram }[protocol];
+  return { name, send: (line, signal) => send(address, line, signal) };
+}
+
+/** As syslogd is now: another one may listen by another kind of socket. */
+async function sendLocally(address: Address, line: string, signal: AbortSignal) {
+  try {
+    await sendStream(address, line, signal);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EPROTOTYPE") throw error;
+    sendUnixDatagram(address.host, Buffer.from(localLine(line)));
+  }
+}
+
+/** As syslogd takes it from its own machine. */
+function localLine(line: string): string {
+  const [, month = "", day = "", , time = ""] = new Date().toString().split(" ");
+  const padded = String(Number(day)).padStart(2);
+  return `<${PRIORITY}>${month} ${padded} ${time} breakglass[${process.pid}]: audit-head ${line}`;
 }
 
 function syslogLine(line: string): string {
@@ -71,7 +92,8 @@ function syslogLine(line: string): string {
 
 type Address = Parameters<typeof toSyslog>[0];
 
-async function sendStream({ protocol, host, port }: Address, line: string, signal: AbortSignal) {
+async function sendStream({ protocol, host, port }: Address, head: string, signal: AbortSignal) {
+  const line = syslogLine(head);
   const socket = protocol === "unix" ? connect(host) : connect(port, host);
   // Also one that comes when nobody waits any more.
   socket.on("error", () => {});
@@ -81,21 +103,13 @@ async function sendStream({ protocol, host, port }: Address, line: string, signa
     // What the other side says, or closes with, is not looked at.
     socket.resume();
     await once(socket, "finish", { signal });
-  } catch (error) {
-    throw explained(error as NodeJS.ErrnoException);
   } finally {
     socket.destroySoon();
   }
 }
 
-function explained(error: NodeJS.ErrnoException): Error {
-  if (error.code !== "EPROTOTYPE") return error;
-  return new Error(
-    "EPROTOTYPE: it is a datagram socket, which Node cannot send to: name a stream socket, or udp://127.0.0.1:514",
-  );
-}
-
-async function sendDatagram({ host, port }: Address, line: string, signal: AbortSignal) {
+async function sendDatagram({ host, port }: Address, head: string, signal: AbortSignal) {
+  const line = syslogLine(head);
   const socket = createSocket(host.includes(":") ? "udp6" : "udp4");
   try {
     const sent = Promise.withResolvers<void>();

@@ -1,5 +1,6 @@
 import { refusalLines } from "#client";
 import { readColorWanted } from "../config/environment.ts";
+import { type ConsoleAudience, runConsoleDrill } from "../drill/console-drill.ts";
 import { type Audience, runDrill } from "../drill/drill.ts";
 import { createLog } from "../log.ts";
 import { calledAs } from "./command-form.ts";
@@ -18,20 +19,37 @@ Against the real model:
   ${calledAs()} run "What is wrong with this machine?"
 `;
 
+/** So much of the service's log is kept, for what fails. */
+const LOG_LINES = 200;
+
+/** What can be said of a drill. */
+export interface DrillOptions {
+  /** In the console, for a person, until Ctrl-C. */
+  readonly console?: boolean;
+}
+
 /** Rehearses a repair and prints it as it happens; what is missing is told on stderr, with the service's log. */
-export async function drill(): Promise<ExitStatus> {
+export async function drill(given: DrillOptions = {}): Promise<ExitStatus> {
   using interrupts = takeInterrupts();
+  const ended = endedByTerm();
   const terminal = openTerminal(process.stdout, process.stderr, readColorWanted());
   const logLines: string[] = [];
   const audience: Audience = {
-    log: createLog((line) => void logLines.push(line)),
-    signal: interrupts.first,
+    log: createLog((line) => {
+      logLines.push(line);
+      if (logLines.length > LOG_LINES) logLines.shift();
+    }),
+    signal: AbortSignal.any([interrupts.first, ended]),
     prompt: (prompt) =>
       terminal.write(print`\n${terminal.style("bold", print`« ${hangingText(prompt)} »`)}\n`),
     event: (event) => terminal.write(eventText(event, terminal)),
   };
   await terminal.write(STANDS_IN);
   try {
+    if (given.console) {
+      await runConsoleDrill(consoleAudience(audience, terminal));
+      return ExitStatus.ok;
+    }
     const absent = await runDrill(audience);
     if (absent.length > 0)
       return tellFailure(
@@ -40,13 +58,30 @@ export async function drill(): Promise<ExitStatus> {
         terminal,
       );
   } catch (error) {
-    if (interrupts.first.aborted) return ExitStatus.detached;
+    if (audience.signal.aborted) return ExitStatus.detached;
     return tellFailure(refusalLines(error) ?? [String(error)], logLines, terminal);
   }
   await terminal.write(
     print`\n${terminal.style("green", print`The drill succeeded.`)}\n${REAL_MODEL}`,
   );
   return ExitStatus.ok;
+}
+
+function consoleAudience(audience: Audience, terminal: Terminal): ConsoleAudience {
+  return {
+    ...audience,
+    ready: (url) =>
+      terminal.write(
+        print`\nOpen ${terminal.style("bold", print`${oneLine(url, LINE_CHARACTERS)}/`)} in a browser of this machine: a repair waits there for your approval.\nCtrl-C ends the drill, and leaves nothing behind.\n`,
+      ),
+  };
+}
+
+/** Aborts when a service manager or a closed terminal ends the command: it cleans up as after Ctrl-C. */
+function endedByTerm(): AbortSignal {
+  const over = new AbortController();
+  for (const signal of ["SIGTERM", "SIGHUP"] as const) process.once(signal, () => over.abort());
+  return over.signal;
 }
 
 function tellFailure(lines: string[], logLines: string[], terminal: Terminal): ExitStatus {

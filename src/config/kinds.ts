@@ -156,9 +156,9 @@ export interface SyslogAddress {
   readonly port: number;
 }
 
-/** A stream socket in the file system, or a host and its port. */
+/** A socket in the file system, of streams or datagrams, or a host and its port. */
 export const syslogAddress: Kind<SyslogAddress> = {
-  takes: "unix:/PATH of a stream socket, tcp://HOST:PORT or udp://HOST:PORT",
+  takes: "unix:/PATH, tcp://HOST:PORT or udp://HOST:PORT",
   schema: z
     .string()
     .regex(/^(unix:\/.+|(tcp|udp):\/\/(\[[0-9a-fA-F:.]+\]|[^:[\]\s/]+):\d{1,5})$/)
@@ -254,7 +254,7 @@ export const hosts = list(
 );
 
 /** The kinds of what is told outside. */
-export const happeningKinds = list(
+export const notificationKinds = list(
   "approval.requested, approval.resolved and turn.ended",
   z.enum(["approval.requested", "approval.resolved", "turn.ended"]),
 );

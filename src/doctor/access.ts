@@ -1,10 +1,12 @@
 import { X509Certificate } from "node:crypto";
-import { request } from "node:http";
+import { request as requestHttp } from "node:http";
+import { request as requestHttps } from "node:https";
 import { createServer } from "node:net";
 import { text } from "node:stream/consumers";
+import { readKey } from "../audit/key-file.ts";
 import { readCertificate } from "../certificate.ts";
 import { ConfigError } from "../config/config-error.ts";
-import { connectError } from "../edge/unix-socket.ts";
+import { connectError, refuseDirectory } from "../edge/unix-socket.ts";
 import { tellsPeople } from "../identity-rules.ts";
 import { bracketed, isAnyAddress } from "../rpc/hosts.ts";
 import { readFiles, refuseUnusableAccess } from "../server-access.ts";
@@ -15,12 +17,13 @@ const DAY_MS = 86_400_000;
 const SOON_MS = 14 * DAY_MS;
 const ANSWER_MS = 3000;
 
-/** Whether who may come in is said in a way that the server takes. */
+/** Whether who may come in is said in a way that the server takes, and what it signs its audit with. */
 export const accessCheck: MachineCheck = {
   name: "access",
   async look(config) {
     try {
       refuseUnusableAccess(config, readFiles({ ...config, tls: undefined }));
+      if (config.audit === "on" && !config.isAuditKeyOwn) readKey(config.auditKeyFile);
     } catch (error) {
       if (!(error instanceof ConfigError)) throw error;
       return failure(error.message, "mend the setting that it names, or its file");
@@ -65,7 +68,7 @@ export const certificateCheck: MachineCheck = {
 export const listenCheck: MachineCheck = {
   name: "listen",
   async look({ listen, tls }, signal) {
-    if ("path" in listen) return lookAtSocket(listen.path);
+    if ("path" in listen) return lookAtSocket(listen.path, signal);
     const { host, port } = listen;
     const shown = `${bracketed(host)}:${port}`;
     const code = await bindingFailure(host, port);
@@ -76,11 +79,10 @@ export const listenCheck: MachineCheck = {
         "set BREAKGLASS_LISTEN to an address of this machine",
       );
     }
-    if (tls !== undefined)
-      return warning(`something listens on ${shown} already, over TLS or not`, OTHER);
+    const there = isAnyAddress(host) ? "127.0.0.1" : host;
+    const place = { host: there, port, isEncrypted: tls !== undefined };
     return (
-      (await serving(isAnyAddress(host) ? "127.0.0.1" : host, port, shown, signal)) ??
-      failure(`another program listens on ${shown}`, OTHER)
+      (await serving(place, shown, signal)) ?? failure(`another program listens on ${shown}`, OTHER)
     );
   },
 };
@@ -88,10 +90,18 @@ export const listenCheck: MachineCheck = {
 const OTHER = "end it, or set BREAKGLASS_LISTEN to another port";
 
 /** Whether a server's socket is free: one that a killed server left is. */
-async function lookAtSocket(path: string): Promise<Outcome> {
+async function lookAtSocket(path: string, signal: AbortSignal): Promise<Outcome> {
+  try {
+    refuseDirectory(path);
+  } catch (error) {
+    return failure((error as Error).message, "do what it says, or set another BREAKGLASS_LISTEN");
+  }
   const code = await connectError(path);
-  if (code === undefined) return warning(`a server listens on ${path} already`, OTHER);
-  return well(`nobody listens on ${path}: no server runs there now`);
+  if (code !== undefined) return well(`nobody listens on ${path}: no server runs there now`);
+  return (
+    (await serving({ socketPath: path, isEncrypted: false }, path, signal)) ??
+    failure(`another program listens on ${path}`, OTHER)
+  );
 }
 
 function bindingFailure(host: string, port: number): Promise<string | undefined> {
@@ -102,16 +112,27 @@ function bindingFailure(host: string, port: number): Promise<string | undefined>
   });
 }
 
+/** Where something listens. */
+type ListeningPlace = { readonly isEncrypted: boolean } & (
+  | { readonly host: string; readonly port: number }
+  | { readonly socketPath: string }
+);
+
 /** What a server of this service says of itself. Undefined: it is none that listens there. */
 async function serving(
-  host: string,
-  port: number,
+  { isEncrypted, ...place }: ListeningPlace,
   shown: string,
   signal: AbortSignal,
 ): Promise<Outcome | undefined> {
   const bounded = AbortSignal.any([signal, AbortSignal.timeout(ANSWER_MS)]);
   const answered = Promise.withResolvers<string>();
-  request({ host, port, path: "/readyz", agent: false, signal: bounded }, (response) => {
+  // Who it is is looked at by `certificate`: here it is only asked how it is. A socket has no name of its own.
+  const options = {
+    ...{ ...place, path: "/readyz", agent: false, signal: bounded, rejectUnauthorized: false },
+    ...("socketPath" in place ? { headers: { host: "localhost" } } : {}),
+  };
+  const ask = isEncrypted ? requestHttps : requestHttp;
+  ask(options, (response) => {
     text(response).then(answered.resolve, answered.reject);
   })
     .on("error", answered.reject)
@@ -126,10 +147,15 @@ async function serving(
     const failing = checks.filter(({ ok }) => !ok).map(({ name }) => name);
     return failure(
       `a server runs on ${shown}, and is not ready: ${failing.join(", ")}`,
-      `ask it why: curl http://${shown}/readyz`,
+      `ask it why: ${curlOf(place, isEncrypted, shown)}`,
     );
   } catch {
     signal.throwIfAborted();
     return undefined;
   }
+}
+
+function curlOf(place: object, isEncrypted: boolean, shown: string): string {
+  if ("socketPath" in place) return `curl --unix-socket ${shown} http://localhost/readyz`;
+  return isEncrypted ? `curl -k https://${shown}/readyz` : `curl http://${shown}/readyz`;
 }

@@ -35,9 +35,10 @@ export const agentCheck: MachineCheck = {
 export const credentialsCheck: MachineCheck = {
   name: "credentials",
   async look(config) {
-    // That is told of the agent.
-    if (refusalAtStart(config) !== undefined) return undefined;
-    const { unauthenticated } = await inspect(config);
+    // Why is told of the agent.
+    const isRefused = refusalAtStart(config) !== undefined;
+    const { broken, unauthenticated } = isRefused ? { broken: true } : await inspect(config);
+    if (broken) return warning("not looked at, for the agent does not run", "mend that first");
     return failureOr(
       unauthenticated,
       "the CLI has credentials; whether its API takes them is not tried",

@@ -1,6 +1,7 @@
-import { access, constants, open, rm, statfs } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { open, rm, statfs } from "node:fs/promises";
+import { join } from "node:path";
 import { lackOfRoom } from "../health/readiness.ts";
+import { nearestThere } from "./directories.ts";
 import {
   failure,
   failureOr,
@@ -29,10 +30,10 @@ export const diskCheck: MachineCheck = {
   name: "disk",
   async look({ dataDir, reserveBytes }) {
     const directory = await nearestThere(dataDir);
-    const obstacle = await lackOfRoom(directory);
-    if (obstacle !== undefined) return failureOr(obstacle, "");
     const syncMs = await slowestSync(directory);
     if (typeof syncMs !== "number") return syncMs;
+    const obstacle = await lackOfRoom(directory);
+    if (obstacle !== undefined) return failureOr(obstacle, "");
     const { bavail, bsize, type } = await statfs(directory);
     const unsafe = UNSAFE_FILE_SYSTEMS.get(type);
     if (unsafe !== undefined) {
@@ -52,18 +53,6 @@ export const diskCheck: MachineCheck = {
   },
 };
 
-/** A directory, or the first above it that is there. */
-async function nearestThere(path: string): Promise<string> {
-  for (let directory = path; ; directory = dirname(directory)) {
-    try {
-      await access(directory, constants.F_OK);
-      return directory;
-    } catch (error) {
-      if (directory === dirname(directory)) throw error;
-    }
-  }
-}
-
 /** How long the slowest of some small writes takes until it is on the disk; else why there are none. */
 async function slowestSync(directory: string): Promise<number | Outcome> {
   const path = join(directory, `.breakglass-doctor-${process.pid}`);
@@ -79,6 +68,9 @@ async function slowestSync(directory: string): Promise<number | Outcome> {
     return slowest;
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
+    if (code === "ENOSPC" || code === "EDQUOT") {
+      return failure(`${directory} is full: ${code}`, "make room");
+    }
     return failure(
       `${directory} takes no file: ${code}`,
       "give it to the server's user, or set BREAKGLASS_DATA_DIR to a directory of theirs",

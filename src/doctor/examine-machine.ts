@@ -3,6 +3,7 @@ import type { Environment } from "../config/environment.ts";
 import { readServeConfig, type ServeConfig } from "../config/serve-config.ts";
 import { accessCheck, certificateCheck, listenCheck } from "./access.ts";
 import { agentCheck, credentialsCheck } from "./agent.ts";
+import { directoriesCheck, storeCheck } from "./directories.ts";
 import { diskCheck } from "./disk.ts";
 import { failure, type MachineCheck, type Outcome, well } from "./examination.ts";
 import { apiCheck, clockCheck } from "./network.ts";
@@ -16,7 +17,8 @@ export interface MachineFinding extends Outcome {
 
 /** In the order in which one rests on the other. */
 const CHECKS: readonly MachineCheck[] = [
-  ...[accessCheck, certificateCheck, listenCheck, diskCheck, descriptorsCheck, containmentCheck],
+  ...[accessCheck, certificateCheck, listenCheck, directoriesCheck, diskCheck, storeCheck],
+  ...[descriptorsCheck, containmentCheck],
   ...[agentCheck, credentialsCheck, apiCheck, clockCheck],
 ];
 

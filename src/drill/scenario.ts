@@ -10,6 +10,7 @@ export interface Scenario {
   readonly script: Script;
 }
 
+const REPAIR_PROMPT = "The billing gateway does not start. Find out why and repair it.";
 /** The line of the configuration that is wrong. */
 export const BROKEN_LINE = "port = 80800";
 /** The same line as the repair leaves it. */
@@ -24,7 +25,7 @@ export function brokenConfig(serial: string): string {
 export function repairScenario(configPath: string): Scenario {
   const file = `'${configPath.replaceAll("'", `'\\''`)}'`;
   return {
-    repairPrompt: "The billing gateway does not start. Find out why and repair it.",
+    repairPrompt: REPAIR_PROMPT,
     recallPrompt: "Which serial did the gateway have that you repaired?",
     script: [
       {
@@ -43,6 +44,10 @@ export function repairScenario(configPath: string): Scenario {
       {
         when: "Which serial",
         steps: [say(({ toolOutputs }) => recall(toolOutputs))],
+      },
+      {
+        when: () => true,
+        steps: [say(`This is a drill, and its model knows a script alone: say “${REPAIR_PROMPT}”`)],
       },
     ],
   };

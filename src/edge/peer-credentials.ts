@@ -1,6 +1,6 @@
-import { createRequire } from "node:module";
 import type { Socket } from "node:net";
 import { endianness } from "node:os";
+import { cFunctions } from "../stream/c-functions.ts";
 
 /** Who connected a socket in the file system, as the kernel noted it then. */
 export interface PeerCredentials {
@@ -14,20 +14,18 @@ const SOL_SOCKET = 1;
 const SO_PEERCRED = 17;
 const CREDENTIALS_BYTES = 12;
 
-type GetOption = (
-  fd: number,
-  level: number,
-  name: number,
-  value: Uint8Array,
-  length: Uint8Array,
-) => unknown;
+const SIGNATURES = {
+  getsockopt: { arguments: ["int32", "int32", "int32", "buffer", "buffer"], return: "int32" },
+} as const;
 
-let getOption: GetOption | undefined | "untried" = "untried";
+type Calls = NonNullable<ReturnType<typeof cFunctions<typeof SIGNATURES>>>;
+
+let calls: Calls | undefined | "untried" = "untried";
 
 /** Whether the kernel can be asked who connected a socket: on Linux, by a Node that calls C. */
 export function hasPeerCredentials(): boolean {
-  if (getOption === "untried") getOption = findGetOption();
-  return getOption !== undefined;
+  if (calls === "untried") calls = cFunctions(SIGNATURES);
+  return calls !== undefined;
 }
 
 /**
@@ -42,7 +40,8 @@ export function readPeerCredentials(socket: Socket): PeerCredentials | undefined
   const length = new DataView(new ArrayBuffer(4));
   const isLittle = endianness() === "LE";
   length.setUint32(0, CREDENTIALS_BYTES, isLittle);
-  const failed = (getOption as GetOption)(fd, SOL_SOCKET, SO_PEERCRED, bytes(value), bytes(length));
+  const { getsockopt } = calls as Calls;
+  const failed = getsockopt(fd, SOL_SOCKET, SO_PEERCRED, bytes(value), bytes(length));
   if (failed !== 0 || length.getUint32(0, isLittle) !== CREDENTIALS_BYTES) return undefined;
   return { pid: value.getInt32(0, isLittle), uid: value.getUint32(4, isLittle) };
 }
@@ -55,22 +54,4 @@ function descriptorOf(socket: Socket): number | undefined {
 
 function bytes({ buffer }: DataView): Uint8Array {
   return new Uint8Array(buffer);
-}
-
-/** `node:ffi` warns that it is an experiment, which is nothing to an operator: without it the kernel is not asked. */
-function findGetOption(): GetOption | undefined {
-  if (process.platform !== "linux") return undefined;
-  const { emitWarning } = process;
-  process.emitWarning = () => {};
-  try {
-    const ffi = createRequire(import.meta.url)("node:ffi") as typeof import("node:ffi");
-    const { functions } = ffi.dlopen(null, {
-      getsockopt: { arguments: ["int32", "int32", "int32", "buffer", "buffer"], return: "int32" },
-    });
-    return functions.getsockopt as unknown as GetOption;
-  } catch {
-    return undefined;
-  } finally {
-    process.emitWarning = emitWarning;
-  }
 }

@@ -58,7 +58,8 @@ function listenPrivately(server: Server, path: string, backlog: number): void {
   }
 }
 
-function refuseDirectory(path: string): void {
+/** @throws Error in words where others could put a socket of their own in the place of one, or there is no directory for it. */
+export function refuseDirectory(path: string): void {
   const directory = dirname(path);
   if (!statSync(directory, { throwIfNoEntry: false })?.isDirectory()) {
     throw new Error(`${directory} is no directory: make it first`);

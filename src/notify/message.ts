@@ -7,7 +7,7 @@ import {
   TurnStateSchema,
 } from "../../gen/breakglass/v1/event_pb.ts";
 import { enumName } from "../enum-name.ts";
-import type { UntoldHappening } from "../store/outbox.ts";
+import type { UntoldNotification } from "../store/outbox.ts";
 import type { TurnRecord } from "../store/records.ts";
 import { cutText } from "../stream/cut-text.ts";
 
@@ -28,14 +28,14 @@ const TEXT_BYTES = 4096;
 /** What is looked through for secrets, in characters: one that is cut would not be found. */
 const LOOKED_THROUGH = 4 * TEXT_BYTES;
 
-/** The `webhook-id` of a happening: the same whenever it is sent, so that the receiver can drop what comes twice. */
-export function messageId({ turnId, sequence }: Pick<UntoldHappening, "turnId" | "sequence">) {
+/** The `webhook-id` of a notification: the same whenever it is sent, so that the receiver can drop what comes twice. */
+export function messageId({ turnId, sequence }: Pick<UntoldNotification, "turnId" | "sequence">) {
   return `msg_${turnId}_${sequence}`;
 }
 
 /** A message's body, as it is sent: `type`, `timestamp` and `data`, in JSON. Without content it has names, ids and states alone. */
 export function messageBody(
-  { kind, sequence, time }: Pick<UntoldHappening, "kind" | "sequence" | "time">,
+  { kind, sequence, time }: Pick<UntoldNotification, "kind" | "sequence" | "time">,
   turn: TurnRecord,
   event: TurnEvent,
   options: MessageOptions,

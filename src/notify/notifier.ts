@@ -1,7 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { Refusal } from "../errors.ts";
 import type { Log } from "../log.ts";
-import type { UntoldHappening } from "../store/outbox.ts";
+import type { UntoldNotification } from "../store/outbox.ts";
 import type { Store } from "../store/store.ts";
 import { ownView } from "../store/views.ts";
 import { byDeadline } from "../stream/deadline.ts";
@@ -34,7 +34,7 @@ const GIVEN_UP_AT_ONCE = 500;
 /**
  * Tells a receiver what happens in turns, from the store's outbox.
  *
- * 1. Each happening is told at least once, under the same id each time, or given up with a line in the log.
+ * 1. Each notification is sent at least once, under the same id each time, or given up with a line in the log.
  * 2. No turn waits for it, and it holds a page of the outbox and as many messages as there are lanes, however many wait.
  * 3. While nothing gets through, one message is tried at a time. One that is refused holds none of the others up.
  * 4. The order is that in which they happened, as long as nothing fails. It is not promised.
@@ -117,7 +117,7 @@ export class Notifier {
     return this.#tellAll(items);
   }
 
-  async #tellAll(items: readonly UntoldHappening[]): Promise<number> {
+  async #tellAll(items: readonly UntoldNotification[]): Promise<number> {
     const waiting = this.#failures > 0 ? items.slice(0, 1) : [...items]; // 3.
     let waitMs = 0;
     const lane = async () => {
@@ -133,34 +133,34 @@ export class Notifier {
   }
 
   /** Tells one. Answers how long to wait before anything else is told. */
-  async #tell(happening: UntoldHappening): Promise<number> {
+  async #tell(notification: UntoldNotification): Promise<number> {
     const { store, endpoint, secrets, log } = this.#options;
-    const body = await this.#bodyOf(happening);
+    const body = await this.#bodyOf(notification);
     if (body === undefined) {
-      const { turnId, kind } = happening;
+      const { turnId, kind } = notification;
       log.info("nothing is told of a turn that is no longer on record", { turnId, kind });
-      await store.recordTold(happening.key);
+      await store.recordTold(notification.key);
       return 0;
     }
-    const headers = secrets().sign(messageId(happening), body, new Date());
+    const headers = secrets().sign(messageId(notification), body, new Date());
     const attempt = await endpoint.post(body, headers, this.#stop.signal);
     if (this.#stop.signal.aborted && attempt.is !== "taken") return 1;
-    if (attempt.is === "failed") return this.#failed(happening, attempt);
+    if (attempt.is === "failed") return this.#failed(notification, attempt);
     if (attempt.is === "gone") return this.#gone();
-    await store.recordTold(happening.key); // 1.
+    await store.recordTold(notification.key); // 1.
     this.#worked();
     return 0;
   }
 
-  async #bodyOf(happening: UntoldHappening): Promise<string | undefined> {
+  async #bodyOf(notification: UntoldNotification): Promise<string | undefined> {
     const { store, messages } = this.#options;
-    const { turnId, sequence, principal } = happening;
+    const { turnId, sequence, principal } = notification;
     if (principal === undefined) return undefined;
     try {
       // Whoever runs it may see it no more: it is told of to the operator of the server.
       const turn = await store.getTurn(turnId, { ...ownView(principal), seesAll: true });
       const [event] = await store.readEvents(turnId, sequence - 1, 1);
-      return event && messageBody(happening, turn, decodeEvent(event), messages);
+      return event && messageBody(notification, turn, decodeEvent(event), messages);
     } catch (error) {
       // It was deleted meanwhile, or damaged: to try again is of no use.
       if (error instanceof Refusal && error.reason !== "STORAGE") return undefined;
@@ -169,7 +169,7 @@ export class Notifier {
   }
 
   async #failed(
-    { key, attempts }: UntoldHappening,
+    { key, attempts }: UntoldNotification,
     { why, retryAfterMs = 0 }: Extract<Attempt, { is: "failed" }>,
   ): Promise<number> {
     const { store, times, endpoint, log } = this.#options;

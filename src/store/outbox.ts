@@ -1,17 +1,21 @@
-/** The kinds of what somebody outside can be told of a turn. */
-export const HAPPENING_KINDS = ["approval.requested", "approval.resolved", "turn.ended"] as const;
+/** The kinds of notifications. */
+export const NOTIFICATION_KINDS = [
+  "approval.requested",
+  "approval.resolved",
+  "turn.ended",
+] as const;
 
-export type HappeningKind = (typeof HAPPENING_KINDS)[number];
+export type NotificationKind = (typeof NOTIFICATION_KINDS)[number];
 
-/** An event of a turn that somebody outside is to be told of. */
-export interface Happening {
-  readonly kind: HappeningKind;
+/** That somebody outside is to be told of an event of a turn. */
+export interface Notification {
+  readonly kind: NotificationKind;
   /** The event's. */
   readonly sequence: number;
 }
 
-/** A happening that somebody outside has not been told of yet. Times are milliseconds since the epoch. */
-export interface UntoldHappening extends Happening {
+/** A notification that was not sent yet. Times are milliseconds since the epoch. */
+export interface UntoldNotification extends Notification {
   /** By which the store knows it. No other ever has it. */
   readonly key: number;
   readonly turnId: string;
@@ -26,7 +30,7 @@ export interface UntoldHappening extends Happening {
 /** Some of what is yet to be told. */
 export interface UntoldPage {
   /** Those that are due, the longest due first. */
-  readonly items: readonly UntoldHappening[];
+  readonly items: readonly UntoldNotification[];
   /** When the next of the others is due. Undefined: there is none. */
   readonly nextTime: number | undefined;
 }

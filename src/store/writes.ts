@@ -3,7 +3,7 @@ import type { PermissionMode, TurnOrigin } from "../../gen/breakglass/v1/turn_pb
 import type { AuditEntry } from "../audit/entry.ts";
 import type { DayLimits, DaySpending } from "../day-spending.ts";
 import type { RefusalDetails, RefusalReason } from "../errors.ts";
-import type { Happening } from "./outbox.ts";
+import type { Notification } from "./outbox.ts";
 import type { AttachmentRecord, SessionRecord, SpendingRecord, TurnRecord } from "./records.ts";
 
 /** What a kind of agent says of a turn before that is recorded. */
@@ -108,7 +108,7 @@ export interface EventBatch {
   /** A request whose only event is the first of these: it is found by `findSteer` from now on. */
   readonly steer?: SteerRequest;
   /** Those of its events that somebody outside is to be told of: in the outbox with them, or not at all. Left out: none. */
-  readonly happenings?: readonly Happening[];
+  readonly notifications?: readonly Notification[];
   /** The events of these that ask for an approval or say how one was decided, in order. Undefined: none. */
   readonly approvals?: readonly ApprovalMark[];
   /** Set where the last event is terminal. */

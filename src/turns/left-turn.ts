@@ -2,8 +2,8 @@ import { TurnState } from "../../gen/breakglass/v1/event_pb.ts";
 import type { LeftTurn as LeftTurnRecord } from "../store/records.ts";
 import type { TurnEndRecord } from "../store/writes.ts";
 import { terminalOf } from "./end-causes.ts";
-import { happeningsOf } from "./happenings.ts";
 import type { LiveTurn } from "./live-turn.ts";
+import { notificationsOf } from "./notifications.ts";
 import { TurnLog } from "./turn-log.ts";
 import type { TurnSurroundings } from "./turn-surroundings.ts";
 
@@ -37,8 +37,12 @@ export class LeftTurn implements LiveTurn {
     this.log = new TurnLog(start, { store, log, audit, ended });
     const terminal = terminalOf({ case: "restart", wasQueued: left.wasQueued });
     const audited = this.log.auditOf([terminal]);
-    const outside = happeningsOf([terminal], this.log.nextSequence, toldKinds);
-    this.log.append(this.log.encode([terminal]), { terminal, happenings: outside, audit: audited });
+    const outside = notificationsOf([terminal], this.log.nextSequence, toldKinds);
+    this.log.append(this.log.encode([terminal]), {
+      terminal,
+      notifications: outside,
+      audit: audited,
+    });
     this.tried = this.log.settled;
     this.ended = this.log.recorded();
   }

@@ -1,7 +1,7 @@
 import { TurnState } from "../../gen/breakglass/v1/event_pb.ts";
 import type { EventKind, TerminalKind } from "../agent/agent.ts";
 import type { AuditEntry } from "../audit/entry.ts";
-import type { Happening } from "../store/outbox.ts";
+import type { Notification } from "../store/outbox.ts";
 import type { ApprovalMark, EventBatch, SteerRequest } from "../store/writes.ts";
 import { byteLength, decodeEvent, type EncodedEvent, encodeEvents } from "./encoded-event.ts";
 import { eventOf } from "./turn-audit.ts";
@@ -22,7 +22,7 @@ export interface AppendedWith {
   /** The request whose only event is the first of these. */
   readonly steer?: SteerRequest | undefined;
   /** Those of the events that somebody outside is to be told of. Undefined: none. */
-  readonly happenings?: readonly Happening[] | undefined;
+  readonly notifications?: readonly Notification[] | undefined;
   /** What goes on the audit chain with them. */
   readonly audit?: readonly AuditEntry[];
 }
@@ -60,7 +60,7 @@ export function batchOf(
     agentSessionId,
     steer,
     approvals = [],
-    happenings,
+    notifications,
     audit = [],
   }: AppendedWith,
 ): LogBatch {
@@ -80,7 +80,7 @@ export function batchOf(
     ...(end === undefined && state !== at.state ? { state } : {}),
     ...(steer === undefined ? {} : { steer }),
     ...(approvals.length === 0 ? {} : { approvals: approvals.map(marked) }),
-    ...(happenings === undefined ? {} : { happenings }),
+    ...(notifications === undefined ? {} : { notifications }),
     ...(end === undefined ? {} : { end: { ...end, ...(modelTurns && { modelTurns }) } }),
     ...(audit.length === 0 ? {} : { audit }),
   };

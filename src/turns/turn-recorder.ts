@@ -8,8 +8,8 @@ import type { SteerRequest } from "../store/writes.ts";
 import type { Approvals } from "./approvals.ts";
 import { byteLength, decodeEvent } from "./encoded-event.ts";
 import { EventRedaction } from "./event-redaction.ts";
-import { happeningsOf, type ToldKinds } from "./happenings.ts";
 import { type AppendedWith, approvalsIn } from "./log-batch.ts";
+import { notificationsOf, type ToldKinds } from "./notifications.ts";
 import { OwnConversations } from "./own-conversations.ts";
 import { retryStorage } from "./retry-storage.ts";
 import { TextDeltas } from "./text-deltas.ts";
@@ -164,8 +164,8 @@ export class TurnRecorder {
       const agentSessionId = this.#conversations.current;
       const audit = this.#log.auditOf(kinds, caller);
       const approvals = approvalsIn(kinds);
-      const happenings = happeningsOf(kinds, this.#log.nextSequence, this.#toldKinds);
-      const also = { awaitsApproval, agentSessionId, approvals, happenings, audit };
+      const notifications = notificationsOf(kinds, this.#log.nextSequence, this.#toldKinds);
+      const also = { awaitsApproval, agentSessionId, approvals, notifications, audit };
       if (isAppended) {
         this.#told.appended(kinds);
         this.#log.append(events, { ...more, ...also });

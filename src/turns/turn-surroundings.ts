@@ -5,7 +5,7 @@ import type { Log } from "../log.ts";
 import type { Redaction } from "../redaction/redaction.ts";
 import type { Store } from "../store/store.ts";
 import type { DaySpendings } from "./day-spendings.ts";
-import type { ToldKinds } from "./happenings.ts";
+import type { ToldKinds } from "./notifications.ts";
 import type { RecentEventsBudget } from "./recent-events.ts";
 import type { TurnAudit } from "./turn-audit.ts";
 import type { SpendingLimits } from "./turn-spending.ts";

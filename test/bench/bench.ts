@@ -8,6 +8,7 @@ import { measureAccessLists } from "./access-lists.ts";
 import { measureAudit } from "./audit.ts";
 import { measureClientRates } from "./client-rates.ts";
 import { measureCommits } from "./commits.ts";
+import { measureConsole } from "./console.ts";
 import { measureEventCost } from "./event-cost.ts";
 import { measureEventStream } from "./event-stream.ts";
 import { measureFakeStart } from "./fake-start.ts";
@@ -47,6 +48,7 @@ const BENCHMARKS: Readonly<Record<string, () => Promise<Figure[]>>> = {
   "client-rates": measureClientRates,
   "event-stream": measureEventStream,
   commits: measureCommits,
+  console: measureConsole,
   store: measureStoreLoad,
   "access-lists": measureAccessLists,
   overview: measureOverview,

@@ -1,7 +1,9 @@
 import { existsSync } from "node:fs";
-import { writeFile } from "node:fs/promises";
+import { chmod, mkdir, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { type AddressInfo, createServer as createNetServer, type Server } from "node:net";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { describe, expect, it } from "vitest";
 import { MACHINE_CHECKS } from "../../src/doctor/examine-machine.ts";
 import { makeCertificate, renewCertificate } from "../security/certificate.ts";
@@ -95,9 +97,37 @@ describe("the doctor of a machine", () => {
     [
       "a data directory where none can be",
       { BREAKGLASS_DATA_DIR: "/proc/none" },
+      "directories",
+      /BREAKGLASS_DATA_DIR is "\/proc\/none", which cannot be made in \/proc: ENOENT/,
+      /another directory/,
+    ],
+    [
+      "sessions where none can be",
+      { BREAKGLASS_SESSIONS_DIR: "/proc/none" },
+      "directories",
+      /BREAKGLASS_SESSIONS_DIR is "\/proc\/none"/,
+      /another directory/,
+    ],
+    [
+      "a disk that takes no file",
+      { BREAKGLASS_DATA_DIR: "/proc/none" },
       "disk",
-      /\/proc .*|takes no file/,
-      /BREAKGLASS_DATA_DIR|make room/,
+      /takes no file/,
+      /BREAKGLASS_DATA_DIR/,
+    ],
+    [
+      "a socket without a directory",
+      { BREAKGLASS_LISTEN: "unix:/nowhere/socket" },
+      "listen",
+      /\/nowhere is no directory: make it first/,
+      /BREAKGLASS_LISTEN/,
+    ],
+    [
+      "a key for the audit that is none",
+      { BREAKGLASS_AUDIT_KEY: "/nowhere" },
+      "access",
+      /BREAKGLASS_AUDIT_KEY is "\/nowhere"/,
+      /mend/,
     ],
     [
       "an address of another machine",
@@ -126,6 +156,44 @@ describe("the doctor of a machine", () => {
     expect(of(check).text).toMatch(text);
     expect(of(check).mend).toMatch(mend);
     expect(status).toBe(1);
+  });
+
+  it("refuses directories that others can change, and a store of a newer version", async () => {
+    await using kept = await createTestEnvironment();
+    const dataDir = join(kept.root, "shared");
+    await mkdir(dataDir);
+    const settings = { BREAKGLASS_DATA_DIR: dataDir };
+    const examined = async () => {
+      const { status, stdout } = await runCommand(["doctor", "--json"], {
+        environment: { ...kept.variables, ...settings, ANTHROPIC_BASE_URL: "http://127.0.0.1:1" },
+      });
+      expect(status).toBe(1);
+      const findings = stdout
+        .trim()
+        .split("\n")
+        .map((line) => JSON.parse(line) as Finding);
+      return (name: string) => findings.find(({ check }) => check === name);
+    };
+    await chmod(dataDir, 0o777);
+    expect((await examined())("directories")).toMatchObject({
+      outcome: "failure",
+      text: expect.stringContaining(`${dataDir}", which has the mode 0777`),
+    });
+    await chmod(dataDir, 0o700);
+    using database = new DatabaseSync(join(dataDir, "breakglass.db"));
+    database.exec("CREATE TABLE turns (turn_id); PRAGMA user_version = 999");
+    const of = await examined();
+    expect(of("directories")).toMatchObject({ outcome: "well" });
+    expect(of("store")).toMatchObject({
+      outcome: "failure",
+      text: expect.stringContaining("schema version 999"),
+    });
+  });
+
+  it("says that credentials are not looked at where the agent does not run", async () => {
+    const { of } = await examine({ BREAKGLASS_AGENT_COMMAND: "/nowhere/claude" });
+    expect(of("credentials")).toMatchObject({ outcome: "warning" });
+    expect(of("credentials").text).toContain("the agent does not run");
   });
 
   it("stops at settings that cannot be used, and names them", async () => {
@@ -169,6 +237,19 @@ describe("the doctor of a machine", () => {
     await fetch(`${server.url}/readyz`);
     const own = await examine({ BREAKGLASS_LISTEN: host });
     expect(own.of("listen").text).toMatch(new RegExp(`^a server runs on ${host}`));
+    await using files = await createTestEnvironment();
+    const tls = makeCertificate(files.root);
+    await using encrypted = await startTestServer({ ANTHROPIC_API_KEY: "made up", ...tls });
+    const { host: tlsHost } = new URL(encrypted.url);
+    const overTls = await examine({ BREAKGLASS_LISTEN: tlsHost, ...tls });
+    expect(overTls.of("listen").text).toMatch(new RegExp(`^a server runs on ${tlsHost}`));
+    const path = join(files.root, "socket");
+    await using onSocket = await startTestServer({
+      ...{ ANTHROPIC_API_KEY: "made up", BREAKGLASS_LISTEN: `unix:${path}` },
+    });
+    expect(onSocket.url).toBe(`unix:${path}`);
+    const overSocket = await examine({ BREAKGLASS_LISTEN: `unix:${path}` });
+    expect(overSocket.of("listen").text).toMatch(new RegExp(`^a server runs on ${path}`));
     const other = createNetServer((socket) => socket.destroy());
     const port = await listen(other);
     await using _other = closing(other);

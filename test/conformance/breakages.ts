@@ -8,6 +8,7 @@ import {
   streamTurn,
   type TurnStream,
 } from "#client";
+import type { WatchTurnsResponse } from "../../gen/breakglass/v1/breakglass_service_pb.ts";
 import type { TurnEvent } from "../../gen/breakglass/v1/event_pb.ts";
 import type { Breakage } from "./typescript-case.ts";
 
@@ -82,6 +83,28 @@ export const BREAKAGES: Readonly<Record<string, Breakage>> = {
     stream: (client, turn, options) =>
       asStream(canceling(client, streamTurn(client, turn, options))),
   },
+  /** A watch that was cut begins from 0 again. */
+  "watches-from-the-beginning": calling((client) => ({
+    watchSession: (request, options) =>
+      client.watchSession({ ...request, afterCursor: 0n }, options),
+    watchTurns: (request, options) => client.watchTurns({ ...request, afterCursor: 0n }, options),
+  })),
+  /** A watch is gone on with behind the last change but one. */
+  "watches-one-too-early": calling((client) => ({
+    watchTurns: (request, options) =>
+      client.watchTurns({ ...request, afterCursor: earlier(request.afterCursor) }, options),
+  })),
+  /** A watch that was cut is gone on with for all turns. */
+  "forgets-filters": calling((client) => ({
+    watchTurns: (request, options) => {
+      const { afterCursor = 0n } = request;
+      return client.watchTurns(afterCursor > 0n ? { afterCursor } : request, options);
+    },
+  })),
+  /** What was removed meanwhile is passed over in silence. */
+  "begins-again-by-itself": calling((client) => ({
+    watchTurns: (request, options) => beginningAgain(client, request, options),
+  })),
   /** Waits do not grow. */
   "hammers-the-server": {
     options: (options) => ({
@@ -91,7 +114,7 @@ export const BREAKAGES: Readonly<Record<string, Breakage>> = {
   },
 };
 
-type Methods = Pick<BreakglassClient, "runTurn" | "attachTurn">;
+type Methods = Pick<BreakglassClient, "runTurn" | "attachTurn" | "watchSession" | "watchTurns">;
 
 /** A client some of whose calls are others. */
 function calling(change: (client: BreakglassClient) => Partial<Methods>): Breakage {
@@ -150,7 +173,7 @@ async function* untilOk(
     yield* messages;
     over.abort();
   };
-  const methods: Methods = {
+  const methods: Pick<Methods, "runTurn" | "attachTurn"> = {
     runTurn: (request, options) => noting(client.runTurn(request, options)),
     attachTurn: (request, options) => noting(client.attachTurn(request, options)),
   };
@@ -158,6 +181,23 @@ async function* untilOk(
     yield* read({ ...client, ...methods }, over.signal);
   } catch (error) {
     if (!over.signal.aborted) throw error;
+  }
+}
+
+function earlier(cursor = 0n): bigint {
+  return cursor > 0n ? cursor - 1n : 0n;
+}
+
+/** OUT_OF_RANGE is answered by a watch from 0. */
+async function* beginningAgain(
+  client: BreakglassClient,
+  ...[request, options]: Parameters<BreakglassClient["watchTurns"]>
+): AsyncGenerator<WatchTurnsResponse> {
+  try {
+    yield* client.watchTurns(request, options);
+  } catch (error) {
+    if (ConnectError.from(error).code !== Code.OutOfRange) throw error;
+    yield* client.watchTurns({ ...request, afterCursor: 0n }, options);
   }
 }
 

@@ -114,6 +114,18 @@ describe.skipIf(lacksBrowser)(`signing in at the console${withoutBrowser}`, () =
     expect(running.unforeseen()).toEqual([]);
   });
 
+  it("forgets a draft with who signs out", async () => {
+    await using running = await tokenStage({ secret: "alice" });
+    const page = await running.open("/");
+    await signIn(page, "secret", true);
+    await page.getByRole("textbox", { name: PROMPT }).fill("half a thought");
+    await page.getByRole("button", { name: "Sign out" }).click();
+    await page.getByText("You are signed out.").waitFor();
+    await signIn(page, "secret");
+    await page.getByRole("textbox", { name: PROMPT }).waitFor();
+    expect(await page.getByRole("textbox", { name: PROMPT }).inputValue()).toBe("");
+  });
+
   it("says that the server does not answer, and goes on by itself once it does", async () => {
     await using running = await tokenStage({ secret: "alice" });
     const person = await running.newPerson();

@@ -1,15 +1,8 @@
-import { copyFile, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { DatabaseSync } from "node:sqlite";
 import { setTimeout as delay } from "node:timers/promises";
-import type { EventKind } from "../../src/agent/agent.ts";
-import { ChainCheck } from "../../src/audit/chain-check.ts";
-import { type AuditHead, findHead } from "../../src/audit/head.ts";
-import type { AuditRecord } from "../../src/audit/record.ts";
-import { decodeEvent } from "../../src/turns/encoded-event.ts";
-import { TurnAudit } from "../../src/turns/turn-audit.ts";
 import { eventually } from "../support/processes.ts";
 import { connect } from "../support/protocols.ts";
+import { headsIn, lookAtAudit, type Told } from "./audited-store.ts";
 import { startFaultServer } from "./fault-server.ts";
 import { createGround, type Ground } from "./ground.ts";
 import { between, chance, oneOf } from "./random.ts";
@@ -24,13 +17,6 @@ const TRIALS_OF_A_GROUND = 25;
 const TRIAL_MS = 60_000;
 const TOOLS = 30;
 const HEAD_MS = 10_000;
-
-/** What a server that was killed had told its clients. */
-interface Told {
-  readonly turns: readonly StartedTurn[];
-  /** Sessions that it said were deleted. */
-  readonly deleted: readonly string[];
-}
 
 const SETTINGS = { BREAKGLASS_AUDIT_HEAD_SECONDS: "1", BREAKGLASS_MAX_CONCURRENT_TURNS: "100" };
 
@@ -64,7 +50,7 @@ async function runLane(turnstile: Turnstile, tally: Tally): Promise<void> {
       const faults = await faultsWithin(TRIAL_MS, async () => {
         const told = await killedServer(audited, trial === 1 || chance(0.2) ? heads : undefined);
         killAll(await survivors(ground.root, 0));
-        return faultsOfStore(ground, heads, told, tally);
+        return faultsOfGround(ground, heads, told, tally);
       });
       tally.trial(faults, ground.root);
       if (faults.length > 0) ground.keep();
@@ -109,129 +95,16 @@ function isMoreThan(count: number): (found: readonly unknown[]) => boolean {
   return ({ length }) => length > count;
 }
 
-async function headsIn(path: string): Promise<AuditHead[]> {
-  const told = await readFile(path, "utf8").catch(() => "");
-  return told.split("\n").flatMap((line) => findHead(line) ?? []);
-}
-
 function startTurn(url: string): StartedTurn {
   const steps = (token: string) =>
     Array.from({ length: between(1, TOOLS) }, (_, n) => [`call ${n}`, `say ${token} 1 1`]).flat();
   return new StartedTurn(url, countedRequest(steps));
 }
 
-/** What is wrong with what is on disk. */
-async function faultsOfStore(
-  { root }: Ground,
-  heads: string,
-  told: Told,
-  tally: Tally,
-): Promise<string[]> {
-  const kept = join(root, "data", "breakglass.db");
-  const copy = join(root, "copy.db");
-  await copyFile(kept, copy);
-  await copyFile(`${kept}-wal`, `${copy}-wal`).catch(() => {});
-  using database = new DatabaseSync(copy);
-  const rows = database.prepare("SELECT line FROM audit ORDER BY place").all();
-  const lines = rows.map(({ line }) => String(line));
-  const signed = await headsIn(heads);
-  const check = new ChainCheck({ heads: signed.slice(-50) });
-  const records = lines.map((line) => check.take(line));
-  check.end();
-  const faults = [
-    ...faultsOfRecords(records, expectedOf(database), database),
-    ...faultsOfTold(records, told),
-  ];
-  const tools = records.filter(({ kind }) => kind === "tool_called").length;
+async function faultsOfGround({ root }: Ground, heads: string, told: Told, tally: Tally) {
+  const { faults, records } = await lookAtAudit(join(root, "data"), heads, told);
   tally.most("records on one chain", records.length);
-  tally.most("of them of tools", tools);
-  tally.most("heads of it", signed.length);
-  for (const suffix of ["", "-wal", "-shm"]) await rm(copy + suffix, { force: true });
+  tally.most("of them of tools", records.filter(({ kind }) => kind === "tool_called").length);
+  tally.most("heads of it", (await headsIn(heads)).length);
   return faults;
-}
-
-/** What must be on the chain of the turns that are in the store: a kind and a place each. */
-function expectedOf(database: DatabaseSync): Set<string> {
-  const expected = new Set<string>();
-  const content = new TurnAudit("hashes");
-  const turns = database.prepare("SELECT turn_key, turn_id FROM turns").all();
-  for (const { turn_key: key, turn_id: turnId } of turns) {
-    expected.add(placeOf(String(turnId), "turn_started"));
-    const events = database
-      .prepare("SELECT event FROM events WHERE turn_key = ? ORDER BY place")
-      .all(Number(key));
-    for (const { event } of events) {
-      const { sequence, kind } = decodeEvent(event as Uint8Array);
-      const ids = { turnId: String(turnId), sessionId: "" };
-      for (const said of content.events(ids, [kind as EventKind], sequence)) {
-        expected.add(placeOf(String(turnId), said.kind, sequence));
-      }
-    }
-  }
-  return expected;
-}
-
-function faultsOfRecords(
-  records: readonly AuditRecord[],
-  expected: ReadonlySet<string>,
-  database: DatabaseSync,
-): string[] {
-  const known = database.prepare("SELECT 1 FROM turns WHERE turn_id = ?");
-  const deleted = new Set(
-    records.filter(({ kind }) => kind === "session_deleted").map((record) => record.session_id),
-  );
-  const found = new Set<string>();
-  const faults: string[] = [];
-  for (const { turn_id: turnId, session_id: sessionId, kind, facts, sequence } of records) {
-    // What stops a turn is an event of none: it comes with one.
-    if (turnId === undefined || kind === "turn_canceled") continue;
-    if (known.get(turnId) === undefined) {
-      if (!deleted.has(sessionId)) faults.push(`record ${sequence} is of a turn that is not there`);
-      continue;
-    }
-    const place = placeOf(turnId, kind, facts?.event_sequence as number | undefined);
-    if (found.has(place)) faults.push(`there are two records of ${place}`);
-    if (!expected.has(place)) faults.push(`record ${sequence} is of ${place}, which is not there`);
-    found.add(place);
-  }
-  for (const place of expected) if (!found.has(place)) faults.push(`${place} has no record`);
-  return faults.slice(0, 5);
-}
-
-/** The kinds of records of events, as docs/audit.md has them. */
-const RECORDED: Readonly<Record<string, string>> = {
-  tool: "tool_called",
-  result: "turn_ended",
-  error: "turn_ended",
-};
-
-/** What clients were told of stays on record, also where its session is deleted. */
-function faultsOfTold(records: readonly AuditRecord[], { turns, deleted }: Told): string[] {
-  const found = new Set(
-    records.map(({ turn_id = "", session_id = "", kind, facts }) =>
-      kind === "session_deleted"
-        ? placeOf(session_id, kind)
-        : placeOf(turn_id, kind, facts?.event_sequence as number | undefined),
-    ),
-  );
-  const ofTurns = turns.flatMap(({ recording }) => {
-    const { turnId, durable } = recording;
-    if (turnId === undefined) return [];
-    const ofEvents = durable.flatMap(({ sequence, kind }) => {
-      const recorded = RECORDED[kind.case ?? ""];
-      return recorded === undefined ? [] : [placeOf(turnId, recorded, sequence)];
-    });
-    return [placeOf(turnId, "turn_started"), ...ofEvents];
-  });
-  const ofSessions = deleted.map((sessionId) => placeOf(sessionId, "session_deleted"));
-  const stopped = records.filter(({ facts }) => facts?.state === "TURN_STATE_CANCELED");
-  const ofCancels = stopped.map((record) => placeOf(record.turn_id!, "turn_canceled"));
-  return [...ofTurns, ...ofSessions, ...ofCancels]
-    .filter((place) => !found.has(place))
-    .map((place) => `a client was told of ${place}, which has no record`)
-    .slice(0, 5);
-}
-
-function placeOf(turnId: string, kind: string, sequence: number | undefined = 0): string {
-  return `${kind} ${sequence} of ${turnId}`;
 }

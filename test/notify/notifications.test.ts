@@ -142,7 +142,7 @@ describe("notifications", () => {
     await receiver.until(1);
     await plainTurn(server);
     const told = await eventually(
-      () => server.log.filter((line) => line.includes("410")),
+      () => server.log.filter((line) => line.includes("(410)")),
       (lines) => lines.length > 0,
     );
     expect(told).toHaveLength(1);

@@ -31,14 +31,14 @@ async function untold(count: number, time: number, answer?: Answer) {
     const events = encodeEvents({ turnId: turn.turnId, sessionId: turn.sessionId }, 1, time, [
       kind,
     ]);
-    const happenings = [{ kind: "turn.ended", sequence: 1 }] as const;
+    const notifications = [{ kind: "turn.ended", sequence: 1 }] as const;
     const batch = {
       turnId: turn.turnId,
       firstSequence: 1,
       events,
       time,
       end: SUCCEEDED,
-      happenings,
+      notifications,
     };
     await store.append(batch, store.lease.epoch);
     ids.push(turn.turnId);

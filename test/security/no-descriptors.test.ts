@@ -44,7 +44,7 @@ describe.concurrent("what cannot be opened for want of descriptors", () => {
     };
     const files = [
       ...["agent/process/process-table.ts", "agent/process/cgroup.ts"],
-      ...["agent/claude/agent-definition.ts", "agent/claude/config-directory.ts"],
+      ...["agent/claude/agent-definition.ts", "agent/claude/conversation-files.ts"],
     ];
     const printed = await runWithoutDescriptors(
       files,

@@ -69,7 +69,8 @@ export function followLinks(event: MouseEvent): void {
   address.go(link.pathname + link.search);
 }
 
-function routeOf(path: string, query: URLSearchParams): Route {
+/** What a path and a query show. */
+export function routeOf(path: string, query: URLSearchParams): Route {
   const [, folder = "", id = "", ...more] = path.split("/");
   if (path === "/") return { view: "desk" };
   if (more.length > 0 || !UUID.test(id)) return { view: "unknown" };

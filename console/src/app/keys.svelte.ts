@@ -35,7 +35,7 @@ export class Keys {
   #firstAt = 0;
 
   /** All that can be done now, the newest first. */
-  readonly commands = $derived([...this.#shown].reverse().flat());
+  readonly commands = $derived(withoutHidden([...this.#shown].reverse().flat()));
 
   get areSingleOn(): boolean {
     return this.#areSingleOn;
@@ -83,6 +83,16 @@ export class Keys {
     if (!this.#areSingleOn && isOfCharacters(keys)) return undefined; // 3.
     return this.commands.find((command) => command.keys?.includes(keys)); // 1.
   }
+}
+
+/** Without those all of whose keys do something else here. */
+function withoutHidden(commands: readonly Command[]): readonly Command[] {
+  const taken = new Set<string>();
+  return commands.filter(({ keys: own = [] }) => {
+    const isHidden = own.length > 0 && own.every((one) => taken.has(one));
+    for (const one of own) taken.add(one);
+    return !isHidden;
+  });
 }
 
 /** The page's. */

@@ -4,12 +4,12 @@ import {
   type Turn,
   type TurnEvent,
   type WatchTurnsResponse,
-  watchTurns,
 } from "@breakglass/client";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { SvelteMap } from "svelte/reactivity";
 import type { Account } from "../server/account.svelte.ts";
 import { Connection } from "../server/connection.svelte.ts";
+import { watchDesk } from "../server/desk-watch.ts";
 import { durationMsOf } from "../ui/times.ts";
 import type { QueuedApproval } from "./approval-queue.ts";
 
@@ -72,7 +72,7 @@ export class Desk {
   async #watchFrom0(signal: AbortSignal): Promise<void> {
     const options = { signal, onConnection: this.connection.heed };
     try {
-      for await (const news of watchTurns(this.#account.client, {}, options)) this.take(news);
+      for await (const news of watchDesk(this.#account, options)) this.take(news);
     } catch (error) {
       if (ConnectError.from(error).code !== Code.OutOfRange) throw error;
     }

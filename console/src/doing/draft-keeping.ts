@@ -1,6 +1,6 @@
+import { keep, kept } from "../server/keeping.ts";
 import type { Attached } from "./attachments.ts";
 
-const PREFIX = "breakglass.draft.";
 /** The bytes of files are kept up to here: a browser keeps few MB for a page. */
 const MOST_KEPT_BYTES = 512 * 1024;
 
@@ -39,47 +39,38 @@ export interface KeptDraft {
   readonly sentAt?: number | undefined;
 }
 
-/** @param place - Which draft it is: that of a session, or of a new one. */
-export function readDraft(place: string): KeptDraft | undefined {
+/** Which draft it is: whose, and of which session or of a new one. */
+export interface DraftPlace {
+  readonly principal: string;
+  readonly name: string;
+}
+
+export function readDraft({ principal, name }: DraftPlace): KeptDraft | undefined {
   try {
-    const text = sessionStorage.getItem(PREFIX + place);
-    if (text === null) return undefined;
-    const kept = JSON.parse(text) as KeptDraft;
-    const attachments = kept.attachments.map((attached) => ({
+    const draft = JSON.parse(kept(principal, name) ?? "null") as KeptDraft | null;
+    if (draft === null) return undefined;
+    const attachments = draft.attachments.map((attached) => ({
       ...attached,
       data: attached.data && Uint8Array.from(atob(String(attached.data)), (c) => c.charCodeAt(0)),
     }));
-    return { ...kept, choices: { ...NO_CHOICES, ...kept.choices }, attachments };
+    return { ...draft, choices: { ...NO_CHOICES, ...draft.choices }, attachments };
   } catch {
-    return undefined; // The browser keeps nothing, or somebody else wrote there.
+    return undefined; // Somebody else wrote there.
   }
 }
 
-export function keepDraft(place: string, draft: KeptDraft): void {
+export function keepDraft({ principal, name }: DraftPlace, draft: KeptDraft): void {
   const bytes = draft.attachments.reduce((sum, { data }) => sum + (data?.length ?? 0), 0);
   const isSmall = bytes <= MOST_KEPT_BYTES;
   const attachments = draft.attachments.map(({ data, ...about }) => ({
     ...about,
     data: isSmall ? data && base64(data) : undefined,
   }));
-  try {
-    sessionStorage.setItem(PREFIX + place, JSON.stringify({ ...draft, attachments }));
-  } catch {} // It is full, or keeps nothing: the page has the draft.
+  keep(principal, name, JSON.stringify({ ...draft, attachments }));
 }
 
-export function forgetDraft(place: string): void {
-  try {
-    sessionStorage.removeItem(PREFIX + place);
-  } catch {}
-}
-
-/** Forgets all, as when somebody signs out. */
-export function forgetDrafts(): void {
-  try {
-    for (const key of Object.keys(sessionStorage)) {
-      if (key.startsWith(PREFIX)) sessionStorage.removeItem(key);
-    }
-  } catch {}
+export function forgetDraft({ principal, name }: DraftPlace): void {
+  keep(principal, name, undefined);
 }
 
 function base64(data: Uint8Array): string {

@@ -1,6 +1,8 @@
+import { registerKeepingPlace } from "../server/keeping.ts";
 import type { Attached } from "./attachments.ts";
 import {
   type Choices,
+  type DraftPlace,
   forgetDraft,
   type KeptDraft,
   keepDraft,
@@ -10,6 +12,13 @@ import {
 import { newId } from "./new-id.ts";
 
 const KEEP_MS = 200;
+/** Those that are being written in this window. */
+const open = new Set<Draft>();
+registerKeepingPlace({
+  forget(principal) {
+    for (const draft of open) if (draft.principal === principal) draft.forget();
+  },
+});
 
 /**
  * A prompt that is being written.
@@ -23,14 +32,14 @@ export class Draft {
   attachments = $state.raw<readonly Attached[]>([]);
   /** When it was sent, where it is not known what came of that. */
   sentAt = $state<number>();
-  readonly #place: string;
+  readonly #place: DraftPlace;
   #requestId: string;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #isForgotten = false;
 
-  /** @param place - Which draft it is, as in `readDraft`. */
-  constructor(place: string) {
+  constructor(place: DraftPlace) {
     this.#place = place;
+    open.add(this);
     const kept = readDraft(place);
     this.#requestId = kept?.requestId ?? newId();
     if (kept === undefined) return;
@@ -38,6 +47,11 @@ export class Draft {
     this.choices = kept.choices;
     this.attachments = kept.attachments;
     this.sentAt = kept.sentAt;
+  }
+
+  /** Whose it is. */
+  get principal(): string {
+    return this.#place.principal;
   }
 
   get requestId(): string {
@@ -97,6 +111,12 @@ export class Draft {
     this.#requestId = newId(); // 1.
     this.sentAt = undefined;
     forgetDraft(this.#place); // 2.
+  }
+
+  /** Nobody writes it for now. */
+  leave(): void {
+    this.keep();
+    open.delete(this);
   }
 
   /** Nothing is kept any more, whatever was to be. */

@@ -8,8 +8,6 @@ import { areAmounts, runRequest, type SessionName } from "./run-request.ts";
 import { SessionFacts } from "./session-facts.svelte.ts";
 import { bytesOf } from "./text-size.ts";
 
-/** What the server takes of a message for a running turn. */
-export const MOST_STEER_BYTES = 64 * 1024;
 /** How much another clock may differ, in milliseconds. */
 const SKEW_MS = 10 * 60_000;
 
@@ -30,7 +28,7 @@ export class Prompting {
     this.#session = session;
     const me = account.server?.caller?.principal ?? "";
     const place = session && `${session.principal || me}/${session.sessionId}`;
-    this.draft = new Draft(`${me}|${place ?? "new"}`);
+    this.draft = new Draft({ principal: me, name: `draft/${place ?? "new"}` });
     this.sending = new PromptSending(account.client);
     this.facts = new SessionFacts(account, () => session);
   }

@@ -6,9 +6,12 @@ import {
 } from "@breakglass/client";
 import type { Interceptor, StreamResponse } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-web";
+import { tick } from "svelte";
 import { AccountWindows } from "./account-windows.ts";
-import { forgetAll } from "./keeping.ts";
-import { isUnauthenticated, meaningOf, type Standing } from "./standing.ts";
+import { Copy, digestOf, forgetCopy, readServer } from "./copy/copy.ts";
+import { copyCalls } from "./copy/copy-calls.ts";
+import { forgetAll, registerKeepingPlace } from "./keeping.ts";
+import { type Away, isUnauthenticated, meaningOf, type Standing } from "./standing.ts";
 import { forgetToken, keepToken, readToken } from "./token-keeping.ts";
 
 type Answered = Awaited<ReturnType<ReturnType<Interceptor>>>;
@@ -41,6 +44,7 @@ export class Account {
   #retryTimer: ReturnType<typeof setTimeout> | undefined;
   #retryMs = FIRST_RETRY_MS;
   #awaySince: Date | undefined;
+  #copy: Copy | undefined;
 
   /** @param baseUrl - Where the server is: where the page is from. */
   constructor(baseUrl: string) {
@@ -59,12 +63,13 @@ export class Account {
       );
     };
     this.client = createBreakglassClient(
-      createConnectTransport({ baseUrl, interceptors: [bears] }),
+      createConnectTransport({ baseUrl, interceptors: [copyCalls(() => this.copy), bears] }),
     );
     this.#windows.hear((message) => {
       if (message.kind === "remembered") this.#takeRemembered();
       else if (message.principal === this.server?.caller?.principal) this.#leave("signed-out");
     });
+    registerKeepingPlace({ forget: forgetCopy });
     this.#watch();
   }
 
@@ -73,8 +78,27 @@ export class Account {
     return this.standing.state === "signed-in" ? this.standing.server : undefined;
   }
 
-  /** Whether what the server says may be kept beyond the tab: a token is remembered, or none is needed. */
-  get isKept(): boolean {
+  /** Whose windows see the same: those who are the same principal with the same roles. */
+  get watchName(): string {
+    const { principal = "", roles = [] } = this.server?.caller ?? {};
+    return `breakglass.watch ${JSON.stringify([principal, ...roles.toSorted()])}`;
+  }
+
+  /** Set while the server has not answered yet, and what it said before is shown. */
+  get away(): Away | undefined {
+    return this.standing.state === "signed-in" ? this.standing.away : undefined;
+  }
+
+  /** Where what one sees is kept beyond the tab. Undefined: nowhere, as the token is not remembered, or nobody is signed in. */
+  get copy(): Copy | undefined {
+    const principal = this.server?.caller?.principal;
+    if (principal === undefined || !this.#mayKeep) return undefined;
+    if (this.#copy?.principal !== principal) this.#copy = new Copy(principal);
+    return this.#copy;
+  }
+
+  /** A token is remembered, or none is needed. */
+  get #mayKeep(): boolean {
     return this.#token === undefined || this.#isRemembered;
   }
 
@@ -119,6 +143,7 @@ export class Account {
     this.#retryMs = FIRST_RETRY_MS;
     this.standing = { state: "signed-in", server };
     const token = this.#token;
+    void digestOf(token).then((digest) => this.copy?.keepServer(digest, server));
     if (token === undefined || readToken()?.token === token) return;
     keepToken({ token, isRemembered: this.#isRemembered }); // 3.
     if (this.#isRemembered) this.#windows.tell({ kind: "remembered" });
@@ -141,6 +166,17 @@ export class Account {
     if (this.standing.state === "signed-in") return;
     const retryTime = new Date(Date.now() + waitMs);
     this.standing = { state: "unreachable", error, since, retryTime };
+    if (this.#mayKeep) void this.#showKept(since);
+  }
+
+  /** Shows what is kept of who has the token, while the server is away. */
+  async #showKept(since: Date): Promise<void> {
+    const question = this.#question;
+    const kept = await readServer(await digestOf(this.#token));
+    if (kept === undefined || question !== this.#question) return;
+    if (this.standing.state !== "unreachable") return;
+    const { server, time: asOf } = kept;
+    this.standing = { state: "signed-in", server, away: { since, asOf } };
   }
 
   #leave(why: Extract<Standing, { state: "signed-out" }>["why"]): void {
@@ -152,7 +188,13 @@ export class Account {
     this.#awaySince = undefined;
     forgetToken();
     this.standing = { state: "signed-out", why };
-    if (principal !== undefined && why === "signed-out") void forgetAll(principal);
+    const copy = this.#copy;
+    this.#copy = undefined;
+    void copy?.forget();
+    if (principal === undefined || why !== "signed-out") return;
+    void forgetAll(principal);
+    // Views that go keep a last word.
+    void tick().then(() => forgetAll(principal));
   }
 
   /** Another window has a token that is remembered now: a page that waits for one takes it. */

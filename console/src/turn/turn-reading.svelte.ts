@@ -1,17 +1,42 @@
-import { streamTurn, type Turn } from "@breakglass/client";
+import { endStateOf, isRefusal, type Turn, TurnState } from "@breakglass/client";
+import { SvelteSet } from "svelte/reactivity";
 import type { Account } from "../server/account.svelte.ts";
 import { Connection } from "../server/connection.svelte.ts";
+import { streamShownTurn } from "../server/shown-turn.ts";
+import { frames } from "./frames.ts";
 import { TurnLog } from "./turn-log.svelte.ts";
 
-/** One turn that is read as it happens, from its first event on, over connections that break. */
+/** While the log so far comes, rows are for nobody: they are shown this often. */
+const CATCHING_UP_MS = 200;
+/** How long the page may be kept from all else by what has come already. */
+const BREATH_MS = 12;
+
+/**
+ * One turn that is read as it happens, from its first event on, over connections that break.
+ *
+ * 1. It is read on from what the log has, whatever ended the reading.
+ * 2. The turn itself is asked for where the stream shows that the server is there, and once more when it has ended.
+ */
 export class TurnReading {
   readonly turnId: string;
   /** Undefined: it has not been told yet. */
   turn = $state.raw<Turn>();
-  readonly log = new TurnLog();
+  /** What had been recorded when the reading began is in the log. */
+  isCaughtUp = $state(false);
+  /** All of the turn is in the log. */
+  isWhole = $state(false);
   readonly connection = new Connection();
   /** Why it is not read, or no further. */
   failure = $state.raw<unknown>();
+  readonly log = new TurnLog((apply) => {
+    if (this.isCaughtUp) frames.next(apply);
+    else setTimeout(apply, CATCHING_UP_MS);
+  });
+  /** Where the turn stands, as its events say. Undefined: it has not been told yet. */
+  readonly state: TurnState | undefined = $derived.by(() => this.#state());
+  /** As a checkpoint said last. */
+  #told = $state<TurnState>();
+  readonly #resolvable = new SvelteSet<string>();
   readonly #account: Account;
 
   constructor(account: Account, turnId: string) {
@@ -19,18 +44,81 @@ export class TurnReading {
     this.turnId = turnId;
   }
 
-  /** Reads to the turn's end, or until the signal aborts: the turn goes on then. */
-  async read(signal: AbortSignal): Promise<void> {
-    const { client } = this.#account;
-    const { turnId } = this;
+  /** Whether the caller may answer an approval. */
+  mayResolve(approvalId: string): boolean {
+    return this.#resolvable.has(approvalId);
+  }
+
+  /** Asks which approvals that wait the caller may answer. To be called where one came to wait. */
+  async learnApprovals(signal: AbortSignal): Promise<void> {
     try {
-      this.turn = (await client.getTurn({ turnId }, { signal })).turn;
-      const attach = { turnId, textDeltas: true };
-      const options = { signal, onConnection: this.connection.heed };
-      for await (const event of streamTurn(client, { attach }, options)) this.log.take(event);
-      this.turn = (await client.getTurn({ turnId }, { signal })).turn;
-    } catch (error) {
-      if (!signal.aborted && !this.#account.heedRefusal(error)) this.failure = error;
+      const { approvals } = await this.#account.client.listApprovals(
+        { pageSize: 1000 },
+        { signal },
+      );
+      for (const { event, mayResolve } of approvals) {
+        if (!mayResolve || event?.kind.case !== "approvalRequest") continue;
+        this.#resolvable.add(event.kind.value.approvalId);
+      }
+    } catch {
+      // The server is away: the stream says so. It is asked again when more waits.
     }
+  }
+
+  /** Reads to the turn's end, or until the signal aborts: the turn goes on then. May be called again after a failure. */
+  async read(signal: AbortSignal): Promise<void> {
+    this.failure = undefined;
+    this.log.apply();
+    try {
+      await Promise.all([this.#learn(signal), this.#follow(signal)]);
+      await this.#learn(signal); // 2.
+    } catch (error) {
+      if (signal.aborted || this.#account.heedRefusal(error)) return;
+      this.failure = error;
+    }
+  }
+
+  async #follow(signal: AbortSignal): Promise<void> {
+    const attach = { turnId: this.turnId, afterSequence: this.log.lastSequence, textDeltas: true };
+    const options = { signal, onConnection: this.connection.heed };
+    let breath = performance.now();
+    for await (const event of streamShownTurn(this.#account.client, { attach }, options)) {
+      const { kind } = event;
+      if (kind.case === "checkpoint") {
+        this.#told = kind.value.state;
+        if (this.turn === undefined) void this.#learn(signal).catch(() => {}); // 2.
+        if (kind.value.caughtUp) this.#catchUp();
+      } else this.log.take(event);
+      if (performance.now() - breath < BREATH_MS) continue;
+      await frames.breathe();
+      breath = performance.now();
+    }
+    this.#catchUp();
+    this.isWhole = true;
+  }
+
+  #catchUp(): void {
+    this.isCaughtUp = true;
+    this.log.apply();
+  }
+
+  /** A server that does not answer is waited for by the stream. @throws what it refuses. */
+  async #learn(signal: AbortSignal): Promise<void> {
+    try {
+      this.turn = (await this.#account.client.getTurn({ turnId: this.turnId }, { signal })).turn;
+    } catch (error) {
+      if (isRefusal(error)) throw error;
+    }
+  }
+
+  #state(): TurnState | undefined {
+    const { end, waiting, lastSequence } = this.log;
+    if (end !== undefined) return endStateOf(end.kind);
+    const told = this.#told ?? this.turn?.state;
+    if (waiting > 0) return TurnState.AWAITING_APPROVAL;
+    if (!this.isCaughtUp) return told;
+    const isMoved =
+      told === TurnState.AWAITING_APPROVAL || (told === TurnState.QUEUED && lastSequence > 0);
+    return isMoved ? TurnState.RUNNING : told;
   }
 }

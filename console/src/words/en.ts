@@ -1,40 +1,32 @@
-import { TurnState } from "@breakglass/client";
 import { account } from "./account.en.ts";
 import { app, keys } from "./app.en.ts";
 import { approval } from "./approval.en.ts";
 import { desk, filter, notify } from "./desk.en.ts";
 import { doing } from "./doing.en.ts";
+import { palette } from "./palette.en.ts";
 import { refusals } from "./refusals.en.ts";
+import { deleting, exporting, link, session, sharing } from "./session.en.ts";
+import { turn } from "./turn.en.ts";
 
 const time = new Intl.DateTimeFormat("en", { timeStyle: "medium" });
-
-const STATES: Readonly<Record<TurnState, string>> = {
-  [TurnState.UNSPECIFIED]: "Unknown",
-  [TurnState.RUNNING]: "Running",
-  [TurnState.SUCCEEDED]: "Succeeded",
-  [TurnState.FAILED]: "Failed",
-  [TurnState.CANCELED]: "Canceled",
-  [TurnState.LOST]: "Lost",
-  [TurnState.QUEUED]: "Waiting for its turn",
-  [TurnState.AWAITING_APPROVAL]: "Waiting for an approval",
-};
 
 /** All words of the page in English, by where they stand. */
 export const en = {
   app,
   keys,
+  palette,
   refusals,
   account,
   connection: { lostSince: (since: Date) => `Reconnecting since ${time.format(since)}` },
   desk,
   filter,
   notify,
-  turn: {
-    ownWork: "Work of the agent's own",
-    session: "Session",
-    state: (state: TurnState) => STATES[state],
-  },
-  session: { title: "Session" },
+  turn,
+  session,
+  sharing,
+  link,
+  deleting,
+  exporting,
   doing,
   approval,
 };

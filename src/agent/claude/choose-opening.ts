@@ -1,9 +1,10 @@
 import { randomUUID } from "node:crypto";
 import { NoticeReason } from "../../../gen/breakglass/v1/event_pb.ts";
+import type { Owner } from "../../files/owner.ts";
 import type { AgentTurn, EventKind } from "../agent.ts";
 import { noticeEvent } from "../events.ts";
 import type { Opening } from "./command-line.ts";
-import { conversationOrigin } from "./config-directory.ts";
+import { conversationOrigin } from "./conversation-files.ts";
 
 /** How a turn is taken up by a fresh process. */
 export interface ChosenOpening {
@@ -21,14 +22,16 @@ const LOST =
  * Chooses how a turn's conversation is taken up, by what the CLI has on disk. One that is there from somebody else is not:
  * the agent would remember what is not this session's. Then it is another, empty one.
  *
+ * @param owner - As in `openOwn`.
  * @param known - What the CLI says that it takes. Undefined: it has not been asked.
  */
 export async function chooseOpening(
   turn: AgentTurn,
   directory: string,
   known?: Opening,
+  owner?: Owner,
 ): Promise<ChosenOpening> {
-  const origin = await conversationOrigin(directory, turn.agentSessionId, turn.workspace);
+  const origin = await conversationOrigin(directory, turn.agentSessionId, turn.workspace, owner);
   if (origin !== "foreign") {
     const opening = known ?? (origin === undefined ? "new" : "resume");
     if (opening === "resume" || !turn.hasHistory) return { turn, opening };

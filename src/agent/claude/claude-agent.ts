@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { isDeepStrictEqual } from "node:util";
 import type { Environment } from "../../config/environment.ts";
+import type { Owner } from "../../files/owner.ts";
 import { TreeRemovals } from "../../files/tree-removals.ts";
 import type { Agent, AgentRun, AgentTurn, OwnWork, SpareReservation } from "../agent.ts";
 import type { AgentCapabilities } from "../capabilities.ts";
@@ -11,7 +12,8 @@ import type { ProcessCounts } from "../process-counts.ts";
 import type { PoolLimits } from "../process-pool.ts";
 import type { SparePlan } from "../spares.ts";
 import type { ToolLimits } from "./command-line.ts";
-import { configDirectory, conversationOrigin, removeConversations } from "./config-directory.ts";
+import { configDirectory } from "./config-directory.ts";
+import { conversationOrigin, removeConversations } from "./conversation-files.ts";
 import { agentEnvironment } from "./environment.ts";
 import { isUuid } from "./ids.ts";
 import { type InspectedCli, inspectCli } from "./inspect-cli.ts";
@@ -64,6 +66,8 @@ export class ClaudeAgent implements Agent {
   readonly #trees = new TreeRemovals();
   /** Where the CLI keeps its conversations. */
   readonly #directory: string;
+  /** Whose that is, where it is not the server's user's. */
+  readonly #owner: Owner | undefined;
   readonly #sessions: SessionProcesses;
   readonly #inspected: () => InspectedCli;
 
@@ -73,6 +77,7 @@ export class ClaudeAgent implements Agent {
     this.defaults = defaults;
     this.#tools = { rules: options.rules, trustsWorkspace: options.trustsWorkspace };
     this.#directory = configDirectory(environment);
+    this.#owner = processes.user;
     const executable = new Executable(command, environment, processes.log);
     this.#inspected = () => ({
       path: executable.find(),
@@ -88,7 +93,8 @@ export class ClaudeAgent implements Agent {
       leadingArguments,
       tools: this.#tools,
       limits: options,
-      spares: { plan: { ...spares, ...defaults }, trees: this.#trees },
+      trees: this.#trees,
+      spares: { plan: { ...spares, ...defaults } },
       command,
       directory: this.#directory,
     });
@@ -155,12 +161,14 @@ export class ClaudeAgent implements Agent {
     if (!isUuid(agentSessionId)) return false;
     // One that waits for a session has no file yet, and is on nobody's record.
     if (this.#sessions.isAnothers(agentSessionId, sessionKey)) return false;
-    const origin = await conversationOrigin(this.#directory, agentSessionId, workspace);
+    const [directory, owner] = [this.#directory, this.#owner];
+    const origin = await conversationOrigin(directory, agentSessionId, workspace, owner);
     return origin === undefined || origin === "own";
   }
 
   async forget(agentSessionIds: readonly string[], workspace: string): Promise<void> {
     await this.#sessions.closeSpare(workspace);
-    await removeConversations(this.#directory, agentSessionIds, workspace, this.#trees);
+    const [directory, owner] = [this.#directory, this.#owner];
+    await removeConversations(directory, agentSessionIds, workspace, this.#trees, owner);
   }
 }

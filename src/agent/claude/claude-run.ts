@@ -1,4 +1,5 @@
 import { NoticeReason } from "../../../gen/breakglass/v1/event_pb.ts";
+import type { Owner } from "../../files/owner.ts";
 import type { ApprovalAnswer } from "../../turn-requests.ts";
 import type { AgentRun, AgentTurn, EventKind, Spending } from "../agent.ts";
 import { noticeEvent } from "../events.ts";
@@ -25,6 +26,8 @@ export interface RunSurroundings {
   settle(conversation: Conversation, fate: Fate): Promise<void>;
   /** Where the CLI keeps its conversations. */
   readonly directory: string;
+  /** Whose that is, where it is not the server's user's. */
+  readonly owner: Owner | undefined;
   /** The CLI's executable, as it is told of. */
   readonly command: string;
 }

@@ -1,6 +1,7 @@
 import { NoticeReason } from "../../../gen/breakglass/v1/event_pb.ts";
 import type { PermissionMode } from "../../../gen/breakglass/v1/turn_pb.ts";
 import type { Environment } from "../../config/environment.ts";
+import type { TreeRemovals } from "../../files/tree-removals.ts";
 import type { TraceContext } from "../../trace-context.ts";
 import type { ProcessMemory } from "../agent-memory.ts";
 import { traceVariables } from "../environment.ts";
@@ -29,6 +30,7 @@ export interface ConversationSurroundings {
   readonly leadingArguments: readonly string[];
   /** As they are now; a process keeps those that it was started with. */
   readonly tools: ToolLimits;
+  readonly trees: TreeRemovals;
 }
 
 /** What a conversation is begun for. */
@@ -51,7 +53,8 @@ export async function openConversation(
 ): Promise<Conversation> {
   const { setup, mode, sessionKey, idleEvents } = opening;
   const { workspace, agent, agentSessionId } = setup;
-  const { environment, executable, leadingArguments, processes, tools, longLines } = surroundings;
+  const { environment, executable, leadingArguments, processes, tools, longLines, trees } =
+    surroundings;
   const { rules } = tools;
   await using workspaceDirectory = await openWorkspace(workspace);
   const directory = configDirectory(environment);
@@ -61,7 +64,7 @@ export async function openConversation(
     idleEvents.keep([noticeEvent(NoticeReason.AGENT_WARNING, definition.warning)]);
   }
   if (untrusting) {
-    await removeLeftCommands(directory, agentSessionId);
+    await removeLeftCommands(directory, agentSessionId, trees, processes.user);
     await removeStateVariables(environment, processes.user);
   }
   const program = {

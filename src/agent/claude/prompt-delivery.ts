@@ -1,4 +1,5 @@
 import { NoticeReason } from "../../../gen/breakglass/v1/event_pb.ts";
+import type { Owner } from "../../files/owner.ts";
 import type { AgentTurn, EventKind } from "../agent.ts";
 import { noticeEvent } from "../events.ts";
 import { type ChosenOpening, chooseOpening } from "./choose-opening.ts";
@@ -65,6 +66,8 @@ export interface DeliverySurroundings {
   readonly source: ConversationSource;
   /** Where the CLI keeps its conversations. */
   readonly directory: string;
+  /** Whose that is, where it is not the server's user's. */
+  readonly owner: Owner | undefined;
 }
 
 /**
@@ -166,7 +169,8 @@ export class PromptDelivery {
   }
 
   #choose(known?: Opening): Promise<ChosenOpening> {
-    return chooseOpening(this.#turn, this.#surroundings.directory, known);
+    const { directory, owner } = this.#surroundings;
+    return chooseOpening(this.#turn, directory, known, owner);
   }
 
   async #start(chosen: ChosenOpening, process: Offer["process"]): Promise<Outcome> {

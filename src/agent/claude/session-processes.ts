@@ -25,7 +25,7 @@ const INITIALIZE_MS = 60_000;
 /** What the processes of the CLI are started and kept with. */
 export interface SessionSurroundings extends ConversationSurroundings {
   readonly limits: PoolLimits;
-  readonly spares: Pick<SpareSurroundings<Conversation>, "plan" | "trees">;
+  readonly spares: Pick<SpareSurroundings<Conversation>, "plan">;
   /** The CLI's executable, as it is told of. */
   readonly command: string;
   /** Where the CLI keeps its conversations. */
@@ -49,15 +49,16 @@ export class SessionProcesses implements ConversationSource, ConversationKeeper 
     this.#pool = new ProcessPool(surroundings.limits);
     this.#spares = new Spares({
       ...surroundings.spares,
+      trees: surroundings.trees,
       log: surroundings.processes.log,
       open: (workspace) => this.#openSpare(workspace),
       bringUp,
       isStale: ({ rules }) => rules !== surroundings.tools.rules,
     });
-    const { command, directory } = surroundings;
+    const { command, directory, processes } = surroundings;
     const settle = (conversation: Conversation, fate: Fate) =>
       this.#pool.settle(conversation, fate);
-    this.#runs = { source: this, settle, command, directory };
+    this.#runs = { source: this, settle, command, directory, owner: processes.user };
   }
 
   /** Starts a turn. */

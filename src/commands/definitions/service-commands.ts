@@ -8,6 +8,12 @@ import type { Run } from "./commands.ts";
 /** The shells that there is a script for. */
 const SHELLS = ["bash", "zsh", "fish"] as const;
 
+const STATUSES_OF_A_TEST = `
+Exit status:
+  0    the receiver has taken it
+  2    a mistake in the command or a setting
+  3    the receiver could not be reached, did not answer in time, or did not take it`;
+
 /** Adds the commands that need no server. */
 export function addServiceCommands(program: Command, run: Run): void {
   program
@@ -55,7 +61,10 @@ export function addServiceCommands(program: Command, run: Run): void {
     .description(
       "rehearse a repair with the real service and agent and a scripted model; no key, no network",
     )
-    .action(() => run(async () => (await withModel(() => import("../drill.ts"))).drill()));
+    .option("--console", "in the console: a page of this server, with an approval, until Ctrl-C")
+    .action((given) =>
+      run(async () => (await withModel(() => import("../drill.ts"))).drill(given)),
+    );
   program
     .command("doctor")
     .description("tell what on this machine keeps a server from its work, and what to do about it")
@@ -65,6 +74,14 @@ export function addServiceCommands(program: Command, run: Run): void {
     )
     .option("--json", "print one finding in JSON a line")
     .action((given) => run(async () => (await import("../doctor.ts")).doctor(given)));
+  program
+    .command("notify")
+    .description("try the receiver of notifications")
+    .command("test")
+    .description("send one signed test to the receiver, and tell what came of it")
+    .configureHelp(settingsHelp(SERVE_SECTIONS))
+    .addHelpText("after", STATUSES_OF_A_TEST)
+    .action(() => run(async () => (await import("../notify.ts")).notifyTest()));
   program
     .command("completion")
     .description("print the script by which a shell completes commands and options")

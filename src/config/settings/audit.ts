@@ -43,7 +43,7 @@ export const AUDIT_SETTINGS = {
     variable: "BREAKGLASS_AUDIT_HEADS_SYSLOG",
     kind: syslogAddress,
     unset: "none",
-    does: "A syslog server that heads are sent to, by RFC 5424.",
+    does: "A syslog server that heads are sent to, by RFC 5424: `unix:/dev/log` is the machine's own.",
   },
   auditHeadsUrl: {
     variable: "BREAKGLASS_AUDIT_HEADS_URL",

@@ -1,4 +1,4 @@
-import { choice, happeningKinds, path, seconds, serverUrl } from "../kinds.ts";
+import { choice, notificationKinds, path, seconds, serverUrl } from "../kinds.ts";
 import type { Settings } from "../setting.ts";
 
 /** Who is told of what happens, and how. */
@@ -18,7 +18,7 @@ export const NOTIFICATION_SETTINGS = {
   },
   notifyKinds: {
     variable: "BREAKGLASS_NOTIFY_KINDS",
-    kind: happeningKinds,
+    kind: notificationKinds,
     default: "approval.requested,approval.resolved,turn.ended",
     does: "What is told.",
   },

@@ -13,7 +13,7 @@ export async function append(
   epoch: number,
 ): Promise<string | undefined> {
   const { sessions, turns, events, requests, conversations, days, outbox } = tables;
-  const { turnId, firstSequence, agentSessionId, state, steer, happenings, end, time } = batch;
+  const { turnId, firstSequence, agentSessionId, state, steer, notifications, end, time } = batch;
   const turn = await appendedTurn(tables, batch, epoch);
   const { turnKey, sessionKey } = turn;
   const owner = await tables.leases.hold(epoch);
@@ -23,7 +23,7 @@ export async function append(
     await sessions.setConversation(sessionKey, agentSessionId);
   }
   if (steer !== undefined) await requests.insertSteer(steer, turnId, firstSequence);
-  if (happenings !== undefined) await outbox.add(owner, turnId, happenings, time);
+  if (notifications !== undefined) await outbox.add(owner, turnId, notifications, time);
   const lastSequence = firstSequence - 1 + batch.events.length;
   if (end === undefined) {
     if (state !== undefined) await turns.setState(turnKey, state);
@@ -87,8 +87,8 @@ async function addChanges(
 
 /** Whether a batch is events and nothing else. */
 export function isPlain(batch: EventBatch): boolean {
-  const { agentSessionId, state, steer, approvals, happenings, end, audit } = batch;
-  const isMore = agentSessionId ?? state ?? steer ?? approvals ?? happenings ?? end ?? audit;
+  const { agentSessionId, state, steer, approvals, notifications, end, audit } = batch;
+  const isMore = agentSessionId ?? state ?? steer ?? approvals ?? notifications ?? end ?? audit;
   return batch.events.length > 0 && isMore === undefined;
 }
 

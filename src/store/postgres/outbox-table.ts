@@ -1,4 +1,4 @@
-import type { Happening, HappeningKind, UntoldHappening, UntoldPage } from "../outbox.ts";
+import type { Notification, NotificationKind, UntoldNotification, UntoldPage } from "../outbox.ts";
 import type { Row, Statements } from "./statements.ts";
 
 /** No time is later: what is due beyond all times is written so. */
@@ -15,12 +15,12 @@ export class OutboxTable {
   async add(
     owner: string,
     turnId: string,
-    happenings: readonly Happening[],
+    notifications: readonly Notification[],
     time: number,
   ): Promise<void> {
     const sql = `INSERT INTO outbox (owner, turn_id, sequence, kind, time, due_time)
       VALUES ($1, $2, $3, $4, $5, 0)`;
-    for (const { kind, sequence } of happenings) {
+    for (const { kind, sequence } of notifications) {
       await this.#statements.run(sql, owner, turnId, sequence, kind, time);
     }
   }
@@ -55,10 +55,10 @@ export class OutboxTable {
   }
 }
 
-function untoldOf(row: Row): UntoldHappening {
+function untoldOf(row: Row): UntoldNotification {
   return {
     key: Number(row.outbox_key),
-    kind: String(row.kind) as HappeningKind,
+    kind: String(row.kind) as NotificationKind,
     turnId: String(row.turn_id),
     sequence: Number(row.sequence),
     principal: row.principal === null ? undefined : String(row.principal),

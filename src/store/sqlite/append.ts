@@ -13,7 +13,7 @@ export function append(
   leases: FileLeases,
 ): string | undefined {
   const { sessions, turns, events, requests, conversations, days, outbox } = tables;
-  const { turnId, firstSequence, agentSessionId, state, steer, happenings, end, time } = batch;
+  const { turnId, firstSequence, agentSessionId, state, steer, notifications, end, time } = batch;
   const { turnKey, sessionKey, ...turn } = turns.getAppended(turnId);
   leases.checkTurn(turn.epoch, epoch);
   const isLeft = turn.epoch !== epoch;
@@ -32,7 +32,7 @@ export function append(
   if (state !== undefined) turns.setState(turnKey, state);
   addChanges(tables, turnKey, turn.state, batch);
   if (steer !== undefined) requests.insertSteer(steer, turnId, firstSequence);
-  if (happenings !== undefined) outbox.add(leases.ownerOf(epoch), turnId, happenings, time);
+  if (notifications !== undefined) outbox.add(leases.ownerOf(epoch), turnId, notifications, time);
   if (end === undefined) return undefined;
   const lastSequence = firstSequence - 1 + batch.events.length;
   turns.end(turnKey, lastSequence, end, sessions.nextChange(sessionKey), time);
@@ -60,7 +60,7 @@ function addChanges(
 
 /** Whether a batch is one event and nothing else: one statement, which leaves nothing of itself where it fails. */
 export function isOneInsert({ events, ...more }: EventBatch): boolean {
-  const { agentSessionId, state, steer, approvals, happenings, end, audit } = more;
-  const isMore = agentSessionId ?? state ?? steer ?? approvals ?? happenings ?? end ?? audit;
+  const { agentSessionId, state, steer, approvals, notifications, end, audit } = more;
+  const isMore = agentSessionId ?? state ?? steer ?? approvals ?? notifications ?? end ?? audit;
   return events.length === 1 && isMore === undefined;
 }

@@ -1,4 +1,4 @@
-import type { Happening, HappeningKind, UntoldHappening, UntoldPage } from "../outbox.ts";
+import type { Notification, NotificationKind, UntoldNotification, UntoldPage } from "../outbox.ts";
 import type { Row, Statements } from "./statements.ts";
 
 /** What is yet to be told outside. */
@@ -9,10 +9,10 @@ export class OutboxTable {
     this.#statements = statements;
   }
 
-  add(owner: string, turnId: string, happenings: readonly Happening[], time: number): void {
+  add(owner: string, turnId: string, notifications: readonly Notification[], time: number): void {
     const sql = `INSERT INTO outbox (owner, turn_id, sequence, kind, time, due_time)
       VALUES (?, ?, ?, ?, ?, 0)`;
-    for (const { kind, sequence } of happenings) {
+    for (const { kind, sequence } of notifications) {
       this.#statements.run(sql, owner, turnId, sequence, kind, time);
     }
   }
@@ -46,10 +46,10 @@ export class OutboxTable {
   }
 }
 
-function untoldOf(row: Row): UntoldHappening {
+function untoldOf(row: Row): UntoldNotification {
   return {
     key: Number(row.outbox_key),
-    kind: String(row.kind) as HappeningKind,
+    kind: String(row.kind) as NotificationKind,
     turnId: String(row.turn_id),
     sequence: Number(row.sequence),
     principal: row.principal === null ? undefined : String(row.principal),

@@ -7,7 +7,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import {
   conversationOrigin,
   removeConversations,
-} from "../../../src/agent/claude/config-directory.ts";
+} from "../../../src/agent/claude/conversation-files.ts";
 import { TreeRemovals } from "../../../src/files/tree-removals.ts";
 
 let root: string;

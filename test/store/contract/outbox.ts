@@ -1,10 +1,10 @@
 import { expect, it } from "vitest";
-import type { Happening } from "../../../src/store/outbox.ts";
+import type { Notification } from "../../../src/store/outbox.ts";
 import { bytes, ENDED, PRINCIPAL, turnStart } from "./recorded.ts";
 import type { OpenStore } from "./store-under-test.ts";
 
 const MANY = 100;
-const END: readonly Happening[] = [{ kind: "turn.ended", sequence: 1 }];
+const END: readonly Notification[] = [{ kind: "turn.ended", sequence: 1 }];
 
 /** What is yet to be told outside. */
 export function describeOutbox(open: OpenStore): void {
@@ -13,7 +13,7 @@ export function describeOutbox(open: OpenStore): void {
     const { store } = opened;
     const { owner } = store.lease;
     const { turnId } = (await store.createTurn(turnStart())).turn;
-    const happenings: Happening[] = [
+    const notifications: Notification[] = [
       { kind: "approval.requested", sequence: 2 },
       { kind: "approval.resolved", sequence: 3 },
     ];
@@ -21,7 +21,7 @@ export function describeOutbox(open: OpenStore): void {
       turnId,
       firstSequence: 9,
       events: bytes("gap"),
-      happenings,
+      notifications,
       time: 4,
     });
     await expect(refused).rejects.toMatchObject({ reason: "STORAGE" });
@@ -29,7 +29,7 @@ export function describeOutbox(open: OpenStore): void {
       turnId,
       firstSequence: 1,
       events: bytes("a", "b", "c"),
-      happenings,
+      notifications,
       time: 5,
     });
     const again = await opened.reopen();
@@ -54,7 +54,7 @@ export function describeOutbox(open: OpenStore): void {
         turnId,
         firstSequence: 1,
         events: bytes("e"),
-        happenings: END,
+        notifications: END,
         time: n,
         end: ENDED,
       });
@@ -89,7 +89,7 @@ export function describeOutbox(open: OpenStore): void {
         turnId,
         firstSequence: 1,
         events: bytes("e"),
-        happenings: END,
+        notifications: END,
         time: n,
         end: ENDED,
       });
@@ -110,7 +110,7 @@ export function describeOutbox(open: OpenStore): void {
       turnId,
       firstSequence: 1,
       events: bytes("e"),
-      happenings: END,
+      notifications: END,
       time: 1,
       end: ENDED,
     });

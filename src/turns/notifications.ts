@@ -1,8 +1,8 @@
 import { type EventKind, isTerminal } from "../agent/agent.ts";
-import type { Happening, HappeningKind } from "../store/outbox.ts";
+import type { Notification, NotificationKind } from "../store/outbox.ts";
 
-/** Which happenings somebody outside is to be told of. */
-export type ToldKinds = ReadonlySet<HappeningKind>;
+/** The kinds of notifications that are sent. */
+export type ToldKinds = ReadonlySet<NotificationKind>;
 
 /**
  * What of events is to be told outside.
@@ -11,21 +11,21 @@ export type ToldKinds = ReadonlySet<HappeningKind>;
  * @param toldKinds - Undefined: nothing is.
  * @returns Undefined: nothing of these.
  */
-export function happeningsOf(
+export function notificationsOf(
   kinds: readonly EventKind[],
   firstSequence: number,
   toldKinds: ToldKinds | undefined,
-): Happening[] | undefined {
+): Notification[] | undefined {
   if (toldKinds === undefined || toldKinds.size === 0) return undefined;
-  const happenings = kinds.flatMap((event, index) => {
-    const kind = happeningKindOf(event);
+  const notifications = kinds.flatMap((event, index) => {
+    const kind = notificationKindOf(event);
     const isTold = kind !== undefined && toldKinds.has(kind);
     return isTold ? { kind, sequence: firstSequence + index } : [];
   });
-  return happenings.length === 0 ? undefined : happenings;
+  return notifications.length === 0 ? undefined : notifications;
 }
 
-function happeningKindOf(event: EventKind): HappeningKind | undefined {
+function notificationKindOf(event: EventKind): NotificationKind | undefined {
   if (event.case === "approvalRequest") return "approval.requested";
   if (event.case === "approvalResolution") return "approval.resolved";
   return isTerminal(event) ? "turn.ended" : undefined;
