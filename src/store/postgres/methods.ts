@@ -1,8 +1,8 @@
 import { TurnState } from "../../../gen/breakglass/v1/event_pb.ts";
 import { notFound, storageFailed } from "../../errors.ts";
+import { textOf } from "../common/grantee-text.ts";
+import { pastSessionsLastChange } from "../common/session-changes.ts";
 import type { SessionChange } from "../records.ts";
-import { pastLastChange } from "../sqlite/methods.ts";
-import { textOf } from "../sqlite/shares-table.ts";
 import type { StoreMethods } from "../store.ts";
 import { append } from "./append.ts";
 import { Removal } from "./removal.ts";
@@ -168,7 +168,7 @@ async function listChanges(
 ): Promise<SessionChange[]> {
   const session = await seenSession(tables, name, view);
   if (ofKey !== undefined && ofKey !== session.sessionKey) throw notFound("session");
-  if (afterCursor > session.changeCount) throw pastLastChange(session.changeCount);
+  if (afterCursor > session.changeCount) throw pastSessionsLastChange(session.changeCount);
   return tables.turnLists.changesOf(session, afterCursor, limit);
 }
 

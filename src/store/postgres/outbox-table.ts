@@ -1,5 +1,6 @@
+import type { Row } from "../common/row.ts";
 import type { Notification, NotificationKind, UntoldNotification, UntoldPage } from "../outbox.ts";
-import type { Row, Statements } from "./statements.ts";
+import type { Statements } from "./statements.ts";
 
 /** No time is later: what is due beyond all times is written so. */
 const LATEST = Number.MAX_SAFE_INTEGER;

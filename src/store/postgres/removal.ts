@@ -1,7 +1,7 @@
 import type { AuditEntry } from "../../audit/entry.ts";
 import { notFound, sessionElsewhere } from "../../errors.ts";
+import { turnInProgress } from "../common/start-refusals.ts";
 import type { RemovedSession, RemovedTurns, SessionRecord } from "../records.ts";
-import { turnInProgress } from "../sqlite/start-turn.ts";
 import type { SessionName } from "../views.ts";
 import type { Tables } from "./tables.ts";
 

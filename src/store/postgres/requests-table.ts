@@ -5,9 +5,10 @@ import {
   KEPT_MS,
   requestIdReused,
   steerFingerprint,
-} from "../sqlite/requests-table.ts";
+} from "../common/request-fingerprint.ts";
+import type { Row } from "../common/row.ts";
 import type { SteerRequest, TurnStart } from "../writes.ts";
-import type { Row, Statements } from "./statements.ts";
+import type { Statements } from "./statements.ts";
 
 /** So many requests that are no longer kept leave in one commit. */
 const FORGOTTEN_AT_ONCE = 500;

@@ -1,12 +1,13 @@
 import type { TurnState } from "../../../gen/breakglass/v1/event_pb.ts";
 import { cutText } from "../../stream/cut-text.ts";
+import { granteesOf, sharesOf } from "../common/grantee-text.ts";
+import type { Row } from "../common/row.ts";
+import { sessionOf } from "../common/session-row.ts";
 import type { ListedSession, Page, SessionPlace } from "../lists.ts";
-import { sessionOf } from "../sqlite/sessions-table.ts";
-import { granteesOf, sharesOf } from "../sqlite/shares-table.ts";
 import type { SessionName, SessionView } from "../views.ts";
 import { SHARES_COLUMN } from "./shares-table.ts";
-import type { Row, Statements, Value } from "./statements.ts";
-import { textOf } from "./turn-row.ts";
+import type { Statements, Value } from "./statements.ts";
+import { decoded } from "./turn-row.ts";
 
 const LAST_PROMPT_BYTES = 256;
 /** A session, with what a list shows of its newest turn. */
@@ -87,7 +88,7 @@ function listedOf(row: Row): ListedSession {
       : {
           turnId: String(turnId),
           state: state as TurnState,
-          prompt: cutText(textOf(prompt as Uint8Array, true), LAST_PROMPT_BYTES),
+          prompt: cutText(decoded(prompt as Uint8Array, true), LAST_PROMPT_BYTES),
         };
   return { ...sessionOf(row), lastTurn, shares: sharesOf(row) };
 }

@@ -1,8 +1,8 @@
 import { randomUUID } from "node:crypto";
 import { TurnState } from "../../../gen/breakglass/v1/event_pb.ts";
+import { attachmentBytesOf, sessionOf } from "../common/session-row.ts";
+import { MOST_TOKENS, SPENDING_COLUMNS, spendingValues } from "../common/spending.ts";
 import type { SessionRecord, SpendingRecord, WorkspacePlace } from "../records.ts";
-import { attachmentBytesOf, sessionOf } from "../sqlite/sessions-table.ts";
-import { MOST_TOKENS, SPENDING_COLUMNS, spendingValues } from "../sqlite/spending.ts";
 import type { SessionName } from "../views.ts";
 import type { TurnStart } from "../writes.ts";
 import type { Statements, Value } from "./statements.ts";

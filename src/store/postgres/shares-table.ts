@@ -1,5 +1,5 @@
 import { Refusal } from "../../errors.ts";
-import { granteesOf, sharesOf, textOf } from "../sqlite/shares-table.ts";
+import { granteesOf, sharesOf, textOf } from "../common/grantee-text.ts";
 import type { Grantee, SessionView, Share } from "../views.ts";
 import type { Statements } from "./statements.ts";
 

@@ -1,8 +1,7 @@
 import { TurnState } from "../../../gen/breakglass/v1/event_pb.ts";
 import { TurnOrigin } from "../../../gen/breakglass/v1/turn_pb.ts";
 import { notFound, Refusal, sessionElsewhere } from "../../errors.ts";
-import type { SessionRecord } from "../records.ts";
-import { attachmentBytesOf } from "../sqlite/sessions-table.ts";
+import { attachmentBytesOf } from "../common/session-row.ts";
 import {
   entriesIn,
   refuseByAgent,
@@ -11,7 +10,8 @@ import {
   refuseOverSessions,
   refuseSpent,
   turnInProgress,
-} from "../sqlite/start-turn.ts";
+} from "../common/start-refusals.ts";
+import type { SessionRecord } from "../records.ts";
 import type { StartedTurn, TurnStart } from "../writes.ts";
 import type { Tables } from "./tables.ts";
 import type { TurnsTable } from "./turns-table.ts";

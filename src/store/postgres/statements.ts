@@ -1,9 +1,7 @@
 import { hash } from "node:crypto";
 import type { ClientBase, CustomTypesConfig, QueryResult } from "pg";
 import pg from "pg";
-import type { Row } from "../sqlite/statements.ts";
-
-export type { Row };
+import type { Row } from "../common/row.ts";
 
 /** What can be bound to a statement. A `Buffer` is sent as it is: bytes, or an array in PostgreSQL's binary form. */
 export type Value = string | number | null | Buffer | readonly string[] | readonly number[];

@@ -1,11 +1,12 @@
 import type { PermissionMode } from "../../../gen/breakglass/v1/turn_pb.ts";
+import { granteeOf } from "../common/grantee-text.ts";
+import { LISTED_PROMPT_BYTES, listedBytes } from "../common/list-bounds.ts";
+import { changeOf, pastLastChange } from "../common/turn-change.ts";
+import { turnOf } from "../common/turn-row.ts";
 import type { RemovedChanges, TurnChange, TurnChanges } from "../records.ts";
-import { granteeOf } from "../sqlite/shares-table.ts";
-import { changeOf, pastLastChange } from "../sqlite/turn-change-lists.ts";
-import { listedBytes } from "../sqlite/turn-lists.ts";
 import type { Statements } from "./statements.ts";
 import type { TurnChangesTable } from "./turn-changes-table.ts";
-import { LISTED_COLUMNS, LISTED_PROMPT_BYTES, turnOf } from "./turn-row.ts";
+import { LISTED_COLUMNS } from "./turn-row.ts";
 
 /** Who watches and does not read holds a part of it: less than what one event may have. */
 const PAGE_BYTES = 1_000_000;

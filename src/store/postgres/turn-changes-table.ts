@@ -1,6 +1,6 @@
 import type { TurnState } from "../../../gen/breakglass/v1/event_pb.ts";
+import { CHANGE_KINDS } from "../common/turn-change.ts";
 import type { TurnChangeKind } from "../records.ts";
-import { CHANGE_KINDS } from "../sqlite/turn-changes-table.ts";
 import type { ApprovalMark } from "../writes.ts";
 import type { Statements } from "./statements.ts";
 

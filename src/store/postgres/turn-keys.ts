@@ -1,7 +1,7 @@
 import { PermissionMode, TurnOrigin } from "../../../gen/breakglass/v1/turn_pb.ts";
+import { granteesOf } from "../common/grantee-text.ts";
+import { STATES } from "../common/turn-states.ts";
 import type { TurnFilter, TurnPlace } from "../lists.ts";
-import { granteesOf } from "../sqlite/shares-table.ts";
-import { STATES } from "../sqlite/turn-keys.ts";
 import type { TurnView } from "../views.ts";
 import { hasText, queryOf } from "./prompt-text.ts";
 import type { Value } from "./statements.ts";

@@ -1,11 +1,13 @@
+import { LIST_BYTES, LISTED_PROMPT_BYTES, listedBytes } from "../common/list-bounds.ts";
+import type { Row } from "../common/row.ts";
+import { turnOf } from "../common/turn-row.ts";
 import type { Page, TurnFilter, TurnPlace } from "../lists.ts";
 import type { SessionChange, SessionRecord, TurnRecord } from "../records.ts";
-import { LIST_BYTES, listedBytes } from "../sqlite/turn-lists.ts";
 import type { TurnView } from "../views.ts";
 import { hasText, queryOf } from "./prompt-text.ts";
-import type { Row, Statements, Value } from "./statements.ts";
+import type { Statements, Value } from "./statements.ts";
 import { conditionsOf, turnKeysOf } from "./turn-keys.ts";
-import { LISTED_COLUMNS, LISTED_PROMPT_BYTES, turnOf } from "./turn-row.ts";
+import { LISTED_COLUMNS } from "./turn-row.ts";
 
 const ALL_TURNS: TurnFilter = { states: [], since: undefined };
 

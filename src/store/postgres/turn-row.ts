@@ -1,12 +1,8 @@
+import { LISTED_PROMPT_BYTES } from "../common/list-bounds.ts";
+import type { Row } from "../common/row.ts";
+import { SPENDING_COLUMNS } from "../common/spending.ts";
+import { turnOf as turnOfTexts } from "../common/turn-row.ts";
 import type { TurnRecord } from "../records.ts";
-import { SPENDING_COLUMNS } from "../sqlite/spending.ts";
-import { turnOf as turnOfTexts } from "../sqlite/turn-row.ts";
-import type { Row } from "./statements.ts";
-
-/** What a list shows of a prompt. */
-export { LISTED_PROMPT_BYTES } from "../sqlite/turn-lists.ts";
-
-import { LISTED_PROMPT_BYTES } from "../sqlite/turn-lists.ts";
 
 /** Recorded when the turn ends: until then it is its newest event's, so that an append need not write the turn's row too. */
 export const LAST_SEQUENCE = `CASE WHEN turns.end_time IS NULL
@@ -25,11 +21,11 @@ export const LISTED_COLUMNS = `${COLUMNS}, substring(prompt FROM 1 FOR ${LISTED_
 
 /** A turn from its row and its session's id, with its prompt cut to a number of bytes. */
 export function turnOf(row: Row, promptBytes: number): TurnRecord {
-  const prompt = textOf(row.prompt as Uint8Array, Boolean(row.prompt_cut));
+  const prompt = decoded(row.prompt as Uint8Array, Boolean(row.prompt_cut));
   return turnOfTexts({ ...row, prompt, prompt_cut: Number(row.prompt_cut) }, promptBytes);
 }
 
 /** A text of its bytes. Of those that were cut the last may be a part of a character, which is left out. */
-export function textOf(bytes: Uint8Array, isCut: boolean): string {
+export function decoded(bytes: Uint8Array, isCut: boolean): string {
   return new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes, { stream: isCut });
 }

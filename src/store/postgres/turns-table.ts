@@ -1,13 +1,15 @@
 import { TurnState } from "../../../gen/breakglass/v1/event_pb.ts";
 import type { TurnOrigin } from "../../../gen/breakglass/v1/turn_pb.ts";
 import { notFound } from "../../errors.ts";
+import type { Row } from "../common/row.ts";
+import { SPENDING_COLUMNS, spendingValues } from "../common/spending.ts";
+import { turnOf } from "../common/turn-row.ts";
 import type { LeftTurn, SessionRecord, TurnRecord } from "../records.ts";
-import { SPENDING_COLUMNS, spendingValues } from "../sqlite/spending.ts";
 import type { TurnEndRecord, TurnStart } from "../writes.ts";
 import { indexedText } from "./prompt-text.ts";
-import type { Row, Statements } from "./statements.ts";
+import type { Statements } from "./statements.ts";
 import { isTurnId } from "./turn-id.ts";
-import { LAST_SEQUENCE, turnOf, WHOLE_COLUMNS } from "./turn-row.ts";
+import { LAST_SEQUENCE, WHOLE_COLUMNS } from "./turn-row.ts";
 
 /** GetTurn's answer must fit into a response: a longer prompt is cut. */
 const WHOLE_PROMPT_BYTES = 2_900_000;

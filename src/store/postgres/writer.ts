@@ -2,7 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Client } from "pg";
 import { Refusal, storageFailed } from "../../errors.ts";
 import type { Log } from "../../log.ts";
-import { CommitCounts } from "../sqlite/commit-counts.ts";
+import { CommitCounts } from "../common/commit-counts.ts";
 import type { StoreLoad } from "../store-load.ts";
 import type { EventBatch } from "../writes.ts";
 import { isThere } from "./commit-doubt.ts";
