@@ -51,6 +51,13 @@ export class Statements {
       name = hash("sha1", text);
       this.#names.set(text, name);
     }
-    return this.#client.query<Row>({ name, text, values: values as unknown[] });
+    return this.#client.query<Row>({ name, text, values: values.map(sent) });
   }
+}
+
+/** A text of PostgreSQL's has no place for a zero, which an agent may put into an id: it is another one, wherever it is asked for. */
+function sent(value: Value): Value {
+  return typeof value === "string" && value.includes("\0")
+    ? value.replaceAll("\0", "\ufffd")
+    : value;
 }
