@@ -21,7 +21,7 @@ export interface PostgresTls {
 
 const PORT = 5432;
 const PATTERN = /^postgres(?:ql)?:\/\/(?:([^@/?]*)@)?([^/?]*)(?:\/([^?]*))?(?:\?(.*))?$/s;
-const HOST = /^(\[[0-9a-fA-F:.]+\]|[^:[\]\s]+)(?::(\d{1,5}))?$/;
+const HOST = /^(\[[0-9a-fA-F:.]+\]|[\w.-]+)(?::(\d{1,5}))?$/;
 const PARAMETERS = ["host", "sslmode", "sslrootcert", "sslcert", "sslkey"];
 const LOOPBACK = /^(localhost|127\.\d+\.\d+\.\d+|::1)$/;
 

@@ -13,7 +13,7 @@ const run = promisify(execFile);
 const DEBIANS = "/usr/lib/postgresql";
 const OLDEST = 15;
 /** PostgreSQL refuses root. */
-const NOBODY = 65_534;
+export const NOBODY = 65_534;
 /** No superuser: what a service is to be. */
 export const USER = "breakglass";
 
