@@ -47,35 +47,36 @@ export async function findPostgres(): Promise<string | undefined> {
   return newest === undefined ? undefined : join(DEBIANS, String(newest), "bin");
 }
 
-/** @param settings - Of postgresql.conf, beside those of a test. */
+/**
+ * @param settings - Of postgresql.conf, beside those of a test.
+ * @param primary - Whose standby it is to be.
+ */
 export async function startCluster(
   bin: string,
   settings: Readonly<Record<string, string>> = {},
+  primary?: Cluster,
 ): Promise<Cluster> {
   const folder = await mkdtemp(join(tmpdir(), "breakglass-pg-"));
   const isRoot = process.getuid?.() === 0;
   const as = isRoot ? { uid: NOBODY, gid: NOBODY } : {};
-  const password = randomUUID();
+  const password = primary?.password ?? randomUUID();
   const passwordFile = join(folder, "password");
   await writeFile(passwordFile, password);
   if (isRoot) for (const path of [folder, passwordFile]) await chown(path, NOBODY, NOBODY);
   const data = join(folder, "data");
   const env = { PATH: process.env.PATH ?? "", LC_ALL: "C.UTF-8" };
-  await run(
-    join(bin, "initdb"),
-    [
-      "-D",
-      data,
-      "-U",
-      "admin",
-      "--auth=scram-sha-256",
-      `--pwfile=${passwordFile}`,
-      "--no-sync",
-      "-E",
-      "UTF8",
-    ],
-    { ...as, env, cwd: folder },
-  );
+  const asItself = { ...as, env, cwd: folder };
+  if (primary === undefined) {
+    const auth = ["-U", "admin", "--auth=scram-sha-256", `--pwfile=${passwordFile}`];
+    await run(join(bin, "initdb"), ["-D", data, ...auth, "--no-sync", "-E", "UTF8"], asItself);
+  } else {
+    const copied = ["-R", "-X", "stream", "-c", "fast", "--no-sync"];
+    await run(
+      join(bin, "pg_basebackup"),
+      ["-D", data, "-d", primary.adminUrl, ...copied],
+      asItself,
+    );
+  }
   const port = await freePort();
   const options = {
     listen_addresses: "127.0.0.1",
@@ -101,9 +102,7 @@ export async function startCluster(
   };
   const start = async () => {
     server = spawn(join(bin, "postgres"), ["-D", data, ...args], {
-      ...as,
-      env,
-      cwd: folder,
+      ...asItself,
       stdio: "ignore",
     });
     for (;;) {
@@ -123,7 +122,7 @@ export async function startCluster(
     await ended;
   };
   await start();
-  await query(`CREATE ROLE ${USER} LOGIN PASSWORD '${password}'`);
+  if (primary === undefined) await query(`CREATE ROLE ${USER} LOGIN PASSWORD '${password}'`);
   return {
     port,
     password,

@@ -229,3 +229,39 @@ describe.skipIf(cluster === undefined)("a commit that no standby has", () => {
     await opened.close();
   });
 });
+
+describe.skipIf(cluster === undefined)("a primary that is lost while turns are recorded", () => {
+  it("is followed by its synchronous standby, which has all that was acknowledged", async () => {
+    const bin = (await findPostgres())!;
+    await using primary = await startCluster(bin);
+    await using standby = await startCluster(bin, {}, primary);
+    await primary.query(`CREATE DATABASE followed OWNER ${USER}`);
+    await primary.query("ALTER SYSTEM SET synchronous_standby_names = '*'");
+    await primary.query("SELECT pg_reload_conf()");
+    const hosts = [standby, primary].map((one) => hostOf(one.urlOf("followed")));
+    const opened = await openPostgres(hosts, silent);
+    const store = owned(await opened.openStore("one"));
+    const starts = Array.from({ length: 10 }, () => turnStart());
+    let isOver = false;
+    const run = async (start: (typeof starts)[number]) => {
+      await store.createTurn(start);
+      const { turnId } = start;
+      let last = 0;
+      while (!isOver) await store.append(event(turnId, ++last));
+      await store.append({ ...event(turnId, ++last), end: SUCCEEDED });
+      return last;
+    };
+    const fail = async () => {
+      await delay(500 + Math.random() * 500);
+      await primary.stop("SIGQUIT");
+      await standby.query("SELECT pg_promote()");
+      await delay(500);
+      isOver = true;
+    };
+    const [lasts] = await Promise.all([Promise.all(starts.map(run)), fail()]);
+    for (const [index, { turnId }] of starts.entries()) {
+      expect(await sequencesOf(store, turnId)).toEqual(upTo(lasts[index]!));
+    }
+    await opened.close();
+  });
+});
