@@ -61,15 +61,17 @@ export class SessionsTable {
     return Number((await this.#statements.get(sql, sessionKey))?.change_count);
   }
 
+  /** Counts a turn and its change. Answers the session as it is then. */
   async addTurn(
     sessionKey: string,
     { turnId, time, attachments }: TurnStart,
     state: TurnState,
-  ): Promise<void> {
+  ): Promise<SessionRecord> {
     const place = state === TurnState.QUEUED ? "queued_turn_id" : "running_turn_id";
     const sql = `UPDATE sessions SET ${place} = $1, last_active_time = $2, turn_count = turn_count + 1,
-      attachment_bytes = attachment_bytes + $3 WHERE session_key = $4`;
-    await this.#statements.run(sql, turnId, time, attachmentBytesOf(attachments), sessionKey);
+      attachment_bytes = attachment_bytes + $3, change_count = change_count + 1 WHERE session_key = $4 RETURNING *`;
+    const bytes = attachmentBytesOf(attachments);
+    return (await this.#first(sql, turnId, time, bytes, sessionKey))!;
   }
 
   /** How many sessions a principal has, and the least recently active of them. */

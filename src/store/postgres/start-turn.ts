@@ -23,7 +23,7 @@ export async function startTurn(
   start: TurnStart,
   epoch: number,
 ): Promise<StartedTurn> {
-  const { sessions, turns, requests, days } = tables;
+  const { turns, requests, days } = tables;
   const owner = await tables.leases.hold(epoch);
   const joined = await requests.findStart(start);
   if (joined !== undefined) return join(tables, start, joined);
@@ -39,14 +39,9 @@ export async function startTurn(
   const session = known ?? (await openSession(tables, start, owner));
   if (start.origin !== TurnOrigin.AGENT) refuseByAgent(start, session);
   refuseFull(start, session.turnCount);
-  await record(tables, start, session, epoch);
+  const begun = await record(tables, start, session, epoch);
   await tables.audit.append(owner, entriesIn(session, start));
-  return {
-    turn: (await turns.find(start.turnId))!,
-    session: (await sessions.findByKey(session.sessionKey))!,
-    joined: false,
-    today,
-  };
+  return { turn: (await turns.find(start.turnId))!, session: begun, joined: false, today };
 }
 
 /** The turn that the same request started. */
@@ -61,22 +56,23 @@ async function join(
   return { turn: turn!, session, joined: true, today: await days.get(principal, time) };
 }
 
+/** Answers the session with the turn. */
 async function record(
   { sessions, turns, turnChanges, requests, appended }: Tables,
   start: TurnStart,
   session: SessionRecord,
   epoch: number,
-): Promise<void> {
+): Promise<SessionRecord> {
   const { sessionId, sessionKey } = session;
   const state = await stateOf(turns, start, session);
-  const change = await sessions.nextChange(sessionKey);
-  const turnKey = await turns.insert(start, session, state, change, epoch);
-  await sessions.addTurn(sessionKey, start, state);
+  const begun = await sessions.addTurn(sessionKey, start, state);
+  const turnKey = await turns.insert(start, session, state, begun.changeCount, epoch);
   if (!(await requests.insertStart(start, sessionId))) throw new Conflict();
   await turnChanges.addState(turnKey, "started", state);
   const principal = start.principal || session.principal;
   const known = { turnKey, sessionKey, principal, state, lastSequence: 0, epoch };
   if (state === TurnState.RUNNING) appended.set(start.turnId, known);
+  return begun;
 }
 
 /** Refuses a caller's turn for which there is no room in what the session's principal may have on record. */

@@ -111,12 +111,17 @@ export class WritingConnection {
 
   async #commitTogether(calls: readonly WriteCall[]): Promise<readonly WriteAnswer[] | undefined> {
     try {
-      await this.#statements.exec("BEGIN");
       this.#tables.leases.forget();
       const answers: WriteAnswer[] = [];
-      for (const call of calls) answers.push(await this.#write(call));
-      const number = await this.#mark();
-      await this.#certain({ wrote: { number }, answers }, () => this.#statements.exec("COMMIT"));
+      let before = "BEGIN";
+      for (const call of calls) {
+        await this.#statements.exec(`${before}; SAVEPOINT call`);
+        answers.push(await this.#write(call));
+        before = "RELEASE SAVEPOINT call";
+      }
+      const number = ++this.#writer.number;
+      const commit = `${markSql(this.#writer.id, number)}; COMMIT`;
+      await this.#certain({ wrote: { number }, answers }, () => this.#statements.exec(commit));
       return answers;
     } catch (error) {
       this.#rethrowIfBroken(error);
@@ -127,31 +132,19 @@ export class WritingConnection {
     }
   }
 
-  /** 2. */
+  /** Does a call behind a savepoint. 2. */
   async #write({ method, args }: WriteCall): Promise<WriteAnswer> {
     const { perform } = METHODS[method] as Method;
     for (let attempt = 1; ; attempt++) {
-      await this.#statements.exec("SAVEPOINT call");
       try {
-        const value = await perform(this.#tables, ...args);
-        await this.#statements.exec("RELEASE SAVEPOINT call");
-        return { value };
+        return { value: await perform(this.#tables, ...args) };
       } catch (error) {
         this.#rethrowIfBroken(error);
-        await this.#statements.exec("ROLLBACK TO SAVEPOINT call; RELEASE SAVEPOINT call");
+        await this.#statements.exec("ROLLBACK TO SAVEPOINT call");
         forgetWritten(this.#tables);
         if (!isPassing(error) || attempt === ATTEMPTS) return { failure: failureOf(error) };
       }
     }
-  }
-
-  /** Writes the number that the transaction is known by. */
-  async #mark(): Promise<number> {
-    const number = ++this.#writer.number;
-    const sql = `INSERT INTO writers (writer_id, number) VALUES ($1, $2)
-      ON CONFLICT (writer_id) DO UPDATE SET number = excluded.number, time = excluded.time`;
-    await this.#statements.run(sql, this.#writer.id, number);
-    return number;
   }
 
   /** 1. */
@@ -182,4 +175,10 @@ function plainBatchesOf(calls: readonly WriteCall[]): EventBatch[] | undefined {
     batches.push(batch);
   }
   return batches;
+}
+
+/** Writes the number that a transaction is known by. With its COMMIT it is one message: both are ours, and need no parameters. */
+function markSql(id: string, number: number): string {
+  return `INSERT INTO writers (writer_id, number) VALUES ('${id}', ${number})
+    ON CONFLICT (writer_id) DO UPDATE SET number = excluded.number, time = excluded.time`;
 }
