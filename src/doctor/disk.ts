@@ -1,6 +1,6 @@
 import { open, rm, statfs } from "node:fs/promises";
 import { join } from "node:path";
-import { lackOfRoom } from "../health/readiness.ts";
+import { lackOfRoom, ROOM_FOR_A_TURN } from "../health/disk-room.ts";
 import { nearestThere } from "./directories.ts";
 import {
   failure,
@@ -32,7 +32,7 @@ export const diskCheck: MachineCheck = {
     const directory = await nearestThere(dataDir);
     const syncMs = await slowestSync(directory);
     if (typeof syncMs !== "number") return syncMs;
-    const obstacle = await lackOfRoom(directory);
+    const obstacle = await lackOfRoom(directory, ROOM_FOR_A_TURN);
     if (obstacle !== undefined) return failureOr(obstacle, "");
     const { bavail, bsize, type } = await statfs(directory);
     const unsafe = UNSAFE_FILE_SYSTEMS.get(type);

@@ -54,6 +54,8 @@ describe.skipIf(lacksBrowser)(`many windows of the console${withoutBrowser}`, ()
     expect(watches.of().filter((count) => count > 0)).toEqual([1]);
     for (const page of [pages[0]!, pages[3]!, pages[6]!]) {
       await page.getByRole("button", { name: "Cancel", exact: true }).first().click();
+      // It is asked about once more.
+      await page.getByRole("button", { name: "End it", exact: true }).click();
       await page.getByText("Canceled").first().waitFor({ timeout: 15_000 });
     }
     expect(running.complaints).toEqual([]);

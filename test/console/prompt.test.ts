@@ -5,6 +5,8 @@ import { lacksBrowser, withoutBrowser } from "../support/browser.ts";
 import { type Stage, stage } from "./console.ts";
 import { clientAt, peopleStage, SCRIPT, startTo } from "./people.ts";
 
+/** A slow machine fails nothing. */
+const SOON = { timeout: 30_000 };
 const FORESEEN = /status of 4\d\d|status of 5\d\d|net::ERR_/;
 const TURN = /\/turns\/[\da-f-]{36}$/;
 const PNG = Buffer.from(
@@ -97,7 +99,7 @@ describe.skipIf(lacksBrowser)(`the prompt box of the console${withoutBrowser}`, 
     const page = await running.openAs("alice");
     await boxOf(page).fill("Nobody else's.");
     await expect
-      .poll(() => page.evaluate(() => JSON.stringify(sessionStorage)))
+      .poll(() => page.evaluate(() => JSON.stringify(sessionStorage)), SOON)
       .toContain("Nobody");
     await page.getByRole("button", { name: "Sign out" }).click();
     await page.getByLabel("Token", { exact: true }).waitFor();
