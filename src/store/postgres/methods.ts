@@ -1,8 +1,11 @@
+import { randomUUIDv7 } from "node:crypto";
 import { TurnState } from "../../../gen/breakglass/v1/event_pb.ts";
+import type { AuditEntry } from "../../audit/entry.ts";
 import { notFound, storageFailed } from "../../errors.ts";
 import { textOf } from "../common/grantee-text.ts";
 import { pastSessionsLastChange } from "../common/session-changes.ts";
 import type { SessionChange } from "../records.ts";
+import { END, startOf } from "../sqlite/trial.ts";
 import type { StoreMethods } from "../store.ts";
 import { append } from "./append.ts";
 import { Removal } from "./removal.ts";
@@ -52,8 +55,11 @@ const TURN_METHODS = {
   recordProcess: write(async ({ leases, processes }, process, epoch) =>
     processes.record(process, epoch, await leases.hold(epoch)),
   ),
-  // Each commit of more than events writes a row: see `mark` in WritingConnection.
-  checkWritable: write(async ({ leases }, epoch) => void (await leases.hold(epoch))),
+  // Each commit of more than events writes a row: see `markSql`.
+  checkWritable: write(async (tables, audit, epoch) => {
+    await tables.leases.hold(epoch);
+    await tables.undone(() => tryTurn(tables, audit, epoch));
+  }),
   recordProcessGone: write(({ processes }, processId) => processes.recordGone(processId)),
 } satisfies Partial<Methods>;
 
@@ -176,4 +182,12 @@ async function listChanges(
 async function onRecord({ sessions }: Tables, sessionKey: string): Promise<string> {
   if ((await sessions.findLocked(sessionKey)) === undefined) throw notFound("session");
   return sessionKey;
+}
+
+/** Writes what a turn writes, from its start in a new session to its end. */
+async function tryTurn(tables: Tables, audit: readonly AuditEntry[], epoch: number): Promise<void> {
+  const [turnId, time] = [randomUUIDv7(), Date.now()];
+  await startTurn(tables, { ...startOf(turnId, time), audit }, epoch);
+  const event = { turnId, firstSequence: 1, events: [new Uint8Array(1)], time };
+  await append(tables, { ...event, audit, end: END }, epoch);
 }

@@ -37,12 +37,20 @@ export interface Tables {
    * writes for them while that holds.
    */
   readonly appended: Map<string, AppendedTurn>;
+  /** Has something written in a transaction, and takes it back. */
+  undone(write: () => Promise<unknown>): Promise<void>;
 }
 
 /** @param clock - As in `LeasesTable`. */
 export function createTables(statements: Statements, clock?: () => number): Tables {
   const turnChanges = new TurnChangesTable(statements);
-  return {
+  const tables: Tables = {
+    async undone(write) {
+      await statements.exec("SAVEPOINT trial");
+      await write();
+      await statements.exec("ROLLBACK TO SAVEPOINT trial");
+      forgetWritten(tables);
+    },
     leases: new LeasesTable(statements, clock),
     sessions: new SessionsTable(statements),
     sessionLists: new SessionLists(statements),
@@ -60,6 +68,7 @@ export function createTables(statements: Statements, clock?: () => number): Tabl
     audit: new AuditTable(statements),
     appended: new Map(),
   };
+  return tables;
 }
 
 /** What was written last may be undone: nothing that was made of it is relied on. */
