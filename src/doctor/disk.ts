@@ -1,6 +1,6 @@
 import { open, rm, statfs } from "node:fs/promises";
 import { join } from "node:path";
-import { lackOfRoom, ROOM_FOR_A_TURN } from "../health/disk-room.ts";
+import { lackOfRoom, ROOM_FOR_A_TURN, roomToBe } from "../health/disk-room.ts";
 import { nearestThere } from "./directories.ts";
 import {
   failure,
@@ -47,9 +47,12 @@ export const diskCheck: MachineCheck = {
     if (syncMs > SLOW_FSYNC_MS) {
       return warning(text, "use a faster disk: each event waits for a write of it");
     }
-    return free < 2 * reserveBytes
-      ? warning(text, `make room for twice BREAKGLASS_RESERVE_BYTES (${reserveBytes / MIB} MiB)`)
-      : well(text);
+    if (free < 2 * reserveBytes) {
+      const wanted = `${reserveBytes / MIB} MiB`;
+      return warning(text, `make room for twice BREAKGLASS_RESERVE_BYTES (${wanted})`);
+    }
+    const lack = await lackOfRoom(directory, roomToBe(reserveBytes));
+    return lack === undefined ? well(text) : warning(lack.why, lack.mend);
   },
 };
 

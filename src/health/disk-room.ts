@@ -44,8 +44,8 @@ export async function lookAtDisk(
   return { warning };
 }
 
-/** @param reserveBytes - `BREAKGLASS_RESERVE_BYTES`. With none kept it is that of its default. */
-function roomToBe(reserveBytes: number): Room {
+/** What there is to be. @param reserveBytes - `BREAKGLASS_RESERVE_BYTES`. With none kept it is that of its default. */
+export function roomToBe(reserveBytes: number): Room {
   return { bytes: reserveBytes || 64 * MIB, files: FILES_FOR_SOME_TURNS };
 }
 

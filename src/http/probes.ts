@@ -4,6 +4,7 @@ import type { ReadinessCheck } from "../health/readiness.ts";
 import type { Admissions } from "../rpc/admission.ts";
 import type { Call } from "../rpc/request-listener.ts";
 import { allowMethods } from "./allow-methods.ts";
+import { INERT_HEADERS } from "./inert-headers.ts";
 
 /** What probes are answered by. */
 export interface Probed {
@@ -58,7 +59,7 @@ async function respondJson({ request, response }: Call, status: number, body: un
   response.writeHead(status, {
     "content-type": "application/json",
     "cache-control": "no-store",
-    "x-content-type-options": "nosniff",
+    ...INERT_HEADERS,
   });
   response.end(`${JSON.stringify(body)}\n`);
 }
