@@ -8,7 +8,7 @@ import type { Happenings } from "./happenings.ts";
 import type { ServedMetrics } from "./http/metrics.ts";
 import type { Log } from "./log.ts";
 import type { ServerAudit } from "./server-audit.ts";
-import type { SqliteStore } from "./store/sqlite/sqlite-store.ts";
+import type { ServedStore } from "./server-store.ts";
 import { allTold } from "./telemetry/all-told.ts";
 import { loggedTurns } from "./telemetry/logged-turns.ts";
 import type { ServerLoad } from "./telemetry/server-load.ts";
@@ -74,7 +74,7 @@ interface Parts {
   readonly listener: Listener;
   readonly reserve: DiskReserve;
   readonly audit: ServerAudit;
-  readonly store: Pick<SqliteStore, "load">;
+  readonly store: Pick<ServedStore, "load">;
 }
 
 /** What a server does now. */

@@ -1,4 +1,3 @@
-import { join } from "node:path";
 import { PermissionMode } from "../gen/breakglass/v1/turn_pb.ts";
 import { Agents } from "./agent/agents.ts";
 import type { ProcessSurroundings } from "./agent/process/agent-process.ts";
@@ -8,7 +7,6 @@ import { createProcesses, endLeftProcesses } from "./agent/process/processes.ts"
 import { agentUserOf, letPass } from "./agent-user-access.ts";
 import { ConfigError } from "./config/config-error.ts";
 import type { ServeConfig } from "./config/serve-config.ts";
-import { keepStorePrivate, prepareDirectory } from "./data-directory.ts";
 import { capConnections } from "./descriptors.ts";
 import { DiskReserve } from "./disk-reserve.ts";
 import type { RequestListener } from "./edge/http.ts";
@@ -47,8 +45,8 @@ import { type Identity, openIdentity } from "./server-identity.ts";
 import { type ServerFacts, serverInfo } from "./server-info.ts";
 import { createNotifier, toldKindsOf, wakingStore } from "./server-notifier.ts";
 import { createServerRedaction } from "./server-redaction.ts";
+import { openStore } from "./server-store.ts";
 import { serverLoad, startTelemetry, type Telemetry } from "./server-telemetry.ts";
-import { openSqliteStore, type SqliteStore } from "./store/sqlite/sqlite-store.ts";
 import type { Store } from "./store/store.ts";
 import { watchedStore } from "./store/watched-store.ts";
 import type { TurnAudit } from "./turns/turn-audit.ts";
@@ -316,20 +314,6 @@ function processesOf(
 /** Who calls is looked for among the agents' processes. */
 function peersOf({ families, user }: ProcessSurroundings): Peers {
   return new Peers({ look: (end) => families.peers.look(end), agentUid: user?.uid });
-}
-
-async function openStore(config: ServeConfig, log: Log): Promise<SqliteStore> {
-  prepareDirectory("BREAKGLASS_DATA_DIR", config.dataDir, log);
-  prepareDirectory("BREAKGLASS_SESSIONS_DIR", config.sessionsDir, log);
-  const path = join(config.dataDir, "breakglass.db");
-  try {
-    keepStorePrivate(path, log);
-    return await openSqliteStore(path);
-  } catch (error) {
-    throw new ConfigError(
-      `BREAKGLASS_DATA_DIR is ${JSON.stringify(config.dataDir)}: ${(error as Error).message}`,
-    );
-  }
 }
 
 /** What stands behind a listener. */

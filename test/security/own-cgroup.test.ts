@@ -18,15 +18,18 @@ const UID = 61_807;
 
 /**
  * Forks twice with a session of its own, goes to the cgroup that the server was given, clears its environment, and runs a
- * command in the background.
+ * command in the background. Ends once that is so.
  */
 const ESCAPE = `import os, sys
+there, going = os.pipe()
 if os.fork() == 0:
     os.setsid()
     if os.fork() == 0:
         open(sys.argv[1] + "/cgroup.procs", "w").write("0")
         os.execve("/bin/sh", ["sh", "-c", sys.argv[2]], {"PATH": "/usr/bin:/bin"})
     os._exit(0)
+os.close(going)
+os.read(there, 1)
 `;
 
 let folder: string;

@@ -1,12 +1,13 @@
 import { TurnState } from "../../../gen/breakglass/v1/event_pb.ts";
-import { notFound, Refusal, storageFailed } from "../../errors.ts";
+import { notFound, storageFailed } from "../../errors.ts";
+import { textOf } from "../common/grantee-text.ts";
+import { pastSessionsLastChange } from "../common/session-changes.ts";
 import type { SessionChange } from "../records.ts";
 import type { StoreMethods } from "../store.ts";
 import { append, isOneInsert } from "./append.ts";
 import type { FileLeases } from "./file-leases.ts";
 import { Removal } from "./removal.ts";
 import { describeSeen, seenSession, seenTurn } from "./seen.ts";
-import { textOf } from "./shares-table.ts";
 import { startTurn } from "./start-turn.ts";
 import type { Tables } from "./tables.ts";
 import { tryTurn } from "./trial.ts";
@@ -225,7 +226,7 @@ function listChanges(
 ): SessionChange[] {
   const session = seenSession(tables, name, view);
   if (ofKey !== undefined && ofKey !== session.sessionKey) throw notFound("session");
-  if (afterCursor > session.changeCount) throw pastLastChange(session.changeCount);
+  if (afterCursor > session.changeCount) throw pastSessionsLastChange(session.changeCount);
   return tables.turnLists.changesOf(session, afterCursor, limit);
 }
 
@@ -233,11 +234,6 @@ function listChanges(
 function onRecord({ sessions }: Tables, sessionKey: string): string {
   if (sessions.findByKey(sessionKey) === undefined) throw notFound("session");
   return sessionKey;
-}
-
-function pastLastChange(changeCount: number): Refusal {
-  const message = `after_cursor is past the session's last change, ${changeCount}`;
-  return new Refusal("OUT_OF_RANGE", message, { metadata: { last_cursor: String(changeCount) } });
 }
 
 function listAway({ turns }: Tables, leases: FileLeases, now: number): string[] {

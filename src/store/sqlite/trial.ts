@@ -30,7 +30,8 @@ export function tryTurn(
   append(tables, { ...event, audit, end: END }, epoch, leases);
 }
 
-function startOf(turnId: string, time: number): TurnStart {
+/** The start of a turn that is to be undone. */
+export function startOf(turnId: string, time: number): TurnStart {
   const newSession = {
     ...{ sessionId: randomUUID(), agentKind: AGENT, agent: "", model: "" },
     ...{ workspace: `/${turnId}`, agentSessionId: "" },
@@ -44,7 +45,8 @@ function startOf(turnId: string, time: number): TurnStart {
   };
 }
 
-const END: TurnEndRecord = {
+/** Its end. */
+export const END: TurnEndRecord = {
   ...{ state: TurnState.SUCCEEDED, errorReason: ErrorReason.UNSPECIFIED, permissionDenialCount: 0 },
   ...{ usage: undefined, totalCostUsd: 0 },
 };
