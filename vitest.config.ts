@@ -33,11 +33,22 @@ export default defineConfig({
             "test/console/**",
             "test/container/**",
             "test/fake/**",
+            "test/postgres/**",
           ],
           // To import all of it again for each of the files is a third of what they cost; no module of ours, nor of the
           // tests, holds what another test could see.
           isolate: false,
           globalSetup: "test/support/bundled-program.ts",
+        },
+      },
+      // The store in PostgreSQL, and the service on it: one PostgreSQL for all of them, a database a test.
+      {
+        extends: true,
+        test: {
+          name: "postgres",
+          include: ["test/postgres/**/*.test.ts"],
+          isolate: false,
+          globalSetup: ["test/support/bundled-program.ts", "test/postgres/shared-cluster.ts"],
         },
       },
       // The service with the real CLI: each of its processes takes half a second of both cores.

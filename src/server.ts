@@ -1,13 +1,12 @@
-import { join } from "node:path";
 import { PermissionMode } from "../gen/breakglass/v1/turn_pb.ts";
 import { Agents } from "./agent/agents.ts";
 import type { ProcessSurroundings } from "./agent/process/agent-process.ts";
 import type { AgentUser } from "./agent/process/agent-user.ts";
+import { type Containment, tellContainment } from "./agent/process/containment.ts";
 import { createProcesses, endLeftProcesses } from "./agent/process/processes.ts";
 import { agentUserOf, letPass } from "./agent-user-access.ts";
 import { ConfigError } from "./config/config-error.ts";
 import type { ServeConfig } from "./config/serve-config.ts";
-import { keepStorePrivate, prepareDirectory } from "./data-directory.ts";
 import { capConnections } from "./descriptors.ts";
 import { DiskReserve } from "./disk-reserve.ts";
 import type { RequestListener } from "./edge/http.ts";
@@ -40,13 +39,14 @@ import {
   refuseUnusableAccess,
   tellStrangers,
 } from "./server-access.ts";
+import { heedAgentAttempts } from "./server-agent-attempts.ts";
 import { ServerAudit } from "./server-audit.ts";
 import { type Identity, openIdentity } from "./server-identity.ts";
 import { type ServerFacts, serverInfo } from "./server-info.ts";
 import { createNotifier, toldKindsOf, wakingStore } from "./server-notifier.ts";
 import { createServerRedaction } from "./server-redaction.ts";
+import { openStore } from "./server-store.ts";
 import { serverLoad, startTelemetry, type Telemetry } from "./server-telemetry.ts";
-import { openSqliteStore, type SqliteStore } from "./store/sqlite/sqlite-store.ts";
 import type { Store } from "./store/store.ts";
 import { watchedStore } from "./store/watched-store.ts";
 import type { TurnAudit } from "./turns/turn-audit.ts";
@@ -119,12 +119,13 @@ export async function startServer(
   const files = readFiles(config);
   refuseUnusableAccess(config, files);
   const redaction = createServerRedaction(config);
-  const createAgents = plan(config, log);
   const user = agentUserOf(config);
+  const containment = tellContainment(user, log);
+  const createAgents = plan(config, log);
   const maxConnections = capConnections(config, log);
   const opened = await openStore(config, log);
   const reserve = new DiskReserve(config.dataDir, config.reserveBytes, log);
-  const watched = watchedStore(opened, log, () => reserve.release());
+  const watched = watchedStore(opened, log, reserve);
   const store = wakingStore(watched, () => notifier?.wake());
   const notifier = createNotifier(config, files, store, redaction.text, log);
   const telemetry = await startTelemetry(config, log);
@@ -134,7 +135,7 @@ export async function startServer(
   try {
     audit = new ServerAudit(config, files.tokens?.current, store, redaction.text, log);
     letPass(user, config, log);
-    const processes = processesOf(store, config, log, agentUmask, user);
+    const processes = processesOf(store, config, log, agentUmask, { user, containment });
     const served = createAgents(processes);
     const endProcesses = (processId: string) => endLeftProcesses(processId, processes);
     const agents = new Agents(served.byKind, served.defaultKind, endProcesses);
@@ -145,8 +146,9 @@ export async function startServer(
       user,
     );
     await turns.recover();
+    await processes.families.endStrays();
     const closing = new AbortController();
-    const readiness = readinessOf(config, turns, agents);
+    const readiness = readinessOf(config, turns, agents, reserve, audit);
     const { trustsEveryone } = interposed;
     const local = trustsEveryone ? undefined : localTokenOf(config, log);
     identity = openIdentity(config, files, local, log);
@@ -161,13 +163,14 @@ export async function startServer(
       interposed,
     );
     telemetry.watch(
-      serverLoad({ turns, agents, readers, listener, reserve, store: opened }, config),
+      serverLoad({ turns, agents, readers, listener, reserve, audit, store: opened }, config),
     );
     // Behind the first line: it takes a disk a moment.
     void reserve.keep();
     notifier?.start();
     const { signIn } = identity;
     identity.refused.listen((refused) => audit?.refused(refused));
+    heedAgentAttempts(identity.refused, processes.families, turns, audit, log);
     const heed = () => {
       audit?.tokensRead(files.tokens?.current);
       tellStrangers(config, signIn, log);
@@ -184,7 +187,7 @@ export async function startServer(
     };
     const url = urlOf(config, listener.port);
     if (local !== undefined) tellLocalAddress(config.dataDir, url);
-    const around = { store, notifier, telemetry, audit };
+    const around = { store, notifier, telemetry, audit, families: processes.families };
     const server = running(config, url, turns, listener, closing, around, reload);
     void server.closed.then(identity.stop).then(() => processes.families.end());
     return server;
@@ -258,9 +261,16 @@ function createTurns(
   });
 }
 
-function readinessOf({ dataDir, sessionsDir }: ServeConfig, turns: Turns, agents: Agents) {
+function readinessOf(
+  { dataDir, sessionsDir }: ServeConfig,
+  { serving }: Turns,
+  agents: Agents,
+  kept: DiskReserve,
+  audit: ServerAudit,
+) {
   const directories = dataDir === sessionsDir ? [dataDir] : [dataDir, sessionsDir];
-  return new Readiness({ serving: turns.serving, agents, directories });
+  const heads = () => audit.deliveries();
+  return new Readiness({ serving, agents, directories, kept, heads });
 }
 
 /** What the server tells of itself. */
@@ -291,33 +301,19 @@ function processesOf(
   { maxLineBytes }: ServeConfig,
   log: Log,
   umask: number | undefined,
-  user: AgentUser | undefined,
+  of: { readonly user: AgentUser | undefined; readonly containment: Containment },
 ): ProcessSurroundings {
   const registry = {
     recordProcess: (process: Parameters<Store["recordProcess"]>[0]) =>
       store.recordProcess(process, store.lease.epoch),
     recordProcessGone: (processId: string) => store.recordProcessGone(processId),
   };
-  return createProcesses({ registry, log, maxLineBytes, umask, user });
+  return createProcesses({ registry, log, maxLineBytes, umask, ...of });
 }
 
 /** Who calls is looked for among the agents' processes. */
 function peersOf({ families, user }: ProcessSurroundings): Peers {
   return new Peers({ look: (end) => families.peers.look(end), agentUid: user?.uid });
-}
-
-async function openStore(config: ServeConfig, log: Log): Promise<SqliteStore> {
-  prepareDirectory("BREAKGLASS_DATA_DIR", config.dataDir, log);
-  prepareDirectory("BREAKGLASS_SESSIONS_DIR", config.sessionsDir, log);
-  const path = join(config.dataDir, "breakglass.db");
-  try {
-    keepStorePrivate(path, log);
-    return await openSqliteStore(path);
-  } catch (error) {
-    throw new ConfigError(
-      `BREAKGLASS_DATA_DIR is ${JSON.stringify(config.dataDir)}: ${(error as Error).message}`,
-    );
-  }
 }
 
 /** What stands behind a listener. */
@@ -389,6 +385,7 @@ interface Around {
   readonly notifier: Notifier | undefined;
   readonly telemetry: Telemetry;
   readonly audit: ServerAudit;
+  readonly families: ProcessSurroundings["families"];
 }
 
 function running(
@@ -397,7 +394,7 @@ function running(
   turns: Turns,
   listener: Listener,
   closing: AbortController,
-  { store, notifier, telemetry, audit }: Around,
+  { store, notifier, telemetry, audit, families }: Around,
   reload: () => void,
 ): Server {
   const closed = Promise.withResolvers<void>();
@@ -420,7 +417,10 @@ function running(
     url,
     reload,
     closed: closed.promise,
-    stopNow: () => turns.killNow(),
+    stopNow: () => {
+      turns.killNow();
+      families.killStrays();
+    },
     drain: (graceMs = drainMs) => {
       draining ??= drain(graceMs);
       return draining;

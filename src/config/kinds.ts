@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { resolve } from "node:path";
 import { z } from "zod";
 import { ROLES, type Role } from "../identity/caller.ts";
+import { type PostgresAddress, readPostgresAddress } from "./postgres-address.ts";
 import { quantityText, type Unit } from "./quantity.ts";
 
 /** What a setting can be: how its text is read, and how that is said. */
@@ -133,6 +134,18 @@ export const address: Kind<ListenAddress> = {
 export const serverUrl: Kind<string> = {
   takes: "an http or https URL, or unix:/PATH",
   schema: z.union([z.url({ protocol: /^https?$/ }), unixAddress]),
+};
+
+/** A database in PostgreSQL. */
+export const postgresAddress: Kind<PostgresAddress> = {
+  takes:
+    "postgres://USER@HOST:PORT,HOST:PORT/DATABASE, with ?sslmode=verify-full or disable, sslrootcert, sslcert and sslkey, and host=/FOLDER of a socket",
+  schema: withoutNul.transform((text, context) => {
+    const address = readPostgresAddress(text);
+    if (address !== undefined) return address;
+    context.issues.push({ code: "custom", message: "not such an address", input: text });
+    return z.NEVER;
+  }),
 };
 
 /** Where syslog listens. */

@@ -12,11 +12,12 @@ export interface Probed {
   readonly admissionOf: Admissions;
 }
 
-/** A check as JSON. `problem` and `mend` tell of the machine, and are for who is admitted. */
+/** A check as JSON. `problem`, `warning` and `mend` tell of the machine, and are for who is admitted. */
 interface ShownCheck {
   readonly name: string;
   readonly ok: boolean;
   readonly problem?: string;
+  readonly warning?: string;
   readonly mend?: string;
 }
 
@@ -41,8 +42,12 @@ export function probeAnswers({ checks, admissionOf }: Probed) {
   };
 }
 
-function shownCheck({ name, obstacle }: ReadinessCheck, isAdmitted: boolean): ShownCheck {
-  if (obstacle === undefined) return { name, ok: true };
+function shownCheck(check: ReadinessCheck, isAdmitted: boolean): ShownCheck {
+  const { name, obstacle, warning } = check;
+  if (obstacle === undefined) {
+    const told = isAdmitted && warning !== undefined;
+    return { name, ok: true, ...(told ? { warning: warning.why, mend: warning.mend } : {}) };
+  }
   return isAdmitted
     ? { name, ok: false, problem: obstacle.why, mend: obstacle.mend }
     : { name, ok: false };

@@ -118,6 +118,7 @@ describe("a secret", () => {
     expect(names.sort()).toEqual([
       "BREAKGLASS_NOTIFY_URL",
       "BREAKGLASS_OTLP_HEADERS",
+      "BREAKGLASS_STORE",
       "BREAKGLASS_TOKEN",
     ]);
   });

@@ -1,4 +1,4 @@
-import { randomUUID } from "node:crypto";
+import { randomUUID, randomUUIDv7 } from "node:crypto";
 import { ErrorReason, TurnState } from "../../gen/breakglass/v1/event_pb.ts";
 import { PermissionMode, TurnOrigin } from "../../gen/breakglass/v1/turn_pb.ts";
 import type { TurnEndRecord, TurnStart } from "../../src/store/writes.ts";
@@ -7,7 +7,7 @@ import type { TurnEndRecord, TurnStart } from "../../src/store/writes.ts";
 export function turnStart(more: Partial<TurnStart> = {}): TurnStart {
   const sessionId = more.sentSessionId || randomUUID();
   return {
-    turnId: randomUUID(),
+    turnId: randomUUIDv7(),
     origin: TurnOrigin.CALLER,
     causeTurnId: "",
     principal: "alice",

@@ -36,8 +36,6 @@ const REASONS: Readonly<Record<ErrorReason, string>> = {
 export const desk: typeof deskEn = {
   title: "Übersicht",
   waiting: "Wartet auf eine Antwort",
-  waitsForOthers:
-    "Andere antworten dafür: wer die Rolle approver hat, und wer in der Sitzung arbeiten darf.",
   waitingHidden: (n) =>
     n === 1
       ? "1 Freigabe lässt der Filter aus."

@@ -30,7 +30,6 @@ const REASONS: Readonly<Record<ErrorReason, string>> = {
 export const desk = {
   title: "Desk",
   waiting: "Waits for an answer",
-  waitsForOthers: "Others answer for it: approvers, and who may work in the session.",
   /** Approvals that the filter leaves out. */
   waitingHidden: (n: number) =>
     n === 1

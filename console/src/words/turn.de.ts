@@ -31,7 +31,7 @@ const MODES: Readonly<Record<PermissionMode, string>> = {
 };
 
 const ERRORS: Readonly<Record<ErrorReason, readonly [what: string, mend: string]>> = {
-  [ErrorReason.UNSPECIFIED]: ["Der Lauf endete mit einem Fehler.", ""],
+  [ErrorReason.UNSPECIFIED]: ["Der Auftrag endete mit einem Fehler.", ""],
   [ErrorReason.AGENT_NOT_FOUND]: [
     "Das Programm des Agenten oder der verlangte Agent ist nicht da.",
     "Prüfen Sie den Namen des Agenten und ob sein Programm auf dem Server installiert ist.",
@@ -49,7 +49,7 @@ const ERRORS: Readonly<Record<ErrorReason, readonly [what: string, mend: string]
     "Seine Version passt vielleicht nicht zu diesem Server: Führen Sie dort breakglass check aus.",
   ],
   [ErrorReason.TURN_TIMEOUT]: [
-    "Der Lauf dauerte länger, als er darf.",
+    "Der Auftrag dauerte länger, als er darf.",
     "Was getan wurde, ist getan. Senden Sie einen weiteren Auftrag, um fortzufahren, nötigenfalls mit mehr Zeit.",
   ],
   [ErrorReason.IDLE_TIMEOUT]: [
@@ -57,19 +57,19 @@ const ERRORS: Readonly<Record<ErrorReason, readonly [what: string, mend: string]
     "Vielleicht hängt sein letzter Aufruf: Sehen Sie nach, worauf er wartet, und senden Sie dann einen weiteren Auftrag.",
   ],
   [ErrorReason.CANCELED]: [
-    "Jemand hat den Lauf abgebrochen.",
+    "Jemand hat den Auftrag abgebrochen.",
     "Was bis dahin getan wurde, ist getan.",
   ],
   [ErrorReason.SERVER_RESTARTED]: [
-    "Der Server endete während des Laufs und wurde neu gestartet.",
+    "Der Server endete während des Auftrags und wurde neu gestartet.",
     "Was bis dahin getan wurde, ist getan; nichts läuft weiter. Sehen Sie sich die letzten Aufrufe an und senden Sie dann einen weiteren Auftrag.",
   ],
   [ErrorReason.SERVER_SHUTDOWN]: [
-    "Der Server wurde während des Laufs beendet.",
+    "Der Server wurde während des Auftrags beendet.",
     "Was bis dahin getan wurde, ist getan; nichts läuft weiter. Sehen Sie sich die letzten Aufrufe an und senden Sie dann einen weiteren Auftrag.",
   ],
   [ErrorReason.OUTPUT_LIMIT]: [
-    "Der Lauf hat mehr ausgegeben, als der Server aufhebt.",
+    "Der Auftrag hat mehr ausgegeben, als der Server aufhebt.",
     "Was getan wurde, ist getan. Senden Sie einen weiteren Auftrag, um mit weniger Ausgabe fortzufahren.",
   ],
   [ErrorReason.STORAGE]: [
@@ -77,7 +77,7 @@ const ERRORS: Readonly<Record<ErrorReason, readonly [what: string, mend: string]
     "Vielleicht ist seine Platte voll. Was der Agent getan hat, ist getan, auch was nicht aufgezeichnet ist.",
   ],
   [ErrorReason.UNSUPPORTED_BY_AGENT]: [
-    "Der Agent kann nicht, was der Lauf braucht.",
+    "Der Agent kann nicht, was der Auftrag braucht.",
     "Öffnen Sie eine neue Sitzung und sagen Sie dem Agenten, was er wissen muss.",
   ],
   [ErrorReason.LIMIT_REACHED]: [
@@ -117,8 +117,8 @@ export const turn: TurnWords = {
   attachment: (name, size) => `${name}, ${formats.bytes(size)}`,
   attachments: "Anhänge",
   mode: (mode) => MODES[mode],
-  fromTurn: "folgt einem früheren Lauf",
-  staysRunning: "Sie können diesen Tab schließen: Der Lauf geht weiter.",
+  fromTurn: "folgt einem früheren Auftrag",
+  staysRunning: "Sie können diesen Tab schließen: Der Auftrag geht weiter.",
   connecting: "Verbindet …",
   reconnecting: (since) => `Verbindung wird seit ${formats.time(since)} wiederhergestellt`,
   nextTry: (ms) => `nächster Versuch in ${formats.duration(ms)}`,
@@ -126,7 +126,7 @@ export const turn: TurnWords = {
   toEnd: "Zum Ende",
   toStart: "Zum Anfang",
   linkTo: (n) => `Link zu Ereignis ${n}`,
-  noSuchEvent: (n) => `Dieser Lauf hat kein Ereignis ${n}.`,
+  noSuchEvent: (n) => `Dieser Auftrag hat kein Ereignis ${n}.`,
   agentUp: (resumed) => (resumed ? "setzt das Gespräch fort" : "neues Gespräch"),
   agentVersion: (version) => `Version ${version}`,
   thinking: "Überlegung",
@@ -192,5 +192,5 @@ export const turn: TurnWords = {
   signal: (name) => `beendet durch ${name}`,
   stderr: "Das Ende dessen, was er nach stderr schrieb",
   lost: "Verloren heißt: Niemand hat die Arbeit des Agenten geordnet beendet, und nichts führt sie fort.",
-  ended: (state) => `Der Lauf ist beendet: ${STATES[state]}`,
+  ended: (state) => `Der Auftrag ist beendet: ${STATES[state]}`,
 };

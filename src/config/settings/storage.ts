@@ -1,4 +1,4 @@
-import { bytes, path, seconds, whole } from "../kinds.ts";
+import { bytes, path, postgresAddress, seconds, whole } from "../kinds.ts";
 import { KIB, MIB } from "../quantity.ts";
 import type { Settings } from "../setting.ts";
 
@@ -9,6 +9,19 @@ export const STORAGE_SETTINGS = {
     kind: path("a directory"),
     unset: "`$XDG_STATE_HOME/breakglass`, else `~/.local/state/breakglass`",
     does: "The directory of the store. No two servers share one.",
+  },
+  store: {
+    variable: "BREAKGLASS_STORE",
+    kind: postgresAddress,
+    unset: "an SQLite file in the data directory",
+    does: "The PostgreSQL database of the store, 15 or newer. Of several hosts it is the one that takes writes. TLS is verified, and may be left out (`sslmode=disable`) on this machine alone, where it is by default. What is not in the address is what `PGUSER`, `PGPASSWORD` and the like say.",
+    isSecret: true,
+  },
+  storePasswordFile: {
+    variable: "BREAKGLASS_STORE_PASSWORD_FILE",
+    kind: path("the path of a file"),
+    unset: "what the address or `PGPASSWORD` says",
+    does: "The password of the store's database, the file's one line.",
   },
   sessionsDir: {
     variable: "BREAKGLASS_SESSIONS_DIR",

@@ -1,14 +1,16 @@
 import { TurnState } from "../../../gen/breakglass/v1/event_pb.ts";
-import { notFound, Refusal, storageFailed } from "../../errors.ts";
+import { notFound, storageFailed } from "../../errors.ts";
+import { textOf } from "../common/grantee-text.ts";
+import { pastSessionsLastChange } from "../common/session-changes.ts";
 import type { SessionChange } from "../records.ts";
 import type { StoreMethods } from "../store.ts";
 import { append, isOneInsert } from "./append.ts";
 import type { FileLeases } from "./file-leases.ts";
 import { Removal } from "./removal.ts";
 import { describeSeen, seenSession, seenTurn } from "./seen.ts";
-import { textOf } from "./shares-table.ts";
 import { startTurn } from "./start-turn.ts";
 import type { Tables } from "./tables.ts";
+import { tryTurn } from "./trial.ts";
 
 /** What the thread has of leases: it is told the time, by one clock for all. */
 interface FileLeaseMethods {
@@ -46,9 +48,13 @@ export type Methods = {
 };
 
 /** The methods of the store on the tables of a connection. */
-export function createMethods(tables: Tables, leases: FileLeases, close: () => void): Methods {
+export function createMethods(
+  tables: Tables,
+  leases: FileLeases,
+  { undone, close }: { undone(work: () => void): void; close(): void },
+): Methods {
   return {
-    ...turnMethods(tables, leases),
+    ...turnMethods(tables, leases, undone),
     ...readMethods(tables),
     ...leftMethods(tables, leases),
     ...leaseMethods(tables, leases),
@@ -59,7 +65,7 @@ export function createMethods(tables: Tables, leases: FileLeases, close: () => v
 }
 
 /** What goes on record for a turn, under a lease. */
-function turnMethods(tables: Tables, leases: FileLeases) {
+function turnMethods(tables: Tables, leases: FileLeases, undone: (work: () => void) => void) {
   const { conversations, processes } = tables;
   const owned = ownedBy(leases);
   return {
@@ -77,7 +83,10 @@ function turnMethods(tables: Tables, leases: FileLeases) {
     recordProcess: owned((process, epoch) =>
       processes.record(process, epoch, leases.ownerOf(epoch)),
     ),
-    checkWritable: owned(() => leases.rewrite()),
+    checkWritable: owned((audit, epoch) => {
+      undone(() => tryTurn(tables, audit, epoch, leases));
+      leases.rewrite();
+    }),
     recordProcessGone: write((processId) => processes.recordGone(processId)),
   } satisfies Partial<Methods>;
 }
@@ -217,7 +226,7 @@ function listChanges(
 ): SessionChange[] {
   const session = seenSession(tables, name, view);
   if (ofKey !== undefined && ofKey !== session.sessionKey) throw notFound("session");
-  if (afterCursor > session.changeCount) throw pastLastChange(session.changeCount);
+  if (afterCursor > session.changeCount) throw pastSessionsLastChange(session.changeCount);
   return tables.turnLists.changesOf(session, afterCursor, limit);
 }
 
@@ -225,11 +234,6 @@ function listChanges(
 function onRecord({ sessions }: Tables, sessionKey: string): string {
   if (sessions.findByKey(sessionKey) === undefined) throw notFound("session");
   return sessionKey;
-}
-
-function pastLastChange(changeCount: number): Refusal {
-  const message = `after_cursor is past the session's last change, ${changeCount}`;
-  return new Refusal("OUT_OF_RANGE", message, { metadata: { last_cursor: String(changeCount) } });
 }
 
 function listAway({ turns }: Tables, leases: FileLeases, now: number): string[] {

@@ -1,5 +1,6 @@
+import type { Row } from "../common/row.ts";
 import type { Notification, NotificationKind, UntoldNotification, UntoldPage } from "../outbox.ts";
-import type { Row, Statements } from "./statements.ts";
+import type { Statements } from "./statements.ts";
 
 /** What is yet to be told outside. */
 export class OutboxTable {

@@ -1,9 +1,9 @@
 import type { AuditEntry } from "../../audit/entry.ts";
 import { notFound, sessionElsewhere } from "../../errors.ts";
+import { turnInProgress } from "../common/start-refusals.ts";
 import type { RemovedSession, RemovedTurns, SessionRecord } from "../records.ts";
 import type { SessionName } from "../views.ts";
 import type { FileLeases } from "./file-leases.ts";
-import { turnInProgress } from "./start-turn.ts";
 import type { Tables } from "./tables.ts";
 
 /** What one piece may cost: other turns' events wait for it (measured: 2 ms, and 7 for an event of 1 MB). */

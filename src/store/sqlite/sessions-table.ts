@@ -1,18 +1,16 @@
 import { randomUUID } from "node:crypto";
 import { TurnState } from "../../../gen/breakglass/v1/event_pb.ts";
 import { cutText } from "../../stream/cut-text.ts";
+import { granteesOf, sharesOf } from "../common/grantee-text.ts";
+import type { Row } from "../common/row.ts";
+import { attachmentBytesOf, sessionOf } from "../common/session-row.ts";
+import { MOST_TOKENS, SPENDING_COLUMNS, spendingValues } from "../common/spending.ts";
 import type { ListedSession, Page, SessionPlace } from "../lists.ts";
-import type {
-  AttachmentRecord,
-  SessionRecord,
-  SpendingRecord,
-  WorkspacePlace,
-} from "../records.ts";
+import type { SessionRecord, SpendingRecord, WorkspacePlace } from "../records.ts";
 import type { SessionName, SessionView } from "../views.ts";
 import type { TurnStart } from "../writes.ts";
-import { granteesOf, SHARES_COLUMN, sharesOf } from "./shares-table.ts";
-import { MOST_TOKENS, SPENDING_COLUMNS, spendingOf, spendingValues } from "./spending.ts";
-import type { Row, Statements, Value } from "./statements.ts";
+import { SHARES_COLUMN } from "./shares-table.ts";
+import type { Statements, Value } from "./statements.ts";
 
 const LAST_PROMPT_BYTES = 256;
 /** A session, with what a list shows of its newest turn. */
@@ -242,30 +240,4 @@ function listedOf(row: Row): ListedSession {
           prompt: cutText(String(prompt), LAST_PROMPT_BYTES),
         };
   return { ...sessionOf(row), lastTurn, shares: sharesOf(row) };
-}
-
-function sessionOf(row: Row): SessionRecord {
-  return {
-    sessionId: String(row.session_id),
-    sessionKey: String(row.session_key),
-    principal: String(row.principal),
-    agentKind: String(row.agent_kind),
-    agent: String(row.agent),
-    model: String(row.model),
-    createTime: Number(row.create_time),
-    lastActiveTime: Number(row.last_active_time),
-    runningTurnId: String(row.running_turn_id),
-    queuedTurnId: String(row.queued_turn_id),
-    turnCount: Number(row.turn_count),
-    changeCount: Number(row.change_count),
-    workspace: String(row.workspace),
-    home: String(row.home),
-    agentSessionId: String(row.agent_session_id),
-    ...spendingOf(row),
-  };
-}
-
-/** What was sent with a prompt. */
-export function attachmentBytesOf(attachments: readonly AttachmentRecord[]): number {
-  return attachments.reduce((sum, { size }) => sum + size, 0);
 }

@@ -1,6 +1,7 @@
 import { Refusal } from "../../errors.ts";
-import type { Grantee, SessionView, Share, SharedAccess } from "../views.ts";
-import type { Row, Statements } from "./statements.ts";
+import { granteesOf, sharesOf, textOf } from "../common/grantee-text.ts";
+import type { Grantee, SessionView, Share } from "../views.ts";
+import type { Statements } from "./statements.ts";
 
 /** The shares of a session, as `sharesOf` reads them. */
 export const SHARES_COLUMN = `(SELECT json_group_array(json_array(grantee, access, create_time)) FROM shares
@@ -68,31 +69,4 @@ export class SharesTable {
   removeOf(sessionKey: string): void {
     this.#statements.run("DELETE FROM shares WHERE session_key = ?", sessionKey);
   }
-}
-
-/** All by whom somebody is shared with, as they stand in rows. */
-export function granteesOf({ principal, roles }: SessionView): string[] {
-  const named = roles.map((name) => textOf({ kind: "role", name }));
-  return [textOf({ kind: "principal", name: principal }), ...named];
-}
-
-/** A session's shares from its row, in the order of whom they are with. */
-export function sharesOf({ shares }: Row): Share[] {
-  const rows = JSON.parse(String(shares)) as [string, SharedAccess, number][];
-  return rows.map(([text, access, createTime]) => ({
-    grantee: granteeOf(text),
-    access,
-    createTime,
-  }));
-}
-
-/** As it stands in rows: behind its kind, so that no principal is taken for a role. */
-export function textOf({ kind, name }: Grantee): string {
-  return `${kind} ${name}`;
-}
-
-/** From how it stands in rows. */
-export function granteeOf(text: string): Grantee {
-  const end = text.indexOf(" ");
-  return { kind: text.slice(0, end) as Grantee["kind"], name: text.slice(end + 1) };
 }

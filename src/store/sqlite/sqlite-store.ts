@@ -1,9 +1,10 @@
 import type { LeaseTerms } from "../lease.ts";
+import { LocalChanges } from "../local-changes.ts";
+import { LocalCommands } from "../local-commands.ts";
 import type { Store } from "../store.ts";
 import type { StoreLoad } from "../store-load.ts";
+import { telling } from "../telling.ts";
 import { FILE_OWNER } from "./file-leases.ts";
-import { LocalChanges } from "./local-changes.ts";
-import { LocalCommands } from "./local-commands.ts";
 import type { Answered, FileMethods, MethodName } from "./methods.ts";
 import { StoreThread } from "./store-thread.ts";
 
@@ -79,63 +80,4 @@ export async function openSqliteFile(
     load: () => thread.load,
     close: () => thread.close(),
   };
-}
-
-/** The methods that change what others follow: once it is on disk they are told. */
-function telling(asked: ThreadMethods, changes: LocalChanges): Partial<ThreadMethods> {
-  return {
-    createTurn(start, epoch) {
-      return behind(asked.createTurn(start, epoch), ({ turn, joined }) => {
-        if (joined) return;
-        changes.tellSession(turn.sessionKey);
-        changes.tellTurns();
-      });
-    },
-    beginTurn(turnId, epoch) {
-      return behind(asked.beginTurn(turnId, epoch), () => {
-        changes.tellTurn(turnId);
-        changes.tellTurns();
-      });
-    },
-    append(batch, epoch) {
-      const { turnId, state, approvals, end } = batch;
-      const isChange = (state ?? approvals ?? end) !== undefined;
-      const appended = asked.append(batch, epoch);
-      // Most have nobody who follows them elsewhere: they are to cost nothing more.
-      if (!isChange && !changes.isTurnHeard(turnId)) return appended;
-      return behind(appended, (endedIn) => {
-        changes.tellTurn(turnId);
-        if (isChange) changes.tellTurns();
-        if (endedIn !== undefined) changes.tellSession(endedIn);
-      });
-    },
-    deleteSession(...args) {
-      return behind(asked.deleteSession(...args), ({ sessionKey }) =>
-        changes.tellSession(sessionKey),
-      );
-    },
-    shareSession(key, ...args) {
-      return behind(asked.shareSession(key, ...args), () => {
-        changes.tellSession(key);
-        changes.tellTurns();
-      });
-    },
-    unshareSession(key, ...args) {
-      return behind(asked.unshareSession(key, ...args), () => {
-        changes.tellSession(key);
-        changes.tellWithdrawal();
-      });
-    },
-    removeEndedTurns(...args) {
-      return behind(asked.removeEndedTurns(...args), ({ sessions }) => {
-        for (const { sessionKey } of sessions) changes.tellSession(sessionKey);
-      });
-    },
-  };
-}
-
-/** Tells of what was asked for once it is done, and leaves the answer as it is. */
-function behind<T>(done: Promise<T>, tell: (answer: T) => void): Promise<T> {
-  done.then(tell, () => {});
-  return done;
 }

@@ -1,11 +1,18 @@
 import { TurnState } from "../../../gen/breakglass/v1/event_pb.ts";
 import { TurnOrigin } from "../../../gen/breakglass/v1/turn_pb.ts";
-import { type DaySpending, spendingRefusal } from "../../day-spending.ts";
-import { notFound, Refusal, sessionElsewhere, unsupportedByAgent } from "../../errors.ts";
-import { bytesText, quotaExceeded } from "../../quota.ts";
+import { notFound, Refusal, sessionElsewhere } from "../../errors.ts";
+import { attachmentBytesOf } from "../common/session-row.ts";
+import {
+  entriesIn,
+  refuseByAgent,
+  refuseFull,
+  refuseOverAttachments,
+  refuseOverSessions,
+  refuseSpent,
+  turnInProgress,
+} from "../common/start-refusals.ts";
 import type { SessionRecord } from "../records.ts";
 import type { StartedTurn, TurnStart } from "../writes.ts";
-import { attachmentBytesOf } from "./sessions-table.ts";
 import type { Tables } from "./tables.ts";
 import type { TurnsTable } from "./turns-table.ts";
 
@@ -37,10 +44,7 @@ export function startTurn(
   const session = known ?? openSession(tables, start, owner);
   if (start.origin !== TurnOrigin.AGENT) refuseByAgent(start, session);
   const { sessionId, sessionKey, turnCount, principal: sessionPrincipal } = session;
-  if (start.origin !== TurnOrigin.AGENT && turnCount >= start.maxSessionTurns) {
-    const message = `the session has ${turnCount} turns on record, its limit: begin another, or delete it`;
-    throw new Refusal("SESSION_FULL", message);
-  }
+  refuseFull(start, turnCount);
   const state = stateOf(turns, start, session);
   const searchKey = prompts.nextKey(start.time);
   const change = sessions.nextChange(sessionKey);
@@ -59,20 +63,6 @@ export function startTurn(
   };
 }
 
-/** What goes on the audit chain with a turn in a session: whose that is, where another runs it. */
-function entriesIn({ sessionId, principal }: SessionRecord, { audit, ...start }: TurnStart) {
-  const isOther = start.principal !== "" && start.principal !== principal;
-  const whose = isOther ? { session_principal: principal } : {};
-  return audit?.map((entry) => ({ ...entry, sessionId, facts: { ...entry.facts, ...whose } }));
-}
-
-/** Refuses a caller's turn whose principal has used all of the day. */
-function refuseSpent({ origin, dayLimits, principal, time }: TurnStart, today: DaySpending): void {
-  if (origin === TurnOrigin.AGENT || dayLimits === undefined) return;
-  const refusal = spendingRefusal(principal, today, dayLimits, time);
-  if (refusal !== undefined) throw refusal;
-}
-
 /** Refuses a caller's turn for which there is no room in what the session's principal may have on record. */
 function refuseOverQuota(
   { sessions }: Tables,
@@ -81,31 +71,14 @@ function refuseOverQuota(
 ): void {
   if (origin === TurnOrigin.AGENT || quotas === undefined) return;
   if (known === undefined && quotas.sessions > 0) {
-    const { count: used, sessionId } = sessions.countOf(principal);
-    const most = quotas.sessions;
-    const message = `you have ${used} sessions, the most of one principal (BREAKGLASS_MAX_PRINCIPAL_SESSIONS)`;
-    if (used >= most) throw quotaExceeded({ limit: "sessions", used, most, message, sessionId });
+    refuseOverSessions(quotas.sessions, sessions.countOf(principal));
   }
   if (attachments.length > 0 && quotas.attachmentBytes > 0) {
-    const sent = attachmentBytesOf(attachments);
     const owner = known?.principal ?? principal;
-    const { bytes: used, sessionId: largest } = sessions.attachmentsOf(owner);
-    const most = quotas.attachmentBytes;
-    const isOwn = owner === principal;
-    // Which sessions another has is not theirs to know.
-    const sessionId = isOwn ? largest : "";
-    const whose = isOwn ? "your sessions have" : `the sessions of ${owner} have`;
-    const message = `${whose} ${bytesText(used)} of attachments, and may have ${bytesText(most)} (BREAKGLASS_MAX_PRINCIPAL_ATTACHMENT_BYTES): ${bytesText(sent)} are too much`;
-    const exceeded = { limit: "attachment_bytes", used, most, message, sessionId } as const;
-    if (used + sent > most) throw quotaExceeded(exceeded);
+    const sent = attachmentBytesOf(attachments);
+    const held = { ...sessions.attachmentsOf(owner), owner };
+    refuseOverAttachments(quotas.attachmentBytes, sent, held, principal);
   }
-}
-
-/** Refuses what needs a session in which no turn runs or waits. */
-export function turnInProgress(turnId: string): Refusal {
-  return new Refusal("TURN_IN_PROGRESS", `turn ${turnId} is running in the session`, {
-    metadata: { turn_id: turnId },
-  });
 }
 
 function findSession({ sessions }: Tables, start: TurnStart): SessionRecord | undefined {
@@ -119,26 +92,6 @@ function findSession({ sessions }: Tables, start: TurnStart): SessionRecord | un
   return start.origin === TurnOrigin.AGENT
     ? sessions.findByKey(sessionId)
     : sessions.find({ principal: start.principal, sessionId });
-}
-
-/** Refuses what the session's agent does not take. */
-function refuseByAgent({ sentAgentKind, agents }: TurnStart, session: SessionRecord): void {
-  const { agentKind, sessionKey, changeCount } = session;
-  const metadata = { agent_kind: agentKind };
-  if (sentAgentKind !== "" && sentAgentKind !== agentKind) {
-    const message = `the session's agent is ${agentKind}, and stays it: leave agent_kind empty, or begin another session`;
-    throw new Refusal("AGENT_KIND_MISMATCH", message, { metadata });
-  }
-  const agent = agents.find(({ kind }) => kind === agentKind);
-  if (agent === undefined) {
-    const served = agents.map(({ kind }) => kind).join(", ");
-    const message = `the session's agent is ${agentKind}, which this server does not run; it runs ${served}`;
-    throw new Refusal("AGENT_KIND_NOT_SERVED", message, { metadata });
-  }
-  const { refusal, remembered } = agent;
-  if (refusal !== undefined) throw new Refusal(refusal.reason, refusal.message, refusal.details);
-  const isForgotten = remembered !== undefined && !remembered.includes(sessionKey);
-  if (isForgotten && changeCount > 0) throw unsupportedByAgent(agentKind, "resume");
 }
 
 function openSession(tables: Tables, start: TurnStart, home: string): SessionRecord {

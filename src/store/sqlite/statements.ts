@@ -1,10 +1,8 @@
-import type { DatabaseSync, SQLOutputValue, StatementSync } from "node:sqlite";
+import type { DatabaseSync, StatementSync } from "node:sqlite";
+import type { Row } from "../common/row.ts";
 
 /** What can be bound to a statement. */
 export type Value = string | number | null | Uint8Array;
-
-/** A row as SQLite answers it, by the names of its columns. */
-export type Row = Record<string, SQLOutputValue>;
 
 /** The statements of one connection, each prepared once. */
 export class Statements {

@@ -1,9 +1,9 @@
 import { once } from "node:events";
 import { Worker } from "node:worker_threads";
 import { Refusal } from "../../errors.ts";
+import { CommitCounts } from "../common/commit-counts.ts";
 import type { StoreLoad } from "../store-load.ts";
 import { packCalls } from "./call-batch.ts";
-import { CommitCounts } from "./commit-counts.ts";
 import type { Answer, Call, ReadyMessage } from "./messages.ts";
 import type { MethodName } from "./methods.ts";
 import { unpackEvents } from "./packed-events.ts";

@@ -1,14 +1,13 @@
-import { isLive } from "#client/turn-state";
-import { ErrorReason, type TurnState } from "../../../gen/breakglass/v1/event_pb.ts";
 import type { PermissionMode } from "../../../gen/breakglass/v1/turn_pb.ts";
-import { Refusal } from "../../errors.ts";
-import type { RemovedChanges, TurnChange, TurnChanges, TurnRecord } from "../records.ts";
-import { granteeOf } from "./shares-table.ts";
-import type { Row, Statements } from "./statements.ts";
-import { CHANGE_KINDS, type TurnChangesTable } from "./turn-changes-table.ts";
-import { STATES } from "./turn-keys.ts";
-import { LISTED_COLUMNS, LISTED_PROMPT_BYTES, listedBytes } from "./turn-lists.ts";
-import { turnOf } from "./turn-row.ts";
+import { granteeOf } from "../common/grantee-text.ts";
+import { LISTED_PROMPT_BYTES, listedBytes } from "../common/list-bounds.ts";
+import type { Row } from "../common/row.ts";
+import { changeOf, pastLastChange } from "../common/turn-change.ts";
+import { turnOf } from "../common/turn-row.ts";
+import type { RemovedChanges, TurnChange, TurnChanges } from "../records.ts";
+import type { Statements } from "./statements.ts";
+import type { TurnChangesTable } from "./turn-changes-table.ts";
+import { LISTED_COLUMNS } from "./turn-lists.ts";
 
 /** Who watches and does not read holds a part of it: less than what one event may have. */
 const PAGE_BYTES = 1_000_000;
@@ -56,7 +55,7 @@ export class TurnChangeLists {
       const event = this.#eventOf(row);
       // A store that was rescued from damage may lack it: that is no reason to tell nobody of anything any more.
       if (event === undefined && row.event_sequence !== null) continue;
-      const change = changeOf(row, event);
+      const change = changeOf(row, turnOf(row, LISTED_PROMPT_BYTES), event);
       changes.push(change);
       bytes += listedBytes(change.turn) + (event?.length ?? 0);
     }
@@ -78,33 +77,4 @@ export class TurnChangeLists {
       cursor: Number(row.cursor),
     }));
   }
-}
-
-function changeOf(row: Row, event: Uint8Array | undefined): TurnChange {
-  const pastStates = Number(row.past_states);
-  const sharedWith = JSON.parse(String(row.shared_with)) as string[];
-  const owner = { kind: "principal", name: String(row.session_principal) } as const;
-  return {
-    cursor: Number(row.cursor),
-    kind: CHANGE_KINDS[Number(row.kind)]!,
-    turn: asOf(turnOf(row, LISTED_PROMPT_BYTES), row.came_into as TurnState),
-    pastStates: STATES.filter((state) => (pastStates & (1 << state)) !== 0),
-    event,
-    seenBy: [owner, ...sharedWith.map(granteeOf)],
-    retoldTo: row.grantee === null ? undefined : granteeOf(String(row.grantee)),
-  };
-}
-
-/** A turn in a state that it has been in: it may have ended since. */
-function asOf(turn: TurnRecord, state: TurnState): TurnRecord {
-  if (turn.endTime === undefined || !isLive(state)) return { ...turn, state };
-  const unended = { endTime: undefined, errorReason: ErrorReason.UNSPECIFIED };
-  const unspent = { usage: undefined, totalCostUsd: 0, permissionDenialCount: 0 };
-  return { ...turn, state, ...unended, ...unspent };
-}
-
-function pastLastChange(newest: number): Refusal {
-  const message = `after_cursor is past the last change, ${newest}: watch from 0`;
-  const metadata = { last_cursor: String(newest), after_cursor: "0" };
-  return new Refusal("OUT_OF_RANGE", message, { metadata });
 }

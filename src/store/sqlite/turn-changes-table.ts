@@ -1,16 +1,8 @@
 import type { TurnState } from "../../../gen/breakglass/v1/event_pb.ts";
+import { CHANGE_KINDS } from "../common/turn-change.ts";
 import type { TurnChangeKind } from "../records.ts";
 import type { ApprovalMark } from "../writes.ts";
 import type { Statements } from "./statements.ts";
-
-/** As they are kept. */
-export const CHANGE_KINDS: readonly TurnChangeKind[] = [
-  "started",
-  "changed",
-  "ended",
-  "approvalRequested",
-  "approvalResolved",
-];
 
 /**
  * The changes of all turns, in one order.

@@ -1,11 +1,12 @@
-import { TurnState } from "../../../gen/breakglass/v1/event_pb.ts";
 import { PermissionMode, TurnOrigin } from "../../../gen/breakglass/v1/turn_pb.ts";
+import { granteesOf } from "../common/grantee-text.ts";
+import type { Row } from "../common/row.ts";
+import { STATES } from "../common/turn-states.ts";
 import type { TurnFilter, TurnPlace } from "../lists.ts";
 import { foldCase } from "../prompt-text.ts";
 import type { TurnView } from "../views.ts";
 import { HAS_TEXT, type IndexedTurn, KEYS_OF_A_MOMENT, matchOf } from "./prompt-index.ts";
-import { granteesOf } from "./shares-table.ts";
-import type { Row, Statements, Value } from "./statements.ts";
+import type { Statements, Value } from "./statements.ts";
 
 /** So many turns are looked at one by one for a text, in some milliseconds. */
 const FEW = 500;
@@ -13,11 +14,6 @@ const FEW = 500;
 const FEW_SHARERS = 20;
 /** Behind every text that is an id. */
 const LAST_ID = "~";
-
-/** Every state. */
-export const STATES = Object.values(TurnState).filter(
-  (state) => typeof state === "number" && state !== TurnState.UNSPECIFIED,
-) as TurnState[];
 
 const ORIGINS = [TurnOrigin.CALLER, TurnOrigin.AGENT];
 const ASKS = `permission_mode = ${PermissionMode.ASK}`;

@@ -1,17 +1,16 @@
+import { LIST_BYTES, LISTED_PROMPT_BYTES, listedBytes } from "../common/list-bounds.ts";
+import type { Row } from "../common/row.ts";
+import { SPENDING_COLUMNS } from "../common/spending.ts";
+import { turnOf } from "../common/turn-row.ts";
 import type { Page, TurnFilter, TurnPlace } from "../lists.ts";
 import { foldCase } from "../prompt-text.ts";
 import type { SessionChange, SessionRecord, TurnRecord } from "../records.ts";
 import type { TurnView } from "../views.ts";
 import { HAS_TEXT } from "./prompt-index.ts";
-import { SPENDING_COLUMNS } from "./spending.ts";
-import type { Row, Statements, Value } from "./statements.ts";
+import type { Statements, Value } from "./statements.ts";
 import { conditionsOf, TurnKeys } from "./turn-keys.ts";
-import { LAST_SEQUENCE, turnOf } from "./turn-row.ts";
+import { LAST_SEQUENCE } from "./turn-row.ts";
 
-/** What a list shows of a prompt. */
-export const LISTED_PROMPT_BYTES = 4096;
-/** Below the 3 MiB of a response, with room for what is not the prompt. */
-const LIST_BYTES = 2_500_000;
 /** A turn, without a long prompt and without its session's id. Counting a prompt's characters would read all of it once more. */
 export const LISTED_COLUMNS = `turn_key, turn_id, session_key, state, error_reason, turns.principal, session_principal, turns.model, turns.agent, ${LAST_SEQUENCE},
   turns.create_time, end_time, substr(prompt, 1, ${LISTED_PROMPT_BYTES}) AS prompt,
@@ -121,10 +120,4 @@ function pageOf<P>(
 
 function* withSession(rows: Iterable<Row>, sessionId: string): Iterable<Row> {
   for (const row of rows) yield { ...row, session_id: sessionId };
-}
-
-/** About what a turn takes in a response, at most. */
-export function listedBytes({ prompt, attachments }: TurnRecord): number {
-  const files = attachments.length === 0 ? 0 : Buffer.byteLength(JSON.stringify(attachments));
-  return Buffer.byteLength(prompt) + files + 1024;
 }

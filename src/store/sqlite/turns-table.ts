@@ -1,11 +1,12 @@
 import { TurnState } from "../../../gen/breakglass/v1/event_pb.ts";
 import type { TurnOrigin } from "../../../gen/breakglass/v1/turn_pb.ts";
 import { notFound } from "../../errors.ts";
+import { SPENDING_COLUMNS, spendingValues } from "../common/spending.ts";
+import { turnOf } from "../common/turn-row.ts";
 import type { LeftTurn, SessionRecord, TurnRecord } from "../records.ts";
 import type { TurnEndRecord, TurnStart } from "../writes.ts";
-import { SPENDING_COLUMNS, spendingValues } from "./spending.ts";
 import type { Statements } from "./statements.ts";
-import { LAST_SEQUENCE, turnOf } from "./turn-row.ts";
+import { LAST_SEQUENCE } from "./turn-row.ts";
 
 /** GetTurn's answer must fit into a response: a longer prompt is cut. */
 const WHOLE_PROMPT_BYTES = 2_900_000;

@@ -1,7 +1,7 @@
 import { parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
+import { CommitCounts } from "../common/commit-counts.ts";
 import { type CallBatch, unpackCalls } from "./call-batch.ts";
 import { commit, methodOf, read } from "./call-group.ts";
-import { CommitCounts } from "./commit-counts.ts";
 import type { Answer, Call, ReadyMessage } from "./messages.ts";
 import type { MethodName } from "./methods.ts";
 import { memoryOf } from "./packed-events.ts";

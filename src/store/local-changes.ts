@@ -1,4 +1,4 @@
-import type { Changes } from "../changes.ts";
+import type { Changes } from "./changes.ts";
 
 /** The news of a file: nobody but this process writes to it, so that what it has written is all there is. */
 export class LocalChanges implements Changes {

@@ -1,5 +1,5 @@
-import { fenced, sessionElsewhere } from "../../errors.ts";
-import type { Command, CommandServer, Commands, SessionHome } from "../commands.ts";
+import { fenced, sessionElsewhere } from "../errors.ts";
+import type { Command, CommandServer, Commands, SessionHome } from "./commands.ts";
 
 /** The way to the turns and sessions of a file: whoever has them has them in this process. */
 export class LocalCommands implements Commands {

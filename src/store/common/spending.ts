@@ -1,5 +1,5 @@
 import type { SpendingRecord } from "../records.ts";
-import type { Row } from "./statements.ts";
+import type { Row } from "./row.ts";
 
 /** The columns of what was used, of a turn and of a session, in the order of `spendingValues`. */
 export const SPENDING_COLUMNS = [

@@ -1,0 +1,107 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import type { ClientConfig } from "pg";
+import { ConfigError } from "./config/config-error.ts";
+import type { PostgresAddress, PostgresTls } from "./config/postgres-address.ts";
+import type { ServeConfig } from "./config/serve-config.ts";
+import { keepStorePrivate, prepareDirectory } from "./data-directory.ts";
+import type { Log } from "./log.ts";
+import type { LeaseTerms } from "./store/lease.ts";
+import { type OwnName, openOwnName } from "./store/postgres/own-name.ts";
+import { openPostgres, type PostgresDatabase } from "./store/postgres/postgres-store.ts";
+import { openSqliteStore } from "./store/sqlite/sqlite-store.ts";
+import type { Store } from "./store/store.ts";
+import type { StoreLoad } from "./store/store-load.ts";
+
+/** A server's store, and how it does. */
+export interface ServedStore extends Store {
+  load(): StoreLoad;
+}
+
+/** The grace exceeds the database's own failover; with what it takes to stop an agent it is less than the lease. */
+const TERMS: LeaseTerms = { renewMs: 5000, graceMs: 30_000, leaseMs: 45_000 };
+
+/**
+ * Opens the store that the settings name.
+ *
+ * @throws ConfigError where it cannot be used.
+ */
+export async function openStore(config: ServeConfig, log: Log): Promise<ServedStore> {
+  prepareDirectory("BREAKGLASS_DATA_DIR", config.dataDir, log);
+  prepareDirectory("BREAKGLASS_SESSIONS_DIR", config.sessionsDir, log);
+  if (config.store !== undefined) return openPostgresStore(config, config.store, log);
+  const path = join(config.dataDir, "breakglass.db");
+  try {
+    keepStorePrivate(path, log);
+    return await openSqliteStore(path);
+  } catch (error) {
+    throw new ConfigError(
+      `BREAKGLASS_DATA_DIR is ${JSON.stringify(config.dataDir)}: ${(error as Error).message}`,
+    );
+  }
+}
+
+async function openPostgresStore(
+  { dataDir, storePasswordFile }: ServeConfig,
+  address: PostgresAddress,
+  log: Log,
+): Promise<ServedStore> {
+  let name: OwnName | undefined;
+  let database: PostgresDatabase | undefined;
+  try {
+    name = openOwnName(join(dataDir, "server.db"));
+    database = await openPostgres(clientsOf(address, storePasswordFile), log);
+    return await openAlone(name, database);
+  } catch (error) {
+    await database?.close();
+    name?.close();
+    throw new ConfigError(`BREAKGLASS_STORE: ${(error as Error).message}`);
+  }
+}
+
+/** Several servers on one database are to come: until then the second one is refused. */
+async function openAlone(own: OwnName, database: PostgresDatabase): Promise<ServedStore> {
+  const others = (await database.listPresent()).filter((other) => other !== own.name);
+  if (others.length > 0) {
+    const seconds = TERMS.leaseMs / 1000;
+    throw new Error(
+      `another server uses the database, by the name ${others[0]}, and one alone can: it is free when that one is ended, or ${seconds} s after it was lost`,
+    );
+  }
+  const store = await database.openStore(own.name, TERMS);
+  return {
+    ...store,
+    load: () => database.load(),
+    async close() {
+      // A database that is away ends no lease: it runs out.
+      await store.close().catch(() => {});
+      await database.close();
+      own.close();
+    },
+  };
+}
+
+/** What it takes to connect to each host. */
+function clientsOf(address: PostgresAddress, passwordFile: string | undefined): ClientConfig[] {
+  const { user, database, tls } = address;
+  const password =
+    passwordFile === undefined ? address.password : readFileSync(passwordFile, "utf8").trim();
+  const common: ClientConfig = {
+    ...(user === undefined ? {} : { user }),
+    ...(database === undefined ? {} : { database }),
+    ...(password === undefined ? {} : { password }),
+    ssl: tls === undefined ? false : tlsOf(tls),
+  };
+  return address.hosts.map(({ host, port }) => ({ ...common, host, port }));
+}
+
+function tlsOf({ rootCert, cert, key }: PostgresTls): ClientConfig["ssl"] {
+  const read = (path: string | undefined) => (path === undefined ? undefined : readFileSync(path));
+  const [ca, ours, ourKey] = [read(rootCert), read(cert), read(key)];
+  return {
+    rejectUnauthorized: true,
+    ...(ca && { ca }),
+    ...(ours && { cert: ours }),
+    ...(ourKey && { key: ourKey }),
+  };
+}

@@ -1,0 +1,125 @@
+import pg, { type Client, type ClientConfig, type PoolClient } from "pg";
+import type { Log } from "../../log.ts";
+import { Statements, TYPES } from "./statements.ts";
+import { createTables, type Tables } from "./tables.ts";
+
+/** How long a host may take to answer. */
+const CONNECT_MS = 5000;
+/** How long one read may take. */
+const READ_MS = 30_000;
+const READERS = 8;
+/**
+ * Warnings have to be heard of. Who stands still in a transaction holds its lease's row, which would keep others from fencing
+ * it. No other time-out: one that ends a wait for the standby would let what is on the primary alone be seen.
+ */
+const WRITER_OPTIONS =
+  "-c client_min_messages=warning -c idle_in_transaction_session_timeout=10000";
+
+/** The hosts of a database, of which one takes writes. */
+export class Primary {
+  readonly #hosts: readonly ClientConfig[];
+  readonly #log: Log;
+  readonly #clock: (() => number) | undefined;
+  readonly #tables = new WeakMap<PoolClient, Tables>();
+  #pool: Promise<pg.Pool> | undefined;
+
+  /** @param hosts - Each the whole of what it takes to connect to one. */
+  constructor(hosts: readonly ClientConfig[], log: Log, clock: (() => number) | undefined) {
+    this.#hosts = hosts;
+    this.#log = log;
+    this.#clock = clock;
+  }
+
+  /** A connection to the host that takes writes, to be ended by who asks. @throws Error where none does. */
+  async connect(application: string): Promise<Client> {
+    return (await this.#choose({ application_name: application, options: WRITER_OPTIONS })).client;
+  }
+
+  /** Reads on a connection of the pool: from the primary, for a standby shows what its quorum has not. */
+  async read<T>(work: (tables: Tables) => Promise<T>): Promise<T> {
+    this.#pool ??= this.#openPool();
+    const opened = this.#pool;
+    let client: PoolClient | undefined;
+    let failure: Error | undefined;
+    try {
+      client = await (await opened).connect();
+      return await work(this.#tablesOf(client));
+    } catch (error) {
+      failure = error as Error;
+      throw error;
+    } finally {
+      // What the database answered with an error is as good as before.
+      const isBroken = failure !== undefined && !("severity" in failure) && !("reason" in failure);
+      client?.release(isBroken);
+      if (isBroken || client === undefined) this.#dropPool(opened);
+    }
+  }
+
+  async close(): Promise<void> {
+    const pool = this.#pool;
+    this.#pool = undefined;
+    await pool?.then(
+      (open) => open.end(),
+      () => {},
+    );
+  }
+
+  #tablesOf(client: PoolClient): Tables {
+    const known = this.#tables.get(client);
+    if (known !== undefined) return known;
+    const tables = createTables(new Statements(client), this.#clock);
+    this.#tables.set(client, tables);
+    return tables;
+  }
+
+  async #openPool(): Promise<pg.Pool> {
+    const more = { application_name: "breakglass reader", statement_timeout: READ_MS };
+    const { client, host } = await this.#choose(more);
+    await client.end();
+    const pool = new pg.Pool({ ...host, max: READERS });
+    pool.on("error", (error) =>
+      this.#log.warn("a connection to the store's database is lost", { error }),
+    );
+    return pool;
+  }
+
+  /** The next one who reads chooses among the hosts again. */
+  #dropPool(opened: Promise<pg.Pool>): void {
+    if (this.#pool === opened) this.#pool = undefined;
+    opened.then(
+      (pool) => void pool.end().catch(() => {}),
+      () => {},
+    );
+  }
+
+  async #choose(more: ClientConfig): Promise<{ client: Client; host: ClientConfig }> {
+    const failures: Error[] = [];
+    for (const one of this.#hosts) {
+      const host = {
+        ...one,
+        ...more,
+        types: TYPES,
+        connectionTimeoutMillis: CONNECT_MS,
+        keepAlive: true,
+      };
+      const client = new pg.Client(host);
+      client.on("error", () => {});
+      try {
+        await client.connect();
+        const { rows } = await client.query("SELECT pg_is_in_recovery() AS is_standby");
+        if (!rows[0].is_standby) return { client, host };
+        failures.push(new Error(`${hostOf(host)} is a standby`));
+      } catch (error) {
+        failures.push(error as Error);
+      }
+      void client.end().catch(() => {});
+    }
+    if (failures.length === 1) throw failures[0]!;
+    const all = failures.map(({ message }) => message).join("; ");
+    throw new Error(`no host of the database takes writes: ${all}`);
+  }
+}
+
+function hostOf({ host, port }: ClientConfig): string {
+  return `${host}:${port}`;
+}
