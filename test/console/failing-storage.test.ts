@@ -39,7 +39,8 @@ describe.skipIf(lacksBrowser)(`the console where storage fails${withoutBrowser}`
   });
 
   it("goes on with a turn where the browser's database never answers", async () => {
-    await using running = await stage({ script: { turns: [{ steps: STEPS }] } });
+    const steps = [{ text: "Before." }, { delay: "8s" }, { text: "After." }];
+    await using running = await stage({ script: { turns: [{ steps }] } });
     const person = await running.newPerson();
     await person.addInitScript(() => {
       IDBFactory.prototype.open = () => ({}) as IDBOpenDBRequest;
