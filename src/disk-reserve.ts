@@ -34,6 +34,21 @@ export class DiskReserve {
     return this.#isThere ? this.#bytes : 0;
   }
 
+  /** What is to be kept, in bytes. */
+  get wantedBytes(): number {
+    return this.#bytes;
+  }
+
+  /** Whose disk it is on. */
+  get directory(): string {
+    return this.#directory;
+  }
+
+  /** The disk is full, and there is room yet that the next turn makes. */
+  get isNeeded(): boolean {
+    return this.#isThere && freeBytes(this.#directory) < this.#bytes;
+  }
+
   get #path(): string {
     return join(this.#directory, NAME);
   }
@@ -60,7 +75,7 @@ export class DiskReserve {
    * @returns Whether there is room now that was not there before.
    */
   async release(): Promise<boolean> {
-    if (!this.#isThere || freeBytes(this.#directory) >= this.#bytes) return false;
+    if (!this.isNeeded) return false;
     this.#isThere = false;
     try {
       await rm(this.#path);

@@ -1,8 +1,9 @@
 import type { KeyObject } from "node:crypto";
 import type { AuditSource } from "./audit/audit-source.ts";
 import type { AuditEntry, AuditFacts } from "./audit/entry.ts";
+import { rawKey } from "./audit/head.ts";
 import { type HeadDestination, toFile, toLog, toSyslog, toUrl } from "./audit/head-destinations.ts";
-import { HeadPublisher } from "./audit/head-publisher.ts";
+import { type HeadDelivery, HeadPublisher } from "./audit/head-publisher.ts";
 import { readKey, readOrMakeKey } from "./audit/key-file.ts";
 import { retainAudit } from "./audit/retention.ts";
 import { SignInCounts } from "./audit/sign-in-counts.ts";
@@ -57,6 +58,7 @@ export class ServerAudit implements AuditSource {
   readonly #closing = new AbortController();
   readonly #isOn: boolean;
   readonly #store: Store;
+  readonly #redact: (text: string) => string;
   #tokens: ReadonlyMap<string, string>;
 
   /** Begins it. @throws ConfigError where the key that is set cannot be used. */
@@ -70,6 +72,7 @@ export class ServerAudit implements AuditSource {
     const { owner, epoch } = store.lease;
     this.#config = config;
     this.#store = store;
+    this.#redact = redact;
     this.#tokens = idsOf(tokens);
     this.#isOn = config.audit === "on";
     this.turns = new TurnAudit(this.#isOn ? config.auditContent : undefined, redact);
@@ -81,6 +84,11 @@ export class ServerAudit implements AuditSource {
     this.#heads = new HeadPublisher({ head, key, destinations, everyMs: config.auditHeadMs, log });
     if (this.#isOn) this.#begin(tokens, store, key, log);
     else void tellOff(store, this.#trail, log);
+  }
+
+  /** How it stands with the heads that are handed out. */
+  deliveries(): HeadDelivery[] {
+    return this.#isOn ? this.#heads.deliveries() : [];
   }
 
   /** Notes what is the record of nothing in the store. */
@@ -131,7 +139,10 @@ export class ServerAudit implements AuditSource {
   #begin(tokens: Tokens | undefined, store: Store, key: () => KeyObject, log: Log): void {
     const { owner, epoch } = store.lease;
     const known = [...idsOf(tokens)].slice(0, MOST_TOKENS).map((token) => token.join(" "));
-    const facts = { ...this.#facts(), epoch, ...(tokens === undefined ? {} : { tokens: known }) };
+    const facts = {
+      ...{ ...this.#facts(), epoch, key: publicOf(key) },
+      ...(tokens === undefined ? {} : { tokens: known }),
+    };
     this.note({ kind: "server_started", facts });
     this.#heads.start();
     const retained = {
@@ -148,10 +159,11 @@ export class ServerAudit implements AuditSource {
 
   #facts(): AuditFacts {
     const { environment } = this.#config;
+    const shown = (value: string) => this.#redact(withoutSecrets(value));
     const settings: Record<string, string> = {};
     for (const { variable, ...setting } of Object.values(SERVE_SETTINGS)) {
       const value = environment[variable];
-      if (value) settings[variable] = "isSecret" in setting ? "(set)" : withoutSecrets(value);
+      if (value) settings[variable] = "isSecret" in setting ? "(set)" : shown(value);
     }
     return { version: readVersion(), node: process.version, pid: process.pid, settings };
   }
@@ -174,6 +186,15 @@ function keyOf({ audit, auditKeyFile, isAuditKeyOwn }: Audited): () => KeyObject
     key ??= readOrMakeKey(auditKeyFile);
     return key;
   };
+}
+
+/** Which key vouches for the chain from here on. Undefined: there is none yet, for want of room. */
+function publicOf(key: () => KeyObject): string | undefined {
+  try {
+    return rawKey(key());
+  } catch {
+    return undefined;
+  }
 }
 
 function destinationsOf(config: Audited, log: Log): HeadDestination[] {

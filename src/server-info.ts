@@ -8,7 +8,7 @@ import {
 } from "../gen/breakglass/v1/server_pb.ts";
 import type { PermissionMode } from "../gen/breakglass/v1/turn_pb.ts";
 import type { Agents } from "./agent/agents.ts";
-import type { HeldBy } from "./agent/process/process-families.ts";
+import type { HeldBy } from "./agent/process/containment.ts";
 import type { Readiness } from "./health/readiness.ts";
 import type { Caller, Means, Role } from "./identity/caller.ts";
 import { MAX_ATTACHMENTS } from "./rpc/attachment-rules.ts";

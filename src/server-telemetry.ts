@@ -7,6 +7,7 @@ import type { Readers } from "./edge/readers.ts";
 import type { Happenings } from "./happenings.ts";
 import type { ServedMetrics } from "./http/metrics.ts";
 import type { Log } from "./log.ts";
+import type { ServerAudit } from "./server-audit.ts";
 import type { SqliteStore } from "./store/sqlite/sqlite-store.ts";
 import { allTold } from "./telemetry/all-told.ts";
 import { loggedTurns } from "./telemetry/logged-turns.ts";
@@ -72,12 +73,13 @@ interface Parts {
   readonly readers: Readers;
   readonly listener: Listener;
   readonly reserve: DiskReserve;
+  readonly audit: ServerAudit;
   readonly store: Pick<SqliteStore, "load">;
 }
 
 /** What a server does now. */
 export function serverLoad(parts: Parts, { dataDir, reserveBytes }: ServeConfig): ServerLoad {
-  const { turns, agents, readers, listener, reserve, store } = parts;
+  const { turns, agents, readers, listener, reserve, audit, store } = parts;
   return {
     turns: () => turns.unended,
     subscriptions: () => turns.subscriptions,
@@ -88,6 +90,7 @@ export function serverLoad(parts: Parts, { dataDir, reserveBytes }: ServeConfig)
     store: () => store.load(),
     storeTakesWrites: () => turns.serving.takesWrites(),
     isDraining: () => turns.serving.isDraining,
+    heads: () => audit.deliveries(),
     reserve: () => ({ heldBytes: reserve.heldBytes, wantedBytes: reserveBytes }),
     freeBytes: () =>
       statfs(dataDir).then(

@@ -3,6 +3,7 @@ import { PermissionMode } from "../gen/breakglass/v1/turn_pb.ts";
 import { Agents } from "./agent/agents.ts";
 import type { ProcessSurroundings } from "./agent/process/agent-process.ts";
 import type { AgentUser } from "./agent/process/agent-user.ts";
+import { type Containment, tellContainment } from "./agent/process/containment.ts";
 import { createProcesses, endLeftProcesses } from "./agent/process/processes.ts";
 import { agentUserOf, letPass } from "./agent-user-access.ts";
 import { ConfigError } from "./config/config-error.ts";
@@ -40,6 +41,7 @@ import {
   refuseUnusableAccess,
   tellStrangers,
 } from "./server-access.ts";
+import { heedAgentAttempts } from "./server-agent-attempts.ts";
 import { ServerAudit } from "./server-audit.ts";
 import { type Identity, openIdentity } from "./server-identity.ts";
 import { type ServerFacts, serverInfo } from "./server-info.ts";
@@ -119,12 +121,13 @@ export async function startServer(
   const files = readFiles(config);
   refuseUnusableAccess(config, files);
   const redaction = createServerRedaction(config);
-  const createAgents = plan(config, log);
   const user = agentUserOf(config);
+  const containment = tellContainment(user, log);
+  const createAgents = plan(config, log);
   const maxConnections = capConnections(config, log);
   const opened = await openStore(config, log);
   const reserve = new DiskReserve(config.dataDir, config.reserveBytes, log);
-  const watched = watchedStore(opened, log, () => reserve.release());
+  const watched = watchedStore(opened, log, reserve);
   const store = wakingStore(watched, () => notifier?.wake());
   const notifier = createNotifier(config, files, store, redaction.text, log);
   const telemetry = await startTelemetry(config, log);
@@ -134,7 +137,7 @@ export async function startServer(
   try {
     audit = new ServerAudit(config, files.tokens?.current, store, redaction.text, log);
     letPass(user, config, log);
-    const processes = processesOf(store, config, log, agentUmask, user);
+    const processes = processesOf(store, config, log, agentUmask, { user, containment });
     const served = createAgents(processes);
     const endProcesses = (processId: string) => endLeftProcesses(processId, processes);
     const agents = new Agents(served.byKind, served.defaultKind, endProcesses);
@@ -145,8 +148,9 @@ export async function startServer(
       user,
     );
     await turns.recover();
+    await processes.families.endStrays();
     const closing = new AbortController();
-    const readiness = readinessOf(config, turns, agents);
+    const readiness = readinessOf(config, turns, agents, reserve, audit);
     const { trustsEveryone } = interposed;
     const local = trustsEveryone ? undefined : localTokenOf(config, log);
     identity = openIdentity(config, files, local, log);
@@ -161,13 +165,14 @@ export async function startServer(
       interposed,
     );
     telemetry.watch(
-      serverLoad({ turns, agents, readers, listener, reserve, store: opened }, config),
+      serverLoad({ turns, agents, readers, listener, reserve, audit, store: opened }, config),
     );
     // Behind the first line: it takes a disk a moment.
     void reserve.keep();
     notifier?.start();
     const { signIn } = identity;
     identity.refused.listen((refused) => audit?.refused(refused));
+    heedAgentAttempts(identity.refused, processes.families, turns, audit, log);
     const heed = () => {
       audit?.tokensRead(files.tokens?.current);
       tellStrangers(config, signIn, log);
@@ -184,7 +189,7 @@ export async function startServer(
     };
     const url = urlOf(config, listener.port);
     if (local !== undefined) tellLocalAddress(config.dataDir, url);
-    const around = { store, notifier, telemetry, audit };
+    const around = { store, notifier, telemetry, audit, families: processes.families };
     const server = running(config, url, turns, listener, closing, around, reload);
     void server.closed.then(identity.stop).then(() => processes.families.end());
     return server;
@@ -258,9 +263,16 @@ function createTurns(
   });
 }
 
-function readinessOf({ dataDir, sessionsDir }: ServeConfig, turns: Turns, agents: Agents) {
+function readinessOf(
+  { dataDir, sessionsDir }: ServeConfig,
+  { serving }: Turns,
+  agents: Agents,
+  kept: DiskReserve,
+  audit: ServerAudit,
+) {
   const directories = dataDir === sessionsDir ? [dataDir] : [dataDir, sessionsDir];
-  return new Readiness({ serving: turns.serving, agents, directories });
+  const heads = () => audit.deliveries();
+  return new Readiness({ serving, agents, directories, kept, heads });
 }
 
 /** What the server tells of itself. */
@@ -291,14 +303,14 @@ function processesOf(
   { maxLineBytes }: ServeConfig,
   log: Log,
   umask: number | undefined,
-  user: AgentUser | undefined,
+  of: { readonly user: AgentUser | undefined; readonly containment: Containment },
 ): ProcessSurroundings {
   const registry = {
     recordProcess: (process: Parameters<Store["recordProcess"]>[0]) =>
       store.recordProcess(process, store.lease.epoch),
     recordProcessGone: (processId: string) => store.recordProcessGone(processId),
   };
-  return createProcesses({ registry, log, maxLineBytes, umask, user });
+  return createProcesses({ registry, log, maxLineBytes, umask, ...of });
 }
 
 /** Who calls is looked for among the agents' processes. */
@@ -389,6 +401,7 @@ interface Around {
   readonly notifier: Notifier | undefined;
   readonly telemetry: Telemetry;
   readonly audit: ServerAudit;
+  readonly families: ProcessSurroundings["families"];
 }
 
 function running(
@@ -397,7 +410,7 @@ function running(
   turns: Turns,
   listener: Listener,
   closing: AbortController,
-  { store, notifier, telemetry, audit }: Around,
+  { store, notifier, telemetry, audit, families }: Around,
   reload: () => void,
 ): Server {
   const closed = Promise.withResolvers<void>();
@@ -420,7 +433,10 @@ function running(
     url,
     reload,
     closed: closed.promise,
-    stopNow: () => turns.killNow(),
+    stopNow: () => {
+      turns.killNow();
+      families.killStrays();
+    },
     drain: (graceMs = drainMs) => {
       draining ??= drain(graceMs);
       return draining;

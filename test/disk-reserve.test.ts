@@ -15,6 +15,12 @@ import { startTestServer } from "./support/test-server.ts";
 
 const MIB = 1024 * 1024;
 
+/** Of `/readyz`. */
+interface Check {
+  readonly name: string;
+  readonly warning?: string;
+}
+
 function told() {
   const lines: string[] = [];
   return { lines, log: createLog((line) => void lines.push(JSON.parse(line).message)) };
@@ -54,7 +60,7 @@ describe("the reserve", () => {
     async () => {
       using disk = makeSmallDisk("tmpfs", root);
       await using server = await startTestServer({
-        BREAKGLASS_DATA_DIR: disk.dataDir,
+        ...{ BREAKGLASS_DATA_DIR: disk.dataDir, ANTHROPIC_API_KEY: "made up" },
         BREAKGLASS_RESERVE_BYTES: String(MIB),
       });
       using connection = connect(server.url);
@@ -63,7 +69,22 @@ describe("the reserve", () => {
         () => existsSync(join(disk.dataDir, "reserve")),
         (isThere) => isThere,
       );
+      const readyNow = () =>
+        eventually(
+          async () => {
+            const answer = await fetch(`${server.url}/readyz`);
+            return { status: answer.status, checks: (await answer.json()).checks as Check[] };
+          },
+          // What was well is asked about anew after some seconds.
+          ({ checks }) => checks.some(({ name, warning }) => name === "disk" && warning),
+        );
       disk.fill();
+      const full = await readyNow();
+      expect(full.status).toBe(200);
+      expect(full.checks.find(({ name }) => name === "disk")?.warning).toContain(
+        "has room for 0 MiB",
+      );
+      expect(existsSync(join(disk.dataDir, "reserve"))).toBe(true);
       const prompt = `say it is the logs ${"x".repeat(100_000)}`;
       const events = await collect(client.runTurn({ prompt }));
       expect(events.at(-1)?.kind.case).toBe("result");
@@ -71,8 +92,14 @@ describe("the reserve", () => {
       expect(server.log.join()).toContain("the store takes no writes");
       expect(server.log.join()).toContain("the store takes writes again");
       expect(existsSync(join(disk.dataDir, "reserve"))).toBe(false);
+      expect((await readyNow()).status).toBe(200);
       disk.fill();
       expect(await refusalOf(client.runTurn({ prompt }))).toMatchObject({ reason: "STORAGE" });
+      const lost = await eventually(
+        () => fetch(`${server.url}/readyz`),
+        ({ status }) => status === 503,
+      );
+      expect(lost.status).toBe(503);
       disk.clear();
     },
   );

@@ -125,6 +125,23 @@ describe("the log of a turn", () => {
     expect(fed.log.rowOf(4)).toBe(fed.log.callOf("b"));
   });
 
+  it("takes rows far from a long chain of calls as fast as any", () => {
+    const fed = new Fed();
+    const count = 60_000;
+    fed.take(tool("root", "Task"));
+    fed.take(tool("beside", "Task"));
+    let parent = "root";
+    for (let n = 0; n < count; n++) {
+      fed.take(tool(`${n}`, "Task", parent));
+      parent = `${n}`;
+    }
+    fed.frame();
+    fed.take(text("aside", "beside"));
+    for (let n = 0; n < count; n++) fed.take(text("aside", "root"));
+    fed.frame();
+    expect(fed.log.rows.length).toBe(2 * count + 3);
+  });
+
   it("has what subagents do below the calls that started them, however deep and mixed", () => {
     const fed = new Fed();
     fed.take(tool("a", "Task"));

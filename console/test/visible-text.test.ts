@@ -18,6 +18,8 @@ describe("visible text", () => {
     ["\u3164\u115f\u2800", "⟨U+3164⟩⟨U+115F⟩⟨U+2800⟩"],
     ["\u2028\u2066", "⟨U+2028⟩⟨U+2066⟩"],
     ["\ud83d", "⟨U+D83D⟩"],
+    ["s\u20dd\u0489", "s⟨U+20DD⟩⟨U+0489⟩"],
+    ["e\u0301\u0302\u0303\u0304\u0305", "e\u0301\u0302\u0303⟨U+0304⟩⟨U+0305⟩"],
   ])("shows each character that nobody could see: %j", (text, shown) => {
     expect(visibleText(text)).toBe(shown);
     expect(
@@ -32,6 +34,13 @@ describe("visible text", () => {
       { text: "⟨U+202E⟩", isSign: false },
       { text: "⟨U+202E⟩", isSign: true },
     ]);
+  });
+
+  it("is some parts and no more, however many signs there are", () => {
+    const parts = visibleParts("\u200ba".repeat(60_000));
+    expect(parts.length).toBeLessThan(2000);
+    expect(parts.map(({ text }) => text).join("")).toBe("⟨U+200B⟩a".repeat(60_000));
+    expect(parts.at(-1)?.isSign).toBe(true);
   });
 
   it("leaves prose its joiners, and not what turns it around", () => {

@@ -1,6 +1,7 @@
 import { canonical } from "./canonical.ts";
 import type { AuditFacts } from "./entry.ts";
-import { type AuditHead, isHead, isSigned } from "./head.ts";
+import { type AuditHead, type AuditStatement, isHead, isRemoval } from "./head.ts";
+import { KeySuccession } from "./key-succession.ts";
 import { AUDIT_VERSION, type AuditRecord, hashOf, NO_HASH } from "./record.ts";
 
 /** Where a chain is wrong for the first time. */
@@ -22,8 +23,8 @@ export class ChainFault extends Error {
 export interface CheckedAgainst {
   /** Heads that were kept elsewhere. */
   readonly heads?: readonly AuditHead[];
-  /** The server's public key, as `rawKey` gives it. Undefined: signatures are not looked at. */
-  readonly key?: string | undefined;
+  /** The server's public keys, as `rawKey` gives them, the oldest first. Undefined: signatures are not looked at. */
+  readonly keys?: readonly string[] | undefined;
 }
 
 /** What was found of a chain in which nothing is wrong. */
@@ -34,6 +35,11 @@ export interface CheckedChain {
   readonly last: number;
   /** The hash of the last record. */
   readonly hash: string;
+  /**
+   * What says that the records before the first were removed: one that was signed for that, or only the head that a server of
+   * before put in its place. Undefined: there were none.
+   */
+  readonly removal: "removal" | "head" | undefined;
   /** The highest sequence that a head was signed for: what came behind it may have been cut off. 0: none. */
   readonly signedUpTo: number;
 }
@@ -43,29 +49,35 @@ export interface CheckedChain {
  *
  * 1. A line is the one text of its record, its hash that of all its other members, and it names the hash, and follows the
  *    sequence, of the one before.
- * 2. The first is number 1, or a later record says which were removed before it (`records_removed`).
+ * 2. The first is number 1, or a later record says which were removed before it (`records_removed`), by a signature that
+ *    was made for that. A head in its place counts only where no server that signs removals has written yet, and, with a key, where a
+ *    head that was kept vouches for the record.
  * 3. Each head names the hash of the record with its sequence; none is beyond the last.
+ * 4. What is signed was signed by a key that was in force: see `KeySuccession`.
  */
 export class ChainCheck {
   readonly #heads: readonly AuditHead[];
   readonly #bySequence: ReadonlyMap<number, readonly AuditHead[]>;
-  readonly #key: string | undefined;
+  readonly #keys: KeySuccession | undefined;
   #first: AuditRecord | undefined;
   #last: AuditRecord | undefined;
-  /** A record names what was removed before the first. */
-  #isBeginningKnown = false;
+  /** The sequences of the records that name what was removed before the first, by what they name it with. */
+  readonly #removals = new Map<AuditStatement["kind"], number>();
+  /** A server that signs removals has written. */
+  #signsRemovals = false;
   #place = 0;
   /** The highest sequence whose record is known to be what was signed. */
   #signedUpTo = 0;
 
   /** @throws ChainFault where a head is not signed by the key. */
-  constructor({ heads = [], key }: CheckedAgainst = {}) {
-    this.#key = key;
+  constructor({ heads = [], keys }: CheckedAgainst = {}) {
+    this.#keys = keys && new KeySuccession(keys);
     this.#heads = heads.toSorted((one, other) => one.sequence - other.sequence);
     this.#bySequence = Map.groupBy(heads, ({ sequence }) => sequence);
     for (const head of heads) {
-      if (key === undefined || isSigned(head, key)) continue;
-      throw new ChainFault(0, head.sequence, `a head was not signed by the key: ${head.signature}`);
+      const lack = this.#keys?.lackOf(head);
+      if (lack === undefined) continue;
+      throw new ChainFault(0, head.sequence, `a head ${lack}: ${head.signature}`);
     }
   }
 
@@ -75,8 +87,9 @@ export class ChainCheck {
     const record = this.#read(line);
     this.#follow(record);
     this.#first ??= record;
+    this.#learnKey(record);
     this.#compare(record);
-    this.#learn(record);
+    this.#learnRemoval(record);
     this.#last = record;
     return record;
   }
@@ -84,10 +97,8 @@ export class ChainCheck {
   /** Takes the end. @throws ChainFault where what is there is not all. */
   end(): CheckedChain {
     const last = this.#last?.sequence ?? 0;
-    if (this.#first !== undefined && !this.#isWholeFrom(this.#first)) {
-      const why = "the records before it are missing, and none says that they were removed";
-      throw new ChainFault(1, 1, why);
-    }
+    const keys = this.#keys?.end();
+    if (keys !== undefined) throw new ChainFault(0, keys.sequence, keys.why); // 4.
     const ours = this.#heads.filter(({ chain }) => chain === this.#last?.chain);
     const newest = ours.at(-1);
     if (this.#heads.length > 0 && newest === undefined) {
@@ -100,6 +111,7 @@ export class ChainCheck {
     return {
       chain: this.#last?.chain,
       first: this.#first?.sequence ?? 0,
+      removal: this.#beginning(),
       last,
       hash: this.#last?.hash ?? NO_HASH,
       signedUpTo: newest?.sequence ?? 0,
@@ -142,6 +154,8 @@ export class ChainCheck {
   #compare({ chain, sequence, hash }: AuditRecord): void {
     for (const head of this.#bySequence.get(sequence) ?? []) {
       if (head.chain !== chain) continue;
+      const lack = this.#keys?.lackNow(head);
+      if (lack !== undefined) throw this.#fault(`the head of it ${lack}`); // 4.
       if (head.hash !== hash) {
         const from = this.#signedUpTo + 1;
         const which = from === sequence ? "it" : `it, or one from record ${from} on,`;
@@ -151,22 +165,57 @@ export class ChainCheck {
     }
   }
 
-  /** 2. */
-  #learn({ kind, facts }: AuditRecord): void {
-    if (kind !== "records_removed") return;
-    const head = facts?.head as Partial<AuditHead> | undefined;
-    if (head === undefined || !isHead(head))
-      throw this.#fault("it names no head of what was removed");
-    if (this.#key !== undefined && !isSigned(head, this.#key)) {
-      throw this.#fault("the head of what was removed was not signed by the key");
-    }
-    const first = this.#first!;
-    const isOurs = head.chain === first.chain && head.sequence === first.sequence - 1;
-    if (isOurs && head.hash === first.previous) this.#isBeginningKnown = true;
+  /** 4. */
+  #learnKey({ kind, sequence, facts }: AuditRecord): void {
+    if (kind !== "server_started" || typeof facts?.key !== "string") return;
+    this.#signsRemovals = true;
+    this.#begin(facts.key, sequence);
   }
 
-  #isWholeFrom({ sequence, previous }: AuditRecord): boolean {
-    return sequence === 1 ? previous === NO_HASH : this.#isBeginningKnown;
+  #begin(key: string, sequence: number): void {
+    const wrong = this.#keys?.begin(key, sequence);
+    if (wrong !== undefined) throw this.#fault(wrong);
+  }
+
+  /** 2. */
+  #learnRemoval({ kind, sequence, facts }: AuditRecord): void {
+    if (kind !== "records_removed") return;
+    const { removal, head } = (facts ?? {}) as Record<string, Partial<AuditStatement> | undefined>;
+    const statement = removal ?? head;
+    if (statement === undefined || !this.#saysRemoval(statement)) {
+      throw this.#fault("it names no removal that was signed");
+    }
+    const lack = this.#keys?.lackNow(statement);
+    if (lack !== undefined) throw this.#fault(`what it says was removed ${lack}`);
+    if (statement.kind === "removal") {
+      this.#signsRemovals = true;
+      this.#begin(statement.key, sequence);
+    }
+    const { chain, sequence: at, previous } = this.#first!;
+    const isOurs = statement.chain === chain && statement.sequence === at - 1;
+    if (isOurs && statement.hash === previous) this.#removals.set(statement.kind, sequence);
+  }
+
+  /** Servers before put a head there. Since one signs removals none does, and heads are of another version. */
+  #saysRemoval(statement: Partial<AuditStatement>): statement is AuditStatement {
+    if (isRemoval(statement)) return true;
+    return isHead(statement) && statement.version === 1 && !this.#signsRemovals;
+  }
+
+  /** 2. @returns What says where the chain begins. Undefined: nothing has to. @throws ChainFault where nothing does. */
+  #beginning(): AuditStatement["kind"] | undefined {
+    if (this.#first === undefined) return undefined;
+    const { sequence, previous } = this.#first;
+    if (sequence === 1 && previous === NO_HASH) return undefined;
+    if (this.#removals.has("removal") && sequence > 1) return "removal";
+    const saidAt = this.#removals.get("head");
+    if (saidAt === undefined || sequence === 1) {
+      const why = "the records before it are missing, and none says that they were removed";
+      throw new ChainFault(1, 1, why);
+    }
+    if (this.#keys === undefined || saidAt <= this.#signedUpTo) return "head";
+    const why = `the records before it are missing: record ${saidAt} has only a head to show for that, as servers before wrote it, which counts with a kept head of record ${saidAt} or a later one`;
+    throw new ChainFault(1, 1, why);
   }
 
   #fault(why: string): ChainFault {

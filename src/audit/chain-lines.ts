@@ -1,9 +1,11 @@
 import { closeSync, createReadStream, existsSync, openSync, readSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { DatabaseSync } from "node:sqlite";
+import type { Readable } from "node:stream";
 import { pathToFileURL } from "node:url";
 
 const SQLITE = "SQLite format 3\0";
+const LONGEST_LINE = 16 * 1024 * 1024;
 const FILE_OWNER = "the server of this file";
 
 /**
@@ -13,15 +15,29 @@ const FILE_OWNER = "the server of this file";
  */
 export async function* readChainFile(path: string): AsyncGenerator<string> {
   if (isDatabase(path)) yield* storeLines(path);
-  else yield* fileLines(path);
+  else yield* exactLines(path);
 }
 
-/** The lines of a file, without those that are empty. @param path - `-`: what is piped in. */
+/** The lines of a file of any kind, such as a log. @param path - `-`: what is piped in. */
 export async function* fileLines(path: string): AsyncGenerator<string> {
-  const input = path === "-" ? process.stdin : createReadStream(path);
-  for await (const line of createInterface({ input, crlfDelay: Infinity })) {
-    if (line !== "") yield line;
+  yield* createInterface({ input: open(path), crlfDelay: Infinity });
+}
+
+/** What stands before each line feed, and behind the last: empty lines too, and what else a line ends with. */
+async function* exactLines(path: string): AsyncGenerator<string> {
+  let rest = "";
+  // A byte a unit: what is not ASCII is in no record.
+  for await (const piece of open(path).setEncoding("latin1")) {
+    const lines = (rest + piece).split("\n");
+    rest = lines.pop()!;
+    yield* lines;
+    if (rest.length > LONGEST_LINE) throw new Error("it has a line that is longer than any record");
   }
+  if (rest !== "") yield rest;
+}
+
+function open(path: string): Readable {
+  return path === "-" ? process.stdin : createReadStream(path);
 }
 
 function isDatabase(path: string): boolean {

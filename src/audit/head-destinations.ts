@@ -8,6 +8,8 @@ import { sendUnixDatagram } from "./unix-datagram.ts";
 
 /** Where heads are kept. */
 export interface HeadDestination {
+  /** There is one of each at most. */
+  readonly kind: "log" | "file" | "syslog" | "url";
   /** For the log. */
   readonly name: string;
   /**
@@ -26,7 +28,7 @@ const PRIORITY = 13 * 8 + 5;
 /** The server's own log, which something collects. */
 export function toLog(log: Log): HeadDestination {
   return {
-    name: "log",
+    ...{ kind: "log", name: "log" },
     send: async (line) => log.info("the audit has a new head", { head: JSON.parse(line) }),
   };
 }
@@ -34,7 +36,7 @@ export function toLog(log: Log): HeadDestination {
 /** A file that is appended to, and on disk before it counts as sent. */
 export function toFile(path: string): HeadDestination {
   return {
-    name: path,
+    ...{ kind: "file", name: path },
     send: (line, signal) =>
       writeFile(path, `${line}\n`, { flag: "a", mode: 0o600, flush: true, signal }),
   };
@@ -43,7 +45,7 @@ export function toFile(path: string): HeadDestination {
 /** An HTTP endpoint: each head is the body of a POST, and taken where the answer is a 2xx. */
 export function toUrl(url: string): HeadDestination {
   return {
-    name: new URL(url).origin,
+    ...{ kind: "url", name: new URL(url).origin },
     async send(body, signal) {
       const headers = { "content-type": "application/json" };
       const answer = await fetch(url, { method: "POST", body, headers, signal, redirect: "error" });
@@ -65,7 +67,7 @@ export function toSyslog(address: {
   const { protocol, host, port } = address;
   const name = protocol === "unix" ? host : `${protocol}://${host}:${port}`;
   const send = { unix: sendLocally, tcp: sendStream, udp: sendDatagram }[protocol];
-  return { name, send: (line, signal) => send(address, line, signal) };
+  return { kind: "syslog", name, send: (line, signal) => send(address, line, signal) };
 }
 
 /** As syslogd is now: another one may listen by another kind of socket. */

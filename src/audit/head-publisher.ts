@@ -1,4 +1,5 @@
 import type { KeyObject } from "node:crypto";
+import { fetchFailure } from "../fetch-failure.ts";
 import type { Log } from "../log.ts";
 import { byDeadline } from "../stream/deadline.ts";
 import { headLine, signHead } from "./head.ts";
@@ -10,6 +11,20 @@ const SEND_MS = 5000;
 const AGAIN_MS = { first: 1000, longest: 60_000 };
 /** What the end of a server waits for its last head. */
 const LAST_MS = 3000;
+
+/** How it stands with what one destination is to take. */
+export interface HeadDelivery {
+  readonly kind: HeadDestination["kind"];
+  readonly name: string;
+  /** How old the newest head is that it has taken, in milliseconds. Undefined: it has taken none from this server. */
+  readonly ageMs: number | undefined;
+  /** For how long it has lacked the newest. 0: it has it. */
+  readonly lackingMs: number;
+  /** How often a head could not be signed for it or was not taken. */
+  readonly failures: number;
+  /** Why the last try failed. Undefined: it did not. */
+  readonly why: string | undefined;
+}
 
 interface Publishing {
   /** Where the chain stands. Undefined: nowhere yet. */
@@ -39,6 +54,11 @@ export class HeadPublisher {
     this.#outlets = given.destinations.map((destination) => new Outlet(destination, given.log));
   }
 
+  /** How it stands with each destination. */
+  deliveries(): HeadDelivery[] {
+    return this.#outlets.map((outlet) => outlet.delivery);
+  }
+
   /** Makes the key where there is none yet: its public part is to be kept elsewhere before the first head is. */
   start(): void {
     try {
@@ -60,6 +80,7 @@ export class HeadPublisher {
       for (const outlet of this.#outlets) outlet.give(line);
     } catch (error) {
       log.error("the audit's head cannot be signed", { error });
+      for (const outlet of this.#outlets) outlet.lack(error);
     }
   }
 
@@ -79,7 +100,11 @@ class Outlet {
   readonly #log: Log;
   readonly #closing = new AbortController();
   #newest: string | undefined;
-  #isFailing = false;
+  /** By `performance.now()`: when it took one last, and since when it lacks the newest. */
+  #takenAt: number | undefined;
+  #lacksSince: number | undefined;
+  #failures = 0;
+  #why: string | undefined;
   #sending: Promise<void> | undefined;
 
   constructor(destination: HeadDestination, log: Log) {
@@ -92,8 +117,26 @@ class Outlet {
     return this.#sending ?? Promise.resolve();
   }
 
+  get delivery(): HeadDelivery {
+    const { kind, name } = this.#destination;
+    const now = performance.now();
+    return {
+      ...{ kind, name, failures: this.#failures, why: this.#why },
+      ageMs: this.#takenAt === undefined ? undefined : now - this.#takenAt,
+      lackingMs: this.#lacksSince === undefined ? 0 : now - this.#lacksSince,
+    };
+  }
+
+  /** There is to be a newer one, and there is none. */
+  lack(error: unknown): void {
+    this.#lacksSince ??= performance.now();
+    this.#failures++;
+    this.#why ??= fetchFailure(error);
+  }
+
   give(line: string): void {
     this.#newest = line; // 2.
+    this.#lacksSince ??= performance.now();
     this.#sending ??= this.#send().finally(() => {
       this.#sending = undefined;
     });
@@ -110,28 +153,33 @@ class Outlet {
       try {
         const bounded = AbortSignal.any([signal, AbortSignal.timeout(SEND_MS)]);
         await this.#destination.send(line, bounded);
-        if (this.#newest === line) this.#newest = undefined;
-        this.#tell(undefined);
+        this.#taken(line);
         wait = AGAIN_MS.first;
       } catch (error) {
         if (signal.aborted) return;
-        this.#tell(error);
+        this.#refused(error);
         await pause(wait, signal);
         wait = Math.min(2 * wait, AGAIN_MS.longest);
       }
     }
   }
 
-  #tell(error: unknown): void {
+  #taken(line: string): void {
     const { name: to } = this.#destination;
-    if (error === undefined && this.#isFailing) {
-      this.#log.info("the audit's heads are taken again", { to });
-    }
-    if (error !== undefined && !this.#isFailing) {
-      const why = (error as Error).message;
-      this.#log.error("the audit's heads are not taken", { to, why });
-    }
-    this.#isFailing = error !== undefined;
+    this.#takenAt = performance.now();
+    // A newer one may have come meanwhile: it lacks that from now on.
+    this.#lacksSince = this.#newest === line ? undefined : this.#takenAt;
+    if (this.#newest === line) this.#newest = undefined;
+    if (this.#why !== undefined) this.#log.info("the audit's heads are taken again", { to });
+    this.#why = undefined;
+  }
+
+  #refused(error: unknown): void {
+    const { name: to } = this.#destination;
+    const isFirst = this.#why === undefined;
+    this.#failures++;
+    this.#why = fetchFailure(error);
+    if (isFirst) this.#log.error("the audit's heads are not taken", { to, why: this.#why });
   }
 }
 

@@ -1,11 +1,17 @@
 import { createPublicKey, type KeyObject, sign, verify } from "node:crypto";
 import { canonical } from "./canonical.ts";
-import { AUDIT_VERSION, type AuditLink } from "./record.ts";
+import type { AuditLink } from "./record.ts";
 
-/** What a server says that its chain had come to: who keeps it elsewhere notices when that is no longer so. */
-export interface AuditHead extends AuditLink {
+/**
+ * Of what is signed. Servers before signed heads of version 1, and put such a head in the place of a removal: whoever had one
+ * could say that records had been removed. One of version 2 is of its kind alone, which is signed with it.
+ */
+export const STATEMENT_VERSION = 2;
+
+/** What a server says of a record of its chain, under its signature. */
+export interface AuditStatement extends AuditLink {
   readonly version: number;
-  readonly kind: "head";
+  readonly kind: "head" | "removal";
   /** When it was signed: RFC 3339 in UTC. */
   readonly time: string;
   /** The public key: its 32 bytes in base64. */
@@ -14,10 +20,33 @@ export interface AuditHead extends AuditLink {
   readonly signature: string;
 }
 
+/** What a server says that its chain had come to: who keeps it elsewhere notices when that is no longer so. */
+export interface AuditHead extends AuditStatement {
+  readonly kind: "head";
+}
+
+/** That a server removed the records up to one, for their age. */
+export interface AuditRemoval extends AuditStatement {
+  readonly kind: "removal";
+}
+
 /** Signs where a chain stands. @param key - An Ed25519 private key. */
-export function signHead({ chain, sequence, hash }: AuditLink, key: KeyObject): AuditHead {
+export function signHead(last: AuditLink, key: KeyObject): AuditHead {
+  return signStatement("head", last, key);
+}
+
+/** Signs that the records up to one are removed. @param key - An Ed25519 private key. */
+export function signRemoval(last: AuditLink, key: KeyObject): AuditRemoval {
+  return signStatement("removal", last, key);
+}
+
+function signStatement<Kind extends AuditStatement["kind"]>(
+  kind: Kind,
+  { chain, sequence, hash }: AuditLink,
+  key: KeyObject,
+) {
   const body = {
-    ...{ version: AUDIT_VERSION, kind: "head" as const, chain, sequence, hash },
+    ...{ version: STATEMENT_VERSION, kind, chain, sequence, hash },
     ...{ time: new Date().toISOString(), key: rawKey(key) },
   };
   const signature = sign(null, Buffer.from(canonical(body)), key).toString("base64");
@@ -29,8 +58,8 @@ export function headLine(head: AuditHead): string {
   return canonical({ ...head });
 }
 
-/** Whether a key, as `rawKey` gives it, has signed a head. */
-export function isSigned({ signature, ...body }: AuditHead, key: string): boolean {
+/** Whether a key, as `rawKey` gives it, has signed a statement. */
+export function isSigned({ signature, ...body }: AuditStatement, key: string): boolean {
   if (body.key !== key) return false;
   const signed = Buffer.from(canonical(body));
   return verify(null, signed, publicKey(key), Buffer.from(signature, "base64"));
@@ -67,9 +96,18 @@ export function findHead(line: string): AuditHead | undefined {
 }
 
 /** Whether a value has the form of a head, whoever signed it. */
-export function isHead(value: Partial<AuditHead>): value is AuditHead {
-  const { version, kind, chain, sequence, hash, time, key, signature } = value;
+export function isHead(value: Partial<AuditStatement>): value is AuditHead {
+  const isKnown = value.version === STATEMENT_VERSION || value.version === 1;
+  return isKnown && value.kind === "head" && isStatement(value);
+}
+
+/** Whether a value has the form of a removal, whoever signed it. */
+export function isRemoval(value: Partial<AuditStatement>): value is AuditRemoval {
+  return value.version === STATEMENT_VERSION && value.kind === "removal" && isStatement(value);
+}
+
+function isStatement(value: Partial<AuditStatement>): boolean {
+  const { chain, sequence, hash, time, key, signature } = value;
   const texts = [chain, time, key, signature].every((text) => typeof text === "string");
-  const isPlace = Number.isSafeInteger(sequence) && HEX.test(String(hash));
-  return version === AUDIT_VERSION && kind === "head" && texts && isPlace;
+  return texts && Number.isSafeInteger(sequence) && HEX.test(String(hash));
 }

@@ -3,7 +3,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Log } from "../log.ts";
 import { steadyClock } from "../stream/steady-clock.ts";
 import type { AuditEntry } from "./entry.ts";
-import { signHead } from "./head.ts";
+import { signRemoval } from "./head.ts";
 import type { AuditLink } from "./record.ts";
 
 /** How often it is looked for what has become old enough: a tenth of the age, within these. */
@@ -20,7 +20,7 @@ interface RetainedAudit {
 }
 
 /**
- * Removes records at a certain age. In their place comes a record with a signed head of the last of them: what is left still
+ * Removes records at a certain age. In their place comes a record with a signed statement of that, up to which: what is left still
  * shows where it begins, and who vouched for that.
  *
  * @param ageMs - 0: all are kept, and nothing is done.
@@ -51,8 +51,8 @@ async function removeOlder(
   signal: AbortSignal,
 ): Promise<void> {
   for (let last = await findBefore(before()); last !== undefined && !signal.aborted; ) {
-    const head = { ...signHead(last, key()) };
-    await remove(last.sequence, [{ kind: "records_removed", facts: { head } }]);
+    const removal = { ...signRemoval(last, key()) };
+    await remove(last.sequence, [{ kind: "records_removed", facts: { removal } }]);
     last = await findBefore(before());
   }
 }

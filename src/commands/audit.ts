@@ -1,7 +1,12 @@
 import { createPublicKey } from "node:crypto";
 import { readFileSync } from "node:fs";
 import type { BreakglassClient } from "#client";
-import { ChainCheck, ChainFault, type CheckedChain } from "../audit/chain-check.ts";
+import {
+  ChainCheck,
+  ChainFault,
+  type CheckedAgainst,
+  type CheckedChain,
+} from "../audit/chain-check.ts";
 import { fileLines, readChainFile } from "../audit/chain-lines.ts";
 import { type AuditHead, findHead, rawKey } from "../audit/head.ts";
 import { publicPem, readKey } from "../audit/key-file.ts";
@@ -23,8 +28,8 @@ export interface AuditOptions extends ServerOptions {
   readonly limit?: number;
   /** With `verify`: files of heads that were kept elsewhere. */
   readonly head?: readonly string[];
-  /** With `verify`: the file of the public key. */
-  readonly key?: string;
+  /** With `verify`: the files of the public keys, the oldest first. */
+  readonly key?: readonly string[];
 }
 
 const TAIL = 10;
@@ -71,23 +76,22 @@ async function printRecords(options: AuditOptions, afterSequence: bigint, follow
 
 async function verify(file: string | undefined, options: AuditOptions): Promise<ExitStatus> {
   const heads = await readHeads(options.head ?? []);
-  const key = options.key === undefined ? undefined : readPublicKey(options.key);
+  const keys = options.key?.map(readPublicKey);
   if (file === undefined) {
-    return callServer(options, (client) => check(serverLines(client), heads, key));
+    return callServer(options, (client) => check(serverLines(client), { heads, keys }));
   }
-  return check(readChainFile(file), heads, key, file);
+  return check(readChainFile(file), { heads, keys }, file);
 }
 
 async function check(
   lines: AsyncIterable<string>,
-  heads: readonly AuditHead[],
-  key: string | undefined,
+  against: CheckedAgainst,
   file?: string,
 ): Promise<ExitStatus> {
   try {
-    const checked = new ChainCheck({ heads, key });
+    const checked = new ChainCheck(against);
     for await (const line of lines) checked.take(line);
-    await say(told(checked.end(), heads, key));
+    await say(told(checked.end(), against));
     return ExitStatus.ok;
   } catch (error) {
     if (error instanceof ChainFault) {
@@ -108,8 +112,8 @@ function at({ place }: ChainFault): string {
   return place === 0 ? "" : `, the ${place}. that was read`;
 }
 
-function told(chain: CheckedChain, heads: readonly AuditHead[], key: string | undefined): string[] {
-  const { first, last, hash, signedUpTo } = chain;
+function told(chain: CheckedChain, { heads = [], keys }: CheckedAgainst): string[] {
+  const { first, last, hash, signedUpTo, removal } = chain;
   if (chain.chain === undefined) return ["right: there is no record"];
   const lines = [
     `right: records ${first} to ${last} of chain ${chain.chain}`,
@@ -122,7 +126,16 @@ function told(chain: CheckedChain, heads: readonly AuditHead[], key: string | un
   } else {
     if (signedUpTo < last)
       lines.push(`not vouched for: records ${signedUpTo + 1} to ${last}, behind the last head`);
-    if (key === undefined) lines.push("not checked: who signed the heads: give --key");
+    if (keys === undefined) lines.push("not checked: who signed the heads: give --key");
+  }
+  if (removal !== undefined && keys === undefined) {
+    lines.push(`not checked: who signed that the records before ${first} were removed: give --key`);
+  }
+  if (removal === "head") {
+    const why = "vouched for by a head alone, as servers before did it";
+    lines.push(
+      `that the records before ${first} were removed is ${why}: anybody who had one could`,
+    );
   }
   return lines;
 }

@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { existsSync } from "node:fs";
 import { readDataDir } from "../config/client-config.ts";
 import { ConfigError } from "../config/config-error.ts";
 import { readColorWanted } from "../config/environment.ts";
@@ -63,7 +64,7 @@ export async function listTokens({
   json = false,
 }: TokenFileOptions & { readonly json?: boolean }): Promise<ExitStatus> {
   const terminal = ownTerminal();
-  const { tokens } = readTokenFile(readTokensFile(file));
+  const { tokens } = readTokenFile(thereIs(readTokensFile(file)));
   for (const token of tokens) await terminal.write(json ? jsonLine(token) : tokenLine(token));
   if (tokens.length === 0 && !json) terminal.tell(print`No tokens.`);
   return ExitStatus.ok;
@@ -71,7 +72,8 @@ export async function listTokens({
 
 /** Takes a token from the file. What it has opened goes on. */
 export async function revokeToken(id: string, { file }: TokenFileOptions): Promise<ExitStatus> {
-  const path = readTokensFile(file);
+  checkId(id);
+  const path = thereIs(readTokensFile(file));
   const terminal = ownTerminal();
   process.umask(OWN_UMASK);
   changeTokenFile(path, (found) => {
@@ -109,16 +111,28 @@ export async function localToken(): Promise<ExitStatus> {
   return ExitStatus.ok;
 }
 
+/** A file that is to be read: where it is made it may be missing. @throws ConfigError where there is none. */
+function thereIs(path: string): string {
+  if (existsSync(path)) return path;
+  const name = JSON.stringify(path);
+  throw new ConfigError(
+    `there is no file of tokens at ${name}, or none that you may see: give another --file or BREAKGLASS_TOKENS_FILE, or make it with \`breakglass token create\``,
+  );
+}
+
 function endOf({ expiresAt }: KnownToken): number {
   return expiresAt ?? Number.POSITIVE_INFINITY;
 }
 
-function tokenNamed(id: string, { tokens }: TokenFile): KnownToken {
+function checkId(id: string): void {
   if (!/^[0-9a-f]+$/i.test(id) || id.length < LEAST_ID_DIGITS) {
     throw new UsageError(
       `an id of a token is ${LEAST_ID_DIGITS} digits from 0 to f or more: \`breakglass token list\` has them`,
     );
   }
+}
+
+function tokenNamed(id: string, { tokens }: TokenFile): KnownToken {
   const found = tokens.filter(({ hash }) => hash.toString("hex").startsWith(id.toLowerCase()));
   if (found.length > 1) throw new Error(`${found.length} tokens have an id that begins so`);
   if (found[0] === undefined) throw new Error("no token has an id that begins so");

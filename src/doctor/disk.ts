@@ -1,6 +1,6 @@
 import { open, rm, statfs } from "node:fs/promises";
 import { join } from "node:path";
-import { lackOfRoom } from "../health/readiness.ts";
+import { lackOfRoom, ROOM_FOR_A_TURN, roomToBe } from "../health/disk-room.ts";
 import { nearestThere } from "./directories.ts";
 import {
   failure,
@@ -32,7 +32,7 @@ export const diskCheck: MachineCheck = {
     const directory = await nearestThere(dataDir);
     const syncMs = await slowestSync(directory);
     if (typeof syncMs !== "number") return syncMs;
-    const obstacle = await lackOfRoom(directory);
+    const obstacle = await lackOfRoom(directory, ROOM_FOR_A_TURN);
     if (obstacle !== undefined) return failureOr(obstacle, "");
     const { bavail, bsize, type } = await statfs(directory);
     const unsafe = UNSAFE_FILE_SYSTEMS.get(type);
@@ -47,9 +47,12 @@ export const diskCheck: MachineCheck = {
     if (syncMs > SLOW_FSYNC_MS) {
       return warning(text, "use a faster disk: each event waits for a write of it");
     }
-    return free < 2 * reserveBytes
-      ? warning(text, `make room for twice BREAKGLASS_RESERVE_BYTES (${reserveBytes / MIB} MiB)`)
-      : well(text);
+    if (free < 2 * reserveBytes) {
+      const wanted = `${reserveBytes / MIB} MiB`;
+      return warning(text, `make room for twice BREAKGLASS_RESERVE_BYTES (${wanted})`);
+    }
+    const lack = await lackOfRoom(directory, roomToBe(reserveBytes));
+    return lack === undefined ? well(text) : warning(lack.why, lack.mend);
   },
 };
 

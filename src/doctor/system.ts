@@ -1,4 +1,4 @@
-import { CgroupRoot } from "../agent/process/cgroup.ts";
+import { findContainment } from "../agent/process/containment.ts";
 import { hasProcessTable } from "../agent/process/process-table.ts";
 import { ConfigError } from "../config/config-error.ts";
 import { capConnections } from "../descriptors.ts";
@@ -9,17 +9,19 @@ import { failure, type MachineCheck, warning, well } from "./examination.ts";
 export const containmentCheck: MachineCheck = {
   name: "containment",
   async look() {
-    const root = CgroupRoot.find();
-    if (root instanceof CgroupRoot) {
+    const { root, subtree, lack } = findContainment();
+    if (root !== undefined && lack === undefined) {
+      const whole =
+        subtree === undefined ? "" : ", and whoever else comes to be there is an agent's";
       return well(
-        `each agent gets a cgroup below ${root.directory}: none of its processes escapes`,
+        `each agent gets a cgroup below ${root.directory}, which it cannot leave${whole}`,
       );
     }
     const mend = "on Linux with systemd run the server as a unit with Delegate=yes";
     return warning(
       hasProcessTable
-        ? `agents get no cgroup (${root}): a process that sheds its mark, its parent and its session escapes`
-        : `this system tells little of processes (${root}): one that makes a process group of its own escapes`,
+        ? `no cgroup holds agents (${lack}): a process that sheds its mark, its parent and its session escapes`
+        : `this system tells little of processes (${lack}): one that makes a process group of its own escapes`,
       mend,
     );
   },

@@ -1,19 +1,29 @@
-import { statfs } from "node:fs/promises";
 import type { Agents } from "../agent/agents.ts";
 import type { AgentInspection } from "../agent/inspection.ts";
+import type { HeadDelivery } from "../audit/head-publisher.ts";
 import type { Obstacle } from "../obstacle.ts";
 import type { Serving } from "../turns/serving.ts";
+import { type DiskLook, type KeptRoom, lookAtDisk } from "./disk-room.ts";
 import { keptLook } from "./kept-look.ts";
 
-/** What has to be well for a turn to be run. */
-export const CHECK_NAMES = ["serving", "store", "disk", "agent", "credentials"] as const;
+/** What has to be well for a turn to be run; of the audit's heads it is only told. */
+export const CHECK_NAMES = [
+  "serving",
+  "store",
+  "disk",
+  "agent",
+  "credentials",
+  "audit_heads",
+] as const;
 export type CheckName = (typeof CHECK_NAMES)[number];
 
 /** How it stands with one of them. */
 export interface ReadinessCheck {
   readonly name: CheckName;
   /** What is in the way of turns. Undefined: nothing. */
-  readonly obstacle: Obstacle | undefined;
+  readonly obstacle?: Obstacle | undefined;
+  /** What is not well, and in the way of no turn. Undefined: nothing. */
+  readonly warning?: Obstacle | undefined;
 }
 
 /** What is looked at. */
@@ -22,13 +32,12 @@ export interface ReadinessSources {
   readonly agents: Agents;
   /** Where the store and the workspaces are. */
   readonly directories: readonly string[];
+  /** What is kept on the disk for when it is full. */
+  readonly kept: KeptRoom;
+  /** How it stands with the audit's heads. */
+  readonly heads: () => readonly HeadDelivery[];
 }
 
-const MIB = 1024 * 1024;
-/** With less a turn's first events may find no room. */
-const LEAST_FREE_BYTES = 64 * MIB;
-/** Some file systems count no files, and say that there are none. */
-const LEAST_FREE_FILES = 200;
 /** A probe commonly gives up after a second. */
 const PROBED_MS = 900;
 /** The agent's program is started for it. */
@@ -44,10 +53,12 @@ export class Readiness {
   readonly #serving: Serving;
   readonly #defaultKind: string;
   readonly #agents: ReadonlyMap<string, (withinMs: number) => Promise<AgentInspection | undefined>>;
-  readonly #disk: (withinMs: number) => Promise<{ readonly obstacle?: Obstacle } | undefined>;
+  readonly #disk: (withinMs: number) => Promise<DiskLook | undefined>;
+  readonly #heads: ReadinessSources["heads"];
 
-  constructor({ serving, agents, directories }: ReadinessSources) {
+  constructor({ serving, agents, directories, kept, heads }: ReadinessSources) {
     this.#serving = serving;
+    this.#heads = heads;
     this.#defaultKind = agents.defaultKind;
     const isWell = ({ broken, unauthenticated }: AgentInspection) =>
       broken === undefined && unauthenticated === undefined;
@@ -58,7 +69,7 @@ export class Readiness {
       }),
     );
     this.#disk = keptLook(
-      () => lookAtDisk(directories),
+      () => lookAtDisk(directories, kept),
       () => true,
       DISK_AGES,
     );
@@ -79,38 +90,23 @@ export class Readiness {
     return [
       { name: "serving", obstacle: this.#serving.isDraining ? DRAINING : undefined },
       { name: "store", obstacle: takesWrites ? undefined : NO_WRITES },
-      { name: "disk", obstacle: disk === undefined ? SLOW_DISK : disk.obstacle },
+      { name: "disk", ...(disk ?? { obstacle: SLOW_DISK }) },
       { name: "agent", obstacle: agent === undefined ? NOT_YET_SEEN : agent.broken },
       { name: "credentials", obstacle: agent?.unauthenticated },
+      { name: "audit_heads", warning: undelivered(this.#heads()) },
     ];
   }
 }
 
-async function lookAtDisk(directories: readonly string[]): Promise<{ obstacle?: Obstacle }> {
-  for (const directory of directories) {
-    const obstacle = await lackOfRoom(directory);
-    if (obstacle !== undefined) return { obstacle };
-  }
-  return {};
-}
-
-/** What is in the way of writing below a directory. Undefined: nothing. Never rejects. */
-export async function lackOfRoom(directory: string): Promise<Obstacle | undefined> {
-  try {
-    const { bavail, bsize, files, ffree } = await statfs(directory);
-    const free = bavail * bsize;
-    if (free < LEAST_FREE_BYTES) {
-      const why = `${directory} has room for ${Math.floor(free / MIB)} MiB more`;
-      return { why, mend: `make room for ${LEAST_FREE_BYTES / MIB} MiB at least` };
-    }
-    if (files > 0 && ffree < LEAST_FREE_FILES) {
-      return { why: `${directory} has room for ${ffree} more files`, mend: "remove files there" };
-    }
-    return undefined;
-  } catch (error) {
-    const why = `${directory} cannot be looked at: ${(error as NodeJS.ErrnoException).code}`;
-    return { why, mend: "make it readable for the server's user" };
-  }
+/** What is not delivered of the audit's heads. Undefined: nothing. */
+function undelivered(deliveries: readonly HeadDelivery[]): Obstacle | undefined {
+  const lacking = deliveries.filter(({ why }) => why !== undefined);
+  if (lacking.length === 0) return undefined;
+  const told = lacking.map(({ name, why }) => `${name}: ${why}`).join("; ");
+  return {
+    why: `the audit's heads are not taken by ${told}`,
+    mend: "look whether BREAKGLASS_AUDIT_HEADS_… name what is there; until then what is recorded can be cut off without a trace",
+  };
 }
 
 const DRAINING: Obstacle = {

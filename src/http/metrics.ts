@@ -4,6 +4,7 @@ import { leaveUnread } from "../edge/unread-request.ts";
 import { Refusal } from "../errors.ts";
 import type { Call } from "../rpc/request-listener.ts";
 import { allowMethods } from "./allow-methods.ts";
+import { INERT_HEADERS } from "./inert-headers.ts";
 import { Problem } from "./problem.ts";
 
 /** A server's metrics, and who may read them. */
@@ -39,7 +40,7 @@ export async function respondMetrics(
   response.writeHead(200, {
     "content-type": "text/plain; version=0.0.4; charset=utf-8",
     "cache-control": "no-store",
-    "x-content-type-options": "nosniff",
+    ...INERT_HEADERS,
   });
   response.end(text);
 }

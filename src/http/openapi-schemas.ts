@@ -100,6 +100,11 @@ const readiness: Schema = {
           name: { enum: [...CHECK_NAMES] },
           ok: { type: "boolean" },
           problem: { ...text, description: "For callers who are admitted." },
+          warning: {
+            ...text,
+            description:
+              "What is not well, and in the way of no turn; for callers who are admitted.",
+          },
           mend: { ...text, description: "What to do about it; for callers who are admitted." },
         },
       },

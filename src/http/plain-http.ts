@@ -16,6 +16,7 @@ import { respond, respondEmpty } from "../rpc/respond.ts";
 import type { Turns } from "../turns/turns.ts";
 import { allowMethods } from "./allow-methods.ts";
 import { consoleAnswers } from "./console.ts";
+import { INERT_HEADERS } from "./inert-headers.ts";
 import { respondMetrics, type ServedMetrics } from "./metrics.ts";
 import { openApiDocument } from "./openapi.ts";
 import { type Probed, probeAnswers } from "./probes.ts";
@@ -92,7 +93,7 @@ async function respondDocument(document: string, { request, response, refusal }:
   response.writeHead(200, {
     "content-type": "application/json",
     "cache-control": "no-cache",
-    "x-content-type-options": "nosniff",
+    ...INERT_HEADERS,
   });
   response.end(document);
 }

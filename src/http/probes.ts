@@ -4,6 +4,7 @@ import type { ReadinessCheck } from "../health/readiness.ts";
 import type { Admissions } from "../rpc/admission.ts";
 import type { Call } from "../rpc/request-listener.ts";
 import { allowMethods } from "./allow-methods.ts";
+import { INERT_HEADERS } from "./inert-headers.ts";
 
 /** What probes are answered by. */
 export interface Probed {
@@ -11,11 +12,12 @@ export interface Probed {
   readonly admissionOf: Admissions;
 }
 
-/** A check as JSON. `problem` and `mend` tell of the machine, and are for who is admitted. */
+/** A check as JSON. `problem`, `warning` and `mend` tell of the machine, and are for who is admitted. */
 interface ShownCheck {
   readonly name: string;
   readonly ok: boolean;
   readonly problem?: string;
+  readonly warning?: string;
   readonly mend?: string;
 }
 
@@ -40,8 +42,12 @@ export function probeAnswers({ checks, admissionOf }: Probed) {
   };
 }
 
-function shownCheck({ name, obstacle }: ReadinessCheck, isAdmitted: boolean): ShownCheck {
-  if (obstacle === undefined) return { name, ok: true };
+function shownCheck(check: ReadinessCheck, isAdmitted: boolean): ShownCheck {
+  const { name, obstacle, warning } = check;
+  if (obstacle === undefined) {
+    const told = isAdmitted && warning !== undefined;
+    return { name, ok: true, ...(told ? { warning: warning.why, mend: warning.mend } : {}) };
+  }
   return isAdmitted
     ? { name, ok: false, problem: obstacle.why, mend: obstacle.mend }
     : { name, ok: false };
@@ -53,7 +59,7 @@ async function respondJson({ request, response }: Call, status: number, body: un
   response.writeHead(status, {
     "content-type": "application/json",
     "cache-control": "no-store",
-    "x-content-type-options": "nosniff",
+    ...INERT_HEADERS,
   });
   response.end(`${JSON.stringify(body)}\n`);
 }

@@ -6,6 +6,7 @@ import { leaveUnread } from "../edge/unread-request.ts";
 import { Refusal, type RefusalReason } from "../errors.ts";
 import type { Log } from "../log.ts";
 import { MessageTooLarge } from "../rpc/message-bounds.ts";
+import { INERT_HEADERS } from "./inert-headers.ts";
 
 const STATUSES: Readonly<Record<RefusalReason, number>> = {
   INVALID_ARGUMENT: 400,
@@ -117,7 +118,7 @@ export async function respondProblem(
   response.writeHead(problem.status, {
     "content-type": "application/problem+json",
     "cache-control": "no-store",
-    "x-content-type-options": "nosniff",
+    ...INERT_HEADERS,
     ...problem.headers,
   });
   response.end(JSON.stringify(problem.members));

@@ -12,6 +12,7 @@ import type { OpenedReader } from "../turns/readers.ts";
 import type { EventSink } from "../turns/subscription.ts";
 import type { Turns } from "../turns/turns.ts";
 import { FlatEvents } from "./flat-event.ts";
+import { INERT_HEADERS } from "./inert-headers.ts";
 import { problemOf } from "./problem.ts";
 import type { StreamFormat } from "./stream-format.ts";
 
@@ -51,7 +52,7 @@ export async function openTurnStream(
         // A proxy that gathers answers (nginx with nothing but `proxy_pass`) is told not to gather this one.
         "x-accel-buffering": "no",
         // A page elsewhere that takes it for a script or an image gets nothing of it.
-        "x-content-type-options": "nosniff",
+        ...INERT_HEADERS,
         "cross-origin-resource-policy": "same-origin",
       }),
       body: bodyOf(opened, turnId, reader, format, log),

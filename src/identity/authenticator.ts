@@ -17,8 +17,8 @@ export interface Peer {
 /** All of a request by which somebody can be told. */
 export interface Presented {
   readonly peer: Peer;
-  /** The process at the other end of the connection, as the kernel tells. */
-  readonly process: PeerProcess;
+  /** The process at the other end of the connection, as the kernel tells. Undefined: it has not been looked for. */
+  readonly process: PeerProcess | undefined;
   /** The values of a header, in the order in which they came. `name` is in lower case. */
   valuesOf(name: string): readonly string[];
 }
@@ -33,6 +33,8 @@ export interface SignInFailure {
   readonly why: string;
   /** What whoever sent it is told. Undefined: that nobody knows them. */
   readonly told?: string | undefined;
+  /** It was told by the process that calls: another's request would not have failed. */
+  readonly isByProcess?: true;
 }
 
 /** What an authenticator makes of a request. Undefined: it shows nothing of its kind. */

@@ -34,10 +34,3 @@ async function readBounded({ body }: Response): Promise<string> {
   }
   return Buffer.concat(pieces).toString("utf8");
 }
-
-/** What went wrong, in a line for the operator. */
-export function fetchFailure(error: unknown): string {
-  const { message, cause } = error as Error;
-  if (!(cause instanceof Error)) return message;
-  return `${message}: ${(cause as NodeJS.ErrnoException).code ?? cause.message}`;
-}

@@ -6,8 +6,9 @@ import {
   type JSONWebKeySet,
   type JWSHeaderParameters,
 } from "jose";
+import { fetchFailure } from "../fetch-failure.ts";
 import type { Log } from "../log.ts";
-import { fetchFailure, fetchKeys } from "./fetch-keys.ts";
+import { fetchKeys } from "./fetch-keys.ts";
 import type { KeyCache, KeyOrigin } from "./key-cache.ts";
 
 /** How an issuer's keys are fetched; times in milliseconds. */

@@ -35,10 +35,10 @@ export class LocalAccess implements Authenticator {
   authenticate({ process, valuesOf }: Presented): Verdict {
     const [header, ...more] = valuesOf("authorization");
     if (header === undefined) {
-      if (isOwn(process)) return { principal: LOCAL };
-      const why = `it carries no token, and ${NOT_OWN[process.kind]}`;
+      if (process !== undefined && isOwn(process)) return { principal: LOCAL };
+      const why = `it carries no token, and ${NOT_OWN[process?.kind ?? "unknown"]}`;
       const told = `without a token this server takes calls of its own user's processes alone: ${PRINTS} one for BREAKGLASS_TOKEN`;
-      return failed("local", why, told);
+      return { failure: { means: "local", why, told, isByProcess: true } };
     }
     const token = more.length === 0 ? bearerOf(header) : undefined;
     if (token !== undefined && this.#token.is(token)) return { principal: LOCAL };

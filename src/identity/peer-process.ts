@@ -4,7 +4,8 @@ export type PeerProcess =
   | { readonly kind: "far" }
   /** A process of this machine, of that user, and no agent's. */
   | { readonly kind: "process"; readonly uid: number }
-  | { readonly kind: "agent" }
+  /** One of an agent's, by the id of what it was started as. Undefined: it cannot be told of which. */
+  | { readonly kind: "agent"; readonly processId?: string | undefined }
   /**
    * Somebody of this machine of whom it cannot be told, in words. `passing`: this time, where it usually can; `always`: this
    * system does not tell.
@@ -21,14 +22,19 @@ export type ClientEnd =
     }
   | { readonly pid: number; readonly uid: number };
 
-/** Looks for who is at an end: an agent's process, somebody else's, somebody who cannot be told, or nobody could be looked for. */
+/**
+ * Looks for who is at an end: an agent's process, somebody else's, somebody who cannot be told, nobody of this machine, or
+ * nobody could be looked for.
+ */
 export type PeerLook = (end: ClientEnd) => Promise<FoundPeer>;
 
 /** What such a look found. */
 export interface FoundPeer {
-  readonly holder: "agent" | "other" | "unknown" | "unseen";
+  readonly holder: "agent" | "other" | "unknown" | "absent" | "unseen";
   /** Whose the connection is. Undefined: unknown. */
   readonly uid?: number | undefined;
+  /** What the agent's process was started as. Undefined: unknown. */
+  readonly processId?: string | undefined;
   /** Why nobody could be looked for, in words. */
   readonly failure?: string;
 }

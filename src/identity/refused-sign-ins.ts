@@ -1,5 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Log } from "../log.ts";
+import type { AgentAttempt } from "./agent-attempts.ts";
 import type { Peer, SignInFailure } from "./authenticator.ts";
 
 /** Somebody was told to be nobody. */
@@ -45,6 +46,7 @@ export class RefusedSignIns {
   readonly #sources = new Map<string, Source>();
   readonly #told = new Map<string, { time: number; since: number }>();
   readonly #listeners: ((refused: RefusedSignIn) => void)[] = [];
+  readonly #attemptListeners: ((attempt: AgentAttempt) => void)[] = [];
   #held = 0;
 
   constructor(log: Log) {
@@ -59,6 +61,16 @@ export class RefusedSignIns {
   /** Has a listener hear of each. */
   listen(listener: (refused: RefusedSignIn) => void): void {
     this.#listeners.push(listener);
+  }
+
+  /** Has a listener hear of each request of an agent's. */
+  listenToAgents(listener: (attempt: AgentAttempt) => void): void {
+    this.#attemptListeners.push(listener);
+  }
+
+  /** An agent's request was refused. */
+  tellAgent(attempt: AgentAttempt): void {
+    for (const listener of this.#attemptListeners) listener(attempt);
   }
 
   /**

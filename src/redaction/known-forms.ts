@@ -5,6 +5,7 @@ import type {
   SecretLintRuleReportHandler,
   SecretLintSourceCode,
 } from "@secretlint/types";
+import { findAddedForms } from "./added-forms.ts";
 import { mergedRanges, type TextRange } from "./ranges.ts";
 
 /**
@@ -26,7 +27,8 @@ const WINDOW = 64 * 1024;
 const BUDGET_MS = 250;
 
 /**
- * Finds credentials by their well-known forms: by the rules of secretlint's recommended preset, which others keep up to date.
+ * Finds credentials by their well-known forms: by the rules of secretlint's recommended preset, which others keep up to date,
+ * and by the few that it lacks.
  * They are called as secretlint's core calls them, but at once: its own call is asynchronous, and none of these rules is.
  *
  * 1. What could not be looked through in time is all one range: nothing of it gets out.
@@ -76,7 +78,8 @@ export class KnownForms {
   #findIn(content: string): TextRange[] {
     this.#reports = [];
     for (const handler of this.#handlers) void handler.file?.(sourceOf(content));
-    return this.#reports.flatMap((report) => rangesOf(report, content));
+    const ranges = this.#reports.flatMap((report) => rangesOf(report, content));
+    return [...ranges, ...findAddedForms(content)];
   }
 }
 

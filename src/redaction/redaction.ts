@@ -36,12 +36,12 @@ export class Redaction {
     return redactedJson(json, (text) => this.finder.find(text));
   };
 
-  /** As `text`, but for known values alone: what nobody can write by chance, or to hide something. */
-  readonly values = (text: string): string => replaced(text, this.finder.findValues(text));
+  /** As `text`, for who decides whether it is run: what could hide something from them stays. */
+  readonly opaque = (text: string): string => replaced(text, this.finder.findOpaque(text));
 
-  /** As `json`, but for known values alone. */
-  readonly jsonValues = (json: string): string => {
-    return redactedJson(json, (text) => this.finder.findValues(text));
+  /** As `json`, for who decides whether it is run. */
+  readonly jsonOpaque = (json: string): string => {
+    return redactedJson(json, (text) => this.finder.findOpaque(text));
   };
 
   /** A copy of a value that JSON can hold, names included. It must not refer to itself. */

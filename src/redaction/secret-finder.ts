@@ -1,5 +1,6 @@
 import { KnownForms, LONGEST_FORM } from "./known-forms.ts";
 import { LiteralMatcher } from "./literal-matcher.ts";
+import { opaqueRanges } from "./opaque-ranges.ts";
 import { mergedRanges, type TextRange } from "./ranges.ts";
 import { formsOf, LEAST_VALUE } from "./secret-values.ts";
 
@@ -30,9 +31,13 @@ export class SecretFinder {
     return mergedRanges([...this.#values.find(text), ...this.#forms.find(text)]);
   }
 
-  /** As `find`, of the known values alone: nobody can have them say something else. */
-  findValues(text: string): TextRange[] {
-    return mergedRanges(this.#values.find(text));
+  /**
+   * As `find`, for who decides whether a text is run: of forms that anybody can write only what hides nothing from them (see
+   * `opaqueRanges`). Known values are found all: nobody can have them say something else.
+   */
+  findOpaque(text: string): TextRange[] {
+    const forms = opaqueRanges(text, this.#forms.find(text));
+    return mergedRanges([...this.#values.find(text), ...forms]);
   }
 
   /**
@@ -71,7 +76,7 @@ export class SecretFinder {
 /** So much of a known value at the end of a text is taken for its beginning. */
 const LEAST_LIKELY = 4;
 /** Eight units or more with what tokens and addresses have and words of a language do not, and no full stop behind them. */
-const LIKELY = /^(?=.{8})(?:(?=.*[-0-9_=])(?=.*[A-Za-z0-9_+/=%-]$)|(?=.*(?::\/\/|-----)))/s;
+const LIKELY = /^(?=.{8})(?:(?=.*[-0-9_=])(?=.*[A-Za-z0-9_+/=%-]$)|(?=.*(?::\/\/|-----|eyJ)))/s;
 
 /** Where the last word of a text begins; its length where it ends with white space. */
 function lastWord(text: string): number {

@@ -4,11 +4,14 @@ import type { HttpRequest, HttpResponse } from "../edge/http.ts";
 import { peerOfRequest } from "../edge/peer.ts";
 import type { Reader } from "../edge/reader.ts";
 import { Refusal } from "../errors.ts";
+import type { AgentAttempt } from "../identity/agent-attempts.ts";
 import type { Presented, Verdict } from "../identity/authenticator.ts";
+import { bearerOf } from "../identity/bearer.ts";
 import type { Caller } from "../identity/caller.ts";
 import type { PeerProcess } from "../identity/peer-process.ts";
 import type { RefusedSignIn } from "../identity/refused-sign-ins.ts";
 import type { SignIn } from "../identity/sign-in.ts";
+import { sha256, tokenId } from "../identity/token-line.ts";
 import type { OriginRefusal, RequestOrigin } from "./origins.ts";
 import type { Peers } from "./peers.ts";
 
@@ -19,6 +22,8 @@ export type Admission =
       readonly refusal: Refusal;
       /** Of one that is refused for who makes it; for the operator alone. */
       readonly signIn?: RefusedSignIn;
+      /** Of one that an agent made. */
+      readonly byAgent?: AgentAttempt;
     };
 
 /** Who asks without a token for what anyone may know. No principal's name has a space. */
@@ -92,11 +97,24 @@ export function admissionsBy(
   isOver: (principal: string) => boolean,
 ): Admissions {
   const decideOn = (request: HttpRequest, process: PeerProcess) => {
-    const refusal = agentRefusal(process);
-    if (refusal !== undefined) return { refusal };
     const presented = presentedBy(request, process);
     const verdict = signIn.identify(presented);
-    const decide = (found: Verdict) => admissionOf(found, presented, isOver);
+    const decide = (found: Verdict): Admission => {
+      const refusal = agentRefusal(process);
+      if (refusal === undefined) return admissionOf(found, presented, isOver);
+      const byAgent = attemptOf(process, found, presented);
+      return byAgent === undefined ? { refusal } : { refusal, byAgent };
+    };
+    return verdict instanceof Promise ? verdict.then(decide) : decide(verdict);
+  };
+  const lookFor = (request: HttpRequest) =>
+    peers.establish(request).then((found) => decideOn(request, found));
+  /** A look takes longer than all else: who shows what is wrong is not looked for, and so keeps nobody waiting who is. */
+  const decideFirst = (request: HttpRequest) => {
+    const presented = presentedBy(request, undefined);
+    const verdict = signIn.identify(presented);
+    const decide = (found: Verdict) =>
+      isFinal(found) ? admissionOf(found, presented, isOver) : lookFor(request);
     return verdict instanceof Promise ? verdict.then(decide) : decide(verdict);
   };
   return (request, stranger) => {
@@ -104,9 +122,28 @@ export function admissionsBy(
       return { refusal: new Refusal("ORIGIN_NOT_ALLOWED", stranger.message) };
     }
     const process = peers.of(request);
-    if (process !== undefined) return decideOn(request, process);
-    return peers.establish(request).then((found) => decideOn(request, found));
+    return process === undefined ? decideFirst(request) : decideOn(request, process);
   };
+}
+
+/** Whether who somebody is can make no difference any more to what is decided on a request. */
+function isFinal(verdict: Verdict): boolean {
+  return "failure" in verdict && verdict.failure.isByProcess !== true;
+}
+
+function attemptOf(
+  process: PeerProcess,
+  verdict: Verdict,
+  { peer, valuesOf }: Presented,
+): AgentAttempt | undefined {
+  if (process.kind !== "agent") return undefined;
+  const { processId } = process;
+  const { address } = peer;
+  if (!("principal" in verdict)) return { processId, address };
+  const { name: principal, means } = verdict.principal;
+  const token = means === "token" ? bearerOf(valuesOf("authorization")[0] ?? "") : undefined;
+  const id = token === undefined ? {} : { tokenId: tokenId({ hash: sha256(token) }) };
+  return { processId, address, principal, means, ...id };
 }
 
 /** An agent is not its operator, and must not approve what it asked for: no credential that it has come by counts. */
@@ -157,7 +194,7 @@ function admissionOf(
 }
 
 /** By what somebody can be told. Headers as they came: two of a name stay two. */
-function presentedBy(request: HttpRequest, process: PeerProcess): Presented {
+function presentedBy(request: HttpRequest, process: PeerProcess | undefined): Presented {
   const { rawHeaders } = request;
   return {
     peer: peerOfRequest(request),

@@ -8,13 +8,10 @@ import { byDeadline } from "../stream/deadline.ts";
 
 /** A look takes milliseconds; a machine on which nothing runs any more is to have an answer all the same. */
 const LOOK_MS = 10_000;
-/** How long the addresses of this machine are believed. */
-const ADDRESSES_MS = 5000;
 const MAPPED_IPV4 = /^::ffff:(?=\d+\.)/i;
 const LOOPBACK = /^(127\.|::1$)/;
 
 const FAR: PeerProcess = { kind: "far" };
-const AGENT: PeerProcess = { kind: "agent" };
 const UNTOLD: PeerProcess = {
   kind: "unknown",
   why: "this system does not tell whose a connection is",
@@ -34,6 +31,8 @@ export interface PeerOptions {
  * 1. It is established once, for a connection's first request, which waits for it; what cannot be told then is asked for again
  *    by the next.
  * 2. Whoever cannot be told in time is unknown.
+ * 3. Somebody is far whose address this machine has not at that moment, and whose end of the connection is no socket of its:
+ *    who may give it addresses may take them away, too, as soon as the connection is made.
  */
 export class Peers {
   readonly #options: PeerOptions;
@@ -66,19 +65,25 @@ export class Peers {
     const end = endOf(socket);
     if (end === undefined) return gone("the connection is gone");
     if (end === "untold") return UNTOLD;
-    if ("address" in end && !this.#addresses.has(end.address)) return FAR;
-    if (!existsSync("/proc/net/tcp")) return UNTOLD;
-    if ("uid" in end && this.#isAgents(end.uid)) return AGENT;
+    const isFar = "address" in end && !this.#addresses.has(end.address);
+    if (!existsSync("/proc/net/tcp")) return isFar ? FAR : UNTOLD;
     const late: FoundPeer = { holder: "unseen", failure: "it took too long to tell" };
-    const { holder, uid, failure = "" } = await byDeadline(this.#options.look(end), LOOK_MS, late); // 2.
-    if (holder === "agent") return AGENT;
+    const {
+      holder,
+      uid,
+      processId,
+      failure = "",
+    } = await byDeadline(this.#options.look(end), LOOK_MS, late); // 2.
+    const isAgents = this.#isAgents(uid) || ("uid" in end && this.#isAgents(end.uid));
+    if (holder === "agent" || isAgents) return { kind: "agent", processId };
+    if (isFar && (holder === "absent" || holder === "unseen")) return FAR; // 3.
     if (holder === "unseen") return gone(failure);
-    if (holder === "unknown" || uid === undefined) return gone("whoever made it cannot be found");
-    return this.#isAgents(uid) ? AGENT : { kind: "process", uid };
+    if (uid === undefined) return gone("whoever made it cannot be found");
+    return isFar ? FAR : { kind: "process", uid };
   }
 
-  #isAgents(uid: number): boolean {
-    return uid === this.#options.agentUid;
+  #isAgents(uid: number | undefined): boolean {
+    return uid !== undefined && uid === this.#options.agentUid;
   }
 }
 
@@ -91,17 +96,14 @@ export const EVERYONE: Pick<Peers, "of" | "establish"> = {
 /** The addresses of this machine, of which all that connect are looked for. */
 class OwnAddresses {
   #known = new Set<string>();
-  #readAt = Number.NEGATIVE_INFINITY;
 
   has(address: string): boolean {
     const plain = address.replace(MAPPED_IPV4, "").replace(/%.*$/, "");
     if (LOOPBACK.test(plain)) return true;
-    const now = performance.now();
-    if (now - this.#readAt > ADDRESSES_MS) {
-      this.#readAt = now;
-      const all = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
-      this.#known = new Set(all.map((entry) => entry.address));
-    }
+    // One that is gone again may be the agent's who has it; one that it has taken this moment is not known yet.
+    if (this.#known.has(plain)) return true;
+    const all = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
+    this.#known = new Set(all.map((entry) => entry.address));
     return this.#known.has(plain);
   }
 }

@@ -11,7 +11,7 @@ const LOG_MS = 60_000;
 
 /**
  * What becomes of requests that were refused for who sent them, before anything of them was read: for want of a credential
- * (`RefusedSignIns`), or for all that its principal left before. The first of a reason is logged at once, how many followed it
+ * (`RefusedSignIns`), for being an agent (`AgentAttempts`), or for all that its principal left before. The first of a reason is logged at once, how many followed it
  * in the minute after that when the next one comes. Of those that were refused for their host or origin the listener warns,
  * with what to set.
  */
@@ -46,8 +46,9 @@ export class RefusedRequests {
     gone: AbortSignal,
   ): Promise<void> {
     if ("caller" in admission) return;
-    const { refusal, signIn } = admission;
-    if (signIn === undefined) this.#tell(refusal, peerOfRequest(request).address);
+    const { refusal, signIn, byAgent } = admission;
+    if (byAgent !== undefined) this.#signIns.tellAgent(byAgent);
+    else if (signIn === undefined) this.#tell(refusal, peerOfRequest(request).address);
     else await this.#signIns.hold(signIn, since, gone);
   }
 

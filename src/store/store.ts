@@ -74,8 +74,13 @@ export interface StoreMethods extends Leases, Outbox {
    * was none. REQUEST_ID_REUSED where it was for something else; NOT_FOUND where its turn was deleted.
    */
   findSteer(turnId: string, request: SteerRequest): Promise<number | undefined>;
-  /** Writes to disk what is there already: whoever asks learns whether the store takes writes. */
-  checkWritable(epoch: number): Promise<void>;
+  /**
+   * Writes all that a turn writes and takes it back, and writes to disk what is there already: whoever asks learns whether the
+   * store takes turns.
+   *
+   * @param audit - What goes on the audit chain with a start and an end. None: nothing does.
+   */
+  checkWritable(audit: readonly AuditEntry[], epoch: number): Promise<void>;
   /** Records a process that is to be started. */
   recordProcess(process: LeftProcess, epoch: number): Promise<void>;
   /** Records that nothing is left of a process and what it started. Idempotent. */

@@ -9,9 +9,13 @@ const WRITES = ["createTurn", "beginTurn", "append", "claimConversation", "recor
  * A store that tells when it fails to take what it is given, and when it takes it again. Where a turn cannot be recorded, room
  * is made for it, once.
  *
- * @param makeRoom - Answers whether there is room now that was not there before.
+ * @param reserve - Whether room can be made, and makes it: answers whether there is some now that was not there before.
  */
-export function watchedStore(store: Store, log: Log, makeRoom: () => Promise<boolean>): Store {
+export function watchedStore(
+  store: Store,
+  log: Log,
+  reserve: { readonly isNeeded: boolean; release(): Promise<boolean> },
+): Store {
   const health = new StoreHealth(log);
   const watched: Partial<Record<keyof Store, unknown>> = {};
   for (const name of WRITES) {
@@ -21,11 +25,19 @@ export function watchedStore(store: Store, log: Log, makeRoom: () => Promise<boo
   return {
     ...store,
     ...(watched as Pick<Store, (typeof WRITES)[number]>),
+    async checkWritable(audit, epoch) {
+      try {
+        await store.checkWritable(audit, epoch);
+      } catch (error) {
+        // The room is kept for a turn: it is not made for who only asks.
+        if (!isStorage(error) || !reserve.isNeeded) throw error;
+      }
+    },
     async createTurn(start, epoch) {
       try {
         return await health.watch(store.createTurn(start, epoch));
       } catch (error) {
-        if (!isStorage(error) || !(await makeRoom())) throw error;
+        if (!isStorage(error) || !(await reserve.release())) throw error;
         return await health.watch(store.createTurn(start, epoch));
       }
     },

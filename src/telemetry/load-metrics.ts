@@ -3,6 +3,7 @@ import { TurnState, TurnStateSchema } from "../../gen/breakglass/v1/event_pb.ts"
 import { enumName } from "../enum-name.ts";
 import type { Distribution } from "../store/store-load.ts";
 import { byDeadline } from "../stream/deadline.ts";
+import { registerHeads } from "./head-metrics.ts";
 import type { ServerLoad } from "./server-load.ts";
 
 /** A store that has not answered by then counts as one that takes no writes: whoever scrapes does not wait for ever. */
@@ -90,6 +91,7 @@ export function registerLoad(registry: Registry, load: () => ServerLoad | undefi
       },
     });
   }
+  registerHeads(registry, load);
   const store = () => load()?.store();
   registerDistribution(registry, {
     name: "breakglass_store_commit_seconds",

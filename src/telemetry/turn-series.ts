@@ -156,14 +156,21 @@ export class TurnSeries {
     for (const { number, localName } of ApprovalDecisionSchema.values) {
       if (number !== 0) this.decided.inc({ decision: localName }, 0);
     }
-    for (const reason of ["UNAUTHENTICATED", "ORIGIN_NOT_ALLOWED", "TOO_MANY_TURNS", "STORAGE"]) {
-      this.refused.inc({ reason }, 0);
-    }
+    for (const reason of REFUSALS) this.refused.inc({ reason }, 0);
     for (const type of ["input", "output", "cache_read", "cache_creation"]) {
       this.tokens.inc({ type }, 0);
     }
   }
 }
+
+/** Those that somebody waits for, as an alert does. */
+const REFUSALS = [
+  "UNAUTHENTICATED",
+  "AGENT_NOT_ALLOWED",
+  "ORIGIN_NOT_ALLOWED",
+  "TOO_MANY_TURNS",
+  "STORAGE",
+] as const;
 
 const NO_FAILURES: readonly ErrorReason[] = [
   ...[ErrorReason.CANCELED, ErrorReason.SERVER_RESTARTED, ErrorReason.SERVER_SHUTDOWN],

@@ -19,7 +19,8 @@ const STDERR_TAIL_BYTES = 8000;
  *
  * 1. A text that seems to end within a secret waits for what comes next, so that a secret in two texts is in neither. What is
  *    being written meanwhile is not shown: it is provisional.
- * 2. What an approver is asked loses known values alone: a form that anybody can write would hide from him what is to be run.
+ * 2. What an approver is asked loses known values, and of other forms what hides from him nothing that is to be run. He sees
+ *    what is recorded, and no more.
  * 3. JSON stays JSON.
  */
 export class EventRedaction {
@@ -125,7 +126,7 @@ export class EventRedaction {
   }
 
   #redact(kind: EventKind): void {
-    const { text, cutText, json, values, jsonValues } = this.#redaction;
+    const { text, cutText, json, opaque, jsonOpaque } = this.#redaction;
     switch (kind.case) {
       case "tool":
         kind.value.inputJson = json(kind.value.inputJson);
@@ -136,8 +137,8 @@ export class EventRedaction {
         break;
       }
       case "approvalRequest": // 2.
-        kind.value.inputJson = jsonValues(kind.value.inputJson);
-        kind.value.description = values(kind.value.description);
+        kind.value.inputJson = jsonOpaque(kind.value.inputJson);
+        kind.value.description = opaque(kind.value.description);
         break;
       case "approvalResolution":
         kind.value.inputJson = json(kind.value.inputJson);

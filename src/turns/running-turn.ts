@@ -37,6 +37,7 @@ const OBEY_MS = 5000;
  */
 export class RunningTurn implements LiveTurn {
   readonly turnId: string;
+  readonly sessionId: string;
   readonly sessionKey: string;
   readonly log: TurnLog;
   /** Resolves when the terminal event is on disk, or is another server's to record. Never rejects. */
@@ -71,6 +72,7 @@ export class RunningTurn implements LiveTurn {
     beginning: TurnBeginning,
   ) {
     this.turnId = turn.turnId;
+    this.sessionId = turn.sessionId;
     this.sessionKey = turn.sessionKey;
     this.#turn = turn;
     this.#session = session;

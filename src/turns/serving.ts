@@ -1,3 +1,4 @@
+import type { AuditEntry } from "../audit/entry.ts";
 import type { Store } from "../store/store.ts";
 import { byDeadline } from "../stream/deadline.ts";
 
@@ -10,13 +11,18 @@ const WRITE_MS = 5000;
 export class Serving {
   readonly #store: Store;
   readonly #closing: AbortSignal;
+  readonly #audit: readonly AuditEntry[];
   #takesWrites: Promise<boolean> | undefined;
   #askedAt = Number.NEGATIVE_INFINITY;
 
-  /** @param closing - When it aborts the server takes no new turns any more. */
-  constructor(store: Store, closing: AbortSignal) {
+  /**
+   * @param closing - When it aborts the server takes no new turns any more.
+   * @param audit - What goes on the audit chain with a turn, as it is to be tried.
+   */
+  constructor(store: Store, closing: AbortSignal, audit: readonly AuditEntry[]) {
     this.#store = store;
     this.#closing = closing;
+    this.#audit = audit;
   }
 
   /** Whether it takes no new turns for good. */
@@ -29,13 +35,13 @@ export class Serving {
     return (await this.takesWrites()) && !this.isDraining;
   }
 
-  /** Whether the store takes writes; it is asked at most every two seconds. Answers within five, and never rejects. */
+  /** Whether the store takes all that a turn writes; it is asked at most every two seconds. Answers within five, and never rejects. */
   takesWrites(): Promise<boolean> {
     if (this.#takesWrites !== undefined && performance.now() - this.#askedAt < FRESH_MS) {
       return this.#takesWrites;
     }
     this.#askedAt = performance.now();
-    const written = this.#store.checkWritable(this.#store.lease.epoch).then(
+    const written = this.#store.checkWritable(this.#audit, this.#store.lease.epoch).then(
       () => true,
       () => false,
     );

@@ -26,17 +26,24 @@ type Said = { readonly kind: AuditKind; readonly facts: AuditFacts } | undefined
 export class TurnAudit {
   readonly #isOn: boolean;
   readonly #show: Show | undefined;
+  readonly #redact: (text: string) => string;
 
   /**
    * @param content - What is recorded of what was said. Undefined: nothing is recorded at all.
-   * @param redact - Takes secrets out of what is shown of it.
+   * @param redact - Takes secrets out of what is shown of it, and of names that come from outside.
    */
   constructor(
     content: AuditContent | undefined,
     redact: (text: string) => string = (text) => text,
   ) {
     this.#isOn = content !== undefined;
+    this.#redact = redact;
     this.#show = content === "texts" ? showing(redact) : undefined;
+  }
+
+  /** Something as it goes on the chain, to try whether it can. Nothing of it is kept. */
+  trial(): AuditEntry[] {
+    return this.#isOn ? [{ kind: "turn_started", facts: { trial: true } }] : [];
   }
 
   /** A turn is recorded. @param caller - Undefined: the agent began it by itself. */
@@ -45,10 +52,11 @@ export class TurnAudit {
     const { turnId, prompt, attachments, requestId, causeTurnId, newSession } = start;
     const facts = {
       ...(caller === undefined ? {} : contentOf("prompt", prompt, this.#show)),
-      ...{ model: start.model || newSession.model, agent: start.agent || newSession.agent },
+      model: this.#name(start.model || newSession.model),
+      agent: this.#name(start.agent || newSession.agent),
       origin: enumName(TurnOriginSchema, start.origin),
       permission_mode: enumName(PermissionModeSchema, start.permissionMode),
-      request_id: requestId || undefined,
+      request_id: this.#name(requestId) || undefined,
       cause_turn_id: causeTurnId || undefined,
       attachments: attachments.length || undefined,
       attachments_digest: start.attachmentsDigest || undefined,
@@ -69,7 +77,7 @@ export class TurnAudit {
   ): AuditEntry[] {
     if (!this.#isOn) return [];
     return kinds.flatMap((kind, index) => {
-      const said = saidOf(kind, this.#show);
+      const said = saidOf(kind, this.#show, this.#name);
       if (said === undefined) return [];
       const facts = { ...said.facts, event_sequence: firstSequence + index };
       return [{ kind: said.kind, caller, turnId, sessionId, facts }];
@@ -100,7 +108,7 @@ export class TurnAudit {
     if (!this.#isOn) return [];
     const facts = {
       ...ownerFacts(session, caller),
-      [grantee.kind === "principal" ? "with_principal" : "with_role"]: nameOf(grantee.name),
+      [grantee.kind === "principal" ? "with_principal" : "with_role"]: this.#name(grantee.name),
       access,
     };
     return [{ kind, caller, sessionId: session.sessionId, facts }];
@@ -110,6 +118,9 @@ export class TurnAudit {
   expired(): AuditEntry[] {
     return !this.#isOn ? [] : [{ kind: "turns_expired" }];
   }
+
+  /** What somebody outside calls something, as it is recorded. */
+  readonly #name = (name: string): string => nameOf(this.#redact(name));
 }
 
 /** Whose session it is, where it is not the caller's own. */
@@ -122,12 +133,12 @@ export function eventOf({ facts }: AuditEntry): number | undefined {
   return facts?.event_sequence as number | undefined;
 }
 
-function saidOf(kind: EventKind, show: Show | undefined): Said {
+function saidOf(kind: EventKind, show: Show | undefined, name: Show): Said {
   switch (kind.case) {
     case "tool":
-      return { kind: "tool_called", facts: callFacts(kind.value, show) };
+      return { kind: "tool_called", facts: callFacts(kind.value, show, name) };
     case "approvalRequest": {
-      const facts = callFacts(kind.value, show);
+      const facts = callFacts(kind.value, show, name);
       return { kind: "approval_asked", facts: { ...facts, approval_id: kind.value.approvalId } };
     }
     case "approvalResolution":
@@ -144,16 +155,16 @@ function saidOf(kind: EventKind, show: Show | undefined): Said {
 
 type Call = Extract<EventKind, { case: "tool" | "approvalRequest" }>["value"];
 
-function callFacts(call: Call, show: Show | undefined): AuditFacts {
+function callFacts(call: Call, show: Show | undefined, shownName: Show): AuditFacts {
   const { name, toolId, inputJson, truncated, totalBytes } = call;
   // What the log has not whole the audit has neither.
   const input = truncated
     ? { input_bytes: Number(totalBytes) }
     : contentOf("input", inputJson, show);
-  const parent = "parentToolId" in call ? nameOf(call.parentToolId) : "";
+  const parent = "parentToolId" in call ? shownName(call.parentToolId) : "";
   return {
-    tool: nameOf(name),
-    tool_id: nameOf(toolId),
+    tool: shownName(name),
+    tool_id: shownName(toolId),
     parent_tool_id: parent || undefined,
     ...input,
   };

@@ -75,7 +75,7 @@ export class Turns {
     const { store, agents, log, happenings = NOBODY_TOLD } = options;
     const unended = new UnendedTurns(store, options);
     this.#unended = unended;
-    this.serving = new Serving(store, this.#closing.signal);
+    this.serving = new Serving(store, this.#closing.signal, options.audit?.trial() ?? []);
     const recentEvents = new RecentEventsBudget();
     const days = new DaySpendings(options.dayLimits);
     this.#days = days;
@@ -105,6 +105,13 @@ export class Turns {
   /** How many readers there are now. */
   get subscriptions(): number {
     return this.#readers.count;
+  }
+
+  /** The turn that runs here in a session. Undefined: none. */
+  runningIn(
+    sessionKey: string,
+  ): { readonly turnId: string; readonly sessionId: string } | undefined {
+    return this.#unended.runningIn(sessionKey);
   }
 
   /** How many turns have no end on disk, by their states. */

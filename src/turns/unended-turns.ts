@@ -40,6 +40,14 @@ export class UnendedTurns {
     return this.#turns.get(turnId);
   }
 
+  /** The one of a session that this server runs. Undefined: none. */
+  runningIn(sessionKey: string): RunningTurn | undefined {
+    for (const turn of this.#turns.values()) {
+      if ("sessionId" in turn && turn.sessionKey === sessionKey) return turn;
+    }
+    return undefined;
+  }
+
   /** How many there are, by their states. */
   countByState(): ReadonlyMap<TurnState, number> {
     const counts = new Map<TurnState, number>();

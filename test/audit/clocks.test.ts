@@ -59,7 +59,7 @@ it(
     const told = (await readFile(heads, "utf8")).trim().split("\n");
     const signed = told.flatMap((line) => findHead(line) ?? []);
     // The last of them, of the last server's end, is ahead of what was exported.
-    const check = new ChainCheck({ heads: signed.slice(0, -1), key });
+    const check = new ChainCheck({ heads: signed.slice(0, -1), keys: [key] });
     const records = lines.map((line) => check.take(line));
     check.end();
     expect(signed).toHaveLength(4);

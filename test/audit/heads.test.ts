@@ -42,6 +42,13 @@ function publishing(...destinations: HeadDestination[]) {
   return { publisher, state, lines };
 }
 
+/** Nobody listens there. */
+async function closedPort(): Promise<number> {
+  await using server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  return (server.address() as AddressInfo).port;
+}
+
 const sequenceOf = (line: string) => {
   const head = findHead(line)!;
   expect(isSigned(head, PUBLIC)).toBe(true);
@@ -120,14 +127,47 @@ describe("heads", () => {
         (count) => count === at,
       );
     }
+    const [toServer, beside] = publisher.deliveries();
+    expect(toServer).toMatchObject({ kind: "url", ageMs: undefined, why: "it answered 500" });
+    expect(toServer?.failures).toBeGreaterThan(0);
+    expect(toServer?.lackingMs).toBeGreaterThan(0);
+    expect(beside).toMatchObject({ kind: "file", lackingMs: 0, failures: 0, why: undefined });
+    expect(beside?.ageMs).toBeGreaterThanOrEqual(0);
     status = 204;
     await eventually(
       () => lines.join(""),
       (log) => log.includes("taken again"),
     );
     expect(bodies.map(sequenceOf)).toEqual([1, 3]);
+    expect(publisher.deliveries()[0]).toMatchObject({ lackingMs: 0, why: undefined });
     expect(lines.join("")).toContain("it answered 500");
     await publisher.end();
+  });
+
+  it("that are not taken, or cannot be signed, are told with what went wrong", async () => {
+    const { publisher, state, lines } = publishing(
+      toUrl(`http://127.0.0.1:${await closedPort()}/`),
+    );
+    state.at = 1;
+    await publisher.publish();
+    const [delivery] = await eventually(
+      () => publisher.deliveries(),
+      ([one]) => one?.why !== undefined,
+    );
+    expect(delivery?.why).toBe("fetch failed: ECONNREFUSED");
+    expect(lines.join("")).toContain("fetch failed: ECONNREFUSED");
+    await publisher.end();
+    const keyless = new HeadPublisher({
+      head: async () => chain[0],
+      key: () => {
+        throw new Error("there is no key");
+      },
+      destinations: [toFile(join(folder, "keyless"))],
+      everyMs: 3600_000,
+      log: createLog(() => {}),
+    });
+    await keyless.publish();
+    expect(keyless.deliveries()).toMatchObject([{ failures: 1, why: "there is no key" }]);
   });
 
   it("that are given up before their connection fails end nothing else", async () => {

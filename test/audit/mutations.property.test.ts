@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { AuditEntry } from "../../src/audit/entry.ts";
-import { signHead } from "../../src/audit/head.ts";
+import { type AuditStatement, signHead, signRemoval } from "../../src/audit/head.ts";
 import { type AuditLink, NO_HASH, readLine, type SealedRecord } from "../../src/audit/record.ts";
 import { anyEntry, chainOf, faultOf, headsAt, KEY, OTHER_KEY, PUBLIC } from "./chains.ts";
 
@@ -51,7 +51,17 @@ function before(chain: readonly SealedRecord[], at: number): AuditLink {
   return chain[at - 1] ?? { chain: chain[0]!.chain, sequence: 0, hash: NO_HASH };
 }
 
-/** What somebody does who can write to the store and has no key. */
+/** What is left of a chain, and a record that says what was removed before it, by either of the names that it had. */
+function cutAndSaid(
+  kept: readonly SealedRecord[],
+  statement: AuditStatement,
+  choose: Choose,
+): string[] {
+  const facts = { [choose(2) === 0 ? "removal" : "head"]: { ...statement } };
+  return linesOf([...kept, ...chainOf([{ kind: "records_removed", facts }], kept.at(-1)!)]);
+}
+
+/** What somebody does who can write to the store, has all that was ever handed out, and has no key. */
 const MUTATIONS: Readonly<Record<string, (given: Case, choose: Choose) => string[]>> = {
   "changes a bit": ({ chain }, choose) => {
     const lines = linesOf(chain);
@@ -108,9 +118,31 @@ const MUTATIONS: Readonly<Record<string, (given: Case, choose: Choose) => string
   },
   "cuts the beginning off and says that it was removed": ({ chain }, choose) => {
     const kept = chain.slice(1 + choose(chain.length - 1));
-    const head = { ...signHead(before(chain, kept[0]!.sequence - 1), OTHER_KEY) };
-    const said = chainOf([{ kind: "records_removed", facts: { head } }], kept.at(-1)!);
-    return linesOf([...kept, ...said]);
+    return cutAndSaid(kept, signRemoval(before(chain, kept[0]!.sequence - 1), OTHER_KEY), choose);
+  },
+  "cuts the beginning off and shows a head that was handed out": ({ chain }, choose) => {
+    const kept = chain.slice(1 + choose(chain.length - 1));
+    return cutAndSaid(kept, signHead(before(chain, kept[0]!.sequence - 1), KEY), choose);
+  },
+  "cuts the beginning off and shows a head as what it is not": ({ chain }, choose) => {
+    const kept = chain.slice(1 + choose(chain.length - 1));
+    const head = signHead(before(chain, kept[0]!.sequence - 1), KEY);
+    const changed = [{ kind: "removal" }, { version: 1 }, { kind: "removal", version: 1 }];
+    return cutAndSaid(kept, { ...head, ...changed[choose(3)] } as AuditStatement, choose);
+  },
+  "cuts more off than a real removal says": ({ chain }, choose) => {
+    const from = 2 + choose(chain.length - 2);
+    return cutAndSaid(chain.slice(from), signRemoval(chain[choose(from - 1)]!, KEY), choose);
+  },
+  "cuts the beginning off and shows a real removal of another chain": (given, choose) => {
+    const { chain, other } = given;
+    const kept = chain.slice(1 + choose(chain.length - 1));
+    return cutAndSaid(kept, signRemoval(other[choose(other.length)]!, KEY), choose);
+  },
+  "cuts the beginning off and has a real removal say another place": ({ chain }, choose) => {
+    const { sequence, hash } = chain[choose(chain.length - 1)]!;
+    const real = signRemoval(chain.at(-1)!, KEY);
+    return cutAndSaid(chain.slice(sequence), { ...real, sequence, hash }, choose);
   },
 };
 
@@ -118,7 +150,7 @@ describe("a chain, against heads that were kept elsewhere", () => {
   it.each(Object.entries(MUTATIONS))("shows that somebody %s", (_what, mutate) => {
     const property = fc.property(anyCase, fc.infiniteStream(fc.nat()), (given, numbers) => {
       const choose: Choose = (below) => Number(numbers.next().value) % below;
-      const against = { heads: headsAt(given.chain, given.signed), key: PUBLIC };
+      const against = { heads: headsAt(given.chain, given.signed), keys: [PUBLIC] };
       const lines = mutate(given, choose);
       const original = linesOf(given.chain);
       expect(faultOf(original, against)).toBeUndefined();
@@ -140,7 +172,7 @@ describe("a chain, against heads that were kept elsewhere", () => {
     const property = fc.property(anyCase, fc.nat(), ({ chain }, number) => {
       const kept = 1 + (number % chain.length);
       const heads = headsAt(chain, [kept]);
-      expect(faultOf(linesOf(chain.slice(0, kept)), { heads, key: PUBLIC })).toBeUndefined();
+      expect(faultOf(linesOf(chain.slice(0, kept)), { heads, keys: [PUBLIC] })).toBeUndefined();
     });
     fc.assert(property);
   });
@@ -148,9 +180,9 @@ describe("a chain, against heads that were kept elsewhere", () => {
   it("is right from a record on before which the server says it removed the others", () => {
     const property = fc.property(anyCase, fc.nat(), ({ chain, signed }, number) => {
       const kept = chain.slice(1 + (number % (chain.length - 1)));
-      const head = { ...signHead(before(chain, kept[0]!.sequence - 1), KEY) };
-      const said = chainOf([{ kind: "records_removed", facts: { head } }], kept.at(-1)!);
-      const against = { heads: headsAt(chain, signed), key: PUBLIC };
+      const removal = { ...signRemoval(before(chain, kept[0]!.sequence - 1), KEY) };
+      const said = chainOf([{ kind: "records_removed", facts: { removal } }], kept.at(-1)!);
+      const against = { heads: headsAt(chain, signed), keys: [PUBLIC] };
       expect(faultOf(linesOf([...kept, ...said]), against)).toBeUndefined();
       // Said by nobody, it is missing.
       expect(faultOf(linesOf(kept), against)).toBeDefined();
@@ -165,7 +197,7 @@ describe("a chain, against heads that were kept elsewhere", () => {
     );
     const heads = [one!, other!].map((last) => signHead(last[0]!, KEY));
     for (const last of [one!, other!]) {
-      const fault = faultOf(linesOf([...common, ...last]), { heads, key: PUBLIC });
+      const fault = faultOf(linesOf([...common, ...last]), { heads, keys: [PUBLIC] });
       expect(fault).toMatchObject({ sequence: 3 });
     }
   });
@@ -173,7 +205,7 @@ describe("a chain, against heads that were kept elsewhere", () => {
   it("takes no head that another key signed", () => {
     const chain = chainOf([{ kind: "turn_started" }]);
     const heads = [signHead(chain[0]!, OTHER_KEY)];
-    expect(faultOf(linesOf(chain), { heads, key: PUBLIC })?.message).toContain("not signed by");
+    expect(faultOf(linesOf(chain), { heads, keys: [PUBLIC] })?.message).toContain("not signed by");
     expect(faultOf(linesOf(chain), { heads })).toBeUndefined();
   });
 });

@@ -1,8 +1,11 @@
+import { createPublicKey, generateKeyPairSync } from "node:crypto";
 import { copyFile, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { describe, expect, it } from "vitest";
 import { ChainCheck } from "../../src/audit/chain-check.ts";
+import { findHead, rawKey } from "../../src/audit/head.ts";
+import { readLine, seal } from "../../src/audit/record.ts";
 import { runCommand } from "../commands/run-command.ts";
 import { collect } from "../support/events.ts";
 import { eventually } from "../support/processes.ts";
@@ -182,24 +185,120 @@ describe.concurrent("a server's audit", { timeout: LONGEST_MS }, () => {
     expect(kinds.slice(0, 11)).toEqual([...life, "audit_off", ...life]);
   });
 
-  it("loses what is too old, and is right from there on", async () => {
+  it("loses what is too old, and is right from there on, also with another key", async () => {
     await using environment = await createTestEnvironment();
     const variables = { ...environment.variables, BREAKGLASS_AUDIT_RETENTION_SECONDS: "1" };
+    const [own, other] = ["own.pub", "other.pub"].map((name) => join(environment.root, name)) as [
+      string,
+      string,
+    ];
+    const removedBy = async (server: ServeProcess, key: string) => {
+      const isBy = (line: string) => line.includes('"records_removed"') && line.includes(key);
+      const records = await eventually(
+        async () => {
+          await runTurn(server);
+          return (await audit(environment, server, "export")).stdout.trimEnd().split("\n");
+        },
+        (lines) => lines.some(isBy),
+        30_000,
+      );
+      expect(JSON.parse(records[0]!).sequence).toBeGreaterThan(1);
+    };
+    {
+      await using server = await startServeProcess(variables);
+      await writeFile(own, (await audit(environment, undefined, "key")).stdout);
+      expect((await readFile(own, "utf8")).startsWith("-----BEGIN PUBLIC KEY-----")).toBe(true);
+      await removedBy(server, rawKey(createPublicKey(await readFile(own))));
+      const verified = await audit(environment, server, "verify", "--key", own);
+      expect(verified.stdout).toMatch(/^right: records /);
+      await server.end("SIGTERM");
+    }
+    const { privateKey, publicKey } = generateKeyPairSync("ed25519");
+    const keyFile = join(environment.root, "other.pem");
+    await writeFile(keyFile, privateKey.export({ type: "pkcs8", format: "pem" }), { mode: 0o600 });
+    await writeFile(other, publicKey.export({ type: "spki", format: "pem" }));
+    const kept = { BREAKGLASS_AUDIT_KEY: keyFile, BREAKGLASS_AUDIT_RETENTION_SECONDS: "0" };
+    await using second = await startServeProcess({ ...variables, ...kept });
+    await runTurn(second);
+    const given = (...keys: string[]) => keys.flatMap((key) => ["--key", key]);
+    const verified = await audit(environment, second, "verify", ...given(own, other));
+    expect(verified.stdout).toMatch(/^right: records /);
+    for (const keys of [[own], [other], [other, own]]) {
+      const wrong = await audit(environment, second, "verify", ...given(...keys));
+      expect(wrong).toMatchObject({ status: 1 });
+      expect(wrong.stdout).toContain("key");
+    }
+    await second.end("SIGTERM");
+    await using third = await startServeProcess({ ...variables, BREAKGLASS_AUDIT_KEY: keyFile });
+    await removedBy(third, rawKey(publicKey));
+    const last = await audit(environment, third, "verify", ...given(own, other));
+    expect(last.stdout).toMatch(/^right: records /);
+  });
+
+  it("shows that its beginning was cut off, to whoever has heads that were handed out", async () => {
+    await using environment = await createTestEnvironment();
+    const heads = join(environment.root, "heads");
+    const variables = {
+      ...environment.variables,
+      ...{ BREAKGLASS_AUDIT_HEADS_FILE: heads, BREAKGLASS_AUDIT_HEAD_SECONDS: "1" },
+    };
     await using server = await startServeProcess(variables);
     await runTurn(server);
-    const records = await eventually(
-      async () => {
-        await runTurn(server);
-        return (await audit(environment, server, "export")).stdout;
-      },
-      (text) => text.includes('"records_removed"'),
-      30_000,
+    await eventually(
+      () => readFile(heads, "utf8").catch(() => ""),
+      (all) => all.includes("\n"),
     );
-    expect(JSON.parse(records.split("\n")[0]!).sequence).toBeGreaterThan(1);
+    await runTurn(server);
+    await server.end("SIGTERM");
     const key = join(environment.root, "key.pub");
     await writeFile(key, (await audit(environment, undefined, "key")).stdout);
-    expect((await readFile(key, "utf8")).startsWith("-----BEGIN PUBLIC KEY-----")).toBe(true);
-    const verified = await audit(environment, server, "verify", "--key", key);
-    expect(verified.stdout).toMatch(/^right: records /);
+    const head = findHead((await readFile(heads, "utf8")).split("\n")[0]!)!;
+    {
+      using database = new DatabaseSync(storeOf(environment));
+      const rows = database.prepare("SELECT place, line FROM audit ORDER BY place").all();
+      const { place, line } = rows.at(-1)!;
+      const facts = { head: { ...head } };
+      const forged = seal({ kind: "records_removed", facts }, readLine(String(line)), Date.now());
+      const insert = database.prepare("INSERT INTO audit (place, line) VALUES (?, ?)");
+      insert.run(Number(place) + 1, forged.line);
+      const first = Number(rows[0]!.place);
+      database.prepare("DELETE FROM audit WHERE place < ?").run(first + head.sequence);
+    }
+    const against = ["--head", heads, "--key", key];
+    const stopped = await audit(environment, undefined, "verify", storeOf(environment), ...against);
+    expect(stopped).toMatchObject({ status: 1 });
+    // Nor where the next server goes on with it, and signs heads of its own.
+    await using next = await startServeProcess(variables);
+    await runTurn(next);
+    await next.end("SIGTERM");
+    const later = await audit(environment, undefined, "verify", storeOf(environment), ...against);
+    expect(later).toMatchObject({ status: 1 });
+    expect(later.stdout).toContain("no removal that was signed");
+  });
+
+  it("is taken as it was exported, to the byte", async () => {
+    await using environment = await createTestEnvironment();
+    await using server = await startServeProcess(environment.variables);
+    await runTurn(server);
+    const { stdout } = await audit(environment, server, "export");
+    const file = join(environment.root, "export");
+    const verify = async (text: string) => {
+      await writeFile(file, text);
+      return audit(environment, undefined, "verify", file);
+    };
+    expect(await verify(stdout)).toMatchObject({ status: 0 });
+    const lines = stdout.trimEnd().split("\n");
+    expect(await verify(lines.join("\n"))).toMatchObject({ status: 0 });
+    for (const [text, where] of [
+      [lines.with(1, `${lines[1]!}\r`).join("\n"), "record 2, the 2. "],
+      [lines.toSpliced(1, 0, "").join("\n"), "record 2, the 2. "],
+      [`${stdout}\n`, `the ${lines.length + 1}. `],
+      [`\ufeff${stdout}`, "the 1. "],
+      [stdout.replaceAll("\n", "\r\n"), "record 1, the 1. "],
+    ] as const) {
+      const wrong = await verify(text);
+      expect(wrong).toMatchObject({ status: 1 });
+      expect(wrong.stdout).toContain(where);
+    }
   });
 });

@@ -4,8 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { AuditEntry } from "../../src/audit/entry.ts";
-import { headLine, signHead } from "../../src/audit/head.ts";
+import type { AuditEntry, AuditFacts } from "../../src/audit/entry.ts";
+import { headLine, signHead, signRemoval } from "../../src/audit/head.ts";
 import { REPOSITORY } from "../docs/pages.ts";
 import { anyEntry, chainOf, headsAt, KEY } from "./chains.ts";
 
@@ -56,9 +56,27 @@ describe.skipIf(!hasPython)(`the verifier in docs/audit.md${lack}`, () => {
 
   it("takes a beginning that a record says was removed", async () => {
     const chain = chainOf(fc.sample(anyEntry, { numRuns: 10, seed: 7 }));
-    const facts = { head: { ...signHead(chain[3]!, KEY) } };
-    const removed = chainOf([{ kind: "records_removed", facts }], chain.at(-1)!);
-    const lines = [...chain.slice(4), ...removed].map(({ line }) => line);
-    expect(await verified(lines)).toEqual({ status: 0, text: "right: 7 records" });
+    const saying = (facts: AuditFacts) => {
+      const removed = chainOf([{ kind: "records_removed", facts }], chain.at(-1)!);
+      return [...chain.slice(4), ...removed].map(({ line }) => line);
+    };
+    const removal = { ...signRemoval(chain[3]!, KEY) };
+    const text = "right: 7 records, if the removal in record 11 is signed";
+    expect(await verified(saying({ removal }))).toEqual({ status: 0, text });
+    const head = { ...signHead(chain[3]!, KEY) };
+    const other = { ...signRemoval(chainOf([{ kind: "turn_ended" }])[0]!, KEY) };
+    for (const facts of [{ head }, { removal: head }, { removal: other }]) {
+      expect((await verified(saying(facts))).text).toContain("the beginning is missing");
+    }
+  });
+
+  it("takes no line that ends otherwise, and no empty one", async () => {
+    const lines = chainOf(fc.sample(anyEntry, { numRuns: 5, seed: 7 })).map(({ line }) => line);
+    const carried = lines.with(2, `${lines[2]!}\r`);
+    expect((await verified(carried)).text).toContain("record 3: not the one text");
+    for (const empty of ["", "\r", " "]) {
+      const spaced = lines.toSpliced(2, 0, empty);
+      expect((await verified(spaced)).text).toContain("record 3: an empty line");
+    }
   });
 });

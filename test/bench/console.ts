@@ -1,186 +1,116 @@
-import { readFileSync } from "node:fs";
 import { createConnectTransport } from "@connectrpc/connect-node";
 import type { Browser, Page } from "playwright-core";
 import { createBreakglassClient, streamTurn } from "#client";
+import { PermissionMode } from "../../gen/breakglass/v1/turn_pb.ts";
 import { type Fake, startFake } from "../../src/fake/fake.ts";
 import build from "../console/built.ts";
 import { launchBrowser } from "../support/browser.ts";
+import { LAST_WORDS, SCRIPT } from "./console-script.ts";
 import type { Figure } from "./figure.ts";
+import { memoryOf, shareNiceness, tasksDuring } from "./page-tasks.ts";
 
-const EVENTS = 20_000;
 const MIB = 1024 * 1024;
 const OPEN_MS = 2000;
 const TASK_MS = 100;
 const MEMORY_BYTES = 300 * MIB;
-const PIECES = 1500;
-/** The pieces come a hundred a second. */
-const PIECE_MS = 10;
 const TYPED = "Then restart the gateway, and look whether it listens. ".repeat(4);
-
-/** A turn of twenty thousand events with an output of 2 MB and a line of 5 MB. */
-const LONG = [
-  { tool: { name: "Bash", input: { command: "cat big.log" }, output: lines(2e6) } },
-  { tool: { name: "Bash", input: { command: "cat one-line" }, output: { size: "5MB" } } },
-  {
-    repeat: {
-      times: Math.ceil(EVENTS / 4),
-      steps: [
-        {
-          text: "Round **{{n}}**: I look at `gateway.conf`, and at [what](https://example.test) it says.",
-        },
-        {
-          tool: {
-            name: "Bash",
-            input: { command: "grep -n port gateway.conf # {{n}}" },
-            output: "12: port = 80800\n13: host = 0.0.0.0",
-          },
-        },
-        { thinking: "The port is too high, so it cannot listen." },
-      ],
-    },
-  },
-];
-const pieces = Array.from({ length: PIECES }, (_, n) => [
-  n % 40 === 39 ? "written.\n\n" : `word${n} `,
-  { delay: `${PIECE_MS}ms` },
-]).flat();
+const KEY_MS = 30;
+/** Nothing of it takes longer, but where something is wrong. */
+const PATIENCE_MS = 60_000;
 
 /**
  * What the console's page takes of a browser for a long turn: how long until its end is seen, the longest task while it is scrolled through and
  * while somebody types and text is written, and its memory.
  */
-export async function measureConsole(): Promise<Figure[]> {
+export async function* measureConsole(): AsyncGenerator<Figure> {
   build();
   await using cleanup = new AsyncDisposableStack();
-  const script = {
-    turns: [
-      { when: "write", steps: [...LONG, { delay: "20s" }, { pieces }, { delay: "10m" }] },
-      { steps: LONG },
-    ],
-  };
-  const fake = cleanup.use(await startFake({ script: script as never }));
+  const fake = cleanup.use(await startFake({ script: SCRIPT as never }));
   const browser = await launchBrowser();
   cleanup.defer(() => browser.close());
-  const ended = await startTurn(fake, "look", true);
-  const [opening, scrolling, memory] = await measureEnded(browser, fake, ended);
-  const [typing, key] = await measureLive(browser, fake);
-  return [
-    {
-      figure: "console: a long turn is open at its end",
-      value: opening,
-      unit: "ms",
-      limit: OPEN_MS,
-      bar: { atMost: 1 },
-    },
-    {
-      figure: "console: longest task while scrolling",
-      value: scrolling,
-      unit: "ms",
-      limit: TASK_MS,
-      bar: { atMost: 1 },
-    },
-    {
-      figure: "console: memory of the page",
-      value: memory,
-      unit: "bytes",
-      limit: MEMORY_BYTES,
-      bar: { atMost: 1 },
-    },
-    {
-      figure: "console: longest task while typing",
-      value: typing,
-      unit: "ms",
-      limit: TASK_MS,
-      bar: { atMost: 1 },
-    },
-    {
-      figure: "console: longest wait for a key",
-      value: key,
-      unit: "ms",
-      limit: TASK_MS,
-      bar: { atMost: 1 },
-    },
-  ];
+  await shareNiceness(browser);
+  yield* measureEnded(browser, fake);
+  yield* measureLive(browser, fake);
 }
 
-async function measureEnded(browser: Browser, fake: Fake, turnId: string) {
-  const page = await browser.newPage({ viewport: { width: 1280, height: 800 } });
+async function* measureEnded(browser: Browser, fake: Fake): AsyncGenerator<Figure> {
+  const { turnId } = await startTurn(fake, "look");
+  const page = await pageOf(browser);
   // The page itself is there, as it is where somebody comes from the desk.
   await page.goto(fake.url);
   await page.getByRole("textbox").first().waitFor();
   const began = performance.now();
-  await page.evaluate((path) => {
+  await follow(page, `/turns/${turnId}`);
+  await page.getByRole("heading", { name: "Result" }).waitFor();
+  yield figure("a long turn is open at its end", performance.now() - began, OPEN_MS);
+  const { longest, longestCpu } = await tasksDuring(browser, page, () => scrollThrough(page));
+  yield figure("longest task while scrolling", longest, TASK_MS);
+  yield figure("longest task while scrolling, its processor time", longestCpu, TASK_MS);
+  yield {
+    ...figure("memory of the page", await memoryOf(browser, page), MEMORY_BYTES),
+    unit: "bytes",
+  };
+  await page.close();
+}
+
+async function* measureLive(browser: Browser, fake: Fake): AsyncGenerator<Figure> {
+  const { turnId, approvalId } = await startTurn(fake, "write");
+  const page = await pageOf(browser);
+  await page.goto(`${fake.url}/turns/${turnId}`);
+  await page.getByRole("button", { name: "Allow" }).first().waitFor();
+  const decision = { case: "allow", value: {} } as const;
+  await clientOf(fake).resolveApproval({ turnId, approvalId, decision });
+  await page.getByText(/word\d/).waitFor();
+  const field = page.getByRole("textbox").first();
+  await field.click();
+  const { longest, longestCpu, key } = await tasksDuring(browser, page, async () => {
+    await field.pressSequentially(TYPED, { delay: KEY_MS });
+  });
+  if ((await field.inputValue()) !== TYPED) throw new Error("the page has not what was typed");
+  if (await page.getByText(LAST_WORDS).isVisible())
+    throw new Error("all was written before all was typed: the machine is too busy");
+  yield figure("longest task while typing", longest, TASK_MS);
+  yield figure("longest task while typing, its processor time", longestCpu, TASK_MS);
+  yield figure("longest wait for a key to be seen", key, TASK_MS);
+  await page.close();
+}
+
+function figure(name: string, value: number, limit: number): Figure {
+  return { figure: `console: ${name}`, value, unit: "ms", limit, bar: { atMost: 1 } };
+}
+
+async function pageOf(browser: Browser): Promise<Page> {
+  const page = await browser.newPage({ viewport: { width: 1280, height: 800 } });
+  page.setDefaultTimeout(PATIENCE_MS);
+  return page;
+}
+
+/** Goes there as by a link of the page. */
+async function follow(page: Page, path: string): Promise<void> {
+  await page.evaluate((href) => {
     const link = document.createElement("a");
-    link.href = path;
+    link.href = href;
     document.body.append(link);
     link.click();
     link.remove();
-  }, `/turns/${turnId}`);
-  await page.getByRole("heading", { name: "Result" }).waitFor();
-  const opening = performance.now() - began;
-  await watchTasks(page);
-  await scrollThrough(page);
-  const { longest } = await tasksOf(page);
-  const memory = await memoryOf(browser, page);
-  await page.close();
-  return [opening, longest, memory] as const;
+  }, path);
 }
 
-async function measureLive(browser: Browser, fake: Fake) {
-  const turnId = await startTurn(fake, "write", false);
-  const page = await browser.newPage({ viewport: { width: 1280, height: 800 } });
-  await page.goto(`${fake.url}/turns/${turnId}`);
-  await page
-    .getByText(/word\d/)
-    .first()
-    .waitFor({ timeout: 120_000 });
-  const field = page.getByRole("textbox").first();
-  await field.click();
-  await watchTasks(page);
-  await field.pressSequentially(TYPED, { delay: 30 });
-  const { longest, key } = await tasksOf(page);
-  await page.close();
-  return [longest, key] as const;
+function clientOf({ url }: Fake) {
+  return createBreakglassClient(createConnectTransport({ baseUrl: url, httpVersion: "1.1" }));
 }
 
-/** Starts one; with `isToEnd` its end is waited for. */
-async function startTurn({ url }: Fake, prompt: string, isToEnd: boolean): Promise<string> {
-  const transport = createConnectTransport({ baseUrl: url, httpVersion: "1.1" });
-  let id = "";
-  for await (const event of streamTurn(createBreakglassClient(transport), { run: { prompt } })) {
-    id = event.turnId;
-    if (!isToEnd && event.sequence > EVENTS) break;
+/** Starts one, and answers once it has ended or waits for an approval. */
+async function startTurn(fake: Fake, prompt: string) {
+  let turnId = "";
+  const run = { prompt, permissionMode: PermissionMode.ASK };
+  const options = { signal: AbortSignal.timeout(PATIENCE_MS) };
+  for await (const event of streamTurn(clientOf(fake), { run }, options)) {
+    turnId = event.turnId;
+    if (event.kind.case !== "approvalRequest") continue;
+    return { turnId, approvalId: event.kind.value.approvalId };
   }
-  return id;
-}
-
-interface Watched {
-  longest: number;
-  key: number;
-}
-
-/** Tasks shorter than 50 ms count as none: the browser tells of no others. */
-async function watchTasks(page: Page): Promise<void> {
-  await page.evaluate(() => {
-    const watched: Watched = { longest: 0, key: 0 };
-    Object.assign(globalThis, { watched });
-    new PerformanceObserver((list) => {
-      for (const { duration } of list.getEntries()) {
-        watched.longest = Math.max(watched.longest, duration);
-      }
-    }).observe({ type: "longtask" });
-    new PerformanceObserver((list) => {
-      for (const entry of list.getEntries() as PerformanceEventTiming[]) {
-        if (!entry.name.startsWith("key")) continue;
-        watched.key = Math.max(watched.key, entry.processingEnd - entry.startTime);
-      }
-    }).observe({ type: "event", durationThreshold: 16 } as PerformanceObserverInit);
-  });
-}
-
-async function tasksOf(page: Page): Promise<Watched> {
-  await page.waitForTimeout(200);
-  return page.evaluate(() => (globalThis as unknown as { watched: Watched }).watched);
+  return { turnId, approvalId: "" };
 }
 
 /** Through all of it by steps of a screen, the large outputs opened. */
@@ -203,25 +133,4 @@ async function scrollThrough(page: Page): Promise<void> {
       await frame();
     }
   });
-}
-
-/** What the page's process holds beyond what it shares with others: its JavaScript, its document, its pictures. */
-async function memoryOf(browser: Browser, page: Page): Promise<number> {
-  const session = await page.context().newCDPSession(page);
-  await session.send("HeapProfiler.collectGarbage");
-  const all = await browser.newBrowserCDPSession();
-  const { processInfo } = await all.send("SystemInfo.getProcessInfo");
-  const renderers = processInfo.filter(({ type }) => type === "renderer");
-  return Math.max(...renderers.map(({ id }) => anonymousBytesOf(id)));
-}
-
-function anonymousBytesOf(pid: number): number {
-  const kib = /^RssAnon:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];
-  return Number(kib) * 1024;
-}
-
-/** Lines of a log, so many bytes of them. */
-function lines(bytes: number): string {
-  const line = "\u001b[32mINFO\u001b[0m gateway: a connection from 10.0.0.1 was taken\n";
-  return line.repeat(Math.ceil(bytes / line.length)).slice(0, Math.min(bytes, 3 * MIB - 1024));
 }

@@ -137,6 +137,16 @@ describe("token list and revoke", () => {
     expect(after!.stdout).toBe(`${bob.id}  bob  admin\n`);
   });
 
+  it.each([["list"], ["list", "--json"], ["revoke", "0123"]])(
+    "name a file that is not there: %j",
+    async (...args) => {
+      const { status, stdout, stderr } = await token(...args);
+      expect({ status, stdout }).toEqual({ status: 2, stdout: "" });
+      expect(stderr).toContain(JSON.stringify(file));
+      expect(await readdir(folder)).toEqual([]);
+    },
+  );
+
   it("leave the last one's line, expired: a file without tokens would be taken for a mistake", async () => {
     const { stdout } = await token("create", "alice");
     const id = /sha256:(\w{12})/.exec(await content())![1]!;

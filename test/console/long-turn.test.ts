@@ -28,6 +28,8 @@ describe.skipIf(lacksBrowser)(`a long turn in the console${withoutBrowser}`, () 
     // Of five thousand events those are on the page that can be seen.
     expect(await page.getByRole("article").count()).toBeLessThan(60);
 
+    const heightOfAll = () => logOn(page).evaluate((element) => element.scrollHeight);
+    const guessed = await heightOfAll();
     const rows = [...(await readAllRows(page))].toSorted(([a], [b]) => a - b);
     const seen = rows.map(([, text]) => text).join("\n");
     const expected = log.flatMap(({ kind }) => {
@@ -37,6 +39,8 @@ describe.skipIf(lacksBrowser)(`a long turn in the console${withoutBrowser}`, () 
       return kind.case === "thinking" ? [kind.value.text] : [];
     });
     expect(seen.match(/Look \d+\.|answer \d+|Round \d+/g)).toEqual(expected);
+    // Nothing moves under who scrolls: rows are as high as was guessed before they were seen.
+    expect(guessed / (await heightOfAll())).toBeCloseTo(1, 1);
     // The prompt, the foot, and a row for each event but the answers, which are at their calls.
     const answers = log.filter(({ kind }) => kind.case === "toolResult").length;
     expect(rows.map(([place]) => place)).toEqual(

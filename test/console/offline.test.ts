@@ -2,45 +2,11 @@ import type { Page } from "playwright-core";
 import { describe, expect, it } from "vitest";
 import { lacksBrowser, withoutBrowser } from "../support/browser.ts";
 import { stage } from "./console.ts";
+import { copied, keeps, keptIn } from "./copies.ts";
 import { signIn, storedIn, tokenStage } from "./tokens.ts";
 
 const PROMPT = "What is to be done?";
 const REPAIRED = "Repaired: the gateway listens on a port that exists.";
-
-/** Waits until the browser has its copy of the page. */
-async function copied(page: Page): Promise<void> {
-  await page.evaluate(async () => {
-    await navigator.serviceWorker.ready;
-    while (navigator.serviceWorker.controller === null)
-      await new Promise((resolve) => setTimeout(resolve, 50));
-  });
-}
-
-/** The keys of what the browser keeps for when the server is away. */
-function keptIn(page: Page): Promise<string[]> {
-  return page.evaluate(
-    () =>
-      new Promise<string[]>((resolve) => {
-        const asked = indexedDB.open("breakglass");
-        asked.onerror = () => resolve([]);
-        asked.onsuccess = () => {
-          const database = asked.result;
-          if (!database.objectStoreNames.contains("copy")) return resolve([]);
-          const keys = database.transaction("copy").objectStore("copy").getAllKeys();
-          keys.onsuccess = () => {
-            database.close();
-            resolve(keys.result.map(String));
-          };
-        };
-      }),
-  );
-}
-
-async function keeps(page: Page, what: RegExp): Promise<void> {
-  await expect
-    .poll(() => keptIn(page), { timeout: 15_000 })
-    .toContainEqual(expect.stringMatching(what));
-}
 
 async function repair(page: Page): Promise<void> {
   await page.getByRole("textbox", { name: PROMPT }).fill("Repair the gateway.");

@@ -143,6 +143,52 @@ describe.skipIf(lacksBrowser)(`the prompt box of the console${withoutBrowser}`, 
     expect(ids.length).toBe(2);
   });
 
+  it("sends nothing by itself when its tab comes back after a while", async () => {
+    await using running = await stage({ script: SCRIPT });
+    const page = await running.open("/");
+    const held = await heldRun(page);
+    await boxOf(page).fill("Restart the database.");
+    await page.keyboard.press("Enter");
+    await held.come;
+    await page.evaluate(() => {
+      addEventListener("pagehide", () => {
+        for (const [key, value] of Object.entries(sessionStorage)) {
+          if (!key.endsWith("/draft/new")) continue;
+          const draft = JSON.parse(value) as { sentAt: number };
+          sessionStorage.setItem(
+            key,
+            JSON.stringify({ ...draft, sentAt: draft.sentAt - 3_600_000 }),
+          );
+        }
+      });
+    });
+    await page.reload();
+    await page.getByText(/did not arrive|had not arrived/).waitFor();
+    expect(await boxOf(page).inputValue()).toBe("Restart the database.");
+    expect([held.ids.length, (await turnsOf(running)).length]).toEqual([1, 0]);
+  });
+
+  it("sends nothing by itself when its machine has slept", async () => {
+    await using running = await stage({ script: SCRIPT });
+    const page = await (await running.newPerson()).newPage();
+    await page.clock.install();
+    await page.goto(running.fake.url);
+    let isDown = true;
+    const runs: number[] = [];
+    await page.route("**/RunTurn", async (route) => {
+      runs.push(Date.now());
+      await (isDown ? route.abort() : route.continue());
+    });
+    await boxOf(page).fill("Restart the database.");
+    await page.keyboard.press("Enter");
+    await expect.poll(() => runs.length, SOON).toBeGreaterThan(2);
+    isDown = false;
+    const before = runs.length;
+    await page.clock.fastForward("08:00:00");
+    await page.getByRole("button", { name: "Send again" }).waitFor();
+    expect([runs.length - before, (await turnsOf(running)).length]).toEqual([0, 0]);
+  });
+
   it("sends it again by itself over a connection that was cut, as the same turn", async () => {
     await using running = await stage({ script: SCRIPT, faults: ["http:503:2"] });
     const page = await running.open("/");

@@ -37,6 +37,29 @@ export async function wheel(page: Page, pixels: number): Promise<void> {
   await page.mouse.wheel(0, pixels);
 }
 
+/** Resolves once the log has come to rest: what is measured on the way moves it. */
+export function atRest(page: Page): Promise<void> {
+  return logOn(page).evaluate(async (log) => {
+    const place = () => `${log.scrollTop} ${log.scrollHeight}`;
+    for (let still = 0, before = place(); still < 10; before = place()) {
+      await new Promise(requestAnimationFrame);
+      still = place() === before ? still + 1 : 0;
+    }
+  });
+}
+
+/** Has a turn go on that waits for an approval. */
+export async function allow(fake: Fake, turnId: string): Promise<void> {
+  const client = clientOf(fake);
+  for await (const { kind } of streamTurn(client, { attach: { turnId } })) {
+    if (kind.case !== "approvalRequest") continue;
+    const { approvalId } = kind.value;
+    await client.resolveApproval({ turnId, approvalId, decision: { case: "allow", value: {} } });
+    return;
+  }
+  throw new Error("the turn ended without an approval");
+}
+
 /** How far the log is from its end, in pixels. */
 export function distanceFromEnd(page: Page): Promise<number> {
   return logOn(page).evaluate((log) => log.scrollHeight - log.clientHeight - log.scrollTop);

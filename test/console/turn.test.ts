@@ -3,7 +3,15 @@ import { PermissionMode } from "../../gen/breakglass/v1/turn_pb.ts";
 import { startCuttingProxy } from "../../src/conformance/cutting-proxy.ts";
 import { lacksBrowser, withoutBrowser } from "../support/browser.ts";
 import { stage } from "./console.ts";
-import { distanceFromEnd, logOn, readAllRows, startTurn, wheel } from "./turn-pages.ts";
+import {
+  allow,
+  atRest,
+  distanceFromEnd,
+  logOn,
+  readAllRows,
+  startTurn,
+  wheel,
+} from "./turn-pages.ts";
 
 /** A server that is away is a failed load; of what the page itself does none is allowed. */
 function ofThePage(complaints: readonly string[]): string[] {
@@ -21,6 +29,9 @@ const numbered = (times: number, delay: string, last: object[] = []) => ({
     },
   ],
 });
+
+/** Here a turn waits until it is told to go on, by `allow`. */
+const GATE = { approval: { tool: "Bash", input: { command: "systemctl restart gateway" } } };
 
 /** The rows that a turn of so many numbered looks has. */
 function looksIn(rows: ReadonlyMap<number, string>): string[] {
@@ -173,8 +184,9 @@ describe.skipIf(lacksBrowser)(`a turn in the console${withoutBrowser}`, () => {
     const page = await running.open(`/turns/${turnId}`);
     await page.getByText("Look 300.").waitFor();
     await wheel(page, -4000);
+    await expect.poll(() => distanceFromEnd(page)).toBeGreaterThan(3000);
+    await atRest(page);
     const first = page.getByText(/^Look \d+\.$/).nth(8);
-    await page.waitForTimeout(400);
     const text = (await first.textContent())!;
     const before = (await page.getByText(text, { exact: true }).boundingBox())!;
     await page.reload();
@@ -187,7 +199,7 @@ describe.skipIf(lacksBrowser)(`a turn in the console${withoutBrowser}`, () => {
     // At the end a reload comes to the end.
     await page.keyboard.press("End");
     await page.getByText("Look 300.").waitFor();
-    await page.waitForTimeout(400);
+    await atRest(page);
     await page.reload();
     await page.getByText("Look 300.").waitFor();
     await expect.poll(() => distanceFromEnd(page)).toBeLessThan(2);
@@ -213,24 +225,30 @@ describe.skipIf(lacksBrowser)(`a turn in the console${withoutBrowser}`, () => {
   });
 
   it("stays at its end while the reader does, and else says how much is new", async () => {
-    await using running = await stage({ script: numbered(120, "40ms", [{ delay: "60s" }]) });
-    const page = await running.open(`/turns/${await startTurn(running.fake, "Look.")}`);
-    await page
-      .getByText(/^Look [4-9]\d\.$/)
-      .first()
-      .waitFor();
+    const more = { repeat: { times: 60, steps: [{ text: "Now look {{n}}." }, { delay: "10ms" }] } };
+    await using running = await stage({
+      script: numbered(60, "1ms", [GATE, more, { delay: "60s" }]),
+    });
+    const turnId = await startTurn(running.fake, "Look.", PermissionMode.ASK);
+    const page = await running.open(`/turns/${turnId}`);
+    await page.getByText("Look 60.", { exact: true }).waitFor();
     await expect.poll(() => distanceFromEnd(page)).toBeLessThan(2);
-    await wheel(page, -300);
-    const button = page.getByRole("button", { name: /^\d+ new$/ });
+    await wheel(page, -600);
+    await expect.poll(() => distanceFromEnd(page)).toBeGreaterThan(500);
+    await atRest(page);
+    const text = (await page
+      .getByText(/^Look \d+\.$/)
+      .nth(8)
+      .textContent())!;
+    const held = page.getByText(text, { exact: true });
+    const { y } = (await held.boundingBox())!;
+    await allow(running.fake, turnId);
+    const button = page.getByRole("button", { name: "60 new" });
     await button.waitFor();
-    const held = page.getByText(/^Look \d+\.$/).nth(6);
-    const text = (await held.textContent())!;
-    const { y } = (await page.getByText(text, { exact: true }).boundingBox())!;
-    await page.getByRole("button", { name: "80 new" }).or(button).waitFor();
-    await page.waitForTimeout(500);
-    expect((await page.getByText(text, { exact: true }).boundingBox())!.y).toBe(y);
+    await atRest(page);
+    expect((await held.boundingBox())!.y).toBe(y);
     await button.click();
-    await page.getByText("Look 120.").waitFor();
+    await page.getByText("Now look 60.").waitFor();
     await expect.poll(() => distanceFromEnd(page)).toBeLessThan(2);
     expect(await button.count()).toBe(0);
     expect(running.complaints).toEqual([]);
@@ -238,12 +256,16 @@ describe.skipIf(lacksBrowser)(`a turn in the console${withoutBrowser}`, () => {
 
   it("shows what is written as it is written, and what it came to once", async () => {
     const pieces = Array.from({ length: 40 }, (_, n) =>
-      n === 20 ? { delay: "500ms" } : `piece ${n} `,
+      // As long as it takes a busy machine to see what was there before.
+      n === 20 ? { delay: "4s" } : `piece ${n} `,
     );
     await using running = await stage({
-      script: { turns: [{ steps: [{ delay: "3s" }, { pieces }, { delay: "60s" }] }] },
+      script: { turns: [{ steps: [GATE, { pieces }, { delay: "60s" }] }] },
     });
-    const page = await running.open(`/turns/${await startTurn(running.fake, "Write.")}`);
+    const turnId = await startTurn(running.fake, "Write.", PermissionMode.ASK);
+    const page = await running.open(`/turns/${turnId}`);
+    await page.getByRole("button", { name: "Allow" }).waitFor();
+    await allow(running.fake, turnId);
     await page.getByText(/^\s*piece 0 .*piece 19\s*$/).waitFor();
     await page.getByText(/^\s*piece 0 .*piece 39\s*$/).waitFor();
     await expect.poll(() => page.getByText("piece 0").count()).toBe(1);

@@ -42,6 +42,7 @@ export async function startFaultServer(
     url,
     pid,
     upMs,
+    log: server.log,
     end: (signal) => server.end(signal).finally(forget),
     async [Symbol.asyncDispose]() {
       await server[Symbol.asyncDispose]();

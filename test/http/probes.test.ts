@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { describe, expect, it } from "vitest";
 import { createGate, script } from "../support/gate.ts";
 import { eventually } from "../support/processes.ts";
@@ -11,7 +12,13 @@ const CREDENTIALS = { ANTHROPIC_API_KEY: "made up" };
 
 interface Shown {
   readonly ready: boolean;
-  readonly checks: readonly { name: string; ok: boolean; problem?: string; mend?: string }[];
+  readonly checks: readonly {
+    name: string;
+    ok: boolean;
+    problem?: string;
+    warning?: string;
+    mend?: string;
+  }[];
 }
 
 async function ready(url: string, options: Parameters<typeof ask>[1] = {}) {
@@ -51,7 +58,7 @@ describe("/readyz", () => {
     const { status, shown, headers } = await seen(server.url);
     expect(shown).toEqual({
       ready: true,
-      checks: ["serving", "store", "disk", "agent", "credentials"].map((name) => ({
+      checks: ["serving", "store", "disk", "agent", "credentials", "audit_heads"].map((name) => ({
         name,
         ok: true,
       })),
@@ -123,6 +130,46 @@ describe("/readyz", () => {
       headers: { authorization, origin: "https://elsewhere.test" },
     });
     expect(page.failing).toEqual([{ name: "agent", ok: false }]);
+  });
+
+  it("is ready where the audit's heads are not taken, and says why to those who may know", async () => {
+    const settings = { BREAKGLASS_AUDIT_HEADS_FILE: "/dev/null/heads" };
+    const often = { BREAKGLASS_AUDIT_HEAD_SECONDS: "1" };
+    await using server = await startTestServer({ ...CREDENTIALS, ...settings, ...often });
+    await seen(server.url);
+    const { status, shown } = await eventually(
+      () => ready(server.url),
+      (answer) => answer.shown.checks.some(({ warning }) => warning !== undefined),
+      30_000,
+    );
+    expect([status, shown.ready]).toEqual([200, true]);
+    const told = shown.checks.find(({ name }) => name === "audit_heads");
+    expect(told).toMatchObject({ ok: true });
+    expect(told?.warning).toContain("/dev/null/heads: ENOTDIR");
+    const stranger = await ready(server.url, { headers: { origin: "https://elsewhere.test" } });
+    expect(stranger.shown.checks.at(-1)).toEqual({ name: "audit_heads", ok: true });
+  });
+
+  it("is not ready while no turn can be recorded, if only for the audit", async () => {
+    await using server = await startTestServer(CREDENTIALS);
+    await seen(server.url);
+    const inStore = async (sql: string) => {
+      await server.drain();
+      const database = new DatabaseSync(join(server.root, "data", "breakglass.db"));
+      database.exec(sql);
+      database.close();
+      await server.restart();
+    };
+    await inStore(
+      "CREATE TRIGGER full BEFORE INSERT ON audit BEGIN SELECT RAISE(ABORT, 'no more'); END",
+    );
+    const { status, failing } = await seen(server.url);
+    expect(status).toBe(503);
+    expect(failing).toMatchObject([{ name: "store" }]);
+    const { body } = await ask(`${server.url}/metrics`);
+    expect(body).toContain("breakglass_store_takes_writes 0");
+    await inStore("DROP TRIGGER full");
+    expect((await seen(server.url)).status).toBe(200);
   });
 
   it("is not ready while it drains", async () => {

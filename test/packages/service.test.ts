@@ -25,7 +25,8 @@ afterAll(() => cleanup.disposeAsync());
 
 describe("the package of the service", () => {
   it("has the client in it, and not what only a drill needs", async () => {
-    expect(statSync(service).size).toBeLessThan(2_000_000);
+    // The console, each of its files in three encodings, is some 600 kB of it.
+    expect(statSync(service).size).toBeLessThan(2_500_000);
     const { output } = await consumer.run("npm", "ls", "--all", "--parseable");
     const installed = output.split("\n").map((path) => path.replace(/.*\/node_modules\//, ""));
     expect(installed).toContain("@breakglass/client");

@@ -1,4 +1,4 @@
-import { generateKeyPairSync, randomBytes } from "node:crypto";
+import { generateKeyPairSync, randomBytes, sign } from "node:crypto";
 
 const ALPHABET = "abcdefghijklmnopqrstuvwxyzABCDEF";
 
@@ -36,8 +36,44 @@ export function wellKnown(): Sample[] {
       secret: `postgres://admin:${letters(20)}@db.internal/billing`,
     },
     { kind: "private key", before: "", secret: privateKey.trim() },
+    ...ownForms(),
   ];
 }
+
+/** Those that no rule of the preset finds. */
+function ownForms(): Sample[] {
+  const { privateKey } = generateKeyPairSync("ed25519");
+  const [pkcs8, legacy] = ["pkcs8", "sec1"].map((type) => {
+    const key =
+      type === "sec1" ? generateKeyPairSync("ec", { namedCurve: "P-256" }).privateKey : privateKey;
+    return String(key.export({ type: type as "pkcs8", format: "pem", ...LOCKED[type] })).trim();
+  });
+  const part = (value: object) => Buffer.from(JSON.stringify(value)).toString("base64url");
+  const said = `${part({ alg: "EdDSA", typ: "JWT" })}.${part({ sub: "alice", iat: 1 })}`;
+  const signature = sign(null, Buffer.from(said), privateKey).toString("base64url");
+  const sealed = [28, 24, 40].map((size) =>
+    randomBytes(size).toString("base64url").padEnd(16, "A"),
+  );
+  return [
+    {
+      kind: "token of ours",
+      before: "",
+      secret: `breakglass_B${randomBytes(32).toString("base64url").slice(1)}`,
+    },
+    { kind: "key of Ed25519", before: "", secret: pkcs8! },
+    { kind: "locked key", before: "", secret: legacy! },
+    { kind: "JWT", before: "", secret: `${said}.${signature}` },
+    {
+      kind: "JWE",
+      before: "",
+      secret: `${part({ alg: "dir", enc: "A256GCM" })}..${sealed.join(".")}`,
+    },
+  ];
+}
+
+const LOCKED: Readonly<Record<string, object>> = {
+  sec1: { cipher: "aes-128-cbc", passphrase: "made up" },
+};
 
 /** A value that is a secret for being known. */
 export const knownValue = (length = 32) => `v${letters(length - 2)}+`;

@@ -172,10 +172,9 @@ describe("an agent's request", () => {
     expect(await attack.waits()).toBe(true);
   });
 
-  it("is told in the log, once a minute", async () => {
+  it("is told in the log, once a minute of each turn", async () => {
     await using attack = await attacked("127.0.0.1:0");
-    await attack.asAgent(`bash ${attack.approving()}`);
-    await attack.asAgent(`bash ${attack.approving()}`);
+    await attack.asAgent(`bash ${attack.approving()}; ${attack.approving()}`);
     const told = await eventually(
       () => attack.server.log.filter((line) => line.includes("AGENT_NOT_ALLOWED")),
       (lines) => lines.length > 0,

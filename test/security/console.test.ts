@@ -84,6 +84,21 @@ describe.each(WAYS)("a stranger before the console, over %s,", (_way, ask) => {
     expect((await ask(server.url, "/", own)).status).toBe(200);
   });
 
+  it.each([
+    "/nothing",
+    "/turns/<script>",
+    "/metrics",
+    "/openapi.json",
+    "/healthz",
+    "/v1/turns/<script>",
+  ])("is told at %s what no browser runs, or shows in a page of its own", async (path) => {
+    const { headers } = await ask(server.url, path, { accept: "text/html" });
+    expect(headers["x-content-type-options"]).toBe("nosniff");
+    expect(headers["content-security-policy"]).toContain("default-src 'none'");
+    expect(headers["content-security-policy"]).toContain("frame-ancestors 'none'");
+    expect(headers["content-type"]).not.toContain("html");
+  });
+
   it("gets no larger answer by headers that are too much", async () => {
     const many = Array.from({ length: 500 }, (_, index) => `x${index};q=0.${index}`).join(",");
     const known = Array.from({ length: 500 }, (_, index) => `"${index}"`).join(",");

@@ -1,9 +1,12 @@
 import { createHash } from "node:crypto";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { create } from "@bufbuild/protobuf";
 import { describe, expect, it } from "vitest";
-import type { TurnEvent } from "../../gen/breakglass/v1/event_pb.ts";
+import { ToolEventSchema, type TurnEvent } from "../../gen/breakglass/v1/event_pb.ts";
 import { PermissionMode } from "../../gen/breakglass/v1/turn_pb.ts";
+import { Redaction } from "../../src/redaction/redaction.ts";
+import { TurnAudit } from "../../src/turns/turn-audit.ts";
 import { WebhookReceiver } from "../notify/webhook-receiver.ts";
 import { knownValue, partIn, wellKnown } from "../redaction/secrets.ts";
 import { EventReader } from "../support/event-reader.ts";
@@ -160,7 +163,11 @@ describe("with BREAKGLASS_REDACT=1", () => {
   it("an approver sees what is to be run, whatever it looks like", async () => {
     await using server = await startTestServer(SETTINGS);
     using connection = connect(server.url);
-    const command = "echo _authToken=x; rm -rf /; echo postgres://a:b$(reboot)@host";
+    const hidden = [
+      "echo _authToken=x; rm -rf /; echo postgres://a:b$(reboot)@host",
+      "cat <<END\n-----BEGIN PRIVATE KEY-----\nEND\nrm -r /var/lib/all/that/there/is/of/any/worth/to/us\n-----END PRIVATE KEY-----",
+    ];
+    const command = hidden.join("; ");
     const prompt = script(`ask Bash ${JSON.stringify({ command })}`);
     const request = { prompt, permissionMode: PermissionMode.ASK };
     await using reader = new EventReader(connection.client.runTurn(request));
@@ -168,6 +175,49 @@ describe("with BREAKGLASS_REDACT=1", () => {
     expect(JSON.parse((kind.value as { inputJson: string }).inputJson)).toEqual({ command });
     await connection.client.cancelTurn({ turnId });
   });
+});
+
+it("an approver sees, and the record has, no more than is wanted of a credential", async () => {
+  await using server = await startTestServer(SETTINGS);
+  using connection = connect(server.url);
+  const [key, address] = ["key of Ed25519", "PostgreSQL"].map(
+    (kind) => wellKnown().find((sample) => sample.kind === kind)!.secret,
+  ) as [string, string];
+  const password = new URL(address).password;
+  const command = `curl -H 'PRIVATE-TOKEN: ${token}' x; echo '${key}' >k; psql ${address}`;
+  const prompt = script(`ask Bash ${JSON.stringify({ command })}`);
+  const request = { prompt, permissionMode: PermissionMode.ASK };
+  await using reader = new EventReader(connection.client.runTurn(request));
+  const { kind, turnId } = await reader.until("approvalRequest");
+  expect(JSON.parse((kind.value as { inputJson: string }).inputJson)).toEqual({
+    command: `curl -H 'PRIVATE-TOKEN: [redacted]' x; echo '[redacted]' >k; psql postgres://admin:[redacted]@db.internal/billing`,
+  });
+  await connection.client.cancelTurn({ turnId });
+  await reader.rest();
+  const all = stored(server.root);
+  for (const each of [token, key, password]) expect(partIn(all, each)).toBeUndefined();
+});
+
+it("nothing that a request names brings a secret to the audit", async () => {
+  // A name may have no other signs.
+  const password = secret.slice(0, -1);
+  await using server = await startTestServer({ ADMIN_PASSWORD: password });
+  using connection = connect(server.url);
+  const { client } = connection;
+  for (const name of [password, token]) {
+    for (const named of [{ model: name }, { agent: name }]) {
+      await collect(client.runTurn({ prompt: "say one", ...named }));
+    }
+    const calls = create(ToolEventSchema, { name, toolId: name, parentToolId: name });
+    const audit = new TurnAudit("hashes", new Redaction({ values: [password] }).text);
+    const ids = { turnId: "t", sessionId: "s" } as Parameters<TurnAudit["events"]>[0];
+    const entries = audit.events(ids, [{ case: "tool", value: calls }], 1);
+    expect(partIn(JSON.stringify(entries), name)).toBeUndefined();
+  }
+  const lines: string[] = [];
+  for await (const { records } of client.exportAudit({})) lines.push(...records);
+  for (const each of [password, token]) expect(partIn(lines.join(), each)).toBeUndefined();
+  expect(lines.join("\n")).toContain('"model":"[redacted]"');
 });
 
 describe("without it", () => {

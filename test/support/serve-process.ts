@@ -1,12 +1,13 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { text } from "node:stream/consumers";
 import { NODE_FLAGS, PROGRAM } from "./program.ts";
 
 /** A server in a process of its own, for tests that end it as no server ends itself. */
 export interface ServeProcess extends AsyncDisposable {
   readonly url: string;
   readonly pid: number;
+  /** What it has written to its log by now. */
+  log(): string;
   /** Sends a signal and answers, when the process has ended, its exit status; null: the signal ended it. */
   end(signal: NodeJS.Signals): Promise<number | null>;
 }
@@ -25,10 +26,17 @@ export async function startServeProcess(
   const [command, ...args] = [...prefix, process.execPath, ...NODE_FLAGS, ...server];
   const child = spawn(command!, args, { env: variables });
   const exited = once(child, "exit");
-  const stderr = text(child.stderr);
+  const closed = once(child, "close");
+  let log = "";
+  child.stderr.on("data", (data) => {
+    log += String(data);
+  });
   const [first] = await Promise.race([once(child.stdout, "data"), exited]);
   const url = /(?:https?:\/\/|unix:)\S+/.exec(String(first))?.[0];
-  if (url === undefined) throw new Error(`serve did not come up: ${await stderr}`);
+  if (url === undefined) {
+    await closed;
+    throw new Error(`serve did not come up: ${log}`);
+  }
   const end = async (signal: NodeJS.Signals) => {
     child.kill(signal);
     const [status] = await exited;
@@ -37,6 +45,7 @@ export async function startServeProcess(
   return {
     url,
     pid: child.pid!,
+    log: () => log,
     end,
     async [Symbol.asyncDispose]() {
       if (child.exitCode === null && child.signalCode === null) await end("SIGKILL");

@@ -1,5 +1,6 @@
 import { type PendingApproval, type Turn, TurnOrigin } from "@breakglass/client";
 import type { Desk, NewsListener } from "../desk/desk.svelte.ts";
+import { visibleProse, visibleText } from "../ui/visible-text.ts";
 import { words } from "../words/words.ts";
 import { address, turnPath } from "./address.svelte.ts";
 
@@ -74,7 +75,12 @@ export class Notifications {
   #tellApproval({ event, principal, mayResolve }: PendingApproval): void {
     if (!mayResolve || event?.kind.case !== "approvalRequest") return;
     const { approvalId, name, description } = event.kind.value;
-    this.#show(approvalId, words.notify.asks(name, principal), description, event.turnId);
+    this.#show(
+      approvalId,
+      words.notify.asks(visibleText(name), principal),
+      visibleProse(description),
+      event.turnId,
+    );
   }
 
   #tellEnd({ turnId, state, prompt, origin }: Turn): void {
@@ -82,7 +88,7 @@ export class Notifications {
     this.#show(
       turnId,
       words.notify.ended(words.turn.state(state) ?? ""),
-      prompt.slice(0, 200),
+      visibleProse(prompt.slice(0, 200)),
       turnId,
     );
   }

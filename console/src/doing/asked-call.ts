@@ -1,3 +1,5 @@
+import { readJson } from "../turn/tool/json.ts";
+
 /** What a tool call that waits is to be shown as. `hasMore`: its input has parts that this does not show. */
 export type AskedCall =
   | { readonly as: "command"; readonly command: string; readonly hasMore: boolean }
@@ -11,6 +13,8 @@ export type AskedCall =
 
 /** Reads what a call of a tool would do, by the tool's name and its input, a JSON object as text. */
 export function askedCall(name: string, inputJson: string): AskedCall {
+  // Which of the two counts is the agent's to say.
+  if (hasKeyTwice(inputJson)) return { as: "json" };
   const input = parsed(inputJson);
   const { command, file_path: path } = input;
   const hasMore = (...shown: string[]) => Object.keys(input).some((key) => !shown.includes(key));
@@ -29,6 +33,12 @@ export function askedCall(name: string, inputJson: string): AskedCall {
     return { as: "edits", path, edits: [edit], hasMore: shown };
   }
   return { as: "json" };
+}
+
+function hasKeyTwice(text: string): boolean {
+  const json = readJson(text);
+  if (json?.kind !== "object") return false;
+  return new Set(json.entries.map(([key]) => key)).size < json.entries.length;
 }
 
 function editOf({ old_string: before, new_string: after }: Record<string, unknown>) {

@@ -116,7 +116,8 @@ export class Draft {
   /** Nobody writes it for now. */
   leave(): void {
     this.keep();
-    open.delete(this);
+    // What is on its way comes back to it: until then it can be forgotten.
+    if (this.sentAt === undefined) open.delete(this);
   }
 
   /** Nothing is kept any more, whatever was to be. */

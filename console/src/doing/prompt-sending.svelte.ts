@@ -22,6 +22,11 @@ export type SendingState =
   /** Whether it became a turn is not known. */
   | { readonly at: "unconfirmed"; readonly error: unknown };
 
+/** For so long a prompt that does not arrive is tried again, by the clock on the wall: timers stand still while a machine sleeps. */
+export const RECENT_MS = 2 * 60_000;
+/** Shorter than a wait for the next try: what looks whether that is too late comes before it. */
+const LOOK_MS = 100;
+
 /** Reasons of refusals that do not say that nothing was started. */
 const DOUBTFUL: readonly string[] = ["FENCED", "STREAM_ENDED", "DATA_LOSS"];
 /** Reasons that are only given where the server has no turn of the same `request_id`. */
@@ -38,15 +43,19 @@ const CONCLUSIVE: readonly string[] = [
  * Sends a prompt, over connections that break, until it is known to be a turn or not to be one.
  *
  * 1. One is on its way at a time.
- * 2. It is said to be refused only where nothing came of it, nor of what was sent before without an answer: that has the same `request_id`.
+ * 2. It is not sent any more once it is old: on a machine that slept it would be sent when nobody means it any more.
+ * 3. It is said to be refused only where nothing came of it, nor of what was sent before without an answer: that has the same `request_id`.
  */
 export class PromptSending {
   state = $state.raw<SendingState>({ at: "ready" });
   readonly #client: BreakglassClient;
+  readonly #stay: () => AbortSignal | undefined;
   #stopping = new AbortController();
 
-  constructor(client: BreakglassClient) {
+  /** @param stay - Aborts when the caller is another one: it is not sent in their name. */
+  constructor(client: BreakglassClient, stay: () => AbortSignal | undefined = () => undefined) {
     this.#client = client;
+    this.#stay = stay;
   }
 
   get isStill(): boolean {
@@ -70,6 +79,11 @@ export class PromptSending {
       const retryTime = new Date(Date.now() + change.retryInMs);
       this.state = { at: "sending", failure, retryTime };
     };
+    const startMs = Date.now();
+    const look = setInterval(() => {
+      const isOld = Math.abs(Date.now() - startMs) > RECENT_MS;
+      if (failure !== undefined && isOld && !signal.aborted) this.stop(); // 2.
+    }, LOOK_MS);
     try {
       for await (const { turnId } of streamTurn(this.#client, { run }, { signal, onConnection })) {
         this.state = { at: "ready" };
@@ -82,10 +96,12 @@ export class PromptSending {
       const isUnderWay = signal.aborted && !this.#isWaitingToRetry();
       const isRefused = mayHaveArrived ? isConclusive(last) : isNothingStarted(last);
       this.state =
-        isRefused && !isUnderWay // 2.
+        isRefused && !isUnderWay // 3.
           ? { at: "ready", refusal: last }
           : { at: "unconfirmed", error: last };
       return undefined;
+    } finally {
+      clearInterval(look);
     }
   }
 
@@ -120,7 +136,9 @@ export class PromptSending {
   #begin(state: SendingState): { signal: AbortSignal } {
     this.#stopping = new AbortController();
     this.state = state;
-    return this.#stopping;
+    const stay = this.#stay();
+    const { signal } = this.#stopping;
+    return { signal: stay === undefined ? signal : AbortSignal.any([signal, stay]) };
   }
 
   #isWaitingToRetry(): boolean {

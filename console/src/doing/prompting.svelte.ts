@@ -3,7 +3,7 @@ import type { Account } from "../server/account.svelte.ts";
 import { type Attached, attachedOf, attachmentProblems } from "./attachments.ts";
 import { Draft } from "./draft.svelte.ts";
 import { newId } from "./new-id.ts";
-import { PromptSending } from "./prompt-sending.svelte.ts";
+import { PromptSending, RECENT_MS } from "./prompt-sending.svelte.ts";
 import { areAmounts, runRequest, type SessionName } from "./run-request.ts";
 import { SessionFacts } from "./session-facts.svelte.ts";
 import { bytesOf } from "./text-size.ts";
@@ -29,7 +29,7 @@ export class Prompting {
     const me = account.server?.caller?.principal ?? "";
     const place = session && `${session.principal || me}/${session.sessionId}`;
     this.draft = new Draft({ principal: me, name: `draft/${place ?? "new"}` });
-    this.sending = new PromptSending(account.client);
+    this.sending = new PromptSending(account.client, () => account.stay);
     this.facts = new SessionFacts(account, () => session);
   }
 
@@ -77,11 +77,15 @@ export class Prompting {
     return turnId;
   }
 
-  /** After a reload: what was on its way then is sent again, and joined; where its files are not at hand it is looked for. */
+  /**
+   * After a reload: what was on its way then is sent again, and joined; where its files are not at hand, or the tab comes back after a
+   * while, it is looked for.
+   */
   async resume(): Promise<string | undefined> {
     const { draft } = this;
     if (draft.sentAt === undefined) return undefined;
-    if (this.isGood) return await this.send();
+    const isRecent = Math.abs(Date.now() - draft.sentAt) < RECENT_MS;
+    if (this.isGood && isRecent) return await this.send();
     try {
       const found = await this.#find(draft.sentAt);
       if (found !== undefined) draft.clear();

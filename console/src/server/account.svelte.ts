@@ -8,7 +8,7 @@ import type { Interceptor, StreamResponse } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-web";
 import { tick } from "svelte";
 import { AccountWindows } from "./account-windows.ts";
-import { Copy, digestOf, forgetCopy, readServer } from "./copy/copy.ts";
+import { Copy, canDigest, digestOf, forgetCopy, forgetHolders, readServer } from "./copy/copy.ts";
 import { copyCalls } from "./copy/copy-calls.ts";
 import { forgetAll, registerKeepingPlace } from "./keeping.ts";
 import { type Away, isUnauthenticated, meaningOf, type Standing } from "./standing.ts";
@@ -38,6 +38,8 @@ export class Account {
   #token = readToken()?.token;
   /** Whether the token is remembered beyond the tab, or is to be. */
   #isRemembered = readToken()?.isRemembered ?? false;
+  /** Somebody has just given the token, and the server has not been heard of it. */
+  #isNew = false;
   readonly #windows = new AccountWindows();
   /** Which question counts: an answer to an earlier one is of no interest. */
   #question = 0;
@@ -45,6 +47,7 @@ export class Account {
   #retryMs = FIRST_RETRY_MS;
   #awaySince: Date | undefined;
   #copy: Copy | undefined;
+  #stay = new AbortController();
 
   /** @param baseUrl - Where the server is: where the page is from. */
   constructor(baseUrl: string) {
@@ -63,14 +66,24 @@ export class Account {
       );
     };
     this.client = createBreakglassClient(
-      createConnectTransport({ baseUrl, interceptors: [copyCalls(() => this.copy), bears] }),
+      createConnectTransport({
+        baseUrl,
+        // A long turn is read in half the time that it takes as JSON.
+        useBinaryFormat: true,
+        interceptors: [copyCalls(() => this.copy), bears],
+      }),
     );
     this.#windows.hear((message) => {
       if (message.kind === "remembered") this.#takeRemembered();
-      else if (message.principal === this.server?.caller?.principal) this.#leave("signed-out");
+      else if (this.#isOf(message.principal)) this.#leave("signed-out");
     });
     registerKeepingPlace({ forget: forgetCopy });
     this.#watch();
+  }
+
+  /** Aborts when the page is another person's, or nobody's: what the one before was about to do is not done in the name of the next. */
+  get stay(): AbortSignal {
+    return this.#stay.signal;
   }
 
   /** What the server says that it is; undefined while nobody is signed in. */
@@ -99,7 +112,13 @@ export class Account {
 
   /** A token is remembered, or none is needed. */
   get #mayKeep(): boolean {
-    return this.#token === undefined || this.#isRemembered;
+    return this.#token === undefined || (this.#isRemembered && canDigest());
+  }
+
+  /** Whether the page is used by that principal, or may be: the server has not said whose the token is that was kept. */
+  #isOf(principal: string): boolean {
+    if (this.server !== undefined) return this.server.caller?.principal === principal;
+    return this.#token !== undefined && !this.#isNew;
   }
 
   /** Asks the server who it takes the page's user for, and again for as long as it does not answer. */
@@ -118,6 +137,7 @@ export class Account {
   async signIn(token: string, isRemembered: boolean): Promise<void> {
     this.#token = token;
     this.#isRemembered = isRemembered;
+    this.#isNew = true;
     this.standing = { state: "asking" };
     await this.ask();
   }
@@ -127,6 +147,7 @@ export class Account {
     const principal = this.server?.caller?.principal;
     if (principal !== undefined) this.#windows.tell({ kind: "signed-out", principal });
     this.#leave("signed-out");
+    forgetToken();
   }
 
   /** Answers whether it was a refusal of who calls. */
@@ -141,9 +162,13 @@ export class Account {
   #signedIn(server: ServerInfo): void {
     this.#awaySince = undefined;
     this.#retryMs = FIRST_RETRY_MS;
+    const before = this.server?.caller?.principal;
+    if (before !== undefined && before !== server.caller?.principal) this.#endStay();
     this.standing = { state: "signed-in", server };
+    this.#isNew = false;
     const token = this.#token;
-    void digestOf(token).then((digest) => this.copy?.keepServer(digest, server));
+    const { copy } = this;
+    if (copy !== undefined) void digestOf(token).then((digest) => copy.keepServer(digest, server));
     if (token === undefined || readToken()?.token === token) return;
     keepToken({ token, isRemembered: this.#isRemembered }); // 3.
     if (this.#isRemembered) this.#windows.tell({ kind: "remembered" });
@@ -181,12 +206,18 @@ export class Account {
 
   #leave(why: Extract<Standing, { state: "signed-out" }>["why"]): void {
     const principal = this.server?.caller?.principal;
+    const token = this.#token;
+    this.#endStay();
     this.#question++;
     clearTimeout(this.#retryTimer);
     this.#token = undefined;
     this.#isRemembered = false;
     this.#awaySince = undefined;
-    forgetToken();
+    if (token !== undefined) {
+      forgetToken(token);
+      // Whose it was may not have been said in this window.
+      if (canDigest()) void digestOf(token).then((digest) => forgetHolders(digest));
+    }
     this.standing = { state: "signed-out", why };
     const copy = this.#copy;
     this.#copy = undefined;
@@ -195,6 +226,11 @@ export class Account {
     void forgetAll(principal);
     // Views that go keep a last word.
     void tick().then(() => forgetAll(principal));
+  }
+
+  #endStay(): void {
+    this.#stay.abort();
+    this.#stay = new AbortController();
   }
 
   /** Another window has a token that is remembered now: a page that waits for one takes it. */

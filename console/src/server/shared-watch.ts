@@ -5,6 +5,7 @@ import {
   watchTurns,
 } from "@breakglass/client";
 import { Arrivals } from "./arrivals.ts";
+import { hasLocks } from "./locks.ts";
 import { caughtUpAt, decoded, encoded, WatchState } from "./watch-state.ts";
 import { received, type SentChange, sent, type WatchMessage } from "./window-messages.ts";
 
@@ -32,7 +33,7 @@ export interface SharedWatchOptions {
  * Watches all turns as `watchTurns` does from 0 on, over one stream for all windows of the browser: over HTTP/1.1 it has six connections to a
  * server. A window that opens later is told first what is so by then.
  *
- * Where the browser has no locks, as on a page that came by plain HTTP from another machine, each window has a stream of its own.
+ * Where windows have no locks (`hasLocks`) each has a stream of its own.
  *
  * @throws as `watchTurns`, in the window that leads; the others take over and hear it themselves.
  */
@@ -40,7 +41,7 @@ export async function* sharedWatch(
   client: BreakglassClient,
   options: SharedWatchOptions,
 ): AsyncGenerator<WatchTurnsResponse, void, undefined> {
-  if (globalThis.navigator?.locks === undefined) {
+  if (!(await hasLocks())) {
     yield* watchTurns(client, {}, { ...options, backOff: NEVER_GIVE_UP });
     return;
   }

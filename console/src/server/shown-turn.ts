@@ -36,7 +36,7 @@ export async function* streamShownTurn(
   const outer = options.signal ?? new AbortController().signal;
   for (let isFirst = true; ; isFirst = false) {
     await shown(outer);
-    using place = hasPlaces()
+    using place = (await hasPlaces())
       ? await takePlace(outer, isFirst, () => tellWait(options))
       : undefined;
     using hiding = hidden();

@@ -24,10 +24,11 @@ export function keepToken({ token, isRemembered }: KeptToken): void {
   } catch {}
 }
 
-export function forgetToken(): void {
+/** @param only - Another token than this stays: a window that slept may be told of a sign-out when somebody else has signed in. */
+export function forgetToken(only?: string): void {
   for (const storage of ["sessionStorage", "localStorage"] as const) {
     try {
-      globalThis[storage].removeItem(KEY);
+      if (only === undefined || read(storage) === only) globalThis[storage].removeItem(KEY);
     } catch {}
   }
 }

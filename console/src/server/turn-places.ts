@@ -1,3 +1,5 @@
+import { hasLocks } from "./locks.ts";
+
 /** Over HTTP/1.1 a browser has six connections to a server, over all its windows: one is the watch's, and two are left for calls. */
 const PLACES = 3;
 const NAME = "breakglass.turn";
@@ -11,8 +13,8 @@ export interface TurnPlace extends Disposable {
 }
 
 /** Whether places are few: over HTTP/2, which browsers speak over TLS alone, all calls share one connection. */
-export function hasPlaces(): boolean {
-  if (navigator.locks === undefined) return false;
+export async function hasPlaces(): Promise<boolean> {
+  if (!(await hasLocks())) return false;
   if (location.protocol === "http:") return true;
   // What came from the service worker has no protocol.
   const entries = [

@@ -17,7 +17,8 @@ export class RowTree {
     if (parent === undefined) this.#roots.push(row);
     else {
       parent.children.push(row);
-      if (!isBelow(this.rows.at(-1), parent)) this.#isOutOfOrder = true;
+      // Looked for once: a chain of calls may be long.
+      this.#isOutOfOrder ||= !isBelow(this.rows.at(-1), parent);
     }
     if (!this.#isOutOfOrder) this.rows.push(row); // 1.
   }

@@ -6,8 +6,9 @@ import { streamShownTurn } from "../server/shown-turn.ts";
 import { frames } from "./frames.ts";
 import { TurnLog } from "./turn-log.svelte.ts";
 
-/** While the log so far comes, rows are for nobody: they are shown this often. */
-const CATCHING_UP_MS = 200;
+/** While the log so far comes, rows are for nobody: they are shown after so long, and then ever more seldom. */
+const FIRST_SHOWN_MS = 100;
+const LONGEST_SHOWN_MS = 1000;
 /** How long the page may be kept from all else by what has come already. */
 const BREATH_MS = 12;
 
@@ -30,8 +31,10 @@ export class TurnReading {
   failure = $state.raw<unknown>();
   readonly log = new TurnLog((apply) => {
     if (this.isCaughtUp) frames.next(apply);
-    else setTimeout(apply, CATCHING_UP_MS);
+    else setTimeout(apply, this.#shownMs);
+    this.#shownMs = Math.min(LONGEST_SHOWN_MS, this.#shownMs * 2);
   });
+  #shownMs = FIRST_SHOWN_MS;
   /** Where the turn stands, as its events say. Undefined: it has not been told yet. */
   readonly state: TurnState | undefined = $derived.by(() => this.#state());
   /** As a checkpoint said last. */

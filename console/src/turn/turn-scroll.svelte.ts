@@ -1,5 +1,6 @@
 import { untrack } from "svelte";
 import { EndFollower } from "./list/end-follower.svelte.ts";
+import { likelyHeight } from "./list/likely-height.ts";
 import { keepPlace, type Place, readPlace } from "./list/place.ts";
 import { VirtualRows } from "./list/virtual-rows.svelte.ts";
 import type { Row, ToolRow } from "./rows.svelte.ts";
@@ -35,6 +36,8 @@ export class TurnScroll {
   readonly #reading: TurnReading;
   /** All rows as they were last told of; asked for by the thousand. */
   #all: readonly Row[] = [];
+  /** How high rows are likely to be, by their keys: asked for by the thousand too. */
+  readonly #likely: number[] = [];
   #scroller: HTMLElement | undefined;
   /** To be aimed at as soon as it has come. */
   #wanted: Aim | undefined;
@@ -62,7 +65,8 @@ export class TurnScroll {
   /** To be attached to the element that scrolls. */
   readonly attach = (element: HTMLElement): (() => void) => {
     this.#scroller = element;
-    const detach = [this.rows.attachScroller(element), this.follower.attach(element)];
+    // The follower first: it reads how high all is before other rows come, which would have the page laid out twice.
+    const detach = [this.follower.attach(element), this.rows.attachScroller(element)];
     const listening = new AbortController();
     const { signal } = listening;
     element.addEventListener("scroll", () => this.#keepSoon(), { passive: true, signal });
@@ -147,8 +151,18 @@ export class TurnScroll {
 
   readonly #estimate = (index: number): number => {
     const row = this.#all[index - 1];
-    return row === undefined ? 80 : heightOf(row);
+    return row === undefined ? 80 : (this.#likely[row.key] ?? this.#guess(row));
   };
+
+  /** Nobody is to be told when what it is guessed from changes. */
+  #guess(row: Row): number {
+    return untrack(() => {
+      const height = likelyHeight(row);
+      const isFinal = row.kind !== "tool" || row.result !== undefined;
+      if (isFinal) this.#likely[row.key] = height;
+      return height;
+    });
+  }
 
   #indexOf(sequence: number): number | undefined {
     if (sequence === HEAD_KEY) return 0;
@@ -213,13 +227,4 @@ export class TurnScroll {
     const key = this.#keyAt(index);
     return key === FOOT_KEY ? this.#reading.log.lastSequence : key;
   }
-}
-
-/** How high a row is likely to be, in pixels. */
-function heightOf(row: Row): number {
-  if (row.kind === "tool") return 120;
-  if (row.kind !== "event") return 48;
-  const { kind } = row.event;
-  if (kind.case === "text") return 40 + Math.min(2000, kind.value.text.length) / 4;
-  return kind.case === "result" || kind.case === "error" ? 200 : 48;
 }

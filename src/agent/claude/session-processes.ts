@@ -189,6 +189,7 @@ export class SessionProcesses implements ConversationSource, ConversationKeeper 
     const spare = this.#spares.claim(turn.workspace);
     if (spare === undefined) return undefined;
     spare.sessionKey = turn.sessionKey;
+    spare.process.assign(turn.sessionKey);
     this.#pool.touch(spare);
     return spare;
   }

@@ -1,6 +1,7 @@
 import { setImmediate as nextLoop } from "node:timers/promises";
 import type { PeerEnd, PeerFound } from "./peer-looks.ts";
 import type { ProcessFamily } from "./process-family.ts";
+import type { Family, Subtree } from "./process-looks.ts";
 import type { ProcessWatch } from "./process-watch.ts";
 
 /** Somebody who could not be looked for. */
@@ -23,22 +24,47 @@ interface Asked {
  */
 export class AgentPeers {
   readonly #watch: ProcessWatch;
+  readonly #subtree: Subtree | undefined;
   readonly #families = new Map<string, ProcessFamily>();
+  readonly #sessionKeys = new Map<string, string>();
   #asked: Asked[] = [];
   #isLooking = false;
 
-  constructor(watch: ProcessWatch) {
+  /** @param subtree - Where everybody is an agent's who is not the server's own. Undefined: nowhere. */
+  constructor(watch: ProcessWatch, subtree?: Subtree) {
     this.#watch = watch;
+    this.#subtree = subtree;
   }
 
-  /** A family may have processes from now on. */
-  enter(processId: string, family: ProcessFamily): void {
+  /** What is known of the families that may have processes. */
+  get families(): readonly Family[] {
+    return [...this.#families.values()].map(({ facts }) => facts);
+  }
+
+  /**
+   * A family may have processes from now on.
+   *
+   * @param sessionKey - The session that it works for, where that is known.
+   */
+  enter(processId: string, family: ProcessFamily, sessionKey = ""): void {
     this.#families.set(processId, family);
+    this.#sessionKeys.set(processId, sessionKey);
+  }
+
+  /** A family works for a session from now on. */
+  assign(processId: string, sessionKey: string): void {
+    if (this.#families.has(processId)) this.#sessionKeys.set(processId, sessionKey);
+  }
+
+  /** The session that a family works for. Undefined: that is not known. */
+  sessionKeyOf(processId: string): string | undefined {
+    return this.#sessionKeys.get(processId) || undefined;
   }
 
   /** A family has none any more. */
   leave(processId: string): void {
     this.#families.delete(processId);
+    this.#sessionKeys.delete(processId);
   }
 
   /** Who is at an end. Never rejects. */
@@ -70,6 +96,7 @@ export class AgentPeers {
     } = await this.#watch.lookForPeers({
       ends: asked.map(({ end }) => end),
       families: families.map(({ facts }) => facts),
+      subtree: this.#subtree,
     });
     for (const [index, known] of members.entries()) families[index]!.keep(known);
     for (const [index, { answer }] of asked.entries()) {

@@ -105,7 +105,7 @@ export class AgentProcess {
 
   private constructor(
     processId: string,
-    { program, memory }: ProcessStart,
+    { program, memory, sessionKey }: ProcessStart,
     surroundings: ProcessSurroundings,
   ) {
     const { path, args, cwd, env, stopRequest } = program;
@@ -123,7 +123,7 @@ export class AgentProcess {
     this.#pipes = new PipedProcess(path, args, { cwd, env: marked, ...plan });
     const origin = { processId, cgroup: this.#cgroup, root: this.#pipes.pid };
     this.#family = families.family({ ...origin, rootLives: () => this.#pipes.isUp });
-    families.peers.enter(processId, this.#family);
+    families.peers.enter(processId, this.#family, sessionKey);
     this.#reader = new PacedReader(this.#pipes, memory.lines, surroundings.scheduler);
   }
 
@@ -140,6 +140,11 @@ export class AgentProcess {
   /** The end of what it wrote to stderr. */
   get stderrTail(): string {
     return this.#pipes.stderrTail;
+  }
+
+  /** It works for a session from now on. */
+  assign(sessionKey: string): void {
+    this.#surroundings.families.peers.assign(this.processId, sessionKey);
   }
 
   /** Writes lines to it. What it no longer reads is lost, and its end says so. */
@@ -222,7 +227,7 @@ export class AgentProcess {
   }
 
   async #recordGone(isGone: boolean): Promise<void> {
-    if (isGone) this.#surroundings.families.peers.leave(this.processId);
+    if (isGone) await this.#surroundings.families.left(this.processId);
     if (this.#cgroup !== undefined) await removeCgroup(this.#cgroup);
     // Where this is not recorded the next start looks for the processes once more.
     await this.#surroundings.registry.recordProcessGone(this.processId).catch(() => {});

@@ -224,6 +224,7 @@ function listBelow(directory: string): string[] {
   }
 }
 
+/** The directory of the server's own cgroup. Throws where there is no hierarchy of version 2. */
 function ownDirectory(): string {
   const own = /^0::(.*)$/m.exec(readFileSync("/proc/self/cgroup", "utf8"))?.[1];
   const mount = findMount();
@@ -235,7 +236,7 @@ function ownDirectory(): string {
 }
 
 /** Which part of the hierarchy is mounted, and where (proc_pid_mountinfo(5)). */
-function findMount(): { readonly root: string; readonly point: string } | undefined {
+export function findMount(): { readonly root: string; readonly point: string } | undefined {
   const lines = readText("/proc/self/mountinfo").split("\n");
   const [, , , root, point] = lines.find((line) => line.includes(" - cgroup2 "))?.split(" ") ?? [];
   if (root === undefined || point === undefined) return undefined;
@@ -246,7 +247,8 @@ function findMount(): { readonly root: string; readonly point: string } | undefi
   return { root: decodeOctal(root), point: decodeOctal(point) };
 }
 
-function subdirectories(directory: string): string[] {
+/** The cgroups right below one, by their names. */
+export function subdirectories(directory: string): string[] {
   try {
     return readdirSync(directory, { withFileTypes: true })
       .filter((entry) => entry.isDirectory())

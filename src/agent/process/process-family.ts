@@ -1,6 +1,6 @@
 import { isPopulated } from "./cgroup.ts";
 import type { Family, KnownProcess } from "./process-looks.ts";
-import { hasProcessTable } from "./process-table.ts";
+import { hasProcessTable, type ProcessEntry, readProcess } from "./process-table.ts";
 import type { ProcessWatch } from "./process-watch.ts";
 
 /** What is known of a family when it is started, or left by another server. */
@@ -26,18 +26,23 @@ export interface FamilyOrigin {
 export class ProcessFamily {
   readonly #origin: FamilyOrigin;
   readonly #watch: ProcessWatch;
+  readonly #since: string | undefined;
   #known: readonly KnownProcess[] = [];
   #isSeen = true;
 
   constructor(origin: FamilyOrigin, watch: ProcessWatch) {
     this.#origin = origin;
     this.#watch = watch;
+    const { root } = origin;
+    const first = root === undefined ? undefined : firstOf(root);
+    if (first !== undefined) this.#known = [[first.pid, first.startTime]];
+    this.#since = first?.startTime;
   }
 
   /** What is known of it, for whoever looks at many families at once. */
   get facts(): Family {
     const { processId, cgroup } = this.#origin;
-    return { processId, cgroup, known: this.#known };
+    return { processId, cgroup, known: this.#known, since: this.#since };
   }
 
   /** Keeps who was found by such a look: they are known by their ids when nothing else tells whose they are. */
@@ -89,6 +94,15 @@ export class ProcessFamily {
       this.#isSeen = false;
       return true;
     }
+  }
+}
+
+/** Undefined: it has ended, or nobody can be looked for. */
+function firstOf(root: number): ProcessEntry | undefined {
+  try {
+    return hasProcessTable ? readProcess(root) : undefined;
+  } catch {
+    return undefined;
   }
 }
 

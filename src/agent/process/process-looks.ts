@@ -19,16 +19,33 @@ export interface Family {
   readonly known: readonly KnownProcess[];
   /** The cgroup that the family was started in. Undefined: none. */
   readonly cgroup: string | undefined;
+  /** When its first process was started, as `ProcessEntry.startTime`. Undefined: that is not known. */
+  readonly since?: string | undefined;
+}
+
+/** A cgroup in which everybody is an agent's who is not the server's own (`OwnSubtree`). */
+export interface Subtree {
+  readonly directory: string;
+  /** What was started with the server. */
+  readonly companions: readonly KnownProcess[];
 }
 
 /** Who is of which family at one moment. */
 export interface Roster {
   /** Those of each family. */
   readonly members: readonly (readonly KnownProcess[])[];
+  /** Agents' processes of which it cannot be told whose: those in the server's own subtree that are of no family. */
+  readonly strays: readonly KnownProcess[];
   /** Everybody else, this process too, by their ids. */
   readonly others: readonly number[];
   /** No process was started while it was read. */
   readonly isStill: boolean;
+}
+
+/** A question after strays: those are ended that no family that lives can have started. */
+export interface StrayQuestion {
+  readonly strayIn: Subtree;
+  readonly families: readonly Family[];
 }
 
 /** A question after a family: who of it lives now. */
@@ -97,7 +114,7 @@ export class ProcessLooks {
       }
     }
     for (const [index, look] of looks.entries()) signalAll(look, answers[index]!);
-    return answers.map((members) => members.map(({ pid, startTime }) => [pid, startTime] as const));
+    return answers.map(knownOf);
   }
 
   /**
@@ -105,14 +122,39 @@ export class ProcessLooks {
    *
    * @throws Error where the process table cannot be read.
    */
-  roster(families: readonly Family[]): Roster {
+  roster(families: readonly Family[], subtree?: Subtree): Roster {
     const table = this.#read();
     const members = families.map((family) => table.membersOf(family));
+    const strays = subtree === undefined ? [] : table.straysIn(subtree, members.flat());
     return {
-      members: members.map((entries) => entries.map(({ pid, startTime }) => [pid, startTime])),
-      others: table.othersThan(members.flat()),
+      members: members.map(knownOf),
+      strays: knownOf(strays),
+      others: table.othersThan([...members.flat(), ...strays]),
       isStill: table.isStill,
     };
+  }
+
+  /**
+   * Kills the strays that no family can have started that lives: one that was started before each of their first processes.
+   * Answers who they were.
+   *
+   * @throws Error where the process table cannot be read.
+   */
+  killStrays({ strayIn, families }: StrayQuestion): KnownProcess[] {
+    const table = this.#read();
+    const companions = table.membersOf({
+      processId: "",
+      cgroup: undefined,
+      known: strayIn.companions,
+    });
+    const members = families.flatMap((family) => table.membersOf(family));
+    const strays = table
+      .straysIn(strayIn, [...members, ...companions])
+      .filter(({ startTime }) =>
+        families.every(({ since = "0" }) => Number(startTime) < Number(since)),
+      );
+    for (const { pid } of strays) quietly(() => process.kill(pid, "SIGKILL"));
+    return knownOf(strays);
   }
 
   #read(): ProcessTable {
@@ -174,6 +216,22 @@ class ProcessTable {
     return [process.pid, ...this.#byPid.keys().filter((pid) => !pids.has(pid))];
   }
 
+  /** Who is in a subtree, but this process, what it started itself, and members of families. */
+  straysIn({ directory }: Subtree, members: readonly ProcessEntry[]): ProcessEntry[] {
+    const spared = new Set(members.map(({ pid }) => pid));
+    const own = new Set([process.pid]);
+    for (const pid of own) {
+      for (const child of this.#byParent.get(pid) ?? []) {
+        if (!spared.has(child.pid)) own.add(child.pid);
+      }
+    }
+    return cgroupProcesses(directory).flatMap((pid) => {
+      if (own.has(pid) || spared.has(pid)) return [];
+      const entry = this.#byPid.get(pid) ?? readProcess(pid);
+      return entry === undefined || own.has(entry.parent) ? [] : [entry];
+    });
+  }
+
   membersOf({ processId, known, cgroup }: Family): ProcessEntry[] {
     const members = new Set<ProcessEntry>(this.#byMark.get(processId));
     for (const [pid, startTime] of known) {
@@ -195,6 +253,10 @@ class ProcessTable {
     }
     return [...members];
   }
+}
+
+function knownOf(entries: readonly ProcessEntry[]): KnownProcess[] {
+  return entries.map(({ pid, startTime }) => [pid, startTime] as const);
 }
 
 function signalAll({ signal, cgroup }: Look, members: readonly ProcessEntry[]): void {

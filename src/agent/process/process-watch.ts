@@ -2,8 +2,14 @@ import { setImmediate as nextLoop } from "node:timers/promises";
 import type { Log } from "../../log.ts";
 import { AskedThread, workerBeside } from "../../stream/asked-thread.ts";
 import { type PeerAnswer, PeerLooks, type PeerQuestion } from "./peer-looks.ts";
-import { type KnownProcess, type Look, type LookAnswer, ProcessLooks } from "./process-looks.ts";
-import type { WatchAnswer, WatchCall } from "./watch-calls.ts";
+import {
+  type KnownProcess,
+  type Look,
+  type LookAnswer,
+  ProcessLooks,
+  type StrayQuestion,
+} from "./process-looks.ts";
+import { answerOther, type StrayAnswer, type WatchAnswer, type WatchCall } from "./watch-calls.ts";
 
 /** How long looks are taken without the thread where it failed, before another one is tried. */
 const THREAD_AGAIN_MS = 10_000;
@@ -26,7 +32,8 @@ export class ProcessWatch {
     },
   );
   readonly #looksHere = new LooksHere();
-  readonly #peersHere = new PeerLooks(new ProcessLooks());
+  readonly #otherLooks = new ProcessLooks();
+  readonly #peersHere = new PeerLooks(this.#otherLooks);
   #hereUntil = 0;
   #isBlind = false;
 
@@ -59,15 +66,24 @@ export class ProcessWatch {
   }
 
   /** Who is at the other ends of connections. Never rejects. */
-  async lookForPeers(question: PeerQuestion): Promise<PeerAnswer> {
+  lookForPeers(question: PeerQuestion): Promise<PeerAnswer> {
+    return this.#ask(question) as Promise<PeerAnswer>;
+  }
+
+  /** Kills strays, and answers who they were. Undefined: nobody could be looked for. Never rejects. */
+  killStrays(question: StrayQuestion): Promise<StrayAnswer> {
+    return this.#ask(question) as Promise<StrayAnswer>;
+  }
+
+  async #ask(question: PeerQuestion | StrayQuestion): Promise<WatchAnswer> {
     if (!this.#isLost) {
       try {
-        return (await this.#thread.ask(question)) as PeerAnswer;
+        return await this.#thread.ask(question);
       } catch (error) {
         this.#lose(error);
       }
     }
-    return this.#peersHere.answer(question);
+    return answerOther(question, this.#otherLooks, this.#peersHere);
   }
 
   async #answer(look: Look): Promise<LookAnswer> {

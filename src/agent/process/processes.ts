@@ -3,6 +3,7 @@ import { OutputScheduler } from "../output-scheduler.ts";
 import type { ProcessSurroundings } from "./agent-process.ts";
 import type { AgentUser } from "./agent-user.ts";
 import { removeCgroup } from "./cgroup.ts";
+import { type Containment, findContainment } from "./containment.ts";
 import { ProcessFamilies } from "./process-families.ts";
 import type { ProcessRegistry } from "./process-registry.ts";
 import { STOP_RUNGS, type StopRungs, stopFamily } from "./stop-ladder.ts";
@@ -22,11 +23,14 @@ export interface ProcessOptions {
   readonly rungs?: StopRungs;
   /** False: processes get no cgroup of their own, also where the machine offers one. */
   readonly cgroups?: boolean;
+  /** How what they start is held together. Undefined: as is found now. */
+  readonly containment?: Containment;
 }
 
 /** Made once for all agents of a server: they share the machine. */
-export function createProcesses({ cgroups, ...options }: ProcessOptions): ProcessSurroundings {
-  const families = new ProcessFamilies(options.log, cgroups);
+export function createProcesses(options: ProcessOptions): ProcessSurroundings {
+  const { containment = findContainment(options.user, options.cgroups) } = options;
+  const families = new ProcessFamilies(options.log, containment);
   return { ...options, families, scheduler: new OutputScheduler() };
 }
 
@@ -40,6 +44,6 @@ export async function endLeftProcesses(
   const unasked = { ...rungs, askedMs: 0 };
   if (!(await stopFamily(family, Promise.resolve(), () => {}, unasked))) {
     log.error("processes outlived SIGKILL", { processId, members: await family.members() });
-  } else families.peers.leave(processId);
+  } else await families.left(processId);
   if (cgroup !== undefined) await removeCgroup(cgroup);
 }

@@ -94,7 +94,11 @@ function addAuditCommand(program: Command, run: Run): void {
     )
     .option("--after <n>", "export: only records after this sequence", cursor)
     .option("--head <file>", "verify: heads that were kept elsewhere; any number", append)
-    .option("--key <file>", "verify: the public key that has signed them, in PEM")
+    .option(
+      "--key <file>",
+      "verify: the public key that has signed them, in PEM; after a change all of them, the oldest first",
+      append,
+    )
     .addOption(options.limit())
     .addHelpText("after", STATUSES_OF_AUDIT)
     .action((action: (typeof ACTIONS)[number], file: string | undefined, given) =>

@@ -13,7 +13,7 @@ export const AUDIT_SETTINGS = {
     variable: "BREAKGLASS_AUDIT_CONTENT",
     kind: choice("hashes", "texts"),
     default: "hashes",
-    does: "What is recorded of prompts, messages and the inputs of tools: their SHA-256 and length, or with `texts` also their first 4 KiB, secrets included.",
+    does: "What is recorded of prompts, messages and the inputs of tools: their SHA-256 and length, or with `texts` also their first 4 KiB, without the secrets that are found.",
   },
   auditRetentionMs: {
     variable: "BREAKGLASS_AUDIT_RETENTION_SECONDS",

@@ -9,6 +9,7 @@ import { describeSeen, seenSession, seenTurn } from "./seen.ts";
 import { textOf } from "./shares-table.ts";
 import { startTurn } from "./start-turn.ts";
 import type { Tables } from "./tables.ts";
+import { tryTurn } from "./trial.ts";
 
 /** What the thread has of leases: it is told the time, by one clock for all. */
 interface FileLeaseMethods {
@@ -46,9 +47,13 @@ export type Methods = {
 };
 
 /** The methods of the store on the tables of a connection. */
-export function createMethods(tables: Tables, leases: FileLeases, close: () => void): Methods {
+export function createMethods(
+  tables: Tables,
+  leases: FileLeases,
+  { undone, close }: { undone(work: () => void): void; close(): void },
+): Methods {
   return {
-    ...turnMethods(tables, leases),
+    ...turnMethods(tables, leases, undone),
     ...readMethods(tables),
     ...leftMethods(tables, leases),
     ...leaseMethods(tables, leases),
@@ -59,7 +64,7 @@ export function createMethods(tables: Tables, leases: FileLeases, close: () => v
 }
 
 /** What goes on record for a turn, under a lease. */
-function turnMethods(tables: Tables, leases: FileLeases) {
+function turnMethods(tables: Tables, leases: FileLeases, undone: (work: () => void) => void) {
   const { conversations, processes } = tables;
   const owned = ownedBy(leases);
   return {
@@ -77,7 +82,10 @@ function turnMethods(tables: Tables, leases: FileLeases) {
     recordProcess: owned((process, epoch) =>
       processes.record(process, epoch, leases.ownerOf(epoch)),
     ),
-    checkWritable: owned(() => leases.rewrite()),
+    checkWritable: owned((audit, epoch) => {
+      undone(() => tryTurn(tables, audit, epoch, leases));
+      leases.rewrite();
+    }),
     recordProcessGone: write((processId) => processes.recordGone(processId)),
   } satisfies Partial<Methods>;
 }

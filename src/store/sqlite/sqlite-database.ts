@@ -23,7 +23,8 @@ export class SqliteDatabase {
     const close = () => this.#database.close();
     const tables = createTables(this.#statements);
     this.#audit = tables.audit;
-    this.methods = createMethods(tables, this.#leases, close);
+    const undone = (work: () => void) => this.#undone(work);
+    this.methods = createMethods(tables, this.#leases, { undone, close });
   }
 
   /** Whether one is open. SQLite ends it by itself where, say, the disk is full. */
@@ -63,4 +64,18 @@ export class SqliteDatabase {
       throw error;
     }
   }
+
+  /** Runs a part of a transaction of which nothing is to be left. @throws What it throws. */
+  #undone(work: () => void): void {
+    try {
+      this.savepoint(() => {
+        work();
+        throw UNDONE;
+      });
+    } catch (error) {
+      if (error !== UNDONE) throw error;
+    }
+  }
 }
+
+const UNDONE = Symbol("undone");

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { afterEach, describe, expect, it } from "vitest";
+import { findContainment } from "../../../src/agent/process/containment.ts";
 import { ProcessFamilies } from "../../../src/agent/process/process-families.ts";
 import type { ProcessFamily } from "../../../src/agent/process/process-family.ts";
 import {
@@ -16,7 +17,7 @@ import { eventually } from "../../support/processes.ts";
 const RUNGS = { askedMs: 300, terminatedMs: 300, killedMs: 3000 };
 const processes = new ProcessFamilies(
   createLog(() => {}),
-  false,
+  findContainment(undefined, false),
 );
 const started: { family: ProcessFamily; child: ChildProcess }[] = [];
 

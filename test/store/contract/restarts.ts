@@ -64,8 +64,8 @@ export function describeRestarts(open: OpenStore): void {
   it("leaves its lease as it is where it is asked whether it takes writes", async () => {
     await using opened = await open();
     const { store } = opened;
-    await store.checkWritable(store.lease.epoch);
-    await store.checkWritable(store.lease.epoch);
+    await store.checkWritable([], store.lease.epoch);
+    await store.checkWritable([], store.lease.epoch);
     const after = await opened.reopen();
     expect(after.lease.epoch).toBe(store.lease.epoch + 1);
   });
@@ -94,7 +94,7 @@ export function describeRestarts(open: OpenStore): void {
       () => store.append(endOf(turnId), ended),
       () => store.claimConversation(session.sessionKey, "stale", ended),
       () => store.recordProcess(process, ended),
-      () => store.checkWritable(ended),
+      () => store.checkWritable([], ended),
     ]) {
       await expect(write()).rejects.toMatchObject({ reason: "FENCED" });
     }

@@ -8,13 +8,15 @@ import {
   type WatchTurnsResponse,
 } from "@breakglass/client";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
-import { createStore, delMany, get, keys, set, type UseStore } from "idb-keyval";
+import { createStore, delMany, get, getMany, keys, set, type UseStore } from "idb-keyval";
 import { decoded, encoded } from "../watch-state.ts";
 
 /** Of a turn's events, from its first on, so many bytes are kept. */
 const TURN_BYTES = 1024 * 1024;
 /** So many turns are kept, those that were opened last. */
 const TURNS = 20;
+/** A storage that says nothing for so long is none: nobody waits for it to see what the server says. */
+const ANSWER_MS = 3000;
 
 interface KeptServer {
   readonly token: string;
@@ -46,6 +48,8 @@ export class Copy {
   /** Keeps what the server said that it is. @param token - The digest of the token that it was told with. */
   async keepServer(token: string, server: ServerInfo): Promise<void> {
     const { principal } = this;
+    // Whoever was signed in so before is not who is shown next.
+    await forgetHolders(token, principal);
     const bytes = toBinary(ServerInfoSchema, server);
     const kept: KeptServer = { token, principal, server: bytes, timeMs: Date.now() };
     await this.#set("server", kept);
@@ -106,13 +110,22 @@ export class Copy {
 export async function readServer(
   token: string,
 ): Promise<{ server: ServerInfo; time: Date } | undefined> {
+  const [kept] = await holdersOf(token);
+  return kept && { server: fromBinary(ServerInfoSchema, kept.server), time: new Date(kept.timeMs) };
+}
+
+/** Forgets what is kept of those who had that token, but for one of them. */
+export async function forgetHolders(token: string, but?: string): Promise<void> {
+  const holders = await holdersOf(token);
+  const others = holders.filter(({ principal }) => principal !== but);
+  await Promise.all(others.map(({ principal }) => forgetCopy(principal)));
+}
+
+async function holdersOf(token: string): Promise<KeptServer[]> {
   const all = (await attempt((store) => keys<string>(store))) ?? [];
-  for (const key of all.filter((name) => name.endsWith("/server"))) {
-    const kept = await attempt((store) => get<KeptServer>(key, store));
-    if (kept?.token === token)
-      return { server: fromBinary(ServerInfoSchema, kept.server), time: new Date(kept.timeMs) };
-  }
-  return undefined;
+  const names = all.filter((name) => name.endsWith("/server"));
+  const kept = await attempt((store) => getMany<KeptServer | undefined>(names, store));
+  return (kept ?? []).filter((one) => one !== undefined && one.token === token) as KeptServer[];
 }
 
 /** Forgets what is kept of a person. */
@@ -135,21 +148,30 @@ export function bytesOf(event: TurnEvent): Uint8Array {
   return toBinary(TurnEventSchema, create(TurnEventSchema, event));
 }
 
-/** A digest by which a token is known again, and which is of no use to who reads it. */
+/** A digest by which a token is known again, and which is of no use to who reads it; empty for none. To be called where {@link canDigest}. */
 export async function digestOf(token: string | undefined): Promise<string> {
-  if (token === undefined || globalThis.crypto?.subtle === undefined) return "";
+  if (token === undefined) return "";
   const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(token));
   return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+/** Whether tokens can be known again: elsewhere than over HTTPS and on the machine itself browsers have no digests. */
+export function canDigest(): boolean {
+  return globalThis.crypto?.subtle !== undefined;
 }
 
 let opened: UseStore | undefined;
 
 async function attempt<T>(use: (store: UseStore) => Promise<T>): Promise<T | undefined> {
+  const { promise: late, resolve } = Promise.withResolvers<undefined>();
+  const timer = setTimeout(resolve, ANSWER_MS);
   try {
     opened ??= createStore("breakglass", "copy");
-    return await use(opened);
+    return await Promise.race([use(opened), late]);
   } catch {
     return undefined;
+  } finally {
+    clearTimeout(timer);
   }
 }
 

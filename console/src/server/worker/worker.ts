@@ -73,10 +73,15 @@ async function page(request: Request): Promise<Response> {
   const answer = fetch(request);
   const response = await Promise.race([answer, late]).catch(() => undefined);
   if (response !== undefined && response.status < 500) return response; // 2.
-  return (await caches.match(DOCUMENT, { cacheName: CACHE })) ?? response ?? answer;
+  return (await copyOf(DOCUMENT)) ?? response ?? answer;
 }
 
 async function file(request: Request): Promise<Response> {
   const { pathname } = new URL(request.url);
-  return (await caches.match(pathname, { cacheName: CACHE })) ?? fetch(request);
+  return (await copyOf(pathname)) ?? fetch(request);
+}
+
+/** Undefined: there is none, or the browser's storage fails. */
+function copyOf(path: string): Promise<Response | undefined> {
+  return caches.match(path, { cacheName: CACHE }).catch(() => undefined);
 }
