@@ -43,6 +43,10 @@ describe.skipIf(lacksBrowser)(`the desk${withoutBrowser}`, () => {
     const client = running.clientOf("alice");
     const first = await startTo(client, "restart the first gateway", "approvalRequest");
     await startTo(client, "restart the second gateway", "approvalRequest");
+    // What the call is for.
+    await part(carol, "Waits for an answer")
+      .getByRole("link", { name: "restart the first gateway" })
+      .waitFor();
     for (const page of [alice, carol]) {
       await waitForTitle(page, "(2) Desk – breakglass");
       await page.getByRole("link", { name: "2 approvals wait for you" }).waitFor();
@@ -68,6 +72,23 @@ describe.skipIf(lacksBrowser)(`the desk${withoutBrowser}`, () => {
     await alice.getByText("Others answer for it", { exact: false }).waitFor();
     expect(await alice.title()).toBe("Desk – breakglass");
     expect(await alice.getByRole("button", { name: "Allow" }).count()).toBe(0);
+  });
+
+  it("leaves out what runs in a session that is not shared any more", async () => {
+    await using running = await peopleStage(OPERATORS, { script: SCRIPT });
+    const client = running.clientOf("alice");
+    const { sessionId } = await startTo(client, "wait for the replica", "text");
+    const share = { sessionId, with: { grantee: { case: "principal", value: "bob" } as const } };
+    await client.shareSession({ ...share, access: 1 });
+    const bob = await running.openAs("bob");
+    const link = part(bob, "Running").getByRole("link", { name: "wait for the replica" });
+    await link.waitFor();
+    await bob.clock.install();
+    await bob.reload();
+    await link.waitFor();
+    await client.unshareSession(share);
+    await bob.clock.fastForward(60_000);
+    await bob.getByText("Nothing runs.").waitFor();
   });
 
   it("says why something failed, and what to do", async () => {

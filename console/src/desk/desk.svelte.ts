@@ -12,6 +12,7 @@ import { Connection } from "../server/connection.svelte.ts";
 import { watchDesk } from "../server/desk-watch.ts";
 import { durationMsOf } from "../ui/times.ts";
 import type { QueuedApproval } from "./approval-queue.ts";
+import { followUnshared } from "./unshared.ts";
 
 /** Of the turns that ended while the page is open so many are kept; of the approvals that were decided too. */
 const KEPT_ENDED = 1000;
@@ -58,6 +59,9 @@ export class Desk {
   /** Watches until the signal aborts. */
   async watch(signal: AbortSignal): Promise<void> {
     this.failure = undefined;
+    followUnshared(this.#account, this.turns, signal, (gone) =>
+      this.drop(({ turnId }) => turnId === gone),
+    );
     try {
       for (;;) {
         await this.#watchFrom0(signal);

@@ -67,7 +67,8 @@ export const approval: typeof english = {
   own: (who) =>
     `Sie führen diesen Auftrag aus oder haben ihn gelenkt: Jemand anderes muss antworten. ${who}`,
   notAllowed: (who) => `Sie dürfen nicht antworten. ${who}`,
-  waitsFor: "Gewartet wird auf jemanden mit der Rolle „approver“.",
+  waitsFor:
+    "Andere antworten dafür: wer die Rolle approver hat, und wer in der Sitzung arbeiten darf.",
   told: "Dem Agenten wird gesagt:",
   unused: "Ihre Änderung wurde nicht verwendet.",
   moved: "Gleich kann gedrückt werden: Gerade hat sich etwas bewegt.",

@@ -66,7 +66,7 @@ export const approval = {
   unknown: "The server does not know of it any more.",
   own: (who: string) => `You run or have steered this turn: somebody else has to answer. ${who}`,
   notAllowed: (who: string) => `You may not answer. ${who}`,
-  waitsFor: "It waits for an approver.",
+  waitsFor: "Others answer for it: approvers, and who may work in the session.",
   told: "The agent is told:",
   unused: "Your change was not used.",
   moved: "The buttons can be pressed in a moment: something has just moved.",

@@ -29,7 +29,6 @@ export const session: typeof sessionEn = {
   older: "Frühere Aufträge zeigen",
   none: "Hier ist kein Auftrag verzeichnet.",
   open: "Öffnen",
-  alone: "Auf einer eigenen Seite",
   result: "Ergebnis",
   notSeen: "Diese Sitzung ist nicht zu sehen",
   notSeenHelp:

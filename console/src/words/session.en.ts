@@ -22,7 +22,6 @@ export const session = {
   older: "Show earlier turns",
   none: "No turn is on record here.",
   open: "Open",
-  alone: "On a page of its own",
   result: "Result",
   notSeen: "This session is not to be seen",
   notSeenHelp:
