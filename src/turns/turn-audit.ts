@@ -15,6 +15,9 @@ import type { TurnStart } from "../store/writes.ts";
 import type { TurnIds } from "./encoded-event.ts";
 import { endRecordOf } from "./turn-end.ts";
 
+const KNOWN_NAMES = 256;
+const KNOWN_LENGTH = 256;
+
 /** What the audit says of one event: none of most. */
 type Said = { readonly kind: AuditKind; readonly facts: AuditFacts } | undefined;
 
@@ -27,6 +30,8 @@ export class TurnAudit {
   readonly #isOn: boolean;
   readonly #show: Show | undefined;
   readonly #redact: (text: string) => string;
+  /** Names as they are recorded, by what they were: of tools, models and agents there are few. */
+  readonly #names = new Map<string, string>();
 
   /**
    * @param content - What is recorded of what was said. Undefined: nothing is recorded at all.
@@ -119,8 +124,15 @@ export class TurnAudit {
     return !this.#isOn ? [] : [{ kind: "turns_expired" }];
   }
 
-  /** What somebody outside calls something, as it is recorded. */
-  readonly #name = (name: string): string => nameOf(this.#redact(name));
+  /** What somebody outside calls something, as it is recorded. To look for secrets takes longer than all else of a record. */
+  readonly #name = (name: string): string => {
+    const known = this.#names.get(name);
+    if (known !== undefined) return known;
+    const shown = nameOf(this.#redact(name));
+    if (this.#names.size >= KNOWN_NAMES) this.#names.clear();
+    if (name.length <= KNOWN_LENGTH) this.#names.set(name, shown);
+    return shown;
+  };
 }
 
 /** Whose session it is, where it is not the caller's own. */
@@ -161,10 +173,11 @@ function callFacts(call: Call, show: Show | undefined, shownName: Show): AuditFa
   const input = truncated
     ? { input_bytes: Number(totalBytes) }
     : contentOf("input", inputJson, show);
-  const parent = "parentToolId" in call ? shownName(call.parentToolId) : "";
+  // Ids of calls are the model's API's: nobody names a call.
+  const parent = "parentToolId" in call ? nameOf(call.parentToolId) : "";
   return {
     tool: shownName(name),
-    tool_id: shownName(toolId),
+    tool_id: nameOf(toolId),
     parent_tool_id: parent || undefined,
     ...input,
   };
