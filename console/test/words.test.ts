@@ -1,3 +1,4 @@
+import { readdirSync, readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { de } from "../src/words/de.ts";
 import { en } from "../src/words/en.ts";
@@ -49,6 +50,19 @@ describe("the words", () => {
       return english !== undefined && !isSame(english) && textOf(inGerman.get(path)) === english;
     });
     expect(left.map(([path, value]) => `${path}: ${textOf(value)}`)).toEqual([]);
+  });
+
+  it("name commands that there are", () => {
+    const folder = new URL("../src/words/", import.meta.url);
+    const texts = readdirSync(folder).map((name) => readFileSync(new URL(name, folder), "utf8"));
+    const named = texts.flatMap((text) =>
+      [...text.matchAll(/breakglass ([a-z]+)/g)].map(([, name]) => name),
+    );
+    const commands = readFileSync(new URL("../../docs/commands.md", import.meta.url), "utf8");
+    expect(named).toContain("doctor");
+    expect(
+      named.filter((name) => !commands.includes(`\`${name}\``) && !commands.includes(`\`${name} `)),
+    ).toEqual([]);
   });
 
   it("are none of them empty where the other language says something", () => {

@@ -46,7 +46,7 @@ const ERRORS: Readonly<Record<ErrorReason, readonly [what: string, mend: string]
   ],
   [ErrorReason.AGENT_PROTOCOL]: [
     "Der Agent hat nichts gesagt, was der Server versteht.",
-    "Seine Version passt vielleicht nicht zu diesem Server: Führen Sie dort breakglass check aus.",
+    "Seine Version passt vielleicht nicht zu diesem Server: Führen Sie dort breakglass doctor aus.",
   ],
   [ErrorReason.TURN_TIMEOUT]: [
     "Der Auftrag dauerte länger, als er darf.",

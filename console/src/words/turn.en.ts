@@ -46,7 +46,7 @@ const ERRORS: Readonly<Record<ErrorReason, readonly [what: string, mend: string]
   ],
   [ErrorReason.AGENT_PROTOCOL]: [
     "The agent said nothing that the server understands.",
-    "Its version may not fit this server: run breakglass check there.",
+    "Its version may not fit this server: run breakglass doctor there.",
   ],
   [ErrorReason.TURN_TIMEOUT]: [
     "The turn took longer than it may.",
@@ -56,7 +56,7 @@ const ERRORS: Readonly<Record<ErrorReason, readonly [what: string, mend: string]
     "The agent said nothing for too long and was ended.",
     "Its last call may hang: look at what it waits for, then send another prompt to go on.",
   ],
-  [ErrorReason.CANCELED]: ["Somebody canceled the turn.", "What it had done until then is done."],
+  [ErrorReason.CANCELED]: ["Somebody stopped the turn.", "What it had done until then is done."],
   [ErrorReason.SERVER_RESTARTED]: [
     "The server ended under the turn and started again.",
     "What it had done until then is done, and nothing goes on. Look at its last calls, then send another prompt.",
