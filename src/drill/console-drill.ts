@@ -4,7 +4,7 @@ import { PermissionMode } from "../../gen/breakglass/v1/turn_pb.ts";
 import type { Audience } from "./drill.ts";
 import { openDrillStage } from "./stage.ts";
 
-/** Who watches a drill of the console. */
+/** Who watches a drill of the page. */
 export interface ConsoleAudience extends Audience {
   /** The page can be opened. */
   ready(url: string): Promise<void>;

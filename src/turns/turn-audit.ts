@@ -15,6 +15,8 @@ import type { TurnStart } from "../store/writes.ts";
 import type { TurnIds } from "./encoded-event.ts";
 import { endRecordOf } from "./turn-end.ts";
 
+/** An id of a call as the model's API gives it: nobody writes one. Each is new, and to look for secrets in it would take long. */
+const OWN_ID = /^toolu_\w{8,40}$/;
 const KNOWN_NAMES = 256;
 const KNOWN_LENGTH = 256;
 
@@ -173,11 +175,11 @@ function callFacts(call: Call, show: Show | undefined, shownName: Show): AuditFa
   const input = truncated
     ? { input_bytes: Number(totalBytes) }
     : contentOf("input", inputJson, show);
-  // Ids of calls are the model's API's: nobody names a call.
-  const parent = "parentToolId" in call ? nameOf(call.parentToolId) : "";
+  const shownId = (id: string) => (OWN_ID.test(id) ? id : shownName(id));
+  const parent = "parentToolId" in call ? shownId(call.parentToolId) : "";
   return {
     tool: shownName(name),
-    tool_id: nameOf(toolId),
+    tool_id: shownId(toolId),
     parent_tool_id: parent || undefined,
     ...input,
   };

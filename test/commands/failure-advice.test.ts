@@ -37,7 +37,7 @@ describe("a command that cannot do what it was asked says what to do", () => {
     expect(await stderrOf(args)).toContain(
       "\n  Set BREAKGLASS_TOKEN to a token that the server knows.\n",
     );
-    expect(await stderrOf(args, { BREAKGLASS_TOKEN: "other" })).toContain(
+    expect(await stderrOf(args, { BREAKGLASS_TOKEN: "nobodys" })).toContain(
       "\n  The token in BREAKGLASS_TOKEN is not one that the server knows",
     );
     const refused = server.log.filter((line) => line.includes("a request was refused"));
@@ -46,7 +46,7 @@ describe("a command that cannot do what it was asked says what to do", () => {
       { ...common, means: "none", why: "it carries no credential" },
       { ...common, means: "token", why: "its token is unknown" },
     ]);
-    expect(server.log.join()).not.toContain("other");
+    expect(server.log.join()).not.toContain("nobodys");
   });
 
   it("where TLS is spoken to a port without it", async () => {

@@ -56,7 +56,7 @@ describe("plain HTTP", () => {
   });
 
   it("knows no other paths and methods", async () => {
-    expect((await fetch(`${server.url}/`)).status).toBe(404);
+    expect((await fetch(`${server.url}/nothing`)).status).toBe(404);
     const unknown = await post("NoSuchMethod", "{}");
     expect(unknown.status).toBe(404);
     expect(await unknown.json()).toMatchObject({ code: "unimplemented" });

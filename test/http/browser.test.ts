@@ -53,7 +53,8 @@ describe.skipIf(lacksBrowser)(`an EventSource in a browser${withoutBrowser}`, ()
   it("needs no more than the page's own origin where it is the server's, and there are no tokens", async () => {
     await using server = await startTestServer();
     const [first] = await runPlain(server.url, "say hello");
-    const page = await browser.newPage();
+    // What is no page of the server's own may call nothing by itself.
+    const page = await browser.newPage({ bypassCSP: true });
     await page.goto(`${server.url}/openapi.json`);
     const kinds = await page.evaluate(
       (url) =>

@@ -55,8 +55,11 @@ describe.concurrent("the limit of file descriptors", () => {
       () => undefined,
       (thrown: Error) => thrown,
     );
-    expect(error?.message).toMatch(
-      /^serve did not come up: breakglass: the limit of file descriptors is 100, but .* raise it to \d+ or more .*LimitNOFILE.*BREAKGLASS_MAX_CONCURRENT_TURNS \(16\).*\n$/,
+    const lines = error?.message.trimEnd().split("\n") ?? [];
+    // How agents are held together is said first.
+    expect(lines.length).toBeLessThanOrEqual(2);
+    expect(lines.at(-1)).toMatch(
+      /breakglass: the limit of file descriptors is 100, but .* raise it to \d+ or more .*LimitNOFILE.*BREAKGLASS_MAX_CONCURRENT_TURNS \(16\).*$/,
     );
   });
 

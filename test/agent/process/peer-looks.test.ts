@@ -59,7 +59,10 @@ describe.skipIf(process.platform !== "linux")(`PeerLooks${lack}`, () => {
     "tells an agent's from others, at %s",
     async (host) => {
       const [one, other] = [await connected(undefined, host), await connected(undefined, host)];
-      expect(found(one.ends, [one.processId])).toEqual({ holder: "agent" });
+      expect(found(one.ends, [one.processId])).toEqual({
+        holder: "agent",
+        processId: one.processId,
+      });
       expect(found(other.ends, [one.processId])).toEqual({
         holder: "other",
         uid: process.getuid?.(),
@@ -107,7 +110,9 @@ describe.skipIf(process.platform !== "linux")(`PeerLooks${lack}`, () => {
     child.kill("SIGKILL");
     await once(child, "exit");
     const known = { processId, known: seen, cgroup: undefined };
-    expect(looks.answer({ ends: [ends], families: [known] }).found).toEqual([{ holder: "agent" }]);
+    expect(looks.answer({ ends: [ends], families: [known] }).found).toEqual([
+      { holder: "agent", processId },
+    ]);
   });
 
   it("takes nobody for another who hands the connection from child to child faster than anyone looks", async () => {
