@@ -34,11 +34,20 @@ async function decisionOf({ client, turnId }: Asked) {
 }
 
 const cardOf = (page: Page) => page.getByRole("article", { name: "asks" });
-/** Presses a button, and once more where something had just moved. */
+/** Presses a button, and again where something had just moved. */
 async function press(card: Locator, name: string) {
   const button = card.getByRole("button", { name, exact: true });
   await button.click();
-  if (await card.getByText("something has just moved").isVisible()) await button.click();
+  // On a busy machine the card may have moved just before; that is said then, or soon.
+  await expect
+    .poll(async () => {
+      const waits = (await button.count()) > 0 && (await button.isEnabled());
+      if (waits && (await card.getByText("something has just moved").isVisible())) {
+        await button.click({ timeout: 1000 }).catch(() => {});
+      }
+      return waits;
+    })
+    .toBe(false);
 }
 const unforeseen = ({ complaints }: Stage) => complaints.filter((text) => !FORESEEN.test(text));
 
