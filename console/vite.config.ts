@@ -31,7 +31,12 @@ export default defineConfig({
   },
   server: {
     proxy: {
-      "/breakglass.v1.BreakglassService": { target: DEVELOPED_AGAINST, changeOrigin: true },
+      "/breakglass.v1.BreakglassService": {
+        target: DEVELOPED_AGAINST,
+        changeOrigin: true,
+        // The server takes calls of pages of its own alone.
+        headers: { origin: DEVELOPED_AGAINST },
+      },
     },
   },
 });
