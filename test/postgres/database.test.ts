@@ -14,7 +14,7 @@ import { SCHEMA_VERSION } from "../../src/store/postgres/schema.ts";
 import { owned } from "../support/owned-store.ts";
 import { SUCCEEDED, turnStart } from "../support/turn-start.ts";
 import { USER } from "./cluster.ts";
-import { makeDatabase, type TestDatabase } from "./databases.ts";
+import { makeDatabase, type TestDatabase, without } from "./databases.ts";
 
 const cluster = inject("cluster");
 const silent = createLog(() => {});
@@ -34,7 +34,7 @@ async function open(database: TestDatabase, lines: string[] = []) {
   return Object.assign(opened, { [Symbol.asyncDispose]: () => opened.close() });
 }
 
-describe.skipIf(cluster === undefined)("a PostgreSQL database", () => {
+describe.skipIf(cluster === undefined)(`a PostgreSQL database${without(cluster)}`, () => {
   it("gets its schema from the first server, by a user that is no superuser, also of several at once", async () => {
     await using database = await makeDatabase(cluster!, true);
     const [user] = await database.query(

@@ -16,6 +16,11 @@ export async function makeTemplate(cluster: Cluster): Promise<void> {
   await store.close();
 }
 
+/** For the titles of tests that want a cluster. */
+export function without(cluster: SharedCluster | undefined): string {
+  return cluster === undefined ? " (left out: no PostgreSQL here; apt-get install postgresql)" : "";
+}
+
 /** A database of a test's own, and how it is connected to. */
 export interface TestDatabase extends AsyncDisposable {
   readonly url: string;

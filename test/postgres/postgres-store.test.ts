@@ -3,7 +3,7 @@ import { createLog } from "../../src/log.ts";
 import { openPostgres } from "../../src/store/postgres/postgres-store.ts";
 import type { StoreUnderTest } from "../store/contract/store-under-test.ts";
 import { describeStore } from "../store/store-contract.ts";
-import { makeDatabase } from "./databases.ts";
+import { makeDatabase, without } from "./databases.ts";
 
 const cluster = inject("cluster");
 
@@ -39,6 +39,9 @@ async function open(): Promise<StoreUnderTest> {
   };
 }
 
-describe.skipIf(cluster === undefined)("the store in a PostgreSQL database", () => {
-  describeStore(open);
-});
+describe.skipIf(cluster === undefined)(
+  `the store in a PostgreSQL database${without(cluster)}`,
+  () => {
+    describeStore(open);
+  },
+);

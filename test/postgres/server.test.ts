@@ -9,11 +9,11 @@ import { startServeProcess } from "../support/serve-process.ts";
 import { createTestEnvironment } from "../support/test-environment.ts";
 import { startTestServer } from "../support/test-server.ts";
 import { type Cluster, findPostgres, startCluster, USER } from "./cluster.ts";
-import { makeDatabase } from "./databases.ts";
+import { makeDatabase, without } from "./databases.ts";
 
 const cluster = inject("cluster");
 
-describe.skipIf(cluster === undefined)("a server on PostgreSQL", () => {
+describe.skipIf(cluster === undefined)(`a server on PostgreSQL${without(cluster)}`, () => {
   it("runs a turn, and has everything as it was when it starts again", async () => {
     await using database = await makeDatabase(cluster!);
     await using server = await startTestServer({ BREAKGLASS_STORE: database.url });
@@ -71,35 +71,38 @@ describe.skipIf(cluster === undefined)("a server on PostgreSQL", () => {
   });
 });
 
-describe.skipIf(cluster === undefined)("a database that is away while a turn runs", () => {
-  let own: Cluster;
-  beforeAll(async () => {
-    own = await startCluster((await findPostgres())!);
-  });
-  afterAll(() => own?.[Symbol.asyncDispose]());
+describe.skipIf(cluster === undefined)(
+  `a database that is away while a turn runs${without(cluster)}`,
+  () => {
+    let own: Cluster;
+    beforeAll(async () => {
+      own = await startCluster((await findPostgres())!);
+    });
+    afterAll(() => own?.[Symbol.asyncDispose]());
 
-  it.each(["SIGQUIT", "SIGINT"] as const)(
-    "(%s) delays its events, and loses and doubles none",
-    async (signal) => {
-      const name = `away_${signal.toLowerCase()}`;
-      await own.query(`CREATE DATABASE ${name} OWNER ${USER}`);
-      await using server = await startTestServer({ BREAKGLASS_STORE: own.urlOf(name) });
-      using connection = connect(server.url);
-      const gate = createGate(server.root);
-      const prompt = script("many 100", "say before", gate.step, "many 100", "say behind");
-      await using reader = new EventReader(connection.client.runTurn({ prompt }));
-      while (valuesOf(reader.seen, "text").length < 101) await reader.until("text");
-      await own.stop(signal);
-      gate.open();
-      // So that it speaks while the database is away. Where it is slow the test shows less, and is right.
-      await delay(500);
-      await own.start();
-      await reader.until("result");
-      const { turnId } = reader.seen[0]!;
-      const events = durable(await collect(connection.client.attachTurn({ turnId })));
-      expect(events.map(({ sequence }) => sequence)).toEqual(events.map((_, index) => index + 1));
-      expect(bytesOf(events)).toEqual(bytesOf(durable(reader.seen)));
-      expect(valuesOf(events, "text").length).toBe(202);
-    },
-  );
-});
+    it.each(["SIGQUIT", "SIGINT"] as const)(
+      "(%s) delays its events, and loses and doubles none",
+      async (signal) => {
+        const name = `away_${signal.toLowerCase()}`;
+        await own.query(`CREATE DATABASE ${name} OWNER ${USER}`);
+        await using server = await startTestServer({ BREAKGLASS_STORE: own.urlOf(name) });
+        using connection = connect(server.url);
+        const gate = createGate(server.root);
+        const prompt = script("many 100", "say before", gate.step, "many 100", "say behind");
+        await using reader = new EventReader(connection.client.runTurn({ prompt }));
+        while (valuesOf(reader.seen, "text").length < 101) await reader.until("text");
+        await own.stop(signal);
+        gate.open();
+        // So that it speaks while the database is away. Where it is slow the test shows less, and is right.
+        await delay(500);
+        await own.start();
+        await reader.until("result");
+        const { turnId } = reader.seen[0]!;
+        const events = durable(await collect(connection.client.attachTurn({ turnId })));
+        expect(events.map(({ sequence }) => sequence)).toEqual(events.map((_, index) => index + 1));
+        expect(bytesOf(events)).toEqual(bytesOf(durable(reader.seen)));
+        expect(valuesOf(events, "text").length).toBe(202);
+      },
+    );
+  },
+);

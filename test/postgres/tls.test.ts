@@ -8,6 +8,7 @@ import { collect } from "../support/events.ts";
 import { connect } from "../support/protocols.ts";
 import { startTestServer } from "../support/test-server.ts";
 import { findPostgres, NOBODY, startCluster, USER } from "./cluster.ts";
+import { without } from "./databases.ts";
 
 const run = promisify(execFile);
 const cluster = inject("cluster");
@@ -26,7 +27,7 @@ async function makeCertificate() {
   return { key, cert, [Symbol.asyncDispose]: () => rm(folder, { recursive: true }) };
 }
 
-describe.skipIf(cluster === undefined)("a database behind TLS", () => {
+describe.skipIf(cluster === undefined)(`a database behind TLS${without(cluster)}`, () => {
   it("is used where its certificate is for its name and signed by whom it is to be, and else refused", async () => {
     await using certificate = await makeCertificate();
     const { cert, key } = certificate;

@@ -8,7 +8,7 @@ import { type OwnedStore, owned } from "../support/owned-store.ts";
 import { SUCCEEDED, turnStart } from "../support/turn-start.ts";
 import { startAnswerDropper } from "./answer-dropper.ts";
 import { findPostgres, startCluster, USER } from "./cluster.ts";
-import { hostOf, makeDatabase, type TestDatabase } from "./databases.ts";
+import { hostOf, makeDatabase, type TestDatabase, without } from "./databases.ts";
 
 const cluster = inject("cluster");
 const silent = createLog(() => {});
@@ -39,7 +39,7 @@ async function until(isSo: () => Promise<boolean>): Promise<void> {
 const countOf = async (database: Pick<TestDatabase, "query">, from: string) =>
   Number((await database.query(`SELECT count(*) AS count FROM ${from}`))[0]!.count);
 
-describe.skipIf(cluster === undefined)("a commit whose answer is lost", () => {
+describe.skipIf(cluster === undefined)(`a commit whose answer is lost${without(cluster)}`, () => {
   it("is asked about, and what is there is not sent again", async () => {
     await using database = await makeDatabase(cluster!);
     await using between = await startAnswerDropper(database.host.port!);
@@ -104,47 +104,50 @@ describe.skipIf(cluster === undefined)("a commit whose answer is lost", () => {
   });
 });
 
-describe.skipIf(cluster === undefined)("a live server that is fenced at a random moment", () => {
-  it("has written all that it was told is there before the fence, and nothing behind it", async () => {
-    await using database = await makeDatabase(cluster!);
-    let now = 0;
-    const clock = () => now;
-    const [first, second] = await Promise.all(
-      [1, 2].map(() => openPostgres([database.host], silent, clock)),
-    );
-    for (let trial = 0; trial < TRIALS; trial++) {
-      const one = owned(await first!.openStore("one", TERMS));
-      const starts = Array.from({ length: 4 }, () => turnStart());
-      for (const start of starts) await one.createTurn(start);
-      now += TERMS.leaseMs + 1;
-      const other = owned(await second!.openStore("other", TERMS));
-      const run = async ({ turnId }: (typeof starts)[number]) => {
-        for (let last = 0; ; last++) {
-          try {
-            await one.append(event(turnId, last + 1));
-          } catch (error) {
-            expect(error).toMatchObject({ reason: "FENCED" });
-            return last;
+describe.skipIf(cluster === undefined)(
+  `a live server that is fenced at a random moment${without(cluster)}`,
+  () => {
+    it("has written all that it was told is there before the fence, and nothing behind it", async () => {
+      await using database = await makeDatabase(cluster!);
+      let now = 0;
+      const clock = () => now;
+      const [first, second] = await Promise.all(
+        [1, 2].map(() => openPostgres([database.host], silent, clock)),
+      );
+      for (let trial = 0; trial < TRIALS; trial++) {
+        const one = owned(await first!.openStore("one", TERMS));
+        const starts = Array.from({ length: 4 }, () => turnStart());
+        for (const start of starts) await one.createTurn(start);
+        now += TERMS.leaseMs + 1;
+        const other = owned(await second!.openStore("other", TERMS));
+        const run = async ({ turnId }: (typeof starts)[number]) => {
+          for (let last = 0; ; last++) {
+            try {
+              await one.append(event(turnId, last + 1));
+            } catch (error) {
+              expect(error).toMatchObject({ reason: "FENCED" });
+              return last;
+            }
           }
+        };
+        const running = Promise.all(starts.map(run));
+        await delay(Math.random() * 15);
+        expect(await other.fence("one")).toBe(true);
+        const left = await other.listLeftTurns("one");
+        const lasts = await running;
+        for (const [index, { turnId }] of starts.entries()) {
+          const found = left.find((turn) => turn.turnId === turnId)!;
+          expect(found.lastSequence).toBe(lasts[index]);
+          await other.append({ ...event(turnId, found.lastSequence + 1), end: SUCCEEDED });
+          expect(await sequencesOf(other, turnId)).toEqual(upTo(lasts[index]! + 1));
         }
-      };
-      const running = Promise.all(starts.map(run));
-      await delay(Math.random() * 15);
-      expect(await other.fence("one")).toBe(true);
-      const left = await other.listLeftTurns("one");
-      const lasts = await running;
-      for (const [index, { turnId }] of starts.entries()) {
-        const found = left.find((turn) => turn.turnId === turnId)!;
-        expect(found.lastSequence).toBe(lasts[index]);
-        await other.append({ ...event(turnId, found.lastSequence + 1), end: SUCCEEDED });
-        expect(await sequencesOf(other, turnId)).toEqual(upTo(lasts[index]! + 1));
       }
-    }
-    await Promise.all([first!.close(), second!.close()]);
-  });
-});
+      await Promise.all([first!.close(), second!.close()]);
+    });
+  },
+);
 
-describe.skipIf(cluster === undefined)("a write that is under way", () => {
+describe.skipIf(cluster === undefined)(`a write that is under way${without(cluster)}`, () => {
   const audit: AuditEntry[] = [{ kind: "tool_called" }];
   it.each([
     ["events alone", {}],
@@ -187,7 +190,7 @@ describe.skipIf(cluster === undefined)("a write that is under way", () => {
   });
 });
 
-describe.skipIf(cluster === undefined)("a commit that no standby has", () => {
+describe.skipIf(cluster === undefined)(`a commit that no standby has${without(cluster)}`, () => {
   it("is not told to be there before one has it, also where its wait is canceled", async () => {
     await using own = await startCluster((await findPostgres())!);
     await own.query(`CREATE DATABASE unheard OWNER ${USER}`);
@@ -230,38 +233,41 @@ describe.skipIf(cluster === undefined)("a commit that no standby has", () => {
   });
 });
 
-describe.skipIf(cluster === undefined)("a primary that is lost while turns are recorded", () => {
-  it("is followed by its synchronous standby, which has all that was acknowledged", async () => {
-    const bin = (await findPostgres())!;
-    await using primary = await startCluster(bin);
-    await using standby = await startCluster(bin, {}, primary);
-    await primary.query(`CREATE DATABASE followed OWNER ${USER}`);
-    await primary.query("ALTER SYSTEM SET synchronous_standby_names = '*'");
-    await primary.query("SELECT pg_reload_conf()");
-    const hosts = [standby, primary].map((one) => hostOf(one.urlOf("followed")));
-    const opened = await openPostgres(hosts, silent);
-    const store = owned(await opened.openStore("one"));
-    const starts = Array.from({ length: 10 }, () => turnStart());
-    let isOver = false;
-    const run = async (start: (typeof starts)[number]) => {
-      await store.createTurn(start);
-      const { turnId } = start;
-      let last = 0;
-      while (!isOver) await store.append(event(turnId, ++last));
-      await store.append({ ...event(turnId, ++last), end: SUCCEEDED });
-      return last;
-    };
-    const fail = async () => {
-      await delay(500 + Math.random() * 500);
-      await primary.stop("SIGQUIT");
-      await standby.query("SELECT pg_promote()");
-      await delay(500);
-      isOver = true;
-    };
-    const [lasts] = await Promise.all([Promise.all(starts.map(run)), fail()]);
-    for (const [index, { turnId }] of starts.entries()) {
-      expect(await sequencesOf(store, turnId)).toEqual(upTo(lasts[index]!));
-    }
-    await opened.close();
-  });
-});
+describe.skipIf(cluster === undefined)(
+  `a primary that is lost while turns are recorded${without(cluster)}`,
+  () => {
+    it("is followed by its synchronous standby, which has all that was acknowledged", async () => {
+      const bin = (await findPostgres())!;
+      await using primary = await startCluster(bin);
+      await using standby = await startCluster(bin, {}, primary);
+      await primary.query(`CREATE DATABASE followed OWNER ${USER}`);
+      await primary.query("ALTER SYSTEM SET synchronous_standby_names = '*'");
+      await primary.query("SELECT pg_reload_conf()");
+      const hosts = [standby, primary].map((one) => hostOf(one.urlOf("followed")));
+      const opened = await openPostgres(hosts, silent);
+      const store = owned(await opened.openStore("one"));
+      const starts = Array.from({ length: 10 }, () => turnStart());
+      let isOver = false;
+      const run = async (start: (typeof starts)[number]) => {
+        await store.createTurn(start);
+        const { turnId } = start;
+        let last = 0;
+        while (!isOver) await store.append(event(turnId, ++last));
+        await store.append({ ...event(turnId, ++last), end: SUCCEEDED });
+        return last;
+      };
+      const fail = async () => {
+        await delay(500 + Math.random() * 500);
+        await primary.stop("SIGQUIT");
+        await standby.query("SELECT pg_promote()");
+        await delay(500);
+        isOver = true;
+      };
+      const [lasts] = await Promise.all([Promise.all(starts.map(run)), fail()]);
+      for (const [index, { turnId }] of starts.entries()) {
+        expect(await sequencesOf(store, turnId)).toEqual(upTo(lasts[index]!));
+      }
+      await opened.close();
+    });
+  },
+);
