@@ -41,7 +41,10 @@ async function press(card: Locator, name: string) {
   // On a busy machine the card may have moved just before; that is said then, or soon.
   await expect
     .poll(async () => {
-      const waits = (await button.count()) > 0 && (await button.isEnabled());
+      // In one look: asked about after it is gone, a locator waits for it, and the card is gone then too.
+      const waits = await button.evaluateAll((buttons) =>
+        buttons.some((one) => !(one as HTMLButtonElement).disabled),
+      );
       if (waits && (await card.getByText("something has just moved").isVisible())) {
         await button.click({ timeout: 1000 }).catch(() => {});
       }
