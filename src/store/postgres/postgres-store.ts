@@ -35,8 +35,9 @@ export interface PostgresDatabase {
    * Opens it for a server. To close that store ends its lease.
    *
    * @param terms - Left out: it has the lease until it closes the store.
+   * @param address - What other servers reach it by. Left out: they do not.
    */
-  openStore(owner: string, terms?: LeaseTerms): Promise<Store>;
+  openStore(owner: string, terms?: LeaseTerms, address?: string): Promise<Store>;
   /** The servers that hold a lease which has not run out. */
   listPresent(): Promise<string[]>;
   /** How it does, for all of them. */
@@ -73,8 +74,8 @@ export async function openPostgres(
     );
   }, HOUR_MS).unref();
   return {
-    async openStore(owner, terms) {
-      const epoch = await asked.openLease(owner, terms?.leaseMs);
+    async openStore(owner, terms, address = "") {
+      const epoch = await asked.openLease(owner, address, terms?.leaseMs);
       const store = {
         ...told,
         ...{ lease: { owner, epoch, terms }, changes, commands },

@@ -276,6 +276,10 @@ export const STEPS: readonly string[] = [
   CREATE TRIGGER turn_taken_off AFTER UPDATE OF remove_time ON turns FOR EACH ROW EXECUTE FUNCTION turn_taken_off();
   CREATE TRIGGER turn_removed AFTER DELETE ON turns FOR EACH ROW EXECUTE FUNCTION turn_taken_off();
   `,
+  `
+  -- What other servers reach it by. Empty: they do not.
+  ALTER TABLE replicas ADD COLUMN address text NOT NULL DEFAULT '';
+  `,
 ];
 
 /** The version of the schema that this server writes. */

@@ -2,6 +2,7 @@ import { AuditTable } from "./audit-table.ts";
 import { ConversationsTable } from "./conversations-table.ts";
 import { DaysTable } from "./days-table.ts";
 import { EventsTable } from "./events-table.ts";
+import { Homes } from "./homes.ts";
 import { LeasesTable } from "./leases-table.ts";
 import { OutboxTable } from "./outbox-table.ts";
 import { ProcessesTable } from "./processes-table.ts";
@@ -18,6 +19,7 @@ import { type AppendedTurn, TurnsTable } from "./turns-table.ts";
 /** The tables as one connection sees them. Each knows its own rows; what concerns several is done in `methods.ts` and what it names. */
 export interface Tables {
   readonly leases: LeasesTable;
+  readonly homes: Homes;
   readonly sessions: SessionsTable;
   readonly sessionLists: SessionLists;
   readonly turns: TurnsTable;
@@ -52,6 +54,7 @@ export function createTables(statements: Statements, clock?: () => number): Tabl
       forgetWritten(tables);
     },
     leases: new LeasesTable(statements, clock),
+    homes: new Homes(statements),
     sessions: new SessionsTable(statements),
     sessionLists: new SessionLists(statements),
     turns: new TurnsTable(statements),
