@@ -93,10 +93,12 @@ const LEFT_METHODS = {
     await tables.audit.append(await tables.leases.hold(epoch), audit);
     const isNew = await tables.shares.add(await onRecord(tables, sessionKey), share, most);
     if (isNew) await tables.turnChanges.retell(sessionKey, textOf(share.grantee));
+    await tables.news.addSessionNews();
   }),
   unshareSession: write(async (tables, sessionKey, grantee, epoch, audit) => {
     await tables.audit.append(await tables.leases.hold(epoch), audit);
     await tables.shares.remove(await onRecord(tables, sessionKey), grantee);
+    await tables.news.addSessionNews();
   }),
   removeEndedTurns: write((tables, ...args) => new Removal(tables).removeEndedTurns(...args)),
   removeSome: write((tables) => new Removal(tables).removeSome()),

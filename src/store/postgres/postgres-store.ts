@@ -16,6 +16,7 @@ import {
   type MethodName,
 } from "./methods.ts";
 import { migrate } from "./migration.ts";
+import { OthersNews } from "./others-news.ts";
 import { Primary } from "./primary.ts";
 import { explainPostgresError, failureOf } from "./write-errors.ts";
 import { Writer } from "./writer.ts";
@@ -64,7 +65,8 @@ export async function openPostgres(
   await prepare(primary, log);
   const writer = new Writer(primary, log, clock);
   const asked = askedOf(primary, writer);
-  const changes = new LocalChanges();
+  const news = new OthersNews(primary, log);
+  const changes = new LocalChanges(news);
   const told = { ...asked, ...telling(asked, changes) };
   const commands = new LocalCommands();
   const keepPartitions = () => keepPartitionsOf(primary);
@@ -90,6 +92,7 @@ export async function openPostgres(
     keepPartitions,
     async close() {
       clearInterval(kept);
+      news.close();
       await writer.close();
       await primary.close();
     },

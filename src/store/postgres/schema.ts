@@ -280,6 +280,10 @@ export const STEPS: readonly string[] = [
   -- What other servers reach it by. Empty: they do not.
   ALTER TABLE replicas ADD COLUMN address text NOT NULL DEFAULT '';
   `,
+  `
+  -- Counts what is news of a session and no change of a turn: see NewsTable.
+  ALTER TABLE newest_change ADD COLUMN session_news bigint NOT NULL DEFAULT 0;
+  `,
 ];
 
 /** The version of the schema that this server writes. */

@@ -4,6 +4,7 @@ import { DaysTable } from "./days-table.ts";
 import { EventsTable } from "./events-table.ts";
 import { Homes } from "./homes.ts";
 import { LeasesTable } from "./leases-table.ts";
+import { NewsTable } from "./news-table.ts";
 import { OutboxTable } from "./outbox-table.ts";
 import { ProcessesTable } from "./processes-table.ts";
 import { RequestsTable } from "./requests-table.ts";
@@ -26,6 +27,7 @@ export interface Tables {
   readonly turnLists: TurnLists;
   readonly turnChanges: TurnChangesTable;
   readonly turnChangeLists: TurnChangeLists;
+  readonly news: NewsTable;
   readonly events: EventsTable;
   readonly requests: RequestsTable;
   readonly conversations: ConversationsTable;
@@ -61,6 +63,7 @@ export function createTables(statements: Statements, clock?: () => number): Tabl
     turnLists: new TurnLists(statements),
     turnChanges,
     turnChangeLists: new TurnChangeLists(statements, turnChanges),
+    news: new NewsTable(statements),
     events: new EventsTable(statements),
     requests: new RequestsTable(statements),
     conversations: new ConversationsTable(statements),
