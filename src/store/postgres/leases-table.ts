@@ -100,13 +100,6 @@ export class LeasesTable {
     return (await this.#statements.all(sql)).map((row) => String(row.replica_id));
   }
 
-  /** Who holds one that has not run out. */
-  async listPresent(): Promise<string[]> {
-    const sql = `SELECT DISTINCT replica_id FROM replicas
-      WHERE NOT fenced AND (lease_until IS NULL OR lease_until >= ${now("$1")})`;
-    return (await this.#statements.all(sql, this.#now())).map((row) => String(row.replica_id));
-  }
-
   /** As `Leases.listAway`. */
   async listAway(): Promise<string[]> {
     const sql = `SELECT replica_id AS owner FROM replicas WHERE NOT fenced AND lease_until < ${now("$1")}

@@ -39,8 +39,6 @@ export interface PostgresDatabase {
    * @param address - What other servers reach it by. Left out: they do not.
    */
   openStore(owner: string, terms?: LeaseTerms, address?: string): Promise<Store>;
-  /** The servers that hold a lease which has not run out. */
-  listPresent(): Promise<string[]>;
   /** How it does, for all of them. */
   load(): StoreLoad;
   /** Makes the partitions of the days to come, and drops those of which nothing is on record. */
@@ -87,7 +85,6 @@ export async function openPostgres(
       };
       return store as Omit<typeof store, "append"> & Pick<Store, "append">;
     },
-    listPresent: () => primary.read(({ leases }) => leases.listPresent()),
     load: () => writer.load,
     keepPartitions,
     async close() {
