@@ -284,6 +284,10 @@ export const STEPS: readonly string[] = [
   -- Counts what is news of a session and no change of a turn: see NewsTable.
   ALTER TABLE newest_change ADD COLUMN session_news bigint NOT NULL DEFAULT 0;
   `,
+  `
+  -- It has come from another home, and what there was of it is yet to be brought.
+  ALTER TABLE sessions ADD COLUMN is_moved boolean NOT NULL DEFAULT false;
+  `,
 ];
 
 /** The version of the schema that this server writes. */

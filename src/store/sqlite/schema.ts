@@ -394,6 +394,10 @@ const STEPS: readonly string[] = [
     SELECT number * 4294967296 + sequence, line FROM audit_by_owner JOIN audit_chains USING (owner) ORDER BY 1;
   DROP TABLE audit_by_owner;
   `,
+  `
+  -- 1: it has come from another home, and what there was of it is yet to be brought.
+  ALTER TABLE sessions ADD COLUMN is_moved INTEGER NOT NULL DEFAULT 0;
+  `,
 ];
 
 /** The version of the schema, kept in the database's `user_version`. */
