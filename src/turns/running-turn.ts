@@ -15,7 +15,8 @@ import type { ApprovalAnswer } from "../turn-requests.ts";
 import { awaitsProcesses, type EndCause, type Interrupter, terminalOf } from "./end-causes.ts";
 import type { LiveTurn } from "./live-turn.ts";
 import { RecentEvents } from "./recent-events.ts";
-import { beginRun, type TurnBeginning } from "./run-beginning.ts";
+import { beginRun, movedOf, type TurnBeginning } from "./run-beginning.ts";
+import { type BroughtSession, NOTHING_KEPT } from "./session-moves.ts";
 import { silenceNotice } from "./silence.ts";
 import type { TextDeltas } from "./text-deltas.ts";
 import { TurnClocks } from "./turn-clocks.ts";
@@ -59,6 +60,8 @@ export class RunningTurn implements LiveTurn {
   readonly #life = new TurnLifecycle();
   readonly #released = Promise.withResolvers<void>();
   #beginning: TurnBeginning | undefined;
+  /** What there was of its session on another server is being brought. */
+  #bringing: Promise<BroughtSession> | undefined;
   /** The batch with the agent's end, where something in it has to be looked into first. */
   #lastBatch: EventKind[] = [];
 
@@ -96,7 +99,10 @@ export class RunningTurn implements LiveTurn {
     this.#inputs = new TurnInputs({
       ...{ log: this.log, life: this.#life },
       heard: () => this.#clocks.heard(),
-      tell: (kind) => told.approval(kind),
+      tell: (kind) => {
+        told.approval(kind);
+        if (kind.case === "approvalRequest") this.#keep();
+      },
       endFull: () => this.#endFull(),
     });
     const { approvals } = this.#inputs;
@@ -213,6 +219,7 @@ export class RunningTurn implements LiveTurn {
       ...{ turn: this.#turn, session: this.#session, log: this.log, ending: this.#life.ending },
       ...{ agent: this.#agent, store: this.#surroundings.store },
       filesOwner: this.#surroundings.filesOwner,
+      bring: () => this.#bring(),
       end: (cause) => this.#life.end(cause),
       tell: (kind) => this.#recorder.append(kind),
       run: (turn) => begin(this.#agent.start({ ...turn, trace: this.#told.trace })),
@@ -276,6 +283,7 @@ export class RunningTurn implements LiveTurn {
     if (run !== undefined) this.#spending.look(run);
     await this.log.recorded();
     this.#spending.end();
+    this.#keep();
     this.#life.conclude(cause);
   }
 
@@ -298,6 +306,19 @@ export class RunningTurn implements LiveTurn {
     void this.#inputs.record(silenceNotice(lastedMs, this.#limits.idleTimeoutMs)).catch(() => {});
   }
 
+  #bring(): Promise<BroughtSession> {
+    const { moves = NOTHING_KEPT } = this.#surroundings;
+    const bringing = moves.bring(movedOf(this.#session));
+    this.#bringing = bringing;
+    return bringing;
+  }
+
+  /** Has what is new of the session be kept for other servers. */
+  #keep(): void {
+    const { agentSessionId } = this.log;
+    this.#surroundings.moves?.keep(movedOf({ ...this.#session, agentSessionId }));
+  }
+
   #unsupported(capability: Parameters<typeof unsupportedByAgent>[1]): Refusal {
     return unsupportedByAgent(this.#session.agentKind, capability);
   }
@@ -308,7 +329,7 @@ export class RunningTurn implements LiveTurn {
   }
 
   async #reportReleased(run: AgentRun | undefined): Promise<void> {
-    await run?.released;
+    await Promise.all([run?.released, this.#bringing]);
     this.#released.resolve();
   }
 }

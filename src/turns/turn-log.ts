@@ -109,6 +109,11 @@ export class TurnLog implements LiveLog {
     return this.#failure;
   }
 
+  /** The agent's conversation that the session has on record. Empty: none. */
+  get agentSessionId(): string {
+    return this.#agentSessionId ?? "";
+  }
+
   /** The sequence of the next event that is appended. */
   get nextSequence(): number {
     return this.#nextSequence;

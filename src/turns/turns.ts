@@ -33,6 +33,9 @@ import type { TurnWatch } from "./turn-watch.ts";
 import { UnendedTurns } from "./unended-turns.ts";
 import { type WorkspaceLimits, WorkspaceSizes } from "./workspace-sizes.ts";
 
+/** What the end of a server waits for what is kept of its sessions. */
+const KEPT_MS = 5000;
+
 /** What turns are run within. */
 export interface TurnsOptions
   extends Omit<TurnSurroundings, "recentEvents" | "days" | "happenings">,
@@ -90,8 +93,6 @@ export class Turns {
     this.#readers = new Readers({ ...options, permissions, commands: this.#commands });
     const [sessions, removals] = [this.#sessions, this.#removals];
     this.#sizes = new WorkspaceSizes(options, options, this.#closing.signal);
-    const parts = { permissions, unended, days, sizes: this.#sizes, sessions, removals };
-    this.#sessionCommands = new SessionCommands({ ...options, ...parts });
     const runs = (turnId: string) => unended.get(turnId) !== undefined;
     this.#stopServing.push(store.commands.serve(commandServer(this, runs)));
     const { promise: isFenced, resolve: fenced } = Promise.withResolvers<void>();
@@ -104,6 +105,16 @@ export class Turns {
       },
       takeOver: (owner) => takeOverTurns(owner, { ...options, happenings, unended }),
     });
+    const parts = {
+      permissions,
+      unended,
+      days,
+      sizes: this.#sizes,
+      sessions,
+      removals,
+      lease: this.#lease,
+    };
+    this.#sessionCommands = new SessionCommands({ ...options, ...parts });
     agents.onOwnWork((work) => this.#sessions.of(work.sessionKey).beginOwnWork(work));
   }
 
@@ -368,11 +379,12 @@ export class Turns {
    */
   async drain(graceMs: number): Promise<void> {
     this.#closing.abort();
-    const { agents } = this.#options;
+    const { agents, moves } = this.#options;
     void agents.closeIdle();
     await this.#unended.drain(graceMs);
     for (const stop of this.#stopServing) stop();
     await Promise.all([this.#sessions.vacated(), this.#leftProcessesGone, agents.closeIdle()]);
+    await moves?.drain(KEPT_MS);
     this.#lease.stop();
   }
 

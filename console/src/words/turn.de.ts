@@ -103,6 +103,7 @@ const NOTICES: Readonly<Record<NoticeReason, string>> = {
   [NoticeReason.AGENT_SILENT]: "Stille",
   [NoticeReason.AGENT_REPLACED]: "Agent ersetzt",
   [NoticeReason.RECALLED]: "Von früheren Läufen unterrichtet",
+  [NoticeReason.SESSION_MOVED]: "Auf einem anderen Server",
 };
 
 export const turn: TurnWords = {

@@ -100,6 +100,7 @@ const NOTICES: Readonly<Record<NoticeReason, string>> = {
   [NoticeReason.AGENT_SILENT]: "Silent",
   [NoticeReason.AGENT_REPLACED]: "Agent replaced",
   [NoticeReason.RECALLED]: "Told of earlier turns",
+  [NoticeReason.SESSION_MOVED]: "At another server",
 };
 
 export const turn = {
