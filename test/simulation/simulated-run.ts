@@ -34,7 +34,7 @@ export class SimulatedRun extends DrivenRun {
     this.requestId = ids.requestId;
     this.epoch = ids.epoch;
     this.#over = over;
-    this.#work(world.between(1, 12));
+    this.#work(world.between(1, 8));
   }
 
   /** Whether it was told to stop. */
@@ -68,7 +68,7 @@ export class SimulatedRun extends DrivenRun {
   }
 
   #work(left: number): void {
-    this.#world.after(this.#world.between(20, 6000), () => {
+    this.#world.after(this.#world.between(20, 5000), () => {
       if (this.#isGone || this.#isStopping) return;
       const batch = Array.from({ length: this.#world.between(1, 3) }, () => {
         return { case: "text", value: create(TextEventSchema, { text: "…" }) } as const;

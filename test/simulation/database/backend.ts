@@ -121,7 +121,7 @@ export class Backend {
   /** Whether what is wanted comes later: it goes on then. */
   #mustWait(wanted: Wanted | ToWrite): boolean {
     if ("lockable" in wanted) {
-      const granted = () => void this.#database.world.after(0, () => this.#goOn());
+      const granted = () => void this.#database.world.after(0, () => this.#goOn(), false);
       return !lock(wanted.lockable, this.#transaction!, wanted.mode, granted);
     }
     let isAnswered = false;
@@ -151,8 +151,9 @@ export class Backend {
 
   *#perform({ sql, values }: Asked): Running {
     let answer = NOTHING;
-    for (const compiled of this.#database.compile(sql)) {
-      if (compiled.is === "statement") answer = yield* this.#run(compiled, values);
+    const { statements, literals } = this.#database.compile(sql);
+    for (const compiled of statements) {
+      if (compiled.is === "statement") answer = yield* this.#run(compiled, literals ?? values);
       else yield* this.#control(compiled);
     }
     if (this.#transaction !== undefined && !this.#isExplicit) yield* this.#commit();
@@ -166,7 +167,8 @@ export class Backend {
     const run: Run = {
       by: this.#transaction,
       table: (name) => database.tables.get(name)!,
-      relations: new Map([["pg_stat_activity", this.#activity()]]),
+      relations: new Map(),
+      view: () => this.#activity(),
     };
     return yield* compiled.run(run, values, this.#functions);
   }
