@@ -97,6 +97,7 @@ export class Turns {
         unended.fail(why);
         void agents.closeIdle();
       },
+      allowAll: () => unended.allow(),
       takeOver: (owner) => takeOverTurns(owner, { ...options, happenings, unended }),
     });
     agents.onOwnWork((work) => this.#sessions.of(work.sessionKey).beginOwnWork(work));
@@ -346,7 +347,7 @@ export class Turns {
     const own = { happenings, unended, sessions, removals };
     const left = await takeOver({ ...this.#options, ...own });
     this.#leftProcessesGone = left.processesGone;
-    this.#lease.start();
+    await this.#lease.start();
     // Not before: what is asked of a session waits for what was left in it.
     const { home } = this.#sessionCommands;
     this.#stopServing.push(store.commands.serveHome(store.lease.owner, home));

@@ -171,7 +171,7 @@ export class Replica {
     const mutated = this.#mutation.consequences?.(consequences) ?? consequences;
     const keeper = new LeaseKeeper(store, silent, mutated, timers);
     await takeOver(this.name);
-    keeper.start();
+    await keeper.start();
     this.#serving = { store, unended, keeper };
     this.#world.tell(`${this.name} serves, incarnation ${store.lease.epoch}`);
   }
