@@ -4,10 +4,15 @@ import type { Log } from "../log.ts";
 import type { LeaseTerms } from "../store/lease.ts";
 import type { Store } from "../store/store.ts";
 
+/** How often it is looked for others who are gone, at least: what they ran is LOST soon behind the end of their lease. */
+const LOOK_MS = 1000;
+
 /** What follows from how leases stand. */
 export interface LeaseConsequences {
   /** Everything that agents do here has to end: others may take this server for gone, or have. */
   stopAll(why: Error): void;
+  /** Others have taken this server for gone: nothing can be recorded here any more. Called once. */
+  fenced(): void;
   /** Ends what a server left. None of its leases holds. */
   takeOver(owner: string): Promise<unknown>;
 }
@@ -41,7 +46,7 @@ export class LeaseKeeper {
     if (terms === undefined) return;
     this.#renewed(terms, performance.now());
     void this.#every(terms.renewMs, () => this.#renew(terms));
-    void this.#every(terms.renewMs, () => this.#lookAfterOthers(terms));
+    void this.#every(Math.min(terms.renewMs, LOOK_MS), () => this.#lookAfterOthers(terms));
   }
 
   /** From now on nothing is renewed. Idempotent. */
@@ -70,6 +75,7 @@ export class LeaseKeeper {
       if (!isFenced(error)) return;
       this.stop();
       this.#consequences.stopAll(fenced()); // 1.
+      this.#consequences.fenced();
     }
   }
 

@@ -276,6 +276,14 @@ export const STEPS: readonly string[] = [
   CREATE TRIGGER turn_taken_off AFTER UPDATE OF remove_time ON turns FOR EACH ROW EXECUTE FUNCTION turn_taken_off();
   CREATE TRIGGER turn_removed AFTER DELETE ON turns FOR EACH ROW EXECUTE FUNCTION turn_taken_off();
   `,
+  `
+  -- What other servers reach it by. Empty: they do not.
+  ALTER TABLE replicas ADD COLUMN address text NOT NULL DEFAULT '';
+  `,
+  `
+  -- Counts what is news of a session and no change of a turn: see NewsTable.
+  ALTER TABLE newest_change ADD COLUMN session_news bigint NOT NULL DEFAULT 0;
+  `,
 ];
 
 /** The version of the schema that this server writes. */
