@@ -6,7 +6,7 @@ import { Refusal, sessionElsewhere } from "../errors.ts";
 import { deadlineOf } from "../rpc/request-headers.ts";
 import type { ReceivedCall } from "../rpc/routing.ts";
 import { afterLong } from "../stream/long-timer.ts";
-import { answerHeaders } from "./forwarded-request.ts";
+import { answerHeaders, END_TRAILER } from "./forwarded-request.ts";
 import type { Home } from "./homes.ts";
 import { RelayedStream } from "./relayed-stream.ts";
 
@@ -17,7 +17,7 @@ const DEADLINE_GRACE_MS = 2000;
 /** Whoever was cut off may come back at once, to any replica. */
 const RETRY_MS = 1000;
 
-const { NGHTTP2_CANCEL, NGHTTP2_NO_ERROR, NGHTTP2_REFUSED_STREAM } = constants;
+const { NGHTTP2_CANCEL, NGHTTP2_FLAG_END_STREAM, NGHTTP2_REFUSED_STREAM } = constants;
 
 /** What became of a call that was handed on. Refused: its home has done nothing for it. */
 export type Forwarded = "answered" | "refused";
@@ -40,7 +40,8 @@ export class ForwardedCall {
   #headers: IncomingHttpHeaders | undefined;
   #trailers: IncomingHttpHeaders = {};
   #relayed: RelayedStream | undefined;
-  #hasEnded = false;
+  /** Its home has said so. */
+  #isWhole = false;
   #isOver = false;
   readonly #stopWaiting: () => void;
   readonly #named: { readonly turnId?: string; readonly sessionId?: string };
@@ -63,9 +64,7 @@ export class ForwardedCall {
     stream.on("response", this.#begin).on("data", this.#take);
     stream.on("trailers", (trailers: IncomingHttpHeaders) => {
       this.#trailers = trailers;
-    });
-    stream.once("end", () => {
-      this.#hasEnded = true;
+      this.#isWhole = trailers[END_TRAILER] !== undefined;
     });
     stream.on("error", () => {}); // Its close tells.
     stream.once("close", this.#close);
@@ -82,8 +81,9 @@ export class ForwardedCall {
     }
   }
 
-  readonly #begin = (headers: IncomingHttpHeaders): void => {
+  readonly #begin = (headers: IncomingHttpHeaders, flags: number): void => {
     this.#headers = headers;
+    this.#isWhole = (flags & NGHTTP2_FLAG_END_STREAM) !== 0;
     // Until then it could be refused, and answered here.
     this.#call.read = undefined;
     const { shape } = this.#call;
@@ -109,7 +109,7 @@ export class ForwardedCall {
     if (this.#headers === undefined) {
       if (rstCode === NGHTTP2_REFUSED_STREAM) this.#finish("refused");
       else this.#fail(this.#gone());
-    } else if (this.#hasEnded && rstCode === NGHTTP2_NO_ERROR) this.#answer(this.#headers);
+    } else if (this.#isWhole) this.#answer(this.#headers);
     else this.#fail(this.#gone());
   };
 

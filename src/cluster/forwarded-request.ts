@@ -13,8 +13,13 @@ const OWN_HEADERS = new Set([
   ...["authorization", "proxy-authorization", "cookie", CALLER_HEADER],
 ]);
 const DEADLINES = ["grpc-timeout", "connect-timeout-ms"];
+/** The trailer by which a replica says that an answer is whole. Node ends what it resets, and so may break off a stream without a word. */
+export const END_TRAILER = "breakglass-cluster-end";
 /** What of a response's is between the two replicas. */
-const OWN_ANSWER_HEADERS = new Set(["date", "connection", "keep-alive", "transfer-encoding"]);
+const OWN_ANSWER_HEADERS = new Set([
+  ...["date", "connection", "keep-alive", "transfer-encoding"],
+  END_TRAILER,
+]);
 
 /** The headers of a request that is handed on, at the moment. */
 export function forwardedHeaders({

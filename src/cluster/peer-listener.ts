@@ -8,6 +8,7 @@ import type { TcpAddress } from "../edge/listener.ts";
 import type { Log } from "../log.ts";
 import { PacedWarning } from "../paced-warning.ts";
 import type { Credentials } from "./credentials.ts";
+import { END_TRAILER } from "./forwarded-request.ts";
 import { CONNECTION_WINDOW_BYTES, PEER_PING_MS, PEER_SESSION } from "./peer-session.ts";
 
 /** From the connection to the end of the handshake, however it comes. */
@@ -48,9 +49,10 @@ export async function listenForPeers(
   const heartbeats = new Heartbeats(PEER_PING_MS);
   const peers = new Set<TLSSocket>();
   const sessions = new Set<ServerHttp2Session>();
-  const http2 = createHttp2Server(PEER_SESSION, (request, response) =>
-    answer(request, response, () => {}),
-  );
+  const http2 = createHttp2Server(PEER_SESSION, (request, response) => {
+    response.addTrailers({ [END_TRAILER]: "1" });
+    answer(request, response, () => {});
+  });
   http2.on("session", (session) => {
     sessions.add(session);
     session.on("error", () => {}); // Its streams hear of it.

@@ -71,7 +71,12 @@ function homesAt(owner: string, home: () => Promise<Home | undefined>): Homes {
   return { owner, runsHere: () => false, homeOfSession: home, homeOfTurn: home };
 }
 
-async function startReplica(root: string, variables: Variables, homes: Homes): Promise<Replica> {
+/** Starts one in a directory of its own. */
+export async function startReplica(
+  root: string,
+  variables: Variables,
+  homes: Homes,
+): Promise<Replica> {
   const log: string[] = [];
   const address = `127.0.0.1:${await freePort()}`;
   const config = readServeConfig({
