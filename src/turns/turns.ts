@@ -119,6 +119,11 @@ export class Turns {
     return this.#unended.runningIn(sessionKey);
   }
 
+  /** Whether a turn without an end runs here. */
+  runs(turnId: string): boolean {
+    return this.#unended.get(turnId) !== undefined;
+  }
+
   /** How many turns have no end on disk, by their states. */
   get unended(): ReadonlyMap<TurnState, number> {
     return this.#unended.countByState();
