@@ -11,7 +11,7 @@ const SCRIPT = {
     { when: "wait", steps: [{ text: "Ich warte." }, { failure: "hang" }] },
     {
       steps: [
-        { line: { type: "system", subtype: "conversation_reset", new_conversation_id: "x" } },
+        { line: { type: "conversation_reset", new_conversation_id: "x" } },
         { retry: { times: 3, status: 529, delay: "10ms" } },
         { text: "Ich beginne." },
         { failure: { exit: 3, stderr: "kein Platz" } },
@@ -21,6 +21,7 @@ const SCRIPT = {
 } as const;
 
 /** What of a part of the page can be seen, in words. */
+// biome-ignore lint/suspicious/useInnerText: what is folded counts as not there
 const seen = (part: Locator) => part.innerText();
 
 /** What the server itself says of a turn's end, wherever the page has it. */

@@ -4,6 +4,7 @@ import {
   streamTurn,
   type TurnEvent,
 } from "@breakglass/client";
+import { LetGo } from "./connection.svelte.ts";
 import { hasPlaces, takePlace } from "./turn-places.ts";
 
 /** A window that nobody has seen for so long gives its turn's connection to the others. */
@@ -14,11 +15,6 @@ export interface ShownTurn {
   readonly turnId: string;
   readonly afterSequence?: number;
   readonly textDeltas?: boolean;
-}
-
-/** Why a turn's stream was let go, which no failure of the server's is. */
-class LetGo extends Error {
-  override readonly name = "LetGo";
 }
 
 /**
