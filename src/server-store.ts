@@ -82,7 +82,10 @@ async function openAlone(own: OwnName, database: PostgresDatabase): Promise<Serv
 }
 
 /** What it takes to connect to each host. */
-function clientsOf(address: PostgresAddress, passwordFile: string | undefined): ClientConfig[] {
+export function clientsOf(
+  address: PostgresAddress,
+  passwordFile: string | undefined,
+): ClientConfig[] {
   const { user, database, tls } = address;
   const password =
     passwordFile === undefined ? address.password : readFileSync(passwordFile, "utf8").trim();
