@@ -1,7 +1,7 @@
-import { ConfigError } from "./config/config-error.ts";
-import type { ServeConfig } from "./config/serve-config.ts";
-import { Redaction } from "./redaction/redaction.ts";
-import { secretValues } from "./redaction/secret-names.ts";
+import { ConfigError } from "../config/config-error.ts";
+import type { ServeConfig } from "../config/serve-config.ts";
+import { Redaction } from "../redaction/redaction.ts";
+import { secretValues } from "../redaction/secret-names.ts";
 
 /**
  * What takes the secrets of a server out of what it writes.

@@ -10,9 +10,9 @@ import { type PageServer, servePage } from "../support/page-server.ts";
 import { connect } from "../support/protocols.ts";
 import { createTestEnvironment } from "../support/test-environment.ts";
 import { startTestServer, type TestServer, tokenLine } from "../support/test-server.ts";
-import type { PageProtocol } from "./page.ts";
+import type { PageProtocol } from "./grpc-web-page.ts";
 
-const PAGE = fileURLToPath(new URL("./page.ts", import.meta.url));
+const PAGE = fileURLToPath(new URL("./grpc-web-page.ts", import.meta.url));
 const PROTOCOLS: readonly PageProtocol[] = ["connect", "gRPC-Web"];
 
 let browser: Browser;

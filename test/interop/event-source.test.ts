@@ -1,13 +1,13 @@
 import { fileURLToPath } from "node:url";
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { ask, linesOf, open, runPlain } from "../http/support.ts";
 import { lacksBrowser, launchBrowser, withoutBrowser } from "../support/browser.ts";
 import { createGate, script } from "../support/gate.ts";
 import { type PageServer, servePage } from "../support/page-server.ts";
 import { startServeProcess } from "../support/serve-process.ts";
 import { createTestEnvironment } from "../support/test-environment.ts";
 import { startTestServer } from "../support/test-server.ts";
-import { ask, linesOf, open, runPlain } from "./support.ts";
 
 let browser: Browser;
 let pages: PageServer;
@@ -16,7 +16,9 @@ beforeAll(async () => {
   if (lacksBrowser) return;
   browser = await launchBrowser();
   cleanup.defer(() => browser.close());
-  pages = cleanup.use(await servePage(fileURLToPath(new URL("./page.ts", import.meta.url))));
+  pages = cleanup.use(
+    await servePage(fileURLToPath(new URL("./event-source-page.ts", import.meta.url))),
+  );
 });
 afterAll(() => cleanup.disposeAsync());
 

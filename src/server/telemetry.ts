@@ -1,18 +1,18 @@
 import { statfs } from "node:fs/promises";
-import type { Agents } from "./agent/agents.ts";
-import type { ServeConfig } from "./config/serve-config.ts";
-import type { DiskReserve } from "./disk-reserve.ts";
-import type { Listener } from "./edge/listener.ts";
-import type { Readers } from "./edge/readers.ts";
-import type { Happenings } from "./happenings.ts";
-import type { ServedMetrics } from "./http/metrics.ts";
-import type { Log } from "./log.ts";
-import type { ServerAudit } from "./server-audit.ts";
-import type { ServedStore } from "./server-store.ts";
-import { allTold } from "./telemetry/all-told.ts";
-import { loggedTurns } from "./telemetry/logged-turns.ts";
-import type { ServerLoad } from "./telemetry/server-load.ts";
-import type { Turns } from "./turns/turns.ts";
+import type { Agents } from "../agent/agents.ts";
+import type { ServeConfig } from "../config/serve-config.ts";
+import type { DiskReserve } from "../disk-reserve.ts";
+import type { Listener } from "../edge/listener.ts";
+import type { Readers } from "../edge/readers.ts";
+import type { Happenings } from "../happenings.ts";
+import type { ServedMetrics } from "../http/metrics.ts";
+import type { Log } from "../log.ts";
+import { allTold } from "../telemetry/all-told.ts";
+import { loggedTurns } from "../telemetry/logged-turns.ts";
+import type { ServerLoad } from "../telemetry/server-load.ts";
+import type { Turns } from "../turns/turns.ts";
+import type { ServerAudit } from "./audit.ts";
+import type { ServedStore } from "./store.ts";
 
 /** What a server tells of itself, as it is set. */
 export interface Telemetry {
@@ -48,14 +48,14 @@ export async function startTelemetry(config: ServeConfig, log: Log): Promise<Tel
 }
 
 async function startMetrics() {
-  const { Metrics } = await import("./telemetry/metrics.ts");
+  const { Metrics } = await import("../telemetry/metrics.ts");
   return new Metrics();
 }
 
 async function startTraces(config: ServeConfig, log: Log) {
   const { otlpUrl: url, otlpHeaders: headers, otlpProtocol: protocol } = config;
   if (url === undefined) return undefined;
-  const { Traces } = await import("./telemetry/traces.ts");
+  const { Traces } = await import("../telemetry/traces.ts");
   return new Traces({ url, headers, protocol }, log);
 }
 

@@ -1,9 +1,9 @@
-import type { ProcessFamilies } from "./agent/process/process-families.ts";
-import { AgentAttempts } from "./identity/agent-attempts.ts";
-import type { RefusedSignIns } from "./identity/refused-sign-ins.ts";
-import type { Log } from "./log.ts";
-import type { ServerAudit } from "./server-audit.ts";
-import type { Turns } from "./turns/turns.ts";
+import type { ProcessFamilies } from "../agent/process/process-families.ts";
+import { AgentAttempts } from "../identity/agent-attempts.ts";
+import type { RefusedSignIns } from "../identity/refused-sign-ins.ts";
+import type { Log } from "../log.ts";
+import type { Turns } from "../turns/turns.ts";
+import type { ServerAudit } from "./audit.ts";
 
 /** Has the log and the audit tell of requests that agents make, and in which turn. */
 export function heedAgentAttempts(

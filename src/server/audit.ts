@@ -1,26 +1,32 @@
 import type { KeyObject } from "node:crypto";
-import type { AuditSource } from "./audit/audit-source.ts";
-import type { AuditEntry, AuditFacts } from "./audit/entry.ts";
-import { rawKey } from "./audit/head.ts";
-import { type HeadDestination, toFile, toLog, toSyslog, toUrl } from "./audit/head-destinations.ts";
-import { type HeadDelivery, HeadPublisher } from "./audit/head-publisher.ts";
-import { readKey, readOrMakeKey } from "./audit/key-file.ts";
-import { retainAudit } from "./audit/retention.ts";
-import { SignInCounts } from "./audit/sign-in-counts.ts";
-import { AuditTrail } from "./audit/trail.ts";
-import { canSendDatagrams, isDatagramSocket } from "./audit/unix-datagram.ts";
-import { ConfigError } from "./config/config-error.ts";
-import type { ServeConfig } from "./config/serve-config.ts";
-import { SERVE_SETTINGS } from "./config/settings/sections.ts";
-import { isFenced } from "./errors.ts";
-import type { Caller } from "./identity/caller.ts";
-import type { RefusedSignIn } from "./identity/refused-sign-ins.ts";
-import { tokenId } from "./identity/token-line.ts";
-import type { Tokens } from "./identity/tokens.ts";
-import type { Log } from "./log.ts";
-import type { Store } from "./store/store.ts";
-import { TurnAudit } from "./turns/turn-audit.ts";
-import { readVersion } from "./version.ts";
+import type { AuditSource } from "../audit/audit-source.ts";
+import type { AuditEntry, AuditFacts } from "../audit/entry.ts";
+import { rawKey } from "../audit/head.ts";
+import {
+  type HeadDestination,
+  toFile,
+  toLog,
+  toSyslog,
+  toUrl,
+} from "../audit/head-destinations.ts";
+import { type HeadDelivery, HeadPublisher } from "../audit/head-publisher.ts";
+import { readKey, readOrMakeKey } from "../audit/key-file.ts";
+import { retainAudit } from "../audit/retention.ts";
+import { SignInCounts } from "../audit/sign-in-counts.ts";
+import { AuditTrail } from "../audit/trail.ts";
+import { canSendDatagrams, isDatagramSocket } from "../audit/unix-datagram.ts";
+import { ConfigError } from "../config/config-error.ts";
+import type { ServeConfig } from "../config/serve-config.ts";
+import { SERVE_SETTINGS } from "../config/settings/sections.ts";
+import { isFenced } from "../errors.ts";
+import type { Caller } from "../identity/caller.ts";
+import type { RefusedSignIn } from "../identity/refused-sign-ins.ts";
+import { tokenId } from "../identity/token-line.ts";
+import type { Tokens } from "../identity/tokens.ts";
+import type { Log } from "../log.ts";
+import type { Store } from "../store/store.ts";
+import { TurnAudit } from "../turns/turn-audit.ts";
+import { readVersion } from "../version.ts";
 
 /** So much of a setting's value is recorded. */
 const VALUE_CHARACTERS = 1024;

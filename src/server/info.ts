@@ -5,15 +5,15 @@ import {
   Containment,
   type ServerInfoSchema,
   SignInMethod,
-} from "../gen/breakglass/v1/server_pb.ts";
-import type { PermissionMode } from "../gen/breakglass/v1/turn_pb.ts";
-import type { Agents } from "./agent/agents.ts";
-import type { HeldBy } from "./agent/process/containment.ts";
-import type { Readiness } from "./health/readiness.ts";
-import type { Caller, Means, Role } from "./identity/caller.ts";
-import { MAX_ATTACHMENTS } from "./rpc/attachment-rules.ts";
-import type { RequestLimits } from "./rpc/request-rules.ts";
-import { readVersion } from "./version.ts";
+} from "../../gen/breakglass/v1/server_pb.ts";
+import type { PermissionMode } from "../../gen/breakglass/v1/turn_pb.ts";
+import type { Agents } from "../agent/agents.ts";
+import type { HeldBy } from "../agent/process/containment.ts";
+import type { Readiness } from "../health/readiness.ts";
+import type { Caller, Means, Role } from "../identity/caller.ts";
+import { MAX_ATTACHMENTS } from "../rpc/attachment-rules.ts";
+import type { RequestLimits } from "../rpc/request-rules.ts";
+import { readVersion } from "../version.ts";
 
 /** What a server tells of itself. */
 export interface ServerFacts {

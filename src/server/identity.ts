@@ -1,20 +1,20 @@
 import { join } from "node:path";
-import type { ServeConfig } from "./config/serve-config.ts";
-import { FileWatch } from "./file-watch.ts";
-import type { Authenticator } from "./identity/authenticator.ts";
-import { BearerAuthenticator } from "./identity/bearer.ts";
-import type { Means } from "./identity/caller.ts";
-import { type NameKind, nameKey } from "./identity/certificate-names.ts";
-import { CertificateAuthenticator } from "./identity/certificates.ts";
-import { Jwts } from "./identity/jwts.ts";
-import { KeyCache } from "./identity/key-cache.ts";
-import { LocalAccess } from "./identity/local-access.ts";
-import type { LocalToken } from "./identity/local-token.ts";
-import { ProxyAuthenticator } from "./identity/proxy-users.ts";
-import { RefusedSignIns } from "./identity/refused-sign-ins.ts";
-import { SignIn } from "./identity/sign-in.ts";
-import type { Log } from "./log.ts";
-import type { ReadFiles } from "./server-access.ts";
+import type { ServeConfig } from "../config/serve-config.ts";
+import { FileWatch } from "../file-watch.ts";
+import type { Authenticator } from "../identity/authenticator.ts";
+import { BearerAuthenticator } from "../identity/bearer.ts";
+import type { Means } from "../identity/caller.ts";
+import { type NameKind, nameKey } from "../identity/certificate-names.ts";
+import { CertificateAuthenticator } from "../identity/certificates.ts";
+import { Jwts } from "../identity/jwts.ts";
+import { KeyCache } from "../identity/key-cache.ts";
+import { LocalAccess } from "../identity/local-access.ts";
+import type { LocalToken } from "../identity/local-token.ts";
+import { ProxyAuthenticator } from "../identity/proxy-users.ts";
+import { RefusedSignIns } from "../identity/refused-sign-ins.ts";
+import { SignIn } from "../identity/sign-in.ts";
+import type { Log } from "../log.ts";
+import type { ReadFiles } from "./access.ts";
 
 /** By what a server tells who makes a request. */
 export interface Identity {

@@ -1,17 +1,17 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { ClientConfig } from "pg";
-import { ConfigError } from "./config/config-error.ts";
-import type { PostgresAddress, PostgresTls } from "./config/postgres-address.ts";
-import type { ServeConfig } from "./config/serve-config.ts";
-import { keepStorePrivate, prepareDirectory } from "./data-directory.ts";
-import type { Log } from "./log.ts";
-import type { LeaseTerms } from "./store/lease.ts";
-import { type OwnName, openOwnName } from "./store/postgres/own-name.ts";
-import { openPostgres, type PostgresDatabase } from "./store/postgres/postgres-store.ts";
-import { openSqliteStore } from "./store/sqlite/sqlite-store.ts";
-import type { Store } from "./store/store.ts";
-import type { StoreLoad } from "./store/store-load.ts";
+import { ConfigError } from "../config/config-error.ts";
+import type { PostgresAddress, PostgresTls } from "../config/postgres-address.ts";
+import type { ServeConfig } from "../config/serve-config.ts";
+import { keepStorePrivate, prepareDirectory } from "../data-directory.ts";
+import type { Log } from "../log.ts";
+import type { LeaseTerms } from "../store/lease.ts";
+import { type OwnName, openOwnName } from "../store/postgres/own-name.ts";
+import { openPostgres, type PostgresDatabase } from "../store/postgres/postgres-store.ts";
+import { openSqliteStore } from "../store/sqlite/sqlite-store.ts";
+import type { Store } from "../store/store.ts";
+import type { StoreLoad } from "../store/store-load.ts";
 
 /** A server's store, and how it does. */
 export interface ServedStore extends Store {

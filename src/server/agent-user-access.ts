@@ -1,8 +1,8 @@
 import { chmodSync, lstatSync } from "node:fs";
-import { type AgentUser, findAgentUser, runAs } from "./agent/process/agent-user.ts";
-import { ConfigError } from "./config/config-error.ts";
-import type { ServeConfig } from "./config/serve-config.ts";
-import type { Log } from "./log.ts";
+import { type AgentUser, findAgentUser, runAs } from "../agent/process/agent-user.ts";
+import { ConfigError } from "../config/config-error.ts";
+import type { ServeConfig } from "../config/serve-config.ts";
+import type { Log } from "../log.ts";
 
 /** Passed through, and not listed. */
 const PASSAGE = 0o711;

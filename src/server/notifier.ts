@@ -1,17 +1,17 @@
 import { X509Certificate } from "node:crypto";
-import { ConfigError } from "./config/config-error.ts";
-import type { ServeConfig } from "./config/serve-config.ts";
-import type { Log } from "./log.ts";
-import { Notifier } from "./notify/notifier.ts";
-import { RETRY_TIMES } from "./notify/retry-times.ts";
-import { testMessage } from "./notify/test-message.ts";
-import { type Attempt, WebhookEndpoint } from "./notify/webhook-endpoint.ts";
-import { type SignedHeaders, WebhookSecrets } from "./notify/webhook-secrets.ts";
-import { isLoopback } from "./rpc/hosts.ts";
-import { readSettingFile } from "./setting-file.ts";
-import { SettingSource } from "./setting-source.ts";
-import type { NotificationKind } from "./store/outbox.ts";
-import type { Store } from "./store/store.ts";
+import { ConfigError } from "../config/config-error.ts";
+import type { ServeConfig } from "../config/serve-config.ts";
+import type { Log } from "../log.ts";
+import { Notifier } from "../notify/notifier.ts";
+import { RETRY_TIMES } from "../notify/retry-times.ts";
+import { testMessage } from "../notify/test-message.ts";
+import { type Attempt, WebhookEndpoint } from "../notify/webhook-endpoint.ts";
+import { type SignedHeaders, WebhookSecrets } from "../notify/webhook-secrets.ts";
+import { isLoopback } from "../rpc/hosts.ts";
+import { readSettingFile } from "../setting-file.ts";
+import { SettingSource } from "../setting-source.ts";
+import type { NotificationKind } from "../store/outbox.ts";
+import type { Store } from "../store/store.ts";
 
 /** What notifications need of files, which can be read again. */
 export interface NotifierFiles {

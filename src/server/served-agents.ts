@@ -1,16 +1,16 @@
 import { basename } from "node:path";
-import { PermissionMode } from "../gen/breakglass/v1/turn_pb.ts";
-import type { Agent } from "./agent/agent.ts";
-import { ClaudeAgent, DEFAULT_MODEL } from "./agent/claude/claude-agent.ts";
-import { resolveCommand } from "./agent/claude/executable.ts";
-import { NO_RULES, readRules } from "./agent/claude/permission-rules.ts";
-import type { ProcessSurroundings } from "./agent/process/agent-process.ts";
-import type { AgentUser } from "./agent/process/agent-user.ts";
-import { ConfigError } from "./config/config-error.ts";
-import type { Environment } from "./config/environment.ts";
-import type { ServeConfig } from "./config/serve-config.ts";
-import type { Log } from "./log.ts";
-import { SettingSource } from "./setting-source.ts";
+import { PermissionMode } from "../../gen/breakglass/v1/turn_pb.ts";
+import type { Agent } from "../agent/agent.ts";
+import { ClaudeAgent, DEFAULT_MODEL } from "../agent/claude/claude-agent.ts";
+import { resolveCommand } from "../agent/claude/executable.ts";
+import { NO_RULES, readRules } from "../agent/claude/permission-rules.ts";
+import type { ProcessSurroundings } from "../agent/process/agent-process.ts";
+import type { AgentUser } from "../agent/process/agent-user.ts";
+import { ConfigError } from "../config/config-error.ts";
+import type { Environment } from "../config/environment.ts";
+import type { ServeConfig } from "../config/serve-config.ts";
+import type { Log } from "../log.ts";
+import { SettingSource } from "../setting-source.ts";
 
 /** The agents of a server, by their kinds. */
 export interface ServedAgents {

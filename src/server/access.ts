@@ -1,17 +1,17 @@
-import { type Certificate, readCertificate, readClientCa } from "./certificate.ts";
-import { ConfigError } from "./config/config-error.ts";
-import type { ServeConfig } from "./config/serve-config.ts";
-import { CertificateMap } from "./identity/certificates.ts";
-import { type Issuers, readIssuers } from "./identity/issuers.ts";
-import { forgetLocalAddress, LocalToken } from "./identity/local-token.ts";
-import type { SignIn } from "./identity/sign-in.ts";
-import { Tokens } from "./identity/tokens.ts";
-import { refuseUnusableIdentity, tellsPeople } from "./identity-rules.ts";
-import { addressText } from "./listen-address.ts";
-import type { Log } from "./log.ts";
-import { isLoopback } from "./rpc/hosts.ts";
-import { type NotifierFiles, readNotifierFiles } from "./server-notifier.ts";
-import { SettingSource } from "./setting-source.ts";
+import { type Certificate, readCertificate, readClientCa } from "../certificate.ts";
+import { ConfigError } from "../config/config-error.ts";
+import type { ServeConfig } from "../config/serve-config.ts";
+import { CertificateMap } from "../identity/certificates.ts";
+import { type Issuers, readIssuers } from "../identity/issuers.ts";
+import { forgetLocalAddress, LocalToken } from "../identity/local-token.ts";
+import type { SignIn } from "../identity/sign-in.ts";
+import { Tokens } from "../identity/tokens.ts";
+import { refuseUnusableIdentity, tellsPeople } from "../identity-rules.ts";
+import { addressText } from "../listen-address.ts";
+import type { Log } from "../log.ts";
+import { isLoopback } from "../rpc/hosts.ts";
+import { SettingSource } from "../setting-source.ts";
+import { type NotifierFiles, readNotifierFiles } from "./notifier.ts";
 
 /** What is read again when the operator asks for it. */
 export interface ReadFiles extends NotifierFiles {

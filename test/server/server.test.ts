@@ -2,9 +2,9 @@ import { writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { makeCertificate } from "./security/certificate.ts";
-import { createTestEnvironment } from "./support/test-environment.ts";
-import { startTestServer, tokenLine } from "./support/test-server.ts";
+import { makeCertificate } from "../security/certificate.ts";
+import { createTestEnvironment } from "../support/test-environment.ts";
+import { startTestServer, tokenLine } from "../support/test-server.ts";
 
 /** What a start says that fails: one line for the operator. */
 async function refusalOf(settings: Record<string, string>): Promise<string> {
