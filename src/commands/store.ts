@@ -5,7 +5,7 @@ import {
   migrateStore,
   planMigration,
   readStorePlace,
-} from "../store-upkeep.ts";
+} from "../server/store-upkeep.ts";
 import { ExitStatus } from "./exit-status.ts";
 import { openTerminal } from "./terminal.ts";
 import { oneLine, print } from "./terminal-text.ts";
