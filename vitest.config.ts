@@ -33,10 +33,21 @@ export default defineConfig({
             "test/console/**",
             "test/container/**",
             "test/fake/**",
+            "test/interop/**",
             "test/postgres/**",
           ],
           // To import all of it again for each of the files is a third of what they cost; no module of ours, nor of the
           // tests, holds what another test could see.
+          isolate: false,
+          globalSetup: "test/support/bundled-program.ts",
+        },
+      },
+      // The service with what others have made: proxies in front of it, browsers, tools that find it by themselves.
+      {
+        extends: true,
+        test: {
+          name: "interop",
+          include: ["test/interop/**/*.test.ts"],
           isolate: false,
           globalSetup: "test/support/bundled-program.ts",
         },

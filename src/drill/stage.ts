@@ -7,7 +7,7 @@ import { openGrpcConnection } from "#client/node";
 import { type Environment, readSearchPath } from "../config/environment.ts";
 import { readServeConfig } from "../config/serve-config.ts";
 import type { Log } from "../log.ts";
-import { startServer } from "../server.ts";
+import { startServer } from "../server/server.ts";
 import { brokenConfig, repairScenario, type Scenario } from "./scenario.ts";
 import { type Pace, startScriptedModel } from "./scripted-model.ts";
 

@@ -4,12 +4,17 @@ import type { LeaseTerms } from "../store/lease.ts";
 import type { Store } from "../store/store.ts";
 import { NODE_TIMERS, type Timer, type Timers } from "../stream/timers.ts";
 
+/** How often it is looked for others who are gone, at least: what they ran is LOST soon behind the end of their lease. */
+const LOOK_MS = 1000;
+
 /** What follows from how leases stand. */
 export interface LeaseConsequences {
   /** Everything that agents do here has to end: others may take this server for gone, or have. */
   stopAll(why: Error): void;
   /** The lease was renewed: agents may begin again where they were stopped for want of that. */
   allowAll(): void;
+  /** Others have taken this server for gone: nothing can be recorded here any more. Called once. */
+  fenced(): void;
   /** Ends what a server left. None of its leases holds. */
   takeOver(owner: string): Promise<unknown>;
 }
@@ -55,7 +60,7 @@ export class LeaseKeeper {
     await this.#store.renewLease(epoch);
     this.#renewed(terms, asked);
     void this.#every(terms.renewMs, () => this.#renew(terms));
-    void this.#every(terms.renewMs, () => this.#lookAfterOthers(terms));
+    void this.#every(Math.min(terms.renewMs, LOOK_MS), () => this.#lookAfterOthers(terms));
   }
 
   /** From now on nothing is renewed. Idempotent. */
@@ -84,6 +89,7 @@ export class LeaseKeeper {
       if (!isFenced(error)) return;
       this.stop();
       this.#consequences.stopAll(fenced()); // 1.
+      this.#consequences.fenced();
     }
   }
 

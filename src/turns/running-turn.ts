@@ -96,7 +96,10 @@ export class RunningTurn implements LiveTurn {
     this.#inputs = new TurnInputs({
       ...{ log: this.log, life: this.#life },
       heard: () => this.#clocks.heard(),
-      tell: (kind) => told.approval(kind),
+      tell: (kind) => {
+        told.approval(kind);
+        if (kind.case === "approvalRequest") this.#keep();
+      },
       endFull: () => this.#endFull(),
     });
     const { approvals } = this.#inputs;
@@ -275,8 +278,16 @@ export class RunningTurn implements LiveTurn {
     if (!this.log.hasEnd) await this.#appendEnd(cause, run);
     if (run !== undefined) this.#spending.look(run);
     await this.log.recorded();
+    this.#keep();
     this.#spending.end();
     this.#life.conclude(cause);
+  }
+
+  /** Has what is new of the conversation kept, so that another server can go on with it. */
+  #keep(): void {
+    const { sessionId, sessionKey, agentKind, workspace } = this.#session;
+    const { conversationId } = this.#recorder;
+    this.#surroundings.moves?.keep({ sessionId, sessionKey, agentKind, conversationId, workspace });
   }
 
   async #appendEnd(cause: EndCause, run: AgentRun | undefined): Promise<void> {

@@ -275,6 +275,6 @@ export class Invariants implements DatabaseWatcher {
 }
 
 /** The longest that it takes to stop an agent, and then some. */
-const LADDER_MS = 4000;
+const LADDER_MS = 10_000;
 /** By how much the clocks of the hosts of a database differ at most: where one follows the other the time leaps. */
 const SKEW_MS = 600;

@@ -106,10 +106,10 @@ export class Replica {
 
   /** Has it end what it does, end its lease and exit. It starts again then. */
   drain(graceMs: number): void {
-    const [process, serving] = [this.#process, this.#serving];
-    if (process === undefined || serving === undefined) return;
-    this.#world.tell(`${this.name} drains`);
-    process.do(async () => {
+    this.#process?.do(async () => {
+      const [process, serving] = [this.#process, this.#serving];
+      if (serving === undefined) return;
+      this.#world.tell(`${this.name} drains`);
       await serving.unended.drain(graceMs);
       serving.keeper.stop();
       await serving.store.close().catch(() => {});
@@ -166,6 +166,7 @@ export class Replica {
     const consequences: LeaseConsequences = {
       stopAll: (why) => unended.fail(why),
       allowAll: () => unended.allow(),
+      fenced: () => this.drain(0),
       takeOver,
     };
     const mutated = this.#mutation.consequences?.(consequences) ?? consequences;

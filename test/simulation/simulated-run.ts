@@ -1,11 +1,12 @@
 import { create } from "@bufbuild/protobuf";
 import { ResultEventSchema, TextEventSchema } from "../../gen/breakglass/v1/event_pb.ts";
+import { STOP_RUNGS } from "../../src/agent/process/stop-ladder.ts";
 import { DrivenRun } from "../turns/driven-agent.ts";
 import type { Process } from "./process.ts";
 import type { World } from "./world.ts";
 
-/** The longest that an agent takes to be stopped, in milliseconds: the rungs of the ladder before it is killed. */
-const STOP_MS = 3000;
+/** The longest that an agent takes to be stopped: all rungs of the ladder. */
+const STOP_MS = 1000 + STOP_RUNGS.askedMs + STOP_RUNGS.terminatedMs + STOP_RUNGS.killedMs;
 
 /** An agent at work: it says something now and then, and ends, whether or not who started it listens. */
 export class SimulatedRun extends DrivenRun {

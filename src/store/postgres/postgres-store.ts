@@ -17,6 +17,7 @@ import {
   type MethodName,
 } from "./methods.ts";
 import { migrate } from "./migration.ts";
+import { OthersNews } from "./others-news.ts";
 import { type Driver, Primary } from "./primary.ts";
 import { explainPostgresError, failureOf } from "./write-errors.ts";
 import { Writer } from "./writer.ts";
@@ -42,10 +43,9 @@ export interface PostgresDatabase {
    * Opens it for a server. To close that store ends its lease.
    *
    * @param terms - Left out: it has the lease until it closes the store.
+   * @param address - What other servers reach it by. Left out: they do not.
    */
-  openStore(owner: string, terms?: LeaseTerms): Promise<Store>;
-  /** The servers that hold a lease which has not run out. */
-  listPresent(): Promise<string[]>;
+  openStore(owner: string, terms?: LeaseTerms, address?: string): Promise<Store>;
   /** How it does, for all of them. */
   load(): StoreLoad;
   /** Makes the partitions of the days to come, and drops those of which nothing is on record. */
@@ -72,7 +72,8 @@ export async function openPostgres(
   if (simulated === undefined) await prepare(primary, log);
   const writer = new Writer(primary, log, clock, simulated?.timers);
   const asked = askedOf(primary, writer);
-  const changes = new LocalChanges();
+  const news = new OthersNews(primary, log);
+  const changes = new LocalChanges(news);
   const told = { ...asked, ...telling(asked, changes) };
   const commands = new LocalCommands();
   const keepPartitions = () => keepPartitionsOf(primary);
@@ -83,8 +84,8 @@ export async function openPostgres(
   };
   const kept = simulated === undefined ? setInterval(keep, HOUR_MS).unref() : undefined;
   return {
-    async openStore(owner, terms) {
-      const epoch = await asked.openLease(owner, terms?.leaseMs);
+    async openStore(owner, terms, address = "") {
+      const epoch = await asked.openLease(owner, address, terms?.leaseMs);
       const store = {
         ...told,
         ...{ lease: { owner, epoch, terms }, changes, commands },
@@ -94,11 +95,11 @@ export async function openPostgres(
       };
       return store as Omit<typeof store, "append"> & Pick<Store, "append">;
     },
-    listPresent: () => primary.read(({ leases }) => leases.listPresent()),
     load: () => writer.load,
     keepPartitions,
     async close() {
       clearInterval(kept);
+      news.close();
       await writer.close();
       await primary.close();
     },

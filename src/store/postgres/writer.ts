@@ -4,6 +4,7 @@ import type { Log } from "../../log.ts";
 import { NODE_TIMERS, type Timers } from "../../stream/timers.ts";
 import { CommitCounts } from "../common/commit-counts.ts";
 import type { StoreLoad } from "../store-load.ts";
+import type { TranscriptSegment } from "../transcripts.ts";
 import type { EventBatch } from "../writes.ts";
 import { isThere } from "./commit-doubt.ts";
 import type { MethodName } from "./methods.ts";
@@ -246,6 +247,7 @@ export class Writer {
 }
 
 function bytesOf({ method, args }: WriteCall): number {
+  if (method === "recordSegment") return (args[0] as TranscriptSegment).bytes.length;
   if (method !== "append") return 0;
   return (args[0] as EventBatch).events.reduce((sum, { length }) => sum + length, 0);
 }

@@ -22,7 +22,7 @@ interface ToWrite {
   readonly changes: readonly Change[];
 }
 
-type Running = Generator<Wanted | ToWrite, Answer, boolean | void>;
+type Running = Generator<Wanted | ToWrite, Answer>;
 
 const NOTHING: Answer = { names: [], rows: [], count: 0 };
 
@@ -103,12 +103,11 @@ export class Backend {
     this.#goOn();
   }
 
-  /** @param isWarned - What a commit was answered with that was waited for. */
-  #goOn(isWarned?: boolean): void {
+  #goOn(): void {
     if (this.#isOver || this.#current === undefined) return;
     const { asked, running } = this.#current;
     try {
-      for (let next = running.next(isWarned); ; next = running.next()) {
+      for (let next = running.next(); ; next = running.next()) {
         if (next.done) return this.#answer(asked, next.value);
         if (this.#mustWait(next.value)) return;
       }
