@@ -16,7 +16,7 @@ import type { OwnerFindings } from "./stopped-owner.ts";
 import { eventOf, faultsOfEvents } from "./stored-turns.ts";
 
 const PROGRAM = fileURLToPath(new URL("stopped-owner.ts", import.meta.url));
-const LANES = 4;
+const LANES = 8;
 const LEASE_MS = 200;
 const TRIAL_MS = 60_000;
 const LATEST_MS = 100;
