@@ -286,6 +286,8 @@ describe.skipIf(lacksBrowser)(`a turn whose connection breaks${withoutBrowser}`,
       .getByText(/Reconnecting since/)
       .first()
       .waitFor();
+    // Once, though nothing of the page is read any more.
+    expect(await page.getByText(/Reconnecting since/).count()).toBe(1);
     const shown = await page.getByText(/^Look \d+\.$/).count();
     expect(shown).toBeGreaterThan(5);
     await running.fake.start();

@@ -394,6 +394,25 @@ export const STEPS: readonly string[] = [
     SELECT number * 4294967296 + sequence, line FROM audit_by_owner JOIN audit_chains USING (owner) ORDER BY 1;
   DROP TABLE audit_by_owner;
   `,
+  `
+  -- What agents keep of conversations, in compressed segments of files, and which of them count: see TranscriptsTable.
+  CREATE TABLE transcripts (
+    session_key TEXT NOT NULL REFERENCES sessions (session_key),
+    file TEXT NOT NULL,
+    generation INTEGER NOT NULL,
+    start INTEGER NOT NULL,
+    bytes BLOB NOT NULL
+  ) STRICT;
+  CREATE UNIQUE INDEX transcripts_by_place ON transcripts (session_key, file, generation, start);
+  CREATE TABLE transcript_heads (
+    session_key TEXT PRIMARY KEY REFERENCES sessions (session_key),
+    conversation_id TEXT NOT NULL,
+    -- JSON: a list of {name, generation, bytes, crc32}.
+    files TEXT NOT NULL,
+    refusal TEXT NOT NULL,
+    time INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  `,
 ];
 
 /** The version of the schema, kept in the database's `user_version`. */
