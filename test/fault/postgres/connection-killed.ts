@@ -51,7 +51,7 @@ async function killSome(
     let last = 0;
     while (!isOver) {
       const more = chance(AUDITED_SHARE)
-        ? { audit: [{ kind: "tool_called" as const, turnId }] }
+        ? { audit: [{ kind: "tools_called" as const, turnId }] }
         : {};
       if (more.audit !== undefined) audited++;
       await store.append({ ...eventOf(turnId, ++last), ...more });

@@ -115,7 +115,7 @@ async function run(turnId: string, { lease }: OwnedStore, append: OwnersAppend):
 function appendTo(store: OwnedStore): OwnersAppend {
   return async (turnId, sequence) => {
     const audit = chance(AUDITED_SHARE)
-      ? { audit: [{ kind: "tool_called" as const, turnId }] }
+      ? { audit: [{ kind: "tools_called" as const, turnId }] }
       : {};
     try {
       await store.append({ ...eventOf(turnId, sequence), ...audit });
