@@ -1,4 +1,5 @@
 import type { ProcessSurroundings } from "../agent/process/agent-process.ts";
+import type { Cluster } from "../cluster/cluster.ts";
 import type { ServeConfig } from "../config/serve-config.ts";
 import type { Listener } from "../edge/listener.ts";
 import { forgetLocalAddress } from "../identity/local-token.ts";
@@ -45,6 +46,7 @@ interface Around {
   readonly notifier: Notifier | undefined;
   readonly telemetry: Telemetry;
   readonly audit: ServerAudit;
+  readonly cluster: Cluster | undefined;
   readonly families: ProcessSurroundings["families"];
 }
 
@@ -55,7 +57,7 @@ export function running(
   turns: Turns,
   listener: Listener,
   closing: AbortController,
-  { store, notifier, telemetry, audit, families }: Around,
+  { store, notifier, telemetry, audit, cluster, families }: Around,
   reload: () => void,
 ): Server {
   const closed = Promise.withResolvers<void>();
@@ -65,9 +67,15 @@ export function running(
     audit.note({ kind: "server_draining" });
     await turns.drain(graceMs);
     const ending = setTimeout(() => closing.abort(), STREAMS_END_MS);
-    const cutting = setTimeout(() => listener.destroy(), STREAMS_END_MS + CONNECTIONS_END_MS);
+    const cut = () => {
+      listener.destroy();
+      cluster?.destroy();
+    };
+    const cutting = setTimeout(cut, STREAMS_END_MS + CONNECTIONS_END_MS);
     forgetLocalAddress(dataDir);
-    await Promise.all([listener.close(), notifier?.drain(NOTIFICATIONS_END_MS)]);
+    const notified = notifier?.drain(NOTIFICATIONS_END_MS);
+    await Promise.all([listener.close(), cluster?.close(), notified]);
+    cluster?.destroy();
     clearTimeout(ending);
     clearTimeout(cutting);
     await audit.end();

@@ -1,6 +1,8 @@
 import { Agents } from "../agent/agents.ts";
 import { tellContainment } from "../agent/process/containment.ts";
 import { endLeftProcesses } from "../agent/process/processes.ts";
+import { Cluster } from "../cluster/cluster.ts";
+import { clusterSettingsOf } from "../cluster/cluster-settings.ts";
 import type { ServeConfig } from "../config/serve-config.ts";
 import { capConnections } from "../descriptors.ts";
 import { DiskReserve } from "../disk-reserve.ts";
@@ -16,8 +18,10 @@ import { heedAgentAttempts } from "./agent-attempts.ts";
 import { agentUserOf, letPass } from "./agent-user-access.ts";
 import { ServerAudit } from "./audit.ts";
 import { factsOf } from "./facts.ts";
+import { homesOf } from "./homes.ts";
 import { type Identity, openIdentity } from "./identity.ts";
 import { encryptionOf, type Interposed, listenFor } from "./listening.ts";
+import { createMoves } from "./moves.ts";
 import { createNotifier, wakingStore } from "./notifier.ts";
 import { peersOf, processesOf } from "./processes.ts";
 import { readinessOf } from "./readiness.ts";
@@ -51,6 +55,8 @@ export async function startServer(
 ): Promise<Server> {
   const files = readFiles(config);
   refuseUnusableAccess(config, files);
+  const clusterSettings = clusterSettingsOf(config);
+  const cluster = clusterSettings && new Cluster(clusterSettings, log);
   const redaction = createServerRedaction(config);
   const user = agentUserOf(config);
   const containment = tellContainment(user, log);
@@ -72,13 +78,15 @@ export async function startServer(
     const served = createAgents(processes);
     const endProcesses = (processId: string) => endLeftProcesses(processId, processes);
     const agents = new Agents(served.byKind, served.defaultKind, endProcesses);
+    const moves = createMoves({ store, agents, log, filesOwner: user });
     turns = createTurns(
       config,
-      { store, agents, redaction, audit: audit.turns, log },
+      { store, agents, redaction, audit: audit.turns, moves, log },
       telemetry.happenings,
       user,
     );
     await turns.recover();
+    void moves?.recover();
     await processes.families.endStrays();
     const closing = new AbortController();
     const readiness = readinessOf(config, turns, agents, reserve, audit);
@@ -87,11 +95,12 @@ export async function startServer(
     identity = openIdentity(config, files, local, log);
     const facts = factsOf(config, { identity, turns, agents, readiness, processes });
     const readers = new Readers(config, closing.signal, log);
+    const homes = interposed.homes ?? homesOf(store, turns);
     const listener = await listenFor(
       { ...config, maxConnections },
       files,
       { ...identity, peers: trustsEveryone ? EVERYONE : peersOf(processes) },
-      { turns, audit, facts, readers, telemetry },
+      { turns, audit, facts, readers, telemetry, cluster, homes },
       log,
       interposed,
     );
@@ -117,15 +126,17 @@ export async function startServer(
       heed();
       served.readAgain(log);
       notifier?.reload();
+      cluster?.readAgain();
     };
     const url = urlOf(config, listener.port);
     if (local !== undefined) tellLocalAddress(config.dataDir, url);
-    const around = { store, notifier, telemetry, audit, families: processes.families };
+    const around = { store, notifier, telemetry, audit, cluster, families: processes.families };
     const server = running(config, url, turns, listener, closing, around, reload);
     void server.closed.then(identity.stop).then(() => processes.families.end());
     return server;
   } catch (error) {
     identity?.stop();
+    cluster?.destroy();
     // It may be removing what is off the record, and have agents that wait for sessions.
     await turns?.drain(0);
     await audit?.end();

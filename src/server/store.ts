@@ -74,7 +74,10 @@ function served(store: Store, database: PostgresDatabase, own: OwnName): ServedS
 }
 
 /** What it takes to connect to each host. */
-function clientsOf(address: PostgresAddress, passwordFile: string | undefined): ClientConfig[] {
+export function clientsOf(
+  address: PostgresAddress,
+  passwordFile: string | undefined,
+): ClientConfig[] {
   const { user, database, tls } = address;
   const password =
     passwordFile === undefined ? address.password : readFileSync(passwordFile, "utf8").trim();

@@ -33,8 +33,8 @@ import type { TurnWatch } from "./turn-watch.ts";
 import { UnendedTurns } from "./unended-turns.ts";
 import { type WorkspaceLimits, WorkspaceSizes } from "./workspace-sizes.ts";
 
-/** What the end of a server waits for what is kept of its sessions. */
-const KEPT_MS = 5000;
+/** How long what is new of conversations gets to be kept. What is not is kept by the next start. */
+const MOVES_END_MS = 10_000;
 
 /** What turns are run within. */
 export interface TurnsOptions
@@ -103,6 +103,7 @@ export class Turns {
         unended.fail(why);
         void agents.closeIdle();
       },
+      allowAll: () => unended.allow(),
       takeOver: (owner) => takeOverTurns(owner, { ...options, happenings, unended }),
     });
     const parts = {
@@ -128,6 +129,11 @@ export class Turns {
     sessionKey: string,
   ): { readonly turnId: string; readonly sessionId: string } | undefined {
     return this.#unended.runningIn(sessionKey);
+  }
+
+  /** Whether a turn without an end runs here. */
+  runs(turnId: string): boolean {
+    return this.#unended.get(turnId) !== undefined;
   }
 
   /** How many turns have no end on disk, by their states. */
@@ -362,7 +368,7 @@ export class Turns {
     const own = { happenings, unended, sessions, removals };
     const left = await takeOver({ ...this.#options, ...own });
     this.#leftProcessesGone = left.processesGone;
-    this.#lease.start();
+    await this.#lease.start();
     // Not before: what is asked of a session waits for what was left in it.
     const { home } = this.#sessionCommands;
     this.#stopServing.push(store.commands.serveHome(store.lease.owner, home));
@@ -384,7 +390,7 @@ export class Turns {
     await this.#unended.drain(graceMs);
     for (const stop of this.#stopServing) stop();
     await Promise.all([this.#sessions.vacated(), this.#leftProcessesGone, agents.closeIdle()]);
-    await moves?.drain(KEPT_MS);
+    await moves?.drain(MOVES_END_MS);
     this.#lease.stop();
   }
 

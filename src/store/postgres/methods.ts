@@ -1,7 +1,7 @@
 import { randomUUIDv7 } from "node:crypto";
 import { TurnState } from "../../../gen/breakglass/v1/event_pb.ts";
 import type { AuditEntry } from "../../audit/entry.ts";
-import { notFound, storageFailed } from "../../errors.ts";
+import { notFound, sessionElsewhere, storageFailed } from "../../errors.ts";
 import { textOf } from "../common/grantee-text.ts";
 import { pastSessionsLastChange } from "../common/session-changes.ts";
 import type { SessionChange } from "../records.ts";
@@ -142,6 +142,25 @@ const AUDIT_METHODS = {
   findAuditBefore: read(({ audit }, ...args) => audit.findBefore(...args)),
 } satisfies Partial<Methods>;
 
+/** What agents keep of conversations. */
+const TRANSCRIPT_METHODS = {
+  findTranscript: read(({ transcripts }, sessionKey) => transcripts.find(sessionKey)),
+  readSegments: read(({ transcripts }, ...args) => transcripts.readSegments(...args)),
+  recordSegment: write(async (tables, segment, epoch) => {
+    await atHome(tables, segment.sessionKey, epoch);
+    await tables.transcripts.recordSegment(segment);
+  }),
+  recordTranscript: write(async (tables, transcript, epoch) => {
+    await atHome(tables, transcript.sessionKey, epoch);
+    await tables.transcripts.record(transcript);
+  }),
+  removeReplaced: write(async (tables, sessionKey, epoch) => {
+    await atHome(tables, sessionKey, epoch);
+    return tables.transcripts.removeReplaced(sessionKey);
+  }),
+  listUnkept: read(({ transcripts }, ...args) => transcripts.listUnkept(...args)),
+} satisfies Partial<Methods>;
+
 /** The methods of the store. */
 export const METHODS: Methods = {
   ...TURN_METHODS,
@@ -150,6 +169,7 @@ export const METHODS: Methods = {
   ...OUTBOX_METHODS,
   ...LEASE_METHODS,
   ...AUDIT_METHODS,
+  ...TRANSCRIPT_METHODS,
 };
 
 function read<Args extends readonly unknown[], Result>(
@@ -189,6 +209,14 @@ async function listChanges(
 async function onRecord({ sessions }: Tables, sessionKey: string): Promise<string> {
   if ((await sessions.findLocked(sessionKey)) === undefined) throw notFound("session");
   return sessionKey;
+}
+
+/** Locks a lease for what is written for a session that is on record, and at home with the lease's owner. */
+async function atHome(tables: Tables, sessionKey: string, epoch: number): Promise<void> {
+  const owner = await tables.leases.hold(epoch);
+  const session = await tables.sessions.findLocked(sessionKey);
+  if (session === undefined) throw notFound("session");
+  if (session.home !== owner) throw sessionElsewhere(session.home);
 }
 
 /** Writes what a turn writes, from its start in a new session to its end. */

@@ -1,5 +1,6 @@
 import type { ClientConfig } from "pg";
 import type { Log } from "../../log.ts";
+import type { Timers } from "../../stream/timers.ts";
 import type { LeaseTerms } from "../lease.ts";
 import { LocalChanges } from "../local-changes.ts";
 import { LocalCommands } from "../local-commands.ts";
@@ -17,7 +18,7 @@ import {
 } from "./methods.ts";
 import { migrate } from "./migration.ts";
 import { OthersNews } from "./others-news.ts";
-import { Primary } from "./primary.ts";
+import { type Driver, Primary } from "./primary.ts";
 import { explainPostgresError, failureOf } from "./write-errors.ts";
 import { Writer } from "./writer.ts";
 
@@ -29,6 +30,12 @@ const KEPT_MS = 24 * HOUR_MS;
 type AskedMethods = {
   [Name in MethodName]: (...args: Parameters<DatabaseMethods[Name]>) => Promise<Answered<Name>>;
 };
+
+/** What a simulation has in the place of Node and a database. */
+export interface Simulated {
+  readonly driver: Driver;
+  readonly timers: Timers;
+}
 
 /** A database that is open, and the store that each server in this process has in it. */
 export interface PostgresDatabase {
@@ -52,27 +59,30 @@ export interface PostgresDatabase {
  *
  * @param hosts - Of one database: its primary and its standbys, each the whole of what it takes to connect to it.
  * @param clock - What leases are held against, in milliseconds. Left out: the database's clock.
+ * @param simulated - A database that has the schema, and no partitions. Left out: a real one.
  * @throws Error with a message for the operator where the database cannot be used.
  */
 export async function openPostgres(
   hosts: readonly ClientConfig[],
   log: Log,
   clock?: () => number,
+  simulated?: Simulated,
 ): Promise<PostgresDatabase> {
-  const primary = new Primary(hosts, log, clock);
-  await prepare(primary, log);
-  const writer = new Writer(primary, log, clock);
+  const primary = new Primary(hosts, log, clock, simulated?.driver);
+  if (simulated === undefined) await prepare(primary, log);
+  const writer = new Writer(primary, log, clock, simulated?.timers);
   const asked = askedOf(primary, writer);
   const news = new OthersNews(primary, log);
   const changes = new LocalChanges(news);
   const told = { ...asked, ...telling(asked, changes) };
   const commands = new LocalCommands();
   const keepPartitions = () => keepPartitionsOf(primary);
-  const kept = setInterval(() => {
+  const keep = () => {
     keepPartitions().catch((error: unknown) =>
       log.error("the partitions of the store's database cannot be kept", { error }),
     );
-  }, HOUR_MS).unref();
+  };
+  const kept = simulated === undefined ? setInterval(keep, HOUR_MS).unref() : undefined;
   return {
     async openStore(owner, terms, address = "") {
       const epoch = await asked.openLease(owner, address, terms?.leaseMs);

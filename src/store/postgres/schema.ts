@@ -285,6 +285,26 @@ export const STEPS: readonly string[] = [
   ALTER TABLE newest_change ADD COLUMN session_news bigint NOT NULL DEFAULT 0;
   `,
   `
+  -- What agents keep of conversations, in compressed segments of files, and which of them count: see TranscriptsTable.
+  CREATE TABLE transcripts (
+    session_key ${TEXT} NOT NULL REFERENCES sessions,
+    file ${TEXT} NOT NULL,
+    generation int NOT NULL,
+    start bigint NOT NULL,
+    bytes bytea NOT NULL,
+    PRIMARY KEY (session_key, file, generation, start)
+  );
+  ALTER TABLE transcripts ALTER COLUMN bytes SET STORAGE EXTERNAL;
+  CREATE TABLE transcript_heads (
+    session_key ${TEXT} PRIMARY KEY REFERENCES sessions,
+    conversation_id text NOT NULL,
+    -- JSON: a list of {name, generation, bytes, crc32}.
+    files text NOT NULL,
+    refusal text NOT NULL,
+    time bigint NOT NULL
+  );
+  `,
+  `
   -- It has come from another home, and what there was of it is yet to be brought.
   ALTER TABLE sessions ADD COLUMN is_moved boolean NOT NULL DEFAULT false;
   `,

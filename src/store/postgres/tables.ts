@@ -12,6 +12,7 @@ import { SessionLists } from "./session-lists.ts";
 import { SessionsTable } from "./sessions-table.ts";
 import { SharesTable } from "./shares-table.ts";
 import type { Statements } from "./statements.ts";
+import { TranscriptsTable } from "./transcripts-table.ts";
 import { TurnChangeLists } from "./turn-change-lists.ts";
 import { TurnChangesTable } from "./turn-changes-table.ts";
 import { TurnLists } from "./turn-lists.ts";
@@ -36,6 +37,7 @@ export interface Tables {
   readonly outbox: OutboxTable;
   readonly audit: AuditTable;
   readonly shares: SharesTable;
+  readonly transcripts: TranscriptsTable;
   /**
    * What is known of turns that this connection has appended to, under the lease that they were recorded under: nobody else
    * writes for them while that holds.
@@ -69,6 +71,7 @@ export function createTables(statements: Statements, clock?: () => number): Tabl
     conversations: new ConversationsTable(statements),
     processes: new ProcessesTable(statements),
     shares: new SharesTable(statements),
+    transcripts: new TranscriptsTable(statements),
     days: new DaysTable(statements),
     outbox: new OutboxTable(statements),
     audit: new AuditTable(statements),

@@ -1,5 +1,5 @@
 import { TurnState } from "../../../gen/breakglass/v1/event_pb.ts";
-import { notFound, storageFailed } from "../../errors.ts";
+import { notFound, sessionElsewhere, storageFailed } from "../../errors.ts";
 import { textOf } from "../common/grantee-text.ts";
 import { pastSessionsLastChange } from "../common/session-changes.ts";
 import type { SessionChange } from "../records.ts";
@@ -60,6 +60,7 @@ export function createMethods(
     ...leaseMethods(tables, leases),
     ...outboxMethods(tables),
     ...auditMethods(tables, leases),
+    ...transcriptMethods(tables, leases),
     close: read(close),
   };
 }
@@ -181,6 +182,37 @@ function auditMethods({ audit }: Tables, leases: FileLeases) {
     readAudit: read((...args) => audit.read(...args)),
     readAuditHead: read((owner) => audit.head(owner)),
     findAuditBefore: read((...args) => audit.findBefore(...args)),
+  } satisfies Partial<Methods>;
+}
+
+/** What agents keep of conversations. */
+function transcriptMethods(tables: Tables, leases: FileLeases) {
+  const { sessions, transcripts } = tables;
+  /** Refuses what is written for a session that is off the record, or at home with another than the lease's owner. */
+  const atHome = (sessionKey: string, epoch: number) => {
+    const home = sessions.findByKey(onRecord(tables, sessionKey))?.home ?? "";
+    if (home !== leases.ownerOf(epoch)) throw sessionElsewhere(home);
+  };
+  const owned = ownedBy(leases);
+  return {
+    findTranscript: read((sessionKey) => transcripts.find(sessionKey)),
+    readSegments: read((...args) => transcripts.readSegments(...args)),
+    recordSegment: {
+      ...owned((segment, epoch) => {
+        atHome(segment.sessionKey, epoch);
+        transcripts.recordSegment(segment);
+      }),
+      bytes: ({ bytes }) => bytes.length,
+    },
+    recordTranscript: owned((transcript, epoch) => {
+      atHome(transcript.sessionKey, epoch);
+      transcripts.record(transcript);
+    }),
+    removeReplaced: owned((sessionKey, epoch) => {
+      atHome(sessionKey, epoch);
+      return transcripts.removeReplaced(sessionKey);
+    }),
+    listUnkept: read((...args) => transcripts.listUnkept(...args)),
   } satisfies Partial<Methods>;
 }
 
