@@ -96,6 +96,10 @@ export const MUTATIONS: ReadonlyMap<string, Mutation> = new Map<string, Mutation
         text.includes("SET number = writers.number") ? "SELECT 1 WHERE $1 = $1" : text,
     },
   ],
+  [
+    "what is found of a commit in doubt may be another server's",
+    { sql: replaced("AND sequence = $2 AND event = $3", "AND sequence = $2") },
+  ],
   ["a commit with a warning is taken for done", { hearsWarnings: false }],
   ["a commit does not wait for a standby", { isSynchronous: false }],
   [

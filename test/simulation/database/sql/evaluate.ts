@@ -184,6 +184,7 @@ const COMPARE: Readonly<Record<string, (left: unknown, right: unknown) => unknow
 
 function isEqual(left: unknown, right: unknown): boolean {
   if (left === right) return true;
+  if (Buffer.isBuffer(left)) return left.equals(right as Buffer);
   // A number is a parameter of its text too, and the other way round.
   return typeof left !== typeof right && String(left) === String(right);
 }
