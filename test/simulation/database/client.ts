@@ -122,22 +122,24 @@ class SimulatedClient extends EventEmitter implements Connected {
   #arrive(sql: string, values: readonly unknown[]): void {
     if (this.#backend === undefined) {
       const rows = [{ is_standby: true }];
-      return this.#send("from", () => this.#queries.shift()?.resolve({ rows, rowCount: 1 }));
+      this.#send("from", () => this.#queries.shift()?.resolve({ rows, rowCount: 1 }));
+      return;
     }
     this.#backend.ask({
       sql,
       values: values.map((value) => value ?? null),
-      answered: (answer, isWarned) =>
-        this.#send("from", () => this.#answer(answer, isWarned)),
+      answered: (answer, isWarned) => this.#send("from", () => this.#answer(answer, isWarned)),
     });
   }
 
   #answer(answer: Answer | Error, isWarned: boolean): void {
     if (isWarned && this.#place.hearsWarnings) this.emit("notice", { severity: "WARNING" });
     const query = this.#queries.shift();
-    if (answer instanceof Error) return query?.reject(answer);
-    const rows = answer.rows.map((row) => ({ ...rowOf(answer.names, row) }));
-    query?.resolve({ rows, rowCount: answer.count });
+    if (answer instanceof Error) query?.reject(answer);
+    else {
+      const rows = answer.rows.map((row) => ({ ...rowOf(answer.names, row) }));
+      query?.resolve({ rows, rowCount: answer.count });
+    }
   }
 
   #send(direction: "to" | "from", deliver: () => void): void {
