@@ -189,7 +189,9 @@ function stepOf(random: SeededRandom, owner: string, turns: KnownTurn[]) {
     return step(`ends ${turnId} with ${first}`, append([{ ...batch(first), end: SUCCEEDED }]));
   }
   if (kind === 5) return step("renews its lease", (store) => store.renewLease(store.lease.epoch));
-  if (kind === 6) return step("looks who is away", (store) => store.listAway());
+  if (kind === 6) return step("looks who is away", async (store) => {
+      return (await store.listAway()).sort();
+    });
   if (kind === 7) {
     return step(`fences ${another}`, async (store) => {
       const isGone = await store.fence(another, store.lease.epoch);
@@ -208,6 +210,10 @@ describe.skipIf(cluster === undefined)(
   () => {
     it("keep who waits waiting, and let them go on with what is there then", async () => {
       await using database = await makeDatabase(cluster!);
+      const admin = new pg.Client(cluster!.adminUrl);
+      await admin.connect();
+      await admin.query(`ALTER DATABASE ${database.host.database} SET deadlock_timeout = '10ms'`);
+      await admin.end();
       for (let seed = 1; seed <= 3 * SEQUENCES; seed++) {
         const random = new SeededRandom(seed);
         const turnId = randomUUIDv7();
@@ -275,8 +281,8 @@ async function realTrace(database: TestDatabase, turnId: string, steps: readonly
   await database.query("INSERT INTO replicas (replica_id, lease_until) VALUES ('one', 1)");
   const clients = [0, 1].map(() => new pg.Client(database.host));
   for (const client of clients) {
+    client.on("error", () => {});
     await client.connect();
-    await client.query("SET deadlock_timeout = '10ms'");
   }
   const traced = clients.map((client): Traced => {
     const { processID } = client as unknown as { processID: number };

@@ -19,6 +19,12 @@ export interface Place {
   readonly hearsWarnings: boolean;
 }
 
+interface Asked {
+  readonly text: string;
+  readonly values?: unknown[];
+  readonly query_timeout?: number;
+}
+
 interface Query {
   readonly resolve: (result: unknown) => void;
   readonly reject: (error: Error) => void;
@@ -81,12 +87,13 @@ class SimulatedClient extends EventEmitter implements Connected {
     return promise.finally(() => process.timers.clear(late));
   }
 
-  query(asked: string | { text: string; values?: unknown[] }, more?: unknown[]): Promise<unknown> {
+  query(asked: string | Asked, more?: unknown[]): Promise<unknown> {
     if (this.#isOver) return Promise.reject(new Error("Client was closed"));
     const { text, values = [] } = typeof asked === "string" ? { text: asked, values: more } : asked;
     const { promise, resolve, reject } = Promise.withResolvers<unknown>();
     this.#queries.push({ resolve, reject });
-    const limit = this.#config.query_timeout;
+    const limit =
+      typeof asked === "string" ? undefined : (asked.query_timeout ?? this.#config.query_timeout);
     let late: Planned | undefined;
     if (typeof limit === "number") {
       const { world } = this.#place;
