@@ -99,12 +99,18 @@ export const name: Kind<string> = {
 const tcpAddress = z
   .string()
   .regex(/^(\[[0-9a-fA-F:.]+\]|[^:[\]\s]+):\d{1,5}$/)
-  .transform((text): ListenAddress => {
+  .transform((text): TcpAddress => {
     const colon = text.lastIndexOf(":");
     const host = text.slice(0, colon).replace(/^\[|\]$/g, "");
     return { host, port: Number(text.slice(colon + 1)) };
   })
-  .refine((address) => "path" in address || address.port <= 65_535);
+  .refine(({ port }) => port <= 65_535);
+
+/** A port of TCP that others are told of. */
+export const hostAndPort: Kind<TcpAddress> = {
+  takes: "HOST:PORT, such as 10.0.0.7:7434",
+  schema: tcpAddress.refine(({ port }) => port > 0),
+};
 
 /** `unix:` and an absolute path, which the kernel has no more room for. */
 const unixAddress = z.string().refine((text) => {

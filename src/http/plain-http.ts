@@ -13,6 +13,7 @@ import type { Call } from "../rpc/request-listener.ts";
 import type { RequestReading } from "../rpc/request-reading.ts";
 import type { RequestLimits } from "../rpc/request-rules.ts";
 import { respond, respondEmpty } from "../rpc/respond.ts";
+import type { Routing } from "../rpc/routing.ts";
 import type { Turns } from "../turns/turns.ts";
 import { allowMethods } from "./allow-methods.ts";
 import { consoleAnswers } from "./console.ts";
@@ -22,7 +23,8 @@ import { openApiDocument } from "./openapi.ts";
 import { type Probed, probeAnswers } from "./probes.ts";
 import { Problem, problemOf, respondProblem } from "./problem.ts";
 import { acceptedFormat } from "./stream-format.ts";
-import { turnRequests } from "./turn-requests.ts";
+import { plainShape } from "./stream-shape.ts";
+import { type AnswerElsewhere, turnRequests } from "./turn-requests.ts";
 import { openTurnStream } from "./turn-stream.ts";
 import { unfitCallOf } from "./unfit-call.ts";
 
@@ -32,6 +34,8 @@ export interface PlainHttpOptions extends RequestLimits, Probed {
   readonly readers: Readers;
   readonly resets: ResetLimits;
   readonly reading: RequestReading;
+  /** As those of RPC. */
+  readonly routing?: Routing | undefined;
   readonly refusedRequests: RefusedRequests;
   /** Undefined: the server keeps none. */
   readonly metrics: ServedMetrics | undefined;
@@ -122,17 +126,28 @@ async function admitPlain(
 
 /** Streams what a request asks for that is admitted. */
 function streamAnswer(options: PlainHttpOptions): Answer {
-  const { turns, log } = options;
+  const { turns, log, routing } = options;
   const requestOf = turnRequests(options);
   return async (call, path, reader) => {
     const { request, response, target } = call;
+    const since = performance.now();
     const values = await admitPlain(options, call, reader);
     const ask = requestOf(path);
     if (ask === undefined) throw new Problem(404, "nothing is here: see /openapi.json");
     const format = acceptedFormat(request);
     const query = new URL(target.path, "http://host").searchParams;
-    const { asked, isReturning } = await ask({ request, query, values, reader });
-    const stream = await openTurnStream(turns, asked, callerOf({ values }), reader, format, log);
+    const caller = callerOf({ values });
+    const answerElsewhere: AnswerElsewhere | undefined =
+      routing &&
+      ((method, read) => {
+        const shape = plainShape(format, log);
+        const received = { method, read, caller, request, response, path: target.path, reader };
+        return routing.answer({ ...received, since, shape });
+      });
+    const askedStream = await ask({ request, query, values, reader, answerElsewhere });
+    if (askedStream === undefined) return;
+    const { asked, isReturning } = askedStream;
+    const stream = await openTurnStream(turns, asked, caller, reader, format, log);
     if (isReturning && stream.isOver) {
       stream.close();
       // What tells an `EventSource` to come back no more.

@@ -41,8 +41,8 @@ export function readFiles(config: ServeConfig): ReadFiles {
   return {
     ...readNotifierFiles(config),
     tokens: source("BREAKGLASS_TOKENS_FILE", tokensFile, (path) => Tokens.read(path)),
-    certificate: source("BREAKGLASS_TLS_CERT", tls, readCertificate),
-    clientCa: source("BREAKGLASS_CLIENT_CA", clientCa, readClientCa),
+    certificate: source("BREAKGLASS_TLS_CERT", tls, (files) => readCertificate(files)),
+    clientCa: source("BREAKGLASS_CLIENT_CA", clientCa, (path) => readClientCa(path)),
     certificates: source("BREAKGLASS_CLIENT_CERTIFICATES_FILE", clientCertificatesFile, (path) =>
       CertificateMap.read(path),
     ),

@@ -1,3 +1,5 @@
+import { admissionOfForwarded, type Cluster } from "../cluster/cluster.ts";
+import type { Homes } from "../cluster/homes.ts";
 import { ConfigError } from "../config/config-error.ts";
 import type { ServeConfig } from "../config/serve-config.ts";
 import type { RequestListener } from "../edge/http.ts";
@@ -7,7 +9,7 @@ import { ResetLimits } from "../edge/reset-limits.ts";
 import { plainHttp } from "../http/plain-http.ts";
 import { addressText, boundAddressOf, hostsOf, schemeOf } from "../listen-address.ts";
 import type { Log } from "../log.ts";
-import { type Admissions, admissionsBy } from "../rpc/admission.ts";
+import { type Admission, type Admissions, admissionsBy } from "../rpc/admission.ts";
 import type { DescribeServer } from "../rpc/describe-server.ts";
 import { Origins } from "../rpc/origins.ts";
 import type { Peers } from "../rpc/peers.ts";
@@ -33,6 +35,8 @@ export interface Interposed {
   admissions(admissionOf: Admissions): Admissions;
   /** Whoever calls is taken for the server's own user. */
   readonly trustsEveryone: boolean;
+  /** Tells in the store's place where sessions and turns are at home. */
+  readonly homes?: Homes;
 }
 
 /** What stands behind a listener. */
@@ -42,7 +46,18 @@ interface ServedParts {
   readonly facts: ServerFacts;
   readonly readers: Readers;
   readonly telemetry: Telemetry;
+  /** Undefined: there are no other replicas. */
+  readonly cluster: Cluster | undefined;
+  /** Where things are at home, of several replicas. */
+  readonly homes: Homes;
 }
+
+/** Of what other replicas hand on: where it came from was looked at there, and it was counted there. */
+const HANDED_ON = {
+  admissionOf: admissionOfForwarded,
+  origins: { corsHeaders: () => ({}), refusalOf: () => undefined },
+  requests: { count: (admission: Admission) => admission },
+};
 
 /**
  * Listens where the settings say, and answers what comes.
@@ -68,8 +83,12 @@ export async function listenFor(
   const { happenings, metrics } = served.telemetry;
   const resets = new ResetLimits((session) => readers.endConnection(session, TOO_MANY_RESETS));
   const limits = { ...config, resets };
+  const { cluster } = served;
+  const routing = cluster?.routing(served.homes);
+  let answerReplicas: RequestListener | undefined;
+  let listener: Listener | undefined;
   try {
-    return await listen(boundAddressOf(config), encryptionOf(files), limits, log, (port) => {
+    listener = await listen(boundAddressOf(config), encryptionOf(files), limits, log, (port) => {
       const hosts = hostsOf(config, port);
       const origins = new Origins(schemeOf(config.tls), hosts, config.allowedOrigins);
       const sizes = { maxPromptBytes, maxAttachmentBytes };
@@ -84,8 +103,12 @@ export async function listenFor(
       const parts = { turns, audit, describeServer, checks, admissionOf };
       const given = { ...parts, ...sizes, readers, resets, requests };
       const common = { ...given, reading, refusedRequests, metrics, log };
-      const answers = { handlers: createHandlers(common), plain: plainHttp(common) };
-      return interposed.listener(requestListener({ ...common, ...answers, origins }));
+      const handlers = createHandlers(common);
+      const handedOn = { ...common, ...HANDED_ON };
+      answerReplicas = requestListener({ ...handedOn, handlers, plain: plainHttp(handedOn) });
+      const own = { ...common, routing };
+      const plain = plainHttp(own);
+      return interposed.listener(requestListener({ ...own, handlers, plain, origins }));
     });
   } catch (error) {
     const shown = addressText(config.listen);
@@ -94,6 +117,14 @@ export async function listenFor(
     throw new ConfigError(
       `BREAKGLASS_LISTEN is ${JSON.stringify(shown)}, which cannot be listened on: ${why}`,
     );
+  }
+  try {
+    await cluster?.listen((...request) => answerReplicas?.(...request));
+    return listener;
+  } catch (error) {
+    listener.destroy();
+    await listener.close();
+    throw error;
   }
 }
 

@@ -1,4 +1,5 @@
 import type { ProcessSurroundings } from "../agent/process/agent-process.ts";
+import type { Cluster } from "../cluster/cluster.ts";
 import type { ServeConfig } from "../config/serve-config.ts";
 import type { Listener } from "../edge/listener.ts";
 import { forgetLocalAddress } from "../identity/local-token.ts";
@@ -26,6 +27,8 @@ export interface Server {
    * connection the new certificate.
    */
   reload(): void;
+  /** Whether other servers have taken it for gone. It drains by itself then. */
+  readonly isFenced: boolean;
   /** Resolves when it is closed. */
   readonly closed: Promise<void>;
 }
@@ -43,6 +46,7 @@ interface Around {
   readonly notifier: Notifier | undefined;
   readonly telemetry: Telemetry;
   readonly audit: ServerAudit;
+  readonly cluster: Cluster | undefined;
   readonly families: ProcessSurroundings["families"];
 }
 
@@ -53,18 +57,25 @@ export function running(
   turns: Turns,
   listener: Listener,
   closing: AbortController,
-  { store, notifier, telemetry, audit, families }: Around,
+  { store, notifier, telemetry, audit, cluster, families }: Around,
   reload: () => void,
 ): Server {
   const closed = Promise.withResolvers<void>();
   let draining: Promise<void> | undefined;
+  let isFenced = false;
   const drain = async (graceMs: number) => {
     audit.note({ kind: "server_draining" });
     await turns.drain(graceMs);
     const ending = setTimeout(() => closing.abort(), STREAMS_END_MS);
-    const cutting = setTimeout(() => listener.destroy(), STREAMS_END_MS + CONNECTIONS_END_MS);
+    const cut = () => {
+      listener.destroy();
+      cluster?.destroy();
+    };
+    const cutting = setTimeout(cut, STREAMS_END_MS + CONNECTIONS_END_MS);
     forgetLocalAddress(dataDir);
-    await Promise.all([listener.close(), notifier?.drain(NOTIFICATIONS_END_MS)]);
+    const notified = notifier?.drain(NOTIFICATIONS_END_MS);
+    await Promise.all([listener.close(), cluster?.close(), notified]);
+    cluster?.destroy();
     clearTimeout(ending);
     clearTimeout(cutting);
     await audit.end();
@@ -72,9 +83,17 @@ export function running(
     await telemetry.close();
     closed.resolve();
   };
+  void turns.fenced.then(() => {
+    isFenced = true;
+    // Nothing that it runs can be recorded any more.
+    draining ??= drain(0);
+  });
   return {
     url,
     reload,
+    get isFenced() {
+      return isFenced;
+    },
     closed: closed.promise,
     stopNow: () => {
       turns.killNow();

@@ -1,6 +1,8 @@
 import { Agents } from "../agent/agents.ts";
 import { tellContainment } from "../agent/process/containment.ts";
 import { endLeftProcesses } from "../agent/process/processes.ts";
+import { Cluster } from "../cluster/cluster.ts";
+import { clusterSettingsOf } from "../cluster/cluster-settings.ts";
 import type { ServeConfig } from "../config/serve-config.ts";
 import { capConnections } from "../descriptors.ts";
 import { DiskReserve } from "../disk-reserve.ts";
@@ -16,6 +18,7 @@ import { heedAgentAttempts } from "./agent-attempts.ts";
 import { agentUserOf, letPass } from "./agent-user-access.ts";
 import { ServerAudit } from "./audit.ts";
 import { factsOf } from "./facts.ts";
+import { homesOf } from "./homes.ts";
 import { type Identity, openIdentity } from "./identity.ts";
 import { encryptionOf, type Interposed, listenFor } from "./listening.ts";
 import { createMoves } from "./moves.ts";
@@ -52,6 +55,8 @@ export async function startServer(
 ): Promise<Server> {
   const files = readFiles(config);
   refuseUnusableAccess(config, files);
+  const clusterSettings = clusterSettingsOf(config);
+  const cluster = clusterSettings && new Cluster(clusterSettings, log);
   const redaction = createServerRedaction(config);
   const user = agentUserOf(config);
   const containment = tellContainment(user, log);
@@ -90,11 +95,12 @@ export async function startServer(
     identity = openIdentity(config, files, local, log);
     const facts = factsOf(config, { identity, turns, agents, readiness, processes });
     const readers = new Readers(config, closing.signal, log);
+    const homes = interposed.homes ?? homesOf(store, turns);
     const listener = await listenFor(
       { ...config, maxConnections },
       files,
       { ...identity, peers: trustsEveryone ? EVERYONE : peersOf(processes) },
-      { turns, audit, facts, readers, telemetry },
+      { turns, audit, facts, readers, telemetry, cluster, homes },
       log,
       interposed,
     );
@@ -120,15 +126,17 @@ export async function startServer(
       heed();
       served.readAgain(log);
       notifier?.reload();
+      cluster?.readAgain();
     };
     const url = urlOf(config, listener.port);
     if (local !== undefined) tellLocalAddress(config.dataDir, url);
-    const around = { store, notifier, telemetry, audit, families: processes.families };
+    const around = { store, notifier, telemetry, audit, cluster, families: processes.families };
     const server = running(config, url, turns, listener, closing, around, reload);
     void server.closed.then(identity.stop).then(() => processes.families.end());
     return server;
   } catch (error) {
     identity?.stop();
+    cluster?.destroy();
     // It may be removing what is off the record, and have agents that wait for sessions.
     await turns?.drain(0);
     await audit?.end();

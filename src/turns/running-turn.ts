@@ -82,14 +82,14 @@ export class RunningTurn implements LiveTurn {
     this.#spending = spendingOf((limit) => this.#stopFor(limit));
     this.#beginning = beginning;
     this.released = this.#released.promise;
-    const { store, log, audit, happenings, recentEvents } = surroundings;
+    const { store, log, audit, happenings, recentEvents, timers } = surroundings;
     const trace = "run" in beginning ? undefined : beginning.trace;
     const told = happenings.turnAccepted(turn, session.agentKind, trace);
     this.#told = told;
     const { agentSessionId } = session;
     this.log = new TurnLog(
       { ...turn, agentSessionId },
-      { store, log, audit, ended: (end) => told.ended(end) },
+      { store, log, audit, timers, ended: (end) => told.ended(end) },
       new RecentEvents(recentEvents),
       (error) => void this.end({ case: "store", error }),
     );

@@ -4,6 +4,7 @@ import type { Happenings } from "../happenings.ts";
 import type { Log } from "../log.ts";
 import type { Redaction } from "../redaction/redaction.ts";
 import type { Store } from "../store/store.ts";
+import type { Timers } from "../stream/timers.ts";
 import type { DaySpendings } from "./day-spendings.ts";
 import type { ToldKinds } from "./notifications.ts";
 import type { RecentEventsBudget } from "./recent-events.ts";
@@ -47,4 +48,6 @@ export interface TurnSurroundings {
   readonly moves?: SessionMoves | undefined;
   /** What takes secrets out of what goes on record. Left out: nothing does. */
   readonly redaction?: Redaction;
+  /** What is waited by for a store. Left out: Node's. */
+  readonly timers?: Timers;
 }

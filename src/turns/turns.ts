@@ -70,6 +70,8 @@ export class Turns {
   readonly #closing = new AbortController();
   /** End what is done here for other servers. */
   readonly #stopServing: (() => void)[] = [];
+  /** Resolves when others have taken this server for gone: nothing can be recorded here any more, and it is to be ended. */
+  readonly fenced: Promise<void>;
   /** Resolves when no process that a server before this one left is there any more. */
   #leftProcessesGone: Promise<unknown> = Promise.resolve();
 
@@ -95,11 +97,15 @@ export class Turns {
     this.#sessionCommands = new SessionCommands({ ...options, ...parts });
     const runs = (turnId: string) => unended.get(turnId) !== undefined;
     this.#stopServing.push(store.commands.serve(commandServer(this, runs)));
+    const { promise: isFenced, resolve: fenced } = Promise.withResolvers<void>();
+    this.fenced = isFenced;
     this.#lease = new LeaseKeeper(store, log, {
+      fenced,
       stopAll(why) {
         unended.fail(why);
         void agents.closeIdle();
       },
+      allowAll: () => unended.allow(),
       takeOver: (owner) => takeOverTurns(owner, { ...options, happenings, unended }),
     });
     agents.onOwnWork((work) => this.#sessions.of(work.sessionKey).beginOwnWork(work));
@@ -115,6 +121,11 @@ export class Turns {
     sessionKey: string,
   ): { readonly turnId: string; readonly sessionId: string } | undefined {
     return this.#unended.runningIn(sessionKey);
+  }
+
+  /** Whether a turn without an end runs here. */
+  runs(turnId: string): boolean {
+    return this.#unended.get(turnId) !== undefined;
   }
 
   /** How many turns have no end on disk, by their states. */
@@ -349,7 +360,7 @@ export class Turns {
     const own = { happenings, unended, sessions, removals };
     const left = await takeOver({ ...this.#options, ...own });
     this.#leftProcessesGone = left.processesGone;
-    this.#lease.start();
+    await this.#lease.start();
     // Not before: what is asked of a session waits for what was left in it.
     const { home } = this.#sessionCommands;
     this.#stopServing.push(store.commands.serveHome(store.lease.owner, home));

@@ -15,7 +15,7 @@ import type { Tables } from "./tables.ts";
 
 /** What the database has of leases: how long they are to hold is said with each. */
 interface LeaseMethods {
-  openLease(owner: string, ms: number | undefined): Promise<number>;
+  openLease(owner: string, address: string, ms: number | undefined): Promise<number>;
   renewLease(epoch: number, ms: number | undefined): Promise<void>;
   endLease(epoch: number): Promise<void>;
   listAway(): Promise<string[]>;
@@ -77,6 +77,8 @@ const READ_METHODS = {
   listAllTurns: read(({ turnLists }, ...args) => turnLists.ofAll(...args)),
   getSession: read((tables, ...args) => describeSeen(tables, ...args)),
   listSessions: read(({ sessionLists }, ...args) => sessionLists.list(...args)),
+  homeOfSession: read(({ homes }, session) => homes.ofSession(session)),
+  homeOfTurn: read(({ homes }, turnId) => homes.ofTurn(turnId)),
   listWorkspaces: read(({ sessions }, ...args) => sessions.listWorkspaces(...args)),
   listChanges: read((tables, ...args) => listChanges(tables, ...args)),
   listTurnChanges: read(({ turnChangeLists }, ...args) => turnChangeLists.all(...args)),
@@ -91,10 +93,12 @@ const LEFT_METHODS = {
     await tables.audit.append(await tables.leases.hold(epoch), audit);
     const isNew = await tables.shares.add(await onRecord(tables, sessionKey), share, most);
     if (isNew) await tables.turnChanges.retell(sessionKey, textOf(share.grantee));
+    await tables.news.addSessionNews();
   }),
   unshareSession: write(async (tables, sessionKey, grantee, epoch, audit) => {
     await tables.audit.append(await tables.leases.hold(epoch), audit);
     await tables.shares.remove(await onRecord(tables, sessionKey), grantee);
+    await tables.news.addSessionNews();
   }),
   removeEndedTurns: write((tables, ...args) => new Removal(tables).removeEndedTurns(...args)),
   removeSome: write((tables) => new Removal(tables).removeSome()),

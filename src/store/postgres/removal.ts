@@ -119,6 +119,7 @@ export class Removal {
   async #takeOff(session: SessionRecord, time: number): Promise<RemovedSession> {
     await this.#tables.sessions.takeOff(session.sessionKey, time);
     await this.#tables.turnChanges.takeOffSession(session.sessionKey);
+    await this.#tables.news.addSessionNews();
     return this.#removedOf(session);
   }
 

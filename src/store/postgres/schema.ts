@@ -277,6 +277,14 @@ export const STEPS: readonly string[] = [
   CREATE TRIGGER turn_removed AFTER DELETE ON turns FOR EACH ROW EXECUTE FUNCTION turn_taken_off();
   `,
   `
+  -- What other servers reach it by. Empty: they do not.
+  ALTER TABLE replicas ADD COLUMN address text NOT NULL DEFAULT '';
+  `,
+  `
+  -- Counts what is news of a session and no change of a turn: see NewsTable.
+  ALTER TABLE newest_change ADD COLUMN session_news bigint NOT NULL DEFAULT 0;
+  `,
+  `
   -- What agents keep of conversations, in compressed segments of files, and which of them count: see TranscriptsTable.
   CREATE TABLE transcripts (
     session_key ${TEXT} NOT NULL REFERENCES sessions,

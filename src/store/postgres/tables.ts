@@ -2,7 +2,9 @@ import { AuditTable } from "./audit-table.ts";
 import { ConversationsTable } from "./conversations-table.ts";
 import { DaysTable } from "./days-table.ts";
 import { EventsTable } from "./events-table.ts";
+import { Homes } from "./homes.ts";
 import { LeasesTable } from "./leases-table.ts";
+import { NewsTable } from "./news-table.ts";
 import { OutboxTable } from "./outbox-table.ts";
 import { ProcessesTable } from "./processes-table.ts";
 import { RequestsTable } from "./requests-table.ts";
@@ -19,12 +21,14 @@ import { type AppendedTurn, TurnsTable } from "./turns-table.ts";
 /** The tables as one connection sees them. Each knows its own rows; what concerns several is done in `methods.ts` and what it names. */
 export interface Tables {
   readonly leases: LeasesTable;
+  readonly homes: Homes;
   readonly sessions: SessionsTable;
   readonly sessionLists: SessionLists;
   readonly turns: TurnsTable;
   readonly turnLists: TurnLists;
   readonly turnChanges: TurnChangesTable;
   readonly turnChangeLists: TurnChangeLists;
+  readonly news: NewsTable;
   readonly events: EventsTable;
   readonly requests: RequestsTable;
   readonly conversations: ConversationsTable;
@@ -54,12 +58,14 @@ export function createTables(statements: Statements, clock?: () => number): Tabl
       forgetWritten(tables);
     },
     leases: new LeasesTable(statements, clock),
+    homes: new Homes(statements),
     sessions: new SessionsTable(statements),
     sessionLists: new SessionLists(statements),
     turns: new TurnsTable(statements),
     turnLists: new TurnLists(statements),
     turnChanges,
     turnChangeLists: new TurnChangeLists(statements, turnChanges),
+    news: new NewsTable(statements),
     events: new EventsTable(statements),
     requests: new RequestsTable(statements),
     conversations: new ConversationsTable(statements),

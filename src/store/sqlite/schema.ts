@@ -2,7 +2,7 @@ import type { DatabaseSync } from "node:sqlite";
 import { KEYS_OF_A_MOMENT, registerTextFunctions } from "./prompt-index.ts";
 
 /** What takes a database from one version of the schema to the next, beginning with an empty one. */
-const STEPS: readonly string[] = [
+export const STEPS: readonly string[] = [
   `
   CREATE TABLE sessions (
     session_id TEXT PRIMARY KEY,
@@ -428,12 +428,7 @@ export function prepare(database: DatabaseSync): void {
   database.exec("PRAGMA locking_mode = EXCLUSIVE");
   const version = Number(database.prepare("PRAGMA user_version").get()?.user_version);
   // Before anything is changed.
-  refuseForeign(database, version);
-  if (version > SCHEMA_VERSION) {
-    throw new Error(
-      `its schema is version ${version}, this server knows up to ${SCHEMA_VERSION}: run a newer server`,
-    );
-  }
+  refuseUnknown(database, version);
   database.exec("PRAGMA journal_mode = WAL");
   database.exec("PRAGMA synchronous = FULL");
   database.exec("PRAGMA foreign_keys = ON");
@@ -448,6 +443,16 @@ export function prepare(database: DatabaseSync): void {
   }
   // What a step wrote stays as large in the log.
   if (version < SCHEMA_VERSION) database.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+}
+
+/** @throws Error with a message for the operator, where the database is another program's or of a newer server. */
+export function refuseUnknown(database: DatabaseSync, version: number): void {
+  refuseForeign(database, version);
+  if (version > SCHEMA_VERSION) {
+    throw new Error(
+      `its schema is version ${version}, this server knows up to ${SCHEMA_VERSION}: run a newer server`,
+    );
+  }
 }
 
 /** Nothing is added to another program's database, whatever brought it here. */
