@@ -118,6 +118,7 @@ export async function startServer(
       tellStrangers(config, signIn, log);
       const next = encryptionOf(files);
       if (next !== undefined) listener.setCertificate(next);
+      readers.recheck().catch((error: unknown) => log.error("a defect", { error }));
     };
     tellStrangers(config, signIn, log);
     identity.watch(heed);
