@@ -46,7 +46,8 @@ export async function serve(): Promise<ExitStatus> {
   manager.ready();
   signals.serve(server);
   await server.closed;
-  return signals.isEnding() ? ExitStatus.ok : ExitStatus.failed;
+  if (signals.isEnding()) return ExitStatus.ok;
+  return server.isFenced ? ExitStatus.fenced : ExitStatus.failed;
 }
 
 /** Takes the signals from the start on, and answers those that came before there was a server once there is one. */

@@ -27,6 +27,8 @@ export interface Server {
    * connection the new certificate.
    */
   reload(): void;
+  /** Whether other servers have taken it for gone. It drains by itself then. */
+  readonly isFenced: boolean;
   /** Resolves when it is closed. */
   readonly closed: Promise<void>;
 }
@@ -60,6 +62,7 @@ export function running(
 ): Server {
   const closed = Promise.withResolvers<void>();
   let draining: Promise<void> | undefined;
+  let isFenced = false;
   const drain = async (graceMs: number) => {
     audit.note({ kind: "server_draining" });
     await turns.drain(graceMs);
@@ -80,9 +83,17 @@ export function running(
     await telemetry.close();
     closed.resolve();
   };
+  void turns.fenced.then(() => {
+    isFenced = true;
+    // Nothing that it runs can be recorded any more.
+    draining ??= drain(0);
+  });
   return {
     url,
     reload,
+    get isFenced() {
+      return isFenced;
+    },
     closed: closed.promise,
     stopNow: () => {
       turns.killNow();

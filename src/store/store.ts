@@ -16,6 +16,7 @@ import type {
   TurnRecord,
   WorkspacePlace,
 } from "./records.ts";
+import type { Transcripts } from "./transcripts.ts";
 import type { Grantee, SessionName, SessionView, Share, TurnView } from "./views.ts";
 import type { EventBatch, StartedTurn, SteerRequest, TurnStart } from "./writes.ts";
 
@@ -45,8 +46,18 @@ export interface Store extends StoreMethods {
   readonly commands: Commands;
 }
 
+/** Where something is at home. */
+export interface HomeRecord {
+  /** The server's name. */
+  readonly owner: string;
+  /** What other servers reach it by. Empty: it cannot be reached. */
+  readonly address: string;
+  /** It holds a lease. */
+  readonly isPresent: boolean;
+}
+
 /** What can be asked of a store. Where an `epoch` is asked for, 4. holds. */
-export interface StoreMethods extends Leases, Outbox {
+export interface StoreMethods extends Leases, Outbox, Transcripts {
   /**
    * Records a turn and, where there is none yet, its session; or finds the turn that the same request started. A session
    * that is opened in the workspace of a recorded process takes that process over. A caller's turn that meets an agent's
@@ -115,6 +126,10 @@ export interface StoreMethods extends Leases, Outbox {
     pageSize: number,
     after: SessionPlace | undefined,
   ): Promise<Page<ListedSession, SessionPlace>>;
+  /** The home of a session that is on record, whoever may see it. Undefined: there is none such. */
+  homeOfSession(session: SessionName): Promise<HomeRecord | undefined>;
+  /** The server that runs a turn without an end, or left it. Undefined: it has ended, or is not on record. */
+  homeOfTurn(turnId: string): Promise<HomeRecord | undefined>;
   /** Where the sessions that are at home on a server work, in the order of their keys, from after a key. */
   listWorkspaces(home: string, limit: number, afterKey: string): Promise<WorkspacePlace[]>;
   /**

@@ -8,7 +8,7 @@ import type { UnendedTurns } from "./unended-turns.ts";
 interface RecoverySurroundings
   extends Pick<
     TurnSurroundings,
-    "store" | "agents" | "log" | "audit" | "happenings" | "toldKinds"
+    "store" | "agents" | "log" | "audit" | "happenings" | "toldKinds" | "timers"
   > {
   readonly unended: UnendedTurns;
   readonly sessions: ActiveSessions;
@@ -54,7 +54,7 @@ export async function takeOverTurns(
   owner: string,
   surroundings: Pick<
     RecoverySurroundings,
-    "store" | "log" | "audit" | "happenings" | "unended" | "toldKinds"
+    "store" | "log" | "audit" | "happenings" | "unended" | "toldKinds" | "timers"
   >,
   holdUp: (turn: LeftTurn, wasQueued: boolean) => void = () => {},
 ): Promise<Promise<void>[]> {

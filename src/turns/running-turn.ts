@@ -82,21 +82,24 @@ export class RunningTurn implements LiveTurn {
     this.#spending = spendingOf((limit) => this.#stopFor(limit));
     this.#beginning = beginning;
     this.released = this.#released.promise;
-    const { store, log, audit, happenings, recentEvents } = surroundings;
+    const { store, log, audit, happenings, recentEvents, timers } = surroundings;
     const trace = "run" in beginning ? undefined : beginning.trace;
     const told = happenings.turnAccepted(turn, session.agentKind, trace);
     this.#told = told;
     const { agentSessionId } = session;
     this.log = new TurnLog(
       { ...turn, agentSessionId },
-      { store, log, audit, ended: (end) => told.ended(end) },
+      { store, log, audit, timers, ended: (end) => told.ended(end) },
       new RecentEvents(recentEvents),
       (error) => void this.end({ case: "store", error }),
     );
     this.#inputs = new TurnInputs({
       ...{ log: this.log, life: this.#life },
       heard: () => this.#clocks.heard(),
-      tell: (kind) => told.approval(kind),
+      tell: (kind) => {
+        told.approval(kind);
+        if (kind.case === "approvalRequest") this.#keep();
+      },
       endFull: () => this.#endFull(),
     });
     const { approvals } = this.#inputs;
@@ -275,8 +278,16 @@ export class RunningTurn implements LiveTurn {
     if (!this.log.hasEnd) await this.#appendEnd(cause, run);
     if (run !== undefined) this.#spending.look(run);
     await this.log.recorded();
+    this.#keep();
     this.#spending.end();
     this.#life.conclude(cause);
+  }
+
+  /** Has what is new of the conversation kept, so that another server can go on with it. */
+  #keep(): void {
+    const { sessionId, sessionKey, agentKind, workspace } = this.#session;
+    const { conversationId } = this.#recorder;
+    this.#surroundings.moves?.keep({ sessionId, sessionKey, agentKind, conversationId, workspace });
   }
 
   async #appendEnd(cause: EndCause, run: AgentRun | undefined): Promise<void> {

@@ -3,9 +3,8 @@ import type { FakeOptions } from "#client/testing";
 import { type Fake, startFake } from "../../src/fake/fake.ts";
 import { launchBrowser } from "../support/browser.ts";
 
-/** A fake server, and a browser of one person in front of its page. */
-export interface Stage extends AsyncDisposable {
-  readonly fake: Fake;
+/** A browser in front of a server's page. */
+export interface Windows extends AsyncDisposable {
   /** What browsers said of the page: exceptions, failed loads, what its policy kept out. It must stay empty. */
   readonly complaints: readonly string[];
   /** A browser of its own for another person: nothing is shared with the others. */
@@ -14,18 +13,34 @@ export interface Stage extends AsyncDisposable {
   open(path: string, person?: BrowserContext): Promise<Page>;
 }
 
+/** A fake server, and a browser of one person in front of its page. */
+export interface Stage extends Windows {
+  readonly fake: Fake;
+}
+
 /** Starts a fake and a browser. The locale is English unless `locale` says another. */
 export async function stage(
   options: FakeOptions & { readonly locale?: string } = {},
 ): Promise<Stage> {
   await using cleanup = new AsyncDisposableStack();
-  const { locale = "en-US", ...fakeOptions } = options;
+  const { locale, ...fakeOptions } = options;
   const fake = cleanup.use(await startFake(fakeOptions));
+  const windows = cleanup.use(await windowsOf(fake, locale));
+  const owned = cleanup.move();
+  return { ...windows, fake, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+}
+
+/** Starts a browser in front of a server that is there. */
+export async function windowsOf(
+  server: { readonly url: string },
+  locale = "en-US",
+): Promise<Windows> {
   const browser = await launchBrowser();
-  cleanup.defer(() => browser.close());
   const complaints: string[] = [];
   const newPerson = async () => {
-    const person = await browser.newContext({ locale });
+    // What the server's certificate says is not what is tested here.
+    const person = await browser.newContext({ locale, ignoreHTTPSErrors: true });
+    person.setDefaultTimeout(60_000);
     person.on("weberror", (error) => void complaints.push(String(error.error())));
     person.on("console", (message) => {
       // Some other program's doing, as where a container on this machine starts; the page reads on.
@@ -34,16 +49,14 @@ export async function stage(
     });
     return person;
   };
-  const owned = cleanup.move();
   return {
-    fake,
     complaints,
     newPerson,
     async open(path, person) {
       const page = await (person ?? (await newPerson())).newPage();
-      await page.goto(new URL(path, fake.url).href);
+      await page.goto(new URL(path, server.url).href);
       return page;
     },
-    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+    [Symbol.asyncDispose]: () => browser.close(),
   };
 }

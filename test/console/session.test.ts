@@ -32,12 +32,16 @@ describe.skipIf(lacksBrowser)(`a session in the console${withoutBrowser}`, () =>
     const page = await running.openAs("alice", path);
     const fold = (prompt: string, expanded: boolean) =>
       page.getByRole("button", { name: `Open: ${prompt}`, expanded });
-    // The last one is open, and the other folded to what came of it.
-    await fold("Say two", true).waitFor();
+    const logs = page.getByRole("region", { name: "What happened" });
+    // All are open, and each is folded to what came of it.
+    for (const prompt of ["Say one", "Say two"]) {
+      await fold(prompt, true).waitFor();
+      await logs.getByText(`Done: ${prompt}`).first().waitFor();
+    }
+    await fold("Say one", true).click();
+    await fold("Say one", false).waitFor();
     await page.getByText("Done: Say one").waitFor();
-    await fold("Say one", false).click();
-    await fold("Say one", true).waitFor();
-    await fold("Say two", false).waitFor();
+    expect(await logs.count()).toBe(1);
     const names = await page.getByRole("button", { name: /^Open: / }).all();
     expect(await Promise.all(names.map((one) => one.getAttribute("aria-label")))).toEqual([
       "Open: Say one",
@@ -47,6 +51,7 @@ describe.skipIf(lacksBrowser)(`a session in the console${withoutBrowser}`, () =>
     await startTo(running.clientOf("alice"), "wait for it", "text", { sessionId });
     await fold("wait for it", true).waitFor();
     await page.getByText("I wait.").waitFor();
+    await fold("Say two", true).waitFor();
     expect(beyondSignIn(running.complaints)).toEqual([]);
   });
 

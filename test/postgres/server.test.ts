@@ -58,13 +58,10 @@ describe.skipIf(cluster === undefined)(`a server on PostgreSQL${without(cluster)
     expect(next.at(-1)?.kind.case).toBe("result");
   });
 
-  it("is the only one on its database and on its disk, and says so in one line", async () => {
+  it("is the only one on its disk, and says so in one line", async () => {
     await using database = await makeDatabase(cluster!);
     const settings = { BREAKGLASS_STORE: database.url };
     await using server = await startTestServer(settings);
-    await expect(startTestServer(settings)).rejects.toThrow(
-      /^BREAKGLASS_STORE: another server uses the database, by the name [-0-9a-f]{36}/,
-    );
     const sameDisk = { ...settings, BREAKGLASS_DATA_DIR: `${server.root}/data` };
     await expect(startTestServer(sameDisk)).rejects.toThrow(/server\.db: another server uses it$/);
     await server.restart();

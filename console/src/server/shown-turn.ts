@@ -4,7 +4,9 @@ import {
   streamTurn,
   type TurnEvent,
 } from "@breakglass/client";
-import { hasPlaces, takePlace } from "./turn-places.ts";
+import { LetGo } from "./connection.svelte.ts";
+import { hasLocks } from "./locks.ts";
+import { hasPlaces, takeEndedPlace, takePlace } from "./turn-places.ts";
 
 /** A window that nobody has seen for so long gives its turn's connection to the others. */
 const HIDDEN_MS = 30_000;
@@ -16,9 +18,9 @@ export interface ShownTurn {
   readonly textDeltas?: boolean;
 }
 
-/** Why a turn's stream was let go, which no failure of the server's is. */
-class LetGo extends Error {
-  override readonly name = "LetGo";
+export interface ShownTurnOptions extends StreamOptions {
+  /** It has ended, and is one of many: they are read one after the other, beside the one that runs. */
+  readonly isOneOfMany?: boolean;
 }
 
 /**
@@ -30,15 +32,19 @@ class LetGo extends Error {
 export async function* streamShownTurn(
   client: BreakglassClient,
   { attach }: { readonly attach: ShownTurn },
-  options: StreamOptions,
+  { isOneOfMany = false, ...options }: ShownTurnOptions,
 ): AsyncGenerator<TurnEvent, void, undefined> {
   let afterSequence = attach.afterSequence ?? 0;
   const outer = options.signal ?? new AbortController().signal;
-  for (let isFirst = true; ; isFirst = false) {
+  let isFirst = true;
+  const placeFor = async () => {
+    if (isOneOfMany) return (await hasLocks()) ? await takeEndedPlace(outer) : undefined;
+    if (!(await hasPlaces())) return undefined;
+    return await takePlace(outer, isFirst, () => tellWait(options));
+  };
+  for (; ; isFirst = false) {
     await shown(outer);
-    using place = (await hasPlaces())
-      ? await takePlace(outer, isFirst, () => tellWait(options))
-      : undefined;
+    using place = await placeFor();
     using hiding = hidden();
     const signals = [outer, hiding.signal, ...(place === undefined ? [] : [place.lost])];
     const signal = AbortSignal.any(signals);

@@ -57,8 +57,17 @@ export async function takePlace(
   }
 }
 
+/**
+ * Takes the one place in which turns are read that have ended, one after the other over all windows: each is let go when it is read.
+ *
+ * @throws the reason of the signal.
+ */
+export async function takeEndedPlace(signal: AbortSignal): Promise<TurnPlace> {
+  return (await lock("ended", { signal }))!;
+}
+
 /** Undefined: it is not available. */
-async function lock(index: number, options: LockOptions): Promise<TurnPlace | undefined> {
+async function lock(index: number | "ended", options: LockOptions): Promise<TurnPlace | undefined> {
   const lost = new AbortController();
   const { promise: released, resolve: release } = Promise.withResolvers<void>();
   return new Promise<TurnPlace | undefined>((resolve, reject) => {

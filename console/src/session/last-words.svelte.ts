@@ -1,6 +1,7 @@
 import { streamTurn, type Turn } from "@breakglass/client";
 import { SvelteMap } from "svelte/reactivity";
 import type { Account } from "../server/account.svelte.ts";
+import { words } from "../words/words.ts";
 
 /** Of a result so much is shown where its turn is folded. */
 const SHOWN_CHARS = 600;
@@ -35,8 +36,7 @@ export class LastWords {
       for await (const { kind } of streamTurn(this.#account.client, { attach }, { signal })) {
         if (kind.case === "result")
           this.#texts.set(turnId, kind.value.result.slice(0, SHOWN_CHARS));
-        if (kind.case === "error")
-          this.#texts.set(turnId, kind.value.message.slice(0, SHOWN_CHARS));
+        if (kind.case === "error") this.#texts.set(turnId, words.turn.error(kind.value.reason)[0]);
       }
     } catch {
       // It is told when the turn is opened.

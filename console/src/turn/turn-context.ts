@@ -10,6 +10,8 @@ export interface TurnContext {
   readonly reading: TurnReading;
   readonly scroll: TurnScroll;
   readonly folds: Folds;
+  /** It has the page to itself, and is not one of a session's. */
+  readonly isWhole: boolean;
 }
 
 export const [turnContext, setTurnContext] = createContext<TurnContext>();

@@ -1,4 +1,4 @@
-import { endStateOf, isRefusal, type Turn, TurnState } from "@breakglass/client";
+import { endStateOf, isLive, isRefusal, type Turn, TurnState } from "@breakglass/client";
 import { SvelteSet } from "svelte/reactivity";
 import type { Account } from "../server/account.svelte.ts";
 import { Connection } from "../server/connection.svelte.ts";
@@ -42,9 +42,14 @@ export class TurnReading {
   readonly #resolvable = new SvelteSet<string>();
   readonly #account: Account;
 
-  constructor(account: Account, turnId: string) {
+  readonly #isOneOfMany: boolean;
+
+  /** @param listed - The turn, one of many that are shown, as a list has it. */
+  constructor(account: Account, turnId: string, listed?: Turn) {
     this.#account = account;
     this.turnId = turnId;
+    this.turn = listed;
+    this.#isOneOfMany = listed !== undefined && !isLive(listed.state);
   }
 
   /** Whether the caller may answer an approval. */
@@ -73,7 +78,8 @@ export class TurnReading {
     this.failure = undefined;
     this.log.apply();
     try {
-      await Promise.all([this.#learn(signal), this.#follow(signal)]);
+      const isAsked = !this.#isOneOfMany;
+      await Promise.all([isAsked && this.#learn(signal), this.#follow(signal)]);
       await this.#learn(signal); // 2.
     } catch (error) {
       if (signal.aborted || this.#account.heedRefusal(error)) return;
@@ -83,7 +89,8 @@ export class TurnReading {
 
   async #follow(signal: AbortSignal): Promise<void> {
     const attach = { turnId: this.turnId, afterSequence: this.log.lastSequence, textDeltas: true };
-    const options = { signal, onConnection: this.connection.heed };
+    const isOneOfMany = this.#isOneOfMany;
+    const options = { signal, isOneOfMany, onConnection: this.connection.heed };
     let breath = performance.now();
     for await (const event of streamShownTurn(this.#account.client, { attach }, options)) {
       const { kind } = event;

@@ -7,9 +7,14 @@ import { words } from "../words/words.ts";
 export interface FailureText extends RefusalWords {
   /** What the server said, in its own words; a fact a line. */
   readonly lines: readonly string[];
+  /** The words here say all of it that matters. */
+  readonly isSaid: boolean;
   /** So long the server asks to be left alone, in milliseconds. */
   readonly retryDelayMs: number | undefined;
 }
+
+/** What they are about only the server's own words name. */
+const NAMED_BY_SERVER: readonly string[] = ["INVALID_ARGUMENT", "UNSUPPORTED_BY_AGENT"];
 
 /** Codes of what broke on the way, where the server itself gave no reason. */
 const BROKEN: readonly Code[] = [
@@ -25,8 +30,11 @@ export function failureTextOf(error: unknown): FailureText {
   const lines = refusalLines(error) ?? [error instanceof Error ? error.message : String(error)];
   const retryDelayMs = info?.retryDelayMs;
   const known = info === undefined ? undefined : refusals.reasons[info.reason];
-  if (known !== undefined) return { ...known, lines, retryDelayMs };
+  if (info !== undefined && known !== undefined) {
+    return { ...known, lines, isSaid: !NAMED_BY_SERVER.includes(info.reason), retryDelayMs };
+  }
   const isBroken =
     info === undefined && error instanceof ConnectError && BROKEN.includes(error.code);
-  return { ...(isBroken ? refusals.unreachable : refusals.unknown), lines, retryDelayMs };
+  const told = isBroken ? refusals.unreachable : refusals.unknown;
+  return { ...told, lines, isSaid: isBroken, retryDelayMs };
 }

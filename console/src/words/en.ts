@@ -3,11 +3,13 @@ import { app, keys } from "./app.en.ts";
 import { approval } from "./approval.en.ts";
 import { desk, filter, notify } from "./desk.en.ts";
 import { doing } from "./doing.en.ts";
+import { formatsOf } from "./formats.ts";
 import { palette } from "./palette.en.ts";
 import { refusals } from "./refusals.en.ts";
 import { deleting, exporting, link, session, sharing } from "./session.en.ts";
 import { turn } from "./turn.en.ts";
 
+const formats = formatsOf("en");
 const time = new Intl.DateTimeFormat("en", { timeStyle: "medium" });
 
 /** All words of the page in English, by where they stand. */
@@ -17,7 +19,10 @@ export const en = {
   palette,
   refusals,
   account,
-  connection: { lostSince: (since: Date) => `Reconnecting since ${time.format(since)}` },
+  connection: {
+    lostSince: (since: Date) => `Reconnecting since ${time.format(since)}`,
+    nextTry: (ms: number) => `next try in ${formats.duration(ms)}`,
+  },
   desk,
   filter,
   notify,

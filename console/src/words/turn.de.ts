@@ -102,7 +102,24 @@ const NOTICES: Readonly<Record<NoticeReason, string>> = {
   [NoticeReason.AGENT_WARNING]: "Warnung",
   [NoticeReason.AGENT_SILENT]: "Stille",
   [NoticeReason.AGENT_REPLACED]: "Agent ersetzt",
-  [NoticeReason.RECALLED]: "Von früheren Läufen unterrichtet",
+  [NoticeReason.RECALLED]: "Frühere Aufträge",
+};
+
+const MEANT: Readonly<Partial<Record<NoticeReason, string>>> = {
+  [NoticeReason.MODEL_FALLBACK]: "Der Agent macht mit einem anderen Modell weiter.",
+  [NoticeReason.MODEL_REFUSAL]:
+    "Formulieren Sie den Auftrag in einer neuen Sitzung anders, oder wählen Sie ein anderes Modell.",
+  [NoticeReason.CONTEXT_COMPACTED]:
+    "Der Agent hat zusammengefasst, was bisher gesagt wurde, um Platz zu schaffen.",
+  [NoticeReason.CONVERSATION_RESET]:
+    "Was vorher gesagt und getan wurde, weiß der Agent nicht mehr. Hier steht es noch.",
+  [NoticeReason.RATE_LIMIT]: "Das Konto hat bald oder schon so viel genutzt, wie es darf.",
+  [NoticeReason.MALFORMED_OUTPUT]:
+    "Etwas, was der Agent ausgab, war nicht zu lesen und wurde übergangen.",
+  [NoticeReason.AGENT_SILENT]:
+    "Vom Modell ist seit einer Weile nichts gekommen. Schweigt der Agent zu lange, endet der Auftrag.",
+  [NoticeReason.AGENT_REPLACED]:
+    "Ein neuer Prozess des Agenten hat den Auftrag übernommen. Nichts wurde zweimal ausgeführt.",
 };
 
 export const turn: TurnWords = {
@@ -120,8 +137,7 @@ export const turn: TurnWords = {
   fromTurn: "folgt einem früheren Auftrag",
   staysRunning: "Sie können diesen Tab schließen: Der Auftrag geht weiter.",
   connecting: "Verbindet …",
-  reconnecting: (since) => `Verbindung wird seit ${formats.time(since)} wiederhergestellt`,
-  nextTry: (ms) => `nächster Versuch in ${formats.duration(ms)}`,
+  letGo: "Andere Fenster dieses Browsers lesen gerade mit: Drücken Sie hier irgendwo, um weiterzulesen.",
   newRows: (n) => (n === 1 ? "1 neu" : `${formats.count(n)} neu`),
   toEnd: "Zum Ende",
   toStart: "Zum Anfang",
@@ -135,9 +151,11 @@ export const turn: TurnWords = {
   steer: (who) => `${who} sagte währenddessen`,
   unknown: (kind) =>
     `Etwas von einer Art, die diese Seite nicht kennt${kind === "" ? "" : `: ${kind}`}`,
+  noticeMeans: (reason) => MEANT[reason] ?? "",
   notice: (reason) => NOTICES[reason] ?? NOTICES[NoticeReason.UNSPECIFIED],
   retry: (attempt, max) => (max > 0 ? `Versuch ${attempt} von ${max}` : `Versuch ${attempt}`),
   retryIn: (ms) => `nächster in ${formats.duration(ms)}`,
+  noAnswer: "keine Antwort",
   httpStatus: (status) => `HTTP ${status}`,
   times: (n) => `${formats.count(n)}-mal`,
   call: (state) => CALLS[state],

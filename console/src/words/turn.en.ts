@@ -99,7 +99,7 @@ const NOTICES: Readonly<Record<NoticeReason, string>> = {
   [NoticeReason.AGENT_WARNING]: "Warning",
   [NoticeReason.AGENT_SILENT]: "Silent",
   [NoticeReason.AGENT_REPLACED]: "Agent replaced",
-  [NoticeReason.RECALLED]: "Told of earlier turns",
+  [NoticeReason.RECALLED]: "Earlier turns",
 };
 
 export const turn = {
@@ -117,8 +117,7 @@ export const turn = {
   fromTurn: "follows an earlier turn",
   staysRunning: "You can close this tab: the turn goes on.",
   connecting: "Connecting …",
-  reconnecting: (since: Date) => `Reconnecting since ${formats.time(since)}`,
-  nextTry: (ms: number) => `next try in ${formats.duration(ms)}`,
+  letGo: "Other windows of this browser read turns now: press anywhere here to read on.",
   newRows: (n: number) => (n === 1 ? "1 new" : `${formats.count(n)} new`),
   toEnd: "To the end",
   toStart: "To the start",
@@ -133,10 +132,14 @@ export const turn = {
   steer: (who: string) => `${who} said meanwhile`,
   unknown: (kind: string) =>
     `Something of a kind that this page does not know${kind === "" ? "" : `: ${kind}`}`,
+  /** What a notice means. Empty: the server's own words say it, in this language, or as nobody else can. */
+  noticeMeans: (_reason: NoticeReason): string => "",
   notice: (reason: NoticeReason) => NOTICES[reason] ?? NOTICES[NoticeReason.UNSPECIFIED],
   retry: (attempt: number, max: number) =>
     max > 0 ? `attempt ${attempt} of ${max}` : `attempt ${attempt}`,
   retryIn: (ms: number) => `next in ${formats.duration(ms)}`,
+  /** Of a call of the model that got none. */
+  noAnswer: "no answer",
   httpStatus: (status: number) => `HTTP ${status}`,
   times: (n: number) => `${formats.count(n)} times`,
   call: (state: keyof typeof CALLS) => CALLS[state],

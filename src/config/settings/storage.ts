@@ -23,6 +23,24 @@ export const STORAGE_SETTINGS = {
     unset: "what the address or `PGPASSWORD` says",
     does: "The password of the store's database, the file's one line.",
   },
+  leaseRenewMs: {
+    variable: "BREAKGLASS_LEASE_RENEW_SECONDS",
+    kind: seconds(1, 3600),
+    default: "5",
+    does: "How often a server on a PostgreSQL database says that it is there.",
+  },
+  leaseGraceMs: {
+    variable: "BREAKGLASS_LEASE_GRACE_SECONDS",
+    kind: seconds(2, 86_400),
+    default: "30",
+    does: "A server that could not say so for so long stops its agents. More than the database's own failover takes, and at least twice the time above.",
+  },
+  leaseMs: {
+    variable: "BREAKGLASS_LEASE_SECONDS",
+    kind: seconds(12, 172_800),
+    default: "45",
+    does: "A server that has not said so for so long may be taken for gone by the others: its turns end `LOST`, and its sessions go on elsewhere. 10 more than the grace at least, in which its agents are stopped.",
+  },
   sessionsDir: {
     variable: "BREAKGLASS_SESSIONS_DIR",
     kind: path("a directory"),

@@ -1,5 +1,5 @@
-import { setTimeout as delay } from "node:timers/promises";
 import type { Client } from "pg";
+import { NODE_TIMERS, type Timers } from "../../stream/timers.ts";
 import type { CommitDoubt, WriterName } from "./writing-connection.ts";
 
 /** How often it is looked whether a connection before is gone. */
@@ -19,8 +19,9 @@ export async function isThere(
   client: Client,
   writer: WriterName,
   { wrote }: CommitDoubt,
+  timers = NODE_TIMERS,
 ): Promise<boolean> {
-  await endOthers(client, writer);
+  await endOthers(client, writer, timers);
   let isWarned = false;
   client.on("notice", ({ severity }) => {
     isWarned ||= severity === "WARNING";
@@ -46,8 +47,10 @@ export async function isThere(
 }
 
 /** 1. */
-async function endOthers(client: Client, writer: WriterName): Promise<void> {
+async function endOthers(client: Client, writer: WriterName, timers: Timers): Promise<void> {
   const sql = `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
     WHERE application_name = $1 AND pid <> pg_backend_pid()`;
-  while ((await client.query(sql, [writer.application])).rowCount !== 0) await delay(LOOK_MS);
+  while ((await client.query(sql, [writer.application])).rowCount !== 0) {
+    await timers.delay(LOOK_MS);
+  }
 }

@@ -8,6 +8,7 @@ import type { SessionName } from "../../../src/store/views.ts";
 import type { RunRequest } from "../../../src/turn-requests.ts";
 import { callerNamed, nameOf } from "../../support/caller.ts";
 import {
+  addressOf,
   begin,
   beginEnded,
   endOf,
@@ -75,6 +76,49 @@ export function describeHomes(openStore: () => Promise<StoreUnderTest>): void {
       expect(second).toMatchObject({ joined: true, turn: { turnId: first.turn.turnId } });
       const reused = begin(other, { requestId, prompt: "something else" });
       await expect(reused).rejects.toMatchObject({ reason: "REQUEST_ID_REUSED" });
+    });
+  });
+
+  describe("a home", () => {
+    it("is told of a session by its name, and of a turn until that has ended", async () => {
+      await using servers = await open();
+      const { one, other } = servers;
+      const { turn, session } = await begin(one);
+      const { sessionId, turnId } = turn;
+      const known = { owner: "one", address: addressOf("one"), isPresent: true };
+      for (const server of [one, other]) {
+        expect(await server.homeOfSession(nameOf(PRINCIPAL, sessionId))).toEqual(known);
+        expect(await server.homeOfTurn(turnId)).toEqual(known);
+        expect(await server.homeOfSession(nameOf("bob", sessionId))).toBeUndefined();
+        expect(await server.homeOfSession(nameOf(PRINCIPAL, randomUUID()))).toBeUndefined();
+        for (const none of [session.sessionKey, "no id", ""]) {
+          expect(await server.homeOfTurn(none)).toBeUndefined();
+        }
+      }
+      await one.append(endOf(turnId));
+      expect(await other.homeOfTurn(turnId)).toBeUndefined();
+      expect(await other.homeOfSession(session)).toEqual(known);
+      await one.deleteNamed(sessionId, PRINCIPAL, 5);
+      expect(await other.homeOfSession(session)).toBeUndefined();
+    });
+
+    it("is present while it holds a lease, which may have run out, and is reached as it said last", async () => {
+      await using servers = await open();
+      const { one, other } = servers;
+      const { turn, session } = await begin(one);
+      servers.passLeases(TERMS.leaseMs + 1);
+      expect(await other.homeOfTurn(turn.turnId)).toMatchObject({ isPresent: true });
+      await other.renewLease(other.lease.epoch);
+      await other.fence("one");
+      const away = { owner: "one", address: "", isPresent: false };
+      expect(await other.homeOfTurn(turn.turnId)).toEqual(away);
+      expect(await other.homeOfSession(session)).toEqual(away);
+      for (const address of ["elsewhere.example:1", ""]) {
+        await servers.restart("one", address);
+        const back = { owner: "one", address, isPresent: true };
+        expect(await other.homeOfTurn(turn.turnId)).toEqual(back);
+        expect(await other.homeOfSession(session)).toEqual(back);
+      }
     });
   });
 
