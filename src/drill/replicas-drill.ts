@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { readdir, readFile } from "node:fs/promises";
-import { readTurnEvents } from "#client";
+import { streamTurn } from "#client";
 import type { TurnEvent } from "../../gen/breakglass/v1/event_pb.ts";
 import type { Environment } from "../config/environment.ts";
 import { LEASE_SECONDS } from "../replicas/replicas.ts";
@@ -89,7 +89,8 @@ function turnsOf({ replicas }: ReplicasStage, audience: ReplicasAudience) {
       const events: TurnEvent[] = [];
       await audience.prompt(prompt);
       const run = { sessionId, prompt };
-      for await (const event of readTurnEvents(client, { run }, audience.signal)) {
+      const options = { signal: audience.signal };
+      for await (const event of streamTurn(client, { run }, options)) {
         if (event.sequence > 0) events.push(event);
         await audience.event(event);
         await react(event);
@@ -107,7 +108,7 @@ async function readAgain(
     const again: SeenTurn[] = [];
     for (const { prompt, turnId } of turns) {
       const events: TurnEvent[] = [];
-      for await (const event of readTurnEvents(client, { attach: { turnId } }, signal)) {
+      for await (const event of streamTurn(client, { attach: { turnId } }, { signal })) {
         if (event.sequence > 0) events.push(event);
       }
       again.push({ prompt, turnId, events });

@@ -75,7 +75,7 @@ async function hasPostgres(folder: string): Promise<boolean> {
 export async function startLocalPostgres(signal: AbortSignal): Promise<LocalPostgres> {
   const bin = await findPostgres();
   await using cleanup = new AsyncDisposableStack();
-  const folder = await mkdtemp(join(tmpdir(), "breakglass-pg-"));
+  const folder = await mkdtemp(join(tmpdir(), "breakglass-replicas-"));
   cleanup.defer(() => rm(folder, { recursive: true, force: true, maxRetries: 3 }));
   const isRoot = process.getuid?.() === 0;
   if (isRoot) await chown(folder, NOBODY, NOBODY);

@@ -40,7 +40,7 @@ const LEASE: Variables = {
 };
 
 /**
- * Starts them all, the one after the other: the first makes the schema. Nothing is left of them, nor of the database, at their end.
+ * Starts them all. Nothing is left of them, nor of the database, at their end.
  *
  * @throws NoPostgresError
  */
@@ -50,12 +50,16 @@ export async function startReplicas(options: ReplicasOptions): Promise<Replicas>
   const postgres = cleanup.use(await startLocalPostgres(signal));
   const secret = join(root, "cluster-secret");
   await writeFile(secret, randomBytes(32).toString("hex"), { mode: 0o600 });
-  const each: ReplicaProcess[] = [];
-  const running = cleanup.adopt(each, endAll);
-  for (let number = 1; number <= count; number++) {
+  const numbers = Array.from({ length: count }, (_, index) => index + 1);
+  const start = async (number: number) => {
     signal.throwIfAborted();
-    running.push(await startReplica(number, options, postgres, secret));
-  }
+    return startReplica(number, options, postgres, secret);
+  };
+  // The first makes the schema.
+  const each = cleanup.adopt([await start(1)], endAll);
+  const others = await Promise.allSettled(numbers.slice(1).map(start));
+  for (const other of others) if (other.status === "fulfilled") each.push(other.value);
+  for (const other of others) if (other.status === "rejected") throw other.reason;
   const balancer = cleanup.use(await startBalancer(each.map(({ port }) => port)));
   const owned = cleanup.move();
   return {
