@@ -9,8 +9,10 @@ export interface ReplicasScenario {
   readonly script: Script;
 }
 
-/** So long does the command of the second turn run; it is ended with its server, long before. */
-const WAITING_SECONDS = 600;
+/** While this file is there the second turn waits; it is there until the end. */
+export function lockOf(configPath: string): string {
+  return `${configPath}.lock`;
+}
 
 /** A repair of the file at `configPath`, which holds what `brokenConfig` makes. */
 export function replicasScenario(configPath: string): ReplicasScenario {
@@ -44,8 +46,11 @@ export function replicasScenario(configPath: string): ReplicasScenario {
       {
         when: prompts.repairPrompt,
         steps: [
-          say("I wait for the gateway's last writes, and change the port then."),
-          bash(`sleep ${WAITING_SECONDS} && ${repairCommand(file)}`, "Wait, and repair the port"),
+          say("I wait until nobody else changes the configuration, and change the port then."),
+          bash(
+            `while [ -e ${shellPath(lockOf(configPath))} ]; do sleep 1; done; ${repairCommand(file)}`,
+            "Wait, and repair the port",
+          ),
           say("Repaired."),
         ],
       },

@@ -7,7 +7,7 @@ import { type BreakglassClient, createBreakglassClient } from "#client";
 import { openGrpcConnection } from "#client/node";
 import type { Environment } from "../config/environment.ts";
 import { type Replicas, startReplicas } from "../replicas/replicas.ts";
-import { type ReplicasScenario, replicasScenario } from "./replicas-scenario.ts";
+import { lockOf, type ReplicasScenario, replicasScenario } from "./replicas-scenario.ts";
 import { brokenConfig } from "./scenario.ts";
 import { startScriptedModel } from "./scripted-model.ts";
 import { drillEnvironment } from "./stage.ts";
@@ -45,6 +45,7 @@ export async function openReplicasStage(options: ReplicasStageOptions): Promise<
   const configPath = join(root, "gateway.conf");
   const serial = randomUUID();
   await writeFile(configPath, brokenConfig(serial));
+  await writeFile(lockOf(configPath), "");
   const scenario = replicasScenario(configPath);
   const model = await startScriptedModel(scenario.script, { latencyMs: 10 });
   cleanup.defer(() => model.stop());
