@@ -304,6 +304,11 @@ export const STEPS: readonly string[] = [
     time bigint NOT NULL
   );
   `,
+  `
+  -- The newest snapshot of its workspace: see Snapshots. Empty: there is none.
+  ALTER TABLE sessions ADD COLUMN snapshot_key text NOT NULL DEFAULT '';
+  ALTER TABLE sessions ADD COLUMN snapshot_time bigint NOT NULL DEFAULT 0;
+  `,
 ];
 
 /** The version of the schema that this server writes. */
