@@ -80,8 +80,9 @@ export default defineConfig({
         plugins: [svelte({ configFile: false })],
         test: {
           name: "console",
-          // As long as the browser is waited for: a page on a slow machine is not done in a second.
-          expect: { poll: { timeout: 30_000 } },
+          // As long as the browser is waited for, twice of which a test has at least: a page on a slow machine is not done in a second.
+          expect: { poll: { timeout: 60_000 } },
+          testTimeout: 180_000,
           include: ["test/console/**/*.test.ts", "console/test/**/*.test.ts"],
           globalSetup: ["test/support/bundled-program.ts", "test/console/built.ts"],
         },

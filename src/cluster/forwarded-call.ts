@@ -116,8 +116,13 @@ export class ForwardedCall {
   /** The client is gone, or this server ends its stream. */
   readonly #leave = (): void => {
     const { reason } = this.#call.reader.signal;
-    if (reason instanceof StreamEnding) this.#fail(this.#ended(reason.message));
-    else this.#finish("answered");
+    if (!(reason instanceof StreamEnding)) {
+      this.#finish("answered");
+      return;
+    }
+    const end = () => this.#fail(this.#ended(reason.message));
+    if (this.#relayed === undefined) end();
+    else this.#relayed.whenWhole(end);
   };
 
   #answer(headers: IncomingHttpHeaders): void {

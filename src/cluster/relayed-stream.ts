@@ -24,6 +24,8 @@ export class RelayedStream {
   #heldBytes = 0;
   /** Whether the client has been given the beginning of a message without its end. */
   #isTorn = false;
+  /** Waits for the end of that message. */
+  #whenWhole: (() => void) | undefined;
   #writer: BodyWriter | undefined;
   readonly #end = Promise.withResolvers<IteratorResult<Uint8Array>>();
 
@@ -49,8 +51,22 @@ export class RelayedStream {
       this.#give(whole === chunk.length ? chunk : chunk.subarray(0, whole));
       this.#isTorn = false;
     }
+    if (whole > 0 && this.#whenWhole !== undefined) {
+      this.#whenWhole();
+      return;
+    }
     if (whole < chunk.length) this.#hold(whole === 0 ? chunk : chunk.subarray(whole));
-    if (this.#writer?.isFull === true) this.#stream.pause(); // 2.
+    if (this.#writer?.isFull === true && this.#whenWhole === undefined) this.#stream.pause(); // 2.
+  }
+
+  /** Calls `then` when the client has been given no half of a message: at once, or when the rest of it has come. */
+  whenWhole(then: () => void): void {
+    if (!this.#isTorn) {
+      then();
+      return;
+    }
+    this.#whenWhole = then;
+    this.#stream.resume();
   }
 
   /** All of it came. Resolves when the client was given that. */

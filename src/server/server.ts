@@ -21,6 +21,7 @@ import { factsOf } from "./facts.ts";
 import { homesOf } from "./homes.ts";
 import { type Identity, openIdentity } from "./identity.ts";
 import { encryptionOf, type Interposed, listenFor } from "./listening.ts";
+import { createMoves } from "./moves.ts";
 import { createNotifier, wakingStore } from "./notifier.ts";
 import { peersOf, processesOf } from "./processes.ts";
 import { readinessOf } from "./readiness.ts";
@@ -77,13 +78,15 @@ export async function startServer(
     const served = createAgents(processes);
     const endProcesses = (processId: string) => endLeftProcesses(processId, processes);
     const agents = new Agents(served.byKind, served.defaultKind, endProcesses);
+    const moves = createMoves({ store, agents, log, filesOwner: user });
     turns = createTurns(
       config,
-      { store, agents, redaction, audit: audit.turns, log },
+      { store, agents, redaction, audit: audit.turns, moves, log },
       telemetry.happenings,
       user,
     );
     await turns.recover();
+    void moves?.recover();
     await processes.families.endStrays();
     const closing = new AbortController();
     const readiness = readinessOf(config, turns, agents, reserve, audit);

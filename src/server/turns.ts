@@ -5,6 +5,7 @@ import type { Happenings } from "../happenings.ts";
 import type { Log } from "../log.ts";
 import type { Redaction } from "../redaction/redaction.ts";
 import type { Store } from "../store/store.ts";
+import type { SessionMoves } from "../turns/session-moves.ts";
 import type { TurnAudit } from "../turns/turn-audit.ts";
 import { Turns } from "../turns/turns.ts";
 import { toldKindsOf } from "./notifier.ts";
@@ -17,13 +18,14 @@ interface TurnParts {
   readonly agents: Agents;
   readonly redaction: Redaction;
   readonly audit: TurnAudit;
+  readonly moves: SessionMoves | undefined;
   readonly log: Log;
 }
 
 /** Turns as the settings limit them. */
 export function createTurns(
   config: ServeConfig,
-  { store, agents, redaction, audit, log }: TurnParts,
+  { store, agents, redaction, audit, moves, log }: TurnParts,
   happenings: Happenings,
   filesOwner: Owner | undefined,
 ): Turns {
@@ -35,6 +37,7 @@ export function createTurns(
     happenings,
     filesOwner,
     audit,
+    moves,
     limits: {
       timeoutMs: config.turnTimeoutMs,
       idleTimeoutMs: config.idleTimeoutMs,

@@ -73,8 +73,8 @@ export class LocalChanges implements Changes {
 
   /** Calls everybody: it is not known what is new. */
   tellAll(): void {
-    for (const of of [this.#ofSessions, this.#ofTurns, this.#ofAll, this.#ofWithdrawals]) {
-      for (const key of of.keys()) of.call(key);
+    for (const listeners of [this.#ofSessions, this.#ofTurns, this.#ofAll, this.#ofWithdrawals]) {
+      for (const key of listeners.keys()) listeners.call(key);
     }
   }
 

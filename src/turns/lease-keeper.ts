@@ -11,6 +11,8 @@ const LOOK_MS = 1000;
 export interface LeaseConsequences {
   /** Everything that agents do here has to end: others may take this server for gone, or have. */
   stopAll(why: Error): void;
+  /** The lease was renewed: agents may begin again where they were stopped for want of that. */
+  allowAll(): void;
   /** Others have taken this server for gone: nothing can be recorded here any more. Called once. */
   fenced(): void;
   /** Ends what a server left. None of its leases holds. */
@@ -21,6 +23,7 @@ export interface LeaseConsequences {
  * Keeps this server's lease, and sees to what others leave whose lease ran out. Does nothing where leases do not run out.
  *
  * 1. Who cannot renew his lease for its grace stops his agents, by a clock of his own; who hears that it has ended, at once.
+ *    None begins until the lease is renewed: a store that answers again is no proof that it still holds.
  * 2. Another server is fenced first, and then what it left is read: nothing is added to that any more.
  * 3. Nobody is taken for gone before this server has itself renewed its lease for a lease's time: a store that was away has
  *    kept all of them from it.
@@ -45,10 +48,17 @@ export class LeaseKeeper {
     this.#steadySince = timers.now();
   }
 
-  start(): void {
-    const { terms } = this.#store.lease;
+  /**
+   * Renews the lease, which may have run out before it was told to be there, and keeps it from then on.
+   *
+   * @throws Refusal FENCED where it has ended; STORAGE.
+   */
+  async start(): Promise<void> {
+    const { terms, epoch } = this.#store.lease;
     if (terms === undefined) return;
-    this.#renewed(terms, this.#timers.now());
+    const asked = this.#timers.now();
+    await this.#store.renewLease(epoch);
+    this.#renewed(terms, asked);
     void this.#every(terms.renewMs, () => this.#renew(terms));
     void this.#every(Math.min(terms.renewMs, LOOK_MS), () => this.#lookAfterOthers(terms));
   }
@@ -98,6 +108,7 @@ export class LeaseKeeper {
     const left = graceMs - (now - since);
     // The time was up before it was answered, and a timer may be as late. The next renewal is due, and says how it stands.
     if (left <= 0) stop();
+    else this.#consequences.allowAll();
     this.#grace = this.#timers.setTimeout(stop, Math.max(left, 2 * renewMs));
     this.#grace.unref();
   }

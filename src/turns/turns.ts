@@ -33,6 +33,9 @@ import type { TurnWatch } from "./turn-watch.ts";
 import { UnendedTurns } from "./unended-turns.ts";
 import { type WorkspaceLimits, WorkspaceSizes } from "./workspace-sizes.ts";
 
+/** How long what is new of conversations gets to be kept. What is not is kept by the next start. */
+const MOVES_END_MS = 10_000;
+
 /** What turns are run within. */
 export interface TurnsOptions
   extends Omit<TurnSurroundings, "recentEvents" | "days" | "happenings">,
@@ -102,6 +105,7 @@ export class Turns {
         unended.fail(why);
         void agents.closeIdle();
       },
+      allowAll: () => unended.allow(),
       takeOver: (owner) => takeOverTurns(owner, { ...options, happenings, unended }),
     });
     agents.onOwnWork((work) => this.#sessions.of(work.sessionKey).beginOwnWork(work));
@@ -356,7 +360,7 @@ export class Turns {
     const own = { happenings, unended, sessions, removals };
     const left = await takeOver({ ...this.#options, ...own });
     this.#leftProcessesGone = left.processesGone;
-    this.#lease.start();
+    await this.#lease.start();
     // Not before: what is asked of a session waits for what was left in it.
     const { home } = this.#sessionCommands;
     this.#stopServing.push(store.commands.serveHome(store.lease.owner, home));
@@ -373,11 +377,12 @@ export class Turns {
    */
   async drain(graceMs: number): Promise<void> {
     this.#closing.abort();
-    const { agents } = this.#options;
+    const { agents, moves } = this.#options;
     void agents.closeIdle();
     await this.#unended.drain(graceMs);
     for (const stop of this.#stopServing) stop();
     await Promise.all([this.#sessions.vacated(), this.#leftProcessesGone, agents.closeIdle()]);
+    await moves?.drain(MOVES_END_MS);
     this.#lease.stop();
   }
 

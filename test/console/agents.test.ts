@@ -7,7 +7,6 @@ import { startTestServer } from "../support/test-server.ts";
 import { windowsOf } from "./console.ts";
 import { clientAt, startTo } from "./people.ts";
 
-const SOON = { timeout: 30_000 };
 
 describe.skipIf(lacksBrowser)(`what an agent can do in the console${withoutBrowser}`, () => {
   it("has a prompt wait for the agent's own work, and says so", async () => {
@@ -18,7 +17,7 @@ describe.skipIf(lacksBrowser)(`what an agent can do in the console${withoutBrows
     const prompt = script(`background 20 say own | ${gate.step}`, "say one");
     const { sessionId } = await startTo(client, prompt, "result");
     const turns = async () => (await client.listTurns({ sessionId })).turns;
-    await expect.poll(async () => (await turns()).filter(({ state }) => isLive(state)), SOON).toHaveLength(1);
+    await expect.poll(async () => (await turns()).filter(({ state }) => isLive(state))).toHaveLength(1);
 
     const page = await (await windows.newPerson()).newPage();
     const readings: string[] = [];
@@ -62,7 +61,7 @@ describe.skipIf(lacksBrowser)(`what an agent can do in the console${withoutBrows
       "result",
     );
     const newest = async () => (await client.listTurns({ sessionId })).turns[0]!;
-    await expect.poll(async () => isLive((await newest()).state), SOON).toBe(true);
+    await expect.poll(async () => isLive((await newest()).state)).toBe(true);
     for await (const _ of client.runTurn({ sessionId, prompt: "say next" })) break;
     const { turnId } = await newest();
     const page = await windows.open(`/turns/${turnId}`);

@@ -257,6 +257,8 @@ describe.skipIf(lacksBrowser)(`an approval in the console${withoutBrowser}`, () 
     const page = await running.open("/");
     await page.getByRole("textbox").first().waitFor();
     await ask(clientAt(running.fake.url));
+    // What is pointed at stays where it is, also once it is decided.
+    await cardOf(page).hover();
     await cardOf(page).getByText("Less than a minute is left, then it is denied.").waitFor();
     await page
       .getByText("Bash: less than a minute is left to answer.")

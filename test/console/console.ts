@@ -40,6 +40,7 @@ export async function windowsOf(
   const newPerson = async () => {
     // What the server's certificate says is not what is tested here.
     const person = await browser.newContext({ locale, ignoreHTTPSErrors: true });
+    person.setDefaultTimeout(60_000);
     person.on("weberror", (error) => void complaints.push(String(error.error())));
     person.on("console", (message) => {
       // Some other program's doing, as where a container on this machine starts; the page reads on.

@@ -34,6 +34,6 @@ export function keptIn(page: Page): Promise<string[]> {
 /** Waits until one of them is such. */
 export async function keeps(page: Page, what: RegExp): Promise<void> {
   await expect
-    .poll(() => keptIn(page), { timeout: 30_000 })
+    .poll(() => keptIn(page))
     .toContainEqual(expect.stringMatching(what));
 }

@@ -52,12 +52,15 @@ describe.skipIf(lacksBrowser)(`the desk${withoutBrowser}`, () => {
       await page.getByRole("link", { name: "2 approvals wait for you" }).waitFor();
       expect(await part(page, "Waits for an answer").getByRole("article").count()).toBe(2);
     }
+    // What is pointed at stays where it is, also once it is decided.
+    await part(alice, "Waits for an answer").getByRole("article").first().hover();
     const approvalId = first.kind.case === "approvalRequest" ? first.kind.value.approvalId : "";
     const decision = { case: "allow", value: {} } as const;
     await running.clientOf("carol").resolveApproval({ turnId: first.turnId, approvalId, decision });
     await waitForTitle(alice, "(1) Desk – breakglass");
     // It says who answered, and then leaves.
-    await part(alice, "Waits for an answer").getByText(/carol/).first().waitFor();
+    await part(alice, "Waits for an answer").getByText("Allowed by carol").waitFor();
+    await alice.mouse.move(0, 0);
     await alice.waitForFunction(() => document.querySelectorAll("#waiting article").length === 1);
     expect(beyondSignIn(running.complaints)).toEqual([]);
   });

@@ -1,22 +1,25 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { readdir } from "node:fs/promises";
+import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { lacksBrowser, launchBrowser, withoutBrowser } from "../support/browser.ts";
 import { eventually } from "../support/processes.ts";
 import { NODE_FLAGS, SOURCE_PROGRAM } from "../support/program.ts";
 
-async function directoriesLeft(): Promise<string[]> {
-  return (await readdir(tmpdir())).filter((name) => name.startsWith("breakglass-drill-"));
-}
-
 describe.skipIf(lacksBrowser)(`the drill of the console${withoutBrowser}`, () => {
   it("has a repair wait for whoever opens the page, stays, and leaves nothing behind", async () => {
     await using cleanup = new AsyncDisposableStack();
-    const before = await directoriesLeft();
+    // Of its own: others may rehearse on this machine.
+    const folder = await mkdtemp(join(tmpdir(), "console-drill-"));
+    cleanup.defer(() => rm(folder, { recursive: true }));
+    const directoriesLeft = async () =>
+      (await readdir(folder)).filter((name) => name.startsWith("breakglass-drill-"));
     const args = [...NODE_FLAGS, SOURCE_PROGRAM, "drill", "--console"];
-    const child = spawn(process.execPath, args, { env: { PATH: process.env.PATH ?? "" } });
+    const child = spawn(process.execPath, args, {
+      env: { PATH: process.env.PATH ?? "", TMPDIR: folder },
+    });
     const exited = once(child, "exit");
     cleanup.defer(() => void child.kill("SIGKILL"));
     let output = "";
@@ -25,7 +28,7 @@ describe.skipIf(lacksBrowser)(`the drill of the console${withoutBrowser}`, () =>
     const url = await eventually(
       () => /Open (http:\S+) in a browser/.exec(output)?.[1],
       (found) => found !== undefined,
-      30_000,
+      60_000,
     );
     if (url === undefined) throw new Error(`the drill did not come up: ${output}`);
     const browser = await launchBrowser();
@@ -44,11 +47,11 @@ describe.skipIf(lacksBrowser)(`the drill of the console${withoutBrowser}`, () =>
     await allow.waitFor();
     await eventually(
       async () => {
-        if (await allow.isEnabled({ timeout: 100 }).catch(() => false)) await allow.click();
+        await allow.click({ timeout: 1000 }).catch(() => {});
         return done.isVisible();
       },
       (isDone) => isDone,
-      40_000,
+      120_000,
     );
     await done.waitFor();
     expect(complaints).toEqual([]);
@@ -56,6 +59,6 @@ describe.skipIf(lacksBrowser)(`the drill of the console${withoutBrowser}`, () =>
     child.kill("SIGINT");
     expect(await exited).toEqual([0, null]);
     expect(output).toContain("Bash sed -i.bak");
-    expect(await directoriesLeft()).toEqual(before);
+    expect(await directoriesLeft()).toEqual([]);
   });
 });

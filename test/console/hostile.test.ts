@@ -108,7 +108,7 @@ describe.skipIf(lacksBrowser)(`what an agent writes in the console${withoutBrows
     expect(running.complaints).toEqual([]);
   });
 
-  it("keeps the page at work, however much it is", { timeout: 120_000 }, async () => {
+  it("keeps the page at work, however much it is", async () => {
     const steps = [
       { text: { size: "5MB" } },
       { tool: { name: "Bash", input: { command: "cat" }, output: { size: "5MB" } } },

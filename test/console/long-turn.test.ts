@@ -4,7 +4,7 @@ import { stage } from "./console.ts";
 import { distanceFromEnd, logOf, logOn, readAllRows, startTurn } from "./turn-pages.ts";
 
 describe.skipIf(lacksBrowser)(`a long turn in the console${withoutBrowser}`, () => {
-  it("ends where it should, with each of its events once", { timeout: 180_000 }, async () => {
+  it("ends where it should, with each of its events once", async () => {
     const steps = [
       {
         repeat: {

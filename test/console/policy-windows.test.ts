@@ -5,6 +5,7 @@ import { openGrpcConnection } from "#client/node";
 import { lacksBrowser, withoutBrowser } from "../support/browser.ts";
 import { eventually } from "../support/processes.ts";
 import { type Stage, stage } from "./console.ts";
+import { endTurn } from "./turn-pages.ts";
 
 const WINDOWS = 7;
 const ENDLESS = { turns: [{ steps: [{ text: "It begins." }, { delay: "10m" }] }] };
@@ -53,10 +54,8 @@ describe.skipIf(lacksBrowser)(`many windows of the console${withoutBrowser}`, ()
     }
     expect(watches.of().filter((count) => count > 0)).toEqual([1]);
     for (const page of [pages[0]!, pages[3]!, pages[6]!]) {
-      await page.getByRole("button", { name: "Cancel", exact: true }).first().click();
-      // It is asked about once more.
-      await page.getByRole("button", { name: "End it", exact: true }).click();
-      await page.getByText("Canceled").first().waitFor({ timeout: 15_000 });
+      await endTurn(page);
+      await page.getByText("Canceled").first().waitFor();
     }
     expect(running.complaints).toEqual([]);
   });

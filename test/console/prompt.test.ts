@@ -5,8 +5,6 @@ import { lacksBrowser, withoutBrowser } from "../support/browser.ts";
 import { type Stage, stage } from "./console.ts";
 import { clientAt, peopleStage, SCRIPT, startTo } from "./people.ts";
 
-/** A slow machine fails nothing. */
-const SOON = { timeout: 30_000 };
 const FORESEEN = /status of 4\d\d|status of 5\d\d|net::ERR_/;
 const TURN = /\/turns\/[\da-f-]{36}$/;
 const PNG = Buffer.from(
@@ -67,7 +65,9 @@ describe.skipIf(lacksBrowser)(`the prompt box of the console${withoutBrowser}`, 
     const page = await running.open("/");
     const before = (await boxOf(page).boundingBox())!.height;
     await boxOf(page).fill("line\n".repeat(10));
-    expect((await boxOf(page).boundingBox())!.height).toBeGreaterThan(before + 50);
+    await expect
+      .poll(async () => (await boxOf(page).boundingBox())!.height)
+      .toBeGreaterThan(before + 50);
   });
 
   it("keeps a draft over a reload, with its choices and small files, until it is sent", async () => {
@@ -81,8 +81,8 @@ describe.skipIf(lacksBrowser)(`the prompt box of the console${withoutBrowser}`, 
       .setInputFiles([{ name: "a.txt", mimeType: "text/plain", buffer: Buffer.from("small") }]);
     await page.getByText("a.txt").waitFor();
     await page.reload();
-    expect(await boxOf(page).inputValue()).toBe("Repair it.");
-    expect(await page.getByLabel("Mode", { exact: true }).inputValue()).toBe("ask");
+    await expect.poll(() => boxOf(page).inputValue()).toBe("Repair it.");
+    await expect.poll(() => page.getByLabel("Mode", { exact: true }).inputValue()).toBe("ask");
     await page.getByText("a.txt").waitFor();
     await sendOf(page).click();
     await page.waitForURL(TURN);
@@ -99,7 +99,7 @@ describe.skipIf(lacksBrowser)(`the prompt box of the console${withoutBrowser}`, 
     const page = await running.openAs("alice");
     await boxOf(page).fill("Nobody else's.");
     await expect
-      .poll(() => page.evaluate(() => JSON.stringify(sessionStorage)), SOON)
+      .poll(() => page.evaluate(() => JSON.stringify(sessionStorage)))
       .toContain("Nobody");
     await page.getByRole("button", { name: "Sign out" }).click();
     await page.getByLabel("Token", { exact: true }).waitFor();
@@ -164,7 +164,7 @@ describe.skipIf(lacksBrowser)(`the prompt box of the console${withoutBrowser}`, 
     });
     await page.reload();
     await page.getByText(/did not arrive|had not arrived/).waitFor();
-    expect(await boxOf(page).inputValue()).toBe("Restart the database.");
+    await expect.poll(() => boxOf(page).inputValue()).toBe("Restart the database.");
     expect([held.ids.length, (await turnsOf(running)).length]).toEqual([1, 0]);
   });
 
@@ -181,7 +181,7 @@ describe.skipIf(lacksBrowser)(`the prompt box of the console${withoutBrowser}`, 
     });
     await boxOf(page).fill("Restart the database.");
     await page.keyboard.press("Enter");
-    await expect.poll(() => runs.length, SOON).toBeGreaterThan(2);
+    await expect.poll(() => runs.length).toBeGreaterThan(2);
     isDown = false;
     const before = runs.length;
     await page.clock.fastForward("08:00:00");
@@ -332,11 +332,11 @@ describe.skipIf(lacksBrowser)(`the prompt box of the console${withoutBrowser}`, 
     await item("txt.exe").getByText("characters that nobody sees").waitFor();
     await page.getByRole("button", { name: "Remove large.log" }).click();
     await page.getByRole("button", { name: "Remove turn" }).click();
-    expect(await sendOf(page).isDisabled()).toBe(true);
+    await expect.poll(() => sendOf(page).isDisabled()).toBe(true);
     await boxOf(page).press("Enter");
     expect(await turnsOf(running)).toEqual([]);
     await page.getByRole("button", { name: "Send as a file, not shown" }).click();
-    expect(await sendOf(page).isEnabled()).toBe(true);
+    await expect.poll(() => sendOf(page).isEnabled()).toBe(true);
     const many = Array.from({ length: 20 }, (_, n) => ({
       name: `n${n}.txt`,
       mimeType: "text/plain",

@@ -61,7 +61,7 @@ describe.skipIf(lacksBrowser)(`one browser of several people${withoutBrowser}`, 
     });
     await page.getByRole("textbox", { name: PROMPT }).fill("What alice alone knows.");
     await page.keyboard.press("Enter");
-    await expect.poll(() => runs, { timeout: 30_000 }).toBeGreaterThan(3);
+    await expect.poll(() => runs).toBeGreaterThan(3);
     await page.getByRole("button", { name: "Sign out" }).click();
     await signIn(page, BOB);
     await page.getByText("bob").first().waitFor();
@@ -86,7 +86,7 @@ describe.skipIf(lacksBrowser)(`one browser of several people${withoutBrowser}`, 
     await running.setTokens({ other: "bob" });
     const next = await running.open("/", person);
     await next.getByLabel("Token", { exact: true }).waitFor();
-    await expect.poll(() => keptIn(next), { timeout: 30_000 }).toEqual([]);
+    await expect.poll(() => keptIn(next)).toEqual([]);
     expect(running.unforeseen()).toEqual([]);
   });
 

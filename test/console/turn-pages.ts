@@ -1,5 +1,6 @@
 import { createConnectTransport } from "@connectrpc/connect-node";
 import type { Page } from "playwright-core";
+import { expect } from "vitest";
 import { type BreakglassClient, createBreakglassClient, streamTurn, type TurnEvent } from "#client";
 import { PermissionMode } from "../../gen/breakglass/v1/turn_pb.ts";
 import type { Fake } from "../../src/fake/fake.ts";
@@ -58,6 +59,20 @@ export async function allow(fake: Fake, turnId: string): Promise<void> {
     return;
   }
   throw new Error("the turn ended without an approval");
+}
+
+/** Ends the turn of a page, as one does: by a press that is asked about once more. */
+export async function endTurn(page: Page): Promise<void> {
+  await page.getByRole("button", { name: "Cancel", exact: true }).first().click();
+  const end = page.getByRole("button", { name: "End it", exact: true });
+  await end.waitFor();
+  // A press on what has just moved does not count.
+  await expect
+    .poll(async () => {
+      await end.click({ timeout: 1000 }).catch(() => {});
+      return await end.count();
+    })
+    .toBe(0);
 }
 
 /** How far the log is from its end, in pixels. */

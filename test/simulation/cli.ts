@@ -1,4 +1,5 @@
 import { parseArgs } from "node:util";
+import { MUTATIONS } from "./mutation.ts";
 import { simulate } from "./simulation.ts";
 
 const { values } = parseArgs({
@@ -6,6 +7,7 @@ const { values } = parseArgs({
     seed: { type: "string" },
     seeds: { type: "string", default: "200" },
     from: { type: "string", default: "1" },
+    mutation: { type: "string" },
   },
 });
 const first = Number(values.seed ?? values.from);
@@ -15,7 +17,7 @@ let steps = 0;
 let turns = 0;
 let failed = 0;
 for (let seed = first; seed < first + count; seed++) {
-  const outcome = await simulate(seed);
+  const outcome = await simulate(seed, MUTATIONS.get(values.mutation ?? ""));
   steps += outcome.steps;
   turns += outcome.turns;
   if (outcome.violation !== undefined) {

@@ -1,7 +1,6 @@
 import { homeOf, Refusal } from "../../src/errors.ts";
 import type { TurnStart } from "../../src/store/writes.ts";
 import { turnStart } from "../support/turn-start.ts";
-import { Violation } from "./invariants.ts";
 import type { Replica } from "./replica.ts";
 import type { World } from "./world.ts";
 
@@ -19,7 +18,6 @@ export class Clients {
   readonly #sessions: string[] = [];
   #isOver = false;
   #lastNumber = 0;
-  #servedAt = Number.NEGATIVE_INFINITY;
 
   constructor(world: World, replicas: readonly Replica[]) {
     this.#world = world;
@@ -36,12 +34,6 @@ export class Clients {
 
   stop(): void {
     this.#isOver = true;
-  }
-
-  /** @throws Violation where nobody was served at the end. */
-  checkServed(): void {
-    const agoMs = this.#world.now - this.#servedAt;
-    if (agoMs > 180_000) throw new Violation(`no turn was begun for ${agoMs} ms`);
   }
 
   #askNew(): void {
@@ -72,7 +64,6 @@ export class Clients {
     replica.run(start).then(
       ({ session }) => {
         isAnswered = true;
-        this.#servedAt = world.now;
         if (!this.#sessions.includes(session.sessionId)) this.#sessions.push(session.sessionId);
       },
       (error: Error) => {

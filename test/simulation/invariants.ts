@@ -112,6 +112,7 @@ export class Invariants implements DatabaseWatcher {
     this.#world.tell("a standby is the primary now");
     this.#turns = new Map();
     this.#fenced = new Set();
+    this.#positions.clear();
     const rows = (table: string) =>
       [...this.database.tables.get(table)!.slots.values()].map(({ committed }) => committed!);
     for (const row of rows("replicas")) {
@@ -125,6 +126,7 @@ export class Invariants implements DatabaseWatcher {
       const turn = this.#turns.get(String(row.turn_id));
       this.#hold(turn !== undefined, "an event is there without its turn");
       turn!.lastSequence = Math.max(turn!.lastSequence, Number(row.sequence));
+      this.#positions.set(`${row.turn_id}/${row.sequence}`, this.database.safe);
     }
     this.checkAcknowledged();
   }
@@ -273,6 +275,6 @@ export class Invariants implements DatabaseWatcher {
 }
 
 /** The longest that it takes to stop an agent, and then some. */
-const LADDER_MS = 4000;
+const LADDER_MS = 10_000;
 /** By how much the clocks of the hosts of a database differ at most: where one follows the other the time leaps. */
 const SKEW_MS = 600;

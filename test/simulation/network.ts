@@ -55,7 +55,8 @@ export class Way {
     const now = this.#world.now;
     const time = Math.max(latest[direction], now + this.#latency());
     latest[direction] = time;
-    this.#world.after(time - now, () => this.#come(connection, deliver)); // 1.
+    const isFollowed = direction === "from";
+    this.#world.after(time - now, () => this.#come(connection, deliver), isFollowed); // 1.
   }
 
   /** Nothing comes, and nobody hears of it. */

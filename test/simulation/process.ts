@@ -74,11 +74,15 @@ export class Process {
     delay: (ms, { signal } = {}) =>
       new Promise<void>((resolve, reject) => {
         if (signal?.aborted) return reject(signal.reason as Error);
-        const timer = this.#set(ms, resolve);
-        signal?.addEventListener("abort", () => {
+        const abort = () => {
           this.#world.cancel(timer.planned);
-          reject(signal.reason as Error);
+          reject(signal!.reason as Error);
+        };
+        const timer = this.#set(ms, () => {
+          signal?.removeEventListener("abort", abort);
+          resolve();
         });
+        signal?.addEventListener("abort", abort);
       }),
     nextTurn: () => new Promise<void>((resolve) => this.#set(0, resolve)),
   };

@@ -5,7 +5,7 @@ import { openPostgres } from "../../src/store/postgres/postgres-store.ts";
 import type { Store } from "../../src/store/store.ts";
 import type { StartedTurn, TurnStart } from "../../src/store/writes.ts";
 import { DaySpendings } from "../../src/turns/day-spendings.ts";
-import { LeaseKeeper } from "../../src/turns/lease-keeper.ts";
+import { type LeaseConsequences, LeaseKeeper } from "../../src/turns/lease-keeper.ts";
 import { RecentEventsBudget } from "../../src/turns/recent-events.ts";
 import { takeOverTurns } from "../../src/turns/recovery.ts";
 import { RunningTurn } from "../../src/turns/running-turn.ts";
@@ -106,10 +106,10 @@ export class Replica {
 
   /** Has it end what it does, end its lease and exit. It starts again then. */
   drain(graceMs: number): void {
-    const [process, serving] = [this.#process, this.#serving];
-    if (process === undefined || serving === undefined) return;
-    this.#world.tell(`${this.name} drains`);
-    process.do(async () => {
+    this.#process?.do(async () => {
+      const [process, serving] = [this.#process, this.#serving];
+      if (serving === undefined) return;
+      this.#world.tell(`${this.name} drains`);
       await serving.unended.drain(graceMs);
       serving.keeper.stop();
       await serving.store.close().catch(() => {});
@@ -157,20 +157,22 @@ export class Replica {
     const terms = { ...TERMS, ...this.#mutation.terms };
     const given = await opened.openStore(this.name, { ...terms, leaseMs: TERMS.leaseMs });
     this.#invariants.opened(this.name, process, given.lease.epoch);
-    const watched = this.#watched({ ...given, lease: { ...given.lease, terms } }, process);
-    const store = this.#mutation.store?.(watched) ?? watched;
+    const leased = { ...given, lease: { ...given.lease, terms } };
+    const store = this.#watched(this.#mutation.store?.(leased) ?? leased, process);
     const unended = new UnendedTurns(store, { maxConcurrentTurns: 50, maxPrincipalTurns: 0 });
     const audit = new TurnAudit(undefined);
     const takeOver = (owner: string) =>
       takeOverTurns(owner, { store, log: silent, audit, happenings: NOBODY_TOLD, unended, timers });
-    const keeper = new LeaseKeeper(
-      store,
-      silent,
-      { stopAll: (why) => unended.fail(why), takeOver },
-      timers,
-    );
+    const consequences: LeaseConsequences = {
+      stopAll: (why) => unended.fail(why),
+      allowAll: () => unended.allow(),
+      fenced: () => this.drain(0),
+      takeOver,
+    };
+    const mutated = this.#mutation.consequences?.(consequences) ?? consequences;
+    const keeper = new LeaseKeeper(store, silent, mutated, timers);
     await takeOver(this.name);
-    keeper.start();
+    await keeper.start();
     this.#serving = { store, unended, keeper };
     this.#world.tell(`${this.name} serves, incarnation ${store.lease.epoch}`);
   }

@@ -1,11 +1,12 @@
 import { create } from "@bufbuild/protobuf";
 import { ResultEventSchema, TextEventSchema } from "../../gen/breakglass/v1/event_pb.ts";
+import { STOP_RUNGS } from "../../src/agent/process/stop-ladder.ts";
 import { DrivenRun } from "../turns/driven-agent.ts";
 import type { Process } from "./process.ts";
 import type { World } from "./world.ts";
 
-/** The longest that an agent takes to be stopped, in milliseconds: the rungs of the ladder before it is killed. */
-const STOP_MS = 3000;
+/** The longest that an agent takes to be stopped: all rungs of the ladder. */
+const STOP_MS = 1000 + STOP_RUNGS.askedMs + STOP_RUNGS.terminatedMs + STOP_RUNGS.killedMs;
 
 /** An agent at work: it says something now and then, and ends, whether or not who started it listens. */
 export class SimulatedRun extends DrivenRun {
@@ -34,7 +35,7 @@ export class SimulatedRun extends DrivenRun {
     this.requestId = ids.requestId;
     this.epoch = ids.epoch;
     this.#over = over;
-    this.#work(world.between(1, 12));
+    this.#work(world.between(1, 8));
   }
 
   /** Whether it was told to stop. */
@@ -68,7 +69,7 @@ export class SimulatedRun extends DrivenRun {
   }
 
   #work(left: number): void {
-    this.#world.after(this.#world.between(20, 6000), () => {
+    this.#world.after(this.#world.between(20, 5000), () => {
       if (this.#isGone || this.#isStopping) return;
       const batch = Array.from({ length: this.#world.between(1, 3) }, () => {
         return { case: "text", value: create(TextEventSchema, { text: "…" }) } as const;

@@ -5,6 +5,8 @@ export interface Planned {
   readonly time: number;
   readonly order: number;
   run: (() => void) | undefined;
+  /** Whether promises may follow from it, which have to be waited for. */
+  readonly isFollowed: boolean;
 }
 
 /**
@@ -27,9 +29,14 @@ export class World {
     this.random = new SeededRandom(seed);
   }
 
-  /** Has something happen after some milliseconds. */
-  after(ms: number, run: () => void): Planned {
-    const planned = { time: this.now + Math.max(0, ms), order: this.#order++, run };
+  /**
+   * Has something happen after some milliseconds.
+   *
+   * @param isFollowed - False: no promise hangs on it.
+   */
+  after(ms: number, run: () => void, isFollowed = true): Planned {
+    const time = this.now + Math.max(0, ms);
+    const planned = { time, order: this.#order++, run, isFollowed };
     this.#push(planned);
     return planned;
   }
@@ -73,7 +80,7 @@ export class World {
       this.now = next.time;
       this.steps++;
       next.run();
-      await settled(); // 2.
+      if (next.isFollowed) await settled(); // 2.
       looked();
     }
     this.now = time;

@@ -22,7 +22,7 @@ interface ToWrite {
   readonly changes: readonly Change[];
 }
 
-type Running = Generator<Wanted | ToWrite, Answer, boolean | void>;
+type Running = Generator<Wanted | ToWrite, Answer>;
 
 const NOTHING: Answer = { names: [], rows: [], count: 0 };
 
@@ -103,12 +103,11 @@ export class Backend {
     this.#goOn();
   }
 
-  /** @param isWarned - What a commit was answered with that was waited for. */
-  #goOn(isWarned?: boolean): void {
+  #goOn(): void {
     if (this.#isOver || this.#current === undefined) return;
     const { asked, running } = this.#current;
     try {
-      for (let next = running.next(isWarned); ; next = running.next()) {
+      for (let next = running.next(); ; next = running.next()) {
         if (next.done) return this.#answer(asked, next.value);
         if (this.#mustWait(next.value)) return;
       }
@@ -121,7 +120,7 @@ export class Backend {
   /** Whether what is wanted comes later: it goes on then. */
   #mustWait(wanted: Wanted | ToWrite): boolean {
     if ("lockable" in wanted) {
-      const granted = () => void this.#database.world.after(0, () => this.#goOn());
+      const granted = () => void this.#database.world.after(0, () => this.#goOn(), false);
       return !lock(wanted.lockable, this.#transaction!, wanted.mode, granted);
     }
     let isAnswered = false;
@@ -151,8 +150,9 @@ export class Backend {
 
   *#perform({ sql, values }: Asked): Running {
     let answer = NOTHING;
-    for (const compiled of this.#database.compile(sql)) {
-      if (compiled.is === "statement") answer = yield* this.#run(compiled, values);
+    const { statements, literals } = this.#database.compile(sql);
+    for (const compiled of statements) {
+      if (compiled.is === "statement") answer = yield* this.#run(compiled, literals ?? values);
       else yield* this.#control(compiled);
     }
     if (this.#transaction !== undefined && !this.#isExplicit) yield* this.#commit();
@@ -166,7 +166,8 @@ export class Backend {
     const run: Run = {
       by: this.#transaction,
       table: (name) => database.tables.get(name)!,
-      relations: new Map([["pg_stat_activity", this.#activity()]]),
+      relations: new Map(),
+      view: () => this.#activity(),
     };
     return yield* compiled.run(run, values, this.#functions);
   }

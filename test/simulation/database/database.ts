@@ -54,6 +54,8 @@ export interface DatabaseWatcher {
 export type Compiled = Control | { readonly is: "statement"; readonly run: Runnable };
 
 /** What statements are, by their texts: the same in every simulation. */
+/** What a commit is known by is in its text. */
+const LITERALS = /VALUES \('([0-9a-f-]+)', (\d+)\)/;
 const COMPILED = new Map<string, readonly Compiled[]>();
 const SHAPES = readSchema();
 
@@ -124,8 +126,14 @@ export class Database {
     return this.#written.length;
   }
 
-  compile(sql: string): readonly Compiled[] {
-    const text = this.#mutate(sql);
+  /** The statements of a text, and their values where it has them itself. */
+  compile(sql: string): { statements: readonly Compiled[]; literals: string[] | undefined } {
+    const literals = LITERALS.exec(sql)?.slice(1);
+    const text = literals === undefined ? sql : sql.replace(LITERALS, () => "VALUES ($1, $2)");
+    return { statements: this.#compileText(this.#mutate(text)), literals };
+  }
+
+  #compileText(text: string): readonly Compiled[] {
     const known = COMPILED.get(text);
     if (known !== undefined) return known;
     const catalog = {
@@ -153,7 +161,7 @@ export class Database {
     this.#waiting.add({ position: this.#written.length, backend, done });
     const delays = this.hosts.filter(({ role, isCut }) => role === "standby" && !isCut);
     if (delays.length === 0) return;
-    this.world.after(2 * Math.min(...delays.map(({ delayMs }) => delayMs)), () => this.#answer());
+    this.world.after(2 * Math.min(...delays.map(({ delayMs }) => delayMs)), () => this.#answer(), false);
   }
 
   /** Ends the waits of commits for a standby: `pg_cancel_backend`. */
@@ -176,7 +184,7 @@ export class Database {
   mend(host: Host): void {
     host.isCut = false;
     host.heardFrom = this.world.now;
-    this.world.after(2 * host.delayMs, () => this.#answer());
+    this.world.after(2 * host.delayMs, () => this.#answer(), false);
   }
 
   /** The primary is no more. What its connections are told of that is the network's to say. */

@@ -13,8 +13,10 @@ export interface Functions {
 export interface Run {
   readonly by: Transaction;
   table(name: string): Table;
-  /** What is no table of rows that are written: a view of the server's, or what is named in WITH. */
+  /** What is named in WITH. */
   readonly relations: Map<string, Relation>;
+  /** `pg_stat_activity`. */
+  view(): Relation;
 }
 
 /** Rows without a place. */

@@ -21,7 +21,7 @@ export interface Answer {
 }
 
 /** A statement that runs: it stops where it has to lock something, and goes on when it has. */
-export type Running = Generator<Wanted, Answer, void>;
+export type Running = Generator<Wanted, Answer>;
 
 /** A statement that can be run, with values in its parameters. */
 export type Runnable = (run: Run, values: readonly unknown[], functions: Functions) => Running;

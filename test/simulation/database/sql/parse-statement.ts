@@ -24,9 +24,9 @@ export function parseStatements(sql: string): Statement[] {
   const tokens = new TokenReader(tokensOf(sql));
   const parser = new StatementParser(tokens);
   const statements: Statement[] = [];
-  while (tokens.next.kind !== "end") {
+  while (!tokens.isAtEnd) {
     statements.push(parser.statement());
-    if (!tokens.accept(";") && tokens.next.kind !== "end") {
+    if (!tokens.accept(";") && !tokens.isAtEnd) {
       throw new Error(`the model does not know ${tokens.next.text} in: ${sql}`);
     }
   }

@@ -131,7 +131,7 @@ function compileSource(source: Source, catalog: Catalog, outer: Scope | undefine
   const { name } = source;
   const known = catalog.relations.get(name);
   if (known !== undefined) {
-    const rows = ({ run }: Env) => run.relations.get(name)!.rows;
+    const rows = ({ run }: Env) => (run.relations.get(name) ?? run.view()).rows;
     return { as, columns: known, shape: undefined, rows };
   }
   const shape = catalog.shape(name);

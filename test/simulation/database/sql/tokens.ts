@@ -40,6 +40,10 @@ export class TokenReader {
     return this.#tokens[this.#at]!;
   }
 
+  get isAtEnd(): boolean {
+    return this.next.kind === "end";
+  }
+
   take(): Token {
     return this.#tokens[this.#at++]!;
   }
