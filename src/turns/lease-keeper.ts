@@ -85,9 +85,12 @@ export class LeaseKeeper {
   /** Neither waits for the other: what takes long is not to cost the lease. */
   async #every(ms: number, work: () => Promise<void>): Promise<void> {
     const { signal } = this.#over;
+    let took = 0;
     while (!signal.aborted) {
-      await this.#timers.delay(ms, { signal, ref: false }).catch(() => {});
+      await this.#timers.delay(Math.max(0, ms - took), { signal, ref: false }).catch(() => {});
+      const begun = this.#timers.now();
       if (!signal.aborted) await work();
+      took = this.#timers.now() - begun;
     }
   }
 
@@ -110,7 +113,7 @@ export class LeaseKeeper {
   #renewed(terms: LeaseTerms, since: number): void {
     this.#timers.clear(this.#grace);
     if (this.#over.signal.aborted) return;
-    const { graceMs, renewMs } = terms;
+    const { graceMs } = terms;
     const now = this.#timers.now();
     if (isGap(terms, now - this.#renewedAt)) this.#steadySince = now;
     this.#renewedAt = now;
@@ -119,10 +122,13 @@ export class LeaseKeeper {
       this.#consequences.stopAll(storageFailed(why)); // 1.
     };
     const left = graceMs - (now - since);
-    // The time was up before it was answered, and a timer may be as late. The next renewal is due, and says how it stands.
-    if (left <= 0) stop();
-    else this.#consequences.allowAll();
-    this.#grace = this.#timers.setTimeout(stop, Math.max(left, 2 * renewMs));
+    // The time was up before it was answered. The next renewal is due, and says how it stands.
+    if (left <= 0) {
+      stop();
+      return;
+    }
+    this.#consequences.allowAll();
+    this.#grace = this.#timers.setTimeout(stop, left);
     this.#grace.unref();
   }
 
