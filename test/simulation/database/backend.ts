@@ -244,8 +244,11 @@ export class Backend {
   }
 
   #fail(): void {
-    if (this.#isExplicit) this.#hasFailed = true;
-    else this.#rollback();
+    if (!this.#isExplicit) this.#rollback();
+    else if (!this.#hasFailed) {
+      this.#hasFailed = true;
+      this.#transaction?.abort();
+    }
   }
 
   #activity(): Relation {
