@@ -18,7 +18,7 @@ import { makeDatabase, type TestDatabase, without } from "./databases.ts";
 
 const cluster = inject("cluster");
 const silent = createLog(() => {});
-const SEQUENCES = 12;
+const SEQUENCES = 6;
 const STEPS = 60;
 const UUID = /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g;
 
@@ -143,7 +143,7 @@ describe.skipIf(cluster === undefined)(
           expect(answered, `seed ${seed}\n${done.join("\n")}`).toBe(expected);
         }
       }
-    });
+    }, 300_000);
   },
 );
 
@@ -226,7 +226,7 @@ describe.skipIf(cluster === undefined)(
         const model = await modelTrace(seed, turnId, steps);
         expect(model, `seed ${seed}`).toEqual(real);
       }
-    });
+    }, 300_000);
   },
 );
 
