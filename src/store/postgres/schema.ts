@@ -304,6 +304,10 @@ export const STEPS: readonly string[] = [
     time bigint NOT NULL
   );
   `,
+  `
+  -- It has come from another home, and what there was of it is yet to be brought.
+  ALTER TABLE sessions ADD COLUMN is_moved boolean NOT NULL DEFAULT false;
+  `,
 ];
 
 /** The version of the schema that this server writes. */
