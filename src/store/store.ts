@@ -16,6 +16,7 @@ import type {
   TurnRecord,
   WorkspacePlace,
 } from "./records.ts";
+import type { Snapshots } from "./snapshots.ts";
 import type { Transcripts } from "./transcripts.ts";
 import type { Grantee, SessionName, SessionView, Share, TurnView } from "./views.ts";
 import type { EventBatch, StartedTurn, SteerRequest, TurnStart } from "./writes.ts";
@@ -58,7 +59,7 @@ export interface HomeRecord {
 }
 
 /** What can be asked of a store. Where an `epoch` is asked for, 4. holds. */
-export interface StoreMethods extends Leases, Outbox, Transcripts {
+export interface StoreMethods extends Leases, Outbox, Snapshots, Transcripts {
   /**
    * Records a turn and, where there is none yet, its session; or finds the turn that the same request started. A session
    * that is opened in the workspace of a recorded process takes that process over. A caller's turn that meets an agent's

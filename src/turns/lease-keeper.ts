@@ -123,7 +123,10 @@ export class LeaseKeeper {
     };
     const left = graceMs - (now - since);
     // The time was up before it was answered. The next renewal is due, and says how it stands.
-    if (left <= 0) return stop();
+    if (left <= 0) {
+      stop();
+      return;
+    }
     this.#consequences.allowAll();
     this.#grace = this.#timers.setTimeout(stop, left);
     this.#grace.unref();

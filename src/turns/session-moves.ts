@@ -27,6 +27,8 @@ export interface SessionMoves {
   bring(session: MovedSession): Promise<BroughtSession>;
   /** A turn of the session has ended, or waits: what is new of its conversation, and its workspace, is kept. Returns at once. */
   keep(session: MovedSession): void;
+  /** A session is deleted: removes what is kept of it outside the store. Answers whether nothing is left. Never rejects. */
+  forget?(sessionKey: string): Promise<boolean>;
   /** Resolves when all that was to be kept is, or `ms` are over. */
   drain(ms: number): Promise<void>;
 }

@@ -161,8 +161,18 @@ const TRANSCRIPT_METHODS = {
   listUnkept: read(({ transcripts }, ...args) => transcripts.listUnkept(...args)),
 } satisfies Partial<Methods>;
 
+/** Which snapshots of workspaces count. */
+const SNAPSHOT_METHODS = {
+  findSnapshot: read(({ sessions }, sessionKey) => sessions.findSnapshot(sessionKey)),
+  recordSnapshot: write(async (tables, sessionKey, snapshot, epoch) => {
+    await atHome(tables, sessionKey, epoch);
+    await tables.sessions.setSnapshot(sessionKey, snapshot);
+  }),
+} satisfies Partial<Methods>;
+
 /** The methods of the store. */
 export const METHODS: Methods = {
+  ...SNAPSHOT_METHODS,
   ...TURN_METHODS,
   ...READ_METHODS,
   ...LEFT_METHODS,
