@@ -82,6 +82,18 @@ describe.skipIf(cluster === undefined)(`a server on PostgreSQL${without(cluster)
     expect(rows).toEqual([{ count: 0 }]);
   });
 
+  it("keeps nothing of what agents record where secrets are kept off the record", async () => {
+    await using database = await makeDatabase(cluster!);
+    const settings = { BREAKGLASS_STORE: database.url, BREAKGLASS_REDACT: "1" };
+    await using server = await startTestServer(settings);
+    using connection = connect(server.url);
+    await collect(connection.client.runTurn({ prompt: "say hi" }));
+    await server.restart();
+    const rows = await database.query("SELECT session_key FROM transcript_heads");
+    expect(rows).toEqual([]);
+    expect(JSON.stringify(server.log)).toContain("begin empty conversations");
+  });
+
   it("is the only one on its disk, and says so in one line", async () => {
     await using database = await makeDatabase(cluster!);
     const settings = { BREAKGLASS_STORE: database.url };
