@@ -1,3 +1,5 @@
+import { mkdir } from "node:fs/promises";
+
 /** A session that was at home on another server's disk, and is here from now on. */
 export interface MovedSession {
   readonly sessionId: string;
@@ -30,3 +32,14 @@ export interface SessionMoves {
   /** Resolves when all that was to be kept is, or `ms` are over. */
   drain(ms: number): Promise<void>;
 }
+
+/** Keeps nothing: a session that moves has an empty workspace, and its agent remembers nothing. */
+export const NOTHING_KEPT: SessionMoves = {
+  async bring({ workspace }) {
+    // A mistake here (a file in its place, no permission) is for the agent to find and to explain.
+    await mkdir(workspace, { recursive: true, mode: 0o700 }).catch(() => {});
+    return { remembers: false };
+  },
+  keep() {},
+  async drain() {},
+};

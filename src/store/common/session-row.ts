@@ -20,6 +20,7 @@ export function sessionOf(row: Row): SessionRecord {
     changeCount: Number(row.change_count),
     workspace: String(row.workspace),
     home: String(row.home),
+    isMoved: Boolean(row.is_moved),
     agentSessionId: String(row.agent_session_id),
     ...spendingOf(row),
   };

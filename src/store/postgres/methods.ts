@@ -46,6 +46,9 @@ type Methods = {
 /** What goes on record for a turn, under a lease. */
 const TURN_METHODS = {
   createTurn: write((tables, start, epoch) => startTurn(tables, start, epoch)),
+  recordBrought: write(async ({ leases, sessions }, sessionKey, epoch) =>
+    sessions.recordBrought(sessionKey, await leases.hold(epoch)),
+  ),
   beginTurn: write((tables, turnId, epoch) => beginTurn(tables, turnId, epoch)),
   append: write((tables, batch, epoch) => append(tables, batch, epoch)),
   claimConversation: write(async ({ leases, conversations }, key, agentSessionId, epoch) => {

@@ -110,6 +110,18 @@ export class SessionsTable {
     }));
   }
 
+  /** Has a session be at home elsewhere, and work there. Answers it as it is then. */
+  async move(sessionKey: string, home: string, workspace: string): Promise<SessionRecord> {
+    const sql = `UPDATE sessions SET home = $1, workspace = $2, is_moved = true WHERE session_key = $3 RETURNING *`;
+    return (await this.#first(sql, home, workspace, sessionKey))!;
+  }
+
+  /** What there was of a session is at its home. */
+  async recordBrought(sessionKey: string, home: string): Promise<void> {
+    const sql = "UPDATE sessions SET is_moved = false WHERE session_key = $1 AND home = $2";
+    await this.#statements.run(sql, sessionKey, home);
+  }
+
   /** Has the turn run that waited. */
   async beginQueued(sessionKey: string): Promise<void> {
     const sql =

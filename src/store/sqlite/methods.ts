@@ -72,9 +72,12 @@ function turnMethods(tables: Tables, leases: FileLeases, undone: (work: () => vo
   const owned = ownedBy(leases);
   return {
     createTurn: {
-      ...owned((start, epoch) => startTurn(tables, start, epoch, leases.ownerOf(epoch))),
+      ...owned((start, epoch) => startTurn(tables, start, epoch, leases)),
       bytes: ({ prompt }) => prompt.length,
     },
+    recordBrought: owned((sessionKey, epoch) =>
+      tables.sessions.recordBrought(sessionKey, leases.ownerOf(epoch)),
+    ),
     beginTurn: owned((turnId, epoch) => beginTurn(tables, turnId, epoch, leases)),
     append: {
       ...owned((batch, epoch) => append(tables, batch, epoch, leases)),

@@ -414,6 +414,10 @@ export const STEPS: readonly string[] = [
   ) STRICT, WITHOUT ROWID;
   `,
   `
+  -- 1: it has come from another home, and what there was of it is yet to be brought.
+  ALTER TABLE sessions ADD COLUMN is_moved INTEGER NOT NULL DEFAULT 0;
+  `,
+  `
   -- The newest snapshot of its workspace: see Snapshots. Empty: there is none.
   ALTER TABLE sessions ADD COLUMN snapshot_key TEXT NOT NULL DEFAULT '';
   ALTER TABLE sessions ADD COLUMN snapshot_time INTEGER NOT NULL DEFAULT 0;

@@ -150,6 +150,18 @@ export class SessionsTable {
     }));
   }
 
+  /** Has a session be at home elsewhere, and work there. */
+  move(sessionKey: string, home: string, workspace: string): void {
+    const sql = "UPDATE sessions SET home = ?, workspace = ?, is_moved = 1 WHERE session_key = ?";
+    this.#statements.run(sql, home, workspace, sessionKey);
+  }
+
+  /** What there was of a session is at its home. */
+  recordBrought(sessionKey: string, home: string): void {
+    const sql = "UPDATE sessions SET is_moved = 0 WHERE session_key = ? AND home = ?";
+    this.#statements.run(sql, sessionKey, home);
+  }
+
   /** Has the turn run that waited. */
   beginQueued(sessionKey: string): void {
     const sql =

@@ -62,7 +62,7 @@ async function own(owner: string): Promise<void> {
 async function appendAll(store: OwnedStore, turnId: string, take: (error: unknown) => void) {
   for (let last = 1; ; last++) {
     const audited = chance(AUDITED_SHARE)
-      ? { audit: [{ kind: "tool_called" as const, turnId }] }
+      ? { audit: [{ kind: "tools_called" as const, turnId }] }
       : {};
     try {
       await store.append({ ...eventOf(turnId, last + 1), ...audited });

@@ -1,4 +1,4 @@
-import { type Lockable, release, stopWaiting } from "./locks.ts";
+import { type Lockable, type LockOwner, release, stopWaiting } from "./locks.ts";
 import type { Row, Slot } from "./table.ts";
 
 /** A row that a transaction has written: undefined where it has deleted it. */
@@ -20,8 +20,7 @@ interface Savepoint {
 }
 
 /** What is done together or not at all, at the level READ COMMITTED. */
-export class Transaction {
-  /** What it has locked, in that order. */
+export class Transaction implements LockOwner {
   readonly held: Lockable[] = [];
   waitsFor: Lockable | undefined;
   readonly #undos: Undo[] = [];
