@@ -8,15 +8,26 @@ export interface Certificate {
   readonly key: Buffer;
 }
 
+/** Which settings name the files of a certificate. */
+interface CertificateVariables {
+  readonly cert: string;
+  readonly key: string;
+}
+
+const OWN: CertificateVariables = { cert: "BREAKGLASS_TLS_CERT", key: "BREAKGLASS_TLS_KEY" };
+
 /**
  * Reads a certificate and its key from their files.
  *
  * @throws ConfigError that names the file, or both where they do not belong together.
  */
-export function readCertificate({ cert, key }: { cert: string; key: string }): Certificate {
+export function readCertificate(
+  { cert, key }: { cert: string; key: string },
+  variables = OWN,
+): Certificate {
   const pem = {
-    cert: readSettingFile({ variable: "BREAKGLASS_TLS_CERT", path: cert, isSecret: false }),
-    key: readSettingFile({ variable: "BREAKGLASS_TLS_KEY", path: key, isSecret: true }),
+    cert: readSettingFile({ variable: variables.cert, path: cert, isSecret: false }),
+    key: readSettingFile({ variable: variables.key, path: key, isSecret: true }),
   };
   try {
     createSecureContext(pem);
@@ -24,18 +35,18 @@ export function readCertificate({ cert, key }: { cert: string; key: string }): C
   } catch (error) {
     const why = (error as NodeJS.ErrnoException).code;
     throw new ConfigError(
-      `BREAKGLASS_TLS_CERT is ${JSON.stringify(cert)} and BREAKGLASS_TLS_KEY is ${JSON.stringify(key)}, which are no certificate and its key: ${why}`,
+      `${variables.cert} is ${JSON.stringify(cert)} and ${variables.key} is ${JSON.stringify(key)}, which are no certificate and its key: ${why}`,
     );
   }
 }
 
 /**
- * Reads the certificates of those who sign clients' certificates.
+ * Reads the certificates of those who sign others' certificates: clients', unless `variable` is another.
  *
  * @throws ConfigError that names the file.
  */
-export function readClientCa(path: string): Buffer {
-  const file = { variable: "BREAKGLASS_CLIENT_CA", path, isSecret: false };
+export function readClientCa(path: string, variable = "BREAKGLASS_CLIENT_CA"): Buffer {
+  const file = { variable, path, isSecret: false };
   const ca = readSettingFile(file);
   try {
     if (!ca.includes("-----BEGIN CERTIFICATE-----")) throw new Error("no certificate");
@@ -44,7 +55,7 @@ export function readClientCa(path: string): Buffer {
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     throw new ConfigError(
-      `BREAKGLASS_CLIENT_CA is ${JSON.stringify(path)}, which holds no certificates in PEM: ${code ?? message}`,
+      `${variable} is ${JSON.stringify(path)}, which holds no certificates in PEM: ${code ?? message}`,
     );
   }
 }

@@ -2,6 +2,7 @@ import { Command, CommanderError } from "commander";
 import { type Run, STATUSES } from "./commands/definitions/commands.ts";
 import { addRecordCommands } from "./commands/definitions/record-commands.ts";
 import { addServiceCommands } from "./commands/definitions/service-commands.ts";
+import { addStoreCommands } from "./commands/definitions/store-commands.ts";
 import { addTokenCommands } from "./commands/definitions/token-commands.ts";
 import { addTurnCommands } from "./commands/definitions/turn-commands.ts";
 import { ExitStatus } from "./commands/exit-status.ts";
@@ -44,6 +45,7 @@ async function main(): Promise<ExitStatus> {
   addTurnCommands(program, run);
   addRecordCommands(program, run);
   addTokenCommands(program, run);
+  addStoreCommands(program, run);
   const given = process.argv.slice(2);
   // What completion scripts ask.
   if (given[0] === COMPLETE) {

@@ -3,6 +3,7 @@ import type { PermissionMode } from "../../gen/breakglass/v1/turn_pb.ts";
 import type { TraceContext } from "../trace-context.ts";
 import type { ApprovalAnswer } from "../turn-requests.ts";
 import type { AgentCapabilities } from "./capabilities.ts";
+import type { ConversationRecords } from "./conversation-records.ts";
 import type { AgentInspection } from "./inspection.ts";
 import type { ProcessCounts } from "./process-counts.ts";
 
@@ -87,6 +88,11 @@ export interface OwnWork {
 export interface Agent {
   /** What it can do. Does not change. */
   readonly capabilities: AgentCapabilities;
+  /**
+   * Where its record of conversations lies, and how one is put back. Left out: none can be, and a session that moves to
+   * another machine begins an empty conversation there.
+   */
+  readonly records?: ConversationRecords;
   /** Looks at its program, and calls no model. Takes some seconds at most. Never rejects. */
   inspect(): Promise<AgentInspection>;
   /** The agent definition and the model of sessions that name none. */

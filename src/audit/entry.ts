@@ -12,7 +12,7 @@ export type AuditKind =
   | "token_removed"
   | "sign_in_refused"
   | "turn_started"
-  | "tool_called"
+  | "tools_called"
   | "approval_asked"
   | "approval_resolved"
   | "turn_steered"

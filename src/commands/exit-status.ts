@@ -12,6 +12,8 @@ export const ExitStatus = {
   denied: 4,
   /** A defect of the server's own ended it (EX_SOFTWARE of sysexits.h); what its turns ran was killed. */
   defect: 70,
+  /** Others took the server for gone (EX_TEMPFAIL): what it ran was stopped, and it is to be started again. */
+  fenced: 75,
   /** Ctrl-C, or a reader that went away: nobody reads any more, the turn goes on. */
   detached: 130,
 } as const;

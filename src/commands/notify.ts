@@ -1,5 +1,5 @@
 import { readServeConfig } from "../config/serve-config.ts";
-import { type ReceiverTrial, tryReceiver } from "../server-notifier.ts";
+import { type ReceiverTrial, tryReceiver } from "../server/notifier.ts";
 import { ExitStatus } from "./exit-status.ts";
 import { takeInterrupts } from "./interrupts.ts";
 import { openTerminal } from "./terminal.ts";

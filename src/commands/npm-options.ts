@@ -16,7 +16,7 @@ export function refuseTakenOptions(
   called: CalledAs = readCalledAs(),
 ): void {
   if (called.npmScript !== "breakglass") return;
-  const command = program.commands.find((each) => given.includes(each.name())) ?? program;
+  const command = innermost(program, given);
   const own = command.options.map(({ long }) => long?.slice(2) ?? "");
   const taken = called.npmTook.filter(
     (option) => own.includes(option) && !given.some((each) => each.startsWith(`--${option}`)),
@@ -24,6 +24,18 @@ export function refuseTakenOptions(
   if (taken.length === 0) return;
   const named = taken.map((option) => `--${option}`).join(", ");
   throw new UsageError(
-    `npm took ${named} for itself: write -- before the command, as in "${calledAs(called)} ${command.name()} …", or call ./breakglass`,
+    `npm took ${named} for itself: write -- before the command, as in "${calledAs(called)} ${nameOf(command)} …", or call ./breakglass`,
   );
+}
+
+/** The command that is called, such as `migrate` of `store`. */
+function innermost(program: Command, given: readonly string[]): Command {
+  const found = program.commands.find((each) => given.includes(each.name()));
+  return found === undefined ? program : innermost(found, given);
+}
+
+/** As it is typed. */
+function nameOf(command: Command): string {
+  const above = command.parent?.parent ? `${nameOf(command.parent)} ` : "";
+  return `${above}${command.name()}`;
 }

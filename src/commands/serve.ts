@@ -2,8 +2,9 @@ import { setFlagsFromString } from "node:v8";
 import { readSupervision } from "../config/environment.ts";
 import { readServeConfig } from "../config/serve-config.ts";
 import { createLog, type Log } from "../log.ts";
-import { type Server, startServer } from "../server.ts";
-import { createServerRedaction } from "../server-redaction.ts";
+import { createServerRedaction } from "../server/redaction.ts";
+import type { Server } from "../server/running-server.ts";
+import { startServer } from "../server/server.ts";
 import { ExitStatus } from "./exit-status.ts";
 import { LogOutput } from "./log-output.ts";
 import { heedSignals } from "./serve-signals.ts";
@@ -45,7 +46,8 @@ export async function serve(): Promise<ExitStatus> {
   manager.ready();
   signals.serve(server);
   await server.closed;
-  return signals.isEnding() ? ExitStatus.ok : ExitStatus.failed;
+  if (signals.isEnding()) return ExitStatus.ok;
+  return server.isFenced ? ExitStatus.fenced : ExitStatus.failed;
 }
 
 /** Takes the signals from the start on, and answers those that came before there was a server once there is one. */

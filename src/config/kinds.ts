@@ -4,6 +4,7 @@ import { z } from "zod";
 import { ROLES, type Role } from "../identity/caller.ts";
 import { type PostgresAddress, readPostgresAddress } from "./postgres-address.ts";
 import { quantityText, type Unit } from "./quantity.ts";
+import { readSnapshotUrl, type SnapshotUrl } from "./snapshot-url.ts";
 
 /** What a setting can be: how its text is read, and how that is said. */
 export interface Kind<T> {
@@ -99,12 +100,18 @@ export const name: Kind<string> = {
 const tcpAddress = z
   .string()
   .regex(/^(\[[0-9a-fA-F:.]+\]|[^:[\]\s]+):\d{1,5}$/)
-  .transform((text): ListenAddress => {
+  .transform((text): TcpAddress => {
     const colon = text.lastIndexOf(":");
     const host = text.slice(0, colon).replace(/^\[|\]$/g, "");
     return { host, port: Number(text.slice(colon + 1)) };
   })
-  .refine((address) => "path" in address || address.port <= 65_535);
+  .refine(({ port }) => port <= 65_535);
+
+/** A port of TCP that others are told of. */
+export const hostAndPort: Kind<TcpAddress> = {
+  takes: "HOST:PORT, such as 10.0.0.7:7434",
+  schema: tcpAddress.refine(({ port }) => port > 0),
+};
 
 /** `unix:` and an absolute path, which the kernel has no more room for. */
 const unixAddress = z.string().refine((text) => {
@@ -144,6 +151,17 @@ export const postgresAddress: Kind<PostgresAddress> = {
     const address = readPostgresAddress(text);
     if (address !== undefined) return address;
     context.issues.push({ code: "custom", message: "not such an address", input: text });
+    return z.NEVER;
+  }),
+};
+
+/** Where snapshots are kept. */
+export const snapshotUrl: Kind<SnapshotUrl> = {
+  takes: "s3://BUCKET/PREFIX, with ?endpoint=https://HOST:PORT and region, or file:/FOLDER",
+  schema: withoutNul.transform((text, context) => {
+    const url = readSnapshotUrl(text);
+    if (url !== undefined) return url;
+    context.issues.push({ code: "custom", message: "not such a URL", input: text });
     return z.NEVER;
   }),
 };

@@ -9,7 +9,7 @@ import { ConfigError } from "../config/config-error.ts";
 import { connectError, refuseDirectory } from "../edge/unix-socket.ts";
 import { tellsPeople } from "../identity-rules.ts";
 import { bracketed, isAnyAddress } from "../rpc/hosts.ts";
-import { readFiles, refuseUnusableAccess } from "../server-access.ts";
+import { readFiles, refuseUnusableAccess } from "../server/access.ts";
 import { failure, type MachineCheck, type Outcome, warning, well } from "./examination.ts";
 
 const DAY_MS = 86_400_000;

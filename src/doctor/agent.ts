@@ -6,11 +6,11 @@ import { resolveCommand } from "../agent/claude/executable.ts";
 import { inspectCli } from "../agent/claude/inspect-cli.ts";
 import { findOnPath } from "../agent/executable.ts";
 import type { AgentInspection } from "../agent/inspection.ts";
-import { agentUserOf } from "../agent-user-access.ts";
 import { ConfigError } from "../config/config-error.ts";
 import type { ServeConfig } from "../config/serve-config.ts";
 import { createLog } from "../log.ts";
-import { environmentOf, planAgents } from "../served-agents.ts";
+import { agentUserOf } from "../server/agent-user-access.ts";
+import { environmentOf, planAgents } from "../server/served-agents.ts";
 import { failure, failureOr, type MachineCheck, warning, well } from "./examination.ts";
 
 /** Whether the CLI runs, and is one that was measured. */

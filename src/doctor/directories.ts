@@ -2,10 +2,10 @@ import { existsSync, mkdtempSync, rmdirSync } from "node:fs";
 import { access, constants } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { agentUserOf, refuseClosed } from "../agent-user-access.ts";
 import { ConfigError } from "../config/config-error.ts";
 import type { ServeConfig } from "../config/serve-config.ts";
 import { refuseShared } from "../data-directory.ts";
+import { agentUserOf, refuseClosed } from "../server/agent-user-access.ts";
 import { SCHEMA_VERSION } from "../store/sqlite/schema.ts";
 import { failure, type MachineCheck, warning, well } from "./examination.ts";
 

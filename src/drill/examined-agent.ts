@@ -9,7 +9,7 @@ import type { TurnEvent } from "../../gen/breakglass/v1/event_pb.ts";
 import { readSearchPath } from "../config/environment.ts";
 import { readServeConfig } from "../config/serve-config.ts";
 import type { Log } from "../log.ts";
-import { startServer } from "../server.ts";
+import { startServer } from "../server/server.ts";
 import { startBodyRecorder } from "./body-recorder.ts";
 import type { Script } from "./script.ts";
 import { startScriptedModel } from "./scripted-model.ts";

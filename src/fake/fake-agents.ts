@@ -3,7 +3,7 @@ import { PermissionMode } from "../../gen/breakglass/v1/turn_pb.ts";
 import { ClaudeAgent, DEFAULT_MODEL } from "../agent/claude/claude-agent.ts";
 import { NO_RULES } from "../agent/claude/permission-rules.ts";
 import type { ServeConfig } from "../config/serve-config.ts";
-import type { AgentPlan } from "../served-agents.ts";
+import type { AgentPlan } from "../server/served-agents.ts";
 
 const AGENT = fileURLToPath(
   new URL(

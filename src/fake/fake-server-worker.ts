@@ -2,7 +2,7 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { ConfigError } from "../config/config-error.ts";
 import { createLog } from "../log.ts";
-import { startServer } from "../server.ts";
+import { startServer } from "../server/server.ts";
 import { planFakeAgents } from "./fake-agents.ts";
 import { FaultInjection } from "./fault-injection.ts";
 import type { ServerAsk, ServerNews, ServerOrder, ServerThreadData } from "./server-messages.ts";

@@ -4,7 +4,7 @@ import type { HttpRequest, HttpResponse, RequestListener } from "../edge/http.ts
 import type { Log } from "../log.ts";
 import type { Admission, Admissions } from "../rpc/admission.ts";
 import { respondEmpty } from "../rpc/respond.ts";
-import type { Interposed } from "../server.ts";
+import type { Interposed } from "../server/listening.ts";
 import type { CallFault, ConnectionFault, PlannedFault } from "./faults.ts";
 import { silence, slowDown } from "./muffled-response.ts";
 import { refusalFor } from "./refusals.ts";

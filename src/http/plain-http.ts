@@ -7,12 +7,13 @@ import { ClientGone } from "../edge/stream-ending.ts";
 import { leaveUnread } from "../edge/unread-request.ts";
 import { Refusal } from "../errors.ts";
 import type { Log } from "../log.ts";
-import { admit, callerOf, contextValuesOf } from "../rpc/admission.ts";
+import { admit, callerOf, contextValuesOf, isAdmittedAgain } from "../rpc/admission.ts";
 import type { RefusedRequests } from "../rpc/refused-requests.ts";
 import type { Call } from "../rpc/request-listener.ts";
 import type { RequestReading } from "../rpc/request-reading.ts";
 import type { RequestLimits } from "../rpc/request-rules.ts";
 import { respond, respondEmpty } from "../rpc/respond.ts";
+import type { Routing } from "../rpc/routing.ts";
 import type { Turns } from "../turns/turns.ts";
 import { allowMethods } from "./allow-methods.ts";
 import { consoleAnswers } from "./console.ts";
@@ -22,7 +23,8 @@ import { openApiDocument } from "./openapi.ts";
 import { type Probed, probeAnswers } from "./probes.ts";
 import { Problem, problemOf, respondProblem } from "./problem.ts";
 import { acceptedFormat } from "./stream-format.ts";
-import { turnRequests } from "./turn-requests.ts";
+import { plainShape } from "./stream-shape.ts";
+import { type AnswerElsewhere, turnRequests } from "./turn-requests.ts";
 import { openTurnStream } from "./turn-stream.ts";
 import { unfitCallOf } from "./unfit-call.ts";
 
@@ -32,6 +34,8 @@ export interface PlainHttpOptions extends RequestLimits, Probed {
   readonly readers: Readers;
   readonly resets: ResetLimits;
   readonly reading: RequestReading;
+  /** As those of RPC. */
+  readonly routing?: Routing | undefined;
   readonly refusedRequests: RefusedRequests;
   /** Undefined: the server keeps none. */
   readonly metrics: ServedMetrics | undefined;
@@ -113,7 +117,11 @@ async function admitPlain(
   // Where it is known it is noted at once, before the request can be reset.
   const admission = decided instanceof Promise ? await decided : decided;
   reader.signal.throwIfAborted();
-  if ("caller" in admission) resets.setPrincipal(request, admission.caller.name);
+  if ("caller" in admission) {
+    const { caller } = admission;
+    resets.setPrincipal(request, caller.name);
+    reader.isStillAdmitted = () => isAdmittedAgain(admissionOf(request, refusal), caller);
+  }
   const refused = () => refusedRequests.hold(admission, request, since, reader.signal);
   const values = contextValuesOf(admission, reader, admitted, refused);
   await admit({ values, method: BreakglassService.method.attachTurn });
@@ -122,17 +130,28 @@ async function admitPlain(
 
 /** Streams what a request asks for that is admitted. */
 function streamAnswer(options: PlainHttpOptions): Answer {
-  const { turns, log } = options;
+  const { turns, log, routing } = options;
   const requestOf = turnRequests(options);
   return async (call, path, reader) => {
     const { request, response, target } = call;
+    const since = performance.now();
     const values = await admitPlain(options, call, reader);
     const ask = requestOf(path);
     if (ask === undefined) throw new Problem(404, "nothing is here: see /openapi.json");
     const format = acceptedFormat(request);
     const query = new URL(target.path, "http://host").searchParams;
-    const { asked, isReturning } = await ask({ request, query, values, reader });
-    const stream = await openTurnStream(turns, asked, callerOf({ values }), reader, format, log);
+    const caller = callerOf({ values });
+    const answerElsewhere: AnswerElsewhere | undefined =
+      routing &&
+      ((method, read) => {
+        const shape = plainShape(format, log);
+        const received = { method, read, caller, request, response, path: target.path, reader };
+        return routing.answer({ ...received, since, shape });
+      });
+    const askedStream = await ask({ request, query, values, reader, answerElsewhere });
+    if (askedStream === undefined) return;
+    const { asked, isReturning } = askedStream;
+    const stream = await openTurnStream(turns, asked, caller, reader, format, log);
     if (isReturning && stream.isOver) {
       stream.close();
       // What tells an `EventSource` to come back no more.

@@ -1,5 +1,7 @@
+import { create } from "@bufbuild/protobuf";
 import type { ContextValues } from "@connectrpc/connect";
 import {
+  AttachTurnRequestSchema,
   BreakglassService,
   type RunTurnRequest,
 } from "../../gen/breakglass/v1/breakglass_service_pb.ts";
@@ -9,6 +11,7 @@ import { callerOf } from "../rpc/admission.ts";
 import { type AskedTurn, askAttach, askRun } from "../rpc/asked-turn.ts";
 import { ENCODINGS } from "../rpc/decode-message.ts";
 import { headersOf } from "../rpc/request-headers.ts";
+import type { ReadMessage } from "../rpc/request-messages.ts";
 import type { RequestReading } from "../rpc/request-reading.ts";
 import { type RequestLimits, runTurnRules } from "../rpc/request-rules.ts";
 import { wireFormatOf } from "../rpc/wire-format.ts";
@@ -25,7 +28,15 @@ export interface PlainRequest {
   /** Who asks, among others. */
   readonly values: ContextValues;
   readonly reader: Reader;
+  /** Has it answered where it belongs; false: here. Undefined: there are no other servers. */
+  readonly answerElsewhere: AnswerElsewhere | undefined;
 }
+
+/** @param read - The call of RPC that asks for the same. It is let go of where it is handed on. */
+export type AnswerElsewhere = (
+  method: typeof runTurn | typeof attachTurn,
+  read: ReadMessage,
+) => Promise<boolean>;
 
 /** A stream that a request asks for. */
 export interface AskedStream {
@@ -40,52 +51,66 @@ interface Surroundings extends RequestLimits {
 }
 
 const EVENTS_PATH = /^\/v1\/turns\/([^/]{1,200})\/events$/;
-const { runTurn } = BreakglassService.method;
+const { runTurn, attachTurn } = BreakglassService.method;
 
 /**
  * Reads requests for streams by their paths.
  *
- * @returns Answers undefined where nothing is at a path. Throws Refusal, ConnectError and Problem.
+ * @returns Answers undefined where nothing is at a path, and resolves with undefined where it was answered elsewhere. Throws Refusal, ConnectError and Problem.
  */
 export function turnRequests(surroundings: Surroundings) {
   const rules = runTurnRules(surroundings);
   const { turns } = surroundings;
 
-  async function run(plain: PlainRequest): Promise<AskedStream> {
+  async function run(plain: PlainRequest): Promise<AskedStream | undefined> {
     const { request, query, values, reader } = plain;
     allowMethods(request, ["POST"]);
     refuseUnknown(query, []);
     const message = await readRunTurn(plain, surroundings);
+    if (message === undefined) return undefined;
     const trace = traceContextOf(headersOf(request));
     const caller = callerOf({ values });
     const asked = await askRun(turns, rules, message, caller, reader.signal, trace);
     return { asked, isReturning: false };
   }
 
-  async function attach(turnId: string, { request, query }: PlainRequest): Promise<AskedStream> {
+  async function attach(turnId: string, plain: PlainRequest): Promise<AskedStream | undefined> {
+    const { request, query, answerElsewhere } = plain;
     allowMethods(request, ["GET"]);
     const { isReturning, ...from } = eventQueryOf(request, query);
-    return { asked: askAttach({ turnId, ...from }), isReturning };
+    const asked = askAttach({ turnId, ...from });
+    if (answerElsewhere !== undefined) {
+      const message = create(AttachTurnRequestSchema, { turnId, ...from });
+      if (await answerElsewhere(attachTurn, { message, body: [] })) return undefined;
+    }
+    return { asked, isReturning };
   }
 
-  return (path: string): ((plain: PlainRequest) => Promise<AskedStream>) | undefined => {
+  return (
+    path: string,
+  ): ((plain: PlainRequest) => Promise<AskedStream | undefined>) | undefined => {
     if (path === "/v1/turns") return run;
     const [, turnId] = EVENTS_PATH.exec(path) ?? [];
     return turnId === undefined ? undefined : (plain) => attach(turnId, plain);
   };
 }
 
+/** Undefined: it was answered elsewhere. */
 async function readRunTurn(
-  { request, values, reader }: PlainRequest,
+  { request, values, reader, answerElsewhere }: PlainRequest,
   { reading }: Surroundings,
-): Promise<RunTurnRequest> {
+): Promise<RunTurnRequest | undefined> {
   const header = headersOf(request);
   refuseFormat(header);
   const body = reading.bodies.of(request);
   try {
     const asked = { header, body, contextValues: values, signal: reader.signal };
-    const message = await reading.messages.message(runTurn, asked, "refused");
-    return message as RunTurnRequest;
+    if (answerElsewhere === undefined) {
+      return (await reading.messages.message(runTurn, asked, "refused")) as RunTurnRequest;
+    }
+    const read = await reading.messages.received(runTurn, asked, "refused");
+    if (read === undefined || (await answerElsewhere(runTurn, read))) return undefined;
+    return read.message as RunTurnRequest;
   } finally {
     body.release();
   }

@@ -12,7 +12,8 @@ export interface MessageBytes {
   readonly isCompressed: boolean;
 }
 
-const COMPRESSED = 1;
+/** The flag of an envelope whose message is compressed. */
+export const COMPRESSED = 1;
 
 /**
  * Reads the one message of a body of envelopes; undefined: there is none.

@@ -6,6 +6,8 @@ import { wireFormatOf } from "./wire-format.ts";
 const TOLD_LENGTH = 64;
 /** Of no case, by RFC 9110, and told in the error where they are unknown. */
 const ENCODINGS = ["content-encoding", "connect-content-encoding", "grpc-encoding"];
+/** The most milliseconds that `grpc-timeout` has digits for. Of what is longer some seconds make no difference. */
+const MOST_SHORTENED_MS = 99_999_999;
 const UNIT_MS: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000, S: 1000, m: 1 };
 
 /**
@@ -42,6 +44,25 @@ export function farDeadlineOf({ headers }: HttpRequest): number | undefined {
   // Whichever protocol it is: the other's header has no place in it.
   const ms = Math.max(grpcTimeoutMs(grpc!) || 0, connectTimeoutMs(connect!) || 0);
   return isReached(ms) ? undefined : ms;
+}
+
+/**
+ * What is left of a deadline, in its header's value, when so much of its time is over. What is malformed stays, and what is in
+ * units below a millisecond.
+ */
+export function timeLeft(name: string, text: string, elapsedMs: number): string {
+  const isGrpc = name === "grpc-timeout";
+  const ms = isGrpc ? grpcTimeoutMs(text) : connectTimeoutMs(text);
+  const left = Math.max(1, Math.ceil(ms - elapsedMs));
+  if (!(ms > 0) || left > MOST_SHORTENED_MS) return text;
+  return isGrpc ? `${left}m` : String(left);
+}
+
+/** The deadline that a request's headers name, in milliseconds from when they were sent. Undefined: none, or one below a millisecond. */
+export function deadlineOf({ headers }: Pick<HttpRequest, "headers">): number | undefined {
+  const [grpc, connect] = ["grpc-timeout", "connect-timeout-ms"].map((name) => headers[name]);
+  const ms = typeof grpc === "string" ? grpcTimeoutMs(grpc) : connectTimeoutMs(String(connect));
+  return ms > 0 ? ms : undefined;
 }
 
 /** @param to - Null: without it. */

@@ -1,6 +1,6 @@
 import type { DescMethod } from "@bufbuild/protobuf";
 import type { ContextValues } from "@connectrpc/connect";
-import type { UniversalHandler, UniversalServerRequest } from "@connectrpc/connect/protocol";
+import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import type { HttpRequest, HttpResponse, RequestListener } from "../edge/http.ts";
 import type { Reader } from "../edge/reader.ts";
 import type { Readers } from "../edge/readers.ts";
@@ -13,6 +13,7 @@ import {
   type Admission,
   type Admissions,
   contextValuesOf,
+  isAdmittedAgain,
   originOf,
   whenAdmitted,
 } from "./admission.ts";
@@ -22,9 +23,10 @@ import type { OriginRefusal, Origins } from "./origins.ts";
 import type { PrincipalRequests } from "./principal-requests.ts";
 import type { RefusedRequests } from "./refused-requests.ts";
 import { headersOf } from "./request-headers.ts";
-import type { RequestToRead } from "./request-messages.ts";
 import type { RequestReading } from "./request-reading.ts";
 import { respond, respondEmpty } from "./respond.ts";
+import { type Asked, routed } from "./routed-call.ts";
+import type { Routing } from "./routing.ts";
 import { statusOf } from "./status.ts";
 import { isTextFormat, respondTextFormat, respondUnknown } from "./unknown-method.ts";
 
@@ -32,12 +34,14 @@ import { isTextFormat, respondTextFormat, respondUnknown } from "./unknown-metho
 export interface RequestListenerOptions {
   /** The methods that may be called, by their paths; their router is made by `createRouter`. */
   readonly handlers: ReadonlyMap<string, UniversalHandler>;
-  readonly origins: Origins;
+  readonly origins: Pick<Origins, "corsHeaders" | "refusalOf">;
   readonly admissionOf: Admissions;
   /** Those of all responses. */
   readonly readers: Readers;
   readonly resets: ResetLimits;
-  readonly requests: PrincipalRequests;
+  readonly requests: Pick<PrincipalRequests, "count">;
+  /** Has calls answered where they belong. Undefined: all belong here. */
+  readonly routing?: Routing | undefined;
   readonly reading: RequestReading;
   readonly refusedRequests: RefusedRequests;
   /** Answers what is no call of a method. False: it is one, or nothing is there. */
@@ -84,11 +88,16 @@ export interface Call {
 function rpcListener(options: RequestListenerOptions): (call: Call) => void {
   const { handlers, log, admissionOf, readers, resets, requests, refusedRequests, plain } = options;
   const { bodies, messages, dialogueBytes } = options.reading;
+  const { routing } = options;
   const answer = (call: Call, handle: UniversalHandler, decided: Admission, since: number) => {
     const { request, response } = call;
     const admission = requests.count(decided, handle.method, response);
     if ("caller" in admission) resets.setPrincipal(request, admission.caller.name);
     const reader = readers.add(request, response);
+    if ("caller" in admission && handle.method.methodKind !== "unary") {
+      const { caller } = admission;
+      reader.isStillAdmitted = () => isAdmittedAgain(admissionOf(request, call.refusal), caller);
+    }
     const isDialogue = takesMany(handle.method);
     const body = bodies.of(request);
     const refused = () => {
@@ -98,11 +107,15 @@ function rpcListener(options: RequestListenerOptions): (call: Call) => void {
     const values = contextValuesOf(admission, reader, call.admitted, refused);
     const received = withStatus(isDialogue ? streamedBody(request, dialogueBytes) : body, log);
     const asked = universalRequest(call, handle.method, reader, received, values);
-    // The framework reads the messages of a dialogue itself, one by one.
-    handle(isDialogue ? asked : { ...asked, body: messages.read(handle.method, asked) })
+    const isRouted = routing?.concerns(handle.method) === true && "caller" in admission;
+    const answered = isRouted
+      ? routed(routing, { ...call, handle, reader, asked, since }, options)
+      : // The framework reads the messages of a dialogue itself, one by one.
+        handle(isDialogue ? asked : { ...asked, body: messages.read(handle.method, asked) });
+    answered
       // What was read has become an answer, or the first message of one.
       .finally(() => body.release())
-      .then((answered) => respond(answered, request, response, reader))
+      .then((answer) => answer && respond(answer, request, response, reader))
       .catch((error: unknown) => {
         if (!reader.signal.aborted) log.error("a request failed by a defect", { error });
         reader.cut();
@@ -133,8 +146,6 @@ function rpcListener(options: RequestListenerOptions): (call: Call) => void {
     );
   };
 }
-
-type Asked = UniversalServerRequest & Pick<RequestToRead, "body" | "contextValues">;
 
 function universalRequest(
   { request, response, target }: Call,

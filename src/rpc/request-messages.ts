@@ -12,9 +12,15 @@ import type { Log } from "../log.ts";
 import { callerOf } from "./admission.ts";
 import { decodeMessage, ENCODINGS, type ReceivedMessage } from "./decode-message.ts";
 import type { DecodingThread } from "./decoding-thread.ts";
-import { enveloped } from "./envelope.ts";
+import { ENVELOPE_BYTES, enveloped } from "./envelope.ts";
 import { InTurn, type Waiter } from "./in-turn.ts";
-import { type Body, type MessageBytes, readEnvelope, readWhole } from "./message-body.ts";
+import {
+  type Body,
+  COMPRESSED,
+  type MessageBytes,
+  readEnvelope,
+  readWhole,
+} from "./message-body.ts";
 import { MessageTooLarge } from "./message-bounds.ts";
 import type { MessageLimits } from "./message-limits.ts";
 import { joined, type ReceivedBytes } from "./received-bytes.ts";
@@ -53,6 +59,12 @@ export interface RequestToRead {
   readonly contextValues: ContextValues;
   /** Aborts when nobody waits for its answer any more. */
   readonly signal: AbortSignal;
+}
+
+/** A message and the body that it came in. */
+export interface ReadMessage {
+  readonly message: Message;
+  readonly body: readonly Uint8Array[];
 }
 
 /** The framework compresses its answers; what it is given to read is not compressed any more. */
@@ -98,9 +110,17 @@ export class RequestMessages {
    *
    * @throws ConnectError, which the framework answers with, for a message that is not taken.
    */
-  async *read(method: DescMethod, request: RequestToRead): Body {
+  read(method: DescMethod, request: RequestToRead): Body {
+    return this.given(request, () => this.message(method, request));
+  }
+
+  /** The same with a message that is read otherwise; `read` may throw what `message` does. */
+  async *given(
+    request: Pick<RequestToRead, "header" | "contextValues">,
+    read: () => Promise<Message | undefined>,
+  ): Body {
     const format = formatOf(request);
-    const message = await this.message(method, request).catch((error: unknown) => {
+    const message = await Promise.try(read).catch((error: unknown) => {
       throw statusOfUnread(error, this.#log);
     });
     if (message === undefined) return;
@@ -118,6 +138,24 @@ export class RequestMessages {
     request: RequestToRead,
     unknownFields?: "refused",
   ): Promise<Message | undefined> {
+    return (await this.#read(method, request, unknownFields, false))?.message;
+  }
+
+  /** The same with the body as it came, for who hands it on. */
+  received(
+    method: DescMethod,
+    request: RequestToRead,
+    unknownFields?: "refused",
+  ): Promise<ReadMessage | undefined> {
+    return this.#read(method, request, unknownFields, true);
+  }
+
+  async #read(
+    method: DescMethod,
+    request: RequestToRead,
+    unknownFields: "refused" | undefined,
+    keepsBody: boolean,
+  ): Promise<ReadMessage | undefined> {
     const format = formatOf(request);
     const limits = this.#limitsOf(method);
     const { isJson } = format;
@@ -130,16 +168,19 @@ export class RequestMessages {
       principal: callerOf({ values: request.contextValues }).name,
       signal: request.signal,
     };
-    return this.#decode(method, bytes.received, how, waiter);
+    const segments = bytes.received.segments();
+    // The thread takes their memory.
+    const body = keepsBody ? bodyOf(bytes, format, segments) : [];
+    return { message: await this.#decode(method, bytes.received, segments, how, waiter), body };
   }
 
   async #decode(
     method: DescMethod,
     received: ReceivedBytes,
+    segments: Uint8Array<ArrayBuffer>[],
     how: Omit<ReceivedMessage, "bytes">,
     waiter: Waiter,
   ): Promise<Message> {
-    const segments = received.segments();
     const most = how.encoding === undefined ? received.length : how.maxBytes;
     return most > INLINE_BYTES
       ? this.#turns.run(waiter, () => this.#thread.decode(method, segments, how))
@@ -147,7 +188,29 @@ export class RequestMessages {
   }
 }
 
-function formatOf({ header }: RequestToRead): WireFormat {
+/** Whether a request's headers are such that its message can be read: the framework refuses others, and says why. */
+export function isReadable(method: string, header: Headers): boolean {
+  const format = wireFormatOf(header.get("content-type"));
+  if (method !== "POST" || format === undefined) return false;
+  const encoding = header.get(format.encodingHeader) ?? "identity";
+  return encoding === "identity" || knownEncoding(header, format) !== undefined;
+}
+
+/** A body as it came, of what was read of it. */
+function bodyOf(
+  { received, isCompressed }: MessageBytes,
+  { isEnveloped }: WireFormat,
+  segments: readonly Uint8Array[],
+): Uint8Array[] {
+  const copies = segments.map((segment) => segment.slice());
+  if (!isEnveloped) return copies;
+  const header = Buffer.alloc(ENVELOPE_BYTES);
+  header[0] = isCompressed ? COMPRESSED : 0;
+  header.writeUInt32BE(received.length, 1);
+  return [header, ...copies];
+}
+
+function formatOf({ header }: Pick<RequestToRead, "header">): WireFormat {
   const format = wireFormatOf(header.get("content-type"));
   if (format === undefined) throw new Error("a body of no known format was read");
   return format;

@@ -1,11 +1,39 @@
 import type { Changes } from "./changes.ts";
 
-/** The news of a file: nobody but this process writes to it, so that what it has written is all there is. */
+/** What looks for what is written elsewhere, while somebody listens. */
+export interface Outside {
+  /** Somebody listens, and nobody did before. */
+  listened(changes: LocalChanges): void;
+  /** Nobody listens any more. */
+  unlistened(): void;
+  /** As `Changes.heedHint`. */
+  heedHint(): void;
+}
+
+/** Of a file: nobody but this process writes to it, so that what it has written is all there is. */
+const NOTHING_OUTSIDE: Outside = { listened() {}, unlistened() {}, heedHint() {} };
+
+/** The news of what this process has written, and of what is found outside of it. */
 export class LocalChanges implements Changes {
-  readonly #ofSessions = new KeyedListeners();
-  readonly #ofTurns = new KeyedListeners();
-  readonly #ofAll = new KeyedListeners();
-  readonly #ofWithdrawals = new KeyedListeners();
+  readonly #outside: Outside;
+  readonly #ofSessions: KeyedListeners;
+  readonly #ofTurns: KeyedListeners;
+  readonly #ofAll: KeyedListeners;
+  readonly #ofWithdrawals: KeyedListeners;
+  #listeners = 0;
+
+  constructor(outside: Outside = NOTHING_OUTSIDE) {
+    this.#outside = outside;
+    const count = (more: 1 | -1) => {
+      this.#listeners += more;
+      if (more === 1 && this.#listeners === 1) outside.listened(this);
+      if (this.#listeners === 0) outside.unlistened();
+    };
+    this.#ofSessions = new KeyedListeners(count);
+    this.#ofTurns = new KeyedListeners(count);
+    this.#ofAll = new KeyedListeners(count);
+    this.#ofWithdrawals = new KeyedListeners(count);
+  }
 
   listenToSession(sessionKey: string, listener: () => void): () => void {
     return this.#ofSessions.add(sessionKey, listener);
@@ -21,6 +49,10 @@ export class LocalChanges implements Changes {
 
   listenToWithdrawals(listener: () => void): () => void {
     return this.#ofWithdrawals.add("", listener);
+  }
+
+  heedHint(): void {
+    this.#outside.heedHint();
   }
 
   tellWithdrawal(): void {
@@ -39,17 +71,39 @@ export class LocalChanges implements Changes {
     this.#ofTurns.call(turnId);
   }
 
+  /** Calls everybody: it is not known what is new. */
+  tellAll(): void {
+    for (const listeners of [this.#ofSessions, this.#ofTurns, this.#ofAll, this.#ofWithdrawals]) {
+      for (const key of listeners.keys()) listeners.call(key);
+    }
+  }
+
   /** Whether somebody listens to a turn. */
   isTurnHeard(turnId: string): boolean {
     return this.#ofTurns.has(turnId);
+  }
+
+  /** The turns that somebody listens to. */
+  heardTurns(): string[] {
+    return this.#ofTurns.keys();
   }
 }
 
 class KeyedListeners {
   readonly #listeners = new Map<string, Set<() => void>>();
+  readonly #count: (more: 1 | -1) => void;
+
+  /** @param count - Told of each listener that comes and goes. */
+  constructor(count: (more: 1 | -1) => void) {
+    this.#count = count;
+  }
 
   has(key: string): boolean {
     return this.#listeners.has(key);
+  }
+
+  keys(): string[] {
+    return [...this.#listeners.keys()];
   }
 
   add(key: string, listener: () => void): () => void {
@@ -57,11 +111,13 @@ class KeyedListeners {
     // One of its own: the same function may listen twice.
     const call = () => listener();
     this.#listeners.set(key, listeners.add(call));
+    this.#count(1);
     return () => {
-      listeners.delete(call);
+      if (!listeners.delete(call)) return;
       if (listeners.size === 0 && this.#listeners.get(key) === listeners) {
         this.#listeners.delete(key);
       }
+      this.#count(-1);
     };
   }
 

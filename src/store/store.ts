@@ -16,6 +16,8 @@ import type {
   TurnRecord,
   WorkspacePlace,
 } from "./records.ts";
+import type { Snapshots } from "./snapshots.ts";
+import type { Transcripts } from "./transcripts.ts";
 import type { Grantee, SessionName, SessionView, Share, TurnView } from "./views.ts";
 import type { EventBatch, StartedTurn, SteerRequest, TurnStart } from "./writes.ts";
 
@@ -32,7 +34,8 @@ import type { EventBatch, StartedTurn, SteerRequest, TurnStart } from "./writes.
  * 6. A server's audit is one chain (docs/audit.md). The store gives entries their places in it in the commit that has what
  *    they are the record of: neither is ever there without the other.
  * 7. A session is opened on the server that records its first turn, its home. Every other one is recorded there too, and
- *    what is asked of another server is refused with SESSION_ELSEWHERE and the `home`, the server's name.
+ *    what is asked of another server is refused with SESSION_ELSEWHERE and the `home`, the server's name. It moves with a turn
+ *    that is recorded elsewhere when its home holds no lease and has left no turn without an end in it, and by nothing else.
  *
  * Every method rejects with a `Refusal`: STORAGE where the disk does not take a write or give a read, else as described.
  */
@@ -45,8 +48,18 @@ export interface Store extends StoreMethods {
   readonly commands: Commands;
 }
 
+/** Where something is at home. */
+export interface HomeRecord {
+  /** The server's name. */
+  readonly owner: string;
+  /** What other servers reach it by. Empty: it cannot be reached. */
+  readonly address: string;
+  /** It holds a lease. */
+  readonly isPresent: boolean;
+}
+
 /** What can be asked of a store. Where an `epoch` is asked for, 4. holds. */
-export interface StoreMethods extends Leases, Outbox {
+export interface StoreMethods extends Leases, Outbox, Snapshots, Transcripts {
   /**
    * Records a turn and, where there is none yet, its session; or finds the turn that the same request started. A session
    * that is opened in the workspace of a recorded process takes that process over. A caller's turn that meets an agent's
@@ -58,6 +71,8 @@ export interface StoreMethods extends Leases, Outbox {
    * cannot go on with the session, and SESSION_FULL; TURN_IN_PROGRESS with the `turn_id` of the turn that runs or waits.
    */
   createTurn(start: TurnStart, epoch: number): Promise<StartedTurn>;
+  /** Records that what there was of a session that moved here has been brought. Nothing where it has moved on. */
+  recordBrought(sessionKey: string, epoch: number): Promise<void>;
   /** Records that a QUEUED turn runs from now on. The one before it has ended. */
   beginTurn(turnId: string, epoch: number): Promise<void>;
   /** What a principal's turns that ended on the day of a time have used, those included that are off the record since. */
@@ -115,6 +130,10 @@ export interface StoreMethods extends Leases, Outbox {
     pageSize: number,
     after: SessionPlace | undefined,
   ): Promise<Page<ListedSession, SessionPlace>>;
+  /** The home of a session that is on record, whoever may see it. Undefined: there is none such. */
+  homeOfSession(session: SessionName): Promise<HomeRecord | undefined>;
+  /** The server that runs a turn without an end, or left it. Undefined: it has ended, or is not on record. */
+  homeOfTurn(turnId: string): Promise<HomeRecord | undefined>;
   /** Where the sessions that are at home on a server work, in the order of their keys, from after a key. */
   listWorkspaces(home: string, limit: number, afterKey: string): Promise<WorkspacePlace[]>;
   /**

@@ -1,3 +1,5 @@
+import { NODE_TIMERS } from "./timers.ts";
+
 /**
  * Waits for something, but only so long; it goes on behind the answer. The timer lives no longer than the waiting.
  *
@@ -11,13 +13,14 @@ export async function byDeadline<T, L>(
   ms: number,
   late: L,
   isRef = true,
+  timers = NODE_TIMERS,
 ): Promise<T | L> {
   const { promise, resolve } = Promise.withResolvers<L>();
-  const timer = setTimeout(resolve, ms, late);
+  const timer = timers.setTimeout(() => resolve(late), ms);
   if (!isRef) timer.unref();
   try {
     return await Promise.race([awaited, promise]);
   } finally {
-    clearTimeout(timer);
+    timers.clear(timer);
   }
 }

@@ -27,14 +27,15 @@ export class LeftTurn implements LiveTurn {
       happenings,
       audit,
       toldKinds,
-    }: Pick<TurnSurroundings, "store" | "log" | "audit" | "happenings" | "toldKinds">,
+      timers,
+    }: Pick<TurnSurroundings, "store" | "log" | "audit" | "happenings" | "toldKinds" | "timers">,
   ) {
     this.turnId = left.turnId;
     this.sessionKey = left.sessionKey;
     const { epoch } = store.lease;
     const ended = (end: TurnEndRecord) => happenings.leftTurnEnded(left, end);
     const start = { ...left, epoch, state: TurnState.RUNNING };
-    this.log = new TurnLog(start, { store, log, audit, ended });
+    this.log = new TurnLog(start, { store, log, audit, ended, timers });
     const terminal = terminalOf({ case: "restart", wasQueued: left.wasQueued });
     const audited = this.log.auditOf([terminal]);
     const outside = notificationsOf([terminal], this.log.nextSequence, toldKinds);

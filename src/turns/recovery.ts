@@ -8,7 +8,7 @@ import type { UnendedTurns } from "./unended-turns.ts";
 interface RecoverySurroundings
   extends Pick<
     TurnSurroundings,
-    "store" | "agents" | "log" | "audit" | "happenings" | "toldKinds"
+    "store" | "agents" | "log" | "audit" | "happenings" | "toldKinds" | "timers"
   > {
   readonly unended: UnendedTurns;
   readonly sessions: ActiveSessions;
@@ -54,7 +54,7 @@ export async function takeOverTurns(
   owner: string,
   surroundings: Pick<
     RecoverySurroundings,
-    "store" | "log" | "audit" | "happenings" | "unended" | "toldKinds"
+    "store" | "log" | "audit" | "happenings" | "unended" | "toldKinds" | "timers"
   >,
   holdUp: (turn: LeftTurn, wasQueued: boolean) => void = () => {},
 ): Promise<Promise<void>[]> {
@@ -62,7 +62,9 @@ export async function takeOverTurns(
   const tried: Promise<void>[] = [];
   for (const left of await store.listLeftTurns(owner)) {
     // Its end is being recorded already, however long the store takes.
-    if (unended.get(left.turnId) !== undefined) continue;
+    const known = unended.get(left.turnId);
+    if (known instanceof LeftTurn) tried.push(known.tried);
+    if (known !== undefined) continue;
     const turn = new LeftTurn(left, surroundings);
     unended.hold(turn);
     holdUp(turn, left.wasQueued);

@@ -1,5 +1,5 @@
-import { setTimeout as delay } from "node:timers/promises";
 import { isFenced } from "../errors.ts";
+import { NODE_TIMERS } from "../stream/timers.ts";
 
 const WAIT_MS = { first: 250, longest: 10_000 };
 
@@ -11,6 +11,7 @@ const WAIT_MS = { first: 250, longest: 10_000 };
 export async function retryStorage(
   attempt: () => Promise<void>,
   failed: (error: Error) => void,
+  timers = NODE_TIMERS,
 ): Promise<void> {
   for (let wait = WAIT_MS.first; ; wait = Math.min(2 * wait, WAIT_MS.longest)) {
     try {
@@ -19,7 +20,7 @@ export async function retryStorage(
       failed(error as Error);
       if (isFenced(error)) return;
       // The process need not live for it: the next start does what was not done.
-      await delay(wait, undefined, { ref: false });
+      await timers.delay(wait, { ref: false });
     }
   }
 }

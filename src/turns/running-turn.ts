@@ -15,7 +15,8 @@ import type { ApprovalAnswer } from "../turn-requests.ts";
 import { awaitsProcesses, type EndCause, type Interrupter, terminalOf } from "./end-causes.ts";
 import type { LiveTurn } from "./live-turn.ts";
 import { RecentEvents } from "./recent-events.ts";
-import { beginRun, type TurnBeginning } from "./run-beginning.ts";
+import { beginRun, movedOf, type TurnBeginning } from "./run-beginning.ts";
+import { type BroughtSession, NOTHING_KEPT } from "./session-moves.ts";
 import { silenceNotice } from "./silence.ts";
 import type { TextDeltas } from "./text-deltas.ts";
 import { TurnClocks } from "./turn-clocks.ts";
@@ -59,6 +60,8 @@ export class RunningTurn implements LiveTurn {
   readonly #life = new TurnLifecycle();
   readonly #released = Promise.withResolvers<void>();
   #beginning: TurnBeginning | undefined;
+  /** What there was of its session on another server is being brought. */
+  #bringing: Promise<BroughtSession> | undefined;
   /** The batch with the agent's end, where something in it has to be looked into first. */
   #lastBatch: EventKind[] = [];
 
@@ -82,21 +85,24 @@ export class RunningTurn implements LiveTurn {
     this.#spending = spendingOf((limit) => this.#stopFor(limit));
     this.#beginning = beginning;
     this.released = this.#released.promise;
-    const { store, log, audit, happenings, recentEvents } = surroundings;
+    const { store, log, audit, happenings, recentEvents, timers } = surroundings;
     const trace = "run" in beginning ? undefined : beginning.trace;
     const told = happenings.turnAccepted(turn, session.agentKind, trace);
     this.#told = told;
     const { agentSessionId } = session;
     this.log = new TurnLog(
       { ...turn, agentSessionId },
-      { store, log, audit, ended: (end) => told.ended(end) },
+      { store, log, audit, timers, ended: (end) => told.ended(end) },
       new RecentEvents(recentEvents),
       (error) => void this.end({ case: "store", error }),
     );
     this.#inputs = new TurnInputs({
       ...{ log: this.log, life: this.#life },
       heard: () => this.#clocks.heard(),
-      tell: (kind) => told.approval(kind),
+      tell: (kind) => {
+        told.approval(kind);
+        if (kind.case === "approvalRequest") this.#keep();
+      },
       endFull: () => this.#endFull(),
     });
     const { approvals } = this.#inputs;
@@ -213,6 +219,7 @@ export class RunningTurn implements LiveTurn {
       ...{ turn: this.#turn, session: this.#session, log: this.log, ending: this.#life.ending },
       ...{ agent: this.#agent, store: this.#surroundings.store },
       filesOwner: this.#surroundings.filesOwner,
+      bring: () => this.#bring(),
       end: (cause) => this.#life.end(cause),
       tell: (kind) => this.#recorder.append(kind),
       run: (turn) => begin(this.#agent.start({ ...turn, trace: this.#told.trace })),
@@ -275,8 +282,16 @@ export class RunningTurn implements LiveTurn {
     if (!this.log.hasEnd) await this.#appendEnd(cause, run);
     if (run !== undefined) this.#spending.look(run);
     await this.log.recorded();
+    this.#keep();
     this.#spending.end();
     this.#life.conclude(cause);
+  }
+
+  /** Has what is new of the conversation kept, so that another server can go on with it. */
+  #keep(): void {
+    const { sessionId, sessionKey, agentKind, workspace } = this.#session;
+    const { conversationId } = this.#recorder;
+    this.#surroundings.moves?.keep({ sessionId, sessionKey, agentKind, conversationId, workspace });
   }
 
   async #appendEnd(cause: EndCause, run: AgentRun | undefined): Promise<void> {
@@ -298,6 +313,13 @@ export class RunningTurn implements LiveTurn {
     void this.#inputs.record(silenceNotice(lastedMs, this.#limits.idleTimeoutMs)).catch(() => {});
   }
 
+  #bring(): Promise<BroughtSession> {
+    const { moves = NOTHING_KEPT } = this.#surroundings;
+    const bringing = moves.bring(movedOf(this.#session));
+    this.#bringing = bringing;
+    return bringing;
+  }
+
   #unsupported(capability: Parameters<typeof unsupportedByAgent>[1]): Refusal {
     return unsupportedByAgent(this.#session.agentKind, capability);
   }
@@ -308,7 +330,7 @@ export class RunningTurn implements LiveTurn {
   }
 
   async #reportReleased(run: AgentRun | undefined): Promise<void> {
-    await run?.released;
+    await Promise.all([run?.released, this.#bringing]);
     this.#released.resolve();
   }
 }

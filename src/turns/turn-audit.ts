@@ -19,6 +19,9 @@ import { endRecordOf } from "./turn-end.ts";
 const OWN_ID = /^toolu_\w{8,40}$/;
 const KNOWN_NAMES = 256;
 const KNOWN_LENGTH = 256;
+/** So many calls of tools at most are in one record, and so much of what they say: it can be read as a line. */
+const MOST_CALLS = 64;
+const MOST_SHOWN = 16 * 1024;
 
 /** What the audit says of one event: none of most. */
 type Said = { readonly kind: AuditKind; readonly facts: AuditFacts } | undefined;
@@ -72,7 +75,8 @@ export class TurnAudit {
   }
 
   /**
-   * Events are appended. Each entry has the sequence of its event.
+   * Events are appended. Each entry has the sequence of its event. Calls of tools with nothing to record between them are
+   * one entry, which has the sequence of the first: most of what a record costs is not what it says.
    *
    * @param caller - Who brought them about. Undefined: the agent, or the server.
    */
@@ -83,12 +87,30 @@ export class TurnAudit {
     caller?: Caller,
   ): AuditEntry[] {
     if (!this.#isOn) return [];
-    return kinds.flatMap((kind, index) => {
+    const entries: AuditEntry[] = [];
+    const put = (kind: AuditKind, facts: AuditFacts) =>
+      entries.push({ kind, caller, turnId, sessionId, facts });
+    let calls: CallGroup | undefined;
+    for (const [index, kind] of kinds.entries()) {
+      const sequence = firstSequence + index;
+      if (kind.case === "tool") {
+        const facts = {
+          ...callFacts(kind.value, this.#show, this.#name),
+          event_sequence: sequence,
+        };
+        if (calls === undefined || !calls.hasRoom) {
+          calls = new CallGroup();
+          put("tools_called", { calls: calls.facts, event_sequence: sequence });
+        }
+        calls.add(facts);
+        continue;
+      }
       const said = saidOf(kind, this.#show, this.#name);
-      if (said === undefined) return [];
-      const facts = { ...said.facts, event_sequence: firstSequence + index };
-      return [{ kind: said.kind, caller, turnId, sessionId, facts }];
-    });
+      if (said === undefined) continue;
+      calls = undefined;
+      put(said.kind, { ...said.facts, event_sequence: sequence });
+    }
+    return entries;
   }
 
   /** Somebody stops a turn. */
@@ -142,15 +164,28 @@ function ownerFacts({ principal }: SessionName, caller: Caller): AuditFacts | un
   return principal === caller.name ? undefined : { session_principal: nameOf(principal) };
 }
 
-/** The sequence of the event that an entry is the record of. Undefined: of none. */
+/** Calls of tools that are one record. */
+class CallGroup {
+  readonly facts: AuditFacts[] = [];
+  #shown = 0;
+
+  get hasRoom(): boolean {
+    return this.facts.length < MOST_CALLS && this.#shown < MOST_SHOWN;
+  }
+
+  add(facts: AuditFacts): void {
+    this.facts.push(facts);
+    if (typeof facts.input === "string") this.#shown += facts.input.length;
+  }
+}
+
+/** The sequence of the event that an entry is the record of, or of the first of them. Undefined: of none. */
 export function eventOf({ facts }: AuditEntry): number | undefined {
   return facts?.event_sequence as number | undefined;
 }
 
 function saidOf(kind: EventKind, show: Show | undefined, name: Show): Said {
   switch (kind.case) {
-    case "tool":
-      return { kind: "tool_called", facts: callFacts(kind.value, show, name) };
     case "approvalRequest": {
       const facts = callFacts(kind.value, show, name);
       return { kind: "approval_asked", facts: { ...facts, approval_id: kind.value.approvalId } };

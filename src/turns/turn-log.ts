@@ -6,6 +6,7 @@ import type { Caller } from "../identity/caller.ts";
 import type { Log } from "../log.ts";
 import type { Store } from "../store/store.ts";
 import type { TurnEndRecord } from "../store/writes.ts";
+import type { Timers } from "../stream/timers.ts";
 import { type EncodedEvent, encodeEvents, type TurnIds } from "./encoded-event.ts";
 import { type Listener, Listeners, type LiveLog, type StopListening } from "./live-turn.ts";
 import { type AppendedWith, batchOf, type LogBatch, rewritten } from "./log-batch.ts";
@@ -31,6 +32,7 @@ export interface LogSurroundings {
   readonly audit: TurnAudit;
   readonly store: Store;
   readonly log: Log;
+  readonly timers?: Timers | undefined;
   /** Told once the end is on disk. Must not throw. */
   ended(end: TurnEndRecord): void;
 }
@@ -50,6 +52,7 @@ export class TurnLog implements LiveLog {
   readonly #ids: TurnIds;
   readonly #store: Store;
   readonly #log: Log;
+  readonly #timers: Timers | undefined;
   readonly #ended: (end: TurnEndRecord) => void;
   readonly #recent: RecentEvents | undefined;
   readonly #audit: TurnAudit;
@@ -77,7 +80,7 @@ export class TurnLog implements LiveLog {
    */
   constructor(
     start: LogStart,
-    { store, log, audit, ended }: LogSurroundings,
+    { store, log, audit, ended, timers }: LogSurroundings,
     recent?: RecentEvents,
     failed: (error: Error) => void = () => {},
   ) {
@@ -86,6 +89,7 @@ export class TurnLog implements LiveLog {
     this.epoch = start.epoch;
     this.#store = store;
     this.#log = log;
+    this.#timers = timers;
     this.#ended = ended;
     this.#audit = audit;
     this.#recent = recent;
@@ -230,7 +234,7 @@ export class TurnLog implements LiveLog {
         await this.#record(next); // 3.
       }
     };
-    await retryStorage(recordAll, (error) => this.fail(error)); // 5.
+    await retryStorage(recordAll, (error) => this.fail(error), this.#timers); // 5.
   }
 
   /** Has the oldest batch that is unrecorded recorded, and publishes it. */

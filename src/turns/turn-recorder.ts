@@ -62,6 +62,11 @@ export class TurnRecorder {
     this.#conversations = new OwnConversations(session, log.epoch, surroundings);
   }
 
+  /** The session's conversation, by the agent's id of it. Empty: it has given none yet. */
+  get conversationId(): string {
+    return this.#conversations.current;
+  }
+
   /** Whether the log is larger than it may be. */
   get isFull(): boolean {
     return this.#log.bytes > this.#limits.maxTurnBytes;

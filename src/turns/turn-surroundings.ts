@@ -4,9 +4,11 @@ import type { Happenings } from "../happenings.ts";
 import type { Log } from "../log.ts";
 import type { Redaction } from "../redaction/redaction.ts";
 import type { Store } from "../store/store.ts";
+import type { Timers } from "../stream/timers.ts";
 import type { DaySpendings } from "./day-spendings.ts";
 import type { ToldKinds } from "./notifications.ts";
 import type { RecentEventsBudget } from "./recent-events.ts";
+import type { SessionMoves } from "./session-moves.ts";
 import type { TurnAudit } from "./turn-audit.ts";
 import type { SpendingLimits } from "./turn-spending.ts";
 
@@ -42,6 +44,10 @@ export interface TurnSurroundings {
   readonly days: DaySpendings;
   /** What somebody outside is to be told of. Left out: nothing. */
   readonly toldKinds?: ToldKinds;
+  /** What is kept so that the session can go on elsewhere. Left out: nothing is. */
+  readonly moves?: SessionMoves | undefined;
   /** What takes secrets out of what goes on record. Left out: nothing does. */
   readonly redaction?: Redaction;
+  /** What is waited by for a store. Left out: Node's. */
+  readonly timers?: Timers;
 }

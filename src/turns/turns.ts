@@ -33,6 +33,9 @@ import type { TurnWatch } from "./turn-watch.ts";
 import { UnendedTurns } from "./unended-turns.ts";
 import { type WorkspaceLimits, WorkspaceSizes } from "./workspace-sizes.ts";
 
+/** How long what is new of conversations gets to be kept. What is not is kept by the next start. */
+const MOVES_END_MS = 10_000;
+
 /** What turns are run within. */
 export interface TurnsOptions
   extends Omit<TurnSurroundings, "recentEvents" | "days" | "happenings">,
@@ -67,6 +70,8 @@ export class Turns {
   readonly #closing = new AbortController();
   /** End what is done here for other servers. */
   readonly #stopServing: (() => void)[] = [];
+  /** Resolves when others have taken this server for gone: nothing can be recorded here any more, and it is to be ended. */
+  readonly fenced: Promise<void>;
   /** Resolves when no process that a server before this one left is there any more. */
   #leftProcessesGone: Promise<unknown> = Promise.resolve();
 
@@ -88,17 +93,29 @@ export class Turns {
     this.#readers = new Readers({ ...options, permissions, commands: this.#commands });
     const [sessions, removals] = [this.#sessions, this.#removals];
     this.#sizes = new WorkspaceSizes(options, options, this.#closing.signal);
-    const parts = { permissions, unended, days, sizes: this.#sizes, sessions, removals };
-    this.#sessionCommands = new SessionCommands({ ...options, ...parts });
     const runs = (turnId: string) => unended.get(turnId) !== undefined;
     this.#stopServing.push(store.commands.serve(commandServer(this, runs)));
+    const { promise: isFenced, resolve: fenced } = Promise.withResolvers<void>();
+    this.fenced = isFenced;
     this.#lease = new LeaseKeeper(store, log, {
+      fenced,
       stopAll(why) {
         unended.fail(why);
         void agents.closeIdle();
       },
+      allowAll: () => unended.allow(),
       takeOver: (owner) => takeOverTurns(owner, { ...options, happenings, unended }),
     });
+    const parts = {
+      permissions,
+      unended,
+      days,
+      sizes: this.#sizes,
+      sessions,
+      removals,
+      lease: this.#lease,
+    };
+    this.#sessionCommands = new SessionCommands({ ...options, ...parts });
     agents.onOwnWork((work) => this.#sessions.of(work.sessionKey).beginOwnWork(work));
   }
 
@@ -112,6 +129,11 @@ export class Turns {
     sessionKey: string,
   ): { readonly turnId: string; readonly sessionId: string } | undefined {
     return this.#unended.runningIn(sessionKey);
+  }
+
+  /** Whether a turn without an end runs here. */
+  runs(turnId: string): boolean {
+    return this.#unended.get(turnId) !== undefined;
   }
 
   /** How many turns have no end on disk, by their states. */
@@ -346,7 +368,7 @@ export class Turns {
     const own = { happenings, unended, sessions, removals };
     const left = await takeOver({ ...this.#options, ...own });
     this.#leftProcessesGone = left.processesGone;
-    this.#lease.start();
+    await this.#lease.start();
     // Not before: what is asked of a session waits for what was left in it.
     const { home } = this.#sessionCommands;
     this.#stopServing.push(store.commands.serveHome(store.lease.owner, home));
@@ -363,11 +385,12 @@ export class Turns {
    */
   async drain(graceMs: number): Promise<void> {
     this.#closing.abort();
-    const { agents } = this.#options;
+    const { agents, moves } = this.#options;
     void agents.closeIdle();
     await this.#unended.drain(graceMs);
     for (const stop of this.#stopServing) stop();
     await Promise.all([this.#sessions.vacated(), this.#leftProcessesGone, agents.closeIdle()]);
+    await moves?.drain(MOVES_END_MS);
     this.#lease.stop();
   }
 

@@ -1,5 +1,6 @@
 import type { TurnState } from "../../gen/breakglass/v1/event_pb.ts";
 import { TurnOrigin } from "../../gen/breakglass/v1/turn_pb.ts";
+import { isFenced } from "../errors.ts";
 import type { Store } from "../store/store.ts";
 import type { StartedTurn, TurnStart } from "../store/writes.ts";
 import { byDeadline } from "../stream/deadline.ts";
@@ -21,7 +22,8 @@ const DRAINING = { reason: "DRAINING", message: "the server is shutting down" } 
  *
  * 1. A turn has its place from when the store is asked to record it, and is held until its end is on disk or another
  *    server's. What is to be refused has none: only a turn that is there already may come of it.
- * 2. No turn goes on once all are stopped, one that was being recorded then neither.
+ * 2. No turn goes on once all are stopped, one that was being recorded then neither; where they were stopped for the store's
+ *    sake, until turns are allowed again.
  */
 export class UnendedTurns {
   readonly #store: Store;
@@ -30,6 +32,8 @@ export class UnendedTurns {
   /** Turns that are being recorded. */
   readonly #starting = new Set<Promise<unknown>>();
   #phase: Phase = "open";
+  /** Why nothing of a turn can be recorded now, or may not be before long. Undefined: it can. */
+  #failure: Error | undefined;
 
   constructor(store: Store, limits: PlaceLimits) {
     this.#store = store;
@@ -59,12 +63,13 @@ export class UnendedTurns {
 
   /** Why no turn of a principal's can begin now. */
   refusal(principal: string): TurnStart["refusal"] {
-    return this.#phase === "open" ? this.#places.refusal(principal) : DRAINING;
+    if (this.#phase !== "open") return DRAINING;
+    return this.#failureRefusal() ?? this.#places.refusal(principal);
   }
 
   /** Why no work of an agent's own can begin now, which waits for no place. */
   refusalOfOwn(): TurnStart["refusal"] {
-    return this.#phase === "open" ? undefined : DRAINING;
+    return this.#phase === "open" ? this.#failureRefusal() : DRAINING;
   }
 
   /**
@@ -103,11 +108,18 @@ export class UnendedTurns {
       place.free(true);
     });
     if (this.#phase === "stopping") void turn.end({ case: "shutdown" }); // 2.
+    if (this.#failure !== undefined) turn.log.fail(this.#failure); // 2.
   }
 
-  /** Stops them all, for nothing of them can be recorded, or may be before long. */
+  /** Stops them all, for nothing of them can be recorded, or may be before long, and refuses new ones. */
   fail(why: Error): void {
+    this.#failure = why;
     for (const { log } of this.#turns.values()) log.fail(why);
+  }
+
+  /** What is recorded holds again: takes new ones. */
+  allow(): void {
+    this.#failure = undefined;
   }
 
   /**
@@ -120,6 +132,12 @@ export class UnendedTurns {
     this.#phase = "stopping";
     for (const turn of this.#turns.values()) void turn.end({ case: "shutdown" });
     await this.#allEnded();
+  }
+
+  #failureRefusal(): TurnStart["refusal"] {
+    if (this.#failure === undefined) return undefined;
+    const { message } = this.#failure;
+    return { reason: isFenced(this.#failure) ? "FENCED" : "STORAGE", message };
   }
 
   async #allEnded(): Promise<void> {

@@ -16,7 +16,7 @@ function newKey(): KeyObject {
 /** Any entry: what is in it comes from outside. */
 export const anyEntry: fc.Arbitrary<AuditEntry> = fc.record(
   {
-    kind: fc.constantFrom("turn_started", "tool_called", "turn_ended", "session_deleted"),
+    kind: fc.constantFrom("turn_started", "tools_called", "turn_ended", "session_deleted"),
     caller: fc.record({
       name: fc.string({ unit: "binary" }),
       means: fc.constantFrom("token", "local"),

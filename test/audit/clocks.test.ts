@@ -67,7 +67,7 @@ it(
     const ofTurns = records.flatMap(({ kind, turn_id: id }) =>
       id === undefined ? [] : [[id, kind]],
     );
-    const kinds = ["turn_started", "tool_called", "turn_ended"];
+    const kinds = ["turn_started", "tools_called", "turn_ended"];
     expect(ofTurns).toEqual(turns.flatMap((id) => kinds.map((kind) => [id, kind])));
     const times = records.map(({ time }) => Date.parse(time));
     const steps = times.slice(1).map((time, index) => time - times[index]!);

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { lookAtAudit } from "../fault/audited-store.ts";
+import { callsIn, lookAtAudit } from "../fault/audited-store.ts";
 import { startFaultServer } from "../fault/fault-server.ts";
 import { createGround } from "../fault/ground.ts";
 import { type DiskKind, makeSmallDisk, mayMount } from "../fault/small-disk.ts";
@@ -47,7 +47,7 @@ describe.each(KINDS)("a disk that gets full under a turn (%s)", (kind) => {
       const told = { turns: [turn], deleted: [] };
       const full = await lookAtAudit(disk.dataDir, heads, told);
       expect(full.faults).toEqual([]);
-      const tools = full.records.filter(({ kind: of }) => of === "tool_called").length;
+      const tools = callsIn(full.records);
       expect(tools).toBeGreaterThan(5);
       expect(tools).toBeLessThan(CALLS);
       disk.clear();

@@ -193,7 +193,7 @@ describe("a chain, against heads that were kept elsewhere", () => {
   it("shows that two copies of a store both went on", () => {
     const common = chainOf([{ kind: "turn_started" }, { kind: "turn_ended" }]);
     const [one, other] = ["one", "other"].map((name) =>
-      chainOf([{ kind: "tool_called", facts: { name } }], common.at(-1)!),
+      chainOf([{ kind: "tools_called", facts: { name } }], common.at(-1)!),
     );
     const heads = [one!, other!].map((last) => signHead(last[0]!, KEY));
     for (const last of [one!, other!]) {

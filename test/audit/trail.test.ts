@@ -5,7 +5,7 @@ import { AuditTrail } from "../../src/audit/trail.ts";
 import { isFenced, Refusal } from "../../src/errors.ts";
 import { createLog } from "../../src/log.ts";
 
-const entry = (name: string): AuditEntry => ({ kind: "tool_called", facts: { name } });
+const entry = (name: string): AuditEntry => ({ kind: "tools_called", facts: { name } });
 
 /** A trail whose store takes nothing while a test says why. */
 function trailOn() {

@@ -1,9 +1,11 @@
 /**
- * `npm run bench [NAME…]`: measures the service against what the same work takes without it. Prints a line of JSON for
- * each figure; exits 1 where one does not reach its bar.
+ * `npm run bench [-- --store postgres] [NAME…]`: measures the service against what the same work takes without it. Prints a line
+ * of JSON for each figure; exits 1 where one does not reach its bar. With `--store postgres` it is that store which is measured, in
+ * a PostgreSQL of its own on this machine.
  *
  * What is absolute depends on the machine, and on what else it does; ratios do so much less.
  */
+import { parseArgs } from "node:util";
 import { measureAccessLists } from "./access-lists.ts";
 import { measureAudit } from "./audit.ts";
 import { measureClientRates } from "./client-rates.ts";
@@ -22,6 +24,8 @@ import { measureInterrupt } from "./interrupt.ts";
 import { measureLatency } from "./latency.ts";
 import { measureManyTurns } from "./many-turns.ts";
 import { measureOverview } from "./overview.ts";
+import { measureFlatOut, measurePaced } from "./postgres/events.ts";
+import { measureReplay as measurePostgresReplay } from "./postgres/replay.ts";
 import { measureReplay } from "./replay.ts";
 import { measureSharedWarm } from "./shared-warm.ts";
 import { measureSpareTurn } from "./spare-turn.ts";
@@ -60,17 +64,34 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   telemetry: measureTelemetry,
 };
 
-const names = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(BENCHMARKS);
-const unknown = names.filter((name) => !Object.hasOwn(BENCHMARKS, name));
-if (unknown.length > 0) {
-  const known = Object.keys(BENCHMARKS).join(", ");
-  process.stderr.write(`unknown: ${unknown.join(", ")}; there are ${known}\n`);
-  process.exit(2);
-}
+/** By the store that is measured: with SQLite it is the service as a whole. */
+const OF_STORES: Readonly<Record<string, Readonly<Record<string, Benchmark>>>> = {
+  sqlite: BENCHMARKS,
+  postgres: { paced: measurePaced, "flat-out": measureFlatOut, replay: measurePostgresReplay },
+};
+
+const { benchmarks, names } = readArguments();
 let passed = true;
 for (const name of names) {
-  const measured = BENCHMARKS[name]!();
+  const measured = benchmarks[name]!();
   const figures = "then" in measured ? await measured : measured;
   for await (const figure of figures) passed = report(figure) && passed;
 }
 process.exitCode = passed ? 0 : 1;
+
+function readArguments() {
+  try {
+    const options = { store: { type: "string", default: "sqlite" } } as const;
+    const { values, positionals } = parseArgs({ options, allowPositionals: true });
+    const found = OF_STORES[values.store];
+    if (found === undefined) throw new Error("--store takes sqlite or postgres");
+    const unknown = positionals.filter((name) => !Object.hasOwn(found, name));
+    if (unknown.length > 0) {
+      throw new Error(`unknown: ${unknown.join(", ")}; there are ${Object.keys(found).join(", ")}`);
+    }
+    return { benchmarks: found, names: positionals.length > 0 ? positionals : Object.keys(found) };
+  } catch (error) {
+    process.stderr.write(`${(error as Error).message}\n`);
+    process.exit(2);
+  }
+}

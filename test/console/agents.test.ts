@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { isLive, PermissionMode, TurnState } from "#client";
-import { planAgents } from "../../src/served-agents.ts";
+import { planAgents } from "../../src/server/served-agents.ts";
 import { bothAgents } from "../support/both-agents.ts";
 import { lacksBrowser, withoutBrowser } from "../support/browser.ts";
 import { createGate, script } from "../support/gate.ts";

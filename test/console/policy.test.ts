@@ -82,7 +82,9 @@ describe.skipIf(lacksBrowser)(`the policy of the console${withoutBrowser}`, () =
 
   it("lets no other page have it in a frame", async () => {
     await using running = await stage();
-    await using other = await servePage(new URL("../http/page.ts", import.meta.url).pathname);
+    await using other = await servePage(
+      new URL("../interop/event-source-page.ts", import.meta.url).pathname,
+    );
     const page = await (await running.newPerson()).newPage();
     await page.goto(other.origin);
     await page.evaluate((url) => {

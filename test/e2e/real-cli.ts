@@ -16,7 +16,7 @@ import {
   startScriptedModel,
 } from "../../src/drill/scripted-model.ts";
 import { createLog } from "../../src/log.ts";
-import { startServer } from "../../src/server.ts";
+import { startServer } from "../../src/server/server.ts";
 
 /** The real service and the real CLI, against a scripted model. */
 export interface RealCli extends AsyncDisposable {

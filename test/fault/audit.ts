@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { eventually } from "../support/processes.ts";
 import { connect } from "../support/protocols.ts";
-import { headsIn, lookAtAudit, type Told } from "./audited-store.ts";
+import { callsIn, headsIn, lookAtAudit, type Told } from "./audited-store.ts";
 import { startFaultServer } from "./fault-server.ts";
 import { createGround, type Ground } from "./ground.ts";
 import { between, chance, oneOf } from "./random.ts";
@@ -32,7 +32,9 @@ export const audit: FaultRow = {
     await Promise.all(Array.from({ length: LANES }, () => runLane(turnstile, tally)));
     const { outcome } = tally;
     // Without them there is nothing that could be wrong.
-    const missing = ["of them of tools", "heads of it"].filter((what) => !outcome.figures?.[what]);
+    const missing = ["calls of tools on it", "heads of it"].filter(
+      (what) => !outcome.figures?.[what],
+    );
     const failures = missing.map((what) => `there are no ${what}`);
     return { ...outcome, failures: [...outcome.failures, ...failures] };
   },
@@ -104,7 +106,7 @@ function startTurn(url: string): StartedTurn {
 async function faultsOfGround({ root }: Ground, heads: string, told: Told, tally: Tally) {
   const { faults, records } = await lookAtAudit(join(root, "data"), heads, told);
   tally.most("records on one chain", records.length);
-  tally.most("of them of tools", records.filter(({ kind }) => kind === "tool_called").length);
+  tally.most("calls of tools on it", callsIn(records));
   tally.most("heads of it", (await headsIn(heads)).length);
   return faults;
 }

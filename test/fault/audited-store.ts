@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import type { EventKind } from "../../src/agent/agent.ts";
 import { ChainCheck } from "../../src/audit/chain-check.ts";
+import type { AuditFacts } from "../../src/audit/entry.ts";
 import { type AuditHead, findHead } from "../../src/audit/head.ts";
 import type { AuditRecord } from "../../src/audit/record.ts";
 import { decodeEvent } from "../../src/turns/encoded-event.ts";
@@ -91,10 +92,12 @@ function faultsOfRecords(
       if (!deleted.has(sessionId)) faults.push(`record ${sequence} is of a turn that is not there`);
       continue;
     }
-    const place = placeOf(turnId, kind, facts?.event_sequence as number | undefined);
-    if (found.has(place)) faults.push(`there are two records of ${place}`);
-    if (!expected.has(place)) faults.push(`record ${sequence} is of ${place}, which is not there`);
-    found.add(place);
+    for (const place of placesOf(turnId, kind, facts)) {
+      if (found.has(place)) faults.push(`there are two records of ${place}`);
+      if (!expected.has(place))
+        faults.push(`record ${sequence} is of ${place}, which is not there`);
+      found.add(place);
+    }
   }
   for (const place of expected) if (!found.has(place)) faults.push(`${place} has no record`);
   return faults.slice(0, 5);
@@ -102,7 +105,7 @@ function faultsOfRecords(
 
 /** The kinds of records of events, as docs/audit.md has them. */
 const RECORDED: Readonly<Record<string, string>> = {
-  tool: "tool_called",
+  tool: "tools_called",
   result: "turn_ended",
   error: "turn_ended",
 };
@@ -110,10 +113,8 @@ const RECORDED: Readonly<Record<string, string>> = {
 /** What clients were told of stays on record, also where its session is deleted. */
 function faultsOfTold(records: readonly AuditRecord[], { turns, deleted }: Told): string[] {
   const found = new Set(
-    records.map(({ turn_id = "", session_id = "", kind, facts }) =>
-      kind === "session_deleted"
-        ? placeOf(session_id, kind)
-        : placeOf(turn_id, kind, facts?.event_sequence as number | undefined),
+    records.flatMap(({ turn_id = "", session_id = "", kind, facts }) =>
+      kind === "session_deleted" ? placeOf(session_id, kind) : placesOf(turn_id, kind, facts),
     ),
   );
   const ofTurns = turns.flatMap(({ recording }) => {
@@ -132,6 +133,20 @@ function faultsOfTold(records: readonly AuditRecord[], { turns, deleted }: Told)
     .filter((place) => !found.has(place))
     .map((place) => `a client was told of ${place}, which has no record`)
     .slice(0, 5);
+}
+
+/** What a record is of: of calls of tools there are several in one. */
+function placesOf(turnId: string, kind: string, facts: AuditFacts = {}): string[] {
+  const of = kind === "tools_called" ? (facts.calls as readonly AuditFacts[]) : [facts];
+  return of.map((one) => placeOf(turnId, kind, one.event_sequence as number | undefined));
+}
+
+/** How many calls of tools records are of. */
+export function callsIn(records: readonly AuditRecord[]): number {
+  const places = records.flatMap(({ kind, facts }) =>
+    kind === "tools_called" ? placesOf("", kind, facts) : [],
+  );
+  return places.length;
 }
 
 function placeOf(turnId: string, kind: string, sequence: number | undefined = 0): string {

@@ -43,6 +43,7 @@ export async function startFaultServer(
     pid,
     upMs,
     log: server.log,
+    exited: server.exited,
     end: (signal) => server.end(signal).finally(forget),
     async [Symbol.asyncDispose]() {
       await server[Symbol.asyncDispose]();

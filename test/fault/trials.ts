@@ -15,6 +15,11 @@ export class Tally {
     if (faults.length > 0) this.#failures.push(`${faults.join("; ")} (see ${where})`);
   }
 
+  /** Takes what went wrong over all trials together. */
+  fail(failure: string): void {
+    this.#failures.push(failure);
+  }
+
   /** Takes how long something took, in milliseconds, and how long it may take. */
   time(what: string, ms: number, barMs = Infinity): void {
     this.#timings[what] ??= [];

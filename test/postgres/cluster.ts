@@ -26,6 +26,8 @@ export interface SharedCluster {
 /** A PostgreSQL of the tests' own, on loopback. */
 export interface Cluster extends AsyncDisposable {
   readonly port: number;
+  /** Of its first process, which is the parent of all others. */
+  readonly pid: number;
   readonly password: string;
   /** Of its superuser. */
   readonly adminUrl: string;
@@ -125,6 +127,9 @@ export async function startCluster(
   if (primary === undefined) await query(`CREATE ROLE ${USER} LOGIN PASSWORD '${password}'`);
   return {
     port,
+    get pid() {
+      return server?.pid ?? 0;
+    },
     password,
     adminUrl,
     urlOf: (database) => `postgres://${USER}:${password}@127.0.0.1:${port}/${database}`,

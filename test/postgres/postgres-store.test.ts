@@ -28,7 +28,7 @@ async function open(): Promise<StoreUnderTest> {
       store = await opened.openStore("the server");
       return store;
     },
-    openFor: (owner, terms) => opened.openStore(owner, terms),
+    openFor: (owner, terms, address) => opened.openStore(owner, terms, address),
     passLeases(ms) {
       now += ms;
     },

@@ -49,7 +49,7 @@ describe.skipIf(cluster === undefined)(`a commit whose answer is lost${without(c
     const { turnId } = start;
     await store.createTurn(start);
     await store.append(event(turnId, 1));
-    const audit: AuditEntry[] = [{ kind: "tool_called", facts: { name: "x" } }];
+    const audit: AuditEntry[] = [{ kind: "tools_called", facts: { name: "x" } }];
     const lost = async (asked: () => Promise<unknown>, request: string, from: string) => {
       const before = await countOf(database, from);
       between.dropAnswersTo(request);
@@ -85,7 +85,7 @@ describe.skipIf(cluster === undefined)(`a commit whose answer is lost${without(c
     const run = async (start: (typeof starts)[number]) => {
       await store.createTurn(start);
       const { turnId } = start;
-      const audit: AuditEntry[] = [{ kind: "tool_called", turnId }];
+      const audit: AuditEntry[] = [{ kind: "tools_called", turnId }];
       let last = 0;
       while (!isOver) {
         await store.append(event(turnId, ++last));
@@ -148,7 +148,7 @@ describe.skipIf(cluster === undefined)(
 );
 
 describe.skipIf(cluster === undefined)(`a write that is under way${without(cluster)}`, () => {
-  const audit: AuditEntry[] = [{ kind: "tool_called" }];
+  const audit: AuditEntry[] = [{ kind: "tools_called" }];
   it.each([
     ["events alone", {}],
     ["events and more", { audit }],

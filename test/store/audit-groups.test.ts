@@ -34,7 +34,7 @@ async function inFile(sql: string): Promise<void> {
   store = owned(await openSqliteStore(path));
 }
 
-const entry = (name: string): AuditEntry => ({ kind: "tool_called", facts: { name } });
+const entry = (name: string): AuditEntry => ({ kind: "tools_called", facts: { name } });
 const event = (turnId: string, name: string, firstSequence = 1, time = 1) => ({
   ...{ turnId, firstSequence, time },
   ...{ events: [new TextEncoder().encode(name)], audit: [entry(name)] },

@@ -27,7 +27,7 @@ async function open(): Promise<StoreUnderTest & { readonly path: string }> {
       store = await file.openStore();
       return store;
     },
-    openFor: (owner, terms) => file.openStore(owner, terms),
+    openFor: (owner, terms, address) => file.openStore(owner, terms, address),
     passLeases(ms) {
       now += ms;
     },

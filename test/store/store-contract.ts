@@ -16,6 +16,7 @@ import { describeSessions } from "./contract/sessions.ts";
 import { describeSharedTurns } from "./contract/shared-turns.ts";
 import { describeShares } from "./contract/shares.ts";
 import { opening, type StoreUnderTest } from "./contract/store-under-test.ts";
+import { describeTranscripts } from "./contract/transcripts.ts";
 import { describeTurnChanges } from "./contract/turn-changes.ts";
 import { describeTurnLists } from "./contract/turn-lists.ts";
 import { describeTurns } from "./contract/turns.ts";
@@ -43,4 +44,5 @@ export function describeStore(openStore: () => Promise<StoreUnderTest>): void {
   describeAudit(open, openStore);
   describeLeases(openStore);
   describeHomes(openStore);
+  describeTranscripts(openStore);
 }

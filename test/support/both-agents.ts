@@ -1,4 +1,4 @@
-import { type AgentPlan, planAgents } from "../../src/served-agents.ts";
+import { type AgentPlan, planAgents } from "../../src/server/served-agents.ts";
 import { LineAgent } from "../agent/line/line-agent.ts";
 
 /** Claude by default, and the kind `line`, which can do little. */

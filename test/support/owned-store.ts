@@ -6,6 +6,7 @@ import type {
   RemovedTurns,
 } from "../../src/store/records.ts";
 import type { Store } from "../../src/store/store.ts";
+import type { Transcript, TranscriptSegment } from "../../src/store/transcripts.ts";
 import {
   type Grantee,
   ownView,
@@ -79,6 +80,9 @@ interface OwnCalls {
     epoch?: number,
     audit?: readonly AuditEntry[],
   ): Promise<RemovedTurns>;
+  recordSegment(segment: TranscriptSegment, epoch?: number): Promise<void>;
+  recordTranscript(transcript: Transcript, epoch?: number): Promise<void>;
+  removeReplaced(sessionKey: string, epoch?: number): Promise<boolean>;
   listRemovals(owner?: string): Promise<RemovedSession[]>;
   listLeftTurns(owner?: string): Promise<LeftTurn[]>;
   listLeftProcesses(owner?: string): Promise<LeftProcess[]>;
@@ -106,6 +110,9 @@ export function owned(store: Store): OwnedStore {
     listChanges: (id, who, ...page) => store.listChanges(nameOf(id, who), viewOf(who), ...page),
     removeEndedTurns: (before, limit, time, epoch = own, audit) =>
       store.removeEndedTurns(before, limit, time, epoch, audit),
+    recordSegment: (segment, epoch = own) => store.recordSegment(segment, epoch),
+    recordTranscript: (transcript, epoch = own) => store.recordTranscript(transcript, epoch),
+    removeReplaced: (sessionKey, epoch = own) => store.removeReplaced(sessionKey, epoch),
     listRemovals: (owner = me) => store.listRemovals(owner),
     listLeftTurns: (owner = me) => store.listLeftTurns(owner),
     listLeftProcesses: (owner = me) => store.listLeftProcesses(owner),

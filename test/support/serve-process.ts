@@ -8,6 +8,8 @@ export interface ServeProcess extends AsyncDisposable {
   readonly pid: number;
   /** What it has written to its log by now. */
   log(): string;
+  /** Resolves, when the process has ended, with its exit status; null: a signal ended it. */
+  readonly exited: Promise<number | null>;
   /** Sends a signal and answers, when the process has ended, its exit status; null: the signal ended it. */
   end(signal: NodeJS.Signals): Promise<number | null>;
 }
@@ -37,15 +39,16 @@ export async function startServeProcess(
     await closed;
     throw new Error(`serve did not come up: ${log}`);
   }
-  const end = async (signal: NodeJS.Signals) => {
+  const status = exited.then(([code]) => code as number | null);
+  const end = (signal: NodeJS.Signals) => {
     child.kill(signal);
-    const [status] = await exited;
-    return status as number | null;
+    return status;
   };
   return {
     url,
     pid: child.pid!,
     log: () => log,
+    exited: status,
     end,
     async [Symbol.asyncDispose]() {
       if (child.exitCode === null && child.signalCode === null) await end("SIGKILL");

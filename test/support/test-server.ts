@@ -1,8 +1,9 @@
 import { createHash } from "node:crypto";
 import { readServeConfig } from "../../src/config/serve-config.ts";
 import { createLog } from "../../src/log.ts";
-import { planAgents } from "../../src/served-agents.ts";
-import { type Server, startServer } from "../../src/server.ts";
+import type { Server } from "../../src/server/running-server.ts";
+import { planAgents } from "../../src/server/served-agents.ts";
+import { startServer } from "../../src/server/server.ts";
 import { processesWith } from "./processes.ts";
 import { createTestEnvironment, MARKER } from "./test-environment.ts";
 

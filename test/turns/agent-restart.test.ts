@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { ErrorReason, NoticeReason, TurnState } from "../../gen/breakglass/v1/event_pb.ts";
-import { planAgents } from "../../src/served-agents.ts";
+import { planAgents } from "../../src/server/served-agents.ts";
 import { bothAgents } from "../support/both-agents.ts";
 import { EventReader } from "../support/event-reader.ts";
 import { collect, valuesOf } from "../support/events.ts";

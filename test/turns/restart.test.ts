@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { ErrorReason, TurnState } from "../../gen/breakglass/v1/event_pb.ts";
 import { readServeConfig } from "../../src/config/serve-config.ts";
 import { createLog } from "../../src/log.ts";
-import { startServer } from "../../src/server.ts";
+import { startServer } from "../../src/server/server.ts";
 import { EventReader } from "../support/event-reader.ts";
 import { bytesOf, collect, durable, valuesOf } from "../support/events.ts";
 import { script } from "../support/gate.ts";

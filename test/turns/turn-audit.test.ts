@@ -1,8 +1,10 @@
 import { hash } from "node:crypto";
 import { create } from "@bufbuild/protobuf";
 import { describe, expect, it } from "vitest";
-import { ToolEventSchema } from "../../gen/breakglass/v1/event_pb.ts";
+import { TextEventSchema, ToolEventSchema } from "../../gen/breakglass/v1/event_pb.ts";
+import type { EventKind } from "../../src/agent/agent.ts";
 import { ChainCheck } from "../../src/audit/chain-check.ts";
+import type { AuditFacts } from "../../src/audit/entry.ts";
 import type { AuditRecord } from "../../src/audit/record.ts";
 import { TurnAudit } from "../../src/turns/turn-audit.ts";
 import { callerNamed } from "../support/caller.ts";
@@ -15,6 +17,8 @@ const tool = {
   case: "tool",
   value: create(ToolEventSchema, { toolId: "t", name: "Bash", inputJson: INPUT }),
 } as const;
+
+const text = { case: "text", value: create(TextEventSchema, { text: "a" }) } as const;
 
 /** The records of the chain, which must be right. */
 async function recordsOf(driven: DrivenTurns): Promise<AuditRecord[]> {
@@ -53,7 +57,7 @@ describe("a turn on the audit chain", () => {
     const records = await recordsOf(driven);
     expect(records.map(({ kind, who }) => [kind, who?.name])).toEqual([
       ["turn_started", PRINCIPAL],
-      ["tool_called", undefined],
+      ["tools_called", undefined],
       ["approval_asked", undefined],
       ["approval_resolved", "approver"],
       ["turn_steered", PRINCIPAL],
@@ -63,10 +67,10 @@ describe("a turn on the audit chain", () => {
     ]);
     expect(records.every((record) => record.session_id === sessionId)).toBe(true);
     expect(records.slice(0, -1).every((record) => record.turn_id === turnId)).toBe(true);
-    expect(records[1]?.facts).toMatchObject({
-      ...{ tool: "Bash", tool_id: "t", event_sequence: 1 },
-      ...{ input_sha256: sha256(INPUT), input_bytes: INPUT.length },
-    });
+    const call = { tool: "Bash", tool_id: "t", event_sequence: 1 };
+    expect(records[1]?.facts?.calls).toMatchObject([
+      { ...call, input_sha256: sha256(INPUT), input_bytes: INPUT.length },
+    ]);
     expect(records[3]?.facts).toMatchObject({ approval_id: "a", decision: "ALLOWED" });
     expect(records[4]?.facts).toMatchObject({ message_sha256: sha256("look there") });
     expect(records[6]?.facts).toMatchObject({ state: "CANCELED", error_reason: "CANCELED" });
@@ -112,10 +116,32 @@ describe("a turn on the audit chain", () => {
     run.give([tool, long, result()]);
     run.leave();
     await driven.ended(turnId);
-    const [started, called, calledLong] = await recordsOf(driven);
+    const [started, called] = await recordsOf(driven);
     expect(started?.facts).toMatchObject({ prompt });
-    expect(called?.facts).toMatchObject({ input: INPUT });
-    expect(calledLong?.facts).toMatchObject({ input: "x".repeat(4096), input_bytes: 10_000 });
+    expect(called?.facts?.calls).toMatchObject([
+      { input: INPUT },
+      { input: "x".repeat(4096), input_bytes: 10_000 },
+    ]);
+  });
+
+  it("has calls that came together in one record, unless there is much of them or something between", () => {
+    const ids = { turnId: "t", sessionId: "s" };
+    const sequencesOf = (audit: TurnAudit, kinds: readonly EventKind[]) =>
+      audit.events(ids, kinds, 1).map(({ kind, facts }) => {
+        const calls = facts?.calls as readonly AuditFacts[] | undefined;
+        return [kind, facts?.event_sequence, calls?.map((call) => call.event_sequence)];
+      });
+    const hashes = new TurnAudit("hashes");
+    expect(sequencesOf(hashes, [tool, text, tool, request("a"), tool])).toEqual([
+      ["tools_called", 1, [1, 3]],
+      ["approval_asked", 4, undefined],
+      ["tools_called", 5, [5]],
+    ]);
+    const many = sequencesOf(hashes, Array(65).fill(tool));
+    expect(many.map(([, first]) => first)).toEqual([1, 65]);
+    const long = { ...tool, value: { ...tool.value, inputJson: "x".repeat(10_000) } };
+    const shown = sequencesOf(new TurnAudit("texts"), Array(5).fill(long));
+    expect(shown.map(([, first]) => first)).toEqual([1, 5]);
   });
 
   it("shows no secret, also one that is cut where what is shown ends", async () => {
@@ -127,7 +153,7 @@ describe("a turn on the audit chain", () => {
     run.leave();
     await driven.ended(turnId);
     const [, called] = await recordsOf(driven);
-    expect(called?.facts?.input).toBe(`***${"x".repeat(4085)}***`);
+    expect(called?.facts?.calls).toMatchObject([{ input: `***${"x".repeat(4085)}***` }]);
   });
 
   it("has nothing where the audit is off", async () => {

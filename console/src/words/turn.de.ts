@@ -103,6 +103,7 @@ const NOTICES: Readonly<Record<NoticeReason, string>> = {
   [NoticeReason.AGENT_SILENT]: "Stille",
   [NoticeReason.AGENT_REPLACED]: "Agent ersetzt",
   [NoticeReason.RECALLED]: "Frühere Aufträge",
+  [NoticeReason.SESSION_MOVED]: "Anderer Server",
 };
 
 const MEANT: Readonly<Partial<Record<NoticeReason, string>>> = {

@@ -100,6 +100,7 @@ const NOTICES: Readonly<Record<NoticeReason, string>> = {
   [NoticeReason.AGENT_SILENT]: "Silent",
   [NoticeReason.AGENT_REPLACED]: "Agent replaced",
   [NoticeReason.RECALLED]: "Earlier turns",
+  [NoticeReason.SESSION_MOVED]: "Another server",
 };
 
 export const turn = {

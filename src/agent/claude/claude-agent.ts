@@ -11,6 +11,7 @@ import type { ProcessSurroundings } from "../process/agent-process.ts";
 import type { ProcessCounts } from "../process-counts.ts";
 import type { PoolLimits } from "../process-pool.ts";
 import type { SparePlan } from "../spares.ts";
+import { ClaudeRecords } from "./claude-records.ts";
 import type { ToolLimits } from "./command-line.ts";
 import { configDirectory } from "./config-directory.ts";
 import { conversationOrigin, removeConversations } from "./conversation-files.ts";
@@ -61,6 +62,7 @@ const CAPABILITIES: AgentCapabilities = {
 export class ClaudeAgent implements Agent {
   readonly capabilities = CAPABILITIES;
   readonly defaults: Agent["defaults"];
+  readonly records: ClaudeRecords;
   /** `rules`: those that processes are started with from now on. */
   readonly #tools: { rules: PermissionRules; readonly trustsWorkspace: boolean };
   readonly #trees = new TreeRemovals();
@@ -78,6 +80,7 @@ export class ClaudeAgent implements Agent {
     this.#tools = { rules: options.rules, trustsWorkspace: options.trustsWorkspace };
     this.#directory = configDirectory(environment);
     this.#owner = processes.user;
+    this.records = new ClaudeRecords(this.#directory, this.#trees, this.#owner);
     const executable = new Executable(command, environment, processes.log);
     this.#inspected = () => ({
       path: executable.find(),

@@ -7,6 +7,7 @@ import type { Owner } from "../../files/owner.ts";
 import type { TreeRemovals } from "../../files/tree-removals.ts";
 import { isUuid } from "./ids.ts";
 import { findOwn, removeFrom } from "./own-directory.ts";
+import { restoredFor, restoredMark } from "./restored-mark.ts";
 
 /** Before its first prompt a conversation says where it was begun; behind it, where the prompt is large. */
 const MAX_READ_BYTES = 32 * 1024 * 1024;
@@ -22,7 +23,7 @@ const CWD_KEY = '"cwd":"';
 export type ConversationOrigin = "own" | "foreign" | "untold" | undefined;
 
 /** A conversation's file, in a project's folder, which is open while it is looked at. */
-interface ConversationFile {
+export interface ConversationFile {
   readonly folder: OpenDirectory;
   /** Of the folder. */
   readonly path: string;
@@ -68,7 +69,7 @@ export async function removeConversations(
     for await (const file of conversationFiles(directory, id, workspace, owner)) {
       if (file.origin === "foreign") continue;
       // Subagents' transcripts and large tool results lie in a folder of the same name.
-      for (const name of [`${id}.jsonl`, id]) {
+      for (const name of [`${id}.jsonl`, id, restoredMark(id)]) {
         left.push(await removeFrom(file.folder, file.path, name, trees));
       }
     }
@@ -81,7 +82,8 @@ export async function removeConversations(
   if (first !== undefined) throw new Error(`the agent's record cannot be removed: ${first}`);
 }
 
-async function* conversationFiles(
+/** The files that the CLI has of a conversation: one, but for what was copied, or was another's under the same id. */
+export async function* conversationFiles(
   directory: string,
   agentSessionId: string,
   workspace: string,
@@ -98,9 +100,16 @@ async function* conversationFiles(
   for (const name of names.filter((_, index) => isThere[index])) {
     await using folder = await findOwn(projects.place(name), owner);
     if (folder === undefined) continue;
-    const origin = await originOf(folder.place(file), name, places);
+    const mark = await restoredFor(folder, agentSessionId).catch(nothing);
+    const origin =
+      mark === undefined ? await originOf(folder.place(file), name, places) : whose(mark, places);
     yield { folder, path: join(directory, "projects", name), origin };
   }
+}
+
+/** Where it was restored for a workspace, that decides. */
+function whose(mark: string, places: readonly string[]): ConversationFile["origin"] {
+  return places.includes(mark) ? "own" : "foreign";
 }
 
 /** The directory that a conversation says it was begun in decides, and where it says nothing the project's folder. */
@@ -119,13 +128,13 @@ async function originOf(
 }
 
 /** A workspace as it is named, and as the CLI names it; not where a link in its own place leads. */
-async function placesOf(workspace: string): Promise<string[]> {
+export async function placesOf(workspace: string): Promise<string[]> {
   const parent = await realpath(dirname(workspace)).catch(() => dirname(workspace));
   return [workspace, join(parent, basename(workspace))];
 }
 
 /** The name of a project's folder (2.1.197 and 2.1.330). */
-function projectName(path: string): string {
+export function projectName(path: string): string {
   return path.replace(/[^a-zA-Z0-9]/g, "-");
 }
 

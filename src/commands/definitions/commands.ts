@@ -48,4 +48,5 @@ Exit status:
   3    the server could not be reached, did not answer, or refused
   4    the turn succeeded, but tool calls were denied
   70   serve ended by a defect of its own
+  75   serve was taken for gone by other servers: start it again
   130  you left: the turn goes on`;

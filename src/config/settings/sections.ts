@@ -2,6 +2,7 @@ import type { Setting } from "../setting.ts";
 import { AGENT_SETTINGS } from "./agent.ts";
 import { APPROVAL_SETTINGS } from "./approvals.ts";
 import { AUDIT_SETTINGS } from "./audit.ts";
+import { CLUSTER_SETTINGS } from "./cluster.ts";
 import { COMMAND_SETTINGS } from "./commands.ts";
 import { CONNECTION_SETTINGS } from "./connections.ts";
 import { IDENTITY_SETTINGS } from "./identity.ts";
@@ -31,6 +32,7 @@ export const SERVE_SETTINGS = {
   ...SECRET_SETTINGS,
   ...TELEMETRY_SETTINGS,
   ...AUDIT_SETTINGS,
+  ...CLUSTER_SETTINGS,
 } as const;
 
 /** The same in the order of the documents. */
@@ -46,6 +48,7 @@ export const SERVE_SECTIONS: readonly Section[] = [
   { title: "Storage", settings: Object.values(STORAGE_SETTINGS) },
   { title: "Telemetry", settings: Object.values(TELEMETRY_SETTINGS) },
   { title: "Audit", settings: Object.values(AUDIT_SETTINGS) },
+  { title: "Several replicas", settings: Object.values(CLUSTER_SETTINGS) },
 ];
 
 /** What the commands read that talk to a server. */

@@ -1,5 +1,5 @@
-import { bytes, path, postgresAddress, seconds, whole } from "../kinds.ts";
-import { KIB, MIB } from "../quantity.ts";
+import { bytes, path, postgresAddress, seconds, snapshotUrl, whole } from "../kinds.ts";
+import { GIB, KIB, MIB } from "../quantity.ts";
 import type { Settings } from "../setting.ts";
 
 /** What is kept, where and for how long. */
@@ -23,11 +23,53 @@ export const STORAGE_SETTINGS = {
     unset: "what the address or `PGPASSWORD` says",
     does: "The password of the store's database, the file's one line.",
   },
+  leaseRenewMs: {
+    variable: "BREAKGLASS_LEASE_RENEW_SECONDS",
+    kind: seconds(1, 3600),
+    default: "5",
+    does: "How often a server on a PostgreSQL database says that it is there.",
+  },
+  leaseGraceMs: {
+    variable: "BREAKGLASS_LEASE_GRACE_SECONDS",
+    kind: seconds(2, 86_400),
+    default: "30",
+    does: "A server that could not say so for so long stops its agents. More than the database's own failover takes, and at least twice the time above.",
+  },
+  leaseMs: {
+    variable: "BREAKGLASS_LEASE_SECONDS",
+    kind: seconds(12, 172_800),
+    default: "45",
+    does: "A server that has not said so for so long may be taken for gone by the others: its turns end `LOST`, and its sessions go on elsewhere. 10 more than the grace at least, in which its agents are stopped.",
+  },
   sessionsDir: {
     variable: "BREAKGLASS_SESSIONS_DIR",
     kind: path("a directory"),
     unset: "`sessions` in the data directory",
     does: "The directory of the sessions' workspaces.",
+  },
+  snapshotUrl: {
+    variable: "BREAKGLASS_SNAPSHOT_URL",
+    kind: snapshotUrl,
+    unset: "no snapshots: a session that moves finds its workspace empty",
+    does: "Where snapshots of workspaces are kept, for servers on one database: a session that moves to another one has the newest there. What is not in the URL is what `AWS_ACCESS_KEY_ID`, `AWS_REGION`, `AWS_ENDPOINT_URL_S3` and the like say.",
+  },
+  snapshotMaxBytes: {
+    variable: "BREAKGLASS_SNAPSHOT_MAX_BYTES",
+    kind: bytes(1, 2 ** 40),
+    default: String(GIB),
+    does: "How much the files of a workspace may have for a snapshot. Of one that is larger there is none.",
+  },
+  snapshotBytesPerSecond: {
+    variable: "BREAKGLASS_SNAPSHOT_BYTES_PER_SECOND",
+    kind: bytes(64 * KIB, 2 ** 40),
+    default: String(50 * MIB),
+    does: "How fast workspaces are read for snapshots, one at a time.",
+  },
+  snapshotIntervalMs: {
+    variable: "BREAKGLASS_SNAPSHOT_INTERVAL_SECONDS",
+    kind: seconds(0, 86_400),
+    default: "60",
+    does: "The time from one snapshot of a session to the next at least. What has come by then is in that one.",
   },
   reserveBytes: {
     variable: "BREAKGLASS_RESERVE_BYTES",

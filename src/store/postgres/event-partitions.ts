@@ -7,6 +7,8 @@ const AHEAD_DAYS = 14;
 /** What waits for the lock of a partition's table holds up all who come behind it. */
 const LOCK_TIMEOUT = "SET lock_timeout = '1s'";
 
+const LAST_ID = "ffffffff-ffff-ffff-ffff-ffffffffffff";
+
 /** The first id of a UUIDv7 at a time, in milliseconds. */
 function firstId(time: number): string {
   const digits = time.toString(16).padStart(12, "0");
@@ -39,9 +41,37 @@ export function makePartitions(client: Client, now: number): Promise<void> {
   });
 }
 
+/** From this day on ids are not of their times: those of turns that were recorded before ids were. */
+const NO_DAY = Date.UTC(2200, 0, 1) / DAY_MS;
+/** Their partition. It is kept. */
+const OF_NO_DAY = "events_of_no_day";
+
+/** Makes the partitions that turns' events go to, where they are missing. @param rows - The id of each turn. */
+export async function makePartitionsOf(
+  client: Client,
+  rows: AsyncIterable<readonly unknown[]> | Iterable<readonly unknown[]>,
+): Promise<void> {
+  const days = new Set<number>();
+  for await (const [turnId] of rows) {
+    const time = Number.parseInt(String(turnId).replace("-", "").slice(0, 12), 16);
+    days.add(Math.min(Math.floor(time / DAY_MS), NO_DAY));
+  }
+  await alone(client, async () => {
+    const there = new Set(await listPartitions(client));
+    for (const day of days) {
+      if (day < NO_DAY && !there.has(nameOf(day))) await makePartition(client, day);
+    }
+    if (!days.has(NO_DAY) || there.has(OF_NO_DAY)) return;
+    await attach(client, OF_NO_DAY, firstId(NO_DAY * DAY_MS), LAST_ID);
+  });
+}
+
 async function makePartition(client: Client, day: number): Promise<void> {
-  const name = nameOf(day);
-  const [from, to] = [firstId(day * DAY_MS), firstId((day + 1) * DAY_MS)];
+  await attach(client, nameOf(day), firstId(day * DAY_MS), firstId((day + 1) * DAY_MS));
+}
+
+/** Makes the partition of the ids from one to before another. */
+async function attach(client: Client, name: string, from: string, to: string): Promise<void> {
   // The check says that no row has to be looked at.
   await client.query(`CREATE TABLE IF NOT EXISTS ${name} (LIKE events INCLUDING ALL,
     CONSTRAINT of_day CHECK (turn_id >= '${from}' AND turn_id < '${to}'))`);

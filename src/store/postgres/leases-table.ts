@@ -30,12 +30,12 @@ export class LeasesTable {
   }
 
   /** Opens one, which ends those of the same owner. Answers its epoch. */
-  async open(owner: string, ms: number | undefined): Promise<number> {
+  async open(owner: string, address: string, ms: number | undefined): Promise<number> {
     const end = "UPDATE replicas SET fenced = true WHERE replica_id = $1 AND NOT fenced";
     await this.#statements.run(end, owner);
     const until = `CASE WHEN $2::bigint IS NULL THEN NULL ELSE ${now("$3")} + $2 END`;
-    const insert = `INSERT INTO replicas (replica_id, lease_until) VALUES ($1, ${until}) RETURNING incarnation`;
-    const row = await this.#statements.get(insert, owner, ms ?? null, this.#now());
+    const insert = `INSERT INTO replicas (replica_id, lease_until, address) VALUES ($1, ${until}, $4) RETURNING incarnation`;
+    const row = await this.#statements.get(insert, owner, ms ?? null, this.#now(), address);
     return Number(row?.incarnation);
   }
 
@@ -98,13 +98,6 @@ export class LeasesTable {
   async owners(): Promise<string[]> {
     const sql = "SELECT DISTINCT replica_id FROM replicas WHERE NOT fenced";
     return (await this.#statements.all(sql)).map((row) => String(row.replica_id));
-  }
-
-  /** Who holds one that has not run out. */
-  async listPresent(): Promise<string[]> {
-    const sql = `SELECT DISTINCT replica_id FROM replicas
-      WHERE NOT fenced AND (lease_until IS NULL OR lease_until >= ${now("$1")})`;
-    return (await this.#statements.all(sql, this.#now())).map((row) => String(row.replica_id));
   }
 
   /** As `Leases.listAway`. */

@@ -1,7 +1,7 @@
 import { randomUUIDv7 } from "node:crypto";
 import { TurnState } from "../../../gen/breakglass/v1/event_pb.ts";
 import type { AuditEntry } from "../../audit/entry.ts";
-import { notFound, storageFailed } from "../../errors.ts";
+import { notFound, sessionElsewhere, storageFailed } from "../../errors.ts";
 import { textOf } from "../common/grantee-text.ts";
 import { pastSessionsLastChange } from "../common/session-changes.ts";
 import type { SessionChange } from "../records.ts";
@@ -15,7 +15,7 @@ import type { Tables } from "./tables.ts";
 
 /** What the database has of leases: how long they are to hold is said with each. */
 interface LeaseMethods {
-  openLease(owner: string, ms: number | undefined): Promise<number>;
+  openLease(owner: string, address: string, ms: number | undefined): Promise<number>;
   renewLease(epoch: number, ms: number | undefined): Promise<void>;
   endLease(epoch: number): Promise<void>;
   listAway(): Promise<string[]>;
@@ -46,6 +46,9 @@ type Methods = {
 /** What goes on record for a turn, under a lease. */
 const TURN_METHODS = {
   createTurn: write((tables, start, epoch) => startTurn(tables, start, epoch)),
+  recordBrought: write(async ({ leases, sessions }, sessionKey, epoch) =>
+    sessions.recordBrought(sessionKey, await leases.hold(epoch)),
+  ),
   beginTurn: write((tables, turnId, epoch) => beginTurn(tables, turnId, epoch)),
   append: write((tables, batch, epoch) => append(tables, batch, epoch)),
   claimConversation: write(async ({ leases, conversations }, key, agentSessionId, epoch) => {
@@ -77,6 +80,8 @@ const READ_METHODS = {
   listAllTurns: read(({ turnLists }, ...args) => turnLists.ofAll(...args)),
   getSession: read((tables, ...args) => describeSeen(tables, ...args)),
   listSessions: read(({ sessionLists }, ...args) => sessionLists.list(...args)),
+  homeOfSession: read(({ homes }, session) => homes.ofSession(session)),
+  homeOfTurn: read(({ homes }, turnId) => homes.ofTurn(turnId)),
   listWorkspaces: read(({ sessions }, ...args) => sessions.listWorkspaces(...args)),
   listChanges: read((tables, ...args) => listChanges(tables, ...args)),
   listTurnChanges: read(({ turnChangeLists }, ...args) => turnChangeLists.all(...args)),
@@ -91,10 +96,12 @@ const LEFT_METHODS = {
     await tables.audit.append(await tables.leases.hold(epoch), audit);
     const isNew = await tables.shares.add(await onRecord(tables, sessionKey), share, most);
     if (isNew) await tables.turnChanges.retell(sessionKey, textOf(share.grantee));
+    await tables.news.addSessionNews();
   }),
   unshareSession: write(async (tables, sessionKey, grantee, epoch, audit) => {
     await tables.audit.append(await tables.leases.hold(epoch), audit);
     await tables.shares.remove(await onRecord(tables, sessionKey), grantee);
+    await tables.news.addSessionNews();
   }),
   removeEndedTurns: write((tables, ...args) => new Removal(tables).removeEndedTurns(...args)),
   removeSome: write((tables) => new Removal(tables).removeSome()),
@@ -135,14 +142,44 @@ const AUDIT_METHODS = {
   findAuditBefore: read(({ audit }, ...args) => audit.findBefore(...args)),
 } satisfies Partial<Methods>;
 
+/** What agents keep of conversations. */
+const TRANSCRIPT_METHODS = {
+  findTranscript: read(({ transcripts }, sessionKey) => transcripts.find(sessionKey)),
+  readSegments: read(({ transcripts }, ...args) => transcripts.readSegments(...args)),
+  recordSegment: write(async (tables, segment, epoch) => {
+    await atHome(tables, segment.sessionKey, epoch);
+    await tables.transcripts.recordSegment(segment);
+  }),
+  recordTranscript: write(async (tables, transcript, epoch) => {
+    await atHome(tables, transcript.sessionKey, epoch);
+    await tables.transcripts.record(transcript);
+  }),
+  removeReplaced: write(async (tables, sessionKey, epoch) => {
+    await atHome(tables, sessionKey, epoch);
+    return tables.transcripts.removeReplaced(sessionKey);
+  }),
+  listUnkept: read(({ transcripts }, ...args) => transcripts.listUnkept(...args)),
+} satisfies Partial<Methods>;
+
+/** Which snapshots of workspaces count. */
+const SNAPSHOT_METHODS = {
+  findSnapshot: read(({ sessions }, sessionKey) => sessions.findSnapshot(sessionKey)),
+  recordSnapshot: write(async (tables, sessionKey, snapshot, epoch) => {
+    await atHome(tables, sessionKey, epoch);
+    await tables.sessions.setSnapshot(sessionKey, snapshot);
+  }),
+} satisfies Partial<Methods>;
+
 /** The methods of the store. */
 export const METHODS: Methods = {
+  ...SNAPSHOT_METHODS,
   ...TURN_METHODS,
   ...READ_METHODS,
   ...LEFT_METHODS,
   ...OUTBOX_METHODS,
   ...LEASE_METHODS,
   ...AUDIT_METHODS,
+  ...TRANSCRIPT_METHODS,
 };
 
 function read<Args extends readonly unknown[], Result>(
@@ -182,6 +219,14 @@ async function listChanges(
 async function onRecord({ sessions }: Tables, sessionKey: string): Promise<string> {
   if ((await sessions.findLocked(sessionKey)) === undefined) throw notFound("session");
   return sessionKey;
+}
+
+/** Locks a lease for what is written for a session that is on record, and at home with the lease's owner. */
+async function atHome(tables: Tables, sessionKey: string, epoch: number): Promise<void> {
+  const owner = await tables.leases.hold(epoch);
+  const session = await tables.sessions.findLocked(sessionKey);
+  if (session === undefined) throw notFound("session");
+  if (session.home !== owner) throw sessionElsewhere(session.home);
 }
 
 /** Writes what a turn writes, from its start in a new session to its end. */

@@ -1,5 +1,6 @@
 import type { Client } from "pg";
 import { SCHEMA_VERSION, STEPS } from "./schema.ts";
+import { refuseUnfinishedCopy } from "./unfinished-copy.ts";
 
 /** Of all who bring the schema of a database forward, one at a time: any number that is ours. */
 const LOCK = 7_308_604_896;
@@ -16,10 +17,12 @@ export interface Migration {
  * at once one does it, and the others wait.
  *
  * @param dryRun - Nothing is changed.
+ * @param isCopied - It is done for who copies into the database. Else one that is copied into is refused.
  * @throws Error with a message for the operator, where the database is another program's or of a newer server.
  */
-export function migrate(client: Client, dryRun = false): Promise<Migration> {
+export function migrate(client: Client, dryRun = false, isCopied = false): Promise<Migration> {
   return alone(client, async () => {
+    if (!isCopied) await refuseUnfinishedCopy(client);
     const from = await versionOf(client);
     if (from > SCHEMA_VERSION) {
       throw new Error(

@@ -1,5 +1,6 @@
 import type { ClientConfig } from "pg";
 import type { Log } from "../../log.ts";
+import type { Timers } from "../../stream/timers.ts";
 import type { LeaseTerms } from "../lease.ts";
 import { LocalChanges } from "../local-changes.ts";
 import { LocalCommands } from "../local-commands.ts";
@@ -16,7 +17,8 @@ import {
   type MethodName,
 } from "./methods.ts";
 import { migrate } from "./migration.ts";
-import { Primary } from "./primary.ts";
+import { OthersNews } from "./others-news.ts";
+import { type Driver, Primary } from "./primary.ts";
 import { explainPostgresError, failureOf } from "./write-errors.ts";
 import { Writer } from "./writer.ts";
 
@@ -29,16 +31,21 @@ type AskedMethods = {
   [Name in MethodName]: (...args: Parameters<DatabaseMethods[Name]>) => Promise<Answered<Name>>;
 };
 
+/** What a simulation has in the place of Node and a database. */
+export interface Simulated {
+  readonly driver: Driver;
+  readonly timers: Timers;
+}
+
 /** A database that is open, and the store that each server in this process has in it. */
 export interface PostgresDatabase {
   /**
    * Opens it for a server. To close that store ends its lease.
    *
    * @param terms - Left out: it has the lease until it closes the store.
+   * @param address - What other servers reach it by. Left out: they do not.
    */
-  openStore(owner: string, terms?: LeaseTerms): Promise<Store>;
-  /** The servers that hold a lease which has not run out. */
-  listPresent(): Promise<string[]>;
+  openStore(owner: string, terms?: LeaseTerms, address?: string): Promise<Store>;
   /** How it does, for all of them. */
   load(): StoreLoad;
   /** Makes the partitions of the days to come, and drops those of which nothing is on record. */
@@ -52,29 +59,33 @@ export interface PostgresDatabase {
  *
  * @param hosts - Of one database: its primary and its standbys, each the whole of what it takes to connect to it.
  * @param clock - What leases are held against, in milliseconds. Left out: the database's clock.
+ * @param simulated - A database that has the schema, and no partitions. Left out: a real one.
  * @throws Error with a message for the operator where the database cannot be used.
  */
 export async function openPostgres(
   hosts: readonly ClientConfig[],
   log: Log,
   clock?: () => number,
+  simulated?: Simulated,
 ): Promise<PostgresDatabase> {
-  const primary = new Primary(hosts, log, clock);
-  await prepare(primary, log);
-  const writer = new Writer(primary, log, clock);
+  const primary = new Primary(hosts, log, clock, simulated?.driver);
+  if (simulated === undefined) await prepare(primary, log);
+  const writer = new Writer(primary, log, clock, simulated?.timers);
   const asked = askedOf(primary, writer);
-  const changes = new LocalChanges();
+  const news = new OthersNews(primary, log);
+  const changes = new LocalChanges(news);
   const told = { ...asked, ...telling(asked, changes) };
   const commands = new LocalCommands();
   const keepPartitions = () => keepPartitionsOf(primary);
-  const kept = setInterval(() => {
+  const keep = () => {
     keepPartitions().catch((error: unknown) =>
       log.error("the partitions of the store's database cannot be kept", { error }),
     );
-  }, HOUR_MS).unref();
+  };
+  const kept = simulated === undefined ? setInterval(keep, HOUR_MS).unref() : undefined;
   return {
-    async openStore(owner, terms) {
-      const epoch = await asked.openLease(owner, terms?.leaseMs);
+    async openStore(owner, terms, address = "") {
+      const epoch = await asked.openLease(owner, address, terms?.leaseMs);
       const store = {
         ...told,
         ...{ lease: { owner, epoch, terms }, changes, commands },
@@ -84,11 +95,11 @@ export async function openPostgres(
       };
       return store as Omit<typeof store, "append"> & Pick<Store, "append">;
     },
-    listPresent: () => primary.read(({ leases }) => leases.listPresent()),
     load: () => writer.load,
     keepPartitions,
     async close() {
       clearInterval(kept);
+      news.close();
       await writer.close();
       await primary.close();
     },

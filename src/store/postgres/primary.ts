@@ -1,4 +1,10 @@
-import pg, { type Client, type ClientConfig, type PoolClient } from "pg";
+import pg, {
+  type Client,
+  type ClientConfig,
+  type Pool,
+  type PoolClient,
+  type PoolConfig,
+} from "pg";
 import type { Log } from "../../log.ts";
 import { Statements, TYPES } from "./statements.ts";
 import { createTables, type Tables } from "./tables.ts";
@@ -7,6 +13,13 @@ import { createTables, type Tables } from "./tables.ts";
 const CONNECT_MS = 5000;
 /** How long one read may take. */
 const READ_MS = 30_000;
+/** How much longer its answer is waited for: a host that is gone answers nothing, and the kernel hears of that after 15 minutes. */
+const LATE_MS = 5000;
+/** What a host is asked first. */
+const IS_STANDBY = {
+  text: "SELECT pg_is_in_recovery() AS is_standby",
+  query_timeout: CONNECT_MS,
+};
 const READERS = 8;
 /**
  * Warnings have to be heard of. Who stands still in a transaction holds its lease's row, which would keep others from fencing
@@ -15,19 +28,37 @@ const READERS = 8;
 const WRITER_OPTIONS =
   "-c client_min_messages=warning -c idle_in_transaction_session_timeout=10000";
 
+/** What connects to a database: `pg`, or what a simulation has in its place. */
+export interface Driver {
+  createClient(config: ClientConfig): Client;
+  createPool(config: PoolConfig): Pool;
+}
+
+const PG: Driver = {
+  createClient: (config) => new pg.Client(config),
+  createPool: (config) => new pg.Pool(config),
+};
+
 /** The hosts of a database, of which one takes writes. */
 export class Primary {
   readonly #hosts: readonly ClientConfig[];
   readonly #log: Log;
   readonly #clock: (() => number) | undefined;
+  readonly #driver: Driver;
   readonly #tables = new WeakMap<PoolClient, Tables>();
-  #pool: Promise<pg.Pool> | undefined;
+  #pool: Promise<Pool> | undefined;
 
   /** @param hosts - Each the whole of what it takes to connect to one. */
-  constructor(hosts: readonly ClientConfig[], log: Log, clock: (() => number) | undefined) {
+  constructor(
+    hosts: readonly ClientConfig[],
+    log: Log,
+    clock: (() => number) | undefined,
+    driver = PG,
+  ) {
     this.#hosts = hosts;
     this.#log = log;
     this.#clock = clock;
+    this.#driver = driver;
   }
 
   /** A connection to the host that takes writes, to be ended by who asks. @throws Error where none does. */
@@ -72,11 +103,14 @@ export class Primary {
     return tables;
   }
 
-  async #openPool(): Promise<pg.Pool> {
-    const more = { application_name: "breakglass reader", statement_timeout: READ_MS };
-    const { client, host } = await this.#choose(more);
-    await client.end();
-    const pool = new pg.Pool({ ...host, max: READERS });
+  async #openPool(): Promise<Pool> {
+    const { client, host } = await this.#choose({
+      application_name: "breakglass reader",
+      statement_timeout: READ_MS,
+      query_timeout: READ_MS + LATE_MS,
+    });
+    void client.end().catch(() => {});
+    const pool = this.#driver.createPool({ ...host, max: READERS });
     pool.on("error", (error) =>
       this.#log.warn("a connection to the store's database is lost", { error }),
     );
@@ -84,7 +118,7 @@ export class Primary {
   }
 
   /** The next one who reads chooses among the hosts again. */
-  #dropPool(opened: Promise<pg.Pool>): void {
+  #dropPool(opened: Promise<Pool>): void {
     if (this.#pool === opened) this.#pool = undefined;
     opened.then(
       (pool) => void pool.end().catch(() => {}),
@@ -102,11 +136,11 @@ export class Primary {
         connectionTimeoutMillis: CONNECT_MS,
         keepAlive: true,
       };
-      const client = new pg.Client(host);
+      const client = this.#driver.createClient(host);
       client.on("error", () => {});
       try {
         await client.connect();
-        const { rows } = await client.query("SELECT pg_is_in_recovery() AS is_standby");
+        const { rows } = await client.query(IS_STANDBY);
         if (!rows[0].is_standby) return { client, host };
         failures.push(new Error(`${hostOf(host)} is a standby`));
       } catch (error) {

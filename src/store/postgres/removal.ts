@@ -15,8 +15,8 @@ const MOST_CHANGES = MOST_REQUESTS;
 /**
  * Takes sessions and turns off the record, and removes what is off it piece by piece.
  *
- * 1. A turn's row goes behind its events and its requests' marks, a session's behind its turns: whatever interrupts it, the
- *    next piece goes on.
+ * 1. A turn's row goes behind its events and its requests' marks, and behind the transcript of a session off the record; a
+ *    session's behind its turns: whatever interrupts it, the next piece goes on.
  * 2. What is on record is not touched.
  */
 export class Removal {
@@ -76,7 +76,7 @@ export class Removal {
 
   /** As `Store.removeSome`. */
   async removeSome(): Promise<boolean> {
-    const { turns, events } = this.#tables;
+    const { turns, events, transcripts } = this.#tables;
     let left = PIECE_BYTES;
     for (;;) {
       const turn = await turns.findRemoved();
@@ -86,6 +86,8 @@ export class Removal {
       left -= await this.#refuseRequests(turn.turnId, turn.removeTime);
       if (left <= 0) return true;
       left -= await this.#removeChanges(turn.turnKey);
+      if (left <= 0) return true;
+      left -= await transcripts.removeOfRemoved(turn.sessionKey, left);
       if (left <= 0) return true;
       await turns.remove(turn.turnKey);
       await this.#removeIfOver(turn.sessionKey);
@@ -117,6 +119,7 @@ export class Removal {
   async #takeOff(session: SessionRecord, time: number): Promise<RemovedSession> {
     await this.#tables.sessions.takeOff(session.sessionKey, time);
     await this.#tables.turnChanges.takeOffSession(session.sessionKey);
+    await this.#tables.news.addSessionNews();
     return this.#removedOf(session);
   }
 

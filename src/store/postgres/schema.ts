@@ -276,6 +276,43 @@ export const STEPS: readonly string[] = [
   CREATE TRIGGER turn_taken_off AFTER UPDATE OF remove_time ON turns FOR EACH ROW EXECUTE FUNCTION turn_taken_off();
   CREATE TRIGGER turn_removed AFTER DELETE ON turns FOR EACH ROW EXECUTE FUNCTION turn_taken_off();
   `,
+  `
+  -- What other servers reach it by. Empty: they do not.
+  ALTER TABLE replicas ADD COLUMN address text NOT NULL DEFAULT '';
+  `,
+  `
+  -- Counts what is news of a session and no change of a turn: see NewsTable.
+  ALTER TABLE newest_change ADD COLUMN session_news bigint NOT NULL DEFAULT 0;
+  `,
+  `
+  -- What agents keep of conversations, in compressed segments of files, and which of them count: see TranscriptsTable.
+  CREATE TABLE transcripts (
+    session_key ${TEXT} NOT NULL REFERENCES sessions,
+    file ${TEXT} NOT NULL,
+    generation int NOT NULL,
+    start bigint NOT NULL,
+    bytes bytea NOT NULL,
+    PRIMARY KEY (session_key, file, generation, start)
+  );
+  ALTER TABLE transcripts ALTER COLUMN bytes SET STORAGE EXTERNAL;
+  CREATE TABLE transcript_heads (
+    session_key ${TEXT} PRIMARY KEY REFERENCES sessions,
+    conversation_id text NOT NULL,
+    -- JSON: a list of {name, generation, bytes, crc32}.
+    files text NOT NULL,
+    refusal text NOT NULL,
+    time bigint NOT NULL
+  );
+  `,
+  `
+  -- It has come from another home, and what there was of it is yet to be brought.
+  ALTER TABLE sessions ADD COLUMN is_moved boolean NOT NULL DEFAULT false;
+  `,
+  `
+  -- The newest snapshot of its workspace: see Snapshots. Empty: there is none.
+  ALTER TABLE sessions ADD COLUMN snapshot_key text NOT NULL DEFAULT '';
+  ALTER TABLE sessions ADD COLUMN snapshot_time bigint NOT NULL DEFAULT 0;
+  `,
 ];
 
 /** The version of the schema that this server writes. */

@@ -1,9 +1,10 @@
-import { setTimeout as delay } from "node:timers/promises";
 import type { Client } from "pg";
 import { Refusal, storageFailed } from "../../errors.ts";
 import type { Log } from "../../log.ts";
+import { NODE_TIMERS, type Timers } from "../../stream/timers.ts";
 import { CommitCounts } from "../common/commit-counts.ts";
 import type { StoreLoad } from "../store-load.ts";
+import type { TranscriptSegment } from "../transcripts.ts";
 import type { EventBatch } from "../writes.ts";
 import { isThere } from "./commit-doubt.ts";
 import type { MethodName } from "./methods.ts";
@@ -46,6 +47,7 @@ export class Writer {
   readonly #primary: Primary;
   readonly #log: Log;
   readonly #clock: (() => number) | undefined;
+  readonly #timers: Timers;
   readonly #name = new WriterName();
   readonly #counts = new CommitCounts();
   #queue: Pending[] = [];
@@ -58,10 +60,11 @@ export class Writer {
   #isClosed = false;
   #lost: number | undefined;
 
-  constructor(primary: Primary, log: Log, clock: (() => number) | undefined) {
+  constructor(primary: Primary, log: Log, clock: (() => number) | undefined, timers = NODE_TIMERS) {
     this.#primary = primary;
     this.#log = log;
     this.#clock = clock;
+    this.#timers = timers;
   }
 
   get load(): StoreLoad {
@@ -71,7 +74,7 @@ export class Writer {
   call(method: MethodName, args: readonly unknown[]): Promise<unknown> {
     return new Promise((resolve, reject) => {
       if (this.#closing !== undefined) return reject(closed());
-      this.#queue.push({ method, args, since: performance.now(), resolve, reject });
+      this.#queue.push({ method, args, since: this.#timers.now(), resolve, reject });
       this.#running ??= this.#run();
     });
   }
@@ -94,16 +97,16 @@ export class Writer {
       failed(error);
       resolve();
     };
-    const watch = setInterval(() => {
+    const watch = this.#timers.setInterval(() => {
       if (this.#lost !== undefined) reject(storageFailed("its database cannot be reached")); // 3.
     }, PATIENCE_MS);
-    await promise.finally(() => clearInterval(watch));
+    await promise.finally(() => this.#timers.clear(watch));
   }
 
   /** Has all that was asked for done, as long as the database takes it. Idempotent. */
   close(): Promise<void> {
     this.#closing ??= (async () => {
-      const late = delay(PATIENCE_MS, undefined, { ref: false });
+      const late = this.#timers.delay(PATIENCE_MS, { ref: false });
       await Promise.race([this.#running, late]);
       this.#isClosed = true;
       for (const call of [...this.#group, ...this.#queue]) call.reject(closed());
@@ -115,7 +118,7 @@ export class Writer {
 
   async #run(): Promise<void> {
     // What this turn of the event loop still brings goes along.
-    await new Promise(setImmediate);
+    await this.#timers.nextTurn();
     while (this.#queue.length > 0 && !this.#isClosed) {
       this.#group = this.#take();
       await this.#commit();
@@ -141,12 +144,12 @@ export class Writer {
     while (this.#group.length > 0 && !this.#isClosed) {
       const connection = await this.#connected(undefined);
       if (connection === undefined) continue;
-      const begun = performance.now();
-      const watch = setTimeout(() => destroy(connection.client), COMMIT_MS);
+      const begun = this.#timers.now();
+      const watch = this.#timers.setTimeout(() => destroy(connection.client), COMMIT_MS);
       try {
         const answers = await connection.writing.commit(this.#group);
         if (answers === undefined) return this.#split();
-        this.#counts.add(performance.now() - begun, this.#group.length);
+        this.#counts.add(this.#timers.now() - begun, this.#group.length);
         return this.#settle(answers);
       } catch (error) {
         const { doubt } = connection.writing;
@@ -157,7 +160,7 @@ export class Writer {
         this.#drop();
         if (doubt !== undefined && (await this.#ask(doubt))) return this.#settle(doubt.answers);
       } finally {
-        clearTimeout(watch);
+        this.#timers.clear(watch);
       }
     }
   }
@@ -167,16 +170,16 @@ export class Writer {
     while (!this.#isClosed) {
       const connection = await this.#connected(doubt);
       if (connection === undefined) continue;
-      const watch = setTimeout(() => destroy(connection.client), COMMIT_MS);
+      const watch = this.#timers.setTimeout(() => destroy(connection.client), COMMIT_MS);
       try {
-        const isDone = await isThere(connection.client, this.#name, doubt);
+        const isDone = await isThere(connection.client, this.#name, doubt, this.#timers);
         this.#log.info("a commit that was in doubt was asked about", { isThere: isDone });
         return isDone;
       } catch (error) {
         this.#log.warn("what is in the store's database cannot be asked", { error });
         this.#drop();
       } finally {
-        clearTimeout(watch);
+        this.#timers.clear(watch);
       }
     }
     return false;
@@ -190,16 +193,16 @@ export class Writer {
       const writing = new WritingConnection(client, this.#name, this.#clock);
       this.#connection = { client, writing };
       if (this.#lost !== undefined) {
-        const awayForMs = Math.round(performance.now() - this.#lost);
+        const awayForMs = Math.round(this.#timers.now() - this.#lost);
         this.#log.info("the store's database is there again", { awayForMs });
       }
       this.#lost = undefined;
       return this.#connection;
     } catch (error) {
       if (this.#lost === undefined) this.#log.error("the store's database is away", { error });
-      this.#lost ??= performance.now();
+      this.#lost ??= this.#timers.now();
       this.#refuseLate(error, doubt !== undefined);
-      await delay(RETRY_MS);
+      await this.#timers.delay(RETRY_MS);
       return undefined;
     }
   }
@@ -207,7 +210,7 @@ export class Writer {
   // 3.
   #refuseLate(error: unknown, isInDoubt: boolean): void {
     const isLate = ({ method, since }: Pending) =>
-      method !== "append" && performance.now() - since > PATIENCE_MS;
+      method !== "append" && this.#timers.now() - since > PATIENCE_MS;
     const refuse = (calls: Pending[]) =>
       calls.filter((call) => {
         if (!isLate(call)) return true;
@@ -244,6 +247,7 @@ export class Writer {
 }
 
 function bytesOf({ method, args }: WriteCall): number {
+  if (method === "recordSegment") return (args[0] as TranscriptSegment).bytes.length;
   if (method !== "append") return 0;
   return (args[0] as EventBatch).events.reduce((sum, { length }) => sum + length, 0);
 }

@@ -1,4 +1,5 @@
 import { fenced } from "../../errors.ts";
+import type { HomeRecord } from "../store.ts";
 import type { Statements } from "./statements.ts";
 
 /** The name of a file's server, where it has one: there is no need to tell it from others. */
@@ -6,6 +7,8 @@ export const FILE_OWNER = "the server of this file";
 
 interface HeldLease {
   readonly owner: string;
+  /** What other servers reach it by. */
+  readonly address: string;
   /** When it runs out, by the clock of the file. */
   until: number;
 }
@@ -29,10 +32,10 @@ export class FileLeases {
   }
 
   /** Opens one, which ends those of the same owner. Answers its epoch. */
-  open(owner: string, until: number): number {
+  open(owner: string, address: string, until: number): number {
     this.#endWhere((lease) => lease.owner === owner);
     const epoch = ++this.#newest;
-    this.#held.set(epoch, { owner, until });
+    this.#held.set(epoch, { owner, address, until });
     return epoch;
   }
 
@@ -64,6 +67,12 @@ export class FileLeases {
 
   isHeldBy(owner: string): boolean {
     return this.owners().includes(owner);
+  }
+
+  /** A server as the home of something. */
+  homeOf(owner: string): HomeRecord {
+    const held = [...this.#held.values()].find((lease) => lease.owner === owner);
+    return { owner, address: held?.address ?? "", isPresent: held !== undefined };
   }
 
   /** Who holds one. */

@@ -1,9 +1,9 @@
 import { TurnState } from "../../../gen/breakglass/v1/event_pb.ts";
-import { notFound, storageFailed } from "../../errors.ts";
+import { notFound, sessionElsewhere, storageFailed } from "../../errors.ts";
 import { textOf } from "../common/grantee-text.ts";
 import { pastSessionsLastChange } from "../common/session-changes.ts";
 import type { SessionChange } from "../records.ts";
-import type { StoreMethods } from "../store.ts";
+import type { HomeRecord, StoreMethods } from "../store.ts";
 import { append, isOneInsert } from "./append.ts";
 import type { FileLeases } from "./file-leases.ts";
 import { Removal } from "./removal.ts";
@@ -14,7 +14,7 @@ import { tryTurn } from "./trial.ts";
 
 /** What the thread has of leases: it is told the time, by one clock for all. */
 interface FileLeaseMethods {
-  openLease(owner: string, until: number): Promise<number>;
+  openLease(owner: string, address: string, until: number): Promise<number>;
   renewLease(epoch: number, until: number): Promise<void>;
   endLease(epoch: number): Promise<void>;
   fence(owner: string, epoch: number, now: number): Promise<boolean>;
@@ -55,11 +55,13 @@ export function createMethods(
 ): Methods {
   return {
     ...turnMethods(tables, leases, undone),
-    ...readMethods(tables),
+    ...readMethods(tables, leases),
     ...leftMethods(tables, leases),
     ...leaseMethods(tables, leases),
     ...outboxMethods(tables),
     ...auditMethods(tables, leases),
+    ...transcriptMethods(tables, leases),
+    ...snapshotMethods(tables, leases),
     close: read(close),
   };
 }
@@ -70,9 +72,12 @@ function turnMethods(tables: Tables, leases: FileLeases, undone: (work: () => vo
   const owned = ownedBy(leases);
   return {
     createTurn: {
-      ...owned((start, epoch) => startTurn(tables, start, epoch, leases.ownerOf(epoch))),
+      ...owned((start, epoch) => startTurn(tables, start, epoch, leases)),
       bytes: ({ prompt }) => prompt.length,
     },
+    recordBrought: owned((sessionKey, epoch) =>
+      tables.sessions.recordBrought(sessionKey, leases.ownerOf(epoch)),
+    ),
     beginTurn: owned((turnId, epoch) => beginTurn(tables, turnId, epoch, leases)),
     append: {
       ...owned((batch, epoch) => append(tables, batch, epoch, leases)),
@@ -92,8 +97,8 @@ function turnMethods(tables: Tables, leases: FileLeases, undone: (work: () => vo
 }
 
 /** What callers read. */
-function readMethods(tables: Tables) {
-  const { sessions, turnLists, turnChangeLists, requests, days, shares } = tables;
+function readMethods(tables: Tables, leases: FileLeases) {
+  const { sessions, turns, turnLists, turnChangeLists, requests, days, shares } = tables;
   return {
     getDaySpending: read((...args) => days.get(...args)),
     findSteer: read((...args) => requests.findSteer(...args)),
@@ -105,6 +110,8 @@ function readMethods(tables: Tables) {
     listAllTurns: read((...args) => turnLists.ofAll(...args)),
     getSession: read((...args) => describeSeen(tables, ...args)),
     listSessions: read((...args) => sessions.list(...args)),
+    homeOfSession: read((name) => homeOf(leases, sessions.find(name)?.home)),
+    homeOfTurn: read((turnId) => homeOf(leases, turns.homeOfUnended(turnId))),
     listWorkspaces: read((...args) => sessions.listWorkspaces(...args)),
     listChanges: read((...args) => listChanges(tables, ...args)),
     listTurnChanges: read((...args) => turnChangeLists.all(...args)),
@@ -179,6 +186,55 @@ function auditMethods({ audit }: Tables, leases: FileLeases) {
   } satisfies Partial<Methods>;
 }
 
+/** What agents keep of conversations. */
+function transcriptMethods(tables: Tables, leases: FileLeases) {
+  const { transcripts } = tables;
+  const atHome = homeCheck(tables, leases);
+  const owned = ownedBy(leases);
+  return {
+    findTranscript: read((sessionKey) => transcripts.find(sessionKey)),
+    readSegments: read((...args) => transcripts.readSegments(...args)),
+    recordSegment: {
+      ...owned((segment, epoch) => {
+        atHome(segment.sessionKey, epoch);
+        transcripts.recordSegment(segment);
+      }),
+      bytes: ({ bytes }) => bytes.length,
+    },
+    recordTranscript: owned((transcript, epoch) => {
+      atHome(transcript.sessionKey, epoch);
+      transcripts.record(transcript);
+    }),
+    removeReplaced: owned((sessionKey, epoch) => {
+      atHome(sessionKey, epoch);
+      return transcripts.removeReplaced(sessionKey);
+    }),
+    listUnkept: read((...args) => transcripts.listUnkept(...args)),
+  } satisfies Partial<Methods>;
+}
+
+/** Which snapshots of workspaces count. */
+function snapshotMethods(tables: Tables, leases: FileLeases) {
+  const { sessions } = tables;
+  const atHome = homeCheck(tables, leases);
+  const owned = ownedBy(leases);
+  return {
+    findSnapshot: read((sessionKey) => sessions.findSnapshot(sessionKey)),
+    recordSnapshot: owned((sessionKey, snapshot, epoch) => {
+      atHome(sessionKey, epoch);
+      sessions.setSnapshot(sessionKey, snapshot);
+    }),
+  } satisfies Partial<Methods>;
+}
+
+/** Refuses what is written for a session that is off the record, or at home with another than the lease's owner. */
+function homeCheck(tables: Tables, leases: FileLeases) {
+  return (sessionKey: string, epoch: number): void => {
+    const home = tables.sessions.findByKey(onRecord(tables, sessionKey))?.home ?? "";
+    if (home !== leases.ownerOf(epoch)) throw sessionElsewhere(home);
+  };
+}
+
 /** Makes writes that carry the epoch of a lease, their last argument. */
 function ownedBy(leases: FileLeases) {
   return <Args extends readonly unknown[], Result>(
@@ -228,6 +284,10 @@ function listChanges(
   if (ofKey !== undefined && ofKey !== session.sessionKey) throw notFound("session");
   if (afterCursor > session.changeCount) throw pastSessionsLastChange(session.changeCount);
   return tables.turnLists.changesOf(session, afterCursor, limit);
+}
+
+function homeOf(leases: FileLeases, owner: string | undefined): HomeRecord | undefined {
+  return owner === undefined ? undefined : leases.homeOf(owner);
 }
 
 /** The key of a session that is on record. */

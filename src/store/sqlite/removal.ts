@@ -16,8 +16,8 @@ const MOST_CHANGES = MOST_REQUESTS;
 /**
  * Takes sessions and turns off the record, and removes what is off it piece by piece.
  *
- * 1. A turn's row goes behind its events and its requests' marks, a session's behind its turns: whatever interrupts it, the
- *    next piece goes on.
+ * 1. A turn's row goes behind its events and its requests' marks, and behind the transcript of a session off the record; a
+ *    session's behind its turns: whatever interrupts it, the next piece goes on.
  * 2. What is on record is not touched.
  */
 export class Removal {
@@ -77,7 +77,7 @@ export class Removal {
 
   /** As `Store.removeSome`. */
   removeSome(): boolean {
-    const { turns, events, prompts } = this.#tables;
+    const { turns, events, prompts, transcripts } = this.#tables;
     let left = PIECE_BYTES;
     for (let turn = turns.findRemoved(); turn !== undefined; turn = turns.findRemoved()) {
       left -= events.removeFirst(turn.turnKey, left);
@@ -85,6 +85,8 @@ export class Removal {
       left -= this.#refuseRequests(turn.turnId, turn.removeTime);
       if (left <= 0) return true;
       left -= this.#removeChanges(turn.turnKey);
+      if (left <= 0) return true;
+      left -= transcripts.removeOfRemoved(turn.sessionKey, left);
       if (left <= 0) return true;
       prompts.remove(turn.searchKey);
       turns.remove(turn.turnKey);

@@ -2,7 +2,7 @@ import type { DatabaseSync } from "node:sqlite";
 import { KEYS_OF_A_MOMENT, registerTextFunctions } from "./prompt-index.ts";
 
 /** What takes a database from one version of the schema to the next, beginning with an empty one. */
-const STEPS: readonly string[] = [
+export const STEPS: readonly string[] = [
   `
   CREATE TABLE sessions (
     session_id TEXT PRIMARY KEY,
@@ -394,6 +394,34 @@ const STEPS: readonly string[] = [
     SELECT number * 4294967296 + sequence, line FROM audit_by_owner JOIN audit_chains USING (owner) ORDER BY 1;
   DROP TABLE audit_by_owner;
   `,
+  `
+  -- What agents keep of conversations, in compressed segments of files, and which of them count: see TranscriptsTable.
+  CREATE TABLE transcripts (
+    session_key TEXT NOT NULL REFERENCES sessions (session_key),
+    file TEXT NOT NULL,
+    generation INTEGER NOT NULL,
+    start INTEGER NOT NULL,
+    bytes BLOB NOT NULL
+  ) STRICT;
+  CREATE UNIQUE INDEX transcripts_by_place ON transcripts (session_key, file, generation, start);
+  CREATE TABLE transcript_heads (
+    session_key TEXT PRIMARY KEY REFERENCES sessions (session_key),
+    conversation_id TEXT NOT NULL,
+    -- JSON: a list of {name, generation, bytes, crc32}.
+    files TEXT NOT NULL,
+    refusal TEXT NOT NULL,
+    time INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  `,
+  `
+  -- 1: it has come from another home, and what there was of it is yet to be brought.
+  ALTER TABLE sessions ADD COLUMN is_moved INTEGER NOT NULL DEFAULT 0;
+  `,
+  `
+  -- The newest snapshot of its workspace: see Snapshots. Empty: there is none.
+  ALTER TABLE sessions ADD COLUMN snapshot_key TEXT NOT NULL DEFAULT '';
+  ALTER TABLE sessions ADD COLUMN snapshot_time INTEGER NOT NULL DEFAULT 0;
+  `,
 ];
 
 /** The version of the schema, kept in the database's `user_version`. */
@@ -409,12 +437,7 @@ export function prepare(database: DatabaseSync): void {
   database.exec("PRAGMA locking_mode = EXCLUSIVE");
   const version = Number(database.prepare("PRAGMA user_version").get()?.user_version);
   // Before anything is changed.
-  refuseForeign(database, version);
-  if (version > SCHEMA_VERSION) {
-    throw new Error(
-      `its schema is version ${version}, this server knows up to ${SCHEMA_VERSION}: run a newer server`,
-    );
-  }
+  refuseUnknown(database, version);
   database.exec("PRAGMA journal_mode = WAL");
   database.exec("PRAGMA synchronous = FULL");
   database.exec("PRAGMA foreign_keys = ON");
@@ -429,6 +452,16 @@ export function prepare(database: DatabaseSync): void {
   }
   // What a step wrote stays as large in the log.
   if (version < SCHEMA_VERSION) database.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+}
+
+/** @throws Error with a message for the operator, where the database is another program's or of a newer server. */
+export function refuseUnknown(database: DatabaseSync, version: number): void {
+  refuseForeign(database, version);
+  if (version > SCHEMA_VERSION) {
+    throw new Error(
+      `its schema is version ${version}, this server knows up to ${SCHEMA_VERSION}: run a newer server`,
+    );
+  }
 }
 
 /** Nothing is added to another program's database, whatever brought it here. */

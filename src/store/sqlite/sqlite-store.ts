@@ -36,8 +36,9 @@ export interface SqliteFile {
    *
    * @param owner - The server's name. Left out: that of a file's only one.
    * @param terms - Left out: it has the lease until it closes the store.
+   * @param address - What other servers reach it by. Left out: they do not.
    */
-  openStore(owner?: string, terms?: LeaseTerms): Promise<Store>;
+  openStore(owner?: string, terms?: LeaseTerms, address?: string): Promise<Store>;
   /** How it does, for all of them. */
   load(): StoreLoad;
   /** Commits what was asked for and closes, for all of them. Idempotent. */
@@ -63,10 +64,10 @@ export async function openSqliteFile(
   const commands = new LocalCommands();
   const told = { ...asked, ...telling(asked, changes) };
   return {
-    async openStore(owner = FILE_OWNER, terms) {
+    async openStore(owner = FILE_OWNER, terms, address = "") {
       const until = () =>
         terms === undefined ? Number.POSITIVE_INFINITY : clock() + terms.leaseMs;
-      const epoch = await asked.openLease(owner, until());
+      const epoch = await asked.openLease(owner, address, until());
       const store = {
         ...told,
         ...{ lease: { owner, epoch, terms }, changes, commands },

@@ -9,6 +9,7 @@ import { RequestsTable } from "./requests-table.ts";
 import { SessionsTable } from "./sessions-table.ts";
 import { SharesTable } from "./shares-table.ts";
 import type { Statements } from "./statements.ts";
+import { TranscriptsTable } from "./transcripts-table.ts";
 import { TurnChangeLists } from "./turn-change-lists.ts";
 import { TurnChangesTable } from "./turn-changes-table.ts";
 import { TurnLists } from "./turn-lists.ts";
@@ -30,6 +31,7 @@ export interface Tables {
   readonly outbox: OutboxTable;
   readonly audit: AuditTable;
   readonly shares: SharesTable;
+  readonly transcripts: TranscriptsTable;
 }
 
 export function createTables(statements: Statements): Tables {
@@ -46,6 +48,7 @@ export function createTables(statements: Statements): Tables {
     conversations: new ConversationsTable(statements),
     processes: new ProcessesTable(statements),
     shares: new SharesTable(statements),
+    transcripts: new TranscriptsTable(statements),
     days: new DaysTable(statements),
     outbox: new OutboxTable(statements),
     audit: new AuditTable(statements),

@@ -139,6 +139,13 @@ export class TurnsTable {
     return this.#statements.all(sql).map(({ home }) => String(home));
   }
 
+  /** The home of a turn without an end. Undefined: it has ended, or is not there. */
+  homeOfUnended(turnId: string): string | undefined {
+    const sql = `SELECT home FROM turns JOIN sessions USING (session_key) WHERE turn_id = ? AND end_time IS NULL`;
+    const row = this.#statements.get(sql, turnId);
+    return row && String(row.home);
+  }
+
   /** A home's turns without an end that were recorded under leases that have ended. */
   listLeft(home: string, isEnded: (epoch: number) => boolean): LeftTurn[] {
     const sql = `SELECT turn_id, session_key, sessions.session_id, ${LAST_SEQUENCE}, ${GIVEN_SEQUENCE}, state, epoch

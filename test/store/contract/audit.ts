@@ -8,7 +8,7 @@ import { bytes, ended, endOf, PRINCIPAL, turnStart } from "./recorded.ts";
 import { openServers } from "./servers.ts";
 import type { OpenStore, StoreUnderTest } from "./store-under-test.ts";
 
-const entry = (name: string): AuditEntry => ({ kind: "tool_called", facts: { name } });
+const entry = (name: string): AuditEntry => ({ kind: "tools_called", facts: { name } });
 const audit = (...names: string[]) => ({ audit: names.map(entry) });
 
 /** The records of a server's chain, which must be right. */

@@ -70,20 +70,22 @@ export function describeChanges(open: OpenStore): void {
     const { store } = opened;
     const start = turnStart();
     const { sessionKey } = (await store.createTurn(start)).session;
-    const calls = { stopped: 0, other: 0 };
-    const stopped = () => void calls.stopped++;
+    let stoppedCalls = 0;
+    const stopped = () => void stoppedCalls++;
     const { changes } = store;
     const stops = [
       changes.listenToTurn(start.turnId, stopped),
       changes.listenToTurn(start.turnId, stopped),
       changes.listenToSession(sessionKey, stopped),
     ];
-    changes.listenToTurn(start.turnId, () => void calls.other++);
+    const heard = listened((listener) => changes.listenToTurn(start.turnId, listener));
     for (const stop of [...stops, ...stops]) stop();
     const other = await ended(store);
     await store.append(endOf(start.turnId));
-    expect(calls.stopped).toBe(0);
-    expect(calls.other).toBeGreaterThan(0);
+    const isEnded = async () =>
+      (await store.getTurn(start.turnId, PRINCIPAL)).endTime !== undefined;
+    await heard.until(isEnded);
+    expect(stoppedCalls).toBe(0);
     expect(other.turnId).not.toBe(start.turnId);
   });
 

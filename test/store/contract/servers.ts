@@ -15,13 +15,14 @@ export interface TwoServers extends AsyncDisposable {
   readonly one: OwnedStore;
   readonly other: OwnedStore;
   /** The server of that name starts again. */
-  restart(name: "one" | "other"): Promise<OwnedStore>;
+  restart(name: "one" | "other" | "third", address?: string): Promise<OwnedStore>;
   passLeases(ms: number): void;
 }
 
 export async function openServers(openStore: () => Promise<StoreUnderTest>): Promise<TwoServers> {
   const opened = await openStore();
-  const restart = async (name: string) => owned(await opened.openFor(name, TERMS));
+  const restart = async (name: string, address = addressOf(name)) =>
+    owned(await opened.openFor(name, TERMS, address));
   return {
     one: await restart("one"),
     other: await restart("other"),
@@ -29,6 +30,11 @@ export async function openServers(openStore: () => Promise<StoreUnderTest>): Pro
     passLeases: (ms) => opened.passLeases(ms),
     [Symbol.asyncDispose]: () => opened[Symbol.asyncDispose](),
   };
+}
+
+/** What the others reach a server by. */
+export function addressOf(name: string): string {
+  return `${name}.example:7434`;
 }
 
 /** A turn that runs on a server, in a session of its own. */

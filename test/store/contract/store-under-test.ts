@@ -8,7 +8,7 @@ export interface StoreUnderTest extends AsyncDisposable {
   /** Closes it and opens it again. */
   reopen(): Promise<Store>;
   /** Opens it for another server too, or for one again. With terms it never runs out before `passLeases`. */
-  openFor(owner: string, terms?: LeaseTerms): Promise<Store>;
+  openFor(owner: string, terms?: LeaseTerms, address?: string): Promise<Store>;
   /** Has so much time pass, as leases are held, in milliseconds. */
   passLeases(ms: number): void;
 }

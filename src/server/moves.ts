@@ -1,0 +1,39 @@
+import type { ServeConfig } from "../config/serve-config.ts";
+import { SnapshotMoves } from "../snapshots/snapshot-moves.ts";
+import { WorkspaceSnapshots } from "../snapshots/workspace-snapshots.ts";
+import type { SessionMoves } from "../turns/session-moves.ts";
+import type { MoveSurroundings } from "../turns/transcript-moves.ts";
+import { TranscriptMoves } from "../turns/transcript-moves.ts";
+
+/** A snapshot that takes longer is given up. */
+const LONGEST_MS = 15 * 60_000;
+
+/** What is kept so that another server can go on with a session. */
+export interface ServerMoves extends SessionMoves {
+  /** Keeps what a server before this one did not come to keep. Never rejects. */
+  recover(): Promise<void>;
+}
+
+/**
+ * What is kept so that another server can go on with a session. Undefined, where there can be no other: on this disk the agents'
+ * own records are what such a server would be given, and to write them twice would be of no use.
+ */
+export function createMoves(
+  config: ServeConfig,
+  surroundings: MoveSurroundings,
+): ServerMoves | undefined {
+  const { store, log, filesOwner } = surroundings;
+  if (store.lease.terms === undefined) return undefined;
+  const conversations = new TranscriptMoves(surroundings);
+  const { snapshotAddress: address } = config;
+  if (address === undefined) return conversations;
+  const limits = {
+    maxBytes: config.snapshotMaxBytes,
+    bytesPerSecond: config.snapshotBytesPerSecond,
+    longestMs: LONGEST_MS,
+  };
+  const intervalMs = config.snapshotIntervalMs;
+  const snapshots = new WorkspaceSnapshots({ store, log, address, limits, intervalMs, filesOwner });
+  const moves = new SnapshotMoves(conversations, snapshots);
+  return Object.assign(moves, { recover: () => conversations.recover() });
+}
