@@ -15,8 +15,8 @@ export interface LeaseConsequences {
   allowAll(): void;
   /** Others have taken this server for gone: nothing can be recorded here any more. Called once. */
   fenced(): void;
-  /** Ends what a server left. None of its leases holds. */
-  takeOver(owner: string): Promise<unknown>;
+  /** Ends what a server left. None of its leases holds. @returns What resolves when the store was asked to record the ends. */
+  takeOver(owner: string): Promise<Promise<unknown>[]>;
 }
 
 /**
@@ -67,6 +67,19 @@ export class LeaseKeeper {
   stop(): void {
     this.#over.abort();
     this.#timers.clear(this.#grace);
+  }
+
+  /**
+   * Whether a server is gone, as far as may be said now. What it left has ended then, as far as the store took that.
+   *
+   * @throws Refusal STORAGE, FENCED.
+   */
+  async takeOver(owner: string): Promise<boolean> {
+    const { terms, epoch, owner: own } = this.#store.lease;
+    if (terms === undefined || owner === own || !this.#isSteady(terms)) return false; // 3.
+    if (!(await this.#store.fence(owner, epoch))) return false;
+    await Promise.all(await this.#consequences.takeOver(owner)); // 2.
+    return true;
   }
 
   /** Neither waits for the other: what takes long is not to cost the lease. */

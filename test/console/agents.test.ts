@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { isLive, PermissionMode, TurnState } from "#client";
+import { planAgents } from "../../src/server/served-agents.ts";
 import { bothAgents } from "../support/both-agents.ts";
 import { lacksBrowser, withoutBrowser } from "../support/browser.ts";
 import { createGate, script } from "../support/gate.ts";
@@ -105,6 +106,30 @@ describe.skipIf(lacksBrowser)(`what an agent can do in the console${withoutBrows
     const claude = await turnOf("", 'ask Bash {"command":"true"}');
     await page.goto(`${server.url}/turns/${claude}`);
     await page.getByRole("button", { name: "Change …" }).waitFor();
+    expect(windows.complaints).toEqual([]);
+  });
+
+  it("says that a session is deleted of which something is still to be removed", async () => {
+    await using server = await startTestServer({}, bothAgents);
+    const sessionOf = async (agentKind: string) => {
+      const events = await Array.fromAsync(
+        clientAt(server.url).runTurn({ prompt: "say one", agentKind }),
+      );
+      return events[0]!.event!.sessionId;
+    };
+    const sessionId = await sessionOf("line");
+    // Nobody is there who knows what the agent of the session left.
+    await server.restart({}, planAgents);
+    await using windows = await windowsOf(server);
+    const page = await windows.open(`/sessions/${sessionId}`);
+    await page.getByRole("button", { name: "Delete …" }).click();
+    const dialog = page.getByRole("dialog", { name: "Delete the session" });
+    await dialog.getByRole("button", { name: "Delete it for good" }).click();
+    await dialog.getByRole("status").getByText("The session is deleted.").waitFor();
+    expect(await dialog.getByRole("button", { name: "Delete it for good" }).count()).toBe(0);
+    await dialog.getByRole("button", { name: "To the desk" }).click();
+    await page.waitForURL("**/");
+    await dialog.waitFor({ state: "detached" });
     expect(windows.complaints).toEqual([]);
   });
 });

@@ -1,6 +1,5 @@
 import type { Page } from "playwright-core";
 import { describe, expect, it } from "vitest";
-import { PermissionMode, streamTurn } from "#client";
 import { lacksBrowser, withoutBrowser } from "../support/browser.ts";
 import { stage } from "./console.ts";
 import { clientAt, startTo } from "./people.ts";
