@@ -2,12 +2,15 @@ import type { Homes } from "../cluster/homes.ts";
 import type { Store } from "../store/store.ts";
 import type { Turns } from "../turns/turns.ts";
 
-/** Where sessions and turns are at home, as the store knows: a store that one server has alone knows of no others. */
-export function homesOf({ lease }: Pick<Store, "lease">, turns: Pick<Turns, "runs">): Homes {
+/** Where sessions and turns are at home, as the store knows. */
+export function homesOf(
+  store: Pick<Store, "lease" | "homeOfSession" | "homeOfTurn">,
+  turns: Pick<Turns, "runs">,
+): Homes {
   return {
-    owner: lease.owner,
+    owner: store.lease.owner,
     runsHere: (turnId) => turns.runs(turnId),
-    homeOfSession: async () => undefined,
-    homeOfTurn: async () => undefined,
+    homeOfSession: (session) => store.homeOfSession(session),
+    homeOfTurn: (turnId) => store.homeOfTurn(turnId),
   };
 }

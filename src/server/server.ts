@@ -55,14 +55,14 @@ export async function startServer(
 ): Promise<Server> {
   const files = readFiles(config);
   refuseUnusableAccess(config, files);
-  const clusterSettings = clusterSettingsOf(config);
+  const clusterSettings = clusterSettingsOf(config, interposed.homes !== undefined);
   const cluster = clusterSettings && new Cluster(clusterSettings, log);
   const redaction = createServerRedaction(config);
   const user = agentUserOf(config);
   const containment = tellContainment(user, log);
   const createAgents = plan(config, log);
   const maxConnections = capConnections(config, log);
-  const opened = await openStore(config, log);
+  const opened = await openStore(config, log, clusterSettings?.address);
   const reserve = new DiskReserve(config.dataDir, config.reserveBytes, log);
   const watched = watchedStore(opened, log, reserve);
   const store = wakingStore(watched, () => notifier?.wake());
