@@ -173,7 +173,11 @@ describe("a server that cannot renew its lease for its grace", () => {
       (isOver) => isOver,
     );
     expect(run.isOver).toBe(true);
+    // Whether it still has its lease it knows when that is renewed.
+    const refused = one.turns.run({ ...REQUEST, prompt: "too soon" }, callerNamed(PRINCIPAL));
     one.mend();
+    await expect(refused).rejects.toMatchObject({ reason: "STORAGE" });
+    await renewed(one);
     const turn = await ended(one, turnId);
     expect(turn).toMatchObject({ state: TurnState.FAILED, errorReason: ErrorReason.STORAGE });
     // Not before its lease is renewed.
