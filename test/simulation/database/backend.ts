@@ -71,6 +71,8 @@ export class Backend {
   #isWarned = false;
   #isOver = false;
   #idle: Planned | undefined;
+  /** When its transaction began. */
+  beganAt = 0;
   /** Told when the database ends the connection. */
   ended: (error: Error) => void = () => {};
 
@@ -193,7 +195,7 @@ export class Backend {
 
   *#run(compiled: Extract<Compiled, { is: "statement" }>, values: readonly unknown[]): Running {
     if (this.#hasFailed) throw new SqlError("25P02", "the transaction is aborted");
-    this.#transaction ??= new Transaction();
+    this.#begin();
     const database = this.#database;
     const run: Run = {
       by: this.#transaction,
@@ -207,7 +209,7 @@ export class Backend {
   *#control({ is, name }: Exclude<Compiled, { is: "statement" }>): Running {
     if (is === "begin") {
       // Within a transaction it is but warned of.
-      this.#transaction ??= new Transaction();
+      this.#begin();
       this.#isExplicit = true;
     } else if (is === "commit") {
       if (this.#hasFailed) this.#rollback();
@@ -221,6 +223,12 @@ export class Backend {
     else if (is === "savepoint") this.#transaction.save(name);
     else this.#transaction.releaseSavepoint(name);
     return NOTHING;
+  }
+
+  #begin(): void {
+    if (this.#transaction !== undefined) return;
+    this.#transaction = new Transaction();
+    this.beganAt = this.#database.world.now;
   }
 
   *#commit(): Running {
