@@ -195,10 +195,10 @@ export class Backend {
 
   *#run(compiled: Extract<Compiled, { is: "statement" }>, values: readonly unknown[]): Running {
     if (this.#hasFailed) throw new SqlError("25P02", "the transaction is aborted");
-    this.#begin();
+    const by = this.#begin();
     const database = this.#database;
     const run: Run = {
-      by: this.#transaction,
+      by,
       table: (name) => database.tables.get(name)!,
       relations: new Map(),
       view: () => this.#activity(),
@@ -225,10 +225,10 @@ export class Backend {
     return NOTHING;
   }
 
-  #begin(): void {
-    if (this.#transaction !== undefined) return;
-    this.#transaction = new Transaction();
-    this.beganAt = this.#database.world.now;
+  #begin(): Transaction {
+    if (this.#transaction === undefined) this.beganAt = this.#database.world.now;
+    this.#transaction ??= new Transaction();
+    return this.#transaction;
   }
 
   *#commit(): Running {
