@@ -45,7 +45,9 @@ function createTranscripts(
   const keeps = redact !== "1";
   if (!keeps) {
     const why = "BREAKGLASS_REDACT=1: agents' records of conversations have secrets in them";
-    surroundings.log.info("sessions that move to another server begin empty conversations", { why });
+    surroundings.log.info("sessions that move to another server begin empty conversations", {
+      why,
+    });
   }
   return new TranscriptMoves(surroundings, keeps);
 }
