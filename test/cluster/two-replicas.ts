@@ -28,6 +28,8 @@ export interface TwoReplicas extends AsyncDisposable {
   /** The one that clients call. It knows of nothing. */
   readonly first: Replica;
   readonly home: Replica;
+  /** The file of what they know each other by. */
+  readonly secret: string;
   /** Where the first takes the home to be. May be changed. */
   readonly place: { -readonly [P in keyof Home]: Home[P] };
   /** Where the home takes everything to be. Undefined: with itself. */
@@ -65,7 +67,7 @@ export async function startTwoReplicas(
   );
   const owned = cleanup.move();
   return {
-    ...{ first, home, place },
+    ...{ first, home, secret, place },
     get homePlace() {
       return homePlace;
     },
