@@ -35,6 +35,7 @@ export default defineConfig({
             "test/fake/**",
             "test/interop/**",
             "test/postgres/**",
+            "test/simulation/mutations.test.ts",
           ],
           // To import all of it again for each of the files is a third of what they cost; no module of ours, nor of the
           // tests, holds what another test could see.
@@ -89,6 +90,11 @@ export default defineConfig({
       },
       // The kit itself, with clients that are broken on purpose: each case starts a server and a client.
       { extends: true, test: { name: "conformance", include: ["test/conformance/**/*.test.ts"] } },
+      // Each invariant of ownership removed on purpose, and found by the simulation.
+      {
+        extends: true,
+        test: { name: "simulation", include: ["test/simulation/mutations.test.ts"] },
+      },
       // What users install: packing builds, and installing fetches.
       {
         extends: true,

@@ -2,7 +2,9 @@ import { refusalLines } from "#client";
 import { readColorWanted } from "../config/environment.ts";
 import { type ConsoleAudience, runConsoleDrill } from "../drill/console-drill.ts";
 import { type Audience, runDrill } from "../drill/drill.ts";
+import { type ReplicasAudience, runReplicasDrill } from "../drill/replicas-drill.ts";
 import { createLog } from "../log.ts";
+import { NoPostgresError } from "../replicas/local-postgres.ts";
 import { calledAs } from "./command-form.ts";
 import { eventText } from "./event-text.ts";
 import { ExitStatus } from "./exit-status.ts";
@@ -26,6 +28,8 @@ const LOG_LINES = 200;
 export interface DrillOptions {
   /** In the console, for a person, until Ctrl-C. */
   readonly console?: boolean;
+  /** With so many servers on one database. Left out: with one that needs none. */
+  readonly replicas?: number;
 }
 
 /** Rehearses a repair and prints it as it happens; what is missing is told on stderr, with the service's log. */
@@ -34,11 +38,12 @@ export async function drill(given: DrillOptions = {}): Promise<ExitStatus> {
   const ended = endedByTerm();
   const terminal = openTerminal(process.stdout, process.stderr, readColorWanted());
   const logLines: string[] = [];
+  const logLine = (line: string) => {
+    logLines.push(line);
+    if (logLines.length > LOG_LINES) logLines.shift();
+  };
   const audience: Audience = {
-    log: createLog((line) => {
-      logLines.push(line);
-      if (logLines.length > LOG_LINES) logLines.shift();
-    }),
+    log: createLog(logLine),
     signal: AbortSignal.any([interrupts.first, ended]),
     prompt: (prompt) =>
       terminal.write(print`\n${terminal.style("bold", print`« ${hangingText(prompt)} »`)}\n`),
@@ -50,7 +55,13 @@ export async function drill(given: DrillOptions = {}): Promise<ExitStatus> {
       await runConsoleDrill(consoleAudience(audience, terminal));
       return ExitStatus.ok;
     }
-    const absent = await runDrill(audience);
+    const absent =
+      given.replicas === undefined
+        ? await runDrill(audience)
+        : await runReplicasDrill(
+            { count: given.replicas },
+            replicasAudience({ ...audience, logLine }, terminal),
+          );
     if (absent.length > 0)
       return tellFailure(
         absent.map((what) => `missing: ${what}`),
@@ -59,6 +70,8 @@ export async function drill(given: DrillOptions = {}): Promise<ExitStatus> {
       );
   } catch (error) {
     if (audience.signal.aborted) return ExitStatus.detached;
+    // Nothing of the drill's has failed.
+    if (error instanceof NoPostgresError) throw error;
     return tellFailure(refusalLines(error) ?? [String(error)], logLines, terminal);
   }
   await terminal.write(
@@ -75,6 +88,15 @@ function consoleAudience(audience: Audience, terminal: Terminal): ConsoleAudienc
         print`\nOpen ${terminal.style("bold", print`${oneLine(url, LINE_CHARACTERS)}/`)} in a browser of this machine: a repair waits there for your approval.\nCtrl-C ends the drill, and leaves nothing behind.\n`,
       ),
   };
+}
+
+function replicasAudience(
+  audience: Omit<ReplicasAudience, "note">,
+  terminal: Terminal,
+): ReplicasAudience {
+  const note = (text: string) =>
+    terminal.write(print`\n${terminal.style("yellow", print`— ${hangingText(text)}`)}\n`);
+  return { ...audience, note };
 }
 
 /** Aborts when a service manager or a closed terminal ends the command: it cleans up as after Ctrl-C. */

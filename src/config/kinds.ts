@@ -4,6 +4,7 @@ import { z } from "zod";
 import { ROLES, type Role } from "../identity/caller.ts";
 import { type PostgresAddress, readPostgresAddress } from "./postgres-address.ts";
 import { quantityText, type Unit } from "./quantity.ts";
+import { readSnapshotUrl, type SnapshotUrl } from "./snapshot-url.ts";
 
 /** What a setting can be: how its text is read, and how that is said. */
 export interface Kind<T> {
@@ -150,6 +151,17 @@ export const postgresAddress: Kind<PostgresAddress> = {
     const address = readPostgresAddress(text);
     if (address !== undefined) return address;
     context.issues.push({ code: "custom", message: "not such an address", input: text });
+    return z.NEVER;
+  }),
+};
+
+/** Where snapshots are kept. */
+export const snapshotUrl: Kind<SnapshotUrl> = {
+  takes: "s3://BUCKET/PREFIX, with ?endpoint=https://HOST:PORT and region, or file:/FOLDER",
+  schema: withoutNul.transform((text, context) => {
+    const url = readSnapshotUrl(text);
+    if (url !== undefined) return url;
+    context.issues.push({ code: "custom", message: "not such a URL", input: text });
     return z.NEVER;
   }),
 };

@@ -4,6 +4,7 @@ import { ConfigError } from "./config-error.ts";
 import type { Environment } from "./environment.ts";
 import { readSettings } from "./setting.ts";
 import { SERVE_SETTINGS } from "./settings/sections.ts";
+import { completeSnapshotUrl } from "./snapshot-url.ts";
 import { unknownVariables } from "./unknown-variables.ts";
 
 /** What `serve` needs to know; nothing in it is read again later. A name that ends in `Ms` is in milliseconds. */
@@ -22,6 +23,9 @@ export function readServeConfig(environment: Environment = process.env) {
     problems,
   );
   problems.push(...halfOfTls(environment));
+  if (values.snapshotUrl !== undefined && !environment.BREAKGLASS_STORE) {
+    problems.push(NO_MOVES);
+  }
   const home = findHome(environment);
   const dataDir = values.dataDir ?? defaultDataDir(environment);
   // The CLI keeps its conversations at home too, which each turn looks for.
@@ -33,6 +37,7 @@ export function readServeConfig(environment: Environment = process.env) {
     ...values,
     tls: tlsCert === undefined || tlsKey === undefined ? undefined : { cert: tlsCert, key: tlsKey },
     dataDir: dataDir!,
+    snapshotAddress: completeSnapshotUrl(values.snapshotUrl, environment),
     sessionsDir: values.sessionsDir ?? join(dataDir!, "sessions"),
     auditKeyFile: auditKey ?? join(dataDir!, "audit-key.pem"),
     /** The audit's key is the server's to make. */
@@ -42,6 +47,8 @@ export function readServeConfig(environment: Environment = process.env) {
   };
 }
 
+const NO_MOVES =
+  "BREAKGLASS_SNAPSHOT_URL is set, but sessions move between servers on one database alone: set BREAKGLASS_STORE";
 const NO_HOME =
   "HOME is not set, and the server's user has no home directory: set it to a directory of that user's";
 

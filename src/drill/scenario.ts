@@ -23,7 +23,7 @@ export function brokenConfig(serial: string): string {
 
 /** A repair of the file at `configPath`, which holds {@link brokenConfig}. */
 export function repairScenario(configPath: string): Scenario {
-  const file = `'${configPath.replaceAll("'", `'\\''`)}'`;
+  const file = shellPath(configPath);
   return {
     repairPrompt: REPAIR_PROMPT,
     recallPrompt: "Which serial did the gateway have that you repaired?",
@@ -34,10 +34,7 @@ export function repairScenario(configPath: string): Scenario {
           say("I look at the gateway's configuration."),
           bash(`cat ${file}`, "Read the configuration"),
           say(({ toolOutputs }) => `There it is: ${wrongLine(toolOutputs)}; no port is that high.`),
-          bash(
-            `sed -i.bak 's/^${BROKEN_LINE}$/${REPAIRED_LINE}/' ${file} && cat ${file}`,
-            "Repair the port and read it back",
-          ),
+          bash(repairCommand(file), "Repair the port and read it back"),
           say("Repaired: the gateway listens on a port that exists, and its old file is kept."),
         ],
       },
@@ -53,11 +50,23 @@ export function repairScenario(configPath: string): Scenario {
   };
 }
 
-function wrongLine(toolOutputs: readonly string[]): string {
+/** A path as a shell takes it. */
+export function shellPath(path: string): string {
+  return `'${path.replaceAll("'", `'\\''`)}'`;
+}
+
+/** Mends the file that a shell's word names, keeps what it was, and prints what it is. */
+export function repairCommand(file: string): string {
+  return `sed -i.bak 's/^${BROKEN_LINE}$/${REPAIRED_LINE}/' ${file} && cat ${file}`;
+}
+
+/** What the newest of some outputs says that is wrong. */
+export function wrongLine(toolOutputs: readonly string[]): string {
   return /^port = .*$/m.exec(toolOutputs.at(-1) ?? "")?.[0] ?? "no port at all";
 }
 
-function recall(toolOutputs: readonly string[]): string {
+/** What the model remembers of what its tools printed. */
+export function recall(toolOutputs: readonly string[]): string {
   const serial = /^serial = (\S+)$/m.exec(toolOutputs.join("\n"))?.[1];
   return serial === undefined ? "I remember no gateway." : `It was the gateway ${serial}.`;
 }

@@ -54,11 +54,18 @@ export async function openDrillStage(
   };
 }
 
-// Nothing of the caller's environment but PATH: no credentials, no settings, no server address.
 async function drillConfig(root: string, modelUrl: string, settings: Environment) {
+  await mkdir(join(root, "home"));
+  return readServeConfig({ ...drillEnvironment(root, modelUrl), ...settings });
+}
+
+/**
+ * The variables of a server whose disk is a folder. Nothing of the caller's environment but PATH: no credentials, no settings, no
+ * server address.
+ */
+export function drillEnvironment(root: string, modelUrl: string): Record<string, string> {
   const home = join(root, "home");
-  await mkdir(home);
-  return readServeConfig({
+  return {
     PATH: readSearchPath(),
     HOME: home,
     ANTHROPIC_BASE_URL: modelUrl,
@@ -70,6 +77,5 @@ async function drillConfig(root: string, modelUrl: string, settings: Environment
     BREAKGLASS_LISTEN: "127.0.0.1:0",
     BREAKGLASS_DATA_DIR: join(root, "state"),
     BREAKGLASS_TURN_TIMEOUT_SECONDS: "120",
-    ...settings,
-  });
+  };
 }

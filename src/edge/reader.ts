@@ -13,6 +13,8 @@ import { ClientGone, StreamEnding } from "./stream-ending.ts";
 export class Reader {
   /** What its handler holds for it beside what the writer has, in bytes. */
   handlerBytes: () => number = () => 0;
+  /** Whether who reads would still be let in, by the credential that it was opened with. */
+  isStillAdmitted: () => boolean | Promise<boolean> = () => true;
   /** Resolves when its response is being written. */
   readonly writing: Promise<BodyWriter>;
   /** When it last took something, or was found to have nothing to take; a time of `performance.now`. */

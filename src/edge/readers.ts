@@ -68,6 +68,18 @@ export class Readers {
   }
 
   /**
+   * Ends every stream that was opened with a credential that counts no more, or for somebody else now: behind what was
+   * given to it so far.
+   */
+  async recheck(): Promise<void> {
+    for (const reader of [...this.#open]) {
+      const isAdmitted = await reader.isStillAdmitted();
+      // An answer that is not begun was asked for by who was somebody then.
+      if (!isAdmitted) void reader.writing.then(() => reader.end(REVOKED));
+    }
+  }
+
+  /**
    * Ends a connection of HTTP/2 that has to go, and first says so (GOAWAY): no request is taken on it any more, and its
    * streams end behind what was given to them so far. Whoever has not taken that in time is reset.
    */
@@ -148,4 +160,5 @@ export class Readers {
   }
 }
 
+const REVOKED = new StreamEnding("the credential that it was opened with counts no more");
 const SHUTDOWN = new StreamEnding("the server shuts down");

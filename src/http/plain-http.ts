@@ -7,7 +7,7 @@ import { ClientGone } from "../edge/stream-ending.ts";
 import { leaveUnread } from "../edge/unread-request.ts";
 import { Refusal } from "../errors.ts";
 import type { Log } from "../log.ts";
-import { admit, callerOf, contextValuesOf } from "../rpc/admission.ts";
+import { admit, callerOf, contextValuesOf, isAdmittedAgain } from "../rpc/admission.ts";
 import type { RefusedRequests } from "../rpc/refused-requests.ts";
 import type { Call } from "../rpc/request-listener.ts";
 import type { RequestReading } from "../rpc/request-reading.ts";
@@ -117,7 +117,11 @@ async function admitPlain(
   // Where it is known it is noted at once, before the request can be reset.
   const admission = decided instanceof Promise ? await decided : decided;
   reader.signal.throwIfAborted();
-  if ("caller" in admission) resets.setPrincipal(request, admission.caller.name);
+  if ("caller" in admission) {
+    const { caller } = admission;
+    resets.setPrincipal(request, caller.name);
+    reader.isStillAdmitted = () => isAdmittedAgain(admissionOf(request, refusal), caller);
+  }
   const refused = () => refusedRequests.hold(admission, request, since, reader.signal);
   const values = contextValuesOf(admission, reader, admitted, refused);
   await admit({ values, method: BreakglassService.method.attachTurn });

@@ -126,6 +126,19 @@ export function admissionsBy(
   };
 }
 
+/** Whether a request that was admitted would be again, for the same principal with the same roles. */
+export async function isAdmittedAgain(
+  decided: Admission | Promise<Admission>,
+  { name, roles }: Caller,
+): Promise<boolean> {
+  const again = await decided;
+  if ("refusal" in again) return again.refusal.reason === "TOO_MANY_REQUESTS";
+  const now = new Set(again.caller.roles);
+  return (
+    again.caller.name === name && now.size === roles.length && roles.every((one) => now.has(one))
+  );
+}
+
 /** Whether who somebody is can make no difference any more to what is decided on a request. */
 function isFinal(verdict: Verdict): boolean {
   return "failure" in verdict && verdict.failure.isByProcess !== true;

@@ -13,6 +13,7 @@ import {
   type Admission,
   type Admissions,
   contextValuesOf,
+  isAdmittedAgain,
   originOf,
   whenAdmitted,
 } from "./admission.ts";
@@ -93,6 +94,10 @@ function rpcListener(options: RequestListenerOptions): (call: Call) => void {
     const admission = requests.count(decided, handle.method, response);
     if ("caller" in admission) resets.setPrincipal(request, admission.caller.name);
     const reader = readers.add(request, response);
+    if ("caller" in admission && handle.method.methodKind !== "unary") {
+      const { caller } = admission;
+      reader.isStillAdmitted = () => isAdmittedAgain(admissionOf(request, call.refusal), caller);
+    }
     const isDialogue = takesMany(handle.method);
     const body = bodies.of(request);
     const refused = () => {

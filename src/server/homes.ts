@@ -3,10 +3,7 @@ import type { Store } from "../store/store.ts";
 import type { Turns } from "../turns/turns.ts";
 
 /** Where sessions and turns are at home, as the store knows. */
-export function homesOf(
-  store: Pick<Store, "lease" | "homeOfSession" | "homeOfTurn">,
-  turns: Pick<Turns, "runs">,
-): Homes {
+export function homesOf(store: Store, turns: Pick<Turns, "runs">): Homes {
   return {
     owner: store.lease.owner,
     runsHere: (turnId) => turns.runs(turnId),

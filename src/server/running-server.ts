@@ -23,7 +23,7 @@ export interface Server {
   stopNow(): void;
   /**
    * Reads rules, certificates and all that tells who somebody is again; what cannot be read stays as it was, and the log says so. Whatever runs or is
-   * open goes on: the next request needs a token of the new ones, the next process of an agent has the new rules, the next
+   * open goes on, but for streams whose credential counts no more: the next request needs a token of the new ones, the next process of an agent has the new rules, the next
    * connection the new certificate.
    */
   reload(): void;

@@ -78,7 +78,7 @@ export async function startServer(
     const served = createAgents(processes);
     const endProcesses = (processId: string) => endLeftProcesses(processId, processes);
     const agents = new Agents(served.byKind, served.defaultKind, endProcesses);
-    const moves = createMoves({ store, agents, log, filesOwner: user });
+    const moves = createMoves(config, { store, agents, log, filesOwner: user });
     turns = createTurns(
       config,
       { store, agents, redaction, audit: audit.turns, moves, log },
@@ -118,6 +118,7 @@ export async function startServer(
       tellStrangers(config, signIn, log);
       const next = encryptionOf(files);
       if (next !== undefined) listener.setCertificate(next);
+      readers.recheck().catch((error: unknown) => log.error("a defect", { error }));
     };
     tellStrangers(config, signIn, log);
     identity.watch(heed);

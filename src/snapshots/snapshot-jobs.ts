@@ -40,6 +40,7 @@ export type SnapshotJob =
       readonly limits: SnapshotLimits;
       readonly owner: Owner | undefined;
     }
+  | { readonly kind: "remove-one"; readonly address: SnapshotAddress; readonly key: string }
   | {
       /** Removes a session's, but for one, that were taken by an incarnation or before. */
       readonly kind: "remove";
@@ -64,15 +65,23 @@ export async function perform(job: SnapshotJob): Promise<SnapshotAnswer> {
     const place = await openPlace(job.address);
     if (job.kind === "save") return await save(job, place);
     if (job.kind === "restore") return await restore(job, place);
-    for (const key of await place.list(job.session)) {
-      const epoch = epochOf(key);
-      const isOurs = job.upTo === undefined || (epoch !== undefined && epoch <= job.upTo);
-      if (isOurs && key !== job.except) await place.remove(key);
-    }
+    if (job.kind === "remove-one") await place.remove(job.key);
+    else await removeOlder(job, place);
     return { outcome: "removed" };
   } catch (error) {
     if (error instanceof TooLargeError) return { outcome: "too-large", message: error.message };
     return { outcome: "failed", message: messageOf(error) };
+  }
+}
+
+async function removeOlder(
+  { session, except, upTo }: SnapshotJob & { kind: "remove" },
+  place: SnapshotPlace,
+): Promise<void> {
+  for (const key of await place.list(session)) {
+    const epoch = epochOf(key);
+    const isOlder = upTo === undefined || (epoch !== undefined && epoch <= upTo);
+    if (isOlder && key !== except) await place.remove(key);
   }
 }
 

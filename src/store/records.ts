@@ -49,6 +49,8 @@ export interface SessionRecord extends SpendingRecord {
   readonly workspace: string;
   /** The server, by its name, that has the workspace and the processes: its turns are run there. */
   readonly home: string;
+  /** It was at home on another server, and it is not on record that what there was of it has been brought here. */
+  readonly isMoved: boolean;
   /** The agent's own id of the conversation, which no other session of its kind has or had. Empty: it has given none yet. */
   readonly agentSessionId: string;
 }

@@ -16,6 +16,7 @@ import type {
   TurnRecord,
   WorkspacePlace,
 } from "./records.ts";
+import type { Snapshots } from "./snapshots.ts";
 import type { Transcripts } from "./transcripts.ts";
 import type { Grantee, SessionName, SessionView, Share, TurnView } from "./views.ts";
 import type { EventBatch, StartedTurn, SteerRequest, TurnStart } from "./writes.ts";
@@ -33,7 +34,8 @@ import type { EventBatch, StartedTurn, SteerRequest, TurnStart } from "./writes.
  * 6. A server's audit is one chain (docs/audit.md). The store gives entries their places in it in the commit that has what
  *    they are the record of: neither is ever there without the other.
  * 7. A session is opened on the server that records its first turn, its home. Every other one is recorded there too, and
- *    what is asked of another server is refused with SESSION_ELSEWHERE and the `home`, the server's name.
+ *    what is asked of another server is refused with SESSION_ELSEWHERE and the `home`, the server's name. It moves with a turn
+ *    that is recorded elsewhere when its home holds no lease and has left no turn without an end in it, and by nothing else.
  *
  * Every method rejects with a `Refusal`: STORAGE where the disk does not take a write or give a read, else as described.
  */
@@ -57,7 +59,7 @@ export interface HomeRecord {
 }
 
 /** What can be asked of a store. Where an `epoch` is asked for, 4. holds. */
-export interface StoreMethods extends Leases, Outbox, Transcripts {
+export interface StoreMethods extends Leases, Outbox, Snapshots, Transcripts {
   /**
    * Records a turn and, where there is none yet, its session; or finds the turn that the same request started. A session
    * that is opened in the workspace of a recorded process takes that process over. A caller's turn that meets an agent's
@@ -69,6 +71,8 @@ export interface StoreMethods extends Leases, Outbox, Transcripts {
    * cannot go on with the session, and SESSION_FULL; TURN_IN_PROGRESS with the `turn_id` of the turn that runs or waits.
    */
   createTurn(start: TurnStart, epoch: number): Promise<StartedTurn>;
+  /** Records that what there was of a session that moved here has been brought. Nothing where it has moved on. */
+  recordBrought(sessionKey: string, epoch: number): Promise<void>;
   /** Records that a QUEUED turn runs from now on. The one before it has ended. */
   beginTurn(turnId: string, epoch: number): Promise<void>;
   /** What a principal's turns that ended on the day of a time have used, those included that are off the record since. */

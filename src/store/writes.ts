@@ -72,6 +72,8 @@ export interface TurnStart {
     SessionRecord,
     "sessionId" | "agentKind" | "agent" | "model" | "workspace" | "agentSessionId"
   >;
+  /** Where the session works from now on if it moves here. Left out: it does not. */
+  readonly workspaceIfMoved?: string;
   /** Why no new turn can be accepted now; a turn that exists is joined all the same. */
   readonly refusal?: StartRefusal;
   /** What the principal's turns may use on a day: a caller's turn is refused once so much is on record. Unset: no limit. */

@@ -15,8 +15,8 @@ export interface LeaseConsequences {
   allowAll(): void;
   /** Others have taken this server for gone: nothing can be recorded here any more. Called once. */
   fenced(): void;
-  /** Ends what a server left. None of its leases holds. */
-  takeOver(owner: string): Promise<unknown>;
+  /** Ends what a server left. None of its leases holds. @returns What resolves when the store was asked to record the ends. */
+  takeOver(owner: string): Promise<Promise<unknown>[]>;
 }
 
 /**
@@ -69,12 +69,28 @@ export class LeaseKeeper {
     this.#timers.clear(this.#grace);
   }
 
+  /**
+   * Whether a server is gone, as far as may be said now. What it left has ended then, as far as the store took that.
+   *
+   * @throws Refusal STORAGE, FENCED.
+   */
+  async takeOver(owner: string): Promise<boolean> {
+    const { terms, epoch, owner: own } = this.#store.lease;
+    if (terms === undefined || owner === own || !this.#isSteady(terms)) return false; // 3.
+    if (!(await this.#store.fence(owner, epoch))) return false;
+    await Promise.all(await this.#consequences.takeOver(owner)); // 2.
+    return true;
+  }
+
   /** Neither waits for the other: what takes long is not to cost the lease. */
   async #every(ms: number, work: () => Promise<void>): Promise<void> {
     const { signal } = this.#over;
+    let took = 0;
     while (!signal.aborted) {
-      await this.#timers.delay(ms, { signal, ref: false }).catch(() => {});
+      await this.#timers.delay(Math.max(0, ms - took), { signal, ref: false }).catch(() => {});
+      const begun = this.#timers.now();
       if (!signal.aborted) await work();
+      took = this.#timers.now() - begun;
     }
   }
 
@@ -97,7 +113,7 @@ export class LeaseKeeper {
   #renewed(terms: LeaseTerms, since: number): void {
     this.#timers.clear(this.#grace);
     if (this.#over.signal.aborted) return;
-    const { graceMs, renewMs } = terms;
+    const { graceMs } = terms;
     const now = this.#timers.now();
     if (isGap(terms, now - this.#renewedAt)) this.#steadySince = now;
     this.#renewedAt = now;
@@ -106,10 +122,13 @@ export class LeaseKeeper {
       this.#consequences.stopAll(storageFailed(why)); // 1.
     };
     const left = graceMs - (now - since);
-    // The time was up before it was answered, and a timer may be as late. The next renewal is due, and says how it stands.
-    if (left <= 0) stop();
-    else this.#consequences.allowAll();
-    this.#grace = this.#timers.setTimeout(stop, Math.max(left, 2 * renewMs));
+    // The time was up before it was answered. The next renewal is due, and says how it stands.
+    if (left <= 0) {
+      stop();
+      return;
+    }
+    this.#consequences.allowAll();
+    this.#grace = this.#timers.setTimeout(stop, left);
     this.#grace.unref();
   }
 

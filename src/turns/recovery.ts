@@ -62,7 +62,9 @@ export async function takeOverTurns(
   const tried: Promise<void>[] = [];
   for (const left of await store.listLeftTurns(owner)) {
     // Its end is being recorded already, however long the store takes.
-    if (unended.get(left.turnId) !== undefined) continue;
+    const known = unended.get(left.turnId);
+    if (known instanceof LeftTurn) tried.push(known.tried);
+    if (known !== undefined) continue;
     const turn = new LeftTurn(left, surroundings);
     unended.hold(turn);
     holdUp(turn, left.wasQueued);

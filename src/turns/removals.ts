@@ -16,7 +16,7 @@ const AGAIN_MS = { first: 1000, longest: 3600_000 };
  * 2. Nothing of a session that is on record is touched: not one that was opened again under the same id either.
  */
 export class Removals {
-  readonly #surroundings: Pick<TurnSurroundings, "store" | "agents" | "log">;
+  readonly #surroundings: Pick<TurnSurroundings, "store" | "agents" | "log" | "moves">;
   readonly #sessions: ActiveSessions;
   readonly #closing: AbortSignal;
   readonly #trees = new TreeRemovals();
@@ -26,7 +26,7 @@ export class Removals {
 
   /** @param closing - Ends it: the next start goes on. */
   constructor(
-    surroundings: Pick<TurnSurroundings, "store" | "agents" | "log">,
+    surroundings: Pick<TurnSurroundings, "store" | "agents" | "log" | "moves">,
     sessions: ActiveSessions,
     closing: AbortSignal,
   ) {
@@ -100,10 +100,11 @@ export class Removals {
   /** 2. The workspace and the conversations are no other session's; who asks has seen to the processes. */
   async #removeFiles(removed: RemovedSession): Promise<boolean> {
     const { workspace, agentKind, agentSessionIds } = removed;
-    const { store, agents, log } = this.#surroundings;
+    const { store, agents, log, moves } = this.#surroundings;
     try {
       await agents.of(agentKind).forget(agentSessionIds, workspace);
       if (!(await this.removeWorkspace(workspace))) return false;
+      if ((await moves?.forget?.(removed.sessionKey)) === false) return false;
       await store.recordRemoved(workspace);
       return true;
     } catch (error) {

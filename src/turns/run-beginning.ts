@@ -1,5 +1,6 @@
 import { mkdir } from "node:fs/promises";
 import { create } from "@bufbuild/protobuf";
+import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { NoticeEventSchema, NoticeReason, TurnState } from "../../gen/breakglass/v1/event_pb.ts";
 import type { Agent, AgentRun, AgentTurn, EventKind } from "../agent/agent.ts";
 import { giveDirectory, type Owner } from "../files/owner.ts";
@@ -10,6 +11,7 @@ import type { Attachment } from "../turn-requests.ts";
 import { placeAttachments, takeBackAttachments } from "./attachments.ts";
 import type { EndCause } from "./end-causes.ts";
 import { recalledFor } from "./recollection.ts";
+import type { BroughtSession, MovedSession } from "./session-moves.ts";
 import type { TurnLog } from "./turn-log.ts";
 
 /** How a turn gets its run: from the agent, once its session is ready, or it is the agent's own work. */
@@ -41,6 +43,8 @@ export interface WaitingTurn {
   end(cause: EndCause): unknown;
   /** Puts an event on record before the agent's first. */
   tell(kind: EventKind): void;
+  /** Brings what there was of its session on another server. The session takes no other turn before that is over. */
+  bring(): Promise<BroughtSession>;
   /** Has the agent run it. */
   run(turn: AgentTurn): void;
 }
@@ -50,13 +54,21 @@ export async function beginRun(
   { ready, prompt: asked, attachments, recall }: Omit<AskedBeginning, "trace">,
   waiting: WaitingTurn,
 ): Promise<void> {
-  const { turn, session, log, agent, filesOwner, ending, end, tell, run } = waiting;
+  const { turn, session, log, agent, store, filesOwner, ending, end, tell, run } = waiting;
   const { turnId, sessionKey } = turn;
   const { workspace, agentKind, agentSessionId } = session;
   await Promise.race([ready, onAbort(ending)]);
   if (ending.aborted) return;
   // It was not when the turn was recorded, or the turn would have been refused.
   if (isForgotten(session, agent)) return void end({ case: "forgotten", agentKind });
+  if (session.isMoved) {
+    const brought = await Promise.race([waiting.bring(), onAbort(ending)]);
+    if (ending.aborted || brought === undefined) return;
+    tell(movedNotice(brought));
+    // Where that fails it is brought, and told, once more.
+    await store.recordBrought(sessionKey, log.epoch).catch(() => {});
+    if (ending.aborted) return;
+  }
   // A mistake here (a file in its place, no permission) is for the agent to find and to explain.
   const made = await mkdir(workspace, { recursive: true, mode: 0o700 }).catch(() => {});
   if (filesOwner !== undefined) await giveDirectory(workspace, filesOwner).catch(() => {});
@@ -71,7 +83,7 @@ export async function beginRun(
   if (wasQueued && !ending.aborted) await log.begin();
   const recalled = recall ? await recalledFor(waiting) : undefined;
   if (ending.aborted) return takeBackAttachments(workspace, turnId, attachments);
-  if (hasLostConversation(session, agent)) tell(lostNotice());
+  if (!session.isMoved && hasLostConversation(session, agent)) tell(lostNotice());
   if (recalled !== undefined) tell(recalled.notice);
   const { model, agent: definition, permissionMode } = turn;
   const ids = { turnId, sessionKey, agentSessionId };
@@ -87,6 +99,31 @@ export async function beginRun(
 function isForgotten({ sessionKey, changeCount }: SessionRecord, agent: Agent): boolean {
   const canGoOn = agent.capabilities.resume || changeCount <= 1;
   return !canGoOn && !agent.rememberedSessions().includes(sessionKey);
+}
+
+/** A session as what is kept of it is found by. */
+export function movedOf({
+  agentSessionId: conversationId,
+  ...session
+}: Omit<MovedSession, "conversationId"> & Pick<SessionRecord, "agentSessionId">): MovedSession {
+  const { sessionId, sessionKey, agentKind, workspace } = session;
+  return { sessionId, sessionKey, agentKind, conversationId, workspace };
+}
+
+function movedNotice({ remembers, snapshotTime }: BroughtSession): EventKind {
+  const workspace =
+    snapshotTime === undefined
+      ? "its workspace is lost, and this one is empty"
+      : `its workspace is as it was when the last snapshot was taken, at ${snapshotTime.toISOString()}`;
+  const memory = remembers
+    ? "its agent goes on with its conversation"
+    : "its agent does not remember what came before";
+  const message = `The server that the session was at home on is gone, and it goes on at another one: ${workspace}; ${memory}`;
+  const value = create(NoticeEventSchema, {
+    ...{ reason: NoticeReason.SESSION_MOVED, message, remembers },
+    ...(snapshotTime && { snapshotTime: timestampFromDate(snapshotTime) }),
+  });
+  return { case: "notice", value };
 }
 
 /** Whether the session has had a turn of which no conversation is known: it ended before its agent had given an id. */

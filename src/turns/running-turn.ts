@@ -15,7 +15,8 @@ import type { ApprovalAnswer } from "../turn-requests.ts";
 import { awaitsProcesses, type EndCause, type Interrupter, terminalOf } from "./end-causes.ts";
 import type { LiveTurn } from "./live-turn.ts";
 import { RecentEvents } from "./recent-events.ts";
-import { beginRun, type TurnBeginning } from "./run-beginning.ts";
+import { beginRun, movedOf, type TurnBeginning } from "./run-beginning.ts";
+import { type BroughtSession, NOTHING_KEPT } from "./session-moves.ts";
 import { silenceNotice } from "./silence.ts";
 import type { TextDeltas } from "./text-deltas.ts";
 import { TurnClocks } from "./turn-clocks.ts";
@@ -59,6 +60,8 @@ export class RunningTurn implements LiveTurn {
   readonly #life = new TurnLifecycle();
   readonly #released = Promise.withResolvers<void>();
   #beginning: TurnBeginning | undefined;
+  /** What there was of its session on another server is being brought. */
+  #bringing: Promise<BroughtSession> | undefined;
   /** The batch with the agent's end, where something in it has to be looked into first. */
   #lastBatch: EventKind[] = [];
 
@@ -216,6 +219,7 @@ export class RunningTurn implements LiveTurn {
       ...{ turn: this.#turn, session: this.#session, log: this.log, ending: this.#life.ending },
       ...{ agent: this.#agent, store: this.#surroundings.store },
       filesOwner: this.#surroundings.filesOwner,
+      bring: () => this.#bring(),
       end: (cause) => this.#life.end(cause),
       tell: (kind) => this.#recorder.append(kind),
       run: (turn) => begin(this.#agent.start({ ...turn, trace: this.#told.trace })),
@@ -309,6 +313,13 @@ export class RunningTurn implements LiveTurn {
     void this.#inputs.record(silenceNotice(lastedMs, this.#limits.idleTimeoutMs)).catch(() => {});
   }
 
+  #bring(): Promise<BroughtSession> {
+    const { moves = NOTHING_KEPT } = this.#surroundings;
+    const bringing = moves.bring(movedOf(this.#session));
+    this.#bringing = bringing;
+    return bringing;
+  }
+
   #unsupported(capability: Parameters<typeof unsupportedByAgent>[1]): Refusal {
     return unsupportedByAgent(this.#session.agentKind, capability);
   }
@@ -319,7 +330,7 @@ export class RunningTurn implements LiveTurn {
   }
 
   async #reportReleased(run: AgentRun | undefined): Promise<void> {
-    await run?.released;
+    await Promise.all([run?.released, this.#bringing]);
     this.#released.resolve();
   }
 }

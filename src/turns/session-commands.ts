@@ -9,6 +9,7 @@ import { byDeadline } from "../stream/deadline.ts";
 import type { RunRequest } from "../turn-requests.ts";
 import type { ActiveSessions } from "./active-sessions.ts";
 import type { DaySpendings } from "./day-spendings.ts";
+import type { LeaseKeeper } from "./lease-keeper.ts";
 import type { Removals } from "./removals.ts";
 import { refuseOwner, type SentShare, type ShownSession, shownTo } from "./shown-sessions.ts";
 import { type StartPolicy, startTurn } from "./turn-start.ts";
@@ -25,6 +26,7 @@ interface SessionCommandSurroundings
   readonly sizes: WorkspaceSizes;
   readonly sessions: ActiveSessions;
   readonly removals: Removals;
+  readonly lease: Pick<LeaseKeeper, "takeOver">;
 }
 
 /** How long a deletion is waited for; it goes on behind the answer. */
@@ -39,6 +41,7 @@ const MOST_SHARES = 100;
  * 2. What another server sends is done here or refused. It is sent on to nobody.
  * 3. A removal goes on behind its answer, and nothing that is on record waits for it.
  * 4. An id alone means the caller's own session: what others share under it is not met.
+ * 5. A home that is gone is asked for nothing: what it left is ended, and the session goes on here.
  */
 export class SessionCommands {
   readonly #surroundings: SessionCommandSurroundings;
@@ -102,12 +105,16 @@ export class SessionCommands {
   }
 
   async #atHome<T>(here: () => Promise<T>, there: (home: SessionHome) => Promise<T>): Promise<T> {
-    try {
-      return await here();
-    } catch (error) {
-      const name = homeOf(error);
-      if (name === undefined) throw error;
-      return there(this.#surroundings.store.commands.homeOf(name)); // 1.
+    const { lease, store } = this.#surroundings;
+    for (let isFirst = true; ; isFirst = false) {
+      try {
+        return await here();
+      } catch (error) {
+        const name = homeOf(error);
+        if (name === undefined) throw error;
+        const isGone = isFirst && (await lease.takeOver(name)); // 5.
+        if (!isGone) return there(store.commands.homeOf(name)); // 1.
+      }
     }
   }
 

@@ -1,3 +1,5 @@
+import { mkdir } from "node:fs/promises";
+
 /** A session that was at home on another server's disk, and is here from now on. */
 export interface MovedSession {
   readonly sessionId: string;
@@ -25,6 +27,19 @@ export interface SessionMoves {
   bring(session: MovedSession): Promise<BroughtSession>;
   /** A turn of the session has ended, or waits: what is new of its conversation, and its workspace, is kept. Returns at once. */
   keep(session: MovedSession): void;
+  /** A session is deleted: removes what is kept of it outside the store. Answers whether nothing is left. Never rejects. */
+  forget?(sessionKey: string): Promise<boolean>;
   /** Resolves when all that was to be kept is, or `ms` are over. */
   drain(ms: number): Promise<void>;
 }
+
+/** Keeps nothing: a session that moves has an empty workspace, and its agent remembers nothing. */
+export const NOTHING_KEPT: SessionMoves = {
+  async bring({ workspace }) {
+    // A mistake here (a file in its place, no permission) is for the agent to find and to explain.
+    await mkdir(workspace, { recursive: true, mode: 0o700 }).catch(() => {});
+    return { remembers: false };
+  },
+  keep() {},
+  async drain() {},
+};

@@ -142,7 +142,7 @@ function callerStart(
   request: RunRequest,
   principal: string,
   permissionMode: PermissionMode,
-  { maxSessionTurns, dayLimits, quotas }: StartPolicy,
+  { maxSessionTurns, dayLimits, quotas, sessionsDir }: StartPolicy,
   { newSession, digest, ...more }: Beginnings,
 ): TurnStart {
   const { sessionId, prompt, model, agent, agentKind, requestId, attachments } = request;
@@ -166,6 +166,8 @@ function callerStart(
     dayLimits,
     quotas,
     newSession: { sessionId: sessionId || newId(), ...newSession },
+    // Never the new session's: where an agent waits for that it has another conversation.
+    workspaceIfMoved: join(sessionsDir, newId()),
     ...more,
   };
 }

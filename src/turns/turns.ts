@@ -93,8 +93,6 @@ export class Turns {
     this.#readers = new Readers({ ...options, permissions, commands: this.#commands });
     const [sessions, removals] = [this.#sessions, this.#removals];
     this.#sizes = new WorkspaceSizes(options, options, this.#closing.signal);
-    const parts = { permissions, unended, days, sizes: this.#sizes, sessions, removals };
-    this.#sessionCommands = new SessionCommands({ ...options, ...parts });
     const runs = (turnId: string) => unended.get(turnId) !== undefined;
     this.#stopServing.push(store.commands.serve(commandServer(this, runs)));
     const { promise: isFenced, resolve: fenced } = Promise.withResolvers<void>();
@@ -108,6 +106,16 @@ export class Turns {
       allowAll: () => unended.allow(),
       takeOver: (owner) => takeOverTurns(owner, { ...options, happenings, unended }),
     });
+    const parts = {
+      permissions,
+      unended,
+      days,
+      sizes: this.#sizes,
+      sessions,
+      removals,
+      lease: this.#lease,
+    };
+    this.#sessionCommands = new SessionCommands({ ...options, ...parts });
     agents.onOwnWork((work) => this.#sessions.of(work.sessionKey).beginOwnWork(work));
   }
 

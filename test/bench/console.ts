@@ -5,6 +5,7 @@ import { PermissionMode } from "../../gen/breakglass/v1/turn_pb.ts";
 import { type Fake, startFake } from "../../src/fake/fake.ts";
 import build from "../console/built.ts";
 import { launchBrowser } from "../support/browser.ts";
+import { measureDesk } from "./console-desk.ts";
 import { LAST_WORDS, SCRIPT } from "./console-script.ts";
 import type { Figure } from "./figure.ts";
 import { memoryOf, shareNiceness, tasksDuring } from "./page-tasks.ts";
@@ -20,7 +21,7 @@ const PATIENCE_MS = 60_000;
 
 /**
  * What the console's page takes of a browser for a long turn: how long until its end is seen, the longest task while it is scrolled through and
- * while somebody types and text is written, and its memory.
+ * while somebody types and text is written, and its memory; and for a desk of a thousand turns.
  */
 export async function* measureConsole(): AsyncGenerator<Figure> {
   build();
@@ -31,6 +32,7 @@ export async function* measureConsole(): AsyncGenerator<Figure> {
   await shareNiceness(browser);
   yield* measureEnded(browser, fake);
   yield* measureLive(browser, fake);
+  yield* measureDesk(browser);
 }
 
 async function* measureEnded(browser: Browser, fake: Fake): AsyncGenerator<Figure> {

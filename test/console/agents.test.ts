@@ -1,12 +1,12 @@
 import { describe, expect, it } from "vitest";
 import { isLive, PermissionMode, TurnState } from "#client";
+import { planAgents } from "../../src/server/served-agents.ts";
 import { bothAgents } from "../support/both-agents.ts";
 import { lacksBrowser, withoutBrowser } from "../support/browser.ts";
 import { createGate, script } from "../support/gate.ts";
 import { startTestServer } from "../support/test-server.ts";
 import { windowsOf } from "./console.ts";
 import { clientAt, startTo } from "./people.ts";
-
 
 describe.skipIf(lacksBrowser)(`what an agent can do in the console${withoutBrowser}`, () => {
   it("has a prompt wait for the agent's own work, and says so", async () => {
@@ -17,7 +17,9 @@ describe.skipIf(lacksBrowser)(`what an agent can do in the console${withoutBrows
     const prompt = script(`background 20 say own | ${gate.step}`, "say one");
     const { sessionId } = await startTo(client, prompt, "result");
     const turns = async () => (await client.listTurns({ sessionId })).turns;
-    await expect.poll(async () => (await turns()).filter(({ state }) => isLive(state))).toHaveLength(1);
+    await expect
+      .poll(async () => (await turns()).filter(({ state }) => isLive(state)))
+      .toHaveLength(1);
 
     const page = await (await windows.newPerson()).newPage();
     const readings: string[] = [];
@@ -77,7 +79,11 @@ describe.skipIf(lacksBrowser)(`what an agent can do in the console${withoutBrows
     await using windows = await windowsOf(server);
     const client = clientAt(server.url);
     const turnOf = async (agentKind: string, prompt: string) => {
-      for await (const { event } of client.runTurn({ prompt, agentKind, permissionMode: PermissionMode.ASK })) {
+      for await (const { event } of client.runTurn({
+        prompt,
+        agentKind,
+        permissionMode: PermissionMode.ASK,
+      })) {
         const kind = event?.kind.case;
         if (kind === "approvalRequest" || kind === "text") return event!.turnId;
       }
@@ -100,6 +106,30 @@ describe.skipIf(lacksBrowser)(`what an agent can do in the console${withoutBrows
     const claude = await turnOf("", 'ask Bash {"command":"true"}');
     await page.goto(`${server.url}/turns/${claude}`);
     await page.getByRole("button", { name: "Change …" }).waitFor();
+    expect(windows.complaints).toEqual([]);
+  });
+
+  it("says that a session is deleted of which something is still to be removed", async () => {
+    await using server = await startTestServer({}, bothAgents);
+    const sessionOf = async (agentKind: string) => {
+      const events = await Array.fromAsync(
+        clientAt(server.url).runTurn({ prompt: "say one", agentKind }),
+      );
+      return events[0]!.event!.sessionId;
+    };
+    const sessionId = await sessionOf("line");
+    // Nobody is there who knows what the agent of the session left.
+    await server.restart({}, planAgents);
+    await using windows = await windowsOf(server);
+    const page = await windows.open(`/sessions/${sessionId}`);
+    await page.getByRole("button", { name: "Delete …" }).click();
+    const dialog = page.getByRole("dialog", { name: "Delete the session" });
+    await dialog.getByRole("button", { name: "Delete it for good" }).click();
+    await dialog.getByRole("status").getByText("The session is deleted.").waitFor();
+    expect(await dialog.getByRole("button", { name: "Delete it for good" }).count()).toBe(0);
+    await dialog.getByRole("button", { name: "To the desk" }).click();
+    await page.waitForURL("**/");
+    await dialog.waitFor({ state: "detached" });
     expect(windows.complaints).toEqual([]);
   });
 });

@@ -30,16 +30,16 @@ export async function stage(
   return { ...windows, fake, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }
 
-/** Starts a browser in front of a server that is there. */
+/** Starts a browser in front of a server that is there, with further arguments of the browser. */
 export async function windowsOf(
   server: { readonly url: string },
   locale = "en-US",
+  ...args: readonly string[]
 ): Promise<Windows> {
-  const browser = await launchBrowser();
+  const browser = await launchBrowser(...args);
   const complaints: string[] = [];
   const newPerson = async () => {
-    // What the server's certificate says is not what is tested here.
-    const person = await browser.newContext({ locale, ignoreHTTPSErrors: true });
+    const person = await browser.newContext({ locale });
     person.setDefaultTimeout(60_000);
     person.on("weberror", (error) => void complaints.push(String(error.error())));
     person.on("console", (message) => {

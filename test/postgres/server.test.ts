@@ -4,6 +4,7 @@ import { ErrorReason, TurnState } from "../../gen/breakglass/v1/event_pb.ts";
 import { EventReader } from "../support/event-reader.ts";
 import { bytesOf, collect, durable, valuesOf } from "../support/events.ts";
 import { createGate, script } from "../support/gate.ts";
+import { eventually } from "../support/processes.ts";
 import { connect } from "../support/protocols.ts";
 import { startServeProcess } from "../support/serve-process.ts";
 import { createTestEnvironment } from "../support/test-environment.ts";
@@ -56,6 +57,51 @@ describe.skipIf(cluster === undefined)(`a server on PostgreSQL${without(cluster)
     expect(turn).toMatchObject({ state: TurnState.LOST, lastSequence: 22 });
     const next = await collect(after.client.runTurn({ sessionId, prompt: "say back" }));
     expect(next.at(-1)?.kind.case).toBe("result");
+  });
+
+  it("removes turns at their age", async () => {
+    await using database = await makeDatabase(cluster!);
+    const settings = { BREAKGLASS_STORE: database.url, BREAKGLASS_RETENTION_SECONDS: "1" };
+    await using server = await startTestServer(settings);
+    using connection = connect(server.url);
+    await collect(connection.client.runTurn({ prompt: "say hi" }));
+    const left = async () => (await connection.client.listTurns({})).turns.length;
+    expect(await eventually(left, (count) => count === 0, 30_000)).toBe(0);
+  });
+
+  it("keeps what its agents record of conversations behind each turn, as long as the session is there", async () => {
+    await using database = await makeDatabase(cluster!);
+    await using server = await startTestServer({ BREAKGLASS_STORE: database.url });
+    using connection = connect(server.url);
+    const kept = async () => {
+      const rows = await database.query(
+        "SELECT conversation_id, (files::json->0->>'bytes')::int AS bytes FROM transcript_heads",
+      );
+      return rows as { conversation_id: string; bytes: number }[];
+    };
+    const first = await collect(connection.client.runTurn({ prompt: "say hi" }));
+    const { sessionId } = first[0]!;
+    const [head] = await eventually(kept, ({ length }) => length === 1);
+    const conversation_id = valuesOf(first, "session")[0]?.agentSessionId;
+    expect(head).toMatchObject({ conversation_id });
+    await collect(connection.client.runTurn({ sessionId, prompt: "say ho" }));
+    await eventually(kept, ([now]) => (now?.bytes ?? 0) > head!.bytes);
+    await connection.client.deleteSession({ sessionId });
+    await eventually(kept, ({ length }) => length === 0);
+    const rows = await database.query("SELECT count(*)::int AS count FROM transcripts");
+    expect(rows).toEqual([{ count: 0 }]);
+  });
+
+  it("keeps nothing of what agents record where secrets are kept off the record", async () => {
+    await using database = await makeDatabase(cluster!);
+    const settings = { BREAKGLASS_STORE: database.url, BREAKGLASS_REDACT: "1" };
+    await using server = await startTestServer(settings);
+    using connection = connect(server.url);
+    await collect(connection.client.runTurn({ prompt: "say hi" }));
+    await server.restart();
+    const rows = await database.query("SELECT session_key FROM transcript_heads");
+    expect(rows).toEqual([]);
+    expect(JSON.stringify(server.log)).toContain("begin empty conversations");
   });
 
   it("is the only one on its disk, and says so in one line", async () => {

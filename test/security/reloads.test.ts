@@ -20,7 +20,7 @@ describe.concurrent("SIGHUP", () => {
     /cannot be read again: what it was before stays.*TOKENS.*"why":"BREAKGLASS_TOKENS_FILE/;
   const refused = { code: Code.Unauthenticated };
 
-  it("has tokens read again: they hold for the next request, on open connections too, and streams go on", async () => {
+  it("has tokens read again: they hold for the next request, on open connections too, and turns go on", async () => {
     await using environment = await createTestEnvironment();
     const file = join(environment.root, "tokens");
     await writeFile(file, tokenLine("alpha", "alice"), { mode: 0o600 });
@@ -38,8 +38,16 @@ describe.concurrent("SIGHUP", () => {
     await server.told("SIGHUP", AGAIN);
     await expect(alice.client.listSessions({})).rejects.toMatchObject(refused);
     expect(await later.client.listSessions({})).toMatchObject({ sessions: [] });
+    await expect(reader.rest()).rejects.toMatchObject({ code: Code.Unavailable });
+    await writeFile(file, tokenLine("beta", "bob") + tokenLine("gamma", "alice"));
+    await server.told("SIGHUP", AGAIN);
+    using again = connect(server.url, { authorization: "Bearer gamma" });
+    const attached = again.client.attachTurn({ turnId: reader.seen[0]!.turnId });
+    await using rest = new EventReader(attached);
     gate.open();
-    await reader.until("result");
+    await rest.until("result");
+    await writeFile(file, tokenLine("beta", "bob"));
+    await server.told("SIGHUP", AGAIN);
 
     const bad = [
       () =>

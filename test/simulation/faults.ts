@@ -94,12 +94,16 @@ export class Faults {
 
   #partOne(replica: Replica, ms: number): void {
     const isSilent = this.#world.chance(700);
-    this.#world.tell(`${replica.name} does not reach the database for ${ms} ms${isSilent ? ", and does not hear of it" : ""}`);
+    this.#world.tell(
+      `${replica.name} does not reach the database for ${ms} ms${isSilent ? ", and does not hear of it" : ""}`,
+    );
     if (isSilent) replica.way.silence();
     else replica.way.refuse();
     this.#world.after(ms, () => {
       const isLost = this.#world.chance(500);
-      this.#world.tell(`${replica.name} reaches the database again${isLost ? ", what was sent is lost" : ""}`);
+      this.#world.tell(
+        `${replica.name} reaches the database again${isLost ? ", what was sent is lost" : ""}`,
+      );
       replica.way.mend(isLost);
     });
   }

@@ -1,12 +1,12 @@
 import { isFenced } from "../../src/errors.ts";
 import type { EventBatch } from "../../src/store/writes.ts";
-import type { Backend } from "./database/backend.ts";
-import type { Database, DatabaseWatcher } from "./database/database.ts";
+import type { Backend, DatabaseWatcher } from "./database/backend.ts";
+import type { Database } from "./database/database.ts";
 import type { Row } from "./database/table.ts";
 import type { Change } from "./database/transaction.ts";
 import type { Process } from "./process.ts";
-import { TERMS } from "./replica.ts";
 import type { SimulatedRun } from "./simulated-run.ts";
+import { TERMS } from "./terms.ts";
 import type { World } from "./world.ts";
 
 /** What has happened that must not. */
@@ -55,6 +55,8 @@ export class Invariants implements DatabaseWatcher {
   readonly #positions = new Map<string, number>();
   readonly #refusedAt = new Map<Process, number>();
   #violation: Violation | undefined;
+  /** Of turns and sessions, by their ids, which are others each time. */
+  readonly #words = new Map<string, string>();
 
   constructor(world: World) {
     this.#world = world;
@@ -69,7 +71,7 @@ export class Invariants implements DatabaseWatcher {
   /** How many turns there are, and how many have ended. */
   get turns(): { readonly count: number; readonly unended: string[] } {
     const unended = [...this.#turns].filter(([, { hasEnd }]) => !hasEnd).map(([id]) => id);
-    return { count: this.#turns.size, unended };
+    return { count: this.#turns.size, unended: unended.map((id) => this.#word("turn", id)) };
   }
 
   get acknowledgedCount(): number {
@@ -99,7 +101,7 @@ export class Invariants implements DatabaseWatcher {
       const turn = this.#turns.get(turnId)!;
       this.#hold(
         turn.lastSequence === sequence,
-        `turn ${turnId} ends at ${sequence}, and has ${turn.lastSequence} events`,
+        `${this.#word("turn", turnId)} ends at ${sequence}, and has ${turn.lastSequence} events`,
       );
       turn.hasEnd = true;
     }
@@ -137,7 +139,7 @@ export class Invariants implements DatabaseWatcher {
       const there = this.#eventOf(turnId, sequence);
       this.#hold(
         there?.equals(event) === true,
-        `event ${sequence} of turn ${turnId} was acknowledged and ${there ? "is another" : "is lost"}`,
+        `event ${sequence} of ${this.#word("turn", turnId)} was acknowledged and ${there ? "is another" : "is lost"}`,
       );
     }
   }
@@ -149,9 +151,15 @@ export class Invariants implements DatabaseWatcher {
       this.#acknowledged.push({ turnId, sequence, event });
       const position = this.#positions.get(`${turnId}/${sequence}`);
       const isThere = position !== undefined && position <= this.database.safe;
-      this.#hold(isThere, `event ${sequence} of turn ${turnId} was acknowledged before it was safe`);
+      this.#hold(
+        isThere,
+        `event ${sequence} of ${this.#word("turn", turnId)} was acknowledged before it was safe`,
+      );
       if (this.#eventOf(turnId, sequence)?.equals(event) !== true) {
-        this.#hold(false, `another event ${sequence} of turn ${turnId} is on record than was said`);
+        this.#hold(
+          false,
+          `another event ${sequence} of ${this.#word("turn", turnId)} is on record than was said`,
+        );
       }
     }
   }
@@ -164,16 +172,17 @@ export class Invariants implements DatabaseWatcher {
   agentStarted(run: SimulatedRun, replica: string): void {
     const { sessionKey, requestId, turnId } = run;
     const known = this.#requests.get(requestId);
-    this.#hold(known === undefined, `request ${requestId} became ${known} and ${turnId}`); // 9.
+    this.#hold(known === undefined, `${requestId} became two turns`); // 9.
     this.#requests.set(requestId, turnId);
     for (const other of this.#agents) {
       if (other.sessionKey !== sessionKey || this.#isExcused(other.process)) continue;
       this.#hold(
         false,
-        `session ${sessionKey} has an agent on ${replica} and one on ${this.#names.get(other.process)}`, // 7.
+        `${this.#word("session", sessionKey)} has an agent on ${replica} and one on ${this.#names.get(other.process)}`, // 7.
       );
     }
     this.#agents.add(run);
+    this.#world.tell(`an agent begins on ${replica}, in ${this.#word("turn", turnId)}`);
   }
 
   agentGone(run: SimulatedRun): void {
@@ -196,11 +205,14 @@ export class Invariants implements DatabaseWatcher {
     const known = this.#turns.get(turnId);
     if (known === undefined) {
       this.#turns.set(turnId, { epoch, lastSequence: 0, hasEnd: false });
-      this.#hold(!this.#fenced.has(epoch), `turn ${turnId} began under ${epoch}, which is fenced`); // 3.
+      this.#hold(
+        !this.#fenced.has(epoch),
+        `${this.#word("turn", turnId)} began under ${epoch}, which is fenced`,
+      ); // 3.
       return;
     }
-    this.#hold(known.epoch === epoch, `turn ${turnId} is under another incarnation`); // 2.
-    this.#hold(!known.hasEnd, `turn ${turnId} was changed behind its end`); // 4.
+    this.#hold(known.epoch === epoch, `${this.#word("turn", turnId)} is under another incarnation`); // 2.
+    this.#hold(!known.hasEnd, `${this.#word("turn", turnId)} was changed behind its end`); // 4.
   }
 
   #eventCommitted(
@@ -212,11 +224,17 @@ export class Invariants implements DatabaseWatcher {
     const turnId = String(row.turn_id);
     const sequence = Number(row.sequence);
     const turn = this.#turns.get(turnId);
-    if (turn === undefined) return this.#hold(false, `turn ${turnId} has an event and no record`);
-    this.#hold(!turn.hasEnd, `event ${sequence} of turn ${turnId} is behind its end`); // 4.
+    if (turn === undefined) {
+      this.#hold(false, `${this.#word("turn", turnId)} has an event and no record`);
+      return;
+    }
+    this.#hold(
+      !turn.hasEnd,
+      `event ${sequence} of ${this.#word("turn", turnId)} is behind its end`,
+    ); // 4.
     this.#hold(
       sequence === turn.lastSequence + 1,
-      `event ${sequence} of turn ${turnId} follows ${turn.lastSequence}`, // 4.
+      `event ${sequence} of ${this.#word("turn", turnId)} follows ${turn.lastSequence}`, // 4.
     );
     turn.lastSequence = sequence;
     this.#positions.set(`${turnId}/${sequence}`, position);
@@ -225,16 +243,21 @@ export class Invariants implements DatabaseWatcher {
     const isEnd = ended.get(turnId) === sequence;
     this.#hold(
       isOwn !== isFenced || (isFenced && isEnd && !isOwn),
-      `event ${sequence} of turn ${turnId} is by ${this.#names.get(backend.owner as Process)}: ${isOwn ? "its incarnation is fenced" : "its incarnation holds"}`, // 2. 3.
+      `event ${sequence} of ${this.#word("turn", turnId)} is by ${this.#names.get(backend.owner as Process)}: ${isOwn ? "its incarnation is fenced" : "its incarnation holds"}`, // 2. 3.
     );
-    if (!isOwn) this.#hold(isEnd, `event ${sequence} of turn ${turnId} is another's, and no end`); // 2.
+    if (!isOwn)
+      this.#hold(
+        isEnd,
+        `event ${sequence} of ${this.#word("turn", turnId)} is another's, and no end`,
+      ); // 2.
   }
 
   #leaseCommitted(row: Row, backend: Backend): void {
     const epoch = Number(row.incarnation);
     const owner = this.#processes.get(epoch);
     if (row.fenced !== true) {
-      return this.#hold(!this.#fenced.has(epoch), `incarnation ${epoch} is fenced no more`); // 1.
+      this.#hold(!this.#fenced.has(epoch), `incarnation ${epoch} is fenced no more`); // 1.
+      return;
     }
     this.#fenced.add(epoch);
     const by = this.#names.get(backend.owner as Process);
@@ -257,7 +280,7 @@ export class Invariants implements DatabaseWatcher {
       const name = this.#names.get(process);
       this.#hold(
         false,
-        `an agent works on ${name} in turn ${turnId}, and its lease is over for ${this.database.clock - until} ms`,
+        `an agent works on ${name} in ${this.#word("turn", turnId)}, and its lease is over for ${this.database.clock - until} ms`,
       );
     }
   }
@@ -267,6 +290,12 @@ export class Invariants implements DatabaseWatcher {
       if (committed?.sequence === sequence) return committed.event as Buffer;
     }
     return undefined;
+  }
+
+  #word(what: "turn" | "session", id: string): string {
+    const word = this.#words.get(id) ?? `${what} ${this.#words.size + 1}`;
+    this.#words.set(id, word);
+    return word;
   }
 
   #hold(isSo: boolean, otherwise: string): void {

@@ -46,7 +46,10 @@ export const MUTATIONS: ReadonlyMap<string, Mutation> = new Map<string, Mutation
         text
           .replaceAll(FENCE, "UPDATE replicas SET fenced = true WHERE false AND $1 = $1 AND")
           .replace(" AND NOT fenced LIMIT 1", " AND false LIMIT 1")
-          .replace(/^(SELECT 1 FROM replicas WHERE incarnation = \$1 AND NOT fenced)$/, "$1 AND false")
+          .replace(
+            /^(SELECT 1 FROM replicas WHERE incarnation = \$1 AND NOT fenced)$/,
+            "$1 AND false",
+          )
           .replace("AND epoch NOT IN (SELECT incarnation FROM replicas WHERE NOT fenced)", ""),
     },
   ],
@@ -96,6 +99,10 @@ export const MUTATIONS: ReadonlyMap<string, Mutation> = new Map<string, Mutation
         text.includes("SET number = writers.number") ? "SELECT 1 WHERE $1 = $1" : text,
     },
   ],
+  [
+    "what is found of a commit in doubt may be another server's",
+    { sql: replaced("AND sequence = $2 AND event = $3", "AND sequence = $2") },
+  ],
   ["a commit with a warning is taken for done", { hearsWarnings: false }],
   ["a commit does not wait for a standby", { isSynchronous: false }],
   [
@@ -109,7 +116,10 @@ export const MUTATIONS: ReadonlyMap<string, Mutation> = new Map<string, Mutation
       }),
     },
   ],
-  ["a lease is ended before it has run out", { sql: replaced("lease_until <", "lease_until - 30000 <") }],
+  [
+    "a lease is ended before it has run out",
+    { sql: replaced("lease_until <", "lease_until - 30000 <") },
+  ],
   ["who cannot renew its lease lets its agents work", { terms: { graceMs: 1e8 } }],
   [
     "agents begin before the lease is renewed",
@@ -125,11 +135,21 @@ export const MUTATIONS: ReadonlyMap<string, Mutation> = new Map<string, Mutation
   ],
   [
     "a session does not know which turn runs in it",
-    { sql: replaced(/SET running_turn_id = \$1,/g, "SET running_turn_id = CASE WHEN $1 = '' THEN '' ELSE '' END,") },
+    {
+      sql: replaced(
+        /SET running_turn_id = \$1,/g,
+        "SET running_turn_id = CASE WHEN $1 = '' THEN '' ELSE '' END,",
+      ),
+    },
   ],
   [
     "a request that is asked again is another",
-    { store: (store) => ({ ...store, createTurn: (start, epoch) => store.createTurn({ ...start, requestId: "" }, epoch) }) },
+    {
+      store: (store) => ({
+        ...store,
+        createTurn: (start, epoch) => store.createTurn({ ...start, requestId: "" }, epoch),
+      }),
+    },
   ],
   [
     "nobody looks after what others left",

@@ -89,8 +89,8 @@ export class Way {
     this.#state = "open";
     const held = this.#held;
     this.#held = [];
-    if (wasSilent && isLost) return this.#resetAll();
-    for (const { connection, deliver } of held) this.#come(connection, deliver); // 2.
+    if (wasSilent && isLost) this.#resetAll();
+    else for (const { connection, deliver } of held) this.#come(connection, deliver); // 2.
   }
 
   #come(connection: Connected, deliver: () => void): void {

@@ -1,6 +1,5 @@
-import type { Log } from "../../src/log.ts";
 import { NOBODY_TOLD } from "../../src/happenings.ts";
-import type { LeaseTerms } from "../../src/store/lease.ts";
+import type { Log } from "../../src/log.ts";
 import { openPostgres } from "../../src/store/postgres/postgres-store.ts";
 import type { Store } from "../../src/store/store.ts";
 import type { StartedTurn, TurnStart } from "../../src/store/writes.ts";
@@ -21,10 +20,9 @@ import type { Mutation } from "./mutation.ts";
 import { Way } from "./network.ts";
 import { Process } from "./process.ts";
 import { SimulatedRun } from "./simulated-run.ts";
+import { TERMS } from "./terms.ts";
 import type { World } from "./world.ts";
 
-/** As servers in production have them. */
-export const TERMS: LeaseTerms = { renewMs: 5000, graceMs: 30_000, leaseMs: 45_000 };
 /** Until a supervisor starts a server again that could not begin. */
 const RESTART_MS = 3000;
 /** What the clock of a replica goes too fast or too slow by, at most, in a thousand. */
@@ -164,7 +162,10 @@ export class Replica {
     const takeOver = (owner: string) =>
       takeOverTurns(owner, { store, log: silent, audit, happenings: NOBODY_TOLD, unended, timers });
     const consequences: LeaseConsequences = {
-      stopAll: (why) => unended.fail(why),
+      stopAll: (why) => {
+        this.#world.tell(`${this.name} stops its agents: ${why.message}`);
+        unended.fail(why);
+      },
       allowAll: () => unended.allow(),
       fenced: () => this.drain(0),
       takeOver,
@@ -200,12 +201,14 @@ export class Replica {
       ...{ turnId: turn.turnId, sessionKey: turn.sessionKey, epoch: turn.epoch },
       requestId: start.requestId,
     };
-    const run = new SimulatedRun(this.#world, process, ids, (over) => {
-      this.#runs.delete(over);
-      this.#invariants.agentGone(over);
+    const run = new SimulatedRun(this.#world, process, ids, {
+      began: () => this.#invariants.agentStarted(run, this.name),
+      over: () => {
+        this.#runs.delete(run);
+        this.#invariants.agentGone(run);
+      },
     });
     this.#runs.add(run);
-    this.#invariants.agentStarted(run, this.name);
     const days = new DaySpendings({ costUsd: 0, modelTurns: 0 });
     const unbounded = boundsOf({ maxCostUsd: 0, maxModelTurns: 0 }, {});
     return new RunningTurn(

@@ -8,6 +8,16 @@ import type { World } from "./world.ts";
 /** The longest that an agent takes to be stopped: all rungs of the ladder. */
 const STOP_MS = 1000 + STOP_RUNGS.askedMs + STOP_RUNGS.terminatedMs + STOP_RUNGS.killedMs;
 
+/** Until an agent begins, in milliseconds, at most. */
+const START_MS = 50;
+
+/** Who is told of an agent. */
+export interface RunWatcher {
+  began(run: SimulatedRun): void;
+  /** Nothing of it is left. */
+  over(run: SimulatedRun): void;
+}
+
 /** An agent at work: it says something now and then, and ends, whether or not who started it listens. */
 export class SimulatedRun extends DrivenRun {
   readonly sessionKey: string;
@@ -16,16 +26,15 @@ export class SimulatedRun extends DrivenRun {
   readonly epoch: number;
   readonly process: Process;
   readonly #world: World;
-  readonly #over: (run: SimulatedRun) => void;
+  readonly #told: RunWatcher;
   #isStopping = false;
   #isGone = false;
 
-  /** @param over - Told when nothing of it is left. */
   constructor(
     world: World,
     process: Process,
     ids: { sessionKey: string; turnId: string; requestId: string; epoch: number },
-    over: (run: SimulatedRun) => void,
+    told: RunWatcher,
   ) {
     super();
     this.#world = world;
@@ -34,8 +43,9 @@ export class SimulatedRun extends DrivenRun {
     this.turnId = ids.turnId;
     this.requestId = ids.requestId;
     this.epoch = ids.epoch;
-    this.#over = over;
-    this.#work(world.between(1, 8));
+    this.#told = told;
+    // Its workspace is made first.
+    world.after(world.between(1, START_MS), () => process.do(() => this.#begin()));
   }
 
   /** Whether it was told to stop. */
@@ -53,10 +63,13 @@ export class SimulatedRun extends DrivenRun {
       const { promise, resolve } = Promise.withResolvers<void>();
       this.lastProcess = promise;
       this.leave();
-      this.process.timers.setTimeout(() => {
-        this.gone();
-        resolve();
-      }, this.#world.between(0, STOP_MS));
+      this.process.timers.setTimeout(
+        () => {
+          this.gone();
+          resolve();
+        },
+        this.#world.between(0, STOP_MS),
+      );
     }
     await this.lastProcess;
   }
@@ -65,11 +78,17 @@ export class SimulatedRun extends DrivenRun {
   gone(): void {
     if (this.#isGone) return;
     this.#isGone = true;
-    this.#over(this);
+    this.#told.over(this);
+  }
+
+  #begin(): void {
+    if (this.#isStopping || this.#isGone) return;
+    this.#told.began(this);
+    this.#work(this.#world.between(1, 8));
   }
 
   #work(left: number): void {
-    this.#world.after(this.#world.between(20, 5000), () => {
+    this.#world.after(this.#world.between(20, 3500), () => {
       if (this.#isGone || this.#isStopping) return;
       const batch = Array.from({ length: this.#world.between(1, 3) }, () => {
         return { case: "text", value: create(TextEventSchema, { text: "…" }) } as const;

@@ -1,27 +1,17 @@
-import { Database } from "./database/database.ts";
 import { Clients } from "./clients.ts";
+import { Database } from "./database/database.ts";
 import { Faults } from "./faults.ts";
 import { Invariants, Violation } from "./invariants.ts";
 import type { Mutation } from "./mutation.ts";
-import { Replica, TERMS } from "./replica.ts";
+import type { Outcome } from "./outcome.ts";
+import { Replica } from "./replica.ts";
+import { TERMS } from "./terms.ts";
 import { World } from "./world.ts";
 
-/** What came of a simulation. */
-export interface Outcome {
-  readonly seed: number;
-  readonly replicas: number;
-  readonly steps: number;
-  readonly turns: number;
-  readonly acknowledged: number;
-  /** What is not as it must be, and what happened before, in words. Undefined: nothing. */
-  readonly violation: string | undefined;
-  readonly told: readonly string[];
-}
-
 /** How long things go wrong, in milliseconds. */
-const FAULTS_MS = { least: 30_000, most: 100_000 };
+const FAULTS_MS = { least: 20_000, most: 75_000 };
 /** How long turns are asked for when nothing goes wrong any more. */
-const CALM_MS = 15_000;
+const CALM_MS = 8000;
 /** When all has to be well again then, and how often it is looked whether it is. */
 const REST_MS = { most: 2 * TERMS.leaseMs + 60_000, look: 3000 };
 /** So much of what happened last is told. */
@@ -34,9 +24,7 @@ export async function simulate(seed: number, mutation: Mutation = {}): Promise<O
   const database = new Database(world, invariants, mutation.sql, mutation.isSynchronous);
   invariants.database = database;
   const names = Array.from({ length: replicasOf(world) }, (_, index) => `replica-${index + 1}`);
-  const replicas = names.map(
-    (name) => new Replica(name, world, database, invariants, mutation),
-  );
+  const replicas = names.map((name) => new Replica(name, world, database, invariants, mutation));
   const clients = new Clients(world, replicas);
   const faults = new Faults(world, database, replicas);
   let violation: string | undefined;
@@ -75,6 +63,6 @@ export async function simulate(seed: number, mutation: Mutation = {}): Promise<O
 
 /** Most are small: what can go wrong between replicas does between few, and sooner. */
 function replicasOf(world: World): number {
-  if (world.chance(20)) return world.between(30, 100);
-  return world.chance(150) ? world.between(13, 30) : world.between(10, 12);
+  if (world.chance(8)) return world.between(30, 100);
+  return world.chance(60) ? world.between(12, 30) : world.between(10, 11);
 }

@@ -29,6 +29,8 @@ export interface KeepingServer {
   readonly segments: TranscriptSegment[];
   /** How many further segments the store takes before it is away. Undefined: it stays. */
   leftSegments: number | undefined;
+  /** Is done before the store gets a segment. */
+  onSegment: () => Promise<void>;
   /** The store answers nothing but that it is away. */
   isAway: boolean;
   /** How often it was told so. */
@@ -129,7 +131,10 @@ function keepingServer(opened: Store, root: string): KeepingServer {
     records: new ClaudeRecords(config, new TreeRemovals(), undefined),
   });
   const segments: TranscriptSegment[] = [];
-  const way = { isAway: false, refused: 0, leftSegments: undefined as number | undefined };
+  const way = {
+    ...{ isAway: false, refused: 0, leftSegments: undefined as number | undefined },
+    onSegment: async () => {},
+  };
   const refuse = () => {
     way.refused++;
     throw storageFailed("it is away");
@@ -139,6 +144,7 @@ function keepingServer(opened: Store, root: string): KeepingServer {
       const member = opened[name];
       if (typeof member !== "function") return member;
       return async (...args: unknown[]) => {
+        if (name === "recordSegment") await way.onSegment();
         if (name === "recordSegment" && way.leftSegments !== undefined) {
           if (way.leftSegments-- <= 0) refuse();
         }

@@ -109,7 +109,7 @@ describe("a server whose lease ran out while it was away", () => {
     await readToEnd(one, turnId);
   });
 
-  it("goes on with its sessions once it is started again, and nobody runs them before", async () => {
+  it("goes on with its sessions once it is started again", async () => {
     await using servers = await startTwoServers();
     const { one, other } = servers;
     const { turnId } = await one.begin();
@@ -117,10 +117,8 @@ describe("a server whose lease ran out while it was away", () => {
     await expire(servers, one, other);
     await ended(other, turnId);
     const asked = { ...REQUEST, sessionId, prompt: "again" };
-    // Its agent may live on, on its machine.
-    const refused = other.turns.run(asked, callerNamed(PRINCIPAL));
     one.mend();
-    await expect(refused).rejects.toMatchObject(FENCED);
+    await expect(one.turns.run(asked, callerNamed(PRINCIPAL))).rejects.toMatchObject(FENCED);
     const again = await servers.restart("one");
     const next = await other.turns.run(asked, callerNamed(PRINCIPAL));
     await again.agent.runOf("again").started;
@@ -175,11 +173,19 @@ describe("a server that cannot renew its lease for its grace", () => {
       (isOver) => isOver,
     );
     expect(run.isOver).toBe(true);
+    // Whether it still has its lease it knows when that is renewed.
+    const refused = one.turns.run({ ...REQUEST, prompt: "too soon" }, callerNamed(PRINCIPAL));
     one.mend();
+    await expect(refused).rejects.toMatchObject({ reason: "STORAGE" });
+    await renewed(one);
     const turn = await ended(one, turnId);
     expect(turn).toMatchObject({ state: TurnState.FAILED, errorReason: ErrorReason.STORAGE });
-    const next = await one.turns.run({ ...REQUEST, prompt: "p" }, callerNamed(PRINCIPAL));
-    await one.turns.cancel(next.turnId, callerNamed(PRINCIPAL));
+    // Not before its lease is renewed.
+    const next = await eventually(
+      () => one.turns.run({ ...REQUEST, prompt: "p" }, callerNamed(PRINCIPAL)).catch(() => {}),
+      (begun) => begun !== undefined,
+    );
+    await one.turns.cancel(next!.turnId, callerNamed(PRINCIPAL));
   });
 
   it("does not where it can", async () => {

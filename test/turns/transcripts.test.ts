@@ -154,6 +154,27 @@ describe("a conversation", () => {
       }),
   );
 
+  it("that is rewritten while it is read is not kept so, and is what it was before", () =>
+    keeping(async ({ one, other, openSession, moved }) => {
+      const session = await openSession();
+      const old = await session.write("old\n");
+      await keep(one, session);
+      const grown = await session.write("old\n", longLine(300_000), longLine(300_000));
+      one.onSegment = async () => {
+        one.onSegment = async () => {};
+        await session.write("old\n", longLine(300_000), longLine(300_000));
+      };
+      await expect(keep(one, session)).rejects.toThrow("was rewritten while it was read");
+      const there = moved(session);
+      expect(await other.moves.bring(there)).toEqual(REMEMBERS);
+      expect(await fileOf(there.file)).toEqual(old);
+      await keep(one, session);
+      const again = moved(session);
+      expect(await other.moves.bring(again)).toEqual(REMEMBERS);
+      expect(await fileOf(again.file)).toEqual(await fileOf(session.file));
+      expect(await fileOf(again.file)).not.toEqual(grown);
+    }));
+
   it("that the agent has begun anew under another id takes the place of the one before", () =>
     keeping(async ({ one, other, openSession, moved }) => {
       const session = await openSession();

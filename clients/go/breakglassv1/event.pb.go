@@ -230,6 +230,8 @@ const (
 	NoticeReason_NOTICE_REASON_AGENT_REPLACED NoticeReason = 14
 	// The agent was told what the log has of the session's earlier turns, as `recall` asked; or it could not be.
 	NoticeReason_NOTICE_REASON_RECALLED NoticeReason = 15
+	// The session goes on at another server, because the one that had its workspace is gone. The first event of its turn there.
+	NoticeReason_NOTICE_REASON_SESSION_MOVED NoticeReason = 16
 )
 
 // Enum value maps for NoticeReason.
@@ -251,6 +253,7 @@ var (
 		13: "NOTICE_REASON_AGENT_SILENT",
 		14: "NOTICE_REASON_AGENT_REPLACED",
 		15: "NOTICE_REASON_RECALLED",
+		16: "NOTICE_REASON_SESSION_MOVED",
 	}
 	NoticeReason_value = map[string]int32{
 		"NOTICE_REASON_UNSPECIFIED":        0,
@@ -269,6 +272,7 @@ var (
 		"NOTICE_REASON_AGENT_SILENT":       13,
 		"NOTICE_REASON_AGENT_REPLACED":     14,
 		"NOTICE_REASON_RECALLED":           15,
+		"NOTICE_REASON_SESSION_MOVED":      16,
 	}
 )
 
@@ -888,7 +892,12 @@ type NoticeEvent struct {
 	// With API_RETRY: how long the agent waits before it. Unset: unknown.
 	Delay *durationpb.Duration `protobuf:"bytes,5,opt,name=delay,proto3" json:"delay,omitempty"`
 	// With API_RETRY and API_ERROR: the status that the model's API answered. 0: none, as when nothing answers.
-	HttpStatus    int32 `protobuf:"varint,6,opt,name=http_status,json=httpStatus,proto3" json:"http_status,omitempty"`
+	HttpStatus int32 `protobuf:"varint,6,opt,name=http_status,json=httpStatus,proto3" json:"http_status,omitempty"`
+	// With SESSION_MOVED: when the snapshot was taken that the workspace was restored from. Unset: the workspace is empty.
+	SnapshotTime *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=snapshot_time,json=snapshotTime,proto3" json:"snapshot_time,omitempty"`
+	// With SESSION_MOVED, where it is always set: whether the agent goes on with its conversation. False: it remembers nothing of
+	// what came before.
+	Remembers     *bool `protobuf:"varint,8,opt,name=remembers,proto3,oneof" json:"remembers,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -963,6 +972,20 @@ func (x *NoticeEvent) GetHttpStatus() int32 {
 		return x.HttpStatus
 	}
 	return 0
+}
+
+func (x *NoticeEvent) GetSnapshotTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.SnapshotTime
+	}
+	return nil
+}
+
+func (x *NoticeEvent) GetRemembers() bool {
+	if x != nil && x.Remembers != nil {
+		return *x.Remembers
+	}
+	return false
 }
 
 // A tool call that the agent was not allowed to make.
@@ -2049,7 +2072,7 @@ const file_breakglass_v1_event_proto_rawDesc = "" +
 	"\x0eparent_tool_id\x18\x03 \x01(\tR\fparentToolId\x12\x1c\n" +
 	"\ttruncated\x18\x04 \x01(\bR\ttruncated\x12\x1f\n" +
 	"\vtotal_bytes\x18\x05 \x01(\x04R\n" +
-	"totalBytes\"\xeb\x01\n" +
+	"totalBytes\"\xdd\x02\n" +
 	"\vNoticeEvent\x123\n" +
 	"\x06reason\x18\x01 \x01(\x0e2\x1b.breakglass.v1.NoticeReasonR\x06reason\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\tR\amessage\x12\x18\n" +
@@ -2057,7 +2080,11 @@ const file_breakglass_v1_event_proto_rawDesc = "" +
 	"\fmax_attempts\x18\x04 \x01(\rR\vmaxAttempts\x12/\n" +
 	"\x05delay\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\x05delay\x12\x1f\n" +
 	"\vhttp_status\x18\x06 \x01(\x05R\n" +
-	"httpStatus\"^\n" +
+	"httpStatus\x12?\n" +
+	"\rsnapshot_time\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\fsnapshotTime\x12!\n" +
+	"\tremembers\x18\b \x01(\bH\x00R\tremembers\x88\x01\x01B\f\n" +
+	"\n" +
+	"_remembers\"^\n" +
 	"\x10PermissionDenial\x12\x17\n" +
 	"\atool_id\x18\x01 \x01(\tR\x06toolId\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x1d\n" +
@@ -2183,7 +2210,7 @@ const file_breakglass_v1_event_proto_rawDesc = "" +
 	"\x12\x18\n" +
 	"\x14ERROR_REASON_STORAGE\x10\v\x12%\n" +
 	"!ERROR_REASON_UNSUPPORTED_BY_AGENT\x10\f\x12\x1e\n" +
-	"\x1aERROR_REASON_LIMIT_REACHED\x10\r*\x99\x04\n" +
+	"\x1aERROR_REASON_LIMIT_REACHED\x10\r*\xba\x04\n" +
 	"\fNoticeReason\x12\x1d\n" +
 	"\x19NOTICE_REASON_UNSPECIFIED\x10\x00\x12\x1b\n" +
 	"\x17NOTICE_REASON_API_RETRY\x10\x01\x12\x1b\n" +
@@ -2201,7 +2228,8 @@ const file_breakglass_v1_event_proto_rawDesc = "" +
 	"\x1bNOTICE_REASON_AGENT_WARNING\x10\f\x12\x1e\n" +
 	"\x1aNOTICE_REASON_AGENT_SILENT\x10\r\x12 \n" +
 	"\x1cNOTICE_REASON_AGENT_REPLACED\x10\x0e\x12\x1a\n" +
-	"\x16NOTICE_REASON_RECALLED\x10\x0f*\xd9\x01\n" +
+	"\x16NOTICE_REASON_RECALLED\x10\x0f\x12\x1f\n" +
+	"\x1bNOTICE_REASON_SESSION_MOVED\x10\x10*\xd9\x01\n" +
 	"\x10ApprovalDecision\x12!\n" +
 	"\x1dAPPROVAL_DECISION_UNSPECIFIED\x10\x00\x12\x1d\n" +
 	"\x19APPROVAL_DECISION_ALLOWED\x10\x01\x12%\n" +
@@ -2253,33 +2281,34 @@ var file_breakglass_v1_event_proto_goTypes = []any{
 var file_breakglass_v1_event_proto_depIdxs = []int32{
 	2,  // 0: breakglass.v1.NoticeEvent.reason:type_name -> breakglass.v1.NoticeReason
 	20, // 1: breakglass.v1.NoticeEvent.delay:type_name -> google.protobuf.Duration
-	21, // 2: breakglass.v1.ApprovalRequestEvent.expire_time:type_name -> google.protobuf.Timestamp
-	3,  // 3: breakglass.v1.ApprovalResolutionEvent.decision:type_name -> breakglass.v1.ApprovalDecision
-	20, // 4: breakglass.v1.ResultEvent.duration:type_name -> google.protobuf.Duration
-	4,  // 5: breakglass.v1.ResultEvent.usage:type_name -> breakglass.v1.Usage
-	11, // 6: breakglass.v1.ResultEvent.permission_denials:type_name -> breakglass.v1.PermissionDenial
-	1,  // 7: breakglass.v1.ErrorEvent.reason:type_name -> breakglass.v1.ErrorReason
-	4,  // 8: breakglass.v1.ErrorEvent.usage:type_name -> breakglass.v1.Usage
-	0,  // 9: breakglass.v1.CheckpointEvent.state:type_name -> breakglass.v1.TurnState
-	21, // 10: breakglass.v1.TurnEvent.create_time:type_name -> google.protobuf.Timestamp
-	5,  // 11: breakglass.v1.TurnEvent.session:type_name -> breakglass.v1.SessionEvent
-	6,  // 12: breakglass.v1.TurnEvent.text:type_name -> breakglass.v1.TextEvent
-	7,  // 13: breakglass.v1.TurnEvent.tool:type_name -> breakglass.v1.ToolEvent
-	8,  // 14: breakglass.v1.TurnEvent.tool_result:type_name -> breakglass.v1.ToolResultEvent
-	9,  // 15: breakglass.v1.TurnEvent.thinking:type_name -> breakglass.v1.ThinkingEvent
-	10, // 16: breakglass.v1.TurnEvent.notice:type_name -> breakglass.v1.NoticeEvent
-	15, // 17: breakglass.v1.TurnEvent.result:type_name -> breakglass.v1.ResultEvent
-	16, // 18: breakglass.v1.TurnEvent.error:type_name -> breakglass.v1.ErrorEvent
-	17, // 19: breakglass.v1.TurnEvent.text_delta:type_name -> breakglass.v1.TextDeltaEvent
-	18, // 20: breakglass.v1.TurnEvent.checkpoint:type_name -> breakglass.v1.CheckpointEvent
-	12, // 21: breakglass.v1.TurnEvent.steer:type_name -> breakglass.v1.SteerEvent
-	13, // 22: breakglass.v1.TurnEvent.approval_request:type_name -> breakglass.v1.ApprovalRequestEvent
-	14, // 23: breakglass.v1.TurnEvent.approval_resolution:type_name -> breakglass.v1.ApprovalResolutionEvent
-	24, // [24:24] is the sub-list for method output_type
-	24, // [24:24] is the sub-list for method input_type
-	24, // [24:24] is the sub-list for extension type_name
-	24, // [24:24] is the sub-list for extension extendee
-	0,  // [0:24] is the sub-list for field type_name
+	21, // 2: breakglass.v1.NoticeEvent.snapshot_time:type_name -> google.protobuf.Timestamp
+	21, // 3: breakglass.v1.ApprovalRequestEvent.expire_time:type_name -> google.protobuf.Timestamp
+	3,  // 4: breakglass.v1.ApprovalResolutionEvent.decision:type_name -> breakglass.v1.ApprovalDecision
+	20, // 5: breakglass.v1.ResultEvent.duration:type_name -> google.protobuf.Duration
+	4,  // 6: breakglass.v1.ResultEvent.usage:type_name -> breakglass.v1.Usage
+	11, // 7: breakglass.v1.ResultEvent.permission_denials:type_name -> breakglass.v1.PermissionDenial
+	1,  // 8: breakglass.v1.ErrorEvent.reason:type_name -> breakglass.v1.ErrorReason
+	4,  // 9: breakglass.v1.ErrorEvent.usage:type_name -> breakglass.v1.Usage
+	0,  // 10: breakglass.v1.CheckpointEvent.state:type_name -> breakglass.v1.TurnState
+	21, // 11: breakglass.v1.TurnEvent.create_time:type_name -> google.protobuf.Timestamp
+	5,  // 12: breakglass.v1.TurnEvent.session:type_name -> breakglass.v1.SessionEvent
+	6,  // 13: breakglass.v1.TurnEvent.text:type_name -> breakglass.v1.TextEvent
+	7,  // 14: breakglass.v1.TurnEvent.tool:type_name -> breakglass.v1.ToolEvent
+	8,  // 15: breakglass.v1.TurnEvent.tool_result:type_name -> breakglass.v1.ToolResultEvent
+	9,  // 16: breakglass.v1.TurnEvent.thinking:type_name -> breakglass.v1.ThinkingEvent
+	10, // 17: breakglass.v1.TurnEvent.notice:type_name -> breakglass.v1.NoticeEvent
+	15, // 18: breakglass.v1.TurnEvent.result:type_name -> breakglass.v1.ResultEvent
+	16, // 19: breakglass.v1.TurnEvent.error:type_name -> breakglass.v1.ErrorEvent
+	17, // 20: breakglass.v1.TurnEvent.text_delta:type_name -> breakglass.v1.TextDeltaEvent
+	18, // 21: breakglass.v1.TurnEvent.checkpoint:type_name -> breakglass.v1.CheckpointEvent
+	12, // 22: breakglass.v1.TurnEvent.steer:type_name -> breakglass.v1.SteerEvent
+	13, // 23: breakglass.v1.TurnEvent.approval_request:type_name -> breakglass.v1.ApprovalRequestEvent
+	14, // 24: breakglass.v1.TurnEvent.approval_resolution:type_name -> breakglass.v1.ApprovalResolutionEvent
+	25, // [25:25] is the sub-list for method output_type
+	25, // [25:25] is the sub-list for method input_type
+	25, // [25:25] is the sub-list for extension type_name
+	25, // [25:25] is the sub-list for extension extendee
+	0,  // [0:25] is the sub-list for field type_name
 }
 
 func init() { file_breakglass_v1_event_proto_init() }
@@ -2287,6 +2316,7 @@ func file_breakglass_v1_event_proto_init() {
 	if File_breakglass_v1_event_proto != nil {
 		return
 	}
+	file_breakglass_v1_event_proto_msgTypes[6].OneofWrappers = []any{}
 	file_breakglass_v1_event_proto_msgTypes[11].OneofWrappers = []any{}
 	file_breakglass_v1_event_proto_msgTypes[12].OneofWrappers = []any{}
 	file_breakglass_v1_event_proto_msgTypes[15].OneofWrappers = []any{

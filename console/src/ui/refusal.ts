@@ -24,8 +24,21 @@ const BROKEN: readonly Code[] = [
   Code.Unknown,
 ];
 
+/** What browsers say where a part of the program cannot be loaded: Chromium, Firefox, Safari. */
+const MISSING_PART =
+  /dynamically imported module|Importing a module script failed|Unable to preload CSS/i;
+
+/** Whether a part of the page itself could not be loaded: the server has another build by now, or is away. */
+export function isMissingPart(error: unknown): boolean {
+  return error instanceof Error && MISSING_PART.test(error.message);
+}
+
 export function failureTextOf(error: unknown): FailureText {
   const { refusals } = words;
+  if (isMissingPart(error)) {
+    const lines = [(error as Error).message];
+    return { ...refusals.missingPart, lines, isSaid: true, retryDelayMs: undefined };
+  }
   const info = errorInfoOf(error);
   const lines = refusalLines(error) ?? [error instanceof Error ? error.message : String(error)];
   const retryDelayMs = info?.retryDelayMs;

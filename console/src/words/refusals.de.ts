@@ -122,6 +122,11 @@ export const refusals: typeof refusalsEn = {
     mend: "Sehen Sie nach dem Netz und dem Server. Bestätigt ist nichts: sehen Sie nach, bevor Sie es wiederholen.",
   },
   unknown: { what: "Der Server hat es abgelehnt.", mend: "" },
+  missingPart: {
+    what: "Ein Teil dieser Seite ist nicht da.",
+    mend: "Der Server hat eine neuere Version oder ist weg. Laden Sie die Seite neu: Nichts, was läuft, geht verloren.",
+  },
+  loadAgain: "Seite neu laden",
   details: "Was der Server gesagt hat",
   tryAgain: "Noch einmal versuchen",
   retryIn: (duration) => `In ${duration} könnte es gehen.`,

@@ -110,6 +110,11 @@ export const refusals = {
     mend: "Look at the network and at the server. Nothing was confirmed: look before you repeat it.",
   },
   unknown: { what: "The server refused it.", mend: "" },
+  missingPart: {
+    what: "A part of this page is not there.",
+    mend: "The server has a newer version, or is away. Load the page again: nothing that runs is lost.",
+  },
+  loadAgain: "Load the page again",
   details: "What the server said",
   tryAgain: "Try again",
   /** It says itself when it may help. */

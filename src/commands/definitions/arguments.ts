@@ -45,6 +45,12 @@ export function count(text: string): number {
   throw new InvalidArgumentError("It takes a whole number from 1 to 9999999.");
 }
 
+/** One could lose nothing to another; and each takes some hundred MB. */
+export function replicaCount(text: string): number {
+  if (/^[2-9]$/.test(text)) return Number(text);
+  throw new InvalidArgumentError("It takes a whole number from 2 to 9.");
+}
+
 /** What a client speaks, one or several, separated by commas. */
 export function protocols(text: string): readonly string[] {
   const names = text.split(",").map((name) => name.trim());

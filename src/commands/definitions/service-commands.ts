@@ -1,8 +1,8 @@
-import { Argument, type Command } from "commander";
+import { Argument, type Command, Option } from "commander";
 import { SERVE_SECTIONS } from "../../config/settings/sections.ts";
 import { withModel } from "../model-package.ts";
 import { settingsHelp } from "../settings-help.ts";
-import { append, count, portNumber, protocols } from "./arguments.ts";
+import { append, count, portNumber, protocols, replicaCount } from "./arguments.ts";
 import type { Run } from "./commands.ts";
 
 /** The shells that there is a script for. */
@@ -62,6 +62,14 @@ export function addServiceCommands(program: Command, run: Run): void {
       "rehearse a repair with the real service and agent and a scripted model; no key, no network",
     )
     .option("--console", "in the console: a page of this server, with an approval, until Ctrl-C")
+    .addOption(
+      new Option(
+        "--replicas <n>",
+        "the same with so many servers on one PostgreSQL, behind a balancer, of which one is killed in the middle",
+      )
+        .argParser(replicaCount)
+        .conflicts("console"),
+    )
     .action((given) =>
       run(async () => (await withModel(() => import("../drill.ts"))).drill(given)),
     );

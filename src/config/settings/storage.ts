@@ -1,5 +1,5 @@
-import { bytes, path, postgresAddress, seconds, whole } from "../kinds.ts";
-import { KIB, MIB } from "../quantity.ts";
+import { bytes, path, postgresAddress, seconds, snapshotUrl, whole } from "../kinds.ts";
+import { GIB, KIB, MIB } from "../quantity.ts";
 import type { Settings } from "../setting.ts";
 
 /** What is kept, where and for how long. */
@@ -46,6 +46,30 @@ export const STORAGE_SETTINGS = {
     kind: path("a directory"),
     unset: "`sessions` in the data directory",
     does: "The directory of the sessions' workspaces.",
+  },
+  snapshotUrl: {
+    variable: "BREAKGLASS_SNAPSHOT_URL",
+    kind: snapshotUrl,
+    unset: "no snapshots: a session that moves finds its workspace empty",
+    does: "Where snapshots of workspaces are kept, for servers on one database: a session that moves to another one has the newest there. What is not in the URL is what `AWS_ACCESS_KEY_ID`, `AWS_REGION`, `AWS_ENDPOINT_URL_S3` and the like say.",
+  },
+  snapshotMaxBytes: {
+    variable: "BREAKGLASS_SNAPSHOT_MAX_BYTES",
+    kind: bytes(1, 2 ** 40),
+    default: String(GIB),
+    does: "How much the files of a workspace may have for a snapshot. Of one that is larger there is none.",
+  },
+  snapshotBytesPerSecond: {
+    variable: "BREAKGLASS_SNAPSHOT_BYTES_PER_SECOND",
+    kind: bytes(64 * KIB, 2 ** 40),
+    default: String(50 * MIB),
+    does: "How fast workspaces are read for snapshots, one at a time.",
+  },
+  snapshotIntervalMs: {
+    variable: "BREAKGLASS_SNAPSHOT_INTERVAL_SECONDS",
+    kind: seconds(0, 86_400),
+    default: "60",
+    does: "The time from one snapshot of a session to the next at least. What has come by then is in that one.",
   },
   reserveBytes: {
     variable: "BREAKGLASS_RESERVE_BYTES",

@@ -1,4 +1,6 @@
+import { notFound } from "../../errors.ts";
 import type { AttachmentRecord, SessionRecord } from "../records.ts";
+import type { SnapshotState } from "../snapshots.ts";
 import type { Row } from "./row.ts";
 import { spendingOf } from "./spending.ts";
 
@@ -18,9 +20,18 @@ export function sessionOf(row: Row): SessionRecord {
     changeCount: Number(row.change_count),
     workspace: String(row.workspace),
     home: String(row.home),
+    isMoved: Boolean(row.is_moved),
     agentSessionId: String(row.agent_session_id),
     ...spendingOf(row),
   };
+}
+
+/** Of a session's row, with its newest turn. @throws Refusal NOT_FOUND where there is none. */
+export function snapshotOf(row: Row | undefined): SnapshotState {
+  if (row === undefined) throw notFound("session");
+  const key = String(row.snapshot_key);
+  const snapshot = key === "" ? undefined : { key, time: Number(row.snapshot_time) };
+  return { snapshot, newestTurnId: String(row.turn_id ?? "") };
 }
 
 /** What was sent with a prompt. */

@@ -41,6 +41,11 @@ export function refuseOverAttachments(
   if (used + sent > most) throw quotaExceeded(exceeded);
 }
 
+/** Whether a turn runs or waits in a session. */
+export function hasUnended({ runningTurnId, queuedTurnId }: SessionRecord): boolean {
+  return runningTurnId !== "" || queuedTurnId !== "";
+}
+
 /** Refuses what needs a session in which no turn runs or waits. */
 export function turnInProgress(turnId: string): Refusal {
   return new Refusal("TURN_IN_PROGRESS", `turn ${turnId} is running in the session`, {

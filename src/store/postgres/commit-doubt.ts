@@ -12,6 +12,7 @@ const LOOK_MS = 50;
  *    lie before it.
  * 2. What is there may be on the primary alone. It is behind a commit that was answered without a warning, so that this one's
  *    standby has it too.
+ * 3. What is there may be another server's, which has fenced this one since, and ended the turn at the same place.
  *
  * @throws Error where it cannot be told: ask again.
  */
@@ -39,10 +40,10 @@ export async function isThere(
           writer.id,
           wrote.number,
         ])
-      : await client.query("SELECT 1 FROM events WHERE turn_id = $1 AND sequence = $2", [
-          wrote.turnId,
-          wrote.sequence,
-        ]);
+      : await client.query(
+          "SELECT 1 FROM events WHERE turn_id = $1 AND sequence = $2 AND event = $3", // 3.
+          [wrote.turnId, wrote.sequence, Buffer.from(wrote.event)],
+        );
   return rowCount !== 0;
 }
 

@@ -46,6 +46,9 @@ type Methods = {
 /** What goes on record for a turn, under a lease. */
 const TURN_METHODS = {
   createTurn: write((tables, start, epoch) => startTurn(tables, start, epoch)),
+  recordBrought: write(async ({ leases, sessions }, sessionKey, epoch) =>
+    sessions.recordBrought(sessionKey, await leases.hold(epoch)),
+  ),
   beginTurn: write((tables, turnId, epoch) => beginTurn(tables, turnId, epoch)),
   append: write((tables, batch, epoch) => append(tables, batch, epoch)),
   claimConversation: write(async ({ leases, conversations }, key, agentSessionId, epoch) => {
@@ -158,8 +161,18 @@ const TRANSCRIPT_METHODS = {
   listUnkept: read(({ transcripts }, ...args) => transcripts.listUnkept(...args)),
 } satisfies Partial<Methods>;
 
+/** Which snapshots of workspaces count. */
+const SNAPSHOT_METHODS = {
+  findSnapshot: read(({ sessions }, sessionKey) => sessions.findSnapshot(sessionKey)),
+  recordSnapshot: write(async (tables, sessionKey, snapshot, epoch) => {
+    await atHome(tables, sessionKey, epoch);
+    await tables.sessions.setSnapshot(sessionKey, snapshot);
+  }),
+} satisfies Partial<Methods>;
+
 /** The methods of the store. */
 export const METHODS: Methods = {
+  ...SNAPSHOT_METHODS,
   ...TURN_METHODS,
   ...READ_METHODS,
   ...LEFT_METHODS,

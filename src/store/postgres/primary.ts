@@ -13,6 +13,13 @@ import { createTables, type Tables } from "./tables.ts";
 const CONNECT_MS = 5000;
 /** How long one read may take. */
 const READ_MS = 30_000;
+/** How much longer its answer is waited for: a host that is gone answers nothing, and the kernel hears of that after 15 minutes. */
+const LATE_MS = 5000;
+/** What a host is asked first. */
+const IS_STANDBY = {
+  text: "SELECT pg_is_in_recovery() AS is_standby",
+  query_timeout: CONNECT_MS,
+};
 const READERS = 8;
 /**
  * Warnings have to be heard of. Who stands still in a transaction holds its lease's row, which would keep others from fencing
@@ -97,9 +104,12 @@ export class Primary {
   }
 
   async #openPool(): Promise<Pool> {
-    const more = { application_name: "breakglass reader", statement_timeout: READ_MS };
-    const { client, host } = await this.#choose(more);
-    await client.end();
+    const { client, host } = await this.#choose({
+      application_name: "breakglass reader",
+      statement_timeout: READ_MS,
+      query_timeout: READ_MS + LATE_MS,
+    });
+    void client.end().catch(() => {});
     const pool = this.#driver.createPool({ ...host, max: READERS });
     pool.on("error", (error) =>
       this.#log.warn("a connection to the store's database is lost", { error }),
@@ -130,7 +140,7 @@ export class Primary {
       client.on("error", () => {});
       try {
         await client.connect();
-        const { rows } = await client.query("SELECT pg_is_in_recovery() AS is_standby");
+        const { rows } = await client.query(IS_STANDBY);
         if (!rows[0].is_standby) return { client, host };
         failures.push(new Error(`${hostOf(host)} is a standby`));
       } catch (error) {

@@ -304,6 +304,15 @@ export const STEPS: readonly string[] = [
     time bigint NOT NULL
   );
   `,
+  `
+  -- It has come from another home, and what there was of it is yet to be brought.
+  ALTER TABLE sessions ADD COLUMN is_moved boolean NOT NULL DEFAULT false;
+  `,
+  `
+  -- The newest snapshot of its workspace: see Snapshots. Empty: there is none.
+  ALTER TABLE sessions ADD COLUMN snapshot_key text NOT NULL DEFAULT '';
+  ALTER TABLE sessions ADD COLUMN snapshot_time bigint NOT NULL DEFAULT 0;
+  `,
 ];
 
 /** The version of the schema that this server writes. */

@@ -1,8 +1,9 @@
 import { randomUUID } from "node:crypto";
 import { TurnState } from "../../../gen/breakglass/v1/event_pb.ts";
-import { attachmentBytesOf, sessionOf } from "../common/session-row.ts";
+import { attachmentBytesOf, sessionOf, snapshotOf } from "../common/session-row.ts";
 import { MOST_TOKENS, SPENDING_COLUMNS, spendingValues } from "../common/spending.ts";
 import type { SessionRecord, SpendingRecord, WorkspacePlace } from "../records.ts";
+import type { SnapshotRecord, SnapshotState } from "../snapshots.ts";
 import type { SessionName } from "../views.ts";
 import type { TurnStart } from "../writes.ts";
 import type { Statements, Value } from "./statements.ts";
@@ -109,6 +110,18 @@ export class SessionsTable {
     }));
   }
 
+  /** Has a session be at home elsewhere, and work there. Answers it as it is then. */
+  async move(sessionKey: string, home: string, workspace: string): Promise<SessionRecord> {
+    const sql = `UPDATE sessions SET home = $1, workspace = $2, is_moved = true WHERE session_key = $3 RETURNING *`;
+    return (await this.#first(sql, home, workspace, sessionKey))!;
+  }
+
+  /** What there was of a session is at its home. */
+  async recordBrought(sessionKey: string, home: string): Promise<void> {
+    const sql = "UPDATE sessions SET is_moved = false WHERE session_key = $1 AND home = $2";
+    await this.#statements.run(sql, sessionKey, home);
+  }
+
   /** Has the turn run that waited. */
   async beginQueued(sessionKey: string): Promise<void> {
     const sql =
@@ -139,6 +152,19 @@ export class SessionsTable {
   async setConversation(sessionKey: string, agentSessionId: string): Promise<void> {
     const sql = "UPDATE sessions SET agent_session_id = $1 WHERE session_key = $2";
     await this.#statements.run(sql, agentSessionId, sessionKey);
+  }
+
+  /** As `Snapshots.findSnapshot`. */
+  async findSnapshot(sessionKey: string): Promise<SnapshotState> {
+    const sql = `SELECT snapshot_key, snapshot_time, (SELECT turn_id FROM turns
+        WHERE turns.session_key = sessions.session_key AND remove_time IS NULL ORDER BY turn_key DESC LIMIT 1) AS turn_id
+      FROM sessions WHERE session_key = $1 AND remove_time IS NULL`;
+    return snapshotOf(await this.#statements.get(sql, sessionKey));
+  }
+
+  async setSnapshot(sessionKey: string, { key, time }: SnapshotRecord): Promise<void> {
+    const sql = "UPDATE sessions SET snapshot_key = $1, snapshot_time = $2 WHERE session_key = $3";
+    await this.#statements.run(sql, key, time, sessionKey);
   }
 
   /** Counts turns that are off the record. */

@@ -4,6 +4,7 @@ import { notFound, Refusal, sessionElsewhere } from "../../errors.ts";
 import { attachmentBytesOf } from "../common/session-row.ts";
 import {
   entriesIn,
+  hasUnended,
   refuseByAgent,
   refuseFull,
   refuseOverAttachments,
@@ -27,8 +28,8 @@ export async function startTurn(
   const owner = await tables.leases.hold(epoch);
   const joined = await requests.findStart(start);
   if (joined !== undefined) return join(tables, start, joined);
-  const known = await findSession(tables, start);
-  if (known !== undefined && known.home !== owner) throw sessionElsewhere(known.home);
+  const found = await findSession(tables, start);
+  const known = found && (await atHome(tables, start, found, owner));
   if (start.refusal !== undefined) {
     const { reason, message, details } = start.refusal;
     throw new Refusal(reason, message, details ?? { retryAfterMs: 1000 });
@@ -42,6 +43,25 @@ export async function startTurn(
   const begun = await record(tables, start, session, epoch);
   await tables.audit.append(owner, entriesIn(session, start));
   return { turn: (await turns.find(start.turnId))!, session: begun, joined: false, today };
+}
+
+/**
+ * The session as it is at home here. It moves where its home is gone: the row is locked, so that a home that comes back meanwhile
+ * finds it moved. What is refused later takes that back.
+ *
+ * @throws Refusal SESSION_ELSEWHERE
+ */
+async function atHome(
+  { leases, sessions }: Tables,
+  { workspaceIfMoved }: TurnStart,
+  session: SessionRecord,
+  owner: string,
+): Promise<SessionRecord> {
+  const { home, sessionKey } = session;
+  if (home === owner) return session;
+  const isMovable = workspaceIfMoved !== undefined && !hasUnended(session);
+  if (!isMovable || (await leases.isHeldBy(home))) throw sessionElsewhere(home);
+  return sessions.move(sessionKey, owner, workspaceIfMoved);
 }
 
 /** The turn that the same request started. */

@@ -21,7 +21,7 @@ export type WriteAnswer = { readonly value: unknown } | { readonly failure: Erro
 export interface CommitDoubt {
   /** What it wrote last. */
   readonly wrote:
-    | { readonly turnId: string; readonly sequence: number }
+    | { readonly turnId: string; readonly sequence: number; readonly event: Uint8Array }
     | { readonly number: number };
   /** What is to be answered where it is there. */
   readonly answers: readonly WriteAnswer[];
@@ -92,7 +92,8 @@ export class WritingConnection {
     const after = afterPlain(this.#tables, batches, epoch);
     if (after === undefined) return undefined;
     const { turnId, firstSequence, events } = batches.at(-1)!;
-    const wrote = { turnId, sequence: firstSequence - 1 + events.length };
+    const event = events.at(-1)!;
+    const wrote = { turnId, sequence: firstSequence - 1 + events.length, event };
     const answers = calls.map(() => ({ value: undefined }));
     try {
       const held = await this.#certain({ wrote, answers }, () =>

@@ -61,6 +61,7 @@ export function createMethods(
     ...outboxMethods(tables),
     ...auditMethods(tables, leases),
     ...transcriptMethods(tables, leases),
+    ...snapshotMethods(tables, leases),
     close: read(close),
   };
 }
@@ -71,9 +72,12 @@ function turnMethods(tables: Tables, leases: FileLeases, undone: (work: () => vo
   const owned = ownedBy(leases);
   return {
     createTurn: {
-      ...owned((start, epoch) => startTurn(tables, start, epoch, leases.ownerOf(epoch))),
+      ...owned((start, epoch) => startTurn(tables, start, epoch, leases)),
       bytes: ({ prompt }) => prompt.length,
     },
+    recordBrought: owned((sessionKey, epoch) =>
+      tables.sessions.recordBrought(sessionKey, leases.ownerOf(epoch)),
+    ),
     beginTurn: owned((turnId, epoch) => beginTurn(tables, turnId, epoch, leases)),
     append: {
       ...owned((batch, epoch) => append(tables, batch, epoch, leases)),
@@ -184,12 +188,8 @@ function auditMethods({ audit }: Tables, leases: FileLeases) {
 
 /** What agents keep of conversations. */
 function transcriptMethods(tables: Tables, leases: FileLeases) {
-  const { sessions, transcripts } = tables;
-  /** Refuses what is written for a session that is off the record, or at home with another than the lease's owner. */
-  const atHome = (sessionKey: string, epoch: number) => {
-    const home = sessions.findByKey(onRecord(tables, sessionKey))?.home ?? "";
-    if (home !== leases.ownerOf(epoch)) throw sessionElsewhere(home);
-  };
+  const { transcripts } = tables;
+  const atHome = homeCheck(tables, leases);
   const owned = ownedBy(leases);
   return {
     findTranscript: read((sessionKey) => transcripts.find(sessionKey)),
@@ -211,6 +211,28 @@ function transcriptMethods(tables: Tables, leases: FileLeases) {
     }),
     listUnkept: read((...args) => transcripts.listUnkept(...args)),
   } satisfies Partial<Methods>;
+}
+
+/** Which snapshots of workspaces count. */
+function snapshotMethods(tables: Tables, leases: FileLeases) {
+  const { sessions } = tables;
+  const atHome = homeCheck(tables, leases);
+  const owned = ownedBy(leases);
+  return {
+    findSnapshot: read((sessionKey) => sessions.findSnapshot(sessionKey)),
+    recordSnapshot: owned((sessionKey, snapshot, epoch) => {
+      atHome(sessionKey, epoch);
+      sessions.setSnapshot(sessionKey, snapshot);
+    }),
+  } satisfies Partial<Methods>;
+}
+
+/** Refuses what is written for a session that is off the record, or at home with another than the lease's owner. */
+function homeCheck(tables: Tables, leases: FileLeases) {
+  return (sessionKey: string, epoch: number): void => {
+    const home = tables.sessions.findByKey(onRecord(tables, sessionKey))?.home ?? "";
+    if (home !== leases.ownerOf(epoch)) throw sessionElsewhere(home);
+  };
 }
 
 /** Makes writes that carry the epoch of a lease, their last argument. */

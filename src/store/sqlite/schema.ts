@@ -413,6 +413,15 @@ export const STEPS: readonly string[] = [
     time INTEGER NOT NULL
   ) STRICT, WITHOUT ROWID;
   `,
+  `
+  -- 1: it has come from another home, and what there was of it is yet to be brought.
+  ALTER TABLE sessions ADD COLUMN is_moved INTEGER NOT NULL DEFAULT 0;
+  `,
+  `
+  -- The newest snapshot of its workspace: see Snapshots. Empty: there is none.
+  ALTER TABLE sessions ADD COLUMN snapshot_key TEXT NOT NULL DEFAULT '';
+  ALTER TABLE sessions ADD COLUMN snapshot_time INTEGER NOT NULL DEFAULT 0;
+  `,
 ];
 
 /** The version of the schema, kept in the database's `user_version`. */

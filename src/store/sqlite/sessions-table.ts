@@ -3,10 +3,11 @@ import { TurnState } from "../../../gen/breakglass/v1/event_pb.ts";
 import { cutText } from "../../stream/cut-text.ts";
 import { granteesOf, sharesOf } from "../common/grantee-text.ts";
 import type { Row } from "../common/row.ts";
-import { attachmentBytesOf, sessionOf } from "../common/session-row.ts";
+import { attachmentBytesOf, sessionOf, snapshotOf } from "../common/session-row.ts";
 import { MOST_TOKENS, SPENDING_COLUMNS, spendingValues } from "../common/spending.ts";
 import type { ListedSession, Page, SessionPlace } from "../lists.ts";
 import type { SessionRecord, SpendingRecord, WorkspacePlace } from "../records.ts";
+import type { SnapshotRecord, SnapshotState } from "../snapshots.ts";
 import type { SessionName, SessionView } from "../views.ts";
 import type { TurnStart } from "../writes.ts";
 import { SHARES_COLUMN } from "./shares-table.ts";
@@ -149,6 +150,18 @@ export class SessionsTable {
     }));
   }
 
+  /** Has a session be at home elsewhere, and work there. */
+  move(sessionKey: string, home: string, workspace: string): void {
+    const sql = "UPDATE sessions SET home = ?, workspace = ?, is_moved = 1 WHERE session_key = ?";
+    this.#statements.run(sql, home, workspace, sessionKey);
+  }
+
+  /** What there was of a session is at its home. */
+  recordBrought(sessionKey: string, home: string): void {
+    const sql = "UPDATE sessions SET is_moved = 0 WHERE session_key = ? AND home = ?";
+    this.#statements.run(sql, sessionKey, home);
+  }
+
   /** Has the turn run that waited. */
   beginQueued(sessionKey: string): void {
     const sql =
@@ -167,6 +180,19 @@ export class SessionsTable {
       running_turn_id = iif(running_turn_id = ?7, '', running_turn_id),
       queued_turn_id = iif(queued_turn_id = ?7, '', queued_turn_id) WHERE session_key = ?8`;
     this.#statements.run(sql, ...spendingValues(spending), time, turnId, sessionKey);
+  }
+
+  /** As `Snapshots.findSnapshot`. */
+  findSnapshot(sessionKey: string): SnapshotState {
+    const sql = `SELECT snapshot_key, snapshot_time, (SELECT turn_id FROM turns
+        WHERE turns.session_key = sessions.session_key AND remove_time IS NULL ORDER BY turn_key DESC LIMIT 1) AS turn_id
+      FROM sessions WHERE session_key = ? AND remove_time IS NULL`;
+    return snapshotOf(this.#statements.get(sql, sessionKey));
+  }
+
+  setSnapshot(sessionKey: string, { key, time }: SnapshotRecord): void {
+    const sql = "UPDATE sessions SET snapshot_key = ?, snapshot_time = ? WHERE session_key = ?";
+    this.#statements.run(sql, key, time, sessionKey);
   }
 
   setConversation(sessionKey: string, agentSessionId: string): void {

@@ -4,6 +4,7 @@ import { notFound, Refusal, sessionElsewhere } from "../../errors.ts";
 import { attachmentBytesOf } from "../common/session-row.ts";
 import {
   entriesIn,
+  hasUnended,
   refuseByAgent,
   refuseFull,
   refuseOverAttachments,
@@ -13,6 +14,7 @@ import {
 } from "../common/start-refusals.ts";
 import type { SessionRecord } from "../records.ts";
 import type { StartedTurn, TurnStart } from "../writes.ts";
+import type { FileLeases } from "./file-leases.ts";
 import type { Tables } from "./tables.ts";
 import type { TurnsTable } from "./turns-table.ts";
 
@@ -21,8 +23,9 @@ export function startTurn(
   tables: Tables,
   start: TurnStart,
   epoch: number,
-  owner: string,
+  leases: FileLeases,
 ): StartedTurn {
+  const owner = leases.ownerOf(epoch);
   const { sessions, turns, requests, prompts, turnChanges } = tables;
   const joined = requests.findStart(start);
   if (joined !== undefined) {
@@ -32,8 +35,8 @@ export function startTurn(
     const today = tables.days.get(start.principal, start.time);
     return { turn: turn!, session, joined: true, today };
   }
-  const known = findSession(tables, start);
-  if (known !== undefined && known.home !== owner) throw sessionElsewhere(known.home);
+  const found = findSession(tables, start);
+  const known = found && atHome(tables, start, found, owner, leases);
   if (start.refusal !== undefined) {
     const { reason, message, details } = start.refusal;
     throw new Refusal(reason, message, details ?? { retryAfterMs: 1000 });
@@ -61,6 +64,26 @@ export function startTurn(
     joined: false,
     today,
   };
+}
+
+/**
+ * The session as it is at home here. It moves where its home is gone; what is refused later takes that back.
+ *
+ * @throws Refusal SESSION_ELSEWHERE
+ */
+function atHome(
+  { sessions }: Tables,
+  { workspaceIfMoved }: TurnStart,
+  session: SessionRecord,
+  owner: string,
+  leases: FileLeases,
+): SessionRecord {
+  const { home, sessionKey } = session;
+  if (home === owner) return session;
+  const isMovable = workspaceIfMoved !== undefined && !hasUnended(session);
+  if (!isMovable || leases.isHeldBy(home)) throw sessionElsewhere(home);
+  sessions.move(sessionKey, owner, workspaceIfMoved);
+  return sessions.findByKey(sessionKey)!;
 }
 
 /** Refuses a caller's turn for which there is no room in what the session's principal may have on record. */

@@ -25,7 +25,7 @@ export function tryTurn(
 ): void {
   const turnId = randomUUID();
   const time = Date.now();
-  startTurn(tables, { ...startOf(turnId, time), audit }, epoch, leases.ownerOf(epoch));
+  startTurn(tables, { ...startOf(turnId, time), audit }, epoch, leases);
   const event = { turnId, firstSequence: 1, events: [new Uint8Array(1)], time };
   append(tables, { ...event, audit, end: END }, epoch, leases);
 }

@@ -7,6 +7,9 @@ import { Tally } from "../trials.ts";
 /** What the store says is not what is looked at. */
 export const SILENT = createLog(() => {});
 
+/** A commit takes some milliseconds, as on a slow disk or with a standby that is far: more happens while one is under way. */
+export const SLOW_COMMITS = { fsync: "on", commit_delay: "5000", commit_siblings: "0" };
+
 /** A PostgreSQL of a row's own, and an empty store in it. */
 export interface FaultDatabase extends TestDatabase {
   readonly cluster: Cluster;

@@ -7,7 +7,7 @@ import { SUCCEEDED } from "../../support/turn-start.ts";
 import { chance } from "../random.ts";
 import type { FaultRow } from "../row.ts";
 import type { Tally } from "../trials.ts";
-import { postgresRow, SILENT, startFaultDatabase } from "./fault-database.ts";
+import { postgresRow, SILENT, SLOW_COMMITS, startFaultDatabase } from "./fault-database.ts";
 import { eventOf, faultsOfEvents, type OwnersAppend, startTurns } from "./stored-turns.ts";
 import { openUnlockedOwner } from "./unlocked-owner.ts";
 
@@ -15,8 +15,6 @@ const TURNS = 4;
 const LATEST_MS = 30;
 /** Its lease has run out as soon as it has it, and it does not know. */
 const TERMS = { renewMs: 1000, graceMs: 1000, leaseMs: 1 };
-/** A commit takes some milliseconds, as on a slow disk or with a standby that is far: what is not held still then is crossed. */
-const SLOW_COMMITS = { fsync: "on", commit_delay: "5000", commit_siblings: "0" };
 /** Of what is appended, so much is more than events: its transaction holds the lease in another way. */
 const AUDITED_SHARE = 0.2;
 /** So many are enough to see the control fail, however few are asked for: it did in a tenth of the trials and more. */

@@ -59,17 +59,21 @@ async function stopOnce(owner: OwnerProcess, other: OwnedStore, tally: Tally): P
     const stopped = performance.now();
     while (!(await other.fence(name))) await delay(LEASE_MS / 10);
     tally.time("fenced after it was stopped", performance.now() - stopped);
-    if (chance(0.5)) owner.signal("SIGCONT");
     const left = await other.listLeftTurns(name);
     const finals = turnIds.map(
       (id) => left.find(({ turnId }) => turnId === id)?.lastSequence ?? Number.NaN,
     );
+    const wake = async () => {
+      owner.signal("SIGCONT");
+      return (await owner.answer()) as OwnerFindings;
+    };
+    // It goes on before its turns are ended, or when they are.
+    const early = chance(0.5) ? await wake() : undefined;
     const ends = turnIds.map((turnId, index) =>
       other.append({ ...eventOf(turnId, finals[index]! + 1), end: SUCCEEDED }),
     );
     await Promise.all(ends);
-    owner.signal("SIGCONT");
-    const { acknowledged, behind, strange } = (await owner.answer()) as OwnerFindings;
+    const { acknowledged, behind, strange } = early ?? (await wake());
     if (behind > 0) faults.push(`${behind} appends were acknowledged behind one that was refused`);
     faults.push(...strange.slice(0, 3).map((message) => `refused with: ${message}`));
     for (const [index, turnId] of turnIds.entries()) {

@@ -1,15 +1,44 @@
-import type { Planned } from "../world.ts";
-import type { Compiled, Database } from "./database.ts";
+import type { Planned, World } from "../world.ts";
 import { lock } from "./locks.ts";
 import type { Functions, Relation, Run } from "./sql/evaluate.ts";
-import type { Answer, Wanted } from "./sql/execute.ts";
+import type { Answer, Runnable, Wanted } from "./sql/execute.ts";
+import type { Control } from "./sql/syntax.ts";
 import { SqlError } from "./sql-error.ts";
+import type { Table } from "./table.ts";
 import { type Change, Transaction } from "./transaction.ts";
 
 /** How long who stands still in a transaction is let do so. */
 const IDLE_IN_TRANSACTION_MS = 10_000;
 /** Until a connection that is to be ended is. */
 const TERMINATION_MS = 20;
+
+export type Compiled = Control | { readonly is: "statement"; readonly run: Runnable };
+
+/** What is told of a database. */
+export interface DatabaseWatcher {
+  /** A transaction is there for all. @param position - How many commits were written with it. */
+  committed(changes: readonly Change[], backend: Backend, position: number): void;
+  /** Another host is the primary, with what it had. */
+  promoted(): void;
+}
+
+/** What a connection works on. */
+export interface Primary {
+  readonly world: World;
+  readonly watcher: DatabaseWatcher;
+  readonly tables: ReadonlyMap<string, Table>;
+  readonly backends: Set<Backend>;
+  /** The time, in milliseconds. */
+  readonly clock: number;
+  /** How many commits are written. */
+  readonly position: number;
+  /** The statements of a text, and their values where it has them itself. */
+  compile(sql: string): { statements: readonly Compiled[]; literals: unknown[] | undefined };
+  /** Writes a commit. @param done - Called when a standby has it, or with a warning. */
+  write(changes: readonly Change[], backend: Backend, done: (isWarned: boolean) => void): void;
+  /** The connection of a commit that waits is ended. */
+  endWait(backend: Backend): boolean;
+}
 
 /** What is asked over a connection. */
 export interface Asked {
@@ -32,7 +61,7 @@ export class Backend {
   readonly application: string;
   /** Whose connection it is. */
   readonly owner: unknown;
-  readonly #database: Database;
+  readonly #database: Primary;
   readonly #queue: Asked[] = [];
   #current: { readonly asked: Asked; readonly running: Running } | undefined;
   #transaction: Transaction | undefined;
@@ -45,7 +74,7 @@ export class Backend {
   /** Told when the database ends the connection. */
   ended: (error: Error) => void = () => {};
 
-  constructor(database: Database, pid: number, application: string, owner: unknown) {
+  constructor(database: Primary, pid: number, application: string, owner: unknown) {
     this.#database = database;
     this.pid = pid;
     this.application = application;
@@ -108,7 +137,10 @@ export class Backend {
     const { asked, running } = this.#current;
     try {
       for (let next = running.next(); ; next = running.next()) {
-        if (next.done) return this.#answer(asked, next.value);
+        if (next.done) {
+          this.#answer(asked, next.value);
+          return;
+        }
         if (this.#mustWait(next.value)) return;
       }
     } catch (error) {
@@ -174,7 +206,8 @@ export class Backend {
 
   *#control({ is, name }: Exclude<Compiled, { is: "statement" }>): Running {
     if (is === "begin") {
-      this.#transaction = new Transaction();
+      // Within a transaction it is but warned of.
+      this.#transaction ??= new Transaction();
       this.#isExplicit = true;
     } else if (is === "commit") {
       if (this.#hasFailed) this.#rollback();
@@ -212,8 +245,11 @@ export class Backend {
   }
 
   #fail(): void {
-    if (this.#isExplicit) this.#hasFailed = true;
-    else this.#rollback();
+    if (!this.#isExplicit) this.#rollback();
+    else if (!this.#hasFailed) {
+      this.#hasFailed = true;
+      this.#transaction?.abort();
+    }
   }
 
   #activity(): Relation {

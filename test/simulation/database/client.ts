@@ -19,6 +19,12 @@ export interface Place {
   readonly hearsWarnings: boolean;
 }
 
+interface Asked {
+  readonly text: string;
+  readonly values?: unknown[];
+  readonly query_timeout?: number;
+}
+
 interface Query {
   readonly resolve: (result: unknown) => void;
   readonly reject: (error: Error) => void;
@@ -81,12 +87,13 @@ class SimulatedClient extends EventEmitter implements Connected {
     return promise.finally(() => process.timers.clear(late));
   }
 
-  query(asked: string | { text: string; values?: unknown[] }, more?: unknown[]): Promise<unknown> {
+  query(asked: string | Asked, more?: unknown[]): Promise<unknown> {
     if (this.#isOver) return Promise.reject(new Error("Client was closed"));
     const { text, values = [] } = typeof asked === "string" ? { text: asked, values: more } : asked;
     const { promise, resolve, reject } = Promise.withResolvers<unknown>();
     this.#queries.push({ resolve, reject });
-    const limit = this.#config.query_timeout;
+    const limit =
+      typeof asked === "string" ? undefined : (asked.query_timeout ?? this.#config.query_timeout);
     let late: Planned | undefined;
     if (typeof limit === "number") {
       const { world } = this.#place;
@@ -122,22 +129,24 @@ class SimulatedClient extends EventEmitter implements Connected {
   #arrive(sql: string, values: readonly unknown[]): void {
     if (this.#backend === undefined) {
       const rows = [{ is_standby: true }];
-      return this.#send("from", () => this.#queries.shift()?.resolve({ rows, rowCount: 1 }));
+      this.#send("from", () => this.#queries.shift()?.resolve({ rows, rowCount: 1 }));
+      return;
     }
     this.#backend.ask({
       sql,
       values: values.map((value) => value ?? null),
-      answered: (answer, isWarned) =>
-        this.#send("from", () => this.#answer(answer, isWarned)),
+      answered: (answer, isWarned) => this.#send("from", () => this.#answer(answer, isWarned)),
     });
   }
 
   #answer(answer: Answer | Error, isWarned: boolean): void {
     if (isWarned && this.#place.hearsWarnings) this.emit("notice", { severity: "WARNING" });
     const query = this.#queries.shift();
-    if (answer instanceof Error) return query?.reject(answer);
-    const rows = answer.rows.map((row) => ({ ...rowOf(answer.names, row) }));
-    query?.resolve({ rows, rowCount: answer.count });
+    if (answer instanceof Error) query?.reject(answer);
+    else {
+      const rows = answer.rows.map((row) => ({ ...rowOf(answer.names, row) }));
+      query?.resolve({ rows, rowCount: answer.count });
+    }
   }
 
   #send(direction: "to" | "from", deliver: () => void): void {

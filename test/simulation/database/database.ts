@@ -1,9 +1,8 @@
 import type { World } from "../world.ts";
-import { Backend } from "./backend.ts";
+import { Backend, type Compiled, type DatabaseWatcher, type Primary } from "./backend.ts";
 import { readSchema } from "./schema.ts";
-import { compileStatement, type Runnable } from "./sql/execute.ts";
+import { compileStatement } from "./sql/execute.ts";
 import { parseStatements } from "./sql/parse-statement.ts";
-import type { Control } from "./sql/syntax.ts";
 import { Table } from "./table.ts";
 import type { Change } from "./transaction.ts";
 
@@ -43,16 +42,6 @@ export class Host {
   }
 }
 
-/** What is told of a database. */
-export interface DatabaseWatcher {
-  /** A transaction is there for all. @param position - How many commits were written with it. */
-  committed(changes: readonly Change[], backend: Backend, position: number): void;
-  /** Another host is the primary, with what it had. */
-  promoted(): void;
-}
-
-export type Compiled = Control | { readonly is: "statement"; readonly run: Runnable };
-
 /** What statements are, by their texts: the same in every simulation. */
 /** What a commit is known by is in its text. */
 const LITERALS = /VALUES \('([0-9a-f-]+)', (\d+)\)/;
@@ -67,7 +56,7 @@ const SHAPES = readSchema();
  * 3. After a failover there is what the new primary had, and nothing else: all that was answered without a warning, and maybe
  *    more.
  */
-export class Database {
+export class Database implements Primary {
   readonly world: World;
   readonly hosts: readonly Host[];
   readonly watcher: DatabaseWatcher;
@@ -127,8 +116,9 @@ export class Database {
   }
 
   /** The statements of a text, and their values where it has them itself. */
-  compile(sql: string): { statements: readonly Compiled[]; literals: string[] | undefined } {
-    const literals = LITERALS.exec(sql)?.slice(1);
+  compile(sql: string): { statements: readonly Compiled[]; literals: unknown[] | undefined } {
+    const found = LITERALS.exec(sql);
+    const literals = found === null ? undefined : [found[1], Number(found[2])];
     const text = literals === undefined ? sql : sql.replace(LITERALS, () => "VALUES ($1, $2)");
     return { statements: this.#compileText(this.#mutate(text)), literals };
   }
@@ -157,11 +147,18 @@ export class Database {
   /** Writes a commit. @param done - As `WaitingCommit.done`. */
   write(changes: readonly Change[], backend: Backend, done: (isWarned: boolean) => void): void {
     this.#written.push({ time: this.world.now, changes });
-    if (!this.#isSynchronous) return done(false);
+    if (!this.#isSynchronous) {
+      done(false);
+      return;
+    }
     this.#waiting.add({ position: this.#written.length, backend, done });
     const delays = this.hosts.filter(({ role, isCut }) => role === "standby" && !isCut);
     if (delays.length === 0) return;
-    this.world.after(2 * Math.min(...delays.map(({ delayMs }) => delayMs)), () => this.#answer(), false);
+    this.world.after(
+      2 * Math.min(...delays.map(({ delayMs }) => delayMs)),
+      () => this.#answer(),
+      false,
+    );
   }
 
   /** Ends the waits of commits for a standby: `pg_cancel_backend`. */

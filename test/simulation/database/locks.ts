@@ -1,17 +1,23 @@
 import { SqlError } from "./sql-error.ts";
-import type { Transaction } from "./transaction.ts";
+
+/** Who locks: a transaction. */
+export interface LockOwner {
+  /** What it has locked, in that order. */
+  readonly held: Lockable[];
+  waitsFor: Lockable | undefined;
+}
 
 export type LockMode = "share" | "exclusive";
 
 interface Waiting {
-  readonly by: Transaction;
+  readonly by: LockOwner;
   readonly mode: LockMode;
   readonly granted: () => void;
 }
 
 /** What transactions lock until they end: a row, or a key that is to be written. */
 export interface Lockable {
-  readonly holders: Map<Transaction, LockMode>;
+  readonly holders: Map<LockOwner, LockMode>;
   readonly queue: Waiting[];
 }
 
@@ -28,7 +34,7 @@ export function noLock(): Lockable {
  */
 export function lock(
   lockable: Lockable,
-  by: Transaction,
+  by: LockOwner,
   mode: LockMode,
   granted: () => void,
 ): boolean {
@@ -48,13 +54,13 @@ export function lock(
 }
 
 /** Gives up what a transaction has locked. */
-export function release(lockable: Lockable, by: Transaction): void {
+export function release(lockable: Lockable, by: LockOwner): void {
   lockable.holders.delete(by);
   grantNext(lockable);
 }
 
 /** It is waited for no more. */
-export function stopWaiting(by: Transaction): void {
+export function stopWaiting(by: LockOwner): void {
   const lockable = by.waitsFor;
   by.waitsFor = undefined;
   if (lockable === undefined) return;
@@ -73,12 +79,12 @@ function grantNext(lockable: Lockable): void {
   }
 }
 
-function hold(lockable: Lockable, by: Transaction, mode: LockMode): void {
+function hold(lockable: Lockable, by: LockOwner, mode: LockMode): void {
   lockable.holders.set(by, mode);
   by.held.push(lockable);
 }
 
-function isFree({ holders }: Lockable, by: Transaction, mode: LockMode): boolean {
+function isFree({ holders }: Lockable, by: LockOwner, mode: LockMode): boolean {
   for (const [other, held] of holders) {
     if (other !== by && (mode === "exclusive" || held === "exclusive")) return false;
   }
@@ -86,7 +92,7 @@ function isFree({ holders }: Lockable, by: Transaction, mode: LockMode): boolean
 }
 
 /** Whether a transaction waits for another, also over several. */
-function waits(from: Transaction, to: Transaction, looked: Set<Transaction>): boolean {
+function waits(from: LockOwner, to: LockOwner, looked: Set<LockOwner>): boolean {
   const lockable = from.waitsFor;
   if (lockable === undefined) return false;
   const at = lockable.queue.findIndex(({ by }) => by === from);

@@ -1,5 +1,5 @@
 import { STEPS } from "../../../src/store/postgres/schema.ts";
-import { tokensOf, TokenReader, type Token } from "./sql/tokens.ts";
+import { type Token, TokenReader, tokensOf } from "./sql/tokens.ts";
 import type { Column, TableShape, UniqueKey } from "./table.ts";
 
 interface Draft {
@@ -78,7 +78,10 @@ function readIndex(tokens: TokenReader, drafts: ReadonlyMap<string, Draft>): voi
   tokens.expect("on");
   const draft = drafts.get(tokens.word())!;
   const columns = readNames(tokens);
-  if (!tokens.accept("where")) return addKey(draft, columns);
+  if (!tokens.accept("where")) {
+    addKey(draft, columns);
+    return;
+  }
   const condition = tokens.word();
   tokens.expect("is", "null");
   draft.keys.push({ columns, isMeant: (row) => row[condition] === null });

@@ -1,6 +1,5 @@
-import { type Lockable, noLock } from "./locks.ts";
+import { type Lockable, type LockOwner, noLock } from "./locks.ts";
 import { SqlError } from "./sql-error.ts";
-import type { Transaction } from "./transaction.ts";
 
 /** A row as it is stored. It is never changed: another takes its place. */
 export type Row = Readonly<Record<string, unknown>>;
@@ -10,7 +9,7 @@ export interface Slot extends Lockable {
   readonly id: number;
   readonly table: Table;
   committed: Row | undefined;
-  pending: { readonly by: Transaction; readonly row: Row | undefined } | undefined;
+  pending: { readonly by: LockOwner; readonly row: Row | undefined } | undefined;
 }
 
 export interface Column {
@@ -64,8 +63,8 @@ export class Table {
 
   /** What whoever is about to write a key holds. */
   keyLock(key: string): Lockable {
-    let lock = this.#keyLocks.get(key);
-    if (lock === undefined) this.#keyLocks.set(key, (lock = noLock()));
+    const lock = this.#keyLocks.get(key) ?? noLock();
+    this.#keyLocks.set(key, lock);
     return lock;
   }
 
@@ -123,6 +122,6 @@ export class Table {
 }
 
 /** The row that a transaction sees in a place. */
-export function seen(slot: Slot, by: Transaction): Row | undefined {
+export function seen(slot: Slot, by: LockOwner): Row | undefined {
   return slot.pending?.by === by ? slot.pending.row : slot.committed;
 }

@@ -1,4 +1,4 @@
-import { type Lockable, release, stopWaiting } from "./locks.ts";
+import { type Lockable, type LockOwner, release, stopWaiting } from "./locks.ts";
 import type { Row, Slot } from "./table.ts";
 
 /** A row that a transaction has written: undefined where it has deleted it. */
@@ -20,8 +20,7 @@ interface Savepoint {
 }
 
 /** What is done together or not at all, at the level READ COMMITTED. */
-export class Transaction {
-  /** What it has locked, in that order. */
+export class Transaction implements LockOwner {
   readonly held: Lockable[] = [];
   waitsFor: Lockable | undefined;
   readonly #undos: Undo[] = [];
@@ -64,6 +63,14 @@ export class Transaction {
 
   releaseSavepoint(name: string): void {
     this.#savepoints.splice(this.#indexOf(name));
+  }
+
+  /** Something in it has failed: what was written and locked since the last savepoint is not, though it goes on. */
+  abort(): void {
+    stopWaiting(this);
+    const { undos, held } = this.#savepoints.at(-1) ?? { undos: 0, held: 0 };
+    this.#undoTo(undos);
+    this.#releaseFrom(held);
   }
 
   /** What was written and locked since is not. */

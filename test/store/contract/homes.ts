@@ -79,6 +79,110 @@ export function describeHomes(openStore: () => Promise<StoreUnderTest>): void {
     });
   });
 
+  describe("a session that may move", () => {
+    const workspaceIfMoved = "/elsewhere/workspace";
+
+    it("moves with the first turn that is recorded elsewhere once its home holds no lease", async () => {
+      await using servers = await open();
+      const { one, other } = servers;
+      const { turn, session } = await beginEnded(one);
+      const next = (requestId = "") => nextIn(turn.sessionId, { workspaceIfMoved, requestId });
+      await expect(other.createTurn(next())).rejects.toMatchObject(elsewhere);
+      // It ran out, and may be renewed.
+      servers.passLeases(TERMS.leaseMs + 1);
+      await other.renewLease(other.lease.epoch);
+      await expect(other.createTurn(next())).rejects.toMatchObject(elsewhere);
+      await other.fence("one");
+      await expect(other.createTurn(nextIn(turn.sessionId))).rejects.toMatchObject(elsewhere);
+      await expect(other.createTurn(ownIn(session.sessionKey))).rejects.toMatchObject(elsewhere);
+      const moved = await other.createTurn(next());
+      expect(moved.session).toMatchObject({
+        ...{ sessionKey: session.sessionKey, agentSessionId: session.agentSessionId },
+        ...{ home: "other", workspace: workspaceIfMoved, isMoved: true, turnCount: 2 },
+      });
+      expect(await other.homeOfSession(session)).toMatchObject({ owner: "other" });
+      await other.append(endOf(moved.turn.turnId));
+      const back = await servers.restart("one");
+      const stays = { details: { metadata: { home: "other" } } };
+      await expect(back.createTurn(next())).rejects.toMatchObject(stays);
+      expect((await back.listWorkspaces("one", 10, "")).length).toBe(0);
+      expect(await other.listWorkspaces("other", 10, "")).toMatchObject([
+        { workspace: workspaceIfMoved },
+      ]);
+    });
+
+    it("does so until it is on record that it was brought, and says so by then", async () => {
+      await using servers = await open();
+      const { one, other } = servers;
+      const { turn, session } = await beginEnded(one);
+      await one.close();
+      const run = async (server: typeof one) => {
+        const started = await server.createTurn(nextIn(turn.sessionId, { workspaceIfMoved }));
+        await server.append(endOf(started.turn.turnId));
+        return started.session.isMoved;
+      };
+      expect([session.isMoved, await run(other), await run(other)]).toEqual([false, true, true]);
+      const again = await servers.restart("other");
+      await expect(
+        other.recordBrought(session.sessionKey, other.lease.epoch),
+      ).rejects.toMatchObject({ reason: "FENCED" });
+      expect(await run(again)).toBe(true);
+      await again.recordBrought(session.sessionKey, again.lease.epoch);
+      expect(await run(again)).toBe(false);
+      await again.close();
+      const back = await servers.restart("one");
+      expect(await run(back)).toBe(true);
+      await back.recordBrought(session.sessionKey, back.lease.epoch);
+      expect(await run(back)).toBe(false);
+    });
+
+    it("stays while its home has left a turn without an end in it", async () => {
+      await using servers = await open();
+      const { one, other } = servers;
+      const { turn } = await begin(one);
+      await one.close();
+      const next = () => other.createTurn(nextIn(turn.sessionId, { workspaceIfMoved }));
+      await expect(next()).rejects.toMatchObject(elsewhere);
+      await other.append(endOf(turn.turnId));
+      expect((await next()).session.home).toBe("other");
+    });
+
+    it("stays where the turn is refused for something else", async () => {
+      await using servers = await open();
+      const { one, other } = servers;
+      const { turn, session } = await beginEnded(one);
+      await one.close();
+      const refusal = { reason: "DRAINING", message: "closing" } as const;
+      for (const [more, reason] of [
+        [{ refusal }, "DRAINING"],
+        [{ maxSessionTurns: 1 }, "SESSION_FULL"],
+        [{ sentAgentKind: "another", agents: [] }, "AGENT_KIND_MISMATCH"],
+      ] as const) {
+        const next = nextIn(turn.sessionId, { workspaceIfMoved, ...more });
+        await expect(other.createTurn(next)).rejects.toMatchObject({ reason });
+      }
+      expect(await other.homeOfSession(session)).toMatchObject({ owner: "one", isPresent: false });
+      const back = await servers.restart("one");
+      const started = await back.createTurn(nextIn(turn.sessionId));
+      expect(started.session).toMatchObject({ workspace: session.workspace, isMoved: false });
+    });
+
+    it("moves to one of those who ask at once", async () => {
+      await using servers = await open();
+      const { one, other } = servers;
+      const third = await servers.restart("third");
+      const { turn } = await beginEnded(one);
+      await one.close();
+      const requestId = randomUUID();
+      const asked = [other, third, other, third].map((server) =>
+        server.createTurn(nextIn(turn.sessionId, { workspaceIfMoved, requestId })),
+      );
+      const [first, ...more] = await Promise.all(asked);
+      for (const { turn: same } of more) expect(same.turnId).toBe(first!.turn.turnId);
+      expect((await other.getSession(turn.sessionId, PRINCIPAL)).turnCount).toBe(2);
+    });
+  });
+
   describe("a home", () => {
     it("is told of a session by its name, and of a turn until that has ended", async () => {
       await using servers = await open();

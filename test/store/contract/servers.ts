@@ -15,7 +15,7 @@ export interface TwoServers extends AsyncDisposable {
   readonly one: OwnedStore;
   readonly other: OwnedStore;
   /** The server of that name starts again. */
-  restart(name: "one" | "other", address?: string): Promise<OwnedStore>;
+  restart(name: "one" | "other" | "third", address?: string): Promise<OwnedStore>;
   passLeases(ms: number): void;
 }
 

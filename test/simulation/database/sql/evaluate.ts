@@ -108,7 +108,7 @@ export function compile(expression: Expression, scope: Scope): Evaluate {
       return (env) => rows(env)[0] ?? null;
     }
     case "case": {
-      const whens = expression.whens.map(({ when, then }) => [part(when), part(then)] as const);
+      const whens = expression.whens.map(({ when, value }) => [part(when), part(value)] as const);
       const otherwise = part(expression.otherwise);
       return (env) => {
         const found = whens.find(([when]) => when(env) === true);
@@ -145,8 +145,7 @@ function inOf(
   const listed = Array.isArray(among)
     ? among.map((one: Expression) => compile(one, scope))
     : undefined;
-  const selected =
-    listed === undefined ? scope.compileSelect(among as Select, scope) : undefined;
+  const selected = listed === undefined ? scope.compileSelect(among as Select, scope) : undefined;
   return (env) => {
     const looked = value(env);
     if (looked === null) return null;
@@ -184,6 +183,7 @@ const COMPARE: Readonly<Record<string, (left: unknown, right: unknown) => unknow
 
 function isEqual(left: unknown, right: unknown): boolean {
   if (left === right) return true;
+  if (Buffer.isBuffer(left)) return left.equals(right as Buffer);
   // A number is a parameter of its text too, and the other way round.
   return typeof left !== typeof right && String(left) === String(right);
 }

@@ -1,10 +1,25 @@
 import type { Lockable, LockMode } from "../locks.ts";
 import { SqlError } from "../sql-error.ts";
-import { type Row, seen, type Slot, type Table, type UniqueKey } from "../table.ts";
-import { compile, type Env, type Evaluate, type Functions, type Run, type Scope } from "./evaluate.ts";
+import { type Row, type Slot, seen, type Table, type UniqueKey } from "../table.ts";
+import {
+  compile,
+  type Env,
+  type Evaluate,
+  type Functions,
+  type Run,
+  type Scope,
+} from "./evaluate.ts";
 import { project } from "./plan.ts";
 import { type Catalog, compileRows, compileSelect, type LockedRows, rowOf } from "./select.ts";
-import type { Assignment, CommonTable, Delete, Insert, Select, Statement, Update } from "./syntax.ts";
+import type {
+  Assignment,
+  CommonTable,
+  Delete,
+  Insert,
+  Select,
+  Statement,
+  Update,
+} from "./syntax.ts";
 
 /** What is to be locked before a statement goes on. */
 export interface Wanted {
@@ -61,7 +76,10 @@ function compileWith(
   return [common, compilePart(statement, catalog).part];
 }
 
-function compilePart(statement: Statement, catalog: Catalog): { part: Part; names: readonly string[] } {
+function compilePart(
+  statement: Statement,
+  catalog: Catalog,
+): { part: Part; names: readonly string[] } {
   switch (statement.is) {
     case "select":
       return selectPart(statement, catalog);

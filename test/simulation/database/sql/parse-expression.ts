@@ -2,7 +2,11 @@ import type { Expression, Select } from "./syntax.ts";
 import type { TokenReader } from "./tokens.ts";
 
 /** From the loosest to the tightest, of those that take a left and a right side. */
-const LEVELS = [["|", "||"], ["+", "-"], ["*", "/", "%"]] as const;
+const LEVELS = [
+  ["|", "||"],
+  ["+", "-"],
+  ["*", "/", "%"],
+] as const;
 const COMPARISONS = ["=", "<>", "<=", ">=", "<", ">"];
 
 /** Reads expressions as PostgreSQL's precedence has them. @param select - Reads a query in parentheses. */
@@ -129,11 +133,11 @@ export class ExpressionParser {
 
   #case(): Expression {
     const tokens = this.#tokens;
-    const whens: { when: Expression; then: Expression }[] = [];
+    const whens: { when: Expression; value: Expression }[] = [];
     while (tokens.accept("when")) {
       const when = this.parse();
       tokens.expect("then");
-      whens.push({ when, then: this.parse() });
+      whens.push({ when, value: this.parse() });
     }
     const otherwise: Expression = tokens.accept("else")
       ? this.parse()

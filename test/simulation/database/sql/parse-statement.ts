@@ -16,7 +16,9 @@ import { TokenReader, tokensOf } from "./tokens.ts";
 
 /** Words that end a source without a name of its own. */
 const NOT_A_NAME = new Set(
-  "where order limit for union join left on using set returning values select as group on".split(" "),
+  "where order limit for union join left on using set returning values select as group on".split(
+    " ",
+  ),
 );
 
 /** The statements of a text, with semicolons between. @throws Error of what the model does not know. */
@@ -98,7 +100,18 @@ class StatementParser {
     const order = tokens.accept("order", "by") ? tokens.list(() => this.#order()) : [];
     const limit = tokens.accept("limit") ? this.#expressions.parse() : undefined;
     const lock = this.#lock();
-    return { is: "select", with: tables, isDistinct, items, from, where, order, limit, lock, union };
+    return {
+      is: "select",
+      with: tables,
+      isDistinct,
+      items,
+      from,
+      where,
+      order,
+      limit,
+      lock,
+      union,
+    };
   }
 
   #order(): Order {
@@ -180,9 +193,7 @@ class StatementParser {
   }
 
   #returning(): Item[] | undefined {
-    return this.#tokens.accept("returning")
-      ? this.#tokens.list(() => this.#item())
-      : undefined;
+    return this.#tokens.accept("returning") ? this.#tokens.list(() => this.#item()) : undefined;
   }
 
   #insert(tables: CommonTable[]): Insert {

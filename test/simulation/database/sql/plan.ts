@@ -1,5 +1,5 @@
 import type { TableShape } from "../table.ts";
-import { type Env, type Evaluate, compile, placeOf, type Scope } from "./evaluate.ts";
+import { compile, type Env, type Evaluate, placeOf, type Scope } from "./evaluate.ts";
 import type { Expression, Item } from "./syntax.ts";
 
 /** How the rows of one source are found, given those of the sources before it. */
@@ -101,7 +101,9 @@ export function project(items: readonly Item[], scope: Scope): Projection {
     );
     const names = sources.flatMap(({ columns }) => columns);
     const values = ({ rows }: Env) =>
-      sources.flatMap(({ source, columns }) => columns.map((column) => rows[source]?.[column] ?? null));
+      sources.flatMap(({ source, columns }) =>
+        columns.map((column) => rows[source]?.[column] ?? null),
+      );
     return { names, values };
   });
   const [only] = parts;
@@ -154,7 +156,7 @@ function aggregateOf(expression: Expression, scope: Scope): OfAll {
       if (name === "count") return values.length;
       if (values.length === 0) return null;
       return values.reduce((all, value) =>
-        name === "sum" ? all + value : name === "max" === value > all ? value : all,
+        name === "sum" ? all + value : (name === "max") === value > all ? value : all,
       );
     };
   }

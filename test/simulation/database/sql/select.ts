@@ -1,8 +1,15 @@
-import { seen, type Slot, type TableShape } from "../table.ts";
 import type { Row } from "../table.ts";
+import { type Slot, seen, type TableShape } from "../table.ts";
 import { arrayOf } from "./casts.ts";
 import { compile, type Env, type Evaluate, type Run, type Scope } from "./evaluate.ts";
-import { conjunctsOf, isAggregate, planSources, project, projectAll, type SourcePlan } from "./plan.ts";
+import {
+  conjunctsOf,
+  isAggregate,
+  planSources,
+  project,
+  projectAll,
+  type SourcePlan,
+} from "./plan.ts";
 import type { Expression, Item, Joined, Select, Source } from "./syntax.ts";
 
 /** The tables that there are, and the columns of what is named in WITH. */
@@ -45,7 +52,10 @@ export function compileSelect(select: Select, catalog: Catalog, outer?: Scope): 
       return (env) => compiled.rows(env).map(([first]) => first);
     },
   };
-  const conditions = [...conjunctsOf(select.where), ...select.from.flatMap(joinConditions(sources))];
+  const conditions = [
+    ...conjunctsOf(select.where),
+    ...select.from.flatMap(joinConditions(sources)),
+  ];
   const plans = planSources(conditions, scope, (source) => sources[source]!.shape);
   const constant = sources.length > 0 ? [] : conditions.map((each) => compile(each, scope));
   const find = (around: Env): Env[] => {
@@ -124,7 +134,12 @@ function compileSource(source: Source, catalog: Catalog, outer: Scope | undefine
     const columns = args.map((_, index) => `unnest${index}`);
     const rows = (env: Env) => {
       const arrays = args.map((arg) => arrayOf(arg(env)));
-      return arrays[0]!.map((_, at) => rowOf(columns, arrays.map((array) => array[at])));
+      return arrays[0]!.map((_, at) =>
+        rowOf(
+          columns,
+          arrays.map((array) => array[at]),
+        ),
+      );
     };
     return { as, columns, shape: undefined, rows };
   }
@@ -167,7 +182,7 @@ function collect(
   const before = found.length;
   for (const row of rows) {
     env.rows[at] = row;
-    if (filters.every((isSo) => isSo(env) === true)) {
+    if (holds(filters, env)) {
       collect(env, at + 1, sources, plans, from, found);
     }
   }
@@ -176,6 +191,11 @@ function collect(
     collect(env, at + 1, sources, plans, from, found);
   }
   env.rows.length = at;
+}
+
+function holds(filters: readonly Evaluate[], env: Env): boolean {
+  for (const isSo of filters) if (isSo(env) !== true) return false;
+  return true;
 }
 
 function lockedRows(
@@ -227,7 +247,10 @@ function outputOf(items: readonly Item[], scope: Scope) {
 }
 
 /** Tells `sum(…) OVER (ORDER BY …)` for each row. */
-function runningOf(items: readonly Item[], scope: Scope): ((envs: readonly Env[]) => void) | undefined {
+function runningOf(
+  items: readonly Item[],
+  scope: Scope,
+): ((envs: readonly Env[]) => void) | undefined {
   const call = items.map(({ expression }) => expression && overIn(expression)).find((one) => one);
   if (call === undefined) return undefined;
   const [value, by] = [compile(call.args[0]!, scope), compile(call.over!, scope)];

@@ -28,7 +28,7 @@ export type Expression =
   | { readonly is: "scalar"; readonly select: Select }
   | {
       readonly is: "case";
-      readonly whens: readonly { readonly when: Expression; readonly then: Expression }[];
+      readonly whens: readonly { readonly when: Expression; readonly value: Expression }[];
       readonly otherwise: Expression;
     }
   | { readonly is: "cast"; readonly of: Expression; readonly type: string }
