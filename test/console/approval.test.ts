@@ -110,7 +110,7 @@ describe.skipIf(lacksBrowser)(`an approval in the console${withoutBrowser}`, () 
     });
     expect(isTold).toBe(true);
     expect(await isPending(asked)).toBe(true);
-    await allow.click();
+    await press(cardOf(page), "Allow");
     await cardOf(page).getByText("Allowed by local").waitFor();
   });
 
