@@ -2,8 +2,7 @@ import type { ServeConfig } from "../config/serve-config.ts";
 import { SnapshotMoves } from "../snapshots/snapshot-moves.ts";
 import { WorkspaceSnapshots } from "../snapshots/workspace-snapshots.ts";
 import type { SessionMoves } from "../turns/session-moves.ts";
-import type { MoveSurroundings } from "../turns/transcript-moves.ts";
-import { TranscriptMoves } from "../turns/transcript-moves.ts";
+import { type MoveSurroundings, TranscriptMoves } from "../turns/transcript-moves.ts";
 
 /** A snapshot that takes longer is given up. */
 const LONGEST_MS = 15 * 60_000;
@@ -24,7 +23,7 @@ export function createMoves(
 ): ServerMoves | undefined {
   const { store, log, filesOwner } = surroundings;
   if (store.lease.terms === undefined) return undefined;
-  const conversations = new TranscriptMoves(surroundings);
+  const conversations = createTranscripts(config, surroundings);
   const { snapshotAddress: address } = config;
   if (address === undefined) return conversations;
   const limits = {
@@ -36,4 +35,19 @@ export function createMoves(
   const snapshots = new WorkspaceSnapshots({ store, log, address, limits, intervalMs, filesOwner });
   const moves = new SnapshotMoves(conversations, snapshots);
   return Object.assign(moves, { recover: () => conversations.recover() });
+}
+
+/** Agents' records have the secrets that are to be kept off the store's: where these are, nothing of them is kept. */
+function createTranscripts(
+  { redact }: ServeConfig,
+  surroundings: MoveSurroundings,
+): TranscriptMoves {
+  const keeps = redact !== "1";
+  if (!keeps) {
+    const why = "BREAKGLASS_REDACT=1: agents' records of conversations have secrets in them";
+    surroundings.log.info("sessions that move to another server begin empty conversations", {
+      why,
+    });
+  }
+  return new TranscriptMoves(surroundings, keeps);
 }

@@ -51,11 +51,13 @@ export class SnapshotQueue {
     this.#taken.delete(sessionKey);
   }
 
-  /** Resolves when what waits was taken or has failed once more: at once, whenever it was due. */
-  async drained(): Promise<void> {
+  /** Takes what waits at once, whenever it was due, each once. Resolves when it was tried; nothing is taken from then on. */
+  async drain(): Promise<void> {
     this.#isDraining = true;
-    this.#wake();
+    clearTimeout(this.#timer);
     await this.#running;
+    const first = this.#next();
+    if (first !== undefined) await this.#run(first);
   }
 
   get size(): number {
@@ -63,11 +65,11 @@ export class SnapshotQueue {
   }
 
   #wake(): void {
-    if (this.#running !== undefined) return;
+    if (this.#running !== undefined || this.#isDraining) return;
     clearTimeout(this.#timer);
     const next = this.#next();
     if (next === undefined) return;
-    const inMs = this.#isDraining ? 0 : next.dueTime - performance.now();
+    const inMs = next.dueTime - performance.now();
     if (inMs > 0) {
       this.#timer = setTimeout(() => this.#wake(), inMs).unref();
       return;

@@ -98,7 +98,7 @@ export class WorkspaceSnapshots {
 
   /** Takes what waits, for so long at most. */
   async drain(ms: number): Promise<void> {
-    await byDeadline(this.#queue.drained(), ms, undefined, false);
+    await byDeadline(this.#queue.drain(), ms, undefined, false);
     const count = this.#queue.size;
     if (count > 0) {
       this.#surroundings.log.warn("the newest of some workspaces is in no snapshot", { count });

@@ -15,6 +15,7 @@ import { describeRestarts } from "./contract/restarts.ts";
 import { describeSessions } from "./contract/sessions.ts";
 import { describeSharedTurns } from "./contract/shared-turns.ts";
 import { describeShares } from "./contract/shares.ts";
+import { describeSnapshots } from "./contract/snapshots.ts";
 import { opening, type StoreUnderTest } from "./contract/store-under-test.ts";
 import { describeTranscripts } from "./contract/transcripts.ts";
 import { describeTurnChanges } from "./contract/turn-changes.ts";
@@ -45,4 +46,5 @@ export function describeStore(openStore: () => Promise<StoreUnderTest>): void {
   describeLeases(openStore);
   describeHomes(openStore);
   describeTranscripts(openStore);
+  describeSnapshots(openStore);
 }

@@ -33,7 +33,7 @@ export interface Primary {
   /** How many commits are written. */
   readonly position: number;
   /** The statements of a text, and their values where it has them itself. */
-  compile(sql: string): { statements: readonly Compiled[]; literals: string[] | undefined };
+  compile(sql: string): { statements: readonly Compiled[]; literals: unknown[] | undefined };
   /** Writes a commit. @param done - Called when a standby has it, or with a warning. */
   write(changes: readonly Change[], backend: Backend, done: (isWarned: boolean) => void): void;
   /** The connection of a commit that waits is ended. */
@@ -206,7 +206,8 @@ export class Backend {
 
   *#control({ is, name }: Exclude<Compiled, { is: "statement" }>): Running {
     if (is === "begin") {
-      this.#transaction = new Transaction();
+      // Within a transaction it is but warned of.
+      this.#transaction ??= new Transaction();
       this.#isExplicit = true;
     } else if (is === "commit") {
       if (this.#hasFailed) this.#rollback();
@@ -244,8 +245,11 @@ export class Backend {
   }
 
   #fail(): void {
-    if (this.#isExplicit) this.#hasFailed = true;
-    else this.#rollback();
+    if (!this.#isExplicit) this.#rollback();
+    else if (!this.#hasFailed) {
+      this.#hasFailed = true;
+      this.#transaction?.abort();
+    }
   }
 
   #activity(): Relation {
