@@ -1,18 +1,11 @@
 import type { ServeConfig } from "../config/serve-config.ts";
-import { SnapshotMoves } from "../snapshots/snapshot-moves.ts";
+import { type RecoveredMoves, SnapshotMoves } from "../snapshots/snapshot-moves.ts";
 import { WorkspaceSnapshots } from "../snapshots/workspace-snapshots.ts";
-import type { SessionMoves } from "../turns/session-moves.ts";
 import type { MoveSurroundings } from "../turns/transcript-moves.ts";
 import { TranscriptMoves } from "../turns/transcript-moves.ts";
 
 /** A snapshot that takes longer is given up. */
 const LONGEST_MS = 15 * 60_000;
-
-/** What is kept so that another server can go on with a session. */
-export interface ServerMoves extends SessionMoves {
-  /** Keeps what a server before this one did not come to keep. Never rejects. */
-  recover(): Promise<void>;
-}
 
 /**
  * What is kept so that another server can go on with a session. Undefined, where there can be no other: on this disk the agents'
@@ -21,7 +14,7 @@ export interface ServerMoves extends SessionMoves {
 export function createMoves(
   config: ServeConfig,
   surroundings: MoveSurroundings,
-): ServerMoves | undefined {
+): RecoveredMoves | undefined {
   const { store, log, filesOwner } = surroundings;
   if (store.lease.terms === undefined) return undefined;
   const conversations = new TranscriptMoves(surroundings);
@@ -34,6 +27,5 @@ export function createMoves(
   };
   const intervalMs = config.snapshotIntervalMs;
   const snapshots = new WorkspaceSnapshots({ store, log, address, limits, intervalMs, filesOwner });
-  const moves = new SnapshotMoves(conversations, snapshots);
-  return Object.assign(moves, { recover: () => conversations.recover() });
+  return new SnapshotMoves(conversations, snapshots, store, log);
 }
