@@ -189,7 +189,8 @@ function stepOf(random: SeededRandom, owner: string, turns: KnownTurn[]) {
     return step(`ends ${turnId} with ${first}`, append([{ ...batch(first), end: SUCCEEDED }]));
   }
   if (kind === 5) return step("renews its lease", (store) => store.renewLease(store.lease.epoch));
-  if (kind === 6) return step("looks who is away", async (store) => {
+  if (kind === 6)
+    return step("looks who is away", async (store) => {
       return (await store.listAway()).sort();
     });
   if (kind === 7) {
