@@ -15,7 +15,7 @@ import { FaultReplica } from "./fault-replica.ts";
 
 const LANES = 4;
 const TRIAL_MS = 180_000;
-const [GRACE_SECONDS, LEASE_SECONDS] = [8, 18];
+const [GRACE_SECONDS, LEASE_SECONDS] = [12, 22];
 const SETTINGS = {
   BREAKGLASS_LEASE_GRACE_SECONDS: String(GRACE_SECONDS),
   BREAKGLASS_LEASE_SECONDS: String(LEASE_SECONDS),
