@@ -25,13 +25,16 @@ export interface ClusterSettings {
 /**
  * What is set about other replicas; undefined: there are none.
  *
+ * @param knowsOthers - Something else than the store tells of them.
  * @throws ConfigError, a line for each setting that lacks another, or that would let somebody in who is no replica.
  */
-export function clusterSettingsOf(config: ServeConfig): ClusterSettings | undefined {
+export function clusterSettingsOf(
+  config: ServeConfig,
+  knowsOthers = false,
+): ClusterSettings | undefined {
   const { clusterListen: listen, clusterAddress } = config;
-  ConfigError.throwIfAny(
-    problemsOf(config).flatMap(([isBroken, problem]) => (isBroken ? problem : [])),
-  );
+  const problems = [...problemsOf(config), aloneOf(config, knowsOthers)];
+  ConfigError.throwIfAny(problems.flatMap(([isBroken, problem]) => (isBroken ? problem : [])));
   const proof = proofOf(config);
   if (listen === undefined || proof === undefined) return undefined;
   return { listen, address: textOf(clusterAddress ?? listen), proof };
@@ -42,6 +45,13 @@ function proofOf(config: ServeConfig): ClusterProof | undefined {
   if (file !== undefined) return { kind: "secret", file };
   if (cert === undefined || key === undefined || ca === undefined) return undefined;
   return { kind: "certificates", files: { cert, key }, ca, peers: config.clusterPeers ?? [] };
+}
+
+function aloneOf({ clusterListen, store }: ServeConfig, knowsOthers: boolean): Problem {
+  return [
+    clusterListen !== undefined && store === undefined && !knowsOthers,
+    "BREAKGLASS_CLUSTER_LISTEN is set, but a store in an SQLite file has one server alone: set BREAKGLASS_STORE",
+  ];
 }
 
 type Problem = readonly [isBroken: boolean, problem: string];

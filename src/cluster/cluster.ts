@@ -1,9 +1,11 @@
 import { ConfigError } from "../config/config-error.ts";
-import type { RequestListener } from "../edge/http.ts";
+import type { HttpRequest, RequestListener } from "../edge/http.ts";
 import { Refusal } from "../errors.ts";
 import { FileWatch } from "../file-watch.ts";
+import type { PeerProcess } from "../identity/peer-process.ts";
 import type { Log } from "../log.ts";
-import type { Admission } from "../rpc/admission.ts";
+import { type Admission, type Admissions, agentRefusal } from "../rpc/admission.ts";
+import type { Peers } from "../rpc/peers.ts";
 import type { Routing } from "../rpc/routing.ts";
 import { SettingSource } from "../setting-source.ts";
 import type { ClusterSettings } from "./cluster-settings.ts";
@@ -90,9 +92,21 @@ export class Cluster {
 
 const NO_CALLER = "a replica handed on a call without saying whose it is";
 
-/** Decides on what other replicas hand on: whoever makes it was let in there, and is whom they say. */
-export function admissionOfForwarded(request: Parameters<RequestListener>[0]): Admission {
-  const caller = readCaller(request.headers[CALLER_HEADER]);
-  if (caller !== undefined) return { caller };
-  return { refusal: new Refusal("UNAUTHENTICATED", NO_CALLER) };
+/**
+ * Decides on what other replicas hand on: whoever makes it was let in there, and is whom they say. An agent that has come by what
+ * they know each other by is none of them.
+ */
+export function admissionsOfForwarded(peers: Pick<Peers, "of" | "establish">): Admissions {
+  const decide = (request: HttpRequest, process: PeerProcess): Admission => {
+    const refusal = agentRefusal(process);
+    if (refusal !== undefined) return { refusal };
+    const caller = readCaller(request.headers[CALLER_HEADER]);
+    if (caller !== undefined) return { caller };
+    return { refusal: new Refusal("UNAUTHENTICATED", NO_CALLER) };
+  };
+  return (request) => {
+    const process = peers.of(request);
+    if (process !== undefined) return decide(request, process);
+    return peers.establish(request).then((found) => decide(request, found));
+  };
 }

@@ -160,7 +160,7 @@ function attemptOf(
 }
 
 /** An agent is not its operator, and must not approve what it asked for: no credential that it has come by counts. */
-function agentRefusal(process: PeerProcess): Refusal | undefined {
+export function agentRefusal(process: PeerProcess): Refusal | undefined {
   if (process.kind === "agent") {
     const message = "a process of an agent may not call the server, whatever token it sends";
     return new Refusal("AGENT_NOT_ALLOWED", message);

@@ -1,4 +1,4 @@
-import { admissionOfForwarded, type Cluster } from "../cluster/cluster.ts";
+import { admissionsOfForwarded, type Cluster } from "../cluster/cluster.ts";
 import type { Homes } from "../cluster/homes.ts";
 import { ConfigError } from "../config/config-error.ts";
 import type { ServeConfig } from "../config/serve-config.ts";
@@ -54,7 +54,6 @@ interface ServedParts {
 
 /** Of what other replicas hand on: where it came from was looked at there, and it was counted there. */
 const HANDED_ON = {
-  admissionOf: admissionOfForwarded,
   origins: { corsHeaders: () => ({}), refusalOf: () => undefined },
   requests: { count: (admission: Admission) => admission },
 };
@@ -104,7 +103,7 @@ export async function listenFor(
       const given = { ...parts, ...sizes, readers, resets, requests };
       const common = { ...given, reading, refusedRequests, metrics, log };
       const handlers = createHandlers(common);
-      const handedOn = { ...common, ...HANDED_ON };
+      const handedOn = { ...common, ...HANDED_ON, admissionOf: admissionsOfForwarded(peers) };
       answerReplicas = requestListener({ ...handedOn, handlers, plain: plainHttp(handedOn) });
       const own = { ...common, routing };
       const plain = plainHttp(own);

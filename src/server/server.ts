@@ -55,7 +55,7 @@ export async function startServer(
 ): Promise<Server> {
   const files = readFiles(config);
   refuseUnusableAccess(config, files);
-  const clusterSettings = clusterSettingsOf(config);
+  const clusterSettings = clusterSettingsOf(config, interposed.homes !== undefined);
   const cluster = clusterSettings && new Cluster(clusterSettings, log);
   const redaction = createServerRedaction(config);
   const user = agentUserOf(config);

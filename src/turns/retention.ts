@@ -58,7 +58,8 @@ async function removeOlder(
   signal: AbortSignal,
 ): Promise<void> {
   while (!signal.aborted) {
-    const before = clock() - ageMs;
+    // A store takes whole milliseconds.
+    const before = Math.floor(clock() - ageMs);
     const { owner, epoch } = store.lease;
     const now = Date.now();
     const gone = await store.removeEndedTurns(before, TURNS_AT_ONCE, now, epoch, audit.expired());

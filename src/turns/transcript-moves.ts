@@ -23,9 +23,12 @@ export interface MoveSurroundings extends TranscriptSurroundings {
 export class TranscriptMoves implements SessionMoves {
   readonly #surroundings: MoveSurroundings;
   readonly #keeper: TranscriptKeeper;
+  readonly #keeps: boolean;
 
-  constructor(surroundings: MoveSurroundings) {
+  /** @param keeps - False: what was kept is brought, and nothing further is kept. */
+  constructor(surroundings: MoveSurroundings, keeps = true) {
     this.#surroundings = surroundings;
+    this.#keeps = keeps;
     const keep = (session: MovedSession) => keepTranscript(session, surroundings);
     this.#keeper = new TranscriptKeeper(keep, surroundings.log);
   }
@@ -50,7 +53,7 @@ export class TranscriptMoves implements SessionMoves {
   }
 
   keep(session: MovedSession): void {
-    this.#keeper.keep(session);
+    if (this.#keeps) this.#keeper.keep(session);
   }
 
   drain(ms: number): Promise<void> {
@@ -60,6 +63,7 @@ export class TranscriptMoves implements SessionMoves {
   /** Keeps what a server before this one did not come to keep of the sessions at home here. Never rejects. */
   async recover(): Promise<void> {
     const { store, log } = this.#surroundings;
+    if (!this.#keeps) return;
     try {
       for (let after = ""; ; ) {
         const unkept = await store.listUnkept(store.lease.owner, PAGE, after);

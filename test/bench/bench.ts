@@ -18,6 +18,7 @@ import { measureFar } from "./far.ts";
 import { measureFarReplay } from "./far-replay.ts";
 import { type Figure, report } from "./figure.ts";
 import { measureFirstText } from "./first-text.ts";
+import { measureForwarding } from "./forwarding.ts";
 import { measureIdleMemory } from "./idle-memory.ts";
 import { measureIdleStreams } from "./idle-streams.ts";
 import { measureInterrupt } from "./interrupt.ts";
@@ -62,6 +63,7 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   audit: measureAudit,
   "fake-start": measureFakeStart,
   telemetry: measureTelemetry,
+  forwarding: measureForwarding,
 };
 
 /** By the store that is measured: with SQLite it is the service as a whole. */

@@ -14,7 +14,8 @@ const PEM = {
 };
 
 function settingsOf(variables: Variables) {
-  return clusterSettingsOf(readServeConfig({ HOME: "/home/one", ...variables }));
+  const store = { BREAKGLASS_STORE: "postgres://breakglass@127.0.0.1/breakglass" };
+  return clusterSettingsOf(readServeConfig({ HOME: "/home/one", ...store, ...variables }));
 }
 
 function problemsOf(variables: Variables): string[] {
@@ -75,6 +76,11 @@ describe("what is set about other replicas", () => {
       "names without certificates",
       { ...LISTEN, ...SECRET, BREAKGLASS_CLUSTER_PEERS: "cn:x" },
       [/CLUSTER_PEERS is set/],
+    ],
+    [
+      "a store that one server has alone",
+      { ...LISTEN, ...SECRET, BREAKGLASS_STORE: "" },
+      [/an SQLite file has one server alone: set BREAKGLASS_STORE$/],
     ],
     ["any free port", { BREAKGLASS_CLUSTER_LISTEN: "127.0.0.1:0", ...SECRET }, [/takes HOST:PORT/]],
   ])("is refused, a line for each: %s", (_what, variables, lines) => {

@@ -28,8 +28,12 @@ export interface TwoReplicas extends AsyncDisposable {
   /** The one that clients call. It knows of nothing. */
   readonly first: Replica;
   readonly home: Replica;
+  /** The file of what they know each other by. */
+  readonly secret: string;
   /** Where the first takes the home to be. May be changed. */
   readonly place: { -readonly [P in keyof Home]: Home[P] };
+  /** Where the home takes everything to be. Undefined: with itself. */
+  homePlace: Home | undefined;
 }
 
 /** Starts them. Disposing rejects where one of them logged a defect. */
@@ -52,11 +56,9 @@ export async function startTwoReplicas(
     );
     return cleanup.use(replica);
   };
-  const home = await start(
-    "home",
-    ofHome,
-    homesAt("home", async () => undefined),
-  );
+  let homePlace: Home | undefined;
+  const homes = homesAt("home", async () => homePlace);
+  const home = await start("home", ofHome, homes);
   const place = { owner: "home", address: home.address, isPresent: true };
   const first = await start(
     "first",
@@ -64,7 +66,16 @@ export async function startTwoReplicas(
     homesAt("first", async () => place),
   );
   const owned = cleanup.move();
-  return { first, home, place, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+  return {
+    ...{ first, home, secret, place },
+    get homePlace() {
+      return homePlace;
+    },
+    set homePlace(next) {
+      homePlace = next;
+    },
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
 }
 
 function homesAt(owner: string, home: () => Promise<Home | undefined>): Homes {

@@ -8,7 +8,6 @@ import { startTestServer } from "../support/test-server.ts";
 import { windowsOf } from "./console.ts";
 import { clientAt, startTo } from "./people.ts";
 
-
 describe.skipIf(lacksBrowser)(`what an agent can do in the console${withoutBrowser}`, () => {
   it("has a prompt wait for the agent's own work, and says so", async () => {
     await using server = await startTestServer({ BREAKGLASS_MAX_WARM_PROCESSES: "4" });
@@ -18,7 +17,9 @@ describe.skipIf(lacksBrowser)(`what an agent can do in the console${withoutBrows
     const prompt = script(`background 20 say own | ${gate.step}`, "say one");
     const { sessionId } = await startTo(client, prompt, "result");
     const turns = async () => (await client.listTurns({ sessionId })).turns;
-    await expect.poll(async () => (await turns()).filter(({ state }) => isLive(state))).toHaveLength(1);
+    await expect
+      .poll(async () => (await turns()).filter(({ state }) => isLive(state)))
+      .toHaveLength(1);
 
     const page = await (await windows.newPerson()).newPage();
     const readings: string[] = [];
@@ -78,7 +79,11 @@ describe.skipIf(lacksBrowser)(`what an agent can do in the console${withoutBrows
     await using windows = await windowsOf(server);
     const client = clientAt(server.url);
     const turnOf = async (agentKind: string, prompt: string) => {
-      for await (const { event } of client.runTurn({ prompt, agentKind, permissionMode: PermissionMode.ASK })) {
+      for await (const { event } of client.runTurn({
+        prompt,
+        agentKind,
+        permissionMode: PermissionMode.ASK,
+      })) {
         const kind = event?.kind.case;
         if (kind === "approvalRequest" || kind === "text") return event!.turnId;
       }

@@ -90,7 +90,9 @@ async function writeOtherBuild(folder: string): Promise<void> {
     const text = await readFile(path, "utf8");
     await writeFile(path, text.replace(ASSET, "$12.$2"));
     if (path === worker) continue;
-    const digest = createHash("sha256").update(await readFile(path)).digest("base64");
+    const digest = createHash("sha256")
+      .update(await readFile(path))
+      .digest("base64");
     listed.push({ path: name === "index.html" ? "/" : `/${name}`, integrity: `sha256-${digest}` });
   }
   const program = (await readFile(worker, "utf8")).replace(/^const CONSOLE_BUILD = .*\n/, "");

@@ -33,7 +33,5 @@ export function keptIn(page: Page): Promise<string[]> {
 
 /** Waits until one of them is such. */
 export async function keeps(page: Page, what: RegExp): Promise<void> {
-  await expect
-    .poll(() => keptIn(page))
-    .toContainEqual(expect.stringMatching(what));
+  await expect.poll(() => keptIn(page)).toContainEqual(expect.stringMatching(what));
 }

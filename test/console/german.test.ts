@@ -20,7 +20,7 @@ const SCRIPT = {
 } as const;
 
 /** What of a part of the page can be seen, in words. */
-// biome-ignore lint/suspicious/useInnerText: what is folded counts as not there
+// biome-ignore lint/performance/useDomNodeTextContent: what is folded counts as not there
 const seen = (part: Locator) => part.innerText();
 
 /** What the server itself says of a turn's end, wherever the page has it. */

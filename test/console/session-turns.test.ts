@@ -1,6 +1,5 @@
 import type { Page } from "playwright-core";
 import { describe, expect, it } from "vitest";
-import { PermissionMode, streamTurn } from "#client";
 import { lacksBrowser, withoutBrowser } from "../support/browser.ts";
 import { stage } from "./console.ts";
 import { clientAt, startTo } from "./people.ts";
@@ -45,7 +44,13 @@ describe.skipIf(lacksBrowser)(`the turns of a session in the console${withoutBro
     // It begins at what runs.
     const live = page.getByRole("article").filter({ has: fold(page, "wait") });
     await live.getByRole("button", { name: "Interrupt" }).waitFor();
-    await expect.poll(() => fold(page, "wait").boundingBox().then((box) => box!.y)).toBeLessThan(700);
+    await expect
+      .poll(() =>
+        fold(page, "wait")
+          .boundingBox()
+          .then((box) => box!.y),
+      )
+      .toBeLessThan(700);
     // All above comes as one scrolls up to it, and stays where it is.
     for (let n = 30; n >= 1; n--) {
       await fold(page, `turn ${n}`).scrollIntoViewIfNeeded();

@@ -59,6 +59,16 @@ describe.skipIf(cluster === undefined)(`a server on PostgreSQL${without(cluster)
     expect(next.at(-1)?.kind.case).toBe("result");
   });
 
+  it("removes turns at their age", async () => {
+    await using database = await makeDatabase(cluster!);
+    const settings = { BREAKGLASS_STORE: database.url, BREAKGLASS_RETENTION_SECONDS: "1" };
+    await using server = await startTestServer(settings);
+    using connection = connect(server.url);
+    await collect(connection.client.runTurn({ prompt: "say hi" }));
+    const left = async () => (await connection.client.listTurns({})).turns.length;
+    expect(await eventually(left, (count) => count === 0, 30_000)).toBe(0);
+  });
+
   it("keeps what its agents record of conversations behind each turn, as long as the session is there", async () => {
     await using database = await makeDatabase(cluster!);
     await using server = await startTestServer({ BREAKGLASS_STORE: database.url });
@@ -80,6 +90,18 @@ describe.skipIf(cluster === undefined)(`a server on PostgreSQL${without(cluster)
     await eventually(kept, ({ length }) => length === 0);
     const rows = await database.query("SELECT count(*)::int AS count FROM transcripts");
     expect(rows).toEqual([{ count: 0 }]);
+  });
+
+  it("keeps nothing of what agents record where secrets are kept off the record", async () => {
+    await using database = await makeDatabase(cluster!);
+    const settings = { BREAKGLASS_STORE: database.url, BREAKGLASS_REDACT: "1" };
+    await using server = await startTestServer(settings);
+    using connection = connect(server.url);
+    await collect(connection.client.runTurn({ prompt: "say hi" }));
+    await server.restart();
+    const rows = await database.query("SELECT session_key FROM transcript_heads");
+    expect(rows).toEqual([]);
+    expect(JSON.stringify(server.log)).toContain("begin empty conversations");
   });
 
   it("is the only one on its disk, and says so in one line", async () => {

@@ -2,13 +2,17 @@ import { randomUUID } from "node:crypto";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { Code } from "@connectrpc/connect";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { CALLER_HEADER, readCaller, writeCaller } from "../../src/cluster/forwarded-caller.ts";
 import { startScriptedHome } from "../cluster/scripted-home.ts";
 import { startTwoReplicas, type TwoReplicas } from "../cluster/two-replicas.ts";
 import { EventReader } from "../support/event-reader.ts";
+import { collect, valuesOf } from "../support/events.ts";
 import { createGate, script } from "../support/gate.ts";
+import { runCommand } from "../support/operator.ts";
+import { NODE_FLAGS } from "../support/program.ts";
 import { connect } from "../support/protocols.ts";
 import { tokenLine } from "../support/test-server.ts";
 
@@ -85,6 +89,20 @@ describe("who makes a call that is handed on", () => {
     // What let her in stays where she was let in.
     expect(headers).not.toHaveProperty("authorization");
     expect(headers).not.toHaveProperty("cookie");
+  });
+});
+
+describe("an agent that has come by what replicas know each other by", () => {
+  it("is none of them: its calls are refused, whoever it says that it is", async () => {
+    const { home, secret } = replicas;
+    const program = fileURLToPath(new URL("../fixtures/replica-caller.ts", import.meta.url));
+    const command = [process.execPath, ...NODE_FLAGS, program, secret, home.address];
+    expect(await runCommand(command.join(" "))).toBe("status 0\n");
+    using alice = connect(home.url, bearer("alpha"));
+    const prompt = script(`bash ${command.join(" ")}`);
+    const events = await collect(alice.client.runTurn({ prompt }));
+    const outputs = valuesOf(events, "toolResult").map(({ content }) => content);
+    expect(JSON.stringify(outputs)).toContain(`status ${Code.PermissionDenied}`);
   });
 });
 

@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { PROGRAM } from "./program.ts";
 import { type ServeProcess, startServeProcess } from "./serve-process.ts";
 
 /** Has a process collect its garbage and write what it keeps outside the heap, where bodies are, on SIGUSR2. */
@@ -12,16 +13,18 @@ const TELLER = `
     renameSync(told + ".new", told);
   });`;
 
-/** Starts `serve` as a process that can be asked what it keeps outside the heap. */
+/** Starts `serve` as a process that can be asked what it keeps outside the heap. @param program - What serves: the source has the console. */
 export function startWeighedServer(
   root: string,
   variables: Readonly<Record<string, string>>,
+  program: string = PROGRAM,
 ): Promise<ServeProcess> {
-  return startServeProcess({
+  const environment = {
     ...variables,
     TMPDIR: root,
     NODE_OPTIONS: `--expose-gc --import=data:text/javascript,${encodeURIComponent(TELLER)}`,
-  });
+  };
+  return startServeProcess(environment, [], [program, "serve"]);
 }
 
 /**

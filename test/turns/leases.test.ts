@@ -173,11 +173,19 @@ describe("a server that cannot renew its lease for its grace", () => {
       (isOver) => isOver,
     );
     expect(run.isOver).toBe(true);
+    // Whether it still has its lease it knows when that is renewed.
+    const refused = one.turns.run({ ...REQUEST, prompt: "too soon" }, callerNamed(PRINCIPAL));
     one.mend();
+    await expect(refused).rejects.toMatchObject({ reason: "STORAGE" });
+    await renewed(one);
     const turn = await ended(one, turnId);
     expect(turn).toMatchObject({ state: TurnState.FAILED, errorReason: ErrorReason.STORAGE });
-    const next = await one.turns.run({ ...REQUEST, prompt: "p" }, callerNamed(PRINCIPAL));
-    await one.turns.cancel(next.turnId, callerNamed(PRINCIPAL));
+    // Not before its lease is renewed.
+    const next = await eventually(
+      () => one.turns.run({ ...REQUEST, prompt: "p" }, callerNamed(PRINCIPAL)).catch(() => {}),
+      (begun) => begun !== undefined,
+    );
+    await one.turns.cancel(next!.turnId, callerNamed(PRINCIPAL));
   });
 
   it("does not where it can", async () => {

@@ -1,4 +1,11 @@
-import { ErrorReason, NoticeReason, PermissionMode, TurnState } from "@breakglass/client";
+import {
+  ErrorReason,
+  type NoticeEvent,
+  NoticeReason,
+  PermissionMode,
+  TurnState,
+} from "@breakglass/client";
+import { timestampDate } from "@bufbuild/protobuf/wkt";
 import { formatsOf } from "./formats.ts";
 import type { TurnWords } from "./turn.en.ts";
 
@@ -123,6 +130,15 @@ const MEANT: Readonly<Partial<Record<NoticeReason, string>>> = {
     "Ein neuer Prozess des Agenten hat den Auftrag übernommen. Nichts wurde zweimal ausgeführt.",
 };
 
+function movedText({ snapshotTime, remembers }: NoticeEvent): string {
+  const workspace =
+    snapshotTime === undefined
+      ? "Ihr Arbeitsordner ist leer."
+      : `Ihr Arbeitsordner ist so, wie er war: ${formats.dateTime(timestampDate(snapshotTime))}.`;
+  const memory = remembers === true ? "Der Agent weiß noch" : "Der Agent weiß nicht mehr";
+  return `Der Server, der die Sitzung hatte, ist weg, und sie geht auf diesem weiter. ${workspace} ${memory}, was vorher gesagt wurde.`;
+}
+
 export const turn: TurnWords = {
   ownWork: "Eigene Arbeit des Agenten",
   session: "Sitzung",
@@ -138,7 +154,8 @@ export const turn: TurnWords = {
   fromTurn: "folgt einem früheren Auftrag",
   staysRunning: "Sie können diesen Tab schließen: Der Auftrag geht weiter.",
   connecting: "Verbindet …",
-  letGo: "Andere Fenster dieses Browsers lesen gerade mit: Drücken Sie hier irgendwo, um weiterzulesen.",
+  letGo:
+    "Andere Fenster dieses Browsers lesen gerade mit: Drücken Sie hier irgendwo, um weiterzulesen.",
   newRows: (n) => (n === 1 ? "1 neu" : `${formats.count(n)} neu`),
   toEnd: "Zum Ende",
   toStart: "Zum Anfang",
@@ -152,7 +169,8 @@ export const turn: TurnWords = {
   steer: (who) => `${who} sagte währenddessen`,
   unknown: (kind) =>
     `Etwas von einer Art, die diese Seite nicht kennt${kind === "" ? "" : `: ${kind}`}`,
-  noticeMeans: (reason) => MEANT[reason] ?? "",
+  noticeMeans: (notice) =>
+    notice.reason === NoticeReason.SESSION_MOVED ? movedText(notice) : (MEANT[notice.reason] ?? ""),
   notice: (reason) => NOTICES[reason] ?? NOTICES[NoticeReason.UNSPECIFIED],
   retry: (attempt, max) => (max > 0 ? `Versuch ${attempt} von ${max}` : `Versuch ${attempt}`),
   retryIn: (ms) => `nächster in ${formats.duration(ms)}`,

@@ -1,4 +1,10 @@
-import { ErrorReason, NoticeReason, PermissionMode, TurnState } from "@breakglass/client";
+import {
+  ErrorReason,
+  type NoticeEvent,
+  NoticeReason,
+  PermissionMode,
+  TurnState,
+} from "@breakglass/client";
 import { formatsOf } from "./formats.ts";
 
 const formats = formatsOf("en");
@@ -134,7 +140,7 @@ export const turn = {
   unknown: (kind: string) =>
     `Something of a kind that this page does not know${kind === "" ? "" : `: ${kind}`}`,
   /** What a notice means. Empty: the server's own words say it, in this language, or as nobody else can. */
-  noticeMeans: (_reason: NoticeReason): string => "",
+  noticeMeans: (_notice: NoticeEvent): string => "",
   notice: (reason: NoticeReason) => NOTICES[reason] ?? NOTICES[NoticeReason.UNSPECIFIED],
   retry: (attempt: number, max: number) =>
     max > 0 ? `attempt ${attempt} of ${max}` : `attempt ${attempt}`,

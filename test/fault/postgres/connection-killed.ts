@@ -5,6 +5,7 @@ import { type OwnedStore, owned } from "../../support/owned-store.ts";
 import { SUCCEEDED } from "../../support/turn-start.ts";
 import { between, chance } from "../random.ts";
 import type { Tally } from "../trials.ts";
+import { type DatabaseWay, startDatabaseWay } from "./database-way.ts";
 import {
   type FaultDatabase,
   postgresRow,
@@ -20,7 +21,7 @@ const KILLS_OF_A_ROUND = 25;
 const MOST_EVENTS = 60;
 const LATEST_MS = 8;
 /** Of what is appended, so much is more than events: it is committed, and asked about, in another way. */
-const AUDITED_SHARE = 0.1;
+const AUDITED_SHARE = 0.005;
 const KILL = `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
   WHERE application_name LIKE 'breakglass %' AND datname = current_database()`;
 
@@ -29,16 +30,18 @@ export const connectionKilled = postgresRow(
   {
     name: "connection-killed",
     fault:
-      "the server's connections killed (pg_terminate_backend) at random moments, 20 turns flat out",
+      "the server's connections killed (pg_terminate_backend) or reset on their way at random moments, 20 turns flat out",
     bar: "0 events or audit records lost, doubled, or missing between others",
   },
   async (trials, tally, bin) => {
     await using database = await startFaultDatabase(bin, SLOW_COMMITS);
-    const opened = await openPostgres([database.host], createLog(countDoubts(tally)));
+    await using way = await startDatabaseWay(database.cluster.port);
+    const log = createLog(countDoubts(tally));
+    const opened = await openPostgres([{ ...database.host, port: way.port }], log);
     const store = owned(await opened.openStore("one"));
     for (let left = trials; left > 0; left -= KILLS_OF_A_ROUND) {
       const kills = Math.min(left, KILLS_OF_A_ROUND);
-      const faults = await killSome(database, store, kills, tally);
+      const faults = await killSome(database, way, store, kills, tally);
       for (let kill = 0; kill < kills; kill++) tally.trial(kill === 0 ? faults : [], "its turns");
     }
     await opened.close();
@@ -56,6 +59,7 @@ function countDoubts(tally: Tally): (line: string) => void {
 
 async function killSome(
   database: FaultDatabase,
+  way: DatabaseWay,
   store: OwnedStore,
   kills: number,
   tally: Tally,
@@ -83,7 +87,8 @@ async function killSome(
       const after = acknowledged + between(1, MOST_EVENTS);
       while (acknowledged < after) await delay(1);
       await delay(Math.random() * LATEST_MS);
-      await database.query(KILL);
+      if (chance(0.5)) way.cut();
+      else await database.query(KILL);
     }
     isOver = true;
   };

@@ -33,7 +33,7 @@ export interface Primary {
   /** How many commits are written. */
   readonly position: number;
   /** The statements of a text, and their values where it has them itself. */
-  compile(sql: string): { statements: readonly Compiled[]; literals: string[] | undefined };
+  compile(sql: string): { statements: readonly Compiled[]; literals: unknown[] | undefined };
   /** Writes a commit. @param done - Called when a standby has it, or with a warning. */
   write(changes: readonly Change[], backend: Backend, done: (isWarned: boolean) => void): void;
   /** The connection of a commit that waits is ended. */
@@ -71,6 +71,8 @@ export class Backend {
   #isWarned = false;
   #isOver = false;
   #idle: Planned | undefined;
+  /** When its transaction began. */
+  beganAt = 0;
   /** Told when the database ends the connection. */
   ended: (error: Error) => void = () => {};
 
@@ -193,10 +195,10 @@ export class Backend {
 
   *#run(compiled: Extract<Compiled, { is: "statement" }>, values: readonly unknown[]): Running {
     if (this.#hasFailed) throw new SqlError("25P02", "the transaction is aborted");
-    this.#transaction ??= new Transaction();
+    const by = this.#begin();
     const database = this.#database;
     const run: Run = {
-      by: this.#transaction,
+      by,
       table: (name) => database.tables.get(name)!,
       relations: new Map(),
       view: () => this.#activity(),
@@ -206,7 +208,8 @@ export class Backend {
 
   *#control({ is, name }: Exclude<Compiled, { is: "statement" }>): Running {
     if (is === "begin") {
-      this.#transaction = new Transaction();
+      // Within a transaction it is but warned of.
+      this.#begin();
       this.#isExplicit = true;
     } else if (is === "commit") {
       if (this.#hasFailed) this.#rollback();
@@ -220,6 +223,12 @@ export class Backend {
     else if (is === "savepoint") this.#transaction.save(name);
     else this.#transaction.releaseSavepoint(name);
     return NOTHING;
+  }
+
+  #begin(): Transaction {
+    if (this.#transaction === undefined) this.beganAt = this.#database.world.now;
+    this.#transaction ??= new Transaction();
+    return this.#transaction;
   }
 
   *#commit(): Running {
@@ -244,8 +253,11 @@ export class Backend {
   }
 
   #fail(): void {
-    if (this.#isExplicit) this.#hasFailed = true;
-    else this.#rollback();
+    if (!this.#isExplicit) this.#rollback();
+    else if (!this.#hasFailed) {
+      this.#hasFailed = true;
+      this.#transaction?.abort();
+    }
   }
 
   #activity(): Relation {

@@ -116,8 +116,9 @@ export class Database implements Primary {
   }
 
   /** The statements of a text, and their values where it has them itself. */
-  compile(sql: string): { statements: readonly Compiled[]; literals: string[] | undefined } {
-    const literals = LITERALS.exec(sql)?.slice(1);
+  compile(sql: string): { statements: readonly Compiled[]; literals: unknown[] | undefined } {
+    const found = LITERALS.exec(sql);
+    const literals = found === null ? undefined : [found[1], Number(found[2])];
     const text = literals === undefined ? sql : sql.replace(LITERALS, () => "VALUES ($1, $2)");
     return { statements: this.#compileText(this.#mutate(text)), literals };
   }

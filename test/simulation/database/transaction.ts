@@ -65,6 +65,14 @@ export class Transaction implements LockOwner {
     this.#savepoints.splice(this.#indexOf(name));
   }
 
+  /** Something in it has failed: what was written and locked since the last savepoint is not, though it goes on. */
+  abort(): void {
+    stopWaiting(this);
+    const { undos, held } = this.#savepoints.at(-1) ?? { undos: 0, held: 0 };
+    this.#undoTo(undos);
+    this.#releaseFrom(held);
+  }
+
   /** What was written and locked since is not. */
   rollbackTo(name: string): void {
     const at = this.#indexOf(name);
