@@ -2,6 +2,7 @@ import { readColorWanted } from "../config/environment.ts";
 import type { ConformanceCase } from "../conformance/case.ts";
 import { readCases } from "../conformance/case-files.ts";
 import { PROTOCOLS, runConformance } from "../conformance/conformance.ts";
+import { isForReplicas } from "../conformance/replica-servers.ts";
 import type { CaseResult } from "../conformance/run-case.ts";
 import { ExitStatus } from "./exit-status.ts";
 import { takeInterrupts } from "./interrupts.ts";
@@ -17,6 +18,7 @@ export interface ConformanceOptions {
   readonly skip?: readonly string[];
   readonly protocol?: readonly string[];
   readonly jobs?: number;
+  readonly replicas?: number;
   readonly list?: boolean;
   readonly json?: boolean;
 }
@@ -29,7 +31,7 @@ export async function conformance(
   using interrupts = takeInterrupts();
   const terminal = openTerminal(process.stdout, process.stderr, readColorWanted());
   const cases = chosenCases(options);
-  const { protocol = PROTOCOLS, list = false, json = false, jobs } = options;
+  const { protocol = PROTOCOLS, list = false, json = false, jobs, replicas } = options;
   const protocols = [...new Set(protocol)];
   if (list) {
     for (const one of cases) terminal.write(json ? jsonLine(listed(one)) : caseLine(one, terminal));
@@ -47,7 +49,7 @@ export async function conformance(
   const signal = AbortSignal.any([interrupts.first, terminated.signal]);
   const began = performance.now();
   try {
-    await runConformance({ cases, command, protocols, jobs, signal }, (result) => {
+    await runConformance({ cases, command, protocols, jobs, replicas, signal }, (result) => {
       if (json) terminal.write(jsonLine({ ...result, passed: result.problems.length === 0 }));
       table.take(result, json);
     });
@@ -67,8 +69,8 @@ function inOwnWords(error: unknown, [program = ""]: readonly string[]): unknown 
 }
 
 /** Those of the kit that the patterns choose. */
-function chosenCases({ only, skip = [] }: ConformanceOptions): ConformanceCase[] {
-  const cases = readCases();
+function chosenCases({ only, skip = [], replicas }: ConformanceOptions): ConformanceCase[] {
+  const cases = readCases().filter((one) => replicas === undefined || isForReplicas(one));
   for (const pattern of [...(only ?? []), ...skip]) {
     if (!cases.some(({ name }) => fits(name, pattern))) {
       throw new UsageError(`no case is called ${pattern}; --list has all of them`);

@@ -1,6 +1,12 @@
 import { availableParallelism } from "node:os";
 import type { ConformanceCase } from "./case.ts";
-import { type FakeServer, startFakeServer } from "./fake-server.ts";
+import {
+  type FakeDifferences,
+  type FakeServer,
+  type ScriptedTurn,
+  startFakeServer,
+} from "./fake-server.ts";
+import { onReplicas, ReplicaServers } from "./replica-servers.ts";
 import { type CaseResult, runCase } from "./run-case.ts";
 
 /** What is run. */
@@ -11,6 +17,8 @@ export interface ConformanceRun {
   readonly protocols: readonly string[];
   /** How many cases are run at once. */
   readonly jobs?: number | undefined;
+  /** So many servers on one PostgreSQL are run in place of each. Undefined: one, which needs none. */
+  readonly replicas?: number | undefined;
   /** Ends all of it. */
   readonly signal: AbortSignal;
 }
@@ -34,11 +42,14 @@ export async function runConformance(
     command,
     protocols,
     signal,
+    replicas,
     jobs = availableParallelism() * JOBS_A_PROCESSOR,
   }: ConformanceRun,
   onResult: (result: CaseResult) => void,
 ): Promise<boolean> {
-  await using shared = new SharedServer(cases);
+  await using several = replicas === undefined ? undefined : new ReplicaServers(replicas, signal);
+  const start: StartServer = several?.start.bind(several) ?? startFakeServer;
+  await using shared = new SharedServer(cases, start);
   const due = protocols.flatMap((protocol) => cases.map((tested) => ({ tested, protocol })));
   const stop = new AbortController();
   const both = AbortSignal.any([signal, stop.signal]);
@@ -46,9 +57,9 @@ export async function runConformance(
   const work = async () => {
     for (let next = due.shift(); next !== undefined; next = due.shift()) {
       both.throwIfAborted();
-      const { tested } = next;
-      const server = () => (isAlone(tested) ? ownServer(tested) : shared.get());
-      const result = await runCase({ ...next, command, server, signal: both });
+      const tested = several === undefined ? next.tested : onReplicas(next.tested);
+      const server = () => (isAlone(tested) ? ownServer(tested, start) : shared.get());
+      const result = await runCase({ ...next, tested, command, server, signal: both });
       signal.throwIfAborted();
       isSound &&= result.problems.length === 0;
       onResult(result);
@@ -73,22 +84,33 @@ function isAlone({ server, meanwhile }: ConformanceCase): boolean {
 
 const ENDINGS: readonly string[] = ["kill", "drain", "start"];
 
-function ownServer({ name, script = [], server }: ConformanceCase): Promise<FakeServer> {
-  return startFakeServer([{ prompt: name, steps: script }], server);
+/** As {@link startFakeServer}. */
+type StartServer = (
+  turns: readonly ScriptedTurn[],
+  differences?: FakeDifferences,
+) => Promise<FakeServer>;
+
+function ownServer(
+  { name, script = [], server }: ConformanceCase,
+  start: StartServer,
+): Promise<FakeServer> {
+  return start([{ prompt: name, steps: script }], server);
 }
 
 /** The server of all cases that do nothing to it; started where the first of them wants it. */
 class SharedServer implements AsyncDisposable {
   readonly #cases: readonly ConformanceCase[];
+  readonly #start: StartServer;
   #server: Promise<FakeServer> | undefined;
 
-  constructor(cases: readonly ConformanceCase[]) {
+  constructor(cases: readonly ConformanceCase[], start: StartServer) {
     this.#cases = cases;
+    this.#start = start;
   }
 
   /** It outlives whoever disposes of what this answers. */
   async get(): Promise<FakeServer> {
-    this.#server ??= startFakeServer(
+    this.#server ??= this.#start(
       this.#cases.flatMap(({ name, script }) =>
         script === undefined ? [] : [{ prompt: name, steps: script }],
       ),

@@ -8,10 +8,12 @@ import { byDeadline } from "../stream/deadline.ts";
 /** `breakglass fake` in a process of its own, which can be killed, and started again with the same data at the same port. */
 export interface FakeServer extends AsyncDisposable {
   readonly url: string;
+  /** The same through what cuts connections at random. Undefined: nothing does. */
+  readonly cutUrl?: string;
   /** Starts it again, once it has ended. */
   start(): Promise<void>;
   /** Sends it a signal. */
-  signal(signal: NodeJS.Signals): void;
+  signal(signal: NodeJS.Signals): void | Promise<void>;
   /** Sends it a signal, and waits until it has ended. */
   end(signal: NodeJS.Signals): Promise<void>;
 }
@@ -30,6 +32,9 @@ export interface FakeDifferences {
   readonly settings: Readonly<Record<string, string>>;
 }
 
+/** A server without any. */
+export const NO_DIFFERENCES: FakeDifferences = { options: [], settings: {} };
+
 const MAIN = join(import.meta.dirname, `../main${extname(import.meta.filename)}`);
 const START_MS = 30_000;
 const STDERR_CHARACTERS = 2000;
@@ -37,17 +42,13 @@ const STDERR_CHARACTERS = 2000;
 /** Starts one, whose agent says that another prompt was heard where it is none of the turns'. */
 export async function startFakeServer(
   turns: readonly ScriptedTurn[],
-  { options, settings }: FakeDifferences = { options: [], settings: {} },
+  { options, settings }: FakeDifferences = NO_DIFFERENCES,
 ): Promise<FakeServer> {
   await using cleanup = new AsyncDisposableStack();
   const directory = await mkdtemp(join(tmpdir(), "breakglass-kit-"));
   cleanup.defer(() => rm(directory, { recursive: true, force: true, maxRetries: 5 }));
   const script = join(directory, "script.json");
-  const scripted = turns.map(({ prompt, steps }) => ({ when: `/^${prompt}$/`, steps }));
-  await writeFile(
-    script,
-    JSON.stringify({ turns: [...scripted, { steps: [{ text: "another" }] }] }),
-  );
+  await writeFile(script, fakeScript(turns));
   const args = ["--script", script, "--data", join(directory, "data"), ...options];
   let process = await startProcess([...args, "--port", "0"], settings);
   cleanup.defer(() => endProcess(process.child, "SIGKILL"));
@@ -66,6 +67,12 @@ export async function startFakeServer(
     end: (signal) => endProcess(process.child, signal),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
+}
+
+/** A script of turns, in which another prompt is answered too. */
+export function fakeScript(turns: readonly ScriptedTurn[]): string {
+  const scripted = turns.map(({ prompt, steps }) => ({ when: `/^${prompt}$/`, steps }));
+  return JSON.stringify({ turns: [...scripted, { steps: [{ text: "another" }] }] });
 }
 
 async function startProcess(

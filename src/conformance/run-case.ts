@@ -9,6 +9,7 @@ import { judge } from "./judge.ts";
 import { Meanwhile } from "./meanwhile.ts";
 import { endedTurn, prepareTurn, type TurnIds, turnCount } from "./own-calls.ts";
 import { type Relay, startRelay } from "./relay.ts";
+import { canBeCut } from "./replica-servers.ts";
 
 /** What a case is run with. */
 export interface CaseRun {
@@ -56,7 +57,8 @@ export async function runCase(run: CaseRun): Promise<CaseResult> {
   );
   const relay = await relayOf(named, server, proxy);
   if (relay !== undefined) cleanup.use(relay);
-  proxy.forwardTo(relay?.url ?? server!.url);
+  const cutUrl = canBeCut(named) ? server?.cutUrl : undefined;
+  proxy.forwardTo(relay?.url ?? cutUrl ?? server!.url);
   const output = new DriverOutput(named.call);
   await using meanwhile = new Meanwhile(named.meanwhile, { proxy, server, ids });
   const exit = await runDriver(

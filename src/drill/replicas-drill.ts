@@ -54,9 +54,10 @@ export async function runReplicasDrill(
   );
   const lost = await run(scenario.repairPrompt, async (event) => {
     if (event.kind.case !== "tool") return;
+    const through = (replicas.balancer.newest ?? home) + 1;
     await replicas.each[home]!.kill();
     await note(
-      `Replica ${home + 1} is killed (SIGKILL). The client comes back to another one, and waits: the lease runs out in ${LEASE_SECONDS} s at most.`,
+      `Replica ${home + 1} is killed (SIGKILL); the client reads through replica ${through}. Its turn is lost when the lease is over, in ${LEASE_SECONDS} s.`,
     );
   });
   const wentOn = await run(scenario.goOnPrompt);

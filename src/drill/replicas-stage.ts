@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { type BreakglassClient, createBreakglassClient } from "#client";
 import { openGrpcConnection } from "#client/node";
 import type { Environment } from "../config/environment.ts";
+import { startLocalPostgres } from "../replicas/local-postgres.ts";
 import { type Replicas, startReplicas } from "../replicas/replicas.ts";
 import { lockOf, type ReplicasScenario, replicasScenario } from "./replicas-scenario.ts";
 import { brokenConfig } from "./scenario.ts";
@@ -62,10 +63,11 @@ export async function openReplicasStage(options: ReplicasStageOptions): Promise<
       ...settings,
     });
   };
+  const postgres = cleanup.use(await startLocalPostgres(signal));
+  const store = await postgres.createDatabase();
   const args = () => ["serve"];
-  const replicas = cleanup.use(
-    await startReplicas({ count, root, args, environment, log, signal }),
-  );
+  const running = { count, root, store, args, environment, log, signal, ending: "drain" } as const;
+  const replicas = cleanup.use(await startReplicas(running));
   const owned = cleanup.move();
   return {
     ...{ replicas, scenario, configPath, serial },

@@ -18,7 +18,8 @@ export async function startBalancer(ports: readonly number[]): Promise<Balancer>
   const open = new Set<Socket>();
   let next = 0;
   let newest: number | undefined;
-  const server = createServer({ noDelay: true, pauseOnConnect: true }, async (client) => {
+  const how = { noDelay: true, pauseOnConnect: true, allowHalfOpen: true };
+  const server = createServer(how, async (client) => {
     open.add(client);
     client.on("error", () => {});
     client.once("close", () => open.delete(client));
@@ -49,7 +50,7 @@ export async function startBalancer(ports: readonly number[]): Promise<Balancer>
 
 /** A connection; undefined: nobody takes it. */
 async function connected(port: number): Promise<Socket | undefined> {
-  const socket = connect({ port, host: "127.0.0.1", noDelay: true });
+  const socket = connect({ port, host: "127.0.0.1", noDelay: true, allowHalfOpen: true });
   try {
     await once(socket, "connect");
     return socket;

@@ -24,8 +24,8 @@ const STOP_MS = 20_000;
 
 /** A PostgreSQL in a temporary directory, reached by a socket in there that its user alone, and root, can open. */
 export interface LocalPostgres extends AsyncDisposable {
-  /** What `BREAKGLASS_STORE` is to be. */
-  readonly url: string;
+  /** Makes an empty database. Answers what `BREAKGLASS_STORE` is to be. */
+  createDatabase(): Promise<string>;
 }
 
 /** There is none on this machine. */
@@ -67,7 +67,7 @@ async function hasPostgres(folder: string): Promise<boolean> {
 }
 
 /**
- * Starts one, with an empty database of the service's user. Nothing is left of it at its end.
+ * Starts one. Nothing is left of it at its end.
  *
  * @param signal - Ends the start.
  * @throws NoPostgresError
@@ -100,10 +100,14 @@ export async function startLocalPostgres(signal: AbortSignal): Promise<LocalPost
   await once(child, "spawn");
   const query = (sql: string) => ask(folder, sql);
   await untilUp(() => query(`CREATE ROLE ${USER} LOGIN`), ended(child), signal);
-  await query(`CREATE DATABASE ${USER} OWNER ${USER}`);
   const owned = cleanup.move();
+  let databases = 0;
   return {
-    url: `postgres://${USER}@/${USER}?host=${encodeURIComponent(folder)}`,
+    async createDatabase() {
+      const name = `${USER}_${++databases}`;
+      await query(`CREATE DATABASE ${name} OWNER ${USER}`);
+      return `postgres://${USER}@/${name}?host=${encodeURIComponent(folder)}`;
+    },
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
 }

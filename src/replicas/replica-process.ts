@@ -10,12 +10,29 @@ import { ended, endProcess } from "./child-process.ts";
 export interface ReplicaProcess extends AsyncDisposable {
   readonly url: string;
   readonly port: number;
-  /** Whether it was killed, and not started again. */
+  /** Whether it was ended, and not started again. */
   readonly isDown: boolean;
   /** Starts it again on its disk and its ports. It has ended. */
   start(): Promise<void>;
   /** Ends it as a machine that loses its power does. Its agents live on, as far as they can. */
   kill(): Promise<void>;
+  /** Asks it to end in good order. It does in its time. */
+  drain(): void;
+}
+
+/** How one is run. */
+export interface ReplicaOptions {
+  /** The command: `serve`, or another that says its address as `serve` does. */
+  readonly args: (port: number) => readonly string[];
+  /** All of its variables. */
+  readonly environment: (port: number) => Readonly<Record<string, string>>;
+  /** Is told of each line of its log. */
+  readonly log: (line: string) => void;
+  /**
+   * How it ends with whoever started it: drained, and started before where it was killed, for a server that starts again on its disk ends
+   * what its agents left running, and nothing else would; or killed, where its agents end with it.
+   */
+  readonly ending: "drain" | "kill";
 }
 
 const START_MS = 120_000;
@@ -24,40 +41,34 @@ const DRAIN_MS = 60_000;
 const STDERR_CHARACTERS = 4000;
 const PROGRAMS = ["main.ts", "main.js", "../main.ts", "../main.js"];
 
-/**
- * Starts one. At its end it is drained, and started before where it was killed: a server that starts again on its disk ends what its
- * agents left running, and nothing else would.
- *
- * @param args - The command: `serve`, or another that says its address as `serve` does.
- * @param environment - All of its variables but the port that it listens on.
- * @param log - Is told of each line of its log.
- */
-export async function startReplicaProcess(
-  args: (port: number) => readonly string[],
-  environment: (port: number) => Readonly<Record<string, string>>,
-  log: (line: string) => void,
-): Promise<ReplicaProcess> {
+/** Starts one. Nothing of it runs at its end. */
+export async function startReplicaProcess(options: ReplicaOptions): Promise<ReplicaProcess> {
   const port = await freePort();
-  const start = () => startProcess(args(port), environment(port), log);
+  const start = () => startProcess(options.args(port), options.environment(port), options.log);
   let child = await start();
-  let isDown = false;
+  let state: "up" | "draining" | "killed" = "up";
   const replica = {
     url: `http://127.0.0.1:${port}`,
     port,
     get isDown() {
-      return isDown;
+      return state !== "up";
     },
     async start() {
       await ended(child);
       child = await start();
-      isDown = false;
+      state = "up";
     },
     async kill() {
-      isDown = true;
+      state = "killed";
       await endProcess(child, "SIGKILL", DRAIN_MS);
     },
+    drain() {
+      state = "draining";
+      child.kill("SIGTERM");
+    },
     async [Symbol.asyncDispose]() {
-      if (isDown) await replica.start();
+      if (options.ending === "kill") return replica.kill();
+      if (state === "killed") await replica.start();
       await endProcess(child, "SIGTERM", DRAIN_MS);
     },
   };

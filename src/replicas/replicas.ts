@@ -2,12 +2,16 @@ import { randomBytes } from "node:crypto";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type Balancer, startBalancer } from "./balancer.ts";
-import { type LocalPostgres, startLocalPostgres } from "./local-postgres.ts";
-import { freePort, type ReplicaProcess, startReplicaProcess } from "./replica-process.ts";
+import {
+  freePort,
+  type ReplicaOptions,
+  type ReplicaProcess,
+  startReplicaProcess,
+} from "./replica-process.ts";
 
 type Variables = Readonly<Record<string, string>>;
 
-/** Several servers on one PostgreSQL of this machine, with a door between them, behind a balancer. */
+/** Several servers on one database, with a door between them, behind a balancer. */
 export interface Replicas extends AsyncDisposable {
   /** Of the balancer. */
   readonly url: string;
@@ -18,7 +22,9 @@ export interface Replicas extends AsyncDisposable {
 }
 
 /** How they are set up. */
-export interface ReplicasOptions {
+export interface ReplicasOptions extends Pick<ReplicaOptions, "ending"> {
+  /** What `BREAKGLASS_STORE` is to be: an empty database. */
+  readonly store: string;
   readonly count: number;
   /** Where their disks are: a folder for each. */
   readonly root: string;
@@ -39,21 +45,16 @@ const LEASE: Variables = {
   BREAKGLASS_LEASE_SECONDS: String(LEASE_SECONDS),
 };
 
-/**
- * Starts them all. Nothing is left of them, nor of the database, at their end.
- *
- * @throws NoPostgresError
- */
+/** Starts them all. Nothing of them runs at their end. */
 export async function startReplicas(options: ReplicasOptions): Promise<Replicas> {
   const { count, root, signal } = options;
   await using cleanup = new AsyncDisposableStack();
-  const postgres = cleanup.use(await startLocalPostgres(signal));
   const secret = join(root, "cluster-secret");
   await writeFile(secret, randomBytes(32).toString("hex"), { mode: 0o600 });
   const numbers = Array.from({ length: count }, (_, index) => index + 1);
   const start = async (number: number) => {
     signal.throwIfAborted();
-    return startReplica(number, options, postgres, secret);
+    return startReplica(number, options, secret);
   };
   // The first makes the schema.
   const each = cleanup.adopt([await start(1)], endAll);
@@ -72,23 +73,23 @@ export async function startReplicas(options: ReplicasOptions): Promise<Replicas>
 
 async function startReplica(
   number: number,
-  { root, args, environment, log }: ReplicasOptions,
-  { url }: LocalPostgres,
+  { root, args, environment, log, store, ending }: ReplicasOptions,
   secret: string,
 ): Promise<ReplicaProcess> {
   const folder = folderOf(root, number);
   await mkdir(folder);
   const among: Variables = {
     ...LEASE,
-    BREAKGLASS_STORE: url,
+    BREAKGLASS_STORE: store,
     BREAKGLASS_CLUSTER_LISTEN: `127.0.0.1:${await freePort()}`,
     BREAKGLASS_CLUSTER_SECRET_FILE: secret,
   };
-  return startReplicaProcess(
-    (port) => args(folder, port),
-    (port) => ({ ...among, ...environment(folder, port) }),
-    (line) => log(`replica ${number}: ${line}`),
-  );
+  return startReplicaProcess({
+    args: (port) => args(folder, port),
+    environment: (port) => ({ ...among, ...environment(folder, port) }),
+    log: (line) => log(`replica ${number}: ${line}`),
+    ending,
+  });
 }
 
 function folderOf(root: string, number: number): string {

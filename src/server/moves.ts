@@ -1,17 +1,10 @@
 import type { ServeConfig } from "../config/serve-config.ts";
-import { SnapshotMoves } from "../snapshots/snapshot-moves.ts";
+import { type RecoveredMoves, SnapshotMoves } from "../snapshots/snapshot-moves.ts";
 import { WorkspaceSnapshots } from "../snapshots/workspace-snapshots.ts";
-import type { SessionMoves } from "../turns/session-moves.ts";
 import { type MoveSurroundings, TranscriptMoves } from "../turns/transcript-moves.ts";
 
 /** A snapshot that takes longer is given up. */
 const LONGEST_MS = 15 * 60_000;
-
-/** What is kept so that another server can go on with a session. */
-export interface ServerMoves extends SessionMoves {
-  /** Keeps what a server before this one did not come to keep. Never rejects. */
-  recover(): Promise<void>;
-}
 
 /**
  * What is kept so that another server can go on with a session. Undefined, where there can be no other: on this disk the agents'
@@ -20,7 +13,7 @@ export interface ServerMoves extends SessionMoves {
 export function createMoves(
   config: ServeConfig,
   surroundings: MoveSurroundings,
-): ServerMoves | undefined {
+): RecoveredMoves | undefined {
   const { store, log, filesOwner } = surroundings;
   if (store.lease.terms === undefined) return undefined;
   const conversations = createTranscripts(config, surroundings);
@@ -33,8 +26,7 @@ export function createMoves(
   };
   const intervalMs = config.snapshotIntervalMs;
   const snapshots = new WorkspaceSnapshots({ store, log, address, limits, intervalMs, filesOwner });
-  const moves = new SnapshotMoves(conversations, snapshots);
-  return Object.assign(moves, { recover: () => conversations.recover() });
+  return new SnapshotMoves(conversations, snapshots, store, log);
 }
 
 /** Agents' records have the secrets that are to be kept off the store's: where these are, nothing of them is kept. */

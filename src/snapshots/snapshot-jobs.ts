@@ -1,4 +1,4 @@
-import { chownSync, mkdirSync, renameSync, rmSync } from "node:fs";
+import { chownSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { Readable } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
@@ -123,6 +123,10 @@ async function restore(
   { key, workspace, limits, owner }: SnapshotJob & { kind: "restore" },
   place: SnapshotPlace,
 ): Promise<SnapshotAnswer> {
+  // It was restored before, and what tells so was not recorded: an agent may have worked in it since.
+  if (existsSync(workspace) && readdirSync(workspace).length > 0) {
+    return { outcome: "restored", leftOut: { count: 0, some: [] } };
+  }
   const unfinished = join(dirname(workspace), `.restoring-${basename(workspace)}`);
   rmSync(unfinished, { recursive: true, force: true });
   mkdirSync(unfinished, { mode: 0o700 });

@@ -81,13 +81,19 @@ export class TranscriptKeeper {
   }
 
   async #work(entry: Entry): Promise<void> {
-    const since = performance.now();
-    let tries = 0;
+    let tries = { count: 0, since: performance.now() };
     while (entry.isStale && !this.#closing.signal.aborted) {
       entry.isStale = false;
       const error = await this.#try(entry.session);
-      if (error === undefined) tries = 0;
-      else entry.isStale = await this.#isWorthAgain(error, ++tries, since, entry.session);
+      if (error !== undefined) {
+        tries.count++;
+        if (await this.#isWorthAgain(error, tries, entry.session)) {
+          entry.isStale = true;
+          continue;
+        }
+      }
+      // What was asked for meanwhile begins anew.
+      tries = { count: 0, since: performance.now() };
     }
     this.#entries.delete(entry.session.sessionKey);
     for (const tell of this.#left.splice(0)) tell();
@@ -115,18 +121,17 @@ export class TranscriptKeeper {
   /** Waits, and answers whether it is to be tried again. */
   async #isWorthAgain(
     error: unknown,
-    tries: number,
-    since: number,
+    { count, since }: { readonly count: number; readonly since: number },
     session: MovedSession,
   ): Promise<boolean> {
     if (isOthers(error)) return false;
     const isStorage = error instanceof Refusal && error.reason === "STORAGE";
-    const isLate = isStorage ? performance.now() - since > PATIENCE_MS : tries >= MOST_TRIES;
+    const isLate = isStorage ? performance.now() - since > PATIENCE_MS : count >= MOST_TRIES;
     if (isLate) {
       this.#tellGivenUp(session, error);
       return false;
     }
-    const ms = Math.min(AGAIN_MS.first * 2 ** (tries - 1), AGAIN_MS.longest);
+    const ms = Math.min(AGAIN_MS.first * 2 ** (count - 1), AGAIN_MS.longest);
     await delay(ms, undefined, { signal: this.#closing.signal, ref: false }).catch(() => {});
     return true;
   }

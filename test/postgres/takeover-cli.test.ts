@@ -39,7 +39,9 @@ const said = (events: readonly TurnEvent[]) => valuesOf(events, "text").map(({ t
 describe.skipIf(cluster === undefined)(
   `a session of the real CLI whose server was killed in a turn${without(cluster)}`,
   () => {
-    it("goes on at another one with its conversation, and its log begins with what was lost", async () => {
+    it("goes on at another one with its conversation, and its log begins with what was lost", {
+      timeout: 240_000,
+    }, async () => {
       await using database = await makeDatabase(cluster!);
       await using cleanup = new AsyncDisposableStack();
       const model = await startScriptedModel(SCRIPT);

@@ -104,6 +104,26 @@ describe.skipIf(cluster === undefined)(`a commit whose answer is lost${without(c
   });
 });
 
+describe.skipIf(cluster === undefined)(`a read whose answer is lost${without(cluster)}`, () => {
+  it("is refused, and the next one is answered", async () => {
+    await using database = await makeDatabase(cluster!);
+    await using between = await startAnswerDropper(database.host.port!);
+    const opened = await openPostgres([{ ...database.host, port: between.port }], silent);
+    const store = owned(await opened.openStore("one"));
+    const start = turnStart();
+    await store.createTurn(start);
+    const read = () => store.getTurn(start.turnId, start.principal);
+    await read();
+    between.dropAnswersTo("");
+    const asked = read();
+    await delay(200);
+    between.cut();
+    await expect(asked).rejects.toMatchObject({ reason: "STORAGE" });
+    expect(await read()).toMatchObject({ turnId: start.turnId });
+    await opened.close();
+  });
+});
+
 describe.skipIf(cluster === undefined)(
   `a live server that is fenced at a random moment${without(cluster)}`,
   () => {

@@ -42,8 +42,9 @@ export class Clients {
     const sentSessionId = isOld ? random.oneOf(this.#sessions) : "";
     const requestId = `request-${++this.#lastNumber}`;
     const start = turnStart({ sentSessionId, requestId, prompt: "x", maxSessionTurns: 1000 });
+    const workspaceIfMoved = "/moved";
     const newSession = { ...start.newSession, agentSessionId: "" };
-    this.#ask({ ...start, newSession }, random.oneOf(this.#replicas), 0);
+    this.#ask({ ...start, newSession, workspaceIfMoved }, random.oneOf(this.#replicas), 0);
   }
 
   #ask(start: TurnStart, replica: Replica, attempts: number): void {

@@ -41,6 +41,7 @@ interface Acknowledged {
  *    has been refused.
  * 8. Whose lease has run out has no agent any more, unless the server was stopped.
  * 9. A request becomes one turn, and one agent.
+ * 10. A session moves only when all incarnations of its home are fenced that were there when that was looked at.
  */
 export class Invariants implements DatabaseWatcher {
   readonly #world: World;
@@ -51,6 +52,8 @@ export class Invariants implements DatabaseWatcher {
   readonly #requests = new Map<string, string>();
   #turns = new Map<string, KnownTurn>();
   #fenced = new Set<number>();
+  #homes = new Map<string, string>();
+  readonly #openedAt = new Map<number, number>();
   readonly #acknowledged: Acknowledged[] = [];
   readonly #positions = new Map<string, number>();
   readonly #refusedAt = new Map<Process, number>();
@@ -107,6 +110,7 @@ export class Invariants implements DatabaseWatcher {
     }
     for (const { table, row } of changes) {
       if (table === "replicas" && row !== undefined) this.#leaseCommitted(row, backend);
+      if (table === "sessions" && row !== undefined) this.#homeCommitted(row, backend);
     }
   }
 
@@ -120,6 +124,9 @@ export class Invariants implements DatabaseWatcher {
     for (const row of rows("replicas")) {
       if (row.fenced === true) this.#fenced.add(Number(row.incarnation));
     }
+    this.#homes = new Map(
+      rows("sessions").map((row) => [String(row.session_key), String(row.home)]),
+    );
     for (const row of rows("turns")) {
       const turn = { epoch: Number(row.epoch), lastSequence: 0, hasEnd: row.end_time !== null };
       this.#turns.set(String(row.turn_id), turn);
@@ -252,10 +259,26 @@ export class Invariants implements DatabaseWatcher {
       ); // 2.
   }
 
+  /** 10. */
+  #homeCommitted(row: Row, { beganAt }: Backend): void {
+    const [key, home] = [String(row.session_key), String(row.home)];
+    const before = this.#homes.get(key);
+    this.#homes.set(key, home);
+    if (before === undefined || before === home) return;
+    this.#world.tell(`${this.#word("session", key)} moves from ${before} to ${home}`);
+    for (const [epoch, { replica }] of this.#processes) {
+      // One that is opened meanwhile asks for the session behind the move, which has its row.
+      const isNew = (this.#openedAt.get(epoch) ?? 0) >= beganAt;
+      const holds = replica === before && !isNew && !this.#fenced.has(epoch);
+      this.#hold(!holds, `${this.#word("session", key)} moves, and ${before} holds ${epoch}`);
+    }
+  }
+
   #leaseCommitted(row: Row, backend: Backend): void {
     const epoch = Number(row.incarnation);
     const owner = this.#processes.get(epoch);
     if (row.fenced !== true) {
+      if (!this.#openedAt.has(epoch)) this.#openedAt.set(epoch, this.#world.now);
       this.#hold(!this.#fenced.has(epoch), `incarnation ${epoch} is fenced no more`); // 1.
       return;
     }

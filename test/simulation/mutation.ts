@@ -134,6 +134,15 @@ export const MUTATIONS: ReadonlyMap<string, Mutation> = new Map<string, Mutation
     },
   ],
   [
+    "a session moves though its home holds",
+    {
+      sql: replaced(
+        "SELECT 1 FROM replicas WHERE replica_id = $1 AND NOT fenced LIMIT 1",
+        "SELECT 1 FROM replicas WHERE replica_id = $1 AND false LIMIT 1",
+      ),
+    },
+  ],
+  [
     "a session does not know which turn runs in it",
     {
       sql: replaced(

@@ -1,3 +1,4 @@
+import { homeOf } from "../../src/errors.ts";
 import { NOBODY_TOLD } from "../../src/happenings.ts";
 import type { Log } from "../../src/log.ts";
 import { openPostgres } from "../../src/store/postgres/postgres-store.ts";
@@ -130,7 +131,13 @@ export class Replica {
       const refusal = serving.unended.refusal(start.principal);
       const asked = { ...start, ...(refusal && { refusal }) };
       const begin = (started: StartedTurn) => this.#begin(started, start, serving, process);
-      serving.unended.create(asked, begin).then(resolve, reject);
+      const ask = () => serving.unended.create(asked, begin);
+      const askAgain = async (error: unknown) => {
+        const home = homeOf(error);
+        if (home === undefined || !(await serving.keeper.takeOver(home))) throw error;
+        return ask();
+      };
+      ask().catch(askAgain).then(resolve, reject);
     });
     return promise;
   }

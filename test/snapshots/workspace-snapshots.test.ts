@@ -92,6 +92,10 @@ describe("snapshots of workspaces", () => {
     const time = await other.snapshots.restore(elsewhere);
     expect(time?.getTime()).toBe(second?.time);
     expect(readFileSync(join(elsewhere.workspace, "file"), "utf8")).toBe("second");
+    // A server that comes to it once more leaves what was worked on since.
+    await writeFile(join(elsewhere.workspace, "file"), "third");
+    expect(await other.snapshots.restore(elsewhere)).toEqual(time);
+    expect(readFileSync(join(elsewhere.workspace, "file"), "utf8")).toBe("third");
     await other.snapshots.drain(1000);
   });
 

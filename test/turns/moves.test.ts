@@ -154,11 +154,15 @@ describe("a session whose home is away", () => {
   });
 
   it("is refused, and asked for again, while nobody may say that its home is gone", async () => {
-    await using servers = await startTwoServers();
-    const { one } = servers;
+    // Longer than it takes a busy machine to start a server.
+    const terms = { ...TERMS, leaseMs: 5000 };
+    await using servers = await startTwoServers({}, terms);
+    const { one, other } = servers;
     const { sessionId } = await endedTurn(one);
     await one.turns.drain(0);
-    servers.passLeases(TERMS.leaseMs + 1);
+    // None of those who are there finds it away.
+    other.cut();
+    servers.passLeases(terms.leaseMs + 1);
     // It has not been there for a lease's time: a database that was away has kept all others from renewing too.
     const fresh = await servers.restart("fresh");
     const asked = { ...REQUEST, sessionId, prompt: "next" };
@@ -167,6 +171,7 @@ describe("a session whose home is away", () => {
     const turn = await eventually(
       () => fresh.turns.run(asked, OPERATOR).catch(() => undefined),
       (found) => found !== undefined,
+      30_000,
     );
     await fresh.agent.runOf("next").started;
     await fresh.turns.cancel(turn!.turnId, OPERATOR);

@@ -51,6 +51,11 @@ export function addServiceCommands(program: Command, run: Run): void {
       protocols,
     )
     .option("--jobs <n>", "so many cases at once (default: three for each processor)", count)
+    .option(
+      "--replicas <n>",
+      "with so many servers on one PostgreSQL in place of each, behind a balancer that cuts at random; leaves out the cases without a server",
+      replicaCount,
+    )
     .option("--list", "print the cases, and run none")
     .option("--json", "print one result, or case, in JSON a line")
     .action((command: string[], given) =>

@@ -114,6 +114,8 @@ export class Primary {
     pool.on("error", (error) =>
       this.#log.warn("a connection to the store's database is lost", { error }),
     );
+    // One that is lost in a read says so to who reads, and by itself too: unheard that would end the process.
+    pool.on("connect", (client) => void client.on("error", () => {}));
     return pool;
   }
 

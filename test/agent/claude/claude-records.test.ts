@@ -1,5 +1,15 @@
 import { randomUUID } from "node:crypto";
-import { link, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import {
+  link,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  symlink,
+  writeFile,
+} from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, it } from "vitest";
@@ -148,6 +158,14 @@ it("neither a link nor a pipe in the place of a file or a directory is read, nor
     await symlink(secret, join(subagents, "agent-link.jsonl"));
     await mkdir(join(subagents, "agent-directory.jsonl"));
     expect(Object.keys(await readOf(one, id))).toEqual(["conversation.jsonl"]);
+    {
+      // Also where it comes there when it has been looked at.
+      await using record = await one.records.open(id, one.workspace);
+      await rename(join(one.project, `${id}.jsonl`), join(one.project, "aside"));
+      await symlink(secret, join(one.project, `${id}.jsonl`));
+      await expect(record.openFile("conversation.jsonl")).rejects.toThrow("ELOOP");
+      await rename(join(one.project, "aside"), join(one.project, `${id}.jsonl`));
+    }
     await rm(subagents, { recursive: true });
     await symlink(other.project, subagents);
     expect(Object.keys(await readOf(one, id))).toEqual(["conversation.jsonl"]);

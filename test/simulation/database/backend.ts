@@ -71,6 +71,8 @@ export class Backend {
   #isWarned = false;
   #isOver = false;
   #idle: Planned | undefined;
+  /** When its transaction began. */
+  beganAt = 0;
   /** Told when the database ends the connection. */
   ended: (error: Error) => void = () => {};
 
@@ -193,10 +195,10 @@ export class Backend {
 
   *#run(compiled: Extract<Compiled, { is: "statement" }>, values: readonly unknown[]): Running {
     if (this.#hasFailed) throw new SqlError("25P02", "the transaction is aborted");
-    this.#transaction ??= new Transaction();
+    const by = this.#begin();
     const database = this.#database;
     const run: Run = {
-      by: this.#transaction,
+      by,
       table: (name) => database.tables.get(name)!,
       relations: new Map(),
       view: () => this.#activity(),
@@ -207,7 +209,7 @@ export class Backend {
   *#control({ is, name }: Exclude<Compiled, { is: "statement" }>): Running {
     if (is === "begin") {
       // Within a transaction it is but warned of.
-      this.#transaction ??= new Transaction();
+      this.#begin();
       this.#isExplicit = true;
     } else if (is === "commit") {
       if (this.#hasFailed) this.#rollback();
@@ -221,6 +223,12 @@ export class Backend {
     else if (is === "savepoint") this.#transaction.save(name);
     else this.#transaction.releaseSavepoint(name);
     return NOTHING;
+  }
+
+  #begin(): Transaction {
+    if (this.#transaction === undefined) this.beganAt = this.#database.world.now;
+    this.#transaction ??= new Transaction();
+    return this.#transaction;
   }
 
   *#commit(): Running {
