@@ -107,6 +107,8 @@ describe.skipIf(lacksBrowser)(`the window that watches for all${withoutBrowser}`
     const [leader, ...others] = pages;
     const watching = () => watches.map((open) => open());
     await expect.poll(watching).toEqual([1, 0, 0]);
+    // The debugger freezes a page that is seen too, but tells it nothing.
+    await leader!.evaluate(() => document.dispatchEvent(new Event("freeze")));
     const debugged = await person.newCDPSession(leader!);
     await debugged.send("Page.setWebLifecycleState", { state: "frozen" });
     await expect.poll(() => watching()[0]).toBe(0);
@@ -114,6 +116,7 @@ describe.skipIf(lacksBrowser)(`the window that watches for all${withoutBrowser}`
     await startTo(client, "While it slept.", "text");
     for (const page of others) await page.getByRole("link", { name: "While it slept." }).waitFor();
     await debugged.send("Page.setWebLifecycleState", { state: "active" });
+    await leader!.evaluate(() => document.dispatchEvent(new Event("resume")));
     await leader!.getByRole("link", { name: "While it slept." }).waitFor();
     await startTo(client, "Behind it.", "text");
     for (const page of pages) {
