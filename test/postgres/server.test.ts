@@ -59,6 +59,26 @@ describe.skipIf(cluster === undefined)(`a server on PostgreSQL${without(cluster)
     expect(next.at(-1)?.kind.case).toBe("result");
   });
 
+  it("goes on where a newer one brings the schema forward under it", async () => {
+    await using database = await makeDatabase(cluster!);
+    await using server = await startTestServer({ BREAKGLASS_STORE: database.url });
+    using connection = connect(server.url);
+    const use = async (sessionId = "") => {
+      const events = await collect(connection.client.runTurn({ prompt: "say hi", sessionId }));
+      const { turnId, sessionId: id } = events[0]!;
+      await connection.client.getTurn({ turnId });
+      await connection.client.getSession({ sessionId: id });
+      await connection.client.listTurns({ sessionId: id });
+      await connection.client.listSessions({});
+      expect(events.at(-1)?.kind.case).toBe("result");
+      return id;
+    };
+    const id = await use();
+    for (const table of ["sessions", "turns"])
+      await database.query(`ALTER TABLE ${table} ADD COLUMN later text NOT NULL DEFAULT ''`);
+    expect(await use(id)).toBe(id);
+  });
+
   it("removes turns at their age", async () => {
     await using database = await makeDatabase(cluster!);
     const settings = { BREAKGLASS_STORE: database.url, BREAKGLASS_RETENTION_SECONDS: "1" };

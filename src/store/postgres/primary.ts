@@ -6,7 +6,7 @@ import pg, {
   type PoolConfig,
 } from "pg";
 import type { Log } from "../../log.ts";
-import { Statements, TYPES } from "./statements.ts";
+import { isOutdated, Statements, TYPES } from "./statements.ts";
 import { createTables, type Tables } from "./tables.ts";
 
 /** How long a host may take to answer. */
@@ -74,7 +74,11 @@ export class Primary {
     let failure: Error | undefined;
     try {
       client = await (await opened).connect();
-      return await work(this.#tablesOf(client));
+      const tables = this.#tablesOf(client);
+      return await work(tables).catch((error: unknown) => {
+        if (isOutdated(error)) return work(tables);
+        throw error;
+      });
     } catch (error) {
       failure = error as Error;
       throw error;

@@ -16,10 +16,20 @@ export const TYPES: CustomTypesConfig = {
       : pg.types.getTypeParser(oid, format)) as CustomTypesConfig["getTypeParser"],
 };
 
-/** The statements of one connection, each prepared once. */
+/**
+ * Whether a statement was prepared on another schema: a newer server has added columns to what it reads. By the function that says so, for
+ * its code has other meanings, and its words are in the database's language.
+ */
+export function isOutdated(error: unknown): boolean {
+  const { code, routine } = error as { code?: unknown; routine?: unknown };
+  return code === "0A000" && routine === "RevalidateCachedQuery";
+}
+
+/** The statements of one connection, each prepared once, and all of them again where one is outdated: what failed so may be done again. */
 export class Statements {
   readonly #client: ClientBase;
   readonly #names = new Map<string, string>();
+  #generation = 0;
 
   constructor(client: ClientBase) {
     this.#client = client;
@@ -45,13 +55,23 @@ export class Statements {
     await this.#client.query(text);
   }
 
-  #query(text: string, values: readonly Value[]): Promise<QueryResult<Row>> {
+  async #query(text: string, values: readonly Value[]): Promise<QueryResult<Row>> {
     let name = this.#names.get(text);
     if (name === undefined) {
-      name = hash("sha1", text);
+      name = `${hash("sha1", text)}_${this.#generation}`;
       this.#names.set(text, name);
     }
-    return this.#client.query<Row>({ name, text, values: values.map(sent) });
+    try {
+      return await this.#client.query<Row>({ name, text, values: values.map(sent) });
+    } catch (error) {
+      if (isOutdated(error)) this.#prepareAgain();
+      throw error;
+    }
+  }
+
+  #prepareAgain(): void {
+    this.#generation++;
+    this.#names.clear();
   }
 }
 

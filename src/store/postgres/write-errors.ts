@@ -1,4 +1,5 @@
 import { Refusal } from "../../errors.ts";
+import { isOutdated } from "./statements.ts";
 
 /** Another server wrote the same in the same moment: done again, it is seen. */
 export class Conflict extends Error {
@@ -10,7 +11,7 @@ const PASSING = ["23505", "40P01", "40001"];
 
 /** Whether what failed may be done by who tries it again at once. */
 export function isPassing(error: unknown): boolean {
-  return error instanceof Conflict || PASSING.includes(codeOf(error) ?? "");
+  return error instanceof Conflict || isOutdated(error) || PASSING.includes(codeOf(error) ?? "");
 }
 
 /** The codes of PostgreSQL (its appendix A) by their classes, and what they mean to an operator. */
