@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { Readable } from "node:stream";
+import { setTimeout as delay } from "node:timers/promises";
 import { Code } from "@connectrpc/connect";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { attachOverHttp1, attachOverHttp2, openHttp2 } from "../edge/raw-streams.ts";
@@ -13,6 +14,8 @@ import { startTwoReplicas, type TwoReplicas } from "./two-replicas.ts";
 /** More than all the windows on the way. */
 const LONG = Array.from({ length: 16 }, () => "big 1000000");
 const STALLED = 200;
+/** Far more than all windows of one stream. */
+const MOST_BYTES = 8 * 1024 * 1024;
 /** More than a client is given that reads nothing, in messages that are not kept until they are whole. */
 const LATE = Array.from({ length: 20 }, () => "big 100000");
 
@@ -104,6 +107,36 @@ describe("a long stream through the replica that is not the home", () => {
     expect(await trailers).toMatchObject({ "grpc-status": String(Code.Unavailable) });
     session.destroy();
   });
+});
+
+it("nothing more is read of a home than its client has room for", async () => {
+  await using home = await startScriptedHome();
+  const message = Buffer.alloc(16_384, "x");
+  message.writeUIntBE(message.length - 5, 0, 5);
+  let bytes = 0;
+  home.answer = (stream) => {
+    stream.respond({ ":status": 200, "content-type": "application/grpc" });
+    const write = () => {
+      do bytes += message.length;
+      while (stream.write(message) && bytes < MOST_BYTES);
+    };
+    stream.on("drain", write);
+    write();
+  };
+  const session = openHttp2(home.first.url);
+  await attachOverHttp2(session, randomUUID());
+  // Until nothing more was taken for half a second.
+  let before = -1;
+  await eventually(
+    async () => {
+      before = bytes;
+      await delay(500);
+      return bytes;
+    },
+    (now) => now === before || now >= MOST_BYTES,
+  );
+  expect(bytes).toBeLessThan(MOST_BYTES);
+  session.destroy();
 });
 
 describe("a deadline of a call that is handed on", () => {

@@ -72,6 +72,11 @@ describe.skipIf(lacksBrowser)(`a window of the console that nobody sees${without
     await expect
       .poll(async () => (await clientAt(running.fake.url).getTurn({ turnId })).turn!.lastSequence)
       .toBeGreaterThan(40);
+    for (let n = 0; n < 3; n++) {
+      // However long: it is no connection that was lost, and is tried again.
+      await page.clock.fastForward(10_000);
+      await page.evaluate(() => fetch("/healthz").then((response) => response.text()));
+    }
     expect(await page.getByText(/^Now look/).count()).toBe(0);
     expect(streams()).toBe(0);
 
@@ -91,17 +96,27 @@ describe.skipIf(lacksBrowser)(`the window that watches for all${withoutBrowser}`
     const client = clientAt(running.fake.url);
     const person = await running.newPerson();
     const pages: Page[] = [];
+    const watches: (() => number)[] = [];
     for (let n = 0; n < 3; n++) {
-      const page = await running.open("/", person);
+      const page = await person.newPage();
+      watches.push(streamsOf(page, "WatchTurns"));
+      await page.goto(running.fake.url);
       await page.getByText("Nothing runs.").waitFor();
       pages.push(page);
     }
     const [leader, ...others] = pages;
+    const watching = () => watches.map((open) => open());
+    await expect.poll(watching).toEqual([1, 0, 0]);
+    // The debugger freezes a page that is seen too, but tells it nothing.
+    await leader!.evaluate(() => document.dispatchEvent(new Event("freeze")));
     const debugged = await person.newCDPSession(leader!);
     await debugged.send("Page.setWebLifecycleState", { state: "frozen" });
+    await expect.poll(() => watching()[0]).toBe(0);
+    await expect.poll(() => watching().reduce((sum, open) => sum + open)).toBe(1);
     await startTo(client, "While it slept.", "text");
     for (const page of others) await page.getByRole("link", { name: "While it slept." }).waitFor();
     await debugged.send("Page.setWebLifecycleState", { state: "active" });
+    await leader!.evaluate(() => document.dispatchEvent(new Event("resume")));
     await leader!.getByRole("link", { name: "While it slept." }).waitFor();
     await startTo(client, "Behind it.", "text");
     for (const page of pages) {

@@ -101,13 +101,13 @@ describe.skipIf(cluster === undefined)(`a server on PostgreSQL${without(cluster)
     };
     const first = await collect(connection.client.runTurn({ prompt: "say hi" }));
     const { sessionId } = first[0]!;
-    const [head] = await eventually(kept, ({ length }) => length === 1);
+    const [head] = await eventually(kept, ({ length }) => length === 1, 30_000);
     const conversation_id = valuesOf(first, "session")[0]?.agentSessionId;
     expect(head).toMatchObject({ conversation_id });
     await collect(connection.client.runTurn({ sessionId, prompt: "say ho" }));
-    await eventually(kept, ([now]) => (now?.bytes ?? 0) > head!.bytes);
+    await eventually(kept, ([now]) => (now?.bytes ?? 0) > head!.bytes, 30_000);
     await connection.client.deleteSession({ sessionId });
-    await eventually(kept, ({ length }) => length === 0);
+    await eventually(kept, ({ length }) => length === 0, 30_000);
     const rows = await database.query("SELECT count(*)::int AS count FROM transcripts");
     expect(rows).toEqual([{ count: 0 }]);
   });

@@ -57,7 +57,7 @@ describe.skipIf(cluster === undefined)(
       const { sessionId } = first[0]!;
       expect(said(first)).toEqual(["Noted."]);
       const kept = () => database.query("SELECT 1 FROM transcript_heads");
-      await eventually(kept, ({ length }) => length === 1);
+      await eventually(kept, ({ length }) => length === 1, 30_000);
       await using lost = new EventReader(
         one.client.runTurn({ sessionId, prompt: "look for long" }),
       );

@@ -122,7 +122,9 @@ describe("the port for replicas that show certificates", () => {
     ["is over", () => authority.sign("/CN=two", NAME, { ...BOTH, days: -1 })],
     ["is a server's alone", () => authority.sign("/CN=two", NAME, { usage: "serverAuth" })],
   ])("answers nobody whose certificate %s", async (_what, sign) => {
-    await expect(ask(port.port, readCredentials(proofOf(sign())))).rejects.toThrow();
+    // It takes who listens for a replica.
+    const proof = proofOf(sign(), authority, ["dns:replica.breakglass"]);
+    await expect(ask(port.port, readCredentials(proof))).rejects.toThrow();
     expect(port.answered).toEqual([]);
   });
 

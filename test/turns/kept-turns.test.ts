@@ -31,6 +31,7 @@ it("a conversation is kept when its turn waits, and when it has ended, as the ag
   await eventually(
     () => moves.kept,
     ({ length }) => length === 1,
+    30_000,
   );
   run.agentSessionId = "another";
   run.give([session("another")]);
@@ -40,6 +41,7 @@ it("a conversation is kept when its turn waits, and when it has ended, as the ag
   await eventually(
     () => moves.kept,
     ({ length }) => length === 2,
+    30_000,
   );
   const { workspace } = run.turn!;
   const place = { sessionId, sessionKey, agentKind: "driven", workspace };

@@ -294,6 +294,7 @@ describe("what is to be kept", () => {
       await eventually(
         () => one.refused,
         (count) => count > 0,
+        30_000,
       );
       const text = await session.write("a\n", "b\n");
       one.moves.keep(session);

@@ -84,7 +84,7 @@ class SharedWatch implements Disposable {
     const look = setInterval(() => this.#look(), LOOK_MS);
     signal.addEventListener("abort", () => clearInterval(look));
     for (const event of ["freeze", "pagehide"])
-      globalThis.addEventListener(event, () => this.#leading?.abort(), { signal, capture: true }); // 4.
+      globalThis.addEventListener(event, () => this.#giveAway(), { signal, capture: true }); // 4.
     for (const event of ["resume", "pageshow"])
       globalThis.addEventListener(event, () => this.#join(), { signal, capture: true });
     this.#join();
@@ -125,9 +125,22 @@ class SharedWatch implements Disposable {
     }
   }
 
-  async #lead(): Promise<void> {
+  /** Leads until it is to no longer: a page that is being frozen has no time for more than to say so, and the lock is free at once. */
+  #lead(): Promise<void> {
     const leading = new AbortController();
     this.#leading = leading;
+    const over = new Promise<void>((resolve) => {
+      leading.signal.addEventListener("abort", () => resolve());
+    });
+    return Promise.race([this.#stream(leading), over]);
+  }
+
+  #giveAway(): void {
+    this.#leading?.abort();
+    this.#leading = undefined;
+  }
+
+  async #stream(leading: AbortController): Promise<void> {
     this.#isInformed = true;
     this.#tell({ kind: "leading", cursor: this.#state.cursor });
     const signal = AbortSignal.any([leading.signal, this.#over.signal]);
