@@ -24,7 +24,7 @@ export class Faults {
       ...[() => this.#freeze(), () => this.#freeze(), () => this.#kill(), () => this.#drain()],
       ...[() => this.#part(), () => this.#part(), () => this.#loseDatabase()],
       ...[() => this.#cutStandbys(), () => this.#cancelWaits(), () => this.#endConnections()],
-      ...[() => this.#failOver(), () => this.#failOver()],
+      ...[() => this.#failOver(), () => this.#failOver(), () => this.#lose()],
     ];
     const count = world.between(3, 14);
     for (let fault = 0; fault < count; fault++) {
@@ -81,6 +81,14 @@ export class Faults {
     this.#world.tell(`${replica.name} is killed${isSilent ? ", with its machine" : ""}`);
     replica.kill(isSilent);
     this.#world.after(this.#duration(), () => replica.start());
+  }
+
+  /** One machine, and not a second: somebody has to be left. */
+  #lose(): void {
+    if (this.#replicas.some(({ isLost }) => isLost)) return;
+    const replica = this.#any();
+    this.#world.tell(`${replica.name} is lost for good`);
+    replica.lose();
   }
 
   #drain(): void {

@@ -23,7 +23,12 @@ const replaced = (from: string | RegExp, to: string) => (text: string) => text.r
 const FENCED_ROW = /(WHERE incarnation = \$1) AND NOT fenced/g;
 const FENCE = /UPDATE replicas SET fenced = true WHERE replica_id = \$1 AND NOT fenced AND/g;
 
-/** Each invariant, and what becomes of the code without it. */
+/**
+ * Each invariant, and what becomes of the code without it. Not among them is what a second guard holds as well, so that it can be
+ * removed and nothing is found in 200 seeds: that a commit's connection is ended before it is asked about (the row of its
+ * writer is locked too), that what is found of it is the same event (its incarnation is asked for first), and that the
+ * last sequence is read behind the fence (an end that does not follow it is not taken).
+ */
 export const MUTATIONS: ReadonlyMap<string, Mutation> = new Map<string, Mutation>([
   [
     "a restart leaves its former incarnations as they are",
@@ -54,23 +59,6 @@ export const MUTATIONS: ReadonlyMap<string, Mutation> = new Map<string, Mutation
     },
   ],
   [
-    "the last sequence is read before the fence",
-    {
-      sql: replaced("AND epoch NOT IN (SELECT incarnation FROM replicas WHERE NOT fenced)", ""),
-      store(store) {
-        const left = new Map<string, Awaited<ReturnType<Store["listLeftTurns"]>>>();
-        return {
-          ...store,
-          async fence(owner, epoch) {
-            left.set(owner, await store.listLeftTurns(owner));
-            return store.fence(owner, epoch);
-          },
-          listLeftTurns: async (owner) => left.get(owner) ?? store.listLeftTurns(owner),
-        };
-      },
-    },
-  ],
-  [
     "a commit in doubt is sent again without asking",
     {
       sql: (text) =>
@@ -89,19 +77,11 @@ export const MUTATIONS: ReadonlyMap<string, Mutation> = new Map<string, Mutation
     },
   ],
   [
-    "the connection of a commit in doubt is not ended before it is asked about",
-    { sql: replaced("AND pid <> pg_backend_pid()", "AND false") },
-  ],
-  [
     "what is found of a commit in doubt may be on the primary alone",
     {
       sql: (text) =>
         text.includes("SET number = writers.number") ? "SELECT 1 WHERE $1 = $1" : text,
     },
-  ],
-  [
-    "what is found of a commit in doubt may be another server's",
-    { sql: replaced("AND sequence = $2 AND event = $3", "AND sequence = $2") },
   ],
   ["a commit with a warning is taken for done", { hearsWarnings: false }],
   ["a commit does not wait for a standby", { isSynchronous: false }],

@@ -49,6 +49,7 @@ export class Replica {
   #process: Process | undefined;
   #serving: Serving | undefined;
   #runs = new Set<SimulatedRun>();
+  #isLost = false;
   /** Turns of processes that are no more. */
   readonly #left: UnendedTurns[] = [];
 
@@ -76,9 +77,20 @@ export class Replica {
     return this.#serving !== undefined;
   }
 
+  /** Its machine is gone for good, with its disk. */
+  get isLost(): boolean {
+    return this.#isLost;
+  }
+
+  /** Loses its machine for good. */
+  lose(): void {
+    this.#isLost = true;
+    this.kill(true);
+  }
+
   /** Starts it, on its own disk. */
   start(): void {
-    if (this.#process !== undefined) return;
+    if (this.#process !== undefined || this.#isLost) return;
     const process = new Process(this.#world, 1 + this.#world.between(-RATE, RATE) / 1000);
     this.#process = process;
     this.#world.tell(`${this.name} starts`);

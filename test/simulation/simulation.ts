@@ -40,13 +40,14 @@ export async function simulate(seed: number, mutation: Mutation = {}): Promise<O
     clients.stop();
     const end = world.now + REST_MS.most;
     const isWell = () =>
-      invariants.turns.unended.length === 0 && replicas.every(({ isServing }) => isServing);
+      invariants.turns.unended.length === 0 &&
+      replicas.every(({ isServing, isLost }) => isServing || isLost);
     while (world.now < end && !isWell()) await world.runUntil(world.now + REST_MS.look, look);
     invariants.checkAcknowledged();
     invariants.check();
     const { unended } = invariants.turns;
     if (unended.length > 0) throw new Violation(`turns have no end: ${unended.join(", ")}`);
-    const idle = replicas.filter(({ isServing }) => !isServing).map(({ name }) => name);
+    const idle = replicas.filter((one) => !one.isServing && !one.isLost).map(({ name }) => name);
     if (idle.length > 0) throw new Violation(`these do not serve: ${idle.join(", ")}`);
   } catch (error) {
     if (!(error instanceof Violation)) throw error;
