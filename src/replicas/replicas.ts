@@ -39,6 +39,7 @@ export interface ReplicasOptions extends Pick<ReplicaOptions, "ending"> {
 
 /** As short as they may be on a busy machine: a server that was killed is waited for so long. */
 export const LEASE_SECONDS = 14;
+const ATTEMPTS = 5;
 const LEASE: Variables = {
   BREAKGLASS_LEASE_RENEW_SECONDS: "1",
   BREAKGLASS_LEASE_GRACE_SECONDS: "4",
@@ -53,8 +54,16 @@ export async function startReplicas(options: ReplicasOptions): Promise<Replicas>
   await writeFile(secret, randomBytes(32).toString("hex"), { mode: 0o600 });
   const numbers = Array.from({ length: count }, (_, index) => index + 1);
   const start = async (number: number) => {
-    signal.throwIfAborted();
-    return startReplica(number, options, secret);
+    await mkdir(folderOf(root, number));
+    for (let attempt = 1; ; attempt++) {
+      signal.throwIfAborted();
+      try {
+        return await startReplica(number, options, secret);
+      } catch (error) {
+        // Another program has taken a port meanwhile.
+        if (attempt === ATTEMPTS || !String(error).includes("EADDRINUSE")) throw error;
+      }
+    }
   };
   // The first makes the schema.
   const each = cleanup.adopt([await start(1)], endAll);
@@ -77,7 +86,6 @@ async function startReplica(
   secret: string,
 ): Promise<ReplicaProcess> {
   const folder = folderOf(root, number);
-  await mkdir(folder);
   const among: Variables = {
     ...LEASE,
     BREAKGLASS_STORE: store,

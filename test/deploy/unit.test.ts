@@ -2,6 +2,7 @@ import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { readServeConfig } from "../../src/config/serve-config.ts";
 import { ALL_SETTINGS } from "../../src/config/settings/sections.ts";
 import { REPOSITORY } from "../docs/pages.ts";
 
@@ -46,6 +47,14 @@ describe("the unit for systemd", () => {
     "ExecReload=",
     "WantedBy=",
   ])("says %s", (key) => expect(lines.filter((line) => line.startsWith(key))).toHaveLength(1));
+
+  it("ends a server with others, and its agents, before its lease is over, where it does not answer", () => {
+    const dropIn = readFileSync(`${UNIT}.d/replicas.conf`, "utf8");
+    const [watchdog, abort] = ["WatchdogSec", "TimeoutAbortSec"].map((key) =>
+      Number(new RegExp(`^${key}=(\\d+)$`, "m").exec(dropIn)?.[1]),
+    );
+    expect(watchdog! + abort!).toBeLessThan(readServeConfig({ HOME: "/" }).leaseMs / 1000);
+  });
 
   it("sets only what is a setting", () => {
     const set = lines.flatMap((line) => /^Environment=(BREAKGLASS_[A-Z_]+)=/.exec(line)?.[1] ?? []);

@@ -43,6 +43,7 @@ export function describeTurns(open: OpenStore): void {
     expect(session).toEqual({
       ...start.newSession,
       home: store.lease.owner,
+      isMoved: false,
       sessionKey: expect.any(String),
       principal: PRINCIPAL,
       createTime: 1000,
