@@ -13,6 +13,7 @@ import { type Credentials, readCredentials } from "../../src/cluster/credentials
 import { PeerConnections } from "../../src/cluster/peer-connections.ts";
 import { listenForPeers, type PeerListener } from "../../src/cluster/peer-listener.ts";
 import { createLog } from "../../src/log.ts";
+import { eventually } from "../support/processes.ts";
 import { type Authority, createAuthority, type Pair } from "./client-certificates.ts";
 import { fields, frame, PREFACE } from "./raw-requests.ts";
 

@@ -308,7 +308,9 @@ it("has its audit where a server of schema version 16 kept it by other keys", as
   database.exec("DROP TABLE audit; DROP TABLE audit_chains");
   // Of later versions.
   database.exec("DROP TABLE transcripts; DROP TABLE transcript_heads");
-  database.exec("ALTER TABLE sessions DROP COLUMN is_moved");
+  for (const column of ["is_moved", "snapshot_key", "snapshot_time"]) {
+    database.exec(`ALTER TABLE sessions DROP COLUMN ${column}`);
+  }
   database.exec(
     "CREATE TABLE audit (owner TEXT NOT NULL, sequence INTEGER NOT NULL, line TEXT NOT NULL, PRIMARY KEY (owner, sequence)) STRICT, WITHOUT ROWID",
   );
