@@ -92,6 +92,9 @@ function describePlace(addressOfPlace: () => SnapshotAddress): void {
     expect(await save(address, keyOf(1))).toMatchObject({ outcome: "saved" });
     await expectRestored(address, keyOf(1));
     await remove(address);
+    // What is there is left as it is.
+    expect(await restore(address, keyOf(1))).toMatchObject({ outcome: "restored" });
+    await rm(join(folder, "restored"), { recursive: true });
     expect(await restore(address, keyOf(1))).toMatchObject({ outcome: "failed" });
   });
 
