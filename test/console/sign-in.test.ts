@@ -64,9 +64,7 @@ describe.skipIf(lacksBrowser)(`signing in at the console${withoutBrowser}`, () =
     await shown.waitFor();
     const address = page.url();
     await running.setTokens({ another: "alice" });
-    // What is open goes on; whatever is asked next is refused.
-    await page.evaluate(() => dispatchEvent(new Event("online")));
-    await page.reload();
+    // The server ends what is open.
     await page.getByRole("alert").getByText("does not take this token").waitFor();
     await shown.waitFor({ state: "detached" });
     expect(await storedIn(page)).toMatchObject({ local: [] });
