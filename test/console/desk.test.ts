@@ -1,5 +1,6 @@
 import type { Page } from "playwright-core";
 import { describe, expect, it } from "vitest";
+import { runCommand } from "../commands/run-command.ts";
 import { lacksBrowser, withoutBrowser } from "../support/browser.ts";
 import { beyondSignIn, peopleStage, SCRIPT, startTo } from "./people.ts";
 
@@ -35,7 +36,7 @@ describe.skipIf(lacksBrowser)(`the desk${withoutBrowser}`, () => {
     expect(beyondSignIn(running.complaints)).toEqual([]);
   });
 
-  it("counts in the title what waits for whoever looks, and shows it leave when another client answers", async () => {
+  it("counts in the title what waits for whoever looks, and shows it leave when the command line answers", async () => {
     const people = { ...OPERATORS, carol: "approver" };
     await using running = await peopleStage(people, { script: SCRIPT });
     const [alice, carol] = [await running.openAs("alice"), await running.openAs("carol")];
@@ -55,8 +56,9 @@ describe.skipIf(lacksBrowser)(`the desk${withoutBrowser}`, () => {
     // What is pointed at stays where it is, also once it is decided.
     await part(alice, "Waits for an answer").getByRole("article").first().hover();
     const approvalId = first.kind.case === "approvalRequest" ? first.kind.value.approvalId : "";
-    const decision = { case: "allow", value: {} } as const;
-    await running.clientOf("carol").resolveApproval({ turnId: first.turnId, approvalId, decision });
+    const environment = running.commandsOf("carol");
+    const answer = await runCommand(["approve", first.turnId, approvalId], { environment });
+    expect(answer.status, answer.stderr).toBe(0);
     await waitForTitle(alice, "(1) Desk – breakglass");
     // It says who answered, and then leaves.
     await part(alice, "Waits for an answer").getByText("Allowed by carol").waitFor();

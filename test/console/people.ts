@@ -18,6 +18,8 @@ import { type Stage, stage } from "./console.ts";
 export interface PeopleStage extends Stage {
   /** A client of theirs, beside the browser. */
   clientOf(name: string): BreakglassClient;
+  /** What the command line reaches the server with, as them. */
+  commandsOf(name: string): Record<string, string>;
   /** A page of theirs, signed in. */
   openAs(name: string, path?: string): Promise<Page>;
 }
@@ -43,6 +45,10 @@ export async function peopleStage(
   return {
     ...running,
     clientOf: (name) => clientAt(running.fake.url, tokens.get(name)),
+    commandsOf: (name) => ({
+      BREAKGLASS_URL: running.fake.url,
+      BREAKGLASS_TOKEN: tokens.get(name)!,
+    }),
     async openAs(name, path = "/") {
       const page = await running.open(path);
       await page.getByLabel("Token", { exact: true }).fill(tokens.get(name)!);

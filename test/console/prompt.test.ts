@@ -94,6 +94,24 @@ describe.skipIf(lacksBrowser)(`the prompt box of the console${withoutBrowser}`, 
     expect(running.complaints).toEqual([]);
   });
 
+  it("asks for the model and the agent that were chosen, and tells what the server's are", async () => {
+    await using running = await stage({ script: SCRIPT });
+    const page = await running.open("/");
+    await boxOf(page).fill("Repair it.");
+    await page.getByText("More", { exact: true }).click();
+    const model = page.getByLabel("Model", { exact: true });
+    expect(await model.getAttribute("placeholder")).toMatch(/, if empty$|as the server has it/);
+    await model.fill("a-model");
+    await page.getByLabel("Agent definition", { exact: true }).fill("repairer");
+    await sendOf(page).click();
+    await page.waitForURL(TURN);
+    const [turn] = await turnsOf(running);
+    const { sessionId = "" } = turn ?? {};
+    const { session } = await clientAt(running.fake.url).getSession({ sessionId });
+    expect(session).toMatchObject({ model: "a-model", agent: "repairer" });
+    expect(running.complaints).toEqual([]);
+  });
+
   it("forgets a draft when somebody signs out", async () => {
     await using running = await peopleStage({ alice: "operator" }, { script: SCRIPT });
     const page = await running.openAs("alice");

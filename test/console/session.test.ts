@@ -82,7 +82,12 @@ describe.skipIf(lacksBrowser)(`a session in the console${withoutBrowser}`, () =>
     await bob.goto(new URL(path, running.fake.url).href);
     await bob.getByRole("heading", { name: "Session" }).first().waitFor();
     // What one may not do is not offered.
-    await bob.getByRole("button", { name: "Copy the link", exact: true }).waitFor();
+    await bob.context().grantPermissions(["clipboard-read", "clipboard-write"]);
+    await bob.getByRole("button", { name: "Copy the link", exact: true }).click();
+    await bob.getByText("Copied").first().waitFor();
+    const link = await bob.evaluate(() => navigator.clipboard.readText());
+    await alice.goto(link);
+    await alice.getByText("I wait.").first().waitFor();
     expect(await bob.getByRole("button", { name: /^(?:Share|Delete) …$/ }).count()).toBe(0);
 
     await alice.getByRole("button", { name: "Share …" }).click();
