@@ -41,7 +41,12 @@ export function clusterSettingsOf(
 }
 
 function proofOf(config: ServeConfig): ClusterProof | undefined {
-  const { clusterCert: cert, clusterKey: key, clusterCa: ca, clusterSecretFile: file } = config;
+  const {
+    clusterCertFile: cert,
+    clusterKeyFile: key,
+    clusterCaFile: ca,
+    clusterSecretFile: file,
+  } = config;
   if (file !== undefined) return { kind: "secret", file };
   if (cert === undefined || key === undefined || ca === undefined) return undefined;
   return { kind: "certificates", files: { cert, key }, ca, peers: config.clusterPeers ?? [] };
@@ -59,9 +64,9 @@ type Problem = readonly [isBroken: boolean, problem: string];
 function problemsOf(config: ServeConfig): readonly Problem[] {
   const { clusterListen: listen, clusterAddress: address, clusterSecretFile: secret } = config;
   const pem = {
-    BREAKGLASS_CLUSTER_CERT_FILE: config.clusterCert,
-    BREAKGLASS_CLUSTER_KEY_FILE: config.clusterKey,
-    BREAKGLASS_CLUSTER_CA_FILE: config.clusterCa,
+    BREAKGLASS_CLUSTER_CERT_FILE: config.clusterCertFile,
+    BREAKGLASS_CLUSTER_KEY_FILE: config.clusterKeyFile,
+    BREAKGLASS_CLUSTER_CA_FILE: config.clusterCaFile,
   };
   const others = {
     BREAKGLASS_CLUSTER_ADDRESS: address,

@@ -38,7 +38,7 @@ describe("every setting", () => {
     const unit = { seconds: "seconds", bytes: "bytes" }[words.at(-1)!];
     if (unit !== undefined) expect(row.kind.bounds?.unit).toBe(unit);
     if (row.kind.bounds?.unit === "seconds") expect(property).toMatch(/Ms$/);
-    if (row.kind.bounds?.unit === "bytes") expect(property).toMatch(/Bytes$/);
+    if (row.kind.bounds?.unit === "bytes") expect(property).toMatch(/Bytes(?:PerSecond)?$/);
   });
 
   it.each(ROWS)("can be what it is by default: %s", (_property, row) => {

@@ -15,19 +15,19 @@ export const CLUSTER_SETTINGS = {
     unset: "what `BREAKGLASS_CLUSTER_LISTEN` says",
     does: "What the other replicas reach that by.",
   },
-  clusterCert: {
+  clusterCertFile: {
     variable: "BREAKGLASS_CLUSTER_CERT_FILE",
     kind: path("the path of a PEM file"),
     unset: "none",
     does: "The certificate that the server shows other replicas, as their server and as their client, with its chain. It takes `BREAKGLASS_CLUSTER_KEY_FILE` and `BREAKGLASS_CLUSTER_CA_FILE` too. All three are read again when they change.",
   },
-  clusterKey: {
+  clusterKeyFile: {
     variable: "BREAKGLASS_CLUSTER_KEY_FILE",
     kind: path("the path of a PEM file"),
     unset: "none",
     does: "That certificate's private key. Others than the server's user and group must not be able to read the file.",
   },
-  clusterCa: {
+  clusterCaFile: {
     variable: "BREAKGLASS_CLUSTER_CA_FILE",
     kind: path("the path of a PEM file"),
     unset: "none",
