@@ -32,6 +32,8 @@ export default defineConfig({
             "test/conformance/**",
             "test/console/**",
             "test/container/**",
+            "test/cluster/**",
+            "test/docs/**",
             "test/fake/**",
             "test/interop/**",
             "test/postgres/**",
@@ -39,6 +41,16 @@ export default defineConfig({
           ],
           // To import all of it again for each of the files is a third of what they cost; no module of ours, nor of the
           // tests, holds what another test could see.
+          isolate: false,
+          globalSetup: "test/support/bundled-program.ts",
+        },
+      },
+      // What the pages say: links, samples that are run, and that nothing is left out.
+      {
+        extends: true,
+        test: {
+          name: "docs",
+          include: ["test/docs/**/*.test.ts"],
           isolate: false,
           globalSetup: "test/support/bundled-program.ts",
         },
@@ -53,12 +65,12 @@ export default defineConfig({
           globalSetup: "test/support/bundled-program.ts",
         },
       },
-      // The store in PostgreSQL, and the service on it: one PostgreSQL for all of them, a database a test.
+      // The store in PostgreSQL, the service on it, and servers that hand calls on to each other: one PostgreSQL for all of them, a database a test.
       {
         extends: true,
         test: {
           name: "postgres",
-          include: ["test/postgres/**/*.test.ts"],
+          include: ["test/postgres/**/*.test.ts", "test/cluster/**/*.test.ts"],
           isolate: false,
           globalSetup: ["test/support/bundled-program.ts", "test/postgres/shared-cluster.ts"],
         },
