@@ -1,5 +1,6 @@
 import type { Database } from "./database/database.ts";
 import type { Replica } from "./replica.ts";
+import { TERMS } from "./terms.ts";
 import type { World } from "./world.ts";
 
 /** What goes wrong in a simulation. */
@@ -21,7 +22,12 @@ export class Faults {
   plan(ms: number): void {
     const world = this.#world;
     const faults = [
-      ...[() => this.#freeze(), () => this.#freeze(), () => this.#kill(), () => this.#drain()],
+      ...[
+        () => this.#freeze(),
+        () => this.#freezeForLease(),
+        () => this.#kill(),
+        () => this.#drain(),
+      ],
       ...[() => this.#part(), () => this.#part(), () => this.#loseDatabase()],
       ...[() => this.#cutStandbys(), () => this.#cancelWaits(), () => this.#endConnections()],
       ...[() => this.#failOver(), () => this.#failOver(), () => this.#lose()],
@@ -64,9 +70,15 @@ export class Faults {
     return this.#world.between(least, most);
   }
 
-  #freeze(): void {
+  /** Some go on at about the moment at which others take them for gone. */
+  #freezeForLease(): void {
+    for (const _ of Array.from({ length: this.#world.between(3, 8) })) {
+      this.#freeze(this.#world.between(TERMS.leaseMs - TERMS.renewMs, TERMS.leaseMs + 1500));
+    }
+  }
+
+  #freeze(ms = this.#duration()): void {
     const { name, process } = this.#any();
-    const ms = this.#duration();
     this.#world.tell(`${name} is stopped for ${ms} ms`);
     process?.freeze();
     this.#world.after(ms, () => {
