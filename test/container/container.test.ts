@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { expect, it } from "vitest";
 import { REPOSITORY } from "../docs/pages.ts";
-import { eventually } from "../support/processes.ts";
+import { eventually, processesWith } from "../support/processes.ts";
 
 const missing = ["buildah", "mmdebstrap"].filter(
   (program) => spawnSync(program, ["--version"]).error !== undefined,
@@ -114,8 +114,11 @@ it.skipIf(missing.length > 0 || isForbidden)(
       const page = await fetch(`http://127.0.0.1:${port}/`);
       expect(page.headers.get("content-type")).toContain("text/html");
       expect(inside(...config.Healthcheck.Test.slice(1)).status).toBe(0);
-      serving.kill("SIGTERM");
+      // What runs it passes no signal on.
+      const servers = () => processesWith("BREAKGLASS_LISTEN", `127.0.0.1:${port}`);
+      for (const pid of servers()) process.kill(pid, "SIGTERM");
       await ended;
+      expect(servers()).toEqual([]);
     } finally {
       await buildah("rm", "--all").catch(() => {});
       await buildah("rmi", "--all", "--force").catch(() => {});
