@@ -47,3 +47,6 @@ export interface AuditEntry {
   readonly turnId?: string | undefined;
   readonly facts?: AuditFacts;
 }
+
+/** The same, whose facts may be the text already that they are recorded as (`canonical`). */
+export type WrittenEntry = Omit<AuditEntry, "facts"> & { readonly facts?: AuditFacts | string };

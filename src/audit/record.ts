@@ -1,6 +1,6 @@
 import { hash } from "node:crypto";
 import { canonical } from "./canonical.ts";
-import type { AuditEntry, AuditFacts, AuditValue } from "./entry.ts";
+import type { AuditEntry, AuditFacts, AuditValue, WrittenEntry } from "./entry.ts";
 
 /** Of the format, which every record names. */
 export const AUDIT_VERSION = 1;
@@ -34,13 +34,19 @@ export interface SealedRecord extends AuditLink {
   readonly line: string;
 }
 
+/** An entry on its way to another thread: a text takes a fraction of what objects do. */
+export function written({ facts, ...entry }: AuditEntry): WrittenEntry {
+  return facts === undefined ? entry : { ...entry, facts: canonical(facts) };
+}
+
 /** The next record of a chain. Its members are written in the order of their names, as `canonical` has them. */
-export function seal(entry: AuditEntry, after: AuditLink, time: number): SealedRecord {
+export function seal(entry: WrittenEntry, after: AuditLink, time: number): SealedRecord {
   const { kind, caller, sessionId, turnId, facts } = entry;
   const { chain } = after;
   const sequence = after.sequence + 1;
   const who = caller && { name: caller.name, means: caller.means, address: caller.address };
-  const before = `{"chain":"${chain}"${member("facts", facts)}`;
+  const said = typeof facts === "string" ? `,"facts":${facts}` : member("facts", facts);
+  const before = `{"chain":"${chain}"${said}`;
   const behind =
     `,"kind":"${kind}","previous":"${after.hash}","sequence":${sequence}` +
     member("session_id", sessionId) +

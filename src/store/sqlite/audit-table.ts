@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import type { AuditEntry } from "../../audit/entry.ts";
+import type { WrittenEntry } from "../../audit/entry.ts";
 import { type AuditLink, NO_HASH, readLine, seal } from "../../audit/record.ts";
 import type { Statements } from "./statements.ts";
 
@@ -27,7 +27,7 @@ export class AuditTable {
   }
 
   /** Puts entries on a server's chain, in their order. The first ever begins the chain. */
-  append(owner: string, entries: readonly AuditEntry[] = []): void {
+  append(owner: string, entries: readonly WrittenEntry[] = []): void {
     if (entries.length === 0) return;
     const insert = this.#statements.prepare("INSERT INTO audit (place, line) VALUES (?, ?)");
     const end = this.#ends.get(owner) ?? this.#endOf(owner);

@@ -1,3 +1,4 @@
+import { written } from "../../audit/record.ts";
 import type { StoreMethods } from "../store.ts";
 import type { EventBatch } from "../writes.ts";
 import type { Call } from "./messages.ts";
@@ -20,7 +21,8 @@ export function packCalls(calls: readonly Call[]): { batch: CallBatch; moved: Ar
     if (call.method !== "append") return call;
     const [batch, epoch] = call.args as Parameters<StoreMethods["append"]>;
     for (const event of batch.events) all.push(event);
-    return { ...call, args: [{ ...batch, events: batch.events.length }, epoch] };
+    const audit = batch.audit && { audit: batch.audit.map(written) };
+    return { ...call, args: [{ ...batch, ...audit, events: batch.events.length }, epoch] };
   });
   const packed = packEvents(all);
   return { batch: { calls: packedCalls, packed }, moved: memoryOf(packed) };
