@@ -127,7 +127,11 @@ describe("heads", () => {
         (count) => count === at,
       );
     }
-    const [toServer, beside] = publisher.deliveries();
+    // It is in the file a moment before that is known.
+    const [toServer, beside] = await eventually(
+      () => publisher.deliveries(),
+      ([, file]) => file?.lackingMs === 0,
+    );
     expect(toServer).toMatchObject({ kind: "url", ageMs: undefined, why: "it answered 500" });
     expect(toServer?.failures).toBeGreaterThan(0);
     expect(toServer?.lackingMs).toBeGreaterThan(0);
