@@ -24,10 +24,10 @@ const FENCED_ROW = /(WHERE incarnation = \$1) AND NOT fenced/g;
 const FENCE = /UPDATE replicas SET fenced = true WHERE replica_id = \$1 AND NOT fenced AND/g;
 
 /**
- * Each invariant, and what becomes of the code without it. Not among them is what a second guard holds as well, so that it can be
- * removed and nothing is found in 200 seeds: that a commit's connection is ended before it is asked about (the row of its
- * writer is locked too), that what is found of it is the same event (its incarnation is asked for first), and that the
- * last sequence is read behind the fence (an end that does not follow it is not taken).
+ * Each invariant, and what becomes of the code without it. Three are not among them, for
+ * nothing was found in 200 seeds without them: that a commit's connection is ended before it is asked about, that what is found
+ * of it is the same event, and that the last sequence is read behind the fence. By reading, something else holds each too: the
+ * lock of the writer's row, the question for the incarnation, and the order of sequences that an append is held to.
  */
 export const MUTATIONS: ReadonlyMap<string, Mutation> = new Map<string, Mutation>([
   [
