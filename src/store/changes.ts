@@ -32,6 +32,4 @@ export interface Changes {
    * @returns Ends the calls. Idempotent.
    */
   listenToTurn(turnId: string, listener: () => void): () => void;
-  /** Another server has said that it recorded something: that is looked for now, and not when it is due. */
-  heedHint(): void;
 }

@@ -6,16 +6,13 @@ export interface Outside {
   listened(changes: LocalChanges): void;
   /** Nobody listens any more. */
   unlistened(): void;
-  /** As `Changes.heedHint`. */
-  heedHint(): void;
 }
 
 /** Of a file: nobody but this process writes to it, so that what it has written is all there is. */
-const NOTHING_OUTSIDE: Outside = { listened() {}, unlistened() {}, heedHint() {} };
+const NOTHING_OUTSIDE: Outside = { listened() {}, unlistened() {} };
 
 /** The news of what this process has written, and of what is found outside of it. */
 export class LocalChanges implements Changes {
-  readonly #outside: Outside;
   readonly #ofSessions: KeyedListeners;
   readonly #ofTurns: KeyedListeners;
   readonly #ofAll: KeyedListeners;
@@ -23,7 +20,6 @@ export class LocalChanges implements Changes {
   #listeners = 0;
 
   constructor(outside: Outside = NOTHING_OUTSIDE) {
-    this.#outside = outside;
     const count = (more: 1 | -1) => {
       this.#listeners += more;
       if (more === 1 && this.#listeners === 1) outside.listened(this);
@@ -49,10 +45,6 @@ export class LocalChanges implements Changes {
 
   listenToWithdrawals(listener: () => void): () => void {
     return this.#ofWithdrawals.add("", listener);
-  }
-
-  heedHint(): void {
-    this.#outside.heedHint();
   }
 
   tellWithdrawal(): void {

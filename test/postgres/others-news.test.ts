@@ -111,11 +111,10 @@ describe.skipIf(cluster === undefined)(
       await opened.close();
     });
 
-    it("is looked for at once at a hint, and by nobody when nobody listens", async () => {
+    it("is looked for by nobody when nobody listens", async () => {
       await using database = await makeDatabase(cluster!);
       const opened = await openTwo(database);
       const { here } = opened;
-      here.changes.heedHint();
       const { turnId } = turnStart();
       const stops = [
         here.changes.listenToTurn(turnId, () => {}),

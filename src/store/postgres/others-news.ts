@@ -26,7 +26,7 @@ export class OthersNews implements Outside {
   /** The last sequences of the turns that are listened to, as above. */
   #sequences: ReadonlyMap<string, number> = new Map();
   #looking: Promise<void> | undefined;
-  #isHinted = false;
+  #isDue = false;
   #isFailing = false;
   #isClosed = false;
   #timer: NodeJS.Timeout | undefined;
@@ -39,7 +39,7 @@ export class OthersNews implements Outside {
   listened(changes: LocalChanges): void {
     if (this.#isClosed) return;
     this.#changes = changes;
-    this.heedHint();
+    this.#lookNow();
   }
 
   /** Nothing is looked for any more. */
@@ -55,16 +55,17 @@ export class OthersNews implements Outside {
     clearTimeout(this.#timer);
   }
 
-  heedHint(): void {
+  /** Looks now, and again when that is due. */
+  #lookNow(): void {
     if (this.#changes === undefined) return;
-    this.#isHinted = true;
+    this.#isDue = true;
     clearTimeout(this.#timer);
     this.#looking ??= this.#lookAll();
   }
 
   async #lookAll(): Promise<void> {
-    while (this.#isHinted && this.#changes !== undefined) {
-      this.#isHinted = false;
+    while (this.#isDue && this.#changes !== undefined) {
+      this.#isDue = false;
       try {
         await this.#look(this.#changes);
         this.#isFailing = false;
@@ -76,7 +77,7 @@ export class OthersNews implements Outside {
     }
     this.#looking = undefined;
     if (this.#changes === undefined) return;
-    const again = () => this.heedHint();
+    const again = () => this.#lookNow();
     this.#timer = setTimeout(again, this.#isFailing ? AGAIN_MS : LOOK_MS).unref();
   }
 
